@@ -1,0 +1,71 @@
+# Everything a contributor types. The first call makes a virtual environment; later ones reuse it
+# until pyproject.toml, setup.cfg or constraints.txt change.
+#
+#   make test PYTEST_ARGS="tests/test_folds.py -k leak"
+#   make quickstart PYTHON=/opt/python3.12/bin/python
+
+PYTHON ?= python3.11
+VENV ?= .venv
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+RAVFEAT := $(VENV)/bin/ravfeat
+PACKAGING := pyproject.toml setup.cfg constraints.txt
+
+# The quickstart keeps its own corpus and cache, so that data/ and cache/ stay the user's.
+QUICK := runs/quickstart
+QUICK_CACHE := $(QUICK)-cache
+QUICK_HEADS := --head logreg --head attentive
+
+.DELETE_ON_ERROR:
+.PHONY: help quickstart test check bench clean
+
+help:
+	@echo "make quickstart   install, encode a generated corpus, train heads, make a report"
+	@echo "make test         install and run the tests; PYTEST_ARGS are passed on"
+	@echo "make check        lint, format, types, spelling: what the continuous integration runs"
+	@echo "make bench        run the benchmarks; BENCH_ARGS are passed on"
+	@echo "make clean        remove what quickstart and the tools made; the environment stays"
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-all: $(PACKAGING) | $(VENV)/bin/python
+	@echo "installing ravfeat[all] into $(VENV); the first time this takes minutes"
+	$(PIP) -e '.[all]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(PACKAGING) $(VENV)/.installed-all
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+quickstart: $(VENV)/.installed-all
+	$(RAVFEAT) extract --corpus synth --data $(QUICK)-corpus --encoder logmel --device cpu --out $(QUICK_CACHE)
+	@$(MAKE) --no-print-directory $(QUICK)/metrics.json $(QUICK)-leaky/metrics.json
+	$(RAVFEAT) report $(QUICK) $(QUICK)-leaky --out $(QUICK)-report
+	@echo
+	@echo "The report, actor split and LEAKY clip split side by side: $(QUICK)-report/report.html"
+
+# A finished run is kept; `make clean` makes room for new ones.
+$(QUICK)/metrics.json: | $(VENV)/.installed-all
+	$(RAVFEAT) fit-heads --cache $(QUICK_CACHE) --protocol ravdess6 $(QUICK_HEADS) --device cpu --out $(QUICK)
+
+$(QUICK)-leaky/metrics.json: | $(VENV)/.installed-all
+	$(RAVFEAT) fit-heads --cache $(QUICK_CACHE) --protocol clip6 --allow-leak $(QUICK_HEADS) --device cpu --out $(QUICK)-leaky
+
+test: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/codespell
+
+bench: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m benchmarks $(BENCH_ARGS)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(QUICK) $(QUICK)-leaky $(QUICK)-report $(QUICK_CACHE) $(QUICK)-corpus

@@ -1,0 +1,45 @@
+"""ravfeat: encode a corpus once, train small emotion heads in seconds, score them on actors they never met.
+
+Importing this loads neither torch nor h5py; names are resolved when they are used.
+
+Examples
+--------
+>>> import ravfeat
+>>> cache = ravfeat.open_cache("cache")  # doctest: +SKIP
+>>> frames = cache["03-01-06-01-02-01-12"]  # (T, L, D)  # doctest: +SKIP
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ravfeat.cache import Cache, open_cache, verify_cache
+    from ravfeat.errors import RavfeatError
+    from ravfeat.manifest import Clip, Manifest
+
+__all__ = ["Cache", "Clip", "Manifest", "RavfeatError", "__version__", "open_cache", "verify_cache"]
+
+_HOMES = {
+    "Cache": "ravfeat.cache",
+    "Clip": "ravfeat.manifest",
+    "Manifest": "ravfeat.manifest",
+    "RavfeatError": "ravfeat.errors",
+    "open_cache": "ravfeat.cache",
+    "verify_cache": "ravfeat.cache",
+}
+
+try:
+    __version__ = version("ravfeat")
+except PackageNotFoundError:  # run from a checkout that was never installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ravfeat' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

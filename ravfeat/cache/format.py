@@ -1,0 +1,249 @@
+"""The cache's format: names, versions, what a shard holds, what a cache is the cache of.
+
+``cache/README.md`` at the top of the repository describes the same in prose for people who read a
+shard with h5py alone; the two change together.
+
+Conventions
+-----------
+Stored features are layer-major, (L, F, D), the frames of all clips one after another; readers
+return (T, L, D). Digests are SHA-256 in lower-case hex.
+
+Offers
+------
+StoreRecipe, ClipRecord, FailedClip, ShardContent, fingerprint, and the names of the files.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import CacheError
+from ravfeat.files import canonical_json
+from ravfeat.schema import Store
+
+__all__ = [
+    "CLIP_COLUMNS",
+    "FAILED_COLUMNS",
+    "FORMAT",
+    "FORMAT_VERSION",
+    "IDENTITY_FILE",
+    "INDEX_FILE",
+    "LOCK_FILE",
+    "MANIFEST_FILE",
+    "MAX_SHARD_BYTES",
+    "MAX_SHARD_CLIPS",
+    "POOLED_STATISTICS",
+    "SUMS_FILE",
+    "ClipRecord",
+    "FailedClip",
+    "ShardContent",
+    "StoreRecipe",
+    "cache_folder_name",
+    "features_sha256",
+    "fingerprint",
+    "shard_file",
+    "shard_number",
+]
+
+FORMAT = "ravfeat-shard"
+FORMAT_VERSION = 1
+"""Raised when a reader of the old version would misread the new one."""
+
+MANIFEST_FILE = "manifest.parquet"
+INDEX_FILE = "index.parquet"
+IDENTITY_FILE = "identity.json"
+SUMS_FILE = "SHA256SUMS"
+LOCK_FILE = ".lock"
+
+MAX_SHARD_BYTES = 256_000_000
+MAX_SHARD_CLIPS = 128
+"""A shard is what a killed run loses at most, so small features do not make endless shards."""
+
+POOLED_STATISTICS: tuple[str, ...] = ("mean", "std")
+"""What ``store="pooled"`` keeps, one after another in the last axis."""
+
+FINGERPRINT_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class StoreRecipe:
+    """What of an encoder's output is stored, and how. Part of a cache's identity.
+
+    Attributes
+    ----------
+    layers : tuple of int, optional
+        Layer numbers to keep; None keeps all.
+    store : {"frames", "pooled"}
+        Every frame, or one (mean, std) vector per layer and clip.
+    frame_stride : int
+        Frames are averaged in windows of this many before they are stored.
+    dtype : {"float16", "float32"}
+    view : str
+        Name and version of the reading of the clip; ``clean`` is the clip as it is.
+    """
+
+    layers: tuple[int, ...] | None = None
+    store: Store = "frames"
+    frame_stride: int = 1
+    dtype: Literal["float16", "float32"] = "float16"
+    view: str = "clean"
+
+    def resolve_layers(self, n_layers: int) -> tuple[int, ...]:
+        """Give the layer numbers for an encoder with ``n_layers`` layers (0 included).
+
+        Raises
+        ------
+        CacheError
+            Where a wanted layer does not exist.
+        """
+        layers = tuple(range(n_layers)) if self.layers is None else self.layers
+        if wrong := [layer for layer in layers if not 0 <= layer < n_layers]:
+            raise CacheError(f"layers {wrong} do not exist: this encoder has layers 0 to {n_layers - 1}")
+        return layers
+
+    def identity(self, n_layers: int) -> dict[str, Any]:
+        """Give the part of the identity that this recipe decides."""
+        return {
+            "layers": list(self.resolve_layers(n_layers)),
+            "store": self.store,
+            "statistics": list(POOLED_STATISTICS) if self.store == "pooled" else [],
+            "frame_stride": self.frame_stride,
+            "dtype": self.dtype,
+            "view": self.view,
+        }
+
+    def stored_shape(self, n_frames: int, n_layers: int, dim: int) -> tuple[int, int, int]:
+        """Give the (L, T, D) that a clip of ``n_frames`` encoder frames takes on disk."""
+        layers = len(self.resolve_layers(n_layers))
+        if self.store == "pooled":
+            return layers, 1, dim * len(POOLED_STATISTICS)
+        return layers, -(-n_frames // self.frame_stride), dim
+
+
+def fingerprint(identity: Mapping[str, Any]) -> str:
+    """Give the SHA-256 of an identity's canonical JSON, shortened to 12 hex digits."""
+    return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def cache_folder_name(stream: str, encoder: str, identity: Mapping[str, Any]) -> str:
+    """Give the name of the folder that holds the cache of this identity."""
+    return f"{stream}-{encoder}-{fingerprint(identity)}"
+
+
+def shard_file(number: int) -> str:
+    """Give a shard's file name."""
+    return f"shard-{number:05d}.h5"
+
+
+def shard_number(path: Path) -> int | None:
+    """Give a shard's number from its file name; None where it is not one."""
+    stem, _, digits = path.stem.partition("-")
+    if stem != "shard" or path.suffix != ".h5" or not digits.isdecimal() or shard_file(int(digits)) != path.name:
+        return None
+    return int(digits)
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """What a shard says of one stored clip.
+
+    Attributes
+    ----------
+    clip_id, performance_id, actor, gender, label : str
+        As in the manifest.
+    n_samples : int
+        Decoded samples (audio) or pictures (face), before any resampling.
+    rate_hz : float
+        Of the samples or pictures.
+    input_sha256 : str
+        Digest of the decoded input; equal digests mean one recording.
+    features_sha256 : str
+        Digest of the stored (L, T, D) block.
+    frame_start, n_frames : int
+        The clip's frames are ``features[:, frame_start:frame_start + n_frames]``.
+    """
+
+    clip_id: str
+    performance_id: str
+    actor: str
+    gender: str
+    label: str
+    n_samples: int
+    rate_hz: float
+    input_sha256: str
+    features_sha256: str
+    frame_start: int
+    n_frames: int
+
+
+@dataclass(frozen=True)
+class FailedClip:
+    """A clip that belongs in a shard and could not be stored.
+
+    Attributes
+    ----------
+    clip_id, performance_id, actor, gender, label : str
+        As in the manifest.
+    stage : {"decode", "encode"}
+        Where it failed.
+    reason : str
+        One line.
+    """
+
+    clip_id: str
+    performance_id: str
+    actor: str
+    gender: str
+    label: str
+    stage: str
+    reason: str
+
+
+CLIP_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(ClipRecord))
+FAILED_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(FailedClip))
+
+
+@dataclass(frozen=True)
+class ShardContent:
+    """Everything a shard file holds.
+
+    Attributes
+    ----------
+    number : int
+    about : mapping
+        ``corpus``, ``classes``, ``synthetic``, ``stream``, ``encoder``: the same in all shards.
+    identity : mapping
+        What the cache is the cache of; see `fingerprint`.
+    provenance : mapping
+        Library versions and device of the run that wrote the shard.
+    clips : tuple of ClipRecord
+        In the order of their frames.
+    failed : tuple of FailedClip
+    features : tuple of ndarray, each of shape (L, T, D)
+        One per stored clip, in the stored dtype.
+    times_s : tuple of ndarray, each of shape (T,), float64
+        Time of every frame from the clip's start, in seconds.
+    shape : tuple (L, D)
+        Of the features, needed where every clip failed.
+    """
+
+    number: int
+    about: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    clips: tuple[ClipRecord, ...]
+    failed: tuple[FailedClip, ...]
+    features: tuple[NDArray[Any], ...]
+    times_s: tuple[NDArray[np.float64], ...]
+    shape: tuple[int, int]
+
+
+def features_sha256(block: NDArray[Any]) -> str:
+    """Digest of one clip's (L, T, D) block: its little-endian bytes in C order."""
+    little = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
+    return hashlib.sha256(little.data).hexdigest()

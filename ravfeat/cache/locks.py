@@ -1,0 +1,73 @@
+"""Who may write which shard: byte-range locks on one small file.
+
+Byte 0 guards manifest and index (short, waited for); byte n + 1 guards shard n (held for a whole run,
+refused at once). The system frees them when a process ends, however it ends, so a killed run
+leaves nothing to clean up. They hold across machines where the file system supports POSIX locks.
+
+Offers
+------
+WorkLock.
+"""
+
+import errno
+import fcntl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ravfeat.cache.format import LOCK_FILE, shard_file
+from ravfeat.errors import CacheError
+
+__all__ = ["WorkLock"]
+
+
+class WorkLock:
+    """Locks of one process on one cache folder.
+
+    Parameters
+    ----------
+    folder : Path
+        An existing cache folder that can be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file = (folder / LOCK_FILE).open("a+b")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()  # frees every lock
+
+    @contextmanager
+    def tables(self) -> Iterator[None]:
+        """Hold manifest and index, waiting for whoever has them."""
+        fcntl.lockf(self._file, fcntl.LOCK_EX, 1, 0)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._file, fcntl.LOCK_UN, 1, 0)
+
+    def claim(self, shards: Iterable[int]) -> None:
+        """Take shards for this process until it ends.
+
+        Raises
+        ------
+        CacheError
+            Where another process is writing one of them.
+        """
+        for number in shards:
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number + 1)
+            except OSError as error:
+                if error.errno not in {errno.EACCES, errno.EAGAIN}:
+                    raise CacheError(f"{self.folder / LOCK_FILE} cannot be locked ({error})") from error
+                raise CacheError(
+                    f"another process is writing {shard_file(number)} in {self.folder}; wait for it, or split the work"
+                    " with --shard-index I --num-shards N"
+                ) from error

@@ -1,0 +1,308 @@
+"""Reading a cache: numpy, h5py and pyarrow only, no torch, safe in many processes.
+
+Conventions
+-----------
+Features come out as (T, L, D). ``layers`` are the encoder's layer numbers, not positions; layer 0
+is the input to the first block.
+
+Offers
+------
+Cache, open_cache, find_caches, resolve_cache.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ravfeat.cache.format import IDENTITY_FILE, INDEX_FILE, MANIFEST_FILE, ClipRecord, fingerprint, shard_file
+from ravfeat.cache.index import read_index, read_sums
+from ravfeat.cache.manifest import PlannedManifest, read_planned
+from ravfeat.cache.shard import ShardHeader, read_header
+from ravfeat.errors import CacheError, ShardError
+from ravfeat.files import sha256_of
+
+__all__ = ["Cache", "ShardBlock", "find_caches", "open_cache", "resolve_cache"]
+
+_OPEN_FILES = 16
+
+
+@dataclass(frozen=True)
+class ShardBlock:
+    """Stored features of one shard.
+
+    Attributes
+    ----------
+    clips : tuple of ClipRecord
+        In the order of their frames.
+    features : ndarray of shape (L, F, D)
+        In the stored dtype.
+    """
+
+    clips: tuple[ClipRecord, ...]
+    features: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Place:
+    shard: int
+    frame_start: int
+    n_frames: int
+
+
+class Cache:
+    """A cache open for reading; make one with `open_cache`.
+
+    Attributes
+    ----------
+    path : Path
+    identity : dict
+        What this is the cache of: weights digest, layers, preprocessing, store, dtype, view …
+    about : dict
+        ``corpus``, ``stream``, ``encoder``, ``synthetic``.
+    layers : tuple of int
+        Stored layer numbers.
+    statistics : tuple of str
+        Empty for frames; ``("mean", "std")`` for a pooled cache.
+    frame_stride : int
+        Encoder frames that were averaged to one stored frame.
+    dim : int
+        Width of the last axis.
+    clip_ids : tuple of str
+        Stored clips, sorted.
+    failed : dict of str to str
+        Clips that could not be stored, with the reason.
+
+    Examples
+    --------
+    >>> cache = ravfeat.open_cache("cache")          # doctest: +SKIP
+    >>> cache["03-01-06-01-02-01-12"].shape           # (T, L, D)  # doctest: +SKIP
+    (183, 25, 1024)
+    """
+
+    def __init__(self, path: Path, planned: PlannedManifest) -> None:
+        self.path = path
+        self._planned = planned
+        index = read_index(path)
+        self._places: dict[str, _Place] = {}
+        self.failed: dict[str, str] = {}
+        for shard in index.values():
+            for row in shard.rows:
+                if row["status"] == "stored":
+                    self._places[row["clip_id"]] = _Place(row["shard"], row["frame_start"], row["n_frames"])
+                else:
+                    self.failed[row["clip_id"]] = row["reason"]
+        if not index:
+            raise CacheError(f"{path} has no shard yet; run 'ravfeat extract' to fill it")
+        self.shards: tuple[int, ...] = tuple(index)
+        self.clip_ids: tuple[str, ...] = tuple(sorted(self._places))
+        header = read_header(path / shard_file(self.shards[0]))
+        self.identity: dict[str, Any] = dict(header.identity)
+        self.about: dict[str, Any] = dict(header.about)
+        self.layers: tuple[int, ...] = tuple(self.identity["layers"])
+        self.statistics: tuple[str, ...] = tuple(self.identity["statistics"])
+        self.frame_stride: int = int(self.identity["frame_stride"])
+        self.dim: int = header.shape[2]
+        self._files: OrderedDict[int, h5py.File] = OrderedDict()
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"<Cache {self.path} ({len(self)} clips, layers {self.layers[0]}-{self.layers[-1]}, dim {self.dim})>"
+
+    def __len__(self) -> int:
+        return len(self.clip_ids)
+
+    def __contains__(self, clip_id: object) -> bool:
+        return clip_id in self._places
+
+    def __getitem__(self, clip_id: str) -> NDArray[Any]:
+        """Read one clip, shape (T, L, D), in the stored dtype."""
+        return self.read([clip_id])[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Open HDF5 handles must not travel into another process.
+        return self.__dict__ | {"_files": OrderedDict()}
+
+    @property
+    def fingerprint(self) -> str:
+        """The identity's fingerprint."""
+        return fingerprint(self.identity)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The corpus's label set."""
+        return self._planned.manifest.classes
+
+    @property
+    def manifest(self) -> pa.Table:
+        """What belongs in this cache, one row per clip (an Arrow table)."""
+        return self._planned.table()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Clips of the manifest that are not stored, failed ones included."""
+        return tuple(clip.clip_id for clip in self._planned.manifest if clip.clip_id not in self._places)
+
+    def times(self, clip_id: str) -> NDArray[np.float64]:
+        """Time of every frame of a clip, in seconds from its start; shape (T,)."""
+        place = self._place(clip_id)
+        file = self._open(place.shard)
+        return np.asarray(file["frames/time_s"][place.frame_start : place.frame_start + place.n_frames])
+
+    def read(self, clip_ids: Iterable[str], *, layers: Sequence[int] | None = None) -> list[NDArray[Any]]:
+        """Read clips.
+
+        Parameters
+        ----------
+        clip_ids : iterable of str
+        layers : sequence of int, optional
+            Layer numbers; default all that are stored. Only these are read from the disk.
+
+        Returns
+        -------
+        list of ndarray of shape (T, L, D)
+            In the order asked for.
+
+        Raises
+        ------
+        CacheError
+            For a clip or layer that is not stored.
+        """
+        runs = self._layer_runs(layers)
+        return [self._read_clip(self._place(clip_id), runs) for clip_id in clip_ids]
+
+    def iter(
+        self, clip_ids: Iterable[str] | None = None, *, layers: Sequence[int] | None = None
+    ) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Go through clips one by one, by default all of them in the order of the files."""
+        if clip_ids is None:
+            clip_ids = sorted(self._places, key=lambda i: (self._places[i].shard, self._places[i].frame_start))
+        runs = self._layer_runs(layers)
+        for clip_id in clip_ids:
+            yield clip_id, self._read_clip(self._place(clip_id), runs)
+
+    def read_shard(self, number: int, *, layers: Sequence[int] | None = None) -> ShardBlock:
+        """Read one whole shard, the fastest way through a cache."""
+        runs = self._layer_runs(layers)
+        header = self.header(number)
+        dataset = self._open(number)["features"]
+        features = np.concatenate([dataset[run] for run in runs]) if len(runs) > 1 else dataset[runs[0]]
+        return ShardBlock(header.clips, features)
+
+    def header(self, number: int) -> ShardHeader:
+        """Read and check one shard's metadata."""
+        header = read_header(self.path / shard_file(number))
+        if header.fingerprint != self.fingerprint:
+            raise ShardError(
+                f"{self.path / shard_file(number)} was written by identity {header.fingerprint}, this cache is"
+                f" {self.fingerprint}; move the file away and run 'ravfeat cache rebuild-index {self.path}'"
+            )
+        return header
+
+    def records(self) -> dict[str, ClipRecord]:
+        """Read what the shards themselves say of every stored clip (not the index, not the manifest)."""
+        return {clip.clip_id: clip for number in self.shards for clip in self.header(number).clips}
+
+    def close(self) -> None:
+        """Close open files; the cache can still be read afterwards."""
+        if self._process == os.getpid():
+            for file in self._files.values():
+                file.close()
+        self._files.clear()
+
+    def _place(self, clip_id: str) -> _Place:
+        try:
+            return self._places[clip_id]
+        except KeyError:
+            why = f"; it failed: {self.failed[clip_id]}" if clip_id in self.failed else ""
+            raise CacheError(f"clip '{clip_id}' is not stored in {self.path}{why}") from None
+
+    def _open(self, number: int) -> h5py.File:
+        if self._process != os.getpid():
+            # Handles inherited through fork give wrong data; leave them to the parent.
+            self._files, self._process = OrderedDict(), os.getpid()
+        if number not in self._files:
+            path = self.path / shard_file(number)
+            try:
+                self._files[number] = h5py.File(path, "r", locking=False)
+            except OSError as error:
+                raise ShardError(f"{path} cannot be opened ({error}); 'ravfeat cache verify {self.path}'") from error
+            while len(self._files) > _OPEN_FILES:
+                self._files.popitem(last=False)[1].close()
+        self._files.move_to_end(number)
+        return self._files[number]
+
+    def _read_clip(self, place: _Place, runs: Sequence[slice]) -> NDArray[Any]:
+        dataset = self._open(place.shard)["features"]
+        frames = slice(place.frame_start, place.frame_start + place.n_frames)
+        blocks = [dataset[run, frames] for run in runs]
+        block = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        return block.transpose(1, 0, 2)  # (L, T, D) -> (T, L, D)
+
+    def _layer_runs(self, layers: Sequence[int] | None) -> list[slice]:
+        if layers is None:
+            return [slice(0, len(self.layers))]
+        positions = {layer: position for position, layer in enumerate(self.layers)}
+        if wrong := [layer for layer in layers if layer not in positions]:
+            raise CacheError(f"layers {wrong} are not stored in {self.path}; it has {list(self.layers)}")
+        runs: list[slice] = []
+        for position in (positions[layer] for layer in layers):
+            if runs and runs[-1].stop == position:
+                runs[-1] = slice(runs[-1].start, position + 1)
+            else:
+                runs.append(slice(position, position + 1))
+        return runs
+
+
+def find_caches(root: Path) -> list[Path]:
+    """Give every cache folder at or below a path, sorted."""
+    if (root / IDENTITY_FILE).is_file() or (root / INDEX_FILE).is_file():
+        return [root]
+    return sorted(path.parent for path in root.glob("**/" + IDENTITY_FILE))
+
+
+def resolve_cache(root: Path) -> Path:
+    """Give the one cache at or below a path.
+
+    Raises
+    ------
+    CacheError
+        Where there is none, or more than one (which are listed).
+    """
+    if not root.exists():
+        raise CacheError(f"{root} does not exist; 'ravfeat extract --out {root}' makes a cache there")
+    found = find_caches(root)
+    if not found:
+        raise CacheError(f"no cache at or below {root}; 'ravfeat extract --out {root}' makes one")
+    if len(found) > 1:
+        listing = "\n  ".join(str(path) for path in found)
+        raise CacheError(f"{root} holds {len(found)} caches; name one of them:\n  {listing}")
+    return found[0]
+
+
+def open_cache(path: str | Path) -> Cache:
+    """Open a cache for reading.
+
+    Parameters
+    ----------
+    path : str or Path
+        A cache folder, or a folder that holds exactly one.
+
+    Raises
+    ------
+    CacheError
+        Where there is no such cache, or its manifest or index is damaged.
+    """
+    folder = resolve_cache(Path(path))
+    sums = read_sums(folder)
+    for name in (MANIFEST_FILE, IDENTITY_FILE):
+        if (folder / name).is_file() and sums.get(name) != sha256_of(folder / name):
+            raise CacheError(f"{folder / name} does not match its digest in SHA256SUMS; it is damaged or was changed")
+    return Cache(folder, read_planned(folder / MANIFEST_FILE))

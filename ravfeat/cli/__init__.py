@@ -1,0 +1,76 @@
+"""The command line: one file per noun or verb, loaded when it is used.
+
+Offers
+------
+main.
+"""
+
+import logging
+import sys
+from importlib import import_module
+
+import click
+
+from ravfeat.cli.errors import reporting
+
+__all__ = ["main"]
+
+COMMANDS = {
+    "cache": ("ravfeat.cli.cache", "Look into a cache, check it, mend its index."),
+    "download": ("ravfeat.cli.download", "Fetch a corpus, checksummed."),
+    "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
+    "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
+    "report": ("ravfeat.cli.report", "Make the report of one or several runs."),
+}
+
+
+class LazyGroup(click.Group):
+    """Commands whose modules are imported when they are called, so that ``--help`` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]}.command is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's signature)
+    if value and not ctx.resilient_parsing:
+        from ravfeat import __version__
+
+        click.echo(f"ravfeat {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-v", "--verbose", count=True, help="Say more of what is being done; twice for everything.")
+@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
+def group(verbose: int) -> None:
+    """Encode a corpus once, train emotion heads in seconds, score them on actors they never met.
+
+    \b
+    ravfeat extract --device cuda               data/ravdess through WavLM-large into cache/
+    ravfeat cache verify cache                  every bit still in its place?
+    ravfeat fit-heads --seeds 3 --out runs/a    heads on the folds of ravdess6
+    ravfeat report runs/a                       tables and figures, one HTML page
+    """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)
+    levels = [logging.WARNING, logging.INFO, logging.DEBUG]
+    logging.basicConfig(level=levels[min(verbose, 2)], format="%(levelname)s %(message)s", stream=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; every error made for the user ends in one message and an exit code."""
+    with reporting():
+        group.main(prog_name="ravfeat", standalone_mode=False)

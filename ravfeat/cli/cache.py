@@ -1,0 +1,118 @@
+"""``ravfeat cache``: info, ls, verify, rebuild-index."""
+
+import sys
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+_PATH = click.argument("path", type=click.Path(path_type=Path), default=Path("cache"))
+
+
+@click.group("cache")
+def command() -> None:
+    """Look into a cache, check it, mend its index.
+
+    PATH is a cache, or a folder that holds exactly one; by default cache/.
+    """
+
+
+@command.command("info")
+@_PATH
+def info(path: Path) -> None:
+    """Say what a cache is the cache of, and how complete it is.
+
+    \b
+    ravfeat cache info cache/ravdess/audio-wavlm-large-91c2d0aa17fe
+    """  # noqa: D301
+    from ravfeat.cache import open_cache
+    from ravfeat.cache.index import present_shards
+
+    cache = open_cache(path)
+    size = sum(shard.stat().st_size for shard in present_shards(cache.path).values())
+    total = len(cache) + len(cache.missing)
+    lines = {
+        "cache": cache.path,
+        "corpus": f"{cache.about['corpus']}{' (synthetic)' if cache.about['synthetic'] else ''}",
+        "stream": cache.about["stream"],
+        "encoder": cache.about["encoder"],
+        "fingerprint": cache.fingerprint,
+        "clips": f"{len(cache)} of {total}{f' ({len(cache.failed)} failed)' if cache.failed else ''}",
+        "layers": f"{cache.layers[0]} to {cache.layers[-1]} ({len(cache.layers)})",
+        "dimensions": cache.dim,
+        "size": f"{size / 1e6:.1f} MB in {len(cache.shards)} shards",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name:12} {value}")
+    for name, value in sorted(cache.identity.items()):
+        click.echo(f"  {name:18} {'; '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+@command.command("ls")
+@_PATH
+def ls(path: Path) -> None:
+    """List the caches at or below PATH; of a single cache its clips.
+
+    \b
+    ravfeat cache ls cache
+    """  # noqa: D301
+    from ravfeat.cache import find_caches, open_cache
+    from ravfeat.errors import CacheError
+
+    found = find_caches(path)
+    if not found:
+        raise CacheError(f"no cache at or below {path}")
+    for folder in found:
+        try:
+            cache = open_cache(folder)
+        except CacheError as error:
+            click.echo(f"{folder}  cannot be opened: {error}", err=True)
+            continue
+        if folder == path:
+            records = cache.records()
+            for clip_id in cache.clip_ids:
+                record = records[clip_id]
+                click.echo(f"{clip_id}\t{record.actor}\t{record.label}\t{record.n_frames}")
+        else:
+            missing = f", {len(cache.missing)} missing" if cache.missing else ""
+            click.echo(f"{folder}  {len(cache)} clips{missing}, {len(cache.layers)} layers, dim {cache.dim}")
+
+
+@command.command("verify")
+@_PATH
+def verify(path: Path) -> None:
+    """Check every bit of a cache against its digests; exit code 1 where something is wrong.
+
+    \b
+    ravfeat cache verify cache
+    """  # noqa: D301
+    from tqdm import tqdm
+
+    from ravfeat.cache import resolve_cache, verify_cache
+    from ravfeat.cache.index import present_shards
+
+    folder = resolve_cache(path)
+    with tqdm(total=len(present_shards(folder)), desc="verifying", unit="shard", disable=None) as bar:
+        problems = verify_cache(folder, progress=lambda _: bar.update())
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if problems:
+        click.echo(f"{folder}: {len(problems)} problems", err=True)
+        sys.exit(1)
+    click.echo(f"{folder}: whole")
+
+
+@command.command("rebuild-index")
+@_PATH
+def rebuild(path: Path) -> None:
+    """Make index.parquet and SHA256SUMS anew from the shards, each of which is checked in full.
+
+    \b
+    ravfeat cache rebuild-index cache/ravdess/audio-wavlm-large-91c2d0aa17fe
+    """  # noqa: D301
+    from ravfeat.cache import rebuild_index, resolve_cache
+
+    folder = resolve_cache(path)
+    shards = rebuild_index(folder)
+    click.echo(f"{folder}: index of {len(shards)} shards made from the shards")

@@ -1,0 +1,105 @@
+"""``ravfeat fit-heads``."""
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("fit-heads")
+@click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
+              help="A cache, or a folder that holds one; repeat for more. [default: every cache under cache/]")  # fmt: skip
+@click.option("--protocol", default="ravdess6", show_default=True,
+              help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
+@click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
+              help="attentive, attentive-sum, logreg or kernel; repeat for more.")  # fmt: skip
+@click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
+              help="Choose on the validation actors, or on inner folds over all non-test actors.")  # fmt: skip
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-<heads>]")
+@click.option("--layers", help="Restrict heads to 'last', one layer, a range 6-12 or a list 1,5,9.")
+@click.option("--no-std", is_flag=True, help="Pool the mean only.")
+@click.option("--epochs", type=click.IntRange(1), help="Length of the schedule of the trained networks.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Table of clip_id and label to use instead.")
+@click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
+@click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
+@click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
+def command(
+    caches: tuple[Path, ...],
+    protocol: str,
+    heads: tuple[str, ...],
+    select: str,
+    seeds: int,
+    device: str,
+    out: Path | None,
+    layers: str | None,
+    labels: Path | None,
+    epochs: int | None,
+    *,
+    no_std: bool,
+    allow_leak: bool,
+    allow_missing: bool,
+    force: bool,
+) -> None:
+    """Train small heads on cached features and score them on actors they never met.
+
+    Before anything is trained, actors, performances and recordings are read from the shards
+    themselves; folds that put one of them on two sides are refused.
+
+    \b
+    ravfeat fit-heads
+    ravfeat fit-heads --cache cache --head attentive --head logreg --select nested --seeds 3 --out runs/a
+    ravfeat fit-heads --protocol group5 --cache cache/crema-d
+    ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
+    ravfeat fit-heads --head attentive --layers last --out runs/last-layer
+    """  # noqa: D301
+    from ravfeat.cache import find_caches, resolve_cache
+    from ravfeat.encoders.device import resolve_device
+    from ravfeat.errors import CacheError
+    from ravfeat.experiment import FitPlan, fit_heads
+    from ravfeat.runs import check_out, write_run
+
+    if len(set(heads)) < len(heads):
+        raise click.UsageError("every --head is named once")
+    found = [resolve_cache(path) for path in caches] or find_caches(Path("cache"))
+    if not found:
+        raise CacheError("no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR")
+    target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
+    check_out(target, force=force)
+    settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    plan = FitPlan(
+        caches=tuple(found),
+        protocol=protocol,
+        heads=heads,
+        select=select,  # type: ignore[arg-type]  # click.Choice keeps it to the two
+        seeds=seeds,
+        device=resolve_device(device),
+        layers=layers,
+        std=not no_std,
+        settings=settings,
+        labels=labels,
+        allow_leak=allow_leak,
+        allow_missing=allow_missing,
+    )
+    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
+    records = write_run(target, fit_heads(plan), recipe)
+    _show(records)
+    click.echo(f"{target}: predictions, scores, metrics and heads; 'ravfeat report {target}' makes the report")
+
+
+def _show(records: list[dict[str, Any]]) -> None:
+    for record in records:
+        if record["metric"] in {"uar", "wa"} and record["averaging"] == "pooled":
+            leaky = " LEAKY" if record["leaky"] else ""
+            name = {"uar": "UAR", "wa": "WA (plain accuracy)"}[record["metric"]]
+            click.echo(
+                f"{record['stream']} {record['features']} {record['head']}: {name} {record['value']:.3f}"
+                f" [{record['ci_low']:.3f}, {record['ci_high']:.3f}] pooled, {record['protocol']}{leaky},"
+                f" select {record['select']}, n={record['n']}"
+            )

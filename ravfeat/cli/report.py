@@ -1,0 +1,24 @@
+"""``ravfeat report``."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("report")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Where the report goes. [default: the first run's folder]")
+def command(runs: tuple[Path, ...], out: Path | None) -> None:
+    """Make one self-contained HTML page, its Markdown and its figures from finished runs.
+
+    A clip6 run beside an actor-disjoint run of the same head shows the leak gap.
+
+    \b
+    ravfeat report runs/a
+    ravfeat report runs/a runs/a-leaky --out runs/a-report
+    """  # noqa: D301
+    from ravfeat.report import build_report
+
+    click.echo(build_report(list(runs), out or runs[0] / "report"))

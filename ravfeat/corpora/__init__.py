@@ -1,0 +1,63 @@
+"""Corpora: what lies on the disk becomes a manifest.
+
+Offers
+------
+CORPORA, load_corpus.
+"""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from ravfeat.errors import UsageError
+from ravfeat.manifest import Manifest
+from ravfeat.schema import Stream
+
+__all__ = ["CORPORA", "CorpusKind", "load_corpus"]
+
+CorpusKind = Literal["ravdess", "folder", "synth"]
+CORPORA: tuple[str, ...] = get_args(CorpusKind)
+
+
+def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio", name: str | None = None) -> Manifest:
+    """Build the manifest of a corpus.
+
+    Parameters
+    ----------
+    kind : {"ravdess", "folder", "synth"}
+    data : Path, optional
+        ``ravdess``: a folder, searched recursively (default ``data/ravdess``); ``folder``: a CSV or
+        Parquet table; ``synth``: where the generated clips lie or are put (default ``data/synth``).
+    stream : {"audio", "face"}
+    name : str, optional
+        Name of a ``folder`` corpus.
+
+    Raises
+    ------
+    UsageError, CorpusError
+    """
+    if kind not in CORPORA:
+        raise UsageError(f"no corpus '{kind}'; choose from {', '.join(CORPORA)}")
+    if name is not None and kind != "folder":
+        raise UsageError(f"--name goes with --corpus folder; the corpus '{kind}' has its own name")
+    if kind == "folder":
+        from ravfeat.corpora.folder import read_folder_corpus
+
+        if data is None:
+            raise UsageError("--corpus folder needs --data TABLE: a CSV or Parquet file with path, actor, label")
+        return read_folder_corpus(data, name=name)
+    from ravfeat.corpora.ravdess import scan_ravdess
+
+    if kind == "ravdess":
+        return scan_ravdess(data or Path("data/ravdess"), stream)
+    from ravfeat.corpora.synth import generate
+
+    folder = data or Path("data/synth")
+    generate(folder)
+    return scan_ravdess(folder, stream, corpus="synth", synthetic=True)
+
+
+def data_root(kind: str, data: Path | None) -> Path:
+    """Give the folder that a manifest's paths are relative to."""
+    if kind == "folder" and data is not None:
+        return data.parent
+    return data or Path("data") / kind

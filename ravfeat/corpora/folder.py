@@ -1,0 +1,85 @@
+"""Any corpus from a table: CSV or Parquet with ``path``, ``actor`` and ``label``.
+
+Offers
+------
+read_folder_corpus.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from ravfeat.corpora.probe import with_durations
+from ravfeat.errors import CorpusError
+from ravfeat.manifest import Clip, Manifest
+from ravfeat.tables import read_table
+
+__all__ = ["read_folder_corpus"]
+
+_REQUIRED = ("path", "actor", "label")
+_OPTIONAL = ("performance", "gender", "clip_id")
+_GENDERS: Mapping[str, str] = {
+    "male": "male", "m": "male", "man": "male", "female": "female", "f": "female", "woman": "female", "": ""
+}  # fmt: skip
+
+
+def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest:
+    """Read a corpus described by a table.
+
+    Parameters
+    ----------
+    table_path : Path
+        CSV or Parquet with columns ``path`` (relative to the table), ``actor``, ``label`` and
+        optionally ``performance`` (default: the clip itself), ``gender``, ``clip_id`` (default:
+        the path without its ending).
+    name : str, optional
+        The corpus's name; default the table's folder, or its own name where that says nothing.
+
+    Returns
+    -------
+    Manifest
+        Classes are the labels that occur, sorted.
+
+    Raises
+    ------
+    CorpusError
+        Where a column is missing, a value is empty, a gender is not known, or two clips share an id.
+    """
+    table = read_table(table_path)
+    if missing := [column for column in _REQUIRED if column not in table.column_names]:
+        raise CorpusError(
+            f"{table_path} lacks the columns {missing}; expected {list(_REQUIRED)}, optionally {list(_OPTIONAL)};"
+            f" got {table.column_names}"
+        )
+    corpus = name or _default_name(table_path)
+    columns = [column for column in (*_REQUIRED, *_OPTIONAL) if column in table.column_names]
+    rows = table.select(columns).to_pylist()
+    clips = [_clip(corpus, table_path, number, row) for number, row in enumerate(rows, start=2)]
+    if not clips:
+        raise CorpusError(f"{table_path} has no rows")
+    classes = tuple(sorted({clip.label for clip in clips}))
+    return Manifest(corpus, classes, tuple(with_durations(table_path.parent, clips)))
+
+
+def _default_name(table_path: Path) -> str:
+    stem = table_path.stem
+    return table_path.resolve().parent.name if stem in {"manifest", "index", "clips"} else stem
+
+
+def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -> Clip:
+    values = {key: "" if value is None else str(value).strip() for key, value in row.items()}
+    for column in _REQUIRED:
+        if not values[column]:
+            raise CorpusError(f"{table_path}, row {line}: '{column}' is empty")
+    gender = _GENDERS.get(values.get("gender", "").lower())
+    if gender is None:
+        raise CorpusError(f"{table_path}, row {line}: gender is '{values['gender']}'; expected male, female or empty")
+    path = PurePosixPath(values["path"].replace("\\", "/"))
+    clip_id = values.get("clip_id") or path.with_suffix("").as_posix().lstrip("/")
+    return Clip(
+        clip_id=clip_id,
+        performance_id=values.get("performance") or clip_id,
+        actor=f"{corpus}:{values['actor']}",
+        gender=gender,
+        label=values["label"],
+        path=path.as_posix(),
+    )

@@ -1,0 +1,22 @@
+"""Clip lengths from file headers, with a bar where there are many files."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ravfeat.manifest import Clip
+from ravfeat.media import probe_duration
+
+__all__ = ["with_durations"]
+
+
+def with_durations(root: Path, clips: Sequence[Clip]) -> Iterator[Clip]:
+    """Fill in ``duration_s`` of every clip; NaN where a file cannot be probed."""
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        durations = pool.map(lambda clip: probe_duration(root / clip.path), clips)
+        bar = tqdm(durations, total=len(clips), desc="reading headers", unit="clip", delay=1.0, disable=None)
+        for clip, duration_s in zip(clips, bar, strict=True):
+            yield replace(clip, duration_s=duration_s)

@@ -1,0 +1,147 @@
+"""RAVDESS file names to manifest rows.
+
+A name is seven two-digit fields: modality, vocal channel, emotion, intensity, statement,
+repetition, actor. The voice alone (03-), the voice in the audio-visual file (01-) and the silent
+picture (02-) of the same other six fields are one performance, so the performance id is the stem
+without its first field.
+
+Source: Livingstone SR, Russo FA (2018), PLoS ONE 13(5): e0196391, doi:10.5281/zenodo.1188976.
+
+Offers
+------
+parse_stem, scan_ravdess.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from ravfeat.corpora.probe import with_durations
+from ravfeat.errors import CorpusError
+from ravfeat.manifest import Clip, Manifest
+from ravfeat.schema import RAVDESS_LABELS, Stream
+
+__all__ = ["MODALITIES", "parse_stem", "scan_ravdess"]
+
+MEDIA_SUFFIXES = frozenset({".wav", ".flac", ".mp4", ".mp3", ".ogg", ".m4a", ".avi", ".mov", ".mkv", ".webm"})
+MODALITIES: dict[Stream, tuple[str, ...]] = {"audio": ("03", "01"), "face": ("02", "01")}
+"""Which copies of a performance can feed a stream, the preferred first."""
+
+_STEM = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)")
+_SONG = "02"
+
+
+def parse_stem(stem: str, *, corpus: str = "ravdess", path: str = "") -> Clip | None:
+    """Read one RAVDESS file name.
+
+    Parameters
+    ----------
+    stem : str
+        The name without folder and ending, e.g. ``03-01-06-01-02-01-12``.
+    corpus : str
+        What to write in front of the actor.
+    path : str
+        Stored in the clip as it is.
+
+    Returns
+    -------
+    Clip or None
+        None where the name is not one of the speech corpus (a song file included).
+    """
+    match = _STEM.fullmatch(stem)
+    if match is None:
+        return None
+    modality, channel, emotion, intensity, statement, repetition, actor = match.groups()
+    known = (
+        modality in {"01", "02", "03"}
+        and channel == "01"
+        and 1 <= int(emotion) <= len(RAVDESS_LABELS)
+        and intensity in {"01", "02"}
+        and not (emotion == "01" and intensity == "02")
+        and statement in {"01", "02"}
+        and repetition in {"01", "02"}
+        and 1 <= int(actor) <= 24
+    )
+    if not known:
+        return None
+    return Clip(
+        clip_id=stem,
+        performance_id=stem[3:],
+        actor=f"{corpus}:{actor}",
+        gender="male" if int(actor) % 2 else "female",
+        label=RAVDESS_LABELS[int(emotion) - 1],
+        path=path,
+    )
+
+
+def scan_ravdess(
+    root: Path, stream: Stream = "audio", *, corpus: str = "ravdess", synthetic: bool = False
+) -> Manifest:
+    """Find the RAVDESS speech clips below a folder, one per performance.
+
+    Parameters
+    ----------
+    root : Path
+        Any folder; searched recursively for media files with RAVDESS stems.
+    stream : {"audio", "face"}
+        Decides which copy of a performance is taken: audio 03- before 01-, face 02- before 01-.
+
+    Returns
+    -------
+    Manifest
+        ``skipped`` counts song files, unknown names and unused copies.
+
+    Raises
+    ------
+    CorpusError
+        Where the folder is missing, holds no such clip, or holds one clip twice.
+    """
+    if not root.is_dir():
+        raise CorpusError(f"{root} is not a folder; --data must name the folder that holds the {corpus} clips")
+    found: dict[str, dict[str, Clip]] = {}
+    skipped: Counter[str] = Counter()
+    for file in sorted(root.rglob("*")):
+        if file.suffix.lower() not in MEDIA_SUFFIXES or file.name.startswith(".") or not file.is_file():
+            continue
+        path = file.relative_to(root).as_posix()
+        clip = parse_stem(file.stem, corpus=corpus, path=path)
+        if clip is None:
+            match = _STEM.fullmatch(file.stem)
+            skipped["song files" if match and match[2] == _SONG else "unknown names"] += 1
+            continue
+        copies = found.setdefault(clip.performance_id, {})
+        modality = clip.clip_id[:2]
+        if modality in copies:
+            raise CorpusError(
+                f"two clips with one id: '{clip.clip_id}' is {copies[modality].path} and {path} below {root};"
+                " remove one of them"
+            )
+        copies[modality] = clip
+    return _one_per_performance(root, stream, corpus, found, skipped, synthetic=synthetic)
+
+
+def _one_per_performance(
+    root: Path,
+    stream: Stream,
+    corpus: str,
+    found: dict[str, dict[str, Clip]],
+    skipped: Counter[str],
+    *,
+    synthetic: bool,
+) -> Manifest:
+    wanted = MODALITIES[stream]
+    chosen = []
+    for copies in found.values():
+        usable = [copies[modality] for modality in wanted if modality in copies]
+        chosen += usable[:1]
+        skipped["unused copies"] += len(copies) - len(usable[:1])
+    if not chosen:
+        names = " or ".join(f"{modality}-" for modality in wanted)
+        raise CorpusError(
+            f"no RAVDESS speech clip for the {stream} stream below {root}: expected media files with names like"
+            f" 03-01-06-01-02-01-12.wav that begin with {names}"
+            f"; saw {sum(skipped.values())} other media files. 'ravfeat download ravdess' fetches the corpus"
+        )
+    counts = {name: count for name, count in sorted(skipped.items()) if count}
+    clips = tuple(with_durations(root, chosen))
+    return Manifest(corpus, RAVDESS_LABELS, clips, synthetic=synthetic, skipped=counts)

@@ -1,0 +1,1 @@
+"""Frozen encoders; `registry.load_encoder` is the door."""

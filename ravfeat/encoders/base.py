@@ -1,0 +1,163 @@
+"""What an encoder is: a frozen function from one clip to hidden states, with a name that says exactly which.
+
+Conventions
+-----------
+Hidden states are (T, L, D) float32; layer 0 is the input to the first block. An encoder's
+*identity* decides what it computes; library versions and the device are provenance and live
+elsewhere.
+
+Offers
+------
+EncoderSpec, Encoder, Prepared, plan_batches, average_frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.media import Waveform
+from ravfeat.schema import Stream
+
+__all__ = ["Batching", "Encoder", "EncoderSpec", "Prepared", "plan_batches"]
+
+Batching = Literal["padded", "equal", "fixed"]
+"""``padded``: clips of different lengths share a batch exactly (attention mask); ``equal``: only
+clips of the same length do; ``fixed``: every input has the same size anyway."""
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """Which encoder this is.
+
+    Attributes
+    ----------
+    name : str
+        For people and folder names; not part of the identity.
+    stream : {"audio", "face"}
+    weights : str
+        SHA-256 over the weight files and the configuration, or ``none``.
+    layer_convention : str
+        Name and version of what each layer number means.
+    preprocessing : tuple of str
+        Named, versioned steps from the decoded clip to the encoder's input.
+    n_layers, dim : int
+        Of the hidden states.
+    frame_rate_hz : float
+        Frames per second.
+    """
+
+    name: str
+    stream: Stream
+    weights: str
+    layer_convention: str
+    preprocessing: tuple[str, ...]
+    n_layers: int
+    dim: int
+    frame_rate_hz: float
+
+    def identity(self) -> dict[str, Any]:
+        """Give what decides the features; see `ravfeat.cache.format.fingerprint`."""
+        return {
+            "stream": self.stream,
+            "weights": self.weights,
+            "layer_convention": self.layer_convention,
+            "preprocessing": list(self.preprocessing),
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One clip, ready for the encoder.
+
+    Attributes
+    ----------
+    values : ndarray
+        Input array of one clip, without a batch axis, not padded to other clips.
+    n_frames : int
+        How many frames of the output are this clip's own.
+    """
+
+    values: NDArray[np.float32]
+    n_frames: int
+
+
+class Encoder(Protocol):
+    """A frozen encoder."""
+
+    spec: EncoderSpec
+    batching: Batching
+
+    def prepare(self, waveform: Waveform) -> Prepared:
+        """Turn a decoded clip into the encoder's input; runs in background threads.
+
+        Raises
+        ------
+        ClipError
+            Where the clip is too short or too long for the encoder.
+        """
+        ...
+
+    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        """Encode clips together.
+
+        Returns
+        -------
+        list of ndarray of shape (T, L, D), float32
+            The same, up to rounding, as if each clip were encoded alone.
+        """
+        ...
+
+    def times_s(self, n_frames: int) -> NDArray[np.float64]:
+        """Centre of every frame, in seconds from the clip's start; shape (T,)."""
+        ...
+
+    def provenance(self) -> dict[str, Any]:
+        """Library versions and device; recorded, never part of the identity."""
+        ...
+
+
+def plan_batches(
+    durations_s: Sequence[float], batching: Batching, *, max_clips: int, max_seconds: float
+) -> list[list[int]]:
+    """Group the clips of a shard into batches.
+
+    Depends on the planned lengths only, never on what is already done.
+
+    Parameters
+    ----------
+    durations_s : sequence of float
+        Planned clip lengths; NaN where unknown (such clips go alone).
+    batching : {"padded", "equal", "fixed"}
+    max_clips : int
+    max_seconds : float
+        Of a batch, padding included.
+
+    Returns
+    -------
+    list of list of int
+        Positions into ``durations_s``, each exactly once; long clips first, so that memory is
+        claimed once.
+    """
+    order = sorted(range(len(durations_s)), key=lambda i: (-np.nan_to_num(durations_s[i], nan=-1.0), i))
+    if batching == "fixed":
+        order = list(range(len(durations_s)))
+    batches: list[list[int]] = []
+    longest = 0.0
+    for position in order:
+        duration_s = durations_s[position]
+        fits = (
+            bool(batches)
+            and len(batches[-1]) < max_clips
+            and not np.isnan(duration_s)
+            and (batching == "fixed" or (len(batches[-1]) + 1) * longest <= max_seconds)
+            and (batching != "equal" or duration_s == longest)
+        )
+        if fits:
+            batches[-1].append(position)
+        else:
+            batches.append([position])
+            longest = duration_s
+    return batches

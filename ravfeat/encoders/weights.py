@@ -1,0 +1,130 @@
+"""A folder of weights: its configuration, its digest, and how to get one from the Hugging Face hub.
+
+The digest is taken over the files, not over loaded tensors: libraries rename tensors between versions,
+and an upgrade must not orphan a cache.
+
+Offers
+------
+WeightFolder, open_weights, fetch_weights.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ravfeat.errors import EncoderError
+from ravfeat.files import canonical_json, sha256_of
+
+__all__ = ["WeightFolder", "fetch_weights", "open_weights"]
+
+_log = logging.getLogger(__name__)
+
+_VOLATILE_KEYS = frozenset({"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache"})
+# What transformers loads, in its order: a repository may hold other precisions beside it.
+_WEIGHT_PATTERNS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
+_TABLES = ("config.json", "preprocessor_config.json")
+
+
+@dataclass(frozen=True)
+class WeightFolder:
+    """An encoder as `transformers` saves it.
+
+    Attributes
+    ----------
+    path : Path
+    files : tuple of Path
+        The weight files that will be loaded.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The contents of ``config.json``."""
+        return _read_json(self.path / "config.json")
+
+    @cached_property
+    def preprocessor(self) -> dict[str, Any]:
+        """The contents of ``preprocessor_config.json``; empty where there is none."""
+        path = self.path / "preprocessor_config.json"
+        return _read_json(path) if path.is_file() else {}
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the weight files and the configuration (names and versions left out)."""
+        config = {key: value for key, value in self.config.items() if key not in _VOLATILE_KEYS}
+        digest = hashlib.sha256(canonical_json(config).encode())
+        for file in self.files:
+            digest.update(bytes.fromhex(sha256_of(file)))
+        return digest.hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EncoderError(f"{path} cannot be read as JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise EncoderError(f"{path} does not hold a JSON object")
+    return value
+
+
+def open_weights(path: Path) -> WeightFolder:
+    """Open a local folder.
+
+    Raises
+    ------
+    EncoderError
+        Where it has no configuration or no weights.
+    """
+    if not (path / "config.json").is_file():
+        raise EncoderError(f"{path} is no encoder: it has no config.json; expected a folder as save_pretrained writes it")
+    for pattern in _WEIGHT_PATTERNS:
+        if files := tuple(sorted(path.glob(pattern))):
+            return WeightFolder(path, files)
+    raise EncoderError(
+        f"{path} has a configuration and no weights: expected model.safetensors or pytorch_model.bin;"
+        " a frozen encoder must not run on random weights"
+    )
+
+
+def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
+    """Fetch an encoder from the Hugging Face hub, or take it from its local copy.
+
+    Parameters
+    ----------
+    repository : str
+        e.g. ``microsoft/wavlm-large``.
+    revision : str, optional
+        A commit, so that the weights can never change; None takes the newest.
+
+    Raises
+    ------
+    EncoderError
+        Where it is neither reachable nor there already.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    def download(patterns: list[str]) -> Path:
+        try:
+            return Path(snapshot_download(repository, revision=revision, allow_patterns=[*_TABLES, *patterns]))
+        except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise EncoderError(
+                f"the encoder '{repository}' is neither on this machine nor reachable on the Hugging Face hub ({reason})."
+                " Download it where there is a network (huggingface-cli download"
+                f" {repository}{f' --revision {revision}' if revision else ''}), copy the folder here and give its"
+                " path: --encoder PATH"
+            ) from error
+
+    folder = download(["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"])
+    if not list(folder.glob("*.safetensors")):
+        folder = download(["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"])
+    _log.info("encoder %s at %s", repository, folder)
+    return open_weights(folder)

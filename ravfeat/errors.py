@@ -1,0 +1,107 @@
+"""Everything ravfeat raises on purpose.
+
+::
+
+    RavfeatError                      a message a user can act on; the command line prints it and exits 1
+    ├── UsageError                    options that cannot go together or name nothing (exit 2)
+    ├── MissingExtraError             an optional package is not installed
+    ├── CorpusError                   a corpus or manifest cannot be read, or contradicts itself
+    ├── MediaError                    one media file cannot be decoded as what it should be
+    ├── EncoderError                  an encoder cannot be found, loaded or run
+    │   └── ClipError                 one clip cannot be encoded; the others can
+    ├── CacheError                    a cache is missing, damaged, busy, or another one than expected
+    │   └── ShardError                one shard file is damaged or does not belong
+    ├── ProtocolError                 a protocol does not fit the data
+    │   └── LeakError                 somebody or something would sit on two sides of a fold
+    ├── HeadError                     a head cannot be trained or loaded
+    ├── PredictionsError              prediction tables cannot be read or do not belong together
+    └── DownloadError                 a file could not be fetched or is not what was promised
+
+Messages say what was expected, what came, where, and what to do next.
+"""
+
+__all__ = [
+    "CacheError",
+    "ClipError",
+    "CorpusError",
+    "DownloadError",
+    "EncoderError",
+    "HeadError",
+    "LeakError",
+    "MediaError",
+    "MissingExtraError",
+    "PredictionsError",
+    "ProtocolError",
+    "RavfeatError",
+    "ShardError",
+    "UsageError",
+]
+
+
+class RavfeatError(Exception):
+    """Base of all errors raised on purpose; its message is written for the user."""
+
+
+class UsageError(RavfeatError):
+    """Options that cannot go together, or a name that is not among the choices."""
+
+
+class MissingExtraError(RavfeatError):
+    """An optional package is needed and not installed.
+
+    Parameters
+    ----------
+    package : str
+        The import name that was not found.
+    extra : str
+        The extra of ravfeat that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this needs the package '{package}': pip install 'ravfeat[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class CorpusError(RavfeatError):
+    """A corpus or manifest cannot be read, or contradicts itself."""
+
+
+class MediaError(RavfeatError):
+    """One media file cannot be decoded as what it should be."""
+
+
+class EncoderError(RavfeatError):
+    """An encoder cannot be found, loaded or run."""
+
+
+class ClipError(EncoderError):
+    """One clip cannot be encoded; the others can."""
+
+
+class CacheError(RavfeatError):
+    """A cache is missing, damaged, busy, or another one than expected."""
+
+
+class ShardError(CacheError):
+    """One shard file is damaged or does not belong to its cache."""
+
+
+class ProtocolError(RavfeatError):
+    """A protocol does not fit the data."""
+
+
+class LeakError(ProtocolError):
+    """An actor, a performance or a recording would sit on two sides of a fold."""
+
+
+class HeadError(RavfeatError):
+    """A head cannot be trained or loaded."""
+
+
+class PredictionsError(RavfeatError):
+    """Prediction tables cannot be read or do not belong together."""
+
+
+class DownloadError(RavfeatError):
+    """A file could not be fetched or is not what was promised."""

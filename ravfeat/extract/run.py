@@ -1,0 +1,238 @@
+"""The extraction itself: decode ahead, encode, write behind; resume and retry.
+
+Files are decoded in the background, the encoder works in the foreground, shards are written behind
+it. What is done and what is missing is decided once, before the first clip.
+
+Offers
+------
+Extraction, ExtractResult, run_extraction.
+"""
+
+import logging
+import platform
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.cache.locks import WorkLock
+from ravfeat.cache.shard import read_header
+from ravfeat.cache.writer import CacheFolder, prepare_cache
+from ravfeat.encoders.base import Encoder, plan_batches
+from ravfeat.errors import ClipError, UsageError
+from ravfeat.extract.decode import DecodedClip, decode, decode_ahead
+from ravfeat.extract.resume import check_same_features, pending_shards
+from ravfeat.extract.store import ShardBuilder
+from ravfeat.manifest import Clip, Manifest
+
+__all__ = ["ExtractResult", "Extraction", "run_extraction"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What is to be extracted.
+
+    Attributes
+    ----------
+    manifest : Manifest
+    root : Path
+        What the manifest's paths are relative to.
+    encoder : Encoder
+    recipe : StoreRecipe
+    shard_index, num_shards : int
+        This process writes the shards whose number leaves ``shard_index`` when divided by
+        ``num_shards``; any number of processes fill one cache.
+    batch_clips : int
+        Clips that are encoded together at most.
+    batch_s : float
+        Seconds that are encoded together at most, padding included.
+    """
+
+    manifest: Manifest
+    root: Path
+    encoder: Encoder
+    recipe: StoreRecipe = StoreRecipe()
+    shard_index: int = 0
+    num_shards: int = 1
+    batch_clips: int = 8
+    batch_s: float = 32.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.shard_index < self.num_shards:
+            raise UsageError(
+                f"--shard-index {self.shard_index} with --num-shards {self.num_shards}: the index counts from 0 to"
+                f" {self.num_shards - 1}"
+            )
+
+
+@dataclass(frozen=True)
+class ExtractResult:
+    """What an extraction left behind.
+
+    Attributes
+    ----------
+    path : Path
+        The cache's folder.
+    written, kept : int
+        Shards written by this run, and shards that were there.
+    encoded : int
+        Clips encoded by this run.
+    failed : dict of str to str
+        Clips of this process's shards that could not be stored, with the reason.
+    """
+
+    path: Path
+    written: int
+    kept: int
+    encoded: int
+    failed: dict[str, str]
+
+
+def run_extraction(what: Extraction, out: Path) -> ExtractResult:
+    """Extract what is missing.
+
+    Parameters
+    ----------
+    what : Extraction
+    out : Path
+        The cache's home; the features go to ``out/<corpus>/<stream>-<encoder>-<fingerprint>/``.
+
+    Returns
+    -------
+    ExtractResult
+
+    Raises
+    ------
+    CacheError
+        Where another process does the same work, the disk is full, or stored features cannot be
+        continued under today's library versions.
+    """
+    folder = _folder(what, out)
+    mine = [n for n in folder.planned.numbers if n % what.num_shards == what.shard_index]
+    paths = {clip.clip_id: clip for clip in what.manifest}
+    decode_one = partial(_decode_planned, what, paths)
+    provenance = _provenance(what.encoder)
+    with WorkLock(folder.path) as lock:
+        lock.claim(mine)
+        folder.remove_leftovers(mine)
+        pending, done = pending_shards(folder, mine, decode_one)
+        check_same_features(folder, done, provenance, what.encoder, what.recipe, decode_one)
+        written: list[int] = []
+        try:
+            for number in _write_shards(what, folder, pending, provenance, decode_one):
+                written.append(number)
+        finally:
+            folder.update_index(lock, written)
+    failed = _failed(folder, mine)
+    encoded = sum(len(folder.planned.clips_of(n)) for n in written)
+    return ExtractResult(folder.path, len(written), len(done), encoded, failed)
+
+
+def _folder(what: Extraction, out: Path) -> CacheFolder:
+    spec, recipe = what.encoder.spec, what.recipe
+    about = {
+        "corpus": what.manifest.corpus,
+        "synthetic": what.manifest.synthetic,
+        "stream": spec.stream,
+        "encoder": spec.name,
+    }
+
+    def n_bytes(clip: Clip) -> int:
+        frames = 0 if clip.duration_s != clip.duration_s else int(clip.duration_s * spec.frame_rate_hz) + 1
+        layers, stored, dim = recipe.stored_shape(frames, spec.n_layers, spec.dim)
+        return layers * stored * dim * (2 if recipe.dtype == "float16" else 4) + 8 * stored
+
+    identity = spec.identity() | recipe.identity(spec.n_layers)
+    return prepare_cache(out, what.manifest, about, identity, n_bytes)
+
+
+def _decode_planned(what: Extraction, paths: dict[str, Clip], clip: Clip) -> DecodedClip:
+    # The cache's manifest may remember another path; what counts is where the clip lies now.
+    here = paths.get(clip.clip_id)
+    return decode(here or clip, what.root if here else None, what.encoder)
+
+
+def _provenance(encoder: Encoder) -> dict[str, Any]:
+    libraries = {name: version(name) for name in ("numpy", "h5py", "soundfile", "soxr", "av")}
+    return {"python": platform.python_version()} | libraries | encoder.provenance()
+
+
+def _write_shards(
+    what: Extraction, folder: CacheFolder, pending: Sequence[int], provenance: dict[str, Any], decode_one: Any
+) -> Iterator[int]:
+    plans = [(number, _batches(what, folder.planned.clips_of(number))) for number in pending]
+    order = [clip for _, batches in plans for batch in batches for clip in batch]
+    decoded = decode_ahead(order, decode_one)
+    with (
+        ThreadPoolExecutor(max_workers=1, thread_name_prefix="write") as writer,
+        tqdm(total=len(order), desc="encoding", unit="clip", smoothing=0.05, disable=None) as bar,
+    ):
+        writing: Future[int] | None = None
+        for number, batches in plans:
+            builder = ShardBuilder(number, folder.planned.clips_of(number), what.encoder, what.recipe)
+            for batch in batches:
+                _encode_batch(what.encoder, list(islice(decoded, len(batch))), builder)
+                bar.update(len(batch))
+            if writing is not None:
+                yield writing.result()
+            writing = writer.submit(_write_one, folder, builder, provenance)
+        if writing is not None:
+            yield writing.result()
+
+
+def _batches(what: Extraction, clips: Sequence[Clip]) -> list[list[Clip]]:
+    plan = plan_batches(
+        [clip.duration_s for clip in clips],
+        what.encoder.batching,
+        max_clips=what.batch_clips,
+        max_seconds=what.batch_s,
+    )
+    return [[clips[position] for position in batch] for batch in plan]
+
+
+def _encode_batch(encoder: Encoder, batch: Sequence[DecodedClip], builder: ShardBuilder) -> None:
+    ready = []
+    for item in batch:
+        if item.prepared is None:
+            builder.fail(item.clip, "decode", item.reason)
+        else:
+            ready.append((item, item.prepared))
+    if not ready:
+        return
+    try:
+        states = encoder.encode([prepared for _, prepared in ready])
+    except MemoryError:
+        states = None
+    if states is not None:
+        for (item, _), state in zip(ready, states, strict=True):
+            builder.add(item, state)
+        return
+    # Too much at once: one by one gives the same features; what is too long even alone has failed.
+    for item, prepared in ready:
+        try:
+            builder.add(item, encoder.encode([prepared])[0])
+        except MemoryError as error:
+            builder.fail(item.clip, "encode", f"{item.clip.path}: {error}; split the clip or use a machine with more memory")
+        except ClipError as error:
+            builder.fail(item.clip, "encode", f"{item.clip.path}: {error}")
+
+
+def _write_one(folder: CacheFolder, builder: ShardBuilder, provenance: dict[str, Any]) -> int:
+    folder.write_shard(builder.content(folder.about, folder.identity, provenance))
+    return builder.number
+
+
+def _failed(folder: CacheFolder, mine: Sequence[int]) -> dict[str, str]:
+    from ravfeat.cache.format import shard_file
+
+    headers = (read_header(folder.path / shard_file(number)) for number in mine)
+    return {clip.clip_id: clip.reason for header in headers for clip in header.failed}

@@ -1,0 +1,126 @@
+"""The published head: a learned sum of layers, then attentive pooling, then a small network.
+
+One softmax weight per layer mixes all layers into one before anything is pooled, as in SUPERB
+(Yang et al. 2021, arXiv:2105.01051); the mix is pooled to an attended mean and standard deviation,
+normalised clip by clip, and classified. Training stops at the best epoch on the validation actors.
+
+Conventions
+-----------
+Axes: L layers, H heads, B clips, T windows, D dimensions, S statistics, K classes.
+
+Offers
+------
+AttentiveSumHead, AttentiveSumNet.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ravfeat.heads.attention import attend, attended_moments
+from ravfeat.heads.base import Sweep
+from ravfeat.heads.fit import Dropout, first_weights
+from ravfeat.heads.neural import NeuralHead, best_epoch
+from ravfeat.heads.windows import Batch, Windows
+
+__all__ = ["AttentiveSumHead", "AttentiveSumNet"]
+
+
+@dataclass(frozen=True)
+class AttentiveSumNet:
+    """Stacked heads of the published kind.
+
+    Parameters
+    ----------
+    std : bool
+        Pool to mean and standard deviation, or to the mean alone.
+    attention : int
+        Width of the attention's hidden layer.
+    hidden : int
+        Width of the classifier's hidden layer.
+    dropout : float
+        Share of hidden units dropped in training.
+    """
+
+    std: bool
+    attention: int
+    hidden: int
+    dropout: float
+
+    def constants(self, windows: Windows, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Nothing is fixed before training but a placeholder that carries the head axis."""
+        return {"none": torch.zeros((), device=windows.device)}
+
+    def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """First parameters: equal layers, random weights."""
+        device, width = windows.device, windows.dim * (2 if self.std else 1)
+        return {
+            "layer_mix": torch.zeros(len(windows.layers), device=device),
+            "attention_weight": first_weights(generator, windows.dim, self.attention),
+            "attention_bias": torch.zeros(self.attention, device=device),
+            "attention_out": first_weights(generator, self.attention, 1),
+            "norm_gain": torch.ones(width, device=device),
+            "norm_bias": torch.zeros(width, device=device),
+            "hidden_weight": first_weights(generator, width, self.hidden),
+            "hidden_bias": torch.zeros(self.hidden, device=device),
+            "class_weight": first_weights(generator, self.hidden, n_classes),
+            "class_bias": torch.zeros(n_classes, device=device),
+        }
+
+    def forward(
+        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
+    ) -> Tensor:
+        """Logits of shape (H, B, K)."""
+        mix = params["layer_mix"].softmax(-1).T  # (H, L) -> (L, H)
+        x = _mixed(mix, batch.means)
+        variances = None if batch.variances is None else _mixed(mix.square(), batch.variances)
+        flat = x.flatten(1, 2)  # (H, B, T, D) -> (H, B * T, D)
+        hidden = torch.tanh(flat @ params["attention_weight"] + params["attention_bias"][:, None])
+        weights = attend((hidden @ params["attention_out"]).reshape(x.shape[:-1]), batch.padding)
+        z = attended_moments(weights, x, variances, std=self.std).flatten(2)  # (H, B, S, D) -> (H, B, S * D)
+        z = functional.layer_norm(z, z.shape[-1:]) * params["norm_gain"][:, None] + params["norm_bias"][:, None]
+        z = torch.relu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
+        z = dropout(z, self.dropout) if dropout else z
+        return z @ params["class_weight"] + params["class_bias"][:, None]
+
+
+def _mixed(mix: Tensor, values: Tensor) -> Tensor:
+    """Weighted sum over layers: (L, H), (L, H, B, T, D) -> (H, B, T, D)."""
+    total = mix[0][:, None, None, None] * values[0]
+    for layer in range(1, len(mix)):
+        total = torch.addcmul(total, mix[layer][:, None, None, None], values[layer])
+    return total
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentiveSumHead(NeuralHead):
+    """The published head; see `NeuralHead` for the settings both attentive heads have.
+
+    Parameters
+    ----------
+    attention : int
+        Width of the attention's hidden layer.
+    """
+
+    name: ClassVar[str] = "attentive-sum"
+
+    attention: int = 128
+    hidden: int = 256
+    dropout: float = 0.3
+    epochs: int = 30
+    lr: float = 1e-3
+    frame_average: int = 8
+
+    def net(self) -> AttentiveSumNet:
+        """Build the network these settings describe."""
+        return AttentiveSumNet(std=self.std, attention=self.attention, hidden=self.hidden, dropout=self.dropout)
+
+    def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+        """Stop at the best epoch on the validation rows; median over several sweeps."""
+        return best_epoch(sweeps, y_val)

@@ -1,0 +1,110 @@
+"""Trained heads on disk: arrays as safetensors, everything else as TOML beside them.
+
+``STEM.safetensors`` holds what was learned; ``STEM.toml`` holds the format version, the head's
+settings, what was chosen, and the learned layer weights for whoever wants to read them.
+
+Offers
+------
+FORMAT_VERSION, save_model, load_model.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import Model
+from ravfeat.heads.registry import restore
+
+__all__ = ["FORMAT_VERSION", "load_model", "save_model"]
+
+FORMAT_VERSION = 1
+
+
+def save_model(stem: Path, model: Model) -> None:
+    """Write a trained head to ``STEM.safetensors`` and ``STEM.toml``.
+
+    Parameters
+    ----------
+    stem : Path
+        Path without suffix; its folder is made if missing. Each file appears whole or not at all,
+        the recipe last.
+    model : Model
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    weights = model.layer_weights
+    document: dict[str, Any] = {"format": "ravfeat-head", "format_version": FORMAT_VERSION, "recipe": model.recipe}
+    if weights is not None:
+        document["layer_weights"] = {str(layer): weight for layer, weight in weights.items()}
+    arrays = {name: np.ascontiguousarray(values) for name, values in model.arrays().items()}
+    tensors, recipe = _paths(stem)
+    temporary = tensors.with_name(tensors.name + ".tmp")
+    save_file(arrays, temporary)
+    temporary.replace(tensors)
+    temporary = recipe.with_name(recipe.name + ".tmp")
+    temporary.write_text("\n".join(_toml(document)) + "\n", encoding="utf-8")
+    temporary.replace(recipe)
+
+
+def load_model(stem: Path, *, device: str = "cpu") -> Model:
+    """Read a trained head back; it gives the logits it gave before.
+
+    Raises
+    ------
+    HeadError
+        If a file is missing or damaged, or was written by a newer version.
+    """
+    tensors, recipe_path = _paths(stem)
+    for path in (tensors, recipe_path):
+        if not path.is_file():
+            raise HeadError(f"no trained head at {stem}: {path.name} is missing")
+    try:
+        document = tomllib.loads(recipe_path.read_text(encoding="utf-8"))
+        arrays = load_file(tensors)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, SafetensorError) as error:
+        raise HeadError(f"the trained head at {stem} is damaged ({error}); train it again") from error
+    version = document.get("format_version")
+    if document.get("format") != "ravfeat-head" or version != FORMAT_VERSION:
+        raise HeadError(
+            f"{recipe_path} has format {document.get('format')} version {version}, this ravfeat reads ravfeat-head "
+            f"version {FORMAT_VERSION}; train it again or use the version that wrote it"
+        )
+    return restore(arrays, document["recipe"], device=device)
+
+
+def _paths(stem: Path) -> tuple[Path, Path]:
+    return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".toml")
+
+
+def _toml(table: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Lines of a TOML table: plain values first, then tables within it."""
+    lines = [f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            name = f"{prefix}{_key(key)}"
+            lines += ["", f"[{name}]", *_toml(value, f"{name}.")]
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value)  # a JSON string is a TOML basic string
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    raise HeadError(f"a recipe holds plain values only, got {type(value).__name__}: {value!r}")

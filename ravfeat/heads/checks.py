@@ -1,0 +1,107 @@
+"""Checks and weights that every head shares.
+
+Offers
+------
+check_jobs, balanced_weights, candidate_scores, log_softmax, plain_settings,
+steady_choice.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import Job, Sweep
+
+__all__ = ["balanced_weights", "candidate_scores", "check_jobs", "log_softmax", "plain_settings", "steady_choice"]
+
+
+def check_jobs(jobs: Sequence[Job], y: NDArray[np.int64], n_classes: int) -> None:
+    """Refuse work that cannot be trained.
+
+    Raises
+    ------
+    HeadError
+        If a job has no training rows, fewer than two classes among them, or labels outside
+        ``range(n_classes)``.
+    """
+    for number, job in enumerate(jobs):
+        labels = np.unique(y[job.train])
+        if len(labels) < 2:
+            raise HeadError(
+                f"training {number + 1} of {len(jobs)} has {len(job.train)} clips of {len(labels)} class(es); "
+                "a head needs clips of at least two classes"
+            )
+        if labels[0] < 0 or labels[-1] >= n_classes:
+            raise HeadError(f"labels must lie in 0 to {n_classes - 1}, got {labels[0]} to {labels[-1]}")
+
+
+def balanced_weights(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
+    """Weight of every class, so that all classes present weigh the same; 0 for an absent class.
+
+    Returns
+    -------
+    ndarray of shape (K,), float32
+        ``len(y) / (classes present * clips of the class)``, as scikit-learn's "balanced".
+    """
+    counts = np.bincount(y, minlength=n_classes)
+    present = max(1, int((counts > 0).sum()))
+    weights = np.where(counts > 0, len(y) / (present * np.maximum(counts, 1)), 0.0)
+    return weights.astype(np.float32)
+
+
+def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Log-probabilities over the last axis."""
+    shifted = np.asarray(logits, np.float64)
+    shifted = shifted - shifted.max(-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
+
+
+def candidate_scores(
+    sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Score every candidate on the validation rows of all sweeps together.
+
+    Returns
+    -------
+    uar, nll : ndarray of shape (C,)
+        Mean recall over the classes that occur; mean negative log-likelihood.
+
+    Raises
+    ------
+    HeadError
+        If the sweeps have no validation rows, or not the same candidates.
+    """
+    labels = np.concatenate(list(y_val)) if len(y_val) else np.zeros(0, np.int64)
+    if not len(labels):
+        raise HeadError("choosing needs validation rows, got none")
+    if len({len(sweep.candidates) for sweep in sweeps}) != 1:
+        raise HeadError(f"sweeps must share their candidates, got {[len(sweep.candidates) for sweep in sweeps]}")
+    logits = np.concatenate([sweep.logits for sweep in sweeps], axis=1)  # (C, n, K)
+    hits = logits.argmax(-1) == labels
+    uar = np.mean([hits[:, labels == k].mean(1) for k in np.unique(labels)], axis=0)
+    nll = -log_softmax(logits)[:, np.arange(len(labels)), labels].mean(1)
+    return uar, nll
+
+
+def plain_settings(head: Any) -> dict[str, Any]:
+    """Give a head's settings as TOML can hold them: no None, lists for tuples, no device."""
+    settings = {field.name: getattr(head, field.name) for field in dataclasses.fields(head) if field.name != "device"}
+    held = {name: value for name, value in settings.items() if value is not None}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in held.items()}
+
+
+def steady_choice(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+    """Lowest NLL among the candidates whose UAR is within one standard error of the best.
+
+    The highest UAR of many candidates on few validation actors is partly luck; NLL tells the
+    near-best ones apart with less of it.
+    """
+    uar, nll = candidate_scores(sweeps, y_val)
+    best = float(uar.max())
+    n_rows = sum(len(labels) for labels in y_val)
+    error = float(np.sqrt(best * (1 - best) / n_rows))
+    return int(np.argmin(np.where(uar >= best - error, nll, np.inf)))

@@ -1,0 +1,270 @@
+"""RBF kernel ridge regression on pooled statistics of several layers.
+
+One-hot targets are regressed with balanced row weights (Saunders, Gammerman & Vovk 1998, "Ridge
+regression learning algorithm in dual variables"). Regressed values lie near 0 and 1; to serve as
+logits they are multiplied by one scale, which minimises the NLL of the training rows' own
+leave-one-out values (closed form, so no other row is touched and no validation row is used up).
+
+Conventions
+-----------
+Axes: N clips, n training rows, m rows to score, L layers, S statistics, D dimensions, K classes.
+``gamma`` is relative: the kernel is ``exp(-gamma * d2 / mean d2)`` over the training rows.
+
+Offers
+------
+KernelHead, KernelModel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from tqdm import tqdm
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
+from ravfeat.heads.checks import balanced_weights, check_jobs, log_softmax, plain_settings, steady_choice
+from ravfeat.heads.gram import Scaler, layer_products
+from ravfeat.heads.statistics import check_features, clip_statistics, layer_positions, select_clips
+
+__all__ = ["KernelHead", "KernelModel"]
+
+_SCORED_AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelHead:
+    """RBF kernel ridge regression.
+
+    Parameters
+    ----------
+    layers : tuple of int, optional
+        Encoder layers to use, all together; by default sets of layers are candidates.
+    std : bool
+        False leaves the mean as the only statistic.
+    statistics : tuple of str
+        Names out of `ravfeat.pooling.STATISTICS`.
+    gammas, alphas : tuple of float
+        Relative kernel widths and ridge strengths to choose among.
+    """
+
+    name: ClassVar[str] = "kernel"
+    seeded: ClassVar[bool] = False
+
+    layers: tuple[int, ...] | None = None
+    std: bool = True
+    statistics: tuple[str, ...] = ("mean", "std", "min", "max")
+    gammas: tuple[float, ...] = (0.25, 0.5, 1.0)
+    alphas: tuple[float, ...] = (0.03, 0.1, 0.3)
+
+    @property
+    def reading(self) -> Reading:
+        """Pooled statistics."""
+        return Reading(statistics=self._names)
+
+    def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
+        """Score every set of layers with every gamma and alpha.
+
+        Raises
+        ------
+        HeadError
+            If a job cannot be trained, or has no validation rows.
+        """
+        check_jobs(jobs, y, n_classes)
+        if any(not len(job.val) for job in jobs):
+            raise HeadError("choosing layers, gamma and alpha needs validation rows, got a job without any")
+        sets = self._layer_sets(features)
+        used = sorted({layer for one in sets for layer in one})
+        statistics = clip_statistics(features, self._names, layers=used)
+        candidates = tuple(
+            {"layers": one, "gamma": gamma, "alpha": alpha}
+            for one in sets
+            for gamma in self.gammas
+            for alpha in self.alphas
+        )
+        positions = [[used.index(layer) for layer in one] for one in sets]
+        return [
+            Sweep(candidates, self._score(statistics, y, n_classes, job, positions))
+            for job in tqdm(jobs, desc=self.name, unit="fold", disable=None, leave=False)
+        ]
+
+    def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+        """Pick with `ravfeat.heads.checks.steady_choice`."""
+        return steady_choice(sweeps, y_val)
+
+    def fit(
+        self,
+        features: ClipFeatures,
+        y: NDArray[np.int64],
+        n_classes: int,
+        jobs: Sequence[Job],
+        chosen: Sequence[Mapping[str, Any]],
+    ) -> list[Model]:
+        """Solve every job with its chosen layers, gamma and alpha."""
+        check_jobs(jobs, y, n_classes)
+        used = sorted({layer for choice in chosen for layer in choice["layers"]})
+        statistics = clip_statistics(features, self._names, layers=used)
+        models: list[Model] = []
+        for job, choice in zip(jobs, chosen, strict=True):
+            own = statistics[:, [used.index(layer) for layer in choice["layers"]]]
+            recipe = {
+                "head": self.name,
+                "settings": plain_settings(self),
+                "chosen": dict(choice),
+                "seed": job.seed,
+                "n_classes": n_classes,
+                "layers": list(choice["layers"]),
+                "dim": statistics.shape[-1],
+                "pooled": bool(features.statistics),
+            }
+            models.append(_fit_one(own, y, n_classes, job, recipe))
+        return models
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
+        """Rebuild a model from what `KernelModel.arrays` and `KernelModel.recipe` gave."""
+        scaler = Scaler(np.asarray(arrays["mean"]), np.asarray(arrays["std"]))
+        rest = [np.asarray(arrays[name]) for name in ("rows", "dual", "width")]
+        return KernelModel(scaler, rest[0], rest[1], rest[2], dict(recipe), self._names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.statistics if self.std else ("mean",)
+
+    def _layer_sets(self, features: ClipFeatures) -> list[list[int]]:
+        """List the upper half of the layers, the middle half, all of them, as layer numbers."""
+        if self.layers is not None:
+            layer_positions(features, self.layers)
+            return [list(self.layers)]
+        every = list(features.layers)
+        n = len(every)
+        sets = [every[n // 2 :], every[n // 4 : 3 * n // 4 + 1], every]
+        return [one for index, one in enumerate(sets) if one not in sets[:index]]
+
+    def _score(
+        self, statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, sets: list[list[int]]
+    ) -> NDArray[np.float32]:
+        products = layer_products(statistics, job)
+        scored = []
+        for positions in sets:
+            train, val = products.distances(positions)
+            width = _mean_distance(train)
+            for gamma in self.gammas:
+                ridge = _Ridge(np.exp(-gamma / width * train), y[job.train], n_classes)
+                kernel = np.exp(-gamma / width * val)
+                scored += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
+        return np.stack(scored).astype(np.float32)
+
+
+def _mean_distance(squared: NDArray[np.float32]) -> float:
+    n = len(squared)
+    return float(squared.sum(dtype=np.float64) / max(1, n * (n - 1)))
+
+
+class _Ridge:
+    """Kernel ridge with balanced row weights, for any alpha after one decomposition.
+
+    With ``W`` the row weights, ``A = W^(1/2) (W^(1/2) K W^(1/2) + alpha)^-1 W^(1/2) Y``.
+    """
+
+    def __init__(self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int) -> None:
+        self._y = y
+        self._root = np.sqrt(balanced_weights(y, n_classes)[y].astype(np.float64))
+        weighted = self._root[:, None] * np.asarray(kernel, np.float64) * self._root
+        self._values, self._vectors = scipy.linalg.eigh(weighted, overwrite_a=True, driver="evd")
+        self._targets = np.eye(n_classes)[y]
+
+    def dual(self, alpha: float) -> NDArray[np.float64]:
+        """Coefficients of shape (n, K), already multiplied by the scale that makes logits."""
+        shrink = 1 / (np.maximum(self._values, 0) + alpha)
+        rotated = self._vectors.T @ (self._root[:, None] * self._targets)
+        residual = self._vectors @ (shrink[:, None] * rotated)
+        diagonal = np.square(self._vectors) @ shrink
+        left_out = self._targets - residual / (diagonal * self._root)[:, None]
+        return np.asarray(self._root[:, None] * residual * self._logit_scale(left_out))
+
+    def _logit_scale(self, left_out: NDArray[np.float64]) -> float:
+        weights, rows = np.square(self._root), np.arange(len(self._y))
+
+        def nll(log_scale: float) -> float:
+            return float(-(weights * log_softmax(left_out * np.exp(log_scale))[rows, self._y]).sum())
+
+        return float(np.exp(minimize_scalar(nll, bounds=(-2.0, 5.0), method="bounded").x))
+
+
+def _fit_one(
+    statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, recipe: dict[str, Any]
+) -> "KernelModel":
+    scaler = Scaler.of(statistics, job.train)
+    z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
+    # The rows are part of the model: rounding them before solving keeps its file small and exact.
+    rows = np.hstack(z).astype(np.float16)
+    squared = _squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
+    width = _mean_distance(squared)
+    chosen = recipe["chosen"]
+    ridge = _Ridge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes)
+    names = tuple(recipe["settings"]["statistics"]) if recipe["settings"]["std"] else ("mean",)
+    dual = ridge.dual(chosen["alpha"]).astype(np.float32)
+    return KernelModel(scaler, rows, dual, np.array([width], np.float64), recipe, names)
+
+
+def _squared_distances(a: NDArray[np.float32], rows: NDArray[np.float16]) -> NDArray[np.float32]:
+    b = rows.astype(np.float32)
+    squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1)
+    return np.asarray(np.maximum(squares - 2 * (a @ b.T), 0))
+
+
+@dataclass(frozen=True)
+class KernelModel:
+    """A solved kernel ridge regression.
+
+    Attributes
+    ----------
+    scaler : Scaler
+        Of the chosen layers.
+    rows : ndarray of shape (n, L * S * D), float16
+        Standardised statistics of the training rows.
+    dual : ndarray of shape (n, K), float32
+    width : ndarray of shape (1,), float64
+        Mean squared distance of training rows, which gamma is relative to.
+    recipe : dict
+    statistics : tuple of str
+    """
+
+    scaler: Scaler
+    rows: NDArray[np.float16]
+    dual: NDArray[np.float32]
+    width: NDArray[np.float64]
+    recipe: dict[str, Any]
+    statistics: tuple[str, ...]
+
+    def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score clips; see `ravfeat.heads.base.Model`."""
+        check_features(features, dim=self.recipe["dim"], pooled=self.recipe["pooled"])
+        statistics = clip_statistics(select_clips(features, rows), self.statistics, layers=self.recipe["layers"])
+        n_layers = statistics.shape[1]
+        scored = [np.zeros((0, self.dual.shape[1]), np.float32)]
+        for start in range(0, len(rows), _SCORED_AT_ONCE):
+            chunk = np.arange(start, min(start + _SCORED_AT_ONCE, len(rows)))
+            z = np.hstack([self.scaler.rows(statistics, chunk, layer) for layer in range(n_layers)])
+            squared = _squared_distances(z, self.rows) / (z.shape[1] // n_layers)
+            scored.append(np.exp(-self.recipe["chosen"]["gamma"] / self.width[0] * squared) @ self.dual)
+        return np.concatenate(scored).astype(np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Scale, training rows and dual coefficients."""
+        return {
+            "mean": self.scaler.mean,
+            "std": self.scaler.std,
+            "rows": self.rows,
+            "dual": self.dual,
+            "width": self.width,
+        }
+
+    @property
+    def layer_weights(self) -> None:
+        """None: layers are chosen, not weighed."""
+        return

@@ -1,0 +1,209 @@
+"""Multinomial logistic regression on each layer's pooled statistics.
+
+Candidates are sets of layers times strengths C: every layer alone, all layers, and all but layer 0
+(which most encoders use as the plain input to their first block).
+
+Conventions
+-----------
+Axes: N clips, L layers, S statistics, D dimensions, K classes. C applies to standardised features
+divided by the root of their number, so that one grid serves every width.
+
+Offers
+------
+LogregHead, LogregModel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
+from ravfeat.heads.checks import check_jobs, plain_settings, steady_choice
+from ravfeat.heads.gram import Scaler, layer_products
+from ravfeat.heads.softmax_regression import Coordinates, regularization_path
+from ravfeat.heads.statistics import check_features, clip_statistics, layer_positions, select_clips
+
+__all__ = ["LogregHead", "LogregModel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogregHead:
+    """Balanced multinomial logistic regression.
+
+    Parameters
+    ----------
+    layers : tuple of int, optional
+        Encoder layers to choose among; all by default.
+    std : bool
+        Pool to mean and standard deviation, or to the mean alone.
+    grid : tuple of float
+        Values of C to choose among, rising.
+    """
+
+    name: ClassVar[str] = "logreg"
+    seeded: ClassVar[bool] = False
+
+    layers: tuple[int, ...] | None = None
+    std: bool = True
+    grid: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
+
+    def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
+        """Score every set of layers with every C.
+
+        Raises
+        ------
+        HeadError
+            If a job cannot be trained, or has no validation rows.
+        """
+        check_jobs(jobs, y, n_classes)
+        if any(not len(job.val) for job in jobs):
+            raise HeadError("choosing layers and C needs validation rows, got a job without any")
+        statistics = clip_statistics(features, self._statistics, layers=self.layers)
+        sets = self._layer_sets(features)
+        candidates = tuple(
+            {"layers": [features.layers[position] for position in positions], "C": strength}
+            for positions in sets
+            for strength in self.grid
+        )
+        return [
+            Sweep(candidates, self._score(statistics, y, n_classes, job, self._sets_within(features, sets)))
+            for job in tqdm(jobs, desc=self.name, unit="fold", disable=None, leave=False)
+        ]
+
+    def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+        """Pick with `ravfeat.heads.checks.steady_choice`."""
+        return steady_choice(sweeps, y_val)
+
+    def fit(
+        self,
+        features: ClipFeatures,
+        y: NDArray[np.int64],
+        n_classes: int,
+        jobs: Sequence[Job],
+        chosen: Sequence[Mapping[str, Any]],
+    ) -> list[Model]:
+        """Solve every job with its chosen layers and C."""
+        check_jobs(jobs, y, n_classes)
+        used = sorted({layer for choice in chosen for layer in choice["layers"]})
+        statistics = clip_statistics(features, self._statistics, layers=used)
+        models: list[Model] = []
+        for job, choice in zip(jobs, chosen, strict=True):
+            own = statistics[:, [used.index(layer) for layer in choice["layers"]]]
+            models.append(self._fit_one(own, y, n_classes, job, choice, pooled=bool(features.statistics)))
+        return models
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
+        """Rebuild a model from what `LogregModel.arrays` and `LogregModel.recipe` gave."""
+        scaler = Scaler(np.asarray(arrays["mean"]), np.asarray(arrays["std"]))
+        return LogregModel(scaler, np.asarray(arrays["weights"]), np.asarray(arrays["intercept"]), dict(recipe))
+
+    @property
+    def reading(self) -> Reading:
+        """Pooled statistics."""
+        return Reading(statistics=self._statistics)
+
+    @property
+    def _statistics(self) -> tuple[str, ...]:
+        return ("mean", "std") if self.std else ("mean",)
+
+    def _layer_sets(self, features: ClipFeatures) -> list[list[int]]:
+        """Positions on the features' layer axis of every set of layers to try."""
+        every = layer_positions(features, self.layers)
+        upper = [position for position in every if features.layers[position] != 0]
+        sets = [[position] for position in every]
+        sets += [wide for wide in (every, upper) if len(wide) > 1]
+        return [one for index, one in enumerate(sets) if one not in sets[:index]]
+
+    def _sets_within(self, features: ClipFeatures, sets: list[list[int]]) -> list[list[int]]:
+        every = layer_positions(features, self.layers)
+        return [[every.index(position) for position in one] for one in sets]
+
+    def _score(
+        self, statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, sets: list[list[int]]
+    ) -> NDArray[np.float32]:
+        products = layer_products(statistics, job)
+        scored = []
+        for positions in sets:
+            coordinates = Coordinates.of(products.train[positions].mean(0))
+            val = products.val[positions].mean(0) @ coordinates.basis
+            for weights, intercept in regularization_path(coordinates.train, y[job.train], n_classes, self.grid):
+                scored.append(val @ weights + intercept)
+        return np.stack(scored).astype(np.float32)
+
+    def _fit_one(
+        self,
+        statistics: NDArray[np.float32],
+        y: NDArray[np.int64],
+        n_classes: int,
+        job: Job,
+        choice: Mapping[str, Any],
+        *,
+        pooled: bool,
+    ) -> Model:
+        scaler = Scaler.of(statistics, job.train)
+        n_layers = statistics.shape[1]
+        z = np.hstack([scaler.rows(statistics, job.train, layer) for layer in range(n_layers)])
+        z /= np.sqrt(z.shape[1])
+        coordinates = Coordinates.of(z @ z.T)
+        grid = [c for c in self.grid if c < choice["C"]] + [choice["C"]]
+        *_, (weights, intercept) = regularization_path(coordinates.train, y[job.train], n_classes, grid)
+        # Back from principal coordinates to standardised statistics.
+        wide = z.T @ (coordinates.basis @ weights) / np.sqrt(z.shape[1])
+        recipe = {
+            "head": self.name,
+            "settings": plain_settings(self),
+            "chosen": dict(choice),
+            "seed": job.seed,
+            "n_classes": n_classes,
+            "layers": list(choice["layers"]),
+            "dim": statistics.shape[-1],
+            "pooled": pooled,
+        }
+        return LogregModel(scaler, wide.astype(np.float32), intercept.astype(np.float32), recipe)
+
+
+@dataclass(frozen=True)
+class LogregModel:
+    """A solved logistic regression.
+
+    Attributes
+    ----------
+    scaler : Scaler
+        Of the chosen layers.
+    weights : ndarray of shape (L * S * D, K), float32
+    intercept : ndarray of shape (K,), float32
+    recipe : dict
+    """
+
+    scaler: Scaler
+    weights: NDArray[np.float32]
+    intercept: NDArray[np.float32]
+    recipe: dict[str, Any]
+
+    def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score clips; see `ravfeat.heads.base.Model`."""
+        check_features(features, dim=self.recipe["dim"], pooled=self.recipe["pooled"])
+        names = ("mean", "std")[: self.scaler.mean.shape[1]]
+        statistics = clip_statistics(select_clips(features, rows), names, layers=self.recipe["layers"])
+        every = np.arange(len(rows))
+        z = np.hstack([self.scaler.rows(statistics, every, layer) for layer in range(statistics.shape[1])])
+        return np.asarray(z @ self.weights + self.intercept, np.float32)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Scale, weights and intercept."""
+        return {
+            "mean": self.scaler.mean,
+            "std": self.scaler.std,
+            "weights": self.weights,
+            "intercept": self.intercept,
+        }
+
+    @property
+    def layer_weights(self) -> None:
+        """None: layers are chosen, not weighed."""
+        return

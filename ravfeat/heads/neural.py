@@ -1,0 +1,211 @@
+"""What the trained networks among the heads share: settings, sweep, fit and model.
+
+Conventions
+-----------
+Candidates of a sweep are the epochs 1 to E of one learning-rate schedule of length E: choosing
+epoch e means training the same schedule and stopping after e.
+
+Offers
+------
+NeuralHead, NeuralModel, best_epoch.
+"""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median_low
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
+from ravfeat.heads.checks import candidate_scores, plain_settings
+from ravfeat.heads.fit import Net, Schedule, stacked_logits, train
+from ravfeat.heads.statistics import check_features, select_clips
+from ravfeat.heads.windows import Windows
+
+__all__ = ["NeuralHead", "NeuralModel", "best_epoch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuralHead(ABC):
+    """Settings of every trained network, and the way from jobs to models.
+
+    Parameters
+    ----------
+    layers : tuple of int, optional
+        Encoder layers to read; all by default.
+    std : bool
+        Pool to mean and standard deviation, or to the mean alone.
+    frame_average : int
+        Frames averaged to one window before anything else; 16 frames are 0.32 s at 50 frames/s.
+    hidden : int
+        Width of the classifier's hidden layer.
+    dropout : float
+        Share of hidden units dropped in training.
+    epochs : int
+        Length of the schedule.
+    batch_size : int
+    lr, weight_decay, label_smoothing, ema : float
+        See `ravfeat.heads.fit.Schedule`.
+    device : str
+        Where to train, as torch names it; no part of a saved recipe.
+    """
+
+    name: ClassVar[str]
+    seeded: ClassVar[bool] = True
+
+    layers: tuple[int, ...] | None = None
+    std: bool = True
+    frame_average: int = 16
+    hidden: int = 128
+    dropout: float = 0.5
+    epochs: int = 12
+    batch_size: int = 32
+    lr: float = 5e-4
+    weight_decay: float = 1e-2
+    label_smoothing: float = 0.1
+    ema: float = 0.99
+    device: str = "cpu"
+
+    @property
+    def reading(self) -> Reading:
+        """Frames, averaged in windows."""
+        return Reading(window=self.frame_average)
+
+    @abstractmethod
+    def net(self) -> Net:
+        """Build the network these settings describe."""
+
+    @abstractmethod
+    def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+        """Index of the epoch to stop after."""
+
+    def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
+        """Train every job once; score its validation rows after every epoch.
+
+        Raises
+        ------
+        HeadError
+            If a job has no validation rows, or cannot be trained.
+        """
+        if any(not len(job.val) for job in jobs):
+            raise HeadError("choosing an epoch needs validation rows, got a job without any")
+        candidates = tuple({"epochs": epoch} for epoch in range(1, self.epochs + 1))
+        windows = self._windows(features)
+        schedules = [self._schedule(None)] * len(jobs)
+        trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True)
+        return [Sweep(candidates, one.val_logits) for one in trained]
+
+    def fit(
+        self,
+        features: ClipFeatures,
+        y: NDArray[np.int64],
+        n_classes: int,
+        jobs: Sequence[Job],
+        chosen: Sequence[Mapping[str, Any]],
+    ) -> list[Model]:
+        """Train every job on ``job.train`` up to its chosen epoch.
+
+        Raises
+        ------
+        HeadError
+            If a job cannot be trained.
+        """
+        windows = self._windows(features)
+        schedules = [self._schedule(int(choice["epochs"])) for choice in chosen]
+        trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=False)
+        return [
+            NeuralModel(
+                self.net(),
+                one.params,
+                one.constants,
+                {
+                    "head": self.name,
+                    "settings": plain_settings(self),
+                    "chosen": dict(choice),
+                    "seed": job.seed,
+                    "n_classes": n_classes,
+                    "layers": list(windows.layers),
+                    "dim": windows.dim,
+                    "pooled": bool(features.statistics),
+                },
+            )
+            for one, job, choice in zip(trained, jobs, chosen, strict=True)
+        ]
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
+        """Rebuild a model from what `NeuralModel.arrays` and `NeuralModel.recipe` gave."""
+        parts: dict[str, dict[str, Tensor]] = {"params": {}, "constants": {}}
+        for name, values in arrays.items():
+            part, _, key = name.partition(".")
+            parts[part][key] = torch.from_numpy(np.array(values)).to(self.device)
+        return NeuralModel(self.net(), parts["params"], parts["constants"], dict(recipe))
+
+    def _schedule(self, stop: int | None) -> Schedule:
+        shared = {field.name for field in dataclasses.fields(Schedule)} - {"stop"}
+        return Schedule(stop=stop, **{name: getattr(self, name) for name in shared})
+
+    def _windows(self, features: ClipFeatures) -> Windows:
+        return Windows.of(features, layers=self.layers, window=self.frame_average, device=self.device)
+
+
+@dataclass(frozen=True)
+class NeuralModel:
+    """A trained network; the averaged weights of its last step."""
+
+    net: Net
+    params: dict[str, Tensor]
+    constants: dict[str, Tensor]
+    recipe: dict[str, Any]
+
+    def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score clips.
+
+        Returns
+        -------
+        ndarray of shape (len(rows), K), float32
+
+        Raises
+        ------
+        HeadError
+            If the features are of another kind than those of the training.
+        """
+        check_features(features, dim=self.recipe["dim"], pooled=self.recipe["pooled"])
+        if not len(rows):
+            return np.zeros((0, self.recipe["n_classes"]), np.float32)
+        windows = Windows.of(
+            select_clips(features, rows),
+            layers=tuple(self.recipe["layers"]),
+            window=self.recipe["settings"]["frame_average"],
+            device=next(iter(self.params.values())).device,
+        )
+        params, constants = (
+            {name: value[None] for name, value in part.items()} for part in (self.params, self.constants)
+        )
+        return stacked_logits(self.net, params, constants, windows, [np.arange(len(rows))])[0]
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Parameters and constants, as ``params.NAME`` and ``constants.NAME``."""
+        parts = {"params": self.params, "constants": self.constants}
+        return {f"{part}.{name}": value.cpu().numpy() for part, named in parts.items() for name, value in named.items()}
+
+    @property
+    def layer_weights(self) -> dict[int, float]:
+        """Learned weight of every layer; they sum to 1."""
+        mix = self.params["layer_mix"].double().softmax(-1).tolist()
+        return dict(zip(self.recipe["layers"], mix, strict=True))
+
+
+def best_epoch(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+    """Median over sweeps of the epoch with the highest UAR, ties broken by NLL."""
+    best = []
+    for sweep, labels in zip(sweeps, y_val, strict=True):
+        uar, nll = candidate_scores([sweep], [labels])
+        best.append(int(np.lexsort((nll, -uar))[0]))
+    return median_low(best)

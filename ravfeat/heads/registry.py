@@ -1,0 +1,75 @@
+"""Heads by name.
+
+Offers
+------
+HEADS, get_head, restore.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.attentive import AttentiveHead
+from ravfeat.heads.attentive_sum import AttentiveSumHead
+from ravfeat.heads.base import Head, Model
+from ravfeat.heads.kernel import KernelHead
+from ravfeat.heads.logreg import LogregHead
+
+__all__ = ["HEADS", "get_head", "restore"]
+
+HEADS: dict[str, Callable[..., Head]] = {
+    AttentiveHead.name: AttentiveHead,
+    AttentiveSumHead.name: AttentiveSumHead,
+    LogregHead.name: LogregHead,
+    KernelHead.name: KernelHead,
+}
+
+
+def get_head(name: str, **settings: Any) -> Head:
+    """Build a head from its name and settings.
+
+    Parameters
+    ----------
+    name : str
+        A key of `HEADS`.
+    **settings
+        Fields of that head. ``device`` is accepted for every head and ignored by those that
+        compute on the CPU only.
+
+    Raises
+    ------
+    HeadError
+        If there is no such head, or it has no such setting.
+
+    Examples
+    --------
+    >>> get_head("logreg", layers=(3,)).name
+    'logreg'
+    """
+    if name not in HEADS:
+        raise HeadError(f"no head '{name}'; choose from {', '.join(HEADS)}")
+    kind: Any = HEADS[name]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    if "device" not in fields:
+        settings.pop("device", None)
+    unknown = [key for key in settings if key not in fields]
+    if unknown:
+        raise HeadError(f"head '{name}' has no setting {', '.join(unknown)}; choose from {', '.join(fields)}")
+    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    head: Head = kind(**plain)
+    return head
+
+
+def restore(arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any], *, device: str = "cpu") -> Model:
+    """Rebuild a trained model from its arrays and recipe.
+
+    Raises
+    ------
+    HeadError
+        If the recipe names no head of this version.
+    """
+    head = get_head(str(recipe.get("head")), **recipe.get("settings", {}), device=device)
+    return head.restore(arrays, recipe)

@@ -1,0 +1,124 @@
+"""Statistics of clips for heads, computed from frames or taken from a pooled cache.
+
+Conventions
+-----------
+Axes: N clips, L layers, S statistics, D dimensions. A pooled cache has one frame per clip whose
+last axis holds its statistics one after another.
+
+Offers
+------
+clip_statistics, split_statistics, layer_positions, select_clips, check_features.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import ClipFeatures
+from ravfeat.pooling import pool_frames
+
+__all__ = ["check_features", "clip_statistics", "layer_positions", "select_clips", "split_statistics"]
+
+
+def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeatures:
+    """Features of some clips only, in the order of `rows`."""
+    if len(rows) == len(features) and (rows == np.arange(len(features))).all():
+        return features
+    pieces = [features.frames[features.offsets[row] : features.offsets[row + 1]] for row in rows]
+    frames = np.concatenate(pieces) if pieces else features.frames[:0]
+    offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
+    return ClipFeatures(frames, offsets, features.layers, features.statistics, features.window)
+
+
+def check_features(features: ClipFeatures, *, dim: int, pooled: bool) -> None:
+    """Refuse features that a model was not trained on.
+
+    Raises
+    ------
+    HeadError
+        If the width of a layer differs from `dim`, or one is pooled and the other is not.
+    """
+    width = features.frames.shape[2] // max(1, len(features.statistics))
+    if width != dim or bool(features.statistics) != pooled:
+        kinds = {True: "pooled statistics", False: "frames"}
+        raise HeadError(
+            f"the model was trained on {kinds[pooled]} of {dim} dimensions, these features are "
+            f"{kinds[bool(features.statistics)]} of {width}; read them from a cache like the one it was trained on"
+        )
+
+
+def layer_positions(features: ClipFeatures, layers: Sequence[int] | None) -> list[int]:
+    """Positions of encoder layers on the layer axis; all positions if `layers` is None.
+
+    Raises
+    ------
+    HeadError
+        If a layer is not among those of `features`, or `layers` is empty.
+    """
+    if layers is None:
+        return list(range(len(features.layers)))
+    missing = [layer for layer in layers if layer not in features.layers]
+    if missing or not layers:
+        have = ", ".join(map(str, features.layers))
+        asked = ", ".join(map(str, missing)) or "none"
+        raise HeadError(f"the head reads layers {asked}, the features have layers {have}; choose among those")
+    return [features.layers.index(layer) for layer in layers]
+
+
+def clip_statistics(
+    features: ClipFeatures, statistics: Sequence[str], *, layers: Sequence[int] | None = None
+) -> NDArray[np.float32]:
+    """Give statistics of every clip, whichever way the cache stores it.
+
+    Parameters
+    ----------
+    features : ClipFeatures
+    statistics : sequence of str
+        Names out of `ravfeat.pooling.STATISTICS`.
+    layers : sequence of int, optional
+        Encoder layers to read; all by default.
+
+    Returns
+    -------
+    ndarray of shape (N, L, S, D), float32
+
+    Raises
+    ------
+    HeadError
+        If a pooled cache does not hold a statistic, or a layer is missing.
+    """
+    keep = layer_positions(features, layers)
+    if features.statistics:
+        return np.stack(split_statistics(features, statistics, keep), axis=2).astype(np.float32)
+    return pool_frames(features.frames, features.offsets, statistics, layers=keep)
+
+
+def split_statistics(
+    features: ClipFeatures, statistics: Sequence[str], positions: Sequence[int]
+) -> list[NDArray[np.floating]]:
+    """Cut statistics out of a pooled cache.
+
+    Returns
+    -------
+    list of ndarray of shape (N, L, D)
+        One per name in `statistics`.
+
+    Raises
+    ------
+    HeadError
+        If the cache does not hold one of them.
+    """
+    missing = [name for name in statistics if name not in features.statistics]
+    if missing:
+        raise HeadError(
+            f"the head needs the statistics {', '.join(statistics)}; this pooled cache holds only "
+            f"{', '.join(features.statistics)} and {', '.join(missing)} cannot be made from them: "
+            "extract again with --store frames, or choose another head"
+        )
+    width = features.frames.shape[2] // len(features.statistics)
+    clips = features.frames[:, list(positions)]
+    return [
+        clips[..., at * width : (at + 1) * width] for at in (features.statistics.index(name) for name in statistics)
+    ]

@@ -1,0 +1,133 @@
+"""Frames of many clips on one device, averaged over windows, and batches of them.
+
+Conventions
+-----------
+Axes: L layers, F windows of all clips one after another, D dimensions, H heads, B clips of a
+batch, T windows of a clip. Averaging happens before anything leaves float16: a float32 copy
+exists of one batch only. Layers lie outermost, so that pooling a clip's layer is one product of
+contiguous matrices.
+
+Offers
+------
+Windows, Batch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import ClipFeatures
+from ravfeat.heads.statistics import layer_positions, split_statistics
+from ravfeat.pooling import average_frames
+
+__all__ = ["Batch", "Windows"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of H times B clips, padded to the longest.
+
+    Attributes
+    ----------
+    means : Tensor of shape (L, H, B, T, D), float32
+        Mean of every window; padding repeats the clip's last window.
+    variances : Tensor of the same shape, or None
+        Variance inside every window, where it is known.
+    padding : Tensor of shape (H, B, T), bool
+        True where there is no window.
+    """
+
+    means: Tensor
+    variances: Tensor | None
+    padding: Tensor
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Averaged frames of N clips.
+
+    Attributes
+    ----------
+    means : Tensor of shape (L, F, D), float16 or float32
+    variances : Tensor of the same shape, or None
+    starts, lengths : Tensor of shape (N,), int64
+        Clip ``i`` owns windows ``starts[i]`` up to ``starts[i] + lengths[i]``.
+    layers : tuple of int, length L
+        Encoder layer of every entry of the layer axis.
+    """
+
+    means: Tensor
+    variances: Tensor | None
+    starts: Tensor
+    lengths: Tensor
+    layers: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, features: ClipFeatures, *, layers: tuple[int, ...] | None, window: int, device: str | torch.device
+    ) -> "Windows":
+        """Average the frames of all clips and put them on a device.
+
+        A pooled cache gives one window per clip: its mean, and its squared standard deviation as
+        the variance inside that window.
+
+        Raises
+        ------
+        HeadError
+            If a layer is not in `features`, or a pooled cache has no mean and std.
+        """
+        keep = layer_positions(features, layers)
+        numbers = tuple(features.layers[position] for position in keep)
+        if features.statistics:
+            mean, std = split_statistics(features, ("mean", "std"), keep)
+            means, offsets = _layer_major(mean, device), features.offsets
+            variances = _layer_major(np.square(std, dtype=np.float32), device)
+        else:
+            # The settings count encoder frames; some may have been averaged on the way here.
+            left = max(1, round(window / features.window))
+            averaged, offsets = average_frames(features.frames, features.offsets, left, layers=keep)
+            means, variances = _layer_major(averaged, device), None
+        starts = torch.from_numpy(np.ascontiguousarray(offsets[:-1], np.int64)).to(device)
+        lengths = torch.from_numpy(np.diff(offsets).astype(np.int64)).to(device)
+        return cls(means, variances, starts, lengths, numbers)
+
+    @property
+    def dim(self) -> int:
+        """Width D of one layer."""
+        return self.means.shape[2]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the windows lie."""
+        return self.means.device
+
+    def batch(self, rows: Tensor) -> Batch:
+        """Gather clips and widen them to float32.
+
+        Parameters
+        ----------
+        rows : Tensor of shape (H, B), int64
+        """
+        lengths = self.lengths[rows]
+        steps = torch.arange(int(lengths.max()), device=self.device)
+        padding = steps >= lengths[..., None]  # (H, B, T)
+        index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)
+        return Batch(self._gather(self.means, index), self._gather_variances(index), padding)
+
+    def _gather_variances(self, index: Tensor) -> Tensor | None:
+        return None if self.variances is None else self._gather(self.variances, index)
+
+    @staticmethod
+    def _gather(values: Tensor, index: Tensor) -> Tensor:
+        picked = values.index_select(1, index.reshape(-1)).float()
+        return picked.reshape(values.shape[0], *index.shape, values.shape[2])
+
+
+def _layer_major(values: NDArray[np.floating], device: str | torch.device) -> Tensor:
+    if not len(values):
+        raise HeadError("a head needs at least one clip, got none")
+    return torch.from_numpy(np.ascontiguousarray(values.transpose(1, 0, 2))).to(device)  # (F, L, D) -> (L, F, D)

@@ -1,0 +1,95 @@
+"""What the clips of a cache are labelled as: the corpus's labels, or a file's.
+
+Offers
+------
+LabelledClips, read_labels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.cache.format import ClipRecord
+from ravfeat.errors import CorpusError
+from ravfeat.tables import read_table
+
+__all__ = ["LabelledClips", "read_labels"]
+
+
+@dataclass(frozen=True)
+class LabelledClips:
+    """Clips with their labels; actors, performances and digests always come from the shards.
+
+    Attributes
+    ----------
+    records : tuple of ClipRecord
+        Sorted by ``clip_id``.
+    classes : tuple of str
+        In the order of the logits.
+    left_out : int
+        Clips that a label file gave no label.
+    """
+
+    records: tuple[ClipRecord, ...]
+    classes: tuple[str, ...]
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, records: Sequence[ClipRecord], classes: Sequence[str]) -> "LabelledClips":
+        """Take the labels in the shards; classes that do not occur are dropped."""
+        present = {record.label for record in records}
+        return cls(tuple(records), tuple(label for label in classes if label in present))
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """Class numbers, shape (N,)."""
+        number = {label: i for i, label in enumerate(self.classes)}
+        return np.array([number[record.label] for record in self.records], dtype=np.int64)
+
+    def relabelled(self, labels: Mapping[str, str], where: Path) -> "LabelledClips":
+        """Replace the labels; a clip with an empty label is left out.
+
+        Raises
+        ------
+        CorpusError
+            Where the file lacks a clip, or names one that is not in the cache.
+        """
+        have = {record.clip_id for record in self.records}
+        if absent := sorted(have - labels.keys()):
+            raise CorpusError(
+                f"{where} has no label for {len(absent)} of {len(have)} clips: {', '.join(absent[:3])} …;"
+                " list every clip, with an empty label for those to be left out"
+            )
+        if unknown := sorted(labels.keys() - have):
+            raise CorpusError(f"{where} labels {len(unknown)} clips that are not in the cache: {', '.join(unknown[:3])} …")
+        records = [
+            replace(record, label=labels[record.clip_id]) for record in self.records if labels[record.clip_id]
+        ]
+        present = {record.label for record in records}
+        # Known classes keep their order; new ones follow in alphabetical order.
+        classes = [label for label in self.classes if label in present] + sorted(present - set(self.classes))
+        if len(classes) < 2:
+            raise CorpusError(f"{where} leaves {len(classes)} class; a head needs at least two")
+        return LabelledClips(tuple(records), tuple(classes), left_out=len(self.records) - len(records))
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Read a CSV or Parquet table with the columns ``clip_id`` and ``label``.
+
+    Raises
+    ------
+    CorpusError
+        Where a column is missing or a clip stands twice.
+    """
+    table = read_table(path)
+    if missing := [name for name in ("clip_id", "label") if name not in table.column_names]:
+        raise CorpusError(f"{path} lacks the columns {missing}; expected clip_id and label, got {table.column_names}")
+    labels: dict[str, str] = {}
+    for row in table.select(["clip_id", "label"]).to_pylist():
+        clip_id, label = str(row["clip_id"]).strip(), str(row["label"] or "").strip()
+        if labels.setdefault(clip_id, label) != label:
+            raise CorpusError(f"{path} labels clip '{clip_id}' twice, as '{labels[clip_id]}' and as '{label}'")
+    return labels

@@ -1,0 +1,209 @@
+"""The manifest: one row per clip of a corpus, who acts what, and where the file lies.
+
+Conventions
+-----------
+Clips are sorted by ``clip_id``. ``actor`` carries the corpus in front (``ravdess:07``), so that
+actors of two corpora never meet by accident. ``path`` is relative to the data folder, with
+forward slashes: a manifest says nothing about the machine it was made on.
+
+Offers
+------
+Clip, Manifest, actor_number, parquet_bytes.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ravfeat.errors import CorpusError
+from ravfeat.files import replace_file
+
+__all__ = ["Clip", "Manifest", "actor_number", "parquet_bytes"]
+
+MANIFEST_VERSION = "1"
+_META_KEY = b"ravfeat.manifest"
+_STRINGS = ("clip_id", "performance_id", "actor", "gender", "label", "path")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One media file.
+
+    Attributes
+    ----------
+    clip_id : str
+        Unique within the corpus.
+    performance_id : str
+        The acted take; several clips (voice, picture) may hold the same one.
+    actor : str
+        ``corpus:number-or-name``; the group that folds keep together.
+    gender : {"male", "female", ""}
+    label : str
+        One of the manifest's classes.
+    path : str
+        Relative to the data folder.
+    duration_s : float
+        Clip length in seconds; NaN where the file could not be probed.
+    """
+
+    clip_id: str
+    performance_id: str
+    actor: str
+    gender: str
+    label: str
+    path: str
+    duration_s: float = math.nan
+
+
+def actor_number(actor: str) -> int | None:
+    """Give the number at the end of an actor id, or None where it is a name.
+
+    Examples
+    --------
+    >>> actor_number("ravdess:07")
+    7
+    """
+    tail = actor.rpartition(":")[2]
+    return int(tail) if tail.isdecimal() else None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All clips of one corpus.
+
+    Attributes
+    ----------
+    corpus : str
+        Short name; first part of every actor id and of the cache's folder.
+    classes : tuple of str
+        The label set, in the order of the logits.
+    clips : tuple of Clip
+        Sorted by ``clip_id``.
+    synthetic : bool
+        Whether the corpus is generated. Everything made from it says so.
+    skipped : dict of str to int
+        What a scan of the folder saw and did not take, with counts.
+
+    Raises
+    ------
+    CorpusError
+        For two clips with one id, an empty actor or label, or a label outside the classes.
+    """
+
+    corpus: str
+    classes: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    synthetic: bool = False
+    skipped: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clips", tuple(sorted(self.clips, key=lambda clip: clip.clip_id)))
+        self._validate()
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
+
+    def _validate(self) -> None:
+        if not self.clips:
+            raise CorpusError(f"corpus '{self.corpus}' has no clips")
+        counts = Counter(clip.clip_id for clip in self.clips)
+        if twice := [clip_id for clip_id, n in counts.items() if n > 1]:
+            paths = [clip.path for clip in self.clips if clip.clip_id == twice[0]]
+            raise CorpusError(
+                f"two clips with one id: '{twice[0]}' is {' and '.join(paths)}"
+                f"{f' (and {len(twice) - 1} more ids)' if len(twice) > 1 else ''};"
+                " rename one, or give a 'clip_id' column"
+            )
+        known = set(self.classes)
+        for clip in self.clips:
+            if not clip.actor.rpartition(":")[2].strip():
+                raise CorpusError(f"clip '{clip.clip_id}' has no actor; every clip needs one, or folds cannot be made")
+            if clip.label not in known:
+                raise CorpusError(f"clip '{clip.clip_id}' has label '{clip.label}'; expected one of {sorted(known)}")
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """Every actor once, sorted."""
+        return tuple(sorted({clip.actor for clip in self.clips}))
+
+    def by_id(self) -> dict[str, Clip]:
+        """Clips by ``clip_id``."""
+        return {clip.clip_id: clip for clip in self.clips}
+
+    def table(self) -> pa.Table:
+        """Give the manifest as an Arrow table."""
+        columns: dict[str, pa.Array] = {
+            name: pa.array([getattr(clip, name) for clip in self.clips], pa.string()) for name in _STRINGS
+        }
+        columns["duration_s"] = pa.array([clip.duration_s for clip in self.clips], pa.float64())
+        meta = {
+            "version": MANIFEST_VERSION,
+            "corpus": self.corpus,
+            "classes": list(self.classes),
+            "synthetic": self.synthetic,
+        }
+        return pa.table(columns).replace_schema_metadata({_META_KEY: json.dumps(meta, sort_keys=True).encode()})
+
+    @classmethod
+    def from_table(cls, table: pa.Table, *, where: str = "manifest") -> Self:
+        """Rebuild a manifest from its Arrow table.
+
+        Raises
+        ------
+        CorpusError
+            Where columns or the metadata are missing, or the version is newer than this library.
+        """
+        meta = (table.schema.metadata or {}).get(_META_KEY)
+        if meta is None:
+            raise CorpusError(f"{where} is not a ravfeat manifest: its Parquet metadata has no '{_META_KEY.decode()}'")
+        about: dict[str, Any] = json.loads(meta)
+        if about["version"] != MANIFEST_VERSION:
+            raise CorpusError(
+                f"{where} has manifest version {about['version']}, this ravfeat reads {MANIFEST_VERSION};"
+                " install a newer ravfeat"
+            )
+        if missing := [name for name in (*_STRINGS, "duration_s") if name not in table.column_names]:
+            raise CorpusError(f"{where} lacks the columns {missing}")
+        rows = table.select([*_STRINGS, "duration_s"]).to_pylist()
+        clips = tuple(Clip(**row) for row in rows)
+        return cls(about["corpus"], tuple(about["classes"]), clips, synthetic=about["synthetic"])
+
+    def write(self, path: Path) -> None:
+        """Write the manifest as Parquet, atomically."""
+        replace_file(path, parquet_bytes(self.table()))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a manifest written by `write`.
+
+        Raises
+        ------
+        CorpusError
+            Where the file is not a readable ravfeat manifest.
+        """
+        try:
+            table = pq.read_table(path, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            raise CorpusError(f"{path} cannot be read as Parquet ({error})") from error
+        return cls.from_table(table, where=str(path))
+
+    def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
+        """Give the same corpus with other clips."""
+        return Manifest(self.corpus, self.classes, tuple(clips), synthetic=self.synthetic)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """Serialise a table as Parquet with page checksums."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, write_page_checksum=True)
+    return bytes(sink.getvalue())

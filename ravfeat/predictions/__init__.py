@@ -1,0 +1,32 @@
+"""Prediction tables: the only thing that passes from trained heads to everything after them.
+
+A table has one row per system (stream, features, head), seed, fold, split and clip, with the
+columns of `schema.PREDICTION_COLUMNS`. What holds for the whole table (classes, protocol, whether
+the split leaks, how models were selected, whether the corpus is synthetic) travels in the Parquet
+metadata, so a file never loses it.
+
+Conventions
+-----------
+Axes: N clips, S seeds, K classes. Logits are float32; probabilities are their softmax in float64.
+Only ``val`` rows may be learned from; only ``test`` rows may be quoted. There are no train rows.
+
+Offers
+------
+Predictions, System, SystemProbs, softmax, concatenate, write_scores, read_scores.
+"""
+
+from ravfeat.predictions.average import SystemProbs, softmax
+from ravfeat.predictions.columns import System
+from ravfeat.predictions.files import FORMAT_VERSION, read_scores, write_scores
+from ravfeat.predictions.table import Predictions, concatenate
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Predictions",
+    "System",
+    "SystemProbs",
+    "concatenate",
+    "read_scores",
+    "softmax",
+    "write_scores",
+]

@@ -1,0 +1,56 @@
+"""From run folders to files.
+
+Offers
+------
+build_report.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ravfeat.files import replace_file
+from ravfeat.report.graded import grade
+from ravfeat.report.html import render_html
+from ravfeat.report.markdown import render_markdown
+from ravfeat.report.runs import read_runs
+from ravfeat.report.sections import compose
+from ravfeat.report.style import Drawing, render
+
+__all__ = ["build_report"]
+
+
+def build_report(runs: Sequence[Path], out: Path) -> Path:
+    """Write ``report.html``, ``report.md`` and ``figures/*.png`` and ``*.svg``.
+
+    Parameters
+    ----------
+    runs : sequence of Path
+        Run folders; see `report.runs` for what they hold.
+    out : Path
+        Folder to write to; made if missing, files of an earlier report are replaced.
+
+    Returns
+    -------
+    Path
+        ``out/report.html``, which needs no other file.
+
+    Raises
+    ------
+    PredictionsError
+        A run folder is incomplete, damaged, or contradicts itself.
+    """
+    found = read_runs(runs)
+    document = compose(found, grade(found))
+    figures = out / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    drawings: dict[str, Drawing] = {}
+    for figure in tqdm(document.figures(), desc="figures", unit="figure", disable=None):
+        drawing = drawings[figure.name] = render(figure.canvas)
+        replace_file(figures / f"{figure.name}.png", drawing.png)
+        replace_file(figures / f"{figure.name}.svg", drawing.file().encode())
+    replace_file(out / "report.md", render_markdown(document).encode())
+    page = out / "report.html"
+    replace_file(page, render_html(document, drawings).encode())
+    return page

@@ -1,0 +1,107 @@
+"""What a report is made of, before it becomes HTML or Markdown.
+
+Offers
+------
+Column, Row, Table, Figure, Section, Document.
+"""
+
+from dataclasses import dataclass, field
+
+from matplotlib.figure import Figure as Canvas
+
+__all__ = ["Column", "Document", "Figure", "Row", "Section", "Table"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's title, whether it holds numbers (set flush right) and whether these are `short`."""
+
+    title: str
+    numeric: bool = False
+    short: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """Cells of one row, as text; `leaky` rows are set apart."""
+
+    cells: tuple[str, ...]
+    leaky: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes
+    ----------
+    folded : str
+        Where not empty, the table opens on demand in HTML, under these words.
+    cards : bool
+        On narrow screens each row becomes a card; other tables scroll sideways.
+    """
+
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    folded: str = ""
+    cards: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing with its words.
+
+    Attributes
+    ----------
+    name : str
+        File name without suffix, unique in the report.
+    alt : str
+        What the drawing shows, for those who cannot see it.
+    """
+
+    name: str
+    title: str
+    caption: str
+    alt: str
+    canvas: Canvas
+    table: Table
+
+
+@dataclass(frozen=True)
+class Section:
+    """A headed part: paragraphs, then figures side by side where there is room, tables, points."""
+
+    anchor: str
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    points: tuple[str, ...] = ()
+    code: str = ""
+    subsections: "tuple[Section, ...]" = ()
+    leaky: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole report.
+
+    Attributes
+    ----------
+    warnings : tuple of (word, sentence)
+        What must be read first, e.g. that the corpus is synthetic.
+    """
+
+    title: str
+    summary: tuple[str, ...]
+    warnings: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...] = field(default=())
+
+    def figures(self) -> list[Figure]:
+        """All figures in reading order."""
+        return [figure for section in self.sections for figure in _figures(section)]
+
+
+def _figures(section: Section) -> list[Figure]:
+    return [*section.figures, *(figure for part in section.subsections for figure in _figures(part))]

@@ -1,0 +1,62 @@
+"""The leak gap: the same system under a clip split and under actor-disjoint folds.
+
+Offers
+------
+LeakGap, leak_gaps.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ravfeat.errors import PredictionsError
+from ravfeat.report.graded import Graded
+from ravfeat.stats import Averaging, Difference, paired_difference
+
+__all__ = ["GAP_ROWS", "LeakGap", "leak_gaps"]
+
+GAP_ROWS: tuple[tuple[str, Averaging], ...] = (
+    ("uar", "pooled"),
+    ("uar", "fold_mean"),
+    ("wa", "pooled"),
+    ("wa", "fold_mean"),
+)
+
+
+@dataclass(frozen=True)
+class LeakGap:
+    """A LEAKY and an honest score of one system.
+
+    Attributes
+    ----------
+    differences : tuple of Difference
+        LEAKY minus honest, one per entry of `GAP_ROWS`; empty where they cannot be compared.
+    problem : str
+        Why they cannot be compared, else empty.
+    """
+
+    leaky: Graded
+    honest: Graded
+    differences: tuple[Difference, ...]
+    problem: str
+
+
+def leak_gaps(graded: Sequence[Graded]) -> list[LeakGap]:
+    """Pair every LEAKY system with its actor-disjoint twins.
+
+    Twins share stream, features and head; those selected in the same way are preferred, and only
+    where there are none does another selection stand in.
+    """
+    gaps = []
+    for leaky in (entry for entry in graded if entry.leaky):
+        twins = [entry for entry in graded if not entry.leaky and entry.system == leaky.system]
+        alike = [twin for twin in twins if twin.run.predictions.select == leaky.run.predictions.select]
+        gaps += [_gap(leaky, twin) for twin in alike or twins]
+    return gaps
+
+
+def _gap(leaky: Graded, honest: Graded) -> LeakGap:
+    try:
+        found = tuple(paired_difference(leaky.probs, honest.probs, *row) for row in GAP_ROWS)
+    except PredictionsError as error:
+        return LeakGap(leaky, honest, (), str(error))
+    return LeakGap(leaky, honest, found, "")

@@ -1,0 +1,188 @@
+"""The section "What this does not show": sentences that depend on the runs at hand.
+
+Offers
+------
+limits.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from ravfeat.report.graded import Graded
+from ravfeat.report.runs import find
+
+__all__ = ["limits"]
+
+
+def limits(graded: Sequence[Graded]) -> list[str]:
+    """Say what the numbers of these systems cannot support, most important first."""
+    rules: tuple[Callable[[Sequence[Graded]], str], ...] = (
+        _random_weights,
+        _synthetic,
+        _leaky,
+        _leak_gap,
+        _acted,
+        _missing,
+        _actors,
+        _selection_val,
+        _selection_nested,
+        _several_systems,
+        _one_seed,
+        _calibration,
+        _averaging,
+        _different_clips,
+    )
+    return [sentence for rule in rules if (sentence := rule(graded))]
+
+
+def _random_weights(graded: Sequence[Graded]) -> str:
+    names = _names(entry for entry in graded if any(find(entry.run.recipe, "random_weights")))
+    if not names:
+        return ""
+    return f"The encoder of {names} was never trained: its weights are random. These numbers test code, not an encoder."
+
+
+def _synthetic(graded: Sequence[Graded]) -> str:
+    if not any(entry.synthetic for entry in graded):
+        return ""
+    return (
+        "The corpus is synthetic: its sounds were generated with known emotion and speaker factors. The numbers show "
+        "that the pipeline runs and what a leaky split does to it; they say nothing about people or about any "
+        "encoder's worth."
+    )
+
+
+def _leaky(graded: Sequence[Graded]) -> str:
+    protocols = sorted({entry.protocol for entry in graded if entry.leaky})
+    if not protocols:
+        return ""
+    return (
+        f"Rows marked LEAKY ({', '.join(protocols)}) test on actors whose other clips were trained on. They say "
+        "nothing about new speakers and stand here only to show how much a careless split would have claimed."
+    )
+
+
+def _leak_gap(graded: Sequence[Graded]) -> str:
+    honest = {entry.system for entry in graded if not entry.leaky}
+    if not any(entry.leaky and entry.system in honest for entry in graded):
+        return ""
+    return (
+        "The leak gap is the price of the whole split. Under the clip split a head also trains on clips of more "
+        "actors, so not all of the gap is recognising who speaks."
+    )
+
+
+def _acted(graded: Sequence[Graded]) -> str:
+    real = [entry for entry in graded if not entry.synthetic]
+    if not real:
+        return ""
+    actors = max(entry.n_actors for entry in real)
+    if any("ravdess" in str(corpus).lower() for entry in real for corpus in find(entry.run.recipe, "corpus")):
+        return (
+            f"RAVDESS is acted speech: {actors} professional actors, two fixed sentences, one studio, North American "
+            "English. High recall here is not recall of what people feel, in other languages, sentences, rooms or ages."
+        )
+    return (
+        f"All test clips come from one corpus of {actors} speakers and its recording conditions. Nothing here says how "
+        "the heads do on other speakers, languages, rooms or on unscripted speech."
+    )
+
+
+def _missing(graded: Sequence[Graded]) -> str:
+    sentences = []
+    for run in dict.fromkeys(entry.run.name for entry in graded):
+        recipe = next(entry.run.recipe for entry in graded if entry.run.name == run)
+        found = [*find(recipe, "missing"), *find(recipe, "missing_clips")]
+        names = sorted({str(clip) for value in found if isinstance(value, list) for clip in value})
+        if names:
+            listed = ", ".join([*names[:3], *(["…"] if len(names) > 3 else [])])
+            verb = "clip is" if len(names) == 1 else "clips are"
+            sentences.append(f"{len(names)} {verb} missing from run {run} ({listed}); its numbers hold without them.")
+    return " ".join(sentences)
+
+
+def _actors(graded: Sequence[Graded]) -> str:
+    records = [entry.records["uar", "pooled"] for entry in graded]
+    width = float(np.median([(record["ci_high"] - record["ci_low"]) / 2 for record in records]))
+    actors = min(entry.n_actors for entry in graded)
+    return (
+        f"With {actors} test actors the 95 % interval of pooled UAR is about ±{width:.3f}; differences well inside it "
+        "are not findings. The intervals draw actors only: other folds, seeds, labels and corpora would add to them."
+    )
+
+
+def _selection_val(graded: Sequence[Graded]) -> str:
+    chosen = [entry for entry in graded if entry.run.predictions.select == "val" and not entry.leaky]
+    if not chosen:
+        return ""
+    val = [score for entry in chosen for score in entry.seed_scores("val", "uar")]
+    test = [score for entry in chosen for score in entry.seed_scores("test", "uar")]
+    measured = ""
+    if val and test:
+        measured = (
+            f" (here single seeds average {np.mean(val):.3f} UAR on validation and {np.mean(test):.3f} on test rows)"
+        )
+    return (
+        "With select val the same few validation actors stop the training and choose the settings, and anything fitted "
+        f"on their rows later uses them again. Validation scores are therefore optimistic{measured}, and choices made "
+        "on so few people are noisy."
+    )
+
+
+def _selection_nested(graded: Sequence[Graded]) -> str:
+    if not any(entry.run.predictions.select == "nested" and not entry.leaky for entry in graded):
+        return ""
+    return (
+        "With select nested the final heads are trained on all actors that are not tested, more than select val may "
+        "use; compare the two with that in mind. Their validation rows come from inner folds, from other models than "
+        "the final ones."
+    )
+
+
+def _several_systems(graded: Sequence[Graded]) -> str:
+    honest = [entry for entry in graded if not entry.leaky]
+    if len(honest) < 2:
+        return ""
+    return (
+        f"{len(honest)} systems stand beside each other on test actors. Picking the highest after seeing this table is "
+        "selection on the test set, and its number is then too high."
+    )
+
+
+def _one_seed(graded: Sequence[Graded]) -> str:
+    names = _names(entry for entry in graded if len(entry.probs.seeds) == 1)
+    if not names:
+        return ""
+    return (
+        f"{names}: a single seed. Where training is random, its chance is in these numbers and not in their intervals."
+    )
+
+
+def _calibration(graded: Sequence[Graded]) -> str:
+    raw = [entry for entry in graded if not any(find(entry.run.recipe, "calibrated"))]
+    if not raw:
+        return ""
+    return (
+        "NLL and ECE are those of raw logits: no temperature was fitted. They describe the heads as trained, not what "
+        "calibration could make of them."
+    )
+
+
+def _averaging(graded: Sequence[Graded]) -> str:
+    return (
+        "Pooled and fold-mean scores, UAR (mean recall) and WA (plain accuracy) are four different numbers. A "
+        "published score compares only with the same one, under the same folds and the same number of training actors."
+    )
+
+
+def _different_clips(graded: Sequence[Graded]) -> str:
+    sets = {frozenset(entry.probs.performance_ids.tolist()) for entry in graded}
+    if len(sets) == 1:
+        return ""
+    return f"The rows test {len(sets)} different sets of clips, so not all of them compare directly."
+
+
+def _names(entries: Iterable[Graded]) -> str:
+    names = [f"{entry.system} ({entry.protocol})" for entry in entries]
+    return "; ".join(dict.fromkeys(names))

@@ -1,0 +1,177 @@
+"""Read run folders as training wrote them.
+
+A run folder holds ``predictions.parquet``, ``metrics.json``, ``scores.parquet`` and
+``recipe.json``, and ``layer_weights.json`` where a head learned layer weights. The recipe is free
+in form; the report shows all of it and understands these keys wherever they stand in it:
+``corpus`` (str), ``command`` (str), ``random_weights`` (bool: the encoder was never trained),
+``calibrated`` (bool: logits were divided by a fitted temperature) and ``missing`` or
+``missing_clips`` (list of clip ids that belong to the corpus and are not in the numbers).
+
+Offers
+------
+Run, LayerWeights, read_runs, find.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ravfeat.errors import PredictionsError
+from ravfeat.predictions import Predictions, System, read_scores
+from ravfeat.schema import METRIC_FIELDS
+from ravfeat.stats import metric_records
+
+__all__ = ["LayerWeights", "Run", "find", "read_runs"]
+
+# Records are recomputed from the predictions; another numpy may move the last digits.
+_AGREEMENT = 1e-6
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """What one trained head weighed the encoder's layers with; weights sum to one."""
+
+    system: System
+    seed: int
+    fold: int
+    weights: Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder.
+
+    Attributes
+    ----------
+    name : str
+        Folder name; with its parent where two runs share one.
+    records : list of dict
+        ``metrics.json``, checked against the predictions.
+    scores : list of dict
+        ``scores.parquet``: single seeds and folds.
+    recipe : dict
+    layer_weights : list of LayerWeights
+    """
+
+    name: str
+    predictions: Predictions
+    records: Sequence[Mapping[str, Any]]
+    scores: Sequence[Mapping[str, Any]]
+    recipe: Mapping[str, Any]
+    layer_weights: Sequence[LayerWeights]
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Read run folders, in the order given.
+
+    Raises
+    ------
+    PredictionsError
+        No folder, a folder twice, a missing or unreadable file, or a ``metrics.json`` that does
+        not belong to the predictions beside it.
+    """
+    if not paths:
+        raise PredictionsError("nothing to report: name at least one run folder")
+    resolved = [path.resolve() for path in paths]
+    twice = {str(path) for path in resolved if resolved.count(path) > 1}
+    if twice:
+        raise PredictionsError(f"run folder given twice: {', '.join(sorted(twice))}")
+    names = [path.name for path in resolved]
+    return [
+        _read_run(path, path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}")
+        for path in resolved
+    ]
+
+
+def find(recipe: Mapping[str, Any], key: str) -> list[Any]:
+    """Every value that stands under `key` anywhere in a recipe, outermost first."""
+    return list(_walk(recipe, key))
+
+
+def _walk(node: object, key: str) -> Iterator[Any]:
+    if isinstance(node, Mapping):
+        if key in node:
+            yield node[key]
+        for name, child in node.items():
+            if name != key:
+                yield from _walk(child, key)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _walk(child, key)
+
+
+def _read_run(path: Path, name: str) -> Run:
+    if not path.is_dir():
+        raise PredictionsError(f"{path} is not a folder; give the folder that `fit-heads --out` wrote")
+    missing = [
+        file
+        for file in ("predictions.parquet", "metrics.json", "scores.parquet", "recipe.json")
+        if not (path / file).is_file()
+    ]
+    if missing:
+        raise PredictionsError(f"{path} is not a finished run: {', '.join(missing)} missing; run `fit-heads` again")
+    predictions = Predictions.read(path / "predictions.parquet")
+    records = _read_json(path / "metrics.json", list)
+    _check_records(records, predictions, path / "metrics.json")
+    weights = path / "layer_weights.json"
+    return Run(
+        name=name,
+        predictions=predictions,
+        records=records,
+        scores=read_scores(path / "scores.parquet"),
+        recipe=_read_json(path / "recipe.json", dict),
+        layer_weights=_layer_weights(_read_json(weights, list), weights) if weights.is_file() else (),
+    )
+
+
+def _read_json(path: Path, kind: type) -> Any:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PredictionsError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(value, kind):
+        raise PredictionsError(f"{path} must hold a JSON {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _check_records(records: list[Any], predictions: Predictions, path: Path) -> None:
+    """Refuse numbers that were not made from the predictions beside them."""
+    expected = {_key(record): record for record in metric_records(predictions)}
+    try:
+        found = {_key(record): record for record in records}
+        values = [(key, float(found[key]["value"]), expected[key]["value"]) for key in expected.keys() & found.keys()]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PredictionsError(f"{path} has records without the fields {', '.join(METRIC_FIELDS)}: {error}") from error
+    if found.keys() != expected.keys() or len(found) != len(records):
+        odd = [" / ".join(key) for key in sorted(found.keys() ^ expected.keys())] or ["some record stands twice"]
+        raise PredictionsError(
+            f"{path} does not belong to predictions.parquet beside it: {odd[0]}; run `fit-heads` again"
+        )
+    for key, ours, theirs in sorted(values):
+        if not math.isclose(ours, theirs, rel_tol=0, abs_tol=_AGREEMENT):
+            raise PredictionsError(
+                f"{path} says {ours:.6f} for {' / '.join(key)}, predictions.parquet beside it gives {theirs:.6f}; "
+                "one of them was replaced, run `fit-heads` again"
+            )
+
+
+def _key(record: Mapping[str, Any]) -> tuple[str, ...]:
+    names = ("stream", "features", "head", "protocol", "leaky", "select", "metric", "averaging", "n")
+    return tuple(str(record[name]) for name in names)
+
+
+def _layer_weights(entries: list[Any], path: Path) -> list[LayerWeights]:
+    found = []
+    for entry in entries:
+        try:
+            system = System(entry["stream"], entry["features"], entry["head"])
+            weights = dict(zip(map(int, entry["layers"]), map(float, entry["weights"]), strict=True))
+            found.append(LayerWeights(system, int(entry["seed"]), int(entry["fold"]), weights))
+        except (KeyError, TypeError, ValueError) as error:
+            raise PredictionsError(
+                f"{path} has an entry that is not {{stream, features, head, seed, fold, layers, weights}}: {error}"
+            ) from error
+    return found

@@ -1,0 +1,39 @@
+"""Tables that people bring: CSV or Parquet, every CSV cell as text.
+
+Offers
+------
+read_table.
+"""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from ravfeat.errors import CorpusError
+
+__all__ = ["read_table"]
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a CSV (every column as text) or Parquet file.
+
+    Raises
+    ------
+    CorpusError
+        Where the file is missing or is neither.
+    """
+    if not path.is_file():
+        raise CorpusError(f"{path} is not a file; expected a CSV or Parquet table")
+    try:
+        if path.suffix.lower() in {".parquet", ".pq"}:
+            return pq.read_table(path)
+        with path.open("rb") as file:
+            header = file.readline().decode("utf-8-sig").strip()
+        names = [name.strip().strip('"') for name in header.split(",")]
+        # As text: an actor '01' must not become the number 1.
+        types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+        return pyarrow.csv.read_csv(path, convert_options=types)
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        raise CorpusError(f"{path} cannot be read as a table ({error})") from error

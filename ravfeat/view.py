@@ -1,0 +1,88 @@
+"""From a cache to the arrays a head reads.
+
+Shards are read whole, one after another, and narrowed (layers, averaged frames, pooled statistics)
+as they come, so that memory holds what the head needs and one shard, never the cache.
+
+Offers
+------
+load_features.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ravfeat.cache import Cache
+from ravfeat.errors import CacheError
+from ravfeat.heads.base import ClipFeatures, Reading
+from ravfeat.pooling import average_frames, pool_frames
+
+__all__ = ["load_features"]
+
+
+def load_features(
+    cache: Cache, clip_ids: Sequence[str], reading: Reading, *, layers: Sequence[int] | None = None
+) -> ClipFeatures:
+    """Read features of clips.
+
+    Parameters
+    ----------
+    cache : Cache
+    clip_ids : sequence of str
+        The N clips, in the order wanted.
+    reading : Reading
+        What the head needs: frames (averaged in windows), or pooled statistics.
+    layers : sequence of int, optional
+        Layer numbers to read from the disk; default all.
+
+    Returns
+    -------
+    ClipFeatures
+
+    Raises
+    ------
+    CacheError
+        For clips or layers that are not stored, or statistics a pooled cache does not hold.
+    """
+    if absent := [clip_id for clip_id in clip_ids if clip_id not in cache]:
+        raise CacheError(f"{len(absent)} clips are not stored in {cache.path}: {', '.join(absent[:3])} …")
+    if cache.statistics and (lacking := sorted(set(reading.statistics) - set(cache.statistics))):
+        raise CacheError(f"{cache.path} holds pooled {list(cache.statistics)}, the head needs {lacking} as well")
+    wanted = {clip_id: row for row, clip_id in enumerate(clip_ids)}
+    pieces: dict[int, NDArray[Any]] = {}
+    for number in tqdm(cache.shards, desc="reading features", unit="shard", leave=False, delay=1.0, disable=None):
+        block = cache.read_shard(number, layers=layers)
+        rows = [(wanted[clip.clip_id], i) for i, clip in enumerate(block.clips) if clip.clip_id in wanted]
+        if rows:
+            ends = np.cumsum([clip.n_frames for clip in block.clips])
+            starts = np.concatenate([[0], ends]).astype(np.int64)
+            frames, offsets = _narrow(block.features.transpose(1, 0, 2), starts, cache, reading)
+            pieces |= {row: frames[offsets[i] : offsets[i + 1]] for row, i in rows}
+    ordered = [pieces[row] for row in range(len(clip_ids))]
+    offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in ordered])]).astype(np.int64)
+    return ClipFeatures(
+        frames=np.concatenate(ordered),
+        offsets=offsets,
+        layers=tuple(cache.layers if layers is None else layers),
+        statistics=cache.statistics or reading.statistics,
+        window=1 if cache.statistics or reading.statistics else _window(cache, reading) * cache.frame_stride,
+    )
+
+
+def _narrow(
+    frames: NDArray[Any], offsets: NDArray[np.int64], cache: Cache, reading: Reading
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    if cache.statistics:
+        return frames, offsets
+    if reading.statistics:
+        pooled = pool_frames(frames, offsets, reading.statistics)  # (N, L, S, D)
+        return pooled.reshape(*pooled.shape[:2], -1), np.arange(len(pooled) + 1, dtype=np.int64)
+    return average_frames(frames, offsets, _window(cache, reading))
+
+
+def _window(cache: Cache, reading: Reading) -> int:
+    # A head counts in frames of the encoder; a cache may have averaged some of them already.
+    return max(1, round(reading.window / cache.frame_stride))

@@ -1,0 +1,205 @@
+"""What every head promises."""
+
+import numpy as np
+import pytest
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.base import ClipFeatures, Job
+from ravfeat.heads.registry import HEADS, get_head
+
+QUICK = {
+    "attentive": {"epochs": 8, "hidden": 16, "frame_average": 4, "lr": 1e-2, "batch_size": 9},
+    "attentive-sum": {"epochs": 12, "hidden": 16, "attention": 8, "frame_average": 4, "lr": 1e-2, "batch_size": 18},
+    "logreg": {},
+    "kernel": {},
+}
+EVERY = pytest.mark.parametrize("name", list(HEADS))
+
+
+def quick(name, **settings):
+    return get_head(name, **{**QUICK[name], **settings})
+
+
+def choose(head, problem, jobs):
+    sweeps = head.sweep(problem.features, problem.y, problem.n_classes, jobs)
+    return sweeps, sweeps[0].candidates[head.choose(sweeps, [problem.y[job.val] for job in jobs])]
+
+
+def fit(head, problem, job, choice, *, y=None):
+    labels = problem.y if y is None else y
+    return head.fit(problem.features, labels, problem.n_classes, [job], [choice])[0]
+
+
+def test_a_registry_miss_lists_the_choices():
+    with pytest.raises(HeadError, match="no head 'svm'; choose from attentive, attentive-sum, logreg, kernel"):
+        get_head("svm")
+
+
+def test_an_unknown_setting_lists_the_choices():
+    with pytest.raises(HeadError, match="head 'logreg' has no setting epochs; choose from layers, std, grid"):
+        get_head("logreg", epochs=3)
+
+
+@EVERY
+def test_every_head_learns_what_is_there(name, problem):
+    head, job = quick(name), problem.job()
+    _, choice = choose(head, problem, [job])
+    model = fit(head, problem, job, choice)
+    assert problem.accuracy(model.logits(problem.features, problem.test), problem.test) > 0.75
+
+
+@EVERY
+def test_shuffled_labels_give_chance(name, make_problem):
+    problem = make_problem(n_clips=300)
+    y = np.random.default_rng(11).permutation(problem.y)
+    job = problem.job()
+    head = quick(name)
+    sweeps = head.sweep(problem.features, y, problem.n_classes, [job])
+    model = fit(head, problem, job, sweeps[0].candidates[-1], y=y)
+    hits = model.logits(problem.features, problem.test).argmax(-1) == y[problem.test]
+    assert 0.15 < hits.mean() < 0.52  # 60 clips of 3 classes: chance is 0.33, three standard errors 0.18
+
+
+@EVERY
+def test_validation_labels_never_reach_the_model(name, problem):
+    head, job = quick(name), problem.job()
+    _, choice = choose(head, problem, [job])
+    scrambled = problem.y.copy()
+    scrambled[job.val] = (scrambled[job.val] + 1) % problem.n_classes
+    honest, other = (fit(head, problem, job, choice, y=y) for y in (problem.y, scrambled))
+    for key, value in honest.arrays().items():
+        np.testing.assert_array_equal(value, other.arrays()[key])
+
+
+@EVERY
+def test_validation_clips_never_reach_the_model(name, problem):
+    head, job = quick(name), problem.job()
+    _, choice = choose(head, problem, [job])
+    with_val, without = (fit(head, problem, Job(job.train, val), choice) for val in (job.val, job.val[:0]))
+    for key, value in with_val.arrays().items():
+        np.testing.assert_array_equal(value, without.arrays()[key])
+
+
+@EVERY
+def test_the_sweep_scores_what_fit_gives(name, problem):
+    head, job = quick(name), problem.job()
+    sweeps, choice = choose(head, problem, [job])
+    scored = sweeps[0].logits[sweeps[0].candidates.index(choice)]
+    assert scored.shape == (len(job.val), problem.n_classes)
+    fitted = fit(head, problem, job, choice).logits(problem.features, job.val)
+    np.testing.assert_allclose(fitted, scored, atol=0.02)
+
+
+@EVERY
+def test_only_heads_that_say_so_depend_on_the_seed(name, problem):
+    head = quick(name)
+    _, choice = choose(head, problem, [problem.job()])
+    one, same, other = (
+        fit(head, problem, problem.job(seed), choice).logits(problem.features, problem.test) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert np.allclose(one, other) != head.seeded
+
+
+@EVERY
+def test_logits_do_not_depend_on_the_other_rows(name, problem):
+    head, job = quick(name), problem.job()
+    _, choice = choose(head, problem, [job])
+    model = fit(head, problem, job, choice)
+    together = model.logits(problem.features, problem.test)
+    alone = np.concatenate([model.logits(problem.features, problem.test[[i]]) for i in range(5)])
+    np.testing.assert_allclose(together[:5], alone, atol=1e-4)
+    assert model.logits(problem.features, problem.test[:0]).shape == (0, problem.n_classes)
+
+
+@EVERY
+def test_probabilities_are_sane_on_validation_rows(name, problem):
+    head, job = quick(name), problem.job()
+    sweeps, choice = choose(head, problem, [job])
+    logits = sweeps[0].logits[sweeps[0].candidates.index(choice)].astype(np.float64)
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    nll = -log_p[np.arange(len(job.val)), problem.y[job.val]].mean()
+    assert nll < 0.8 * np.log(problem.n_classes)
+
+
+@EVERY
+def test_mean_without_std_and_chosen_layers_are_read_and_recorded(name, problem):
+    head, job = quick(name, std=False, layers=[2, 1]), problem.job()
+    _, choice = choose(head, problem, [job])
+    model = fit(head, problem, job, choice)
+    assert set(model.recipe["layers"]) <= {1, 2}
+    assert model.recipe["settings"]["std"] is False
+    assert problem.accuracy(model.logits(problem.features, problem.test), problem.test) > 0.75
+
+
+@EVERY
+def test_a_pooled_cache_with_mean_std_min_and_max_serves_every_head(name, problem):
+    features = problem.pooled(("mean", "std", "min", "max"))
+    head, job = quick(name), problem.job()
+    sweep = head.sweep(features, problem.y, problem.n_classes, [job])[0]
+    choice = sweep.candidates[head.choose([sweep], [problem.y[job.val]])]
+    model = head.fit(features, problem.y, problem.n_classes, [job], [choice])[0]
+    assert problem.accuracy(model.logits(features, problem.test), problem.test) > 0.75
+    with pytest.raises(HeadError, match="was trained on pooled statistics of 12 dimensions, these features are frames"):
+        model.logits(problem.features, problem.test)
+
+
+@EVERY
+def test_a_pooled_cache_without_std_says_what_is_missing(name, problem):
+    features = problem.pooled(("max",))
+    with pytest.raises(HeadError, match="holds only max"):
+        quick(name).sweep(features, problem.y, problem.n_classes, [problem.job()])
+
+
+@EVERY
+def test_a_layer_the_features_lack_is_named(name, problem):
+    with pytest.raises(HeadError, match="reads layers 9, the features have layers 0, 1, 2, 3"):
+        quick(name, layers=(1, 9)).sweep(problem.features, problem.y, problem.n_classes, [problem.job()])
+
+
+@EVERY
+def test_a_sweep_without_validation_rows_is_refused(name, problem):
+    job = Job(problem.train, problem.val[:0])
+    with pytest.raises(HeadError, match="needs validation rows"):
+        quick(name).sweep(problem.features, problem.y, problem.n_classes, [job])
+
+
+@EVERY
+def test_a_class_absent_from_training_is_never_favoured(name, problem):
+    rows = problem.train[problem.y[problem.train] != 1]
+    head, job = quick(name), Job(rows, problem.val)
+    sweep = head.sweep(problem.features, problem.y, problem.n_classes, [job])[0]
+    model = fit(head, problem, job, sweep.candidates[-1])
+    logits = model.logits(problem.features, problem.test)
+    assert np.isfinite(logits).all()
+    assert (logits.argmax(-1) != 1).all()
+
+
+@pytest.mark.parametrize("name", ["attentive", "attentive-sum"])
+def test_learned_layer_weights_find_the_informative_layer(name, problem):
+    head = quick(name, epochs=30, lr=2e-2)
+    model = fit(head, problem, problem.job(), {"epochs": 30})
+    weights = model.layer_weights
+    assert sum(weights.values()) == pytest.approx(1)
+    assert max(weights, key=weights.get) == problem.informative
+
+
+def test_an_attentive_head_on_pooled_statistics_starts_where_frames_start(problem):
+    """With windows of one frame, uniform attention over frames is the pooled statistic."""
+    head = quick("attentive", frame_average=1, lr=1e-9, epochs=1)
+    from_frames = fit(head, problem, problem.job(), {"epochs": 1})
+    pooled = problem.pooled(("mean", "std"))
+    from_pooled = head.fit(pooled, problem.y, problem.n_classes, [problem.job()], [{"epochs": 1}])[0]
+    np.testing.assert_allclose(
+        from_frames.logits(problem.features, problem.test), from_pooled.logits(pooled, problem.test), atol=2e-3
+    )
+
+
+def test_half_and_single_precision_frames_give_nearly_the_same_model(problem):
+    widened = problem.features.frames.astype(np.float32)
+    features = ClipFeatures(widened, problem.features.offsets, problem.features.layers)
+    head = quick("logreg")
+    choice = {"layers": [2], "C": 1.0}
+    half = fit(head, problem, problem.job(), choice).logits(problem.features, problem.test)
+    single = head.fit(features, problem.y, problem.n_classes, [problem.job()], [choice])[0]
+    np.testing.assert_allclose(half, single.logits(features, problem.test), atol=1e-4)

@@ -1,0 +1,153 @@
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from ravfeat.errors import PredictionsError
+from ravfeat.report import build_report
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects ids and references, and checks that tags close in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.drawings: list[dict[str, str | None]] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.ids += [str(found["id"])] if "id" in found else []
+        self.references += [str(v) for k, v in attrs if k in ("src", "href", "xlink:href", "srcset", "action")]
+        if tag == "svg":
+            self.drawings.append(found)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def html(built: Path) -> str:
+    return (built / "report.html").read_text()
+
+
+def test_the_page_asks_nothing_of_the_network(html: str) -> None:
+    page = Page(html)
+    assert page.references
+    assert all(reference.startswith("#") for reference in page.references)
+    assert not re.search(r"@import|url\((?!#)|<script|<iframe|<link", html)
+
+
+def test_the_page_is_well_formed_and_its_ids_are_unique(html: str) -> None:
+    page = Page(html)
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    missing = {reference[1:] for reference in page.references} - set(page.ids)
+    assert not missing
+
+
+def test_every_drawing_has_a_name_and_a_description(html: str) -> None:
+    page = Page(html)
+    assert len(page.drawings) == 3 + 4 * 2 + 2  # overview, recall and confusion of four systems, layers of two
+    for drawing in page.drawings:
+        title, description = str(drawing["aria-labelledby"]).split()
+        assert drawing["role"] == "img"
+        assert re.search(rf'<desc id="{description}">[^<]{{40,}}</desc>', html)
+        assert title in page.ids
+
+
+def test_drawings_follow_light_and_dark(html: str) -> None:
+    assert "prefers-color-scheme: dark" in html
+    drawings = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
+    assert "var(--ink)" in drawings
+    assert not re.search(r"#(1b1f24|0072b2|d55e00|d4d9df)", drawings)
+    assert not re.search(r"fill: ?#fff", drawings)
+
+
+def test_every_drawing_is_also_a_picture_and_a_file(built: Path) -> None:
+    names = {path.stem for path in (built / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (built / "figures").glob("*.png")}
+    assert len(names) == 13
+    for path in (built / "figures").glob("*.png"):
+        assert np.ptp(imread(path)[..., :3]) > 0.5, f"{path.name} is blank"
+    assert 'xmlns="http://www.w3.org/2000/svg"' in (built / "figures" / "headline.svg").read_text()
+
+
+def test_markdown_points_at_every_figure(built: Path) -> None:
+    links = re.findall(r"^!\[[^\]]{40,}\]\((.*?)\)$", (built / "report.md").read_text(), re.MULTILINE)
+    assert len(links) == 13
+    assert all((built / link).is_file() for link in links)
+
+
+def test_the_same_runs_give_the_same_bytes(two_runs: list[Path], built: Path, tmp_path: Path) -> None:
+    again = build_report(two_runs, tmp_path / "again").parent
+    files = sorted(path.relative_to(built) for path in built.rglob("*") if path.is_file())
+    assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
+    assert [name for name in files if (built / name).read_bytes() != (again / name).read_bytes()] == []
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_leaky_stands_wherever_a_leaky_number_stands(built: Path, name: str) -> None:
+    text = re.sub(r"<[^>]+>", "", (built / name).read_text())
+    assert "clip6" in text
+    recipes = text.index("How it was made", text.rindex("Percent of the true"))
+    for match in re.finditer("clip6", text[:recipes]):
+        around = text[max(0, match.start() - 40) : match.end() + 40]
+        assert "LEAKY" in around or "quick-clip6" in around, around
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_synthetic_stands_in_every_row_of_numbers(built: Path, name: str) -> None:
+    text = (built / name).read_text()
+    rows = re.findall(r"<tr.*?</tr>", text, re.DOTALL) if name.endswith("html") else text.splitlines()
+    systems = [row for row in rows if "logmel-0f3c9a" in row and ("<th" in row or row.startswith("|"))]
+    assert len(systems) > 20
+    assert all("synthetic" in row for row in systems)
+
+
+def test_names_cannot_inject_markup(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    evil = "<img src=//evil>&\"'$x_1$"
+    run = make_run("run", heads={evil: 1.0}, folds=2, seeds=1)
+    text = build_report([run], tmp_path / "out").read_text()
+    page = Page(text)
+    assert page.open == []
+    assert "//evil" not in page.references
+    assert "<img" not in text
+    assert "$x_1$" in text
+
+
+def test_a_lonely_run_has_no_leak_gap(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    page = build_report([make_run("alone", heads={"logreg": 1.0})], tmp_path / "out")
+    text = page.read_text()
+    assert "leak gap" not in text.lower()
+    assert "LEAKY" not in text
+    assert "layer weights" not in text.lower()
+
+
+def test_runs_that_cannot_be_paired_say_so(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    honest = make_run("honest", heads={"logreg": 1.0}, takes=16)
+    leaky = make_run("leaky", heads={"logreg": 1.0}, takes=24, protocol="clip6", leaky=True)
+    text = (build_report([honest, leaky], tmp_path / "out").parent / "report.md").read_text()
+    assert "group4 and clip6 LEAKY: the systems cannot be compared: " in text
+    assert "performances only on the first side" in text
+
+
+def test_no_run_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PredictionsError, match="name at least one run folder"):
+        build_report([], tmp_path)

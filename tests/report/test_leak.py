@@ -1,0 +1,37 @@
+from collections.abc import Callable
+from pathlib import Path
+
+from ravfeat.report.graded import grade
+from ravfeat.report.leak import GAP_ROWS, leak_gaps
+from ravfeat.report.runs import read_runs
+
+Make = Callable[..., Path]
+
+
+def test_a_gap_is_leaky_minus_honest_with_the_reports_own_numbers(two_runs: list[Path]) -> None:
+    graded = grade(read_runs(two_runs))
+    gaps = leak_gaps(graded)
+    assert [str(gap.leaky.system) for gap in gaps] == [
+        "audio / logmel-0f3c9a / attentive",
+        "audio / logmel-0f3c9a / logreg",
+    ]
+    for gap in gaps:
+        assert (gap.leaky.leaky, gap.honest.leaky) == (True, False)
+        for pair, found in zip(GAP_ROWS, gap.differences, strict=True):
+            assert abs(found.value_a - gap.leaky.records[pair]["value"]) < 1e-12
+            assert abs(found.value_b - gap.honest.records[pair]["value"]) < 1e-12
+        assert gap.differences[0].value > 0.1
+
+
+def test_twins_selected_alike_are_preferred(make_run: Make) -> None:
+    one = {"logreg": 1.0}
+    leaky = make_run("leaky", heads=one, leaky=True, protocol="clip6", select="nested")
+    val, nested = make_run("val", heads=one), make_run("nested", heads=one, select="nested")
+    both = leak_gaps(grade(read_runs([leaky, val, nested])))
+    assert [gap.honest.run.name for gap in both] == ["nested"]
+    assert [gap.honest.run.name for gap in leak_gaps(grade(read_runs([leaky, val])))] == ["val"]
+
+
+def test_other_heads_are_no_twins(make_run: Make) -> None:
+    leaky = make_run("leaky", heads={"logreg": 1.0}, leaky=True, protocol="clip6")
+    assert leak_gaps(grade(read_runs([leaky, make_run("other", heads={"kernel": 1.0})]))) == []
