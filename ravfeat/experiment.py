@@ -6,25 +6,28 @@ FitPlan, Fitted, FittedModel, fit_heads.
 """
 
 import logging
+import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ravfeat.cache import Cache, open_cache
-from ravfeat.errors import CacheError, UsageError
-from ravfeat.folds import Fold, fold_counts, inner_folds, make_folds
-from ravfeat.heads.base import ClipFeatures, Head, Job, Model
-from ravfeat.heads.registry import get_head
-from ravfeat.labelling import LabelledClips, read_labels
+from ravfeat import __version__
+from ravfeat.cache import Cache
+from ravfeat.errors import UsageError
+from ravfeat.folds import inner_folds
+from ravfeat.heads.base import Head, Model
+from ravfeat.heads.registry import HEADS, get_head
 from ravfeat.layers import parse_layers
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols import Protocol, get_protocol
 from ravfeat.schema import Select
-from ravfeat.view import load_features
+from ravfeat.selection import InnerFolds, Trained, by_validation, nested
+from ravfeat.systems import System, open_systems
+from ravfeat.view import check_reading, load_features
 
 __all__ = ["FitPlan", "Fitted", "FittedModel", "fit_heads"]
 
@@ -38,7 +41,7 @@ class FitPlan:
     Attributes
     ----------
     caches : tuple of Path
-        Every cache is a system of its own with every head.
+        Of one corpus; every cache is a system of its own with every head.
     protocol : str
     heads : tuple of str
     select : {"val", "nested"}
@@ -52,7 +55,7 @@ class FitPlan:
     std : bool
         Whether heads pool the standard deviation beside the mean.
     settings : mapping
-        Further settings for every head.
+        Further settings, for those heads that have them.
     labels : Path or None
         Table of ``clip_id`` and ``label`` that replaces the corpus's labels.
     allow_leak, allow_missing : bool
@@ -100,7 +103,7 @@ class Fitted:
     predictions : Predictions
     models : tuple of FittedModel
     about : dict
-        Protocol, folds, caches and what was left out; goes into the run's recipe.
+        Protocol, folds, caches, what was left out, versions; goes into the run's recipe.
     """
 
     predictions: Predictions
@@ -108,205 +111,133 @@ class Fitted:
     about: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _System:
-    """One cache under one protocol."""
-
-    cache: Cache
-    name: str
-    clips: LabelledClips
-    folds: list[Fold]
-
-
 def fit_heads(plan: FitPlan) -> Fitted:
     """Train every head on every cache and predict every test clip once per seed.
+
+    Whatever can be refused is refused before the first head is trained.
 
     Raises
     ------
     LeakError, ProtocolError
-        Before anything is trained, where the folds do not hold.
+        Where the folds do not hold.
     CacheError
-        Where clips are missing and ``allow_missing`` is not set.
+        Where clips are missing and ``allow_missing`` is not set, or a head needs what a cache lacks.
+    UsageError
+        For an unknown protocol, head or layer, a setting that no head has, caches that do not
+        belong into one run.
     """
     protocol = get_protocol(plan.protocol)
     select: Select = "nested" if protocol.always_nested else plan.select
     if select != plan.select:
         _log.warning("protocol '%s' has no validation actors of its own: selection is nested", protocol.name)
-    systems = [_open_system(path, plan, protocol) for path in plan.caches]
-    systems = _distinct_names(systems)
-    _same_classes(systems)
+    _check_heads(plan)
+    systems = open_systems(
+        plan.caches, protocol, labels=plan.labels, allow_leak=plan.allow_leak, allow_missing=plan.allow_missing
+    )
+    heads = [[_head(name, plan, system.cache) for name in plan.heads] for system in systems]
+    inner = [_inner(system, protocol) if select == "nested" else None for system in systems]
     parts: list[Predictions] = []
     models: list[FittedModel] = []
-    for system in systems:
-        for name in plan.heads:
-            part, fitted = _fit_system(system, name, plan, protocol, select)
+    for system, own_heads, own_inner in zip(systems, heads, inner, strict=True):
+        for head in own_heads:
+            trained, part = _fit_system(system, head, plan, protocol, own_inner)
             parts.append(part)
-            models += fitted
+            models += [
+                FittedModel(system.stream, system.features, head.name, one.seed, one.fold.number, one.model)
+                for one in trained
+            ]
     about = {
         "protocol": protocol.name,
         "leaky": protocol.leaky,
         "select": select,
         "seeds": plan.seeds,
         "classes": list(systems[0].clips.classes),
-        "caches": [_about_system(system) for system in systems],
+        "caches": [system.about() for system in systems],
+        "versions": _versions(),
     }
     return Fitted(concatenate(parts), tuple(models), about)
 
 
-def _open_system(path: Path, plan: FitPlan, protocol: Protocol) -> _System:
-    cache = open_cache(path)
-    if cache.missing and not plan.allow_missing:
-        reasons = [f"{clip_id} ({cache.failed.get(clip_id, 'not extracted yet')})" for clip_id in cache.missing[:3]]
-        raise CacheError(
-            f"{cache.path} lacks {len(cache.missing)} of {len(cache.missing) + len(cache)} clips: {'; '.join(reasons)}"
-            f"{' …' if len(cache.missing) > 3 else ''}. Run 'ravfeat extract' again, or go on without them:"
-            " --allow-missing"
-        )
-    # Who acted what comes from the shards, whatever the manifest or a label file says.
-    records = cache.records()
-    clips = LabelledClips.of([records[clip_id] for clip_id in sorted(records)], cache.classes)
-    if plan.labels is not None:
-        clips = clips.relabelled(read_labels(plan.labels), plan.labels)
-    folds = make_folds(protocol, clips.records, allow_leak=plan.allow_leak)
-    return _System(cache, str(cache.about["encoder"]), clips, folds)
+def _check_heads(plan: FitPlan) -> None:
+    if unknown := [name for name in plan.heads if name not in HEADS]:
+        raise UsageError(f"no head '{unknown[0]}'; choose from {', '.join(HEADS)}")
+    if not plan.heads or len(set(plan.heads)) < len(plan.heads):
+        raise UsageError(f"expected every head once, got {', '.join(plan.heads) or 'none'}")
+    if idle := sorted(plan.settings.keys() - {name for head in plan.heads for name in _settings_of(head)}):
+        raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{idle[0]}'")
 
 
-def _distinct_names(systems: Sequence[_System]) -> list[_System]:
-    names = [(system.cache.about["stream"], system.name) for system in systems]
-    paths = [system.cache.path.resolve() for system in systems]
-    if twice := [path for path in paths if paths.count(path) > 1]:
-        raise UsageError(f"{twice[0]} is given twice; name every cache once")
-    return [
-        system
-        if names.count(name) == 1
-        else _System(system.cache, f"{system.name}-{system.cache.fingerprint}", system.clips, system.folds)
-        for system, name in zip(systems, names, strict=True)
-    ]
+def _settings_of(head: str) -> set[str]:
+    kind: Any = HEADS[head]
+    return {one.name for one in fields(kind)}
 
 
-def _same_classes(systems: Sequence[_System]) -> None:
-    for system in systems:
-        if system.clips.classes != systems[0].clips.classes:
-            raise UsageError(
-                f"the caches have different classes: {systems[0].cache.path} has {list(systems[0].clips.classes)},"
-                f" {system.cache.path} has {list(system.clips.classes)}; train them in runs of their own"
-            )
+def _head(name: str, plan: FitPlan, cache: Cache) -> Head:
+    own = {key: value for key, value in plan.settings.items() if key in _settings_of(name)}
+    layers = parse_layers(plan.layers, cache.layers)
+    head = get_head(name, layers=layers, std=plan.std, device=plan.device, **own)
+    check_reading(cache, head.reading)
+    return head
 
 
-def _about_system(system: _System) -> dict[str, Any]:
-    return {
-        "path": str(system.cache.path),
-        "stream": system.cache.about["stream"],
-        "features": system.name,
-        "corpus": system.cache.about["corpus"],
-        "synthetic": system.cache.about["synthetic"],
-        "fingerprint": system.cache.fingerprint,
-        "identity": system.cache.identity,
-        "clips": len(system.clips.records),
-        "missing": list(system.cache.missing),
-        "left_out": system.clips.left_out,
-        "folds": fold_counts(system.folds, system.clips.records),
-    }
+def _inner(system: System, protocol: Protocol) -> InnerFolds:
+    return {fold.number: inner_folds(protocol, fold, system.clips.records) for fold in system.folds}
+
+
+def _versions() -> dict[str, str]:
+    libraries = {name: version(name) for name in ("numpy", "torch", "scikit-learn", "scipy")}
+    return {"ravfeat": __version__, "python": platform.python_version()} | libraries
 
 
 def _fit_system(
-    system: _System, name: str, plan: FitPlan, protocol: Protocol, select: Select
-) -> tuple[Predictions, list[FittedModel]]:
+    system: System, head: Head, plan: FitPlan, protocol: Protocol, inner: InnerFolds | None
+) -> tuple[list[Trained], Predictions]:
+    clip_ids = [record.clip_id for record in system.clips.records]
     layers = parse_layers(plan.layers, system.cache.layers)
-    head = get_head(name, layers=layers, std=plan.std, device=plan.device, **plan.settings)
-    records = system.clips.records
-    features = load_features(system.cache, [r.clip_id for r in records], head.reading, layers=layers)
-    tasks = [
-        (fold, seed) for seed in range(plan.seeds if head.seeded else 1) for fold in system.folds
-    ]
-    if select == "nested":
-        trained, val_rows = _nested(head, features, system.clips, protocol, tasks)
+    features = load_features(system.cache, clip_ids, head.reading, layers=layers)
+    y, n_classes = system.clips.y, len(system.clips.classes)
+    tasks = [(fold, seed) for seed in range(plan.seeds if head.seeded else 1) for fold in system.folds]
+    if inner is None:
+        trained = by_validation(head, features, y, n_classes, tasks)
     else:
-        trained, val_rows = _by_validation(head, features, system.clips, tasks)
-    blocks = [
-        block
-        for (fold, seed), model, (rows, logits) in zip(tasks, trained, val_rows, strict=True)
-        for block in (
-            (fold.number, seed, "val", rows, logits),
-            (fold.number, seed, "test", fold.test, model.logits(features, fold.test)),
-        )
-    ]
-    stream = str(system.cache.about["stream"])
-    part = _predictions(system, head.name, blocks, protocol, select)
-    models = [
-        FittedModel(stream, system.name, head.name, seed, fold.number, model)
-        for (fold, seed), model in zip(tasks, trained, strict=True)
-    ]
-    return part, models
-
-
-Scored = tuple[NDArray[np.int64], NDArray[np.float32]]
-
-
-def _by_validation(
-    head: Head, features: ClipFeatures, clips: LabelledClips, tasks: Sequence[tuple[Fold, int]]
-) -> tuple[list[Model], list[Scored]]:
-    y, n_classes = clips.y, len(clips.classes)
-    jobs = [Job(fold.train, fold.val, seed) for fold, seed in tasks]
-    sweeps = head.sweep(features, y, n_classes, jobs)
-    picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
-    chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
-    models = head.fit(features, y, n_classes, jobs, chosen)
-    return models, [(job.val, model.logits(features, job.val)) for job, model in zip(jobs, models, strict=True)]
-
-
-def _nested(
-    head: Head,
-    features: ClipFeatures,
-    clips: LabelledClips,
-    protocol: Protocol,
-    tasks: Sequence[tuple[Fold, int]],
-) -> tuple[list[Model], list[Scored]]:
-    y, n_classes = clips.y, len(clips.classes)
-    inner = {fold.number: inner_folds(protocol, fold, clips.records) for fold, _ in tasks}
-    jobs = [[Job(train, val, seed) for train, val in inner[fold.number]] for fold, seed in tasks]
-    sweeps = iter(head.sweep(features, y, n_classes, [job for own in jobs for job in own]))
-    chosen, val_rows, finals = [], [], []
-    for (fold, seed), own in zip(tasks, jobs, strict=True):
-        mine = [next(sweeps) for _ in own]
-        pick = head.choose(mine, [y[job.val] for job in own])
-        chosen.append(mine[0].candidates[pick])
-        # Every non-test clip was left out once: its row is what a head says that never saw its actor.
-        rows = np.concatenate([job.val for job in own])
-        logits = np.concatenate([sweep.logits[pick] for sweep in mine])
-        order = np.argsort(rows)
-        val_rows.append((rows[order], logits[order]))
-        finals.append(Job(np.sort(rows), np.zeros(0, dtype=np.int64), seed))
-    return head.fit(features, y, n_classes, finals, chosen), val_rows
+        trained = nested(head, features, y, n_classes, tasks, inner)
+    tests = [one.model.logits(features, one.fold.test) for one in trained]
+    return trained, _predictions(system, head.name, trained, tests, protocol, nested_selection=inner is not None)
 
 
 def _predictions(
-    system: _System,
+    system: System,
     head: str,
-    blocks: Sequence[tuple[int, int, str, NDArray[np.int64], NDArray[np.float32]]],
+    trained: Sequence[Trained],
+    tests: Sequence[np.ndarray[Any, Any]],
     protocol: Protocol,
-    select: Select,
+    *,
+    nested_selection: bool,
 ) -> Predictions:
-    records = system.clips.records
-    rows = np.concatenate([block[3] for block in blocks])
-    columns = {
-        "stream": str(system.cache.about["stream"]),
-        "features": system.name,
+    blocks = [
+        block
+        for one, test in zip(trained, tests, strict=True)
+        for block in ((one, "val", one.val_rows, one.val_logits), (one, "test", one.fold.test, test))
+    ]
+    own = [system.clips.records[int(row)] for _, _, rows, _ in blocks for row in rows]
+    columns: dict[str, Any] = {
+        "stream": system.stream,
+        "features": system.features,
         "head": head,
-        "fold": np.concatenate([np.full(len(block[3]), block[0]) for block in blocks]),
-        "seed": np.concatenate([np.full(len(block[3]), block[1]) for block in blocks]),
-        "split": [block[2] for block in blocks for _ in block[3]],
-        "clip_id": [records[row].clip_id for row in rows],
-        "performance_id": [records[row].performance_id for row in rows],
-        "actor": [records[row].actor for row in rows],
-        "label": [records[row].label for row in rows],
-        "logits": np.concatenate([block[4] for block in blocks]),
+        "fold": np.concatenate([np.full(len(rows), one.fold.number) for one, _, rows, _ in blocks]),
+        "seed": np.concatenate([np.full(len(rows), one.seed) for one, _, rows, _ in blocks]),
+        "split": [split for _, split, rows, _ in blocks for _ in rows],
+        "clip_id": [record.clip_id for record in own],
+        "performance_id": [record.performance_id for record in own],
+        "actor": [record.actor for record in own],
+        "label": [record.label for record in own],
+        "logits": np.concatenate([logits for _, _, _, logits in blocks]),
     }
     return Predictions.from_columns(
         columns,
         classes=system.clips.classes,
         protocol=protocol.name,
         leaky=protocol.leaky,
-        select=select,
+        select="nested" if nested_selection else "val",
         synthetic=bool(system.cache.about["synthetic"]),
     )

@@ -1,69 +1,31 @@
-"""Folds that nobody sits on two sides of, and the check that proves it.
+"""Folds that nobody sits on two sides of.
 
 Conventions
 -----------
 Rows are integers into a sequence of clips sorted by ``clip_id``. What a clip *is* (actor,
 performance, recording) is read from the shards by the caller, never from file names or label
-files. Clips are tied when they share an actor, a performance or a decoded recording; tied clips stay
-together wherever groups are made here.
+files. Clips that share one of these stay together wherever groups are made here.
 
 Offers
 ------
 Fold, FoldClip, make_folds, check_folds, inner_folds, fold_counts.
 """
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Protocol as Shape
+from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import LeakError, ProtocolError
+from ravfeat.fold_checks import Fold, check_classes, check_folds, fold_counts
+from ravfeat.grouping import FoldClip, Rows, deal_clips, deal_groups, digest, group_order, tied_groups
 from ravfeat.manifest import actor_number
 from ravfeat.protocols import Protocol
 
 __all__ = ["Fold", "FoldClip", "check_folds", "fold_counts", "inner_folds", "make_folds"]
 
 N_INNER = 5
-Rows = NDArray[np.int64]
-
-
-class FoldClip(Shape):
-    """What a fold must know of a clip."""
-
-    @property
-    def clip_id(self) -> str: ...  # noqa: D102
-    @property
-    def performance_id(self) -> str: ...  # noqa: D102
-    @property
-    def actor(self) -> str: ...  # noqa: D102
-    @property
-    def gender(self) -> str: ...  # noqa: D102
-    @property
-    def label(self) -> str: ...  # noqa: D102
-    @property
-    def input_sha256(self) -> str: ...  # noqa: D102
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One outer fold.
-
-    Attributes
-    ----------
-    number : int
-        From 0.
-    train, val, test : ndarray of int64
-        Rows, sorted.
-    """
-
-    number: int
-    train: Rows
-    val: Rows
-    test: Rows
 
 
 def make_folds(protocol: Protocol, clips: Sequence[FoldClip], *, allow_leak: bool = False) -> list[Fold]:
@@ -105,15 +67,7 @@ def make_folds(protocol: Protocol, clips: Sequence[FoldClip], *, allow_leak: boo
 
 def _fixed_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
     numbers = [actor_number(clip.actor) for clip in clips]
-    have, want = set(numbers), {actor for group in protocol.test for actor in group}
-    if have != want:
-        n_actors = len({clip.actor for clip in clips})
-        lacking, extra = sorted(want - have), sorted(str(n) for n in have - want)
-        raise ProtocolError(
-            f"protocol '{protocol.name}' needs the actors 1 to {max(want)}; the cache has {n_actors} actors"
-            f"{f', lacks {lacking}' if lacking else ''}{f', and has others ({extra[0]} …)' if extra else ''}."
-            f" Use --protocol group{min(5, max(2, n_actors))} for any other set of actors"
-        )
+    _check_actors(protocol, clips)
     by_number = np.array(numbers)
     genders = {actor_number(clip.actor): clip.gender for clip in clips}
     folds = []
@@ -124,6 +78,22 @@ def _fixed_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
     return folds
 
 
+def _check_actors(protocol: Protocol, clips: Sequence[FoldClip]) -> None:
+    """Refuse other actors than the protocol names, and two actors with one number."""
+    actors = sorted({clip.actor for clip in clips})
+    have, want = Counter(map(actor_number, actors)), {actor for group in protocol.test for actor in group}
+    lacking = sorted(want - have.keys())
+    extra = [actor for actor in actors if actor_number(actor) not in want or have[actor_number(actor)] > 1]
+    if not lacking and not extra:
+        return
+    remedy = f"use --protocol group{min(5, len(actors))}" if len(actors) > 2 else "no protocol fits fewer than 3 actors"
+    others = f", and has others ({', '.join(extra[:3])} …)" if extra else ""
+    raise ProtocolError(
+        f"protocol '{protocol.name}' needs the actors 1 to {max(want)}, each once; the cache has {len(actors)} actors"
+        f"{f', lacks {lacking}' if lacking else ''}{others}; {remedy}"
+    )
+
+
 def _draw_gendered(
     protocol: str, fold: int, test: Sequence[int], genders: dict[int | None, str], per_gender: int = 2
 ) -> list[int]:
@@ -131,14 +101,10 @@ def _draw_gendered(
     rest = [actor for actor in genders if actor is not None and actor not in test]
     for gender in ("male", "female"):
         mine = [actor for actor in rest if genders[actor] == gender]
-        drawn += sorted(mine, key=lambda actor: _key(protocol, fold, actor))[:per_gender]
+        drawn += sorted(mine, key=lambda actor: digest(protocol, fold, actor))[:per_gender]
     # A corpus that does not say who is a man or a woman still gets its four.
     others = [actor for actor in rest if actor not in drawn]
-    return drawn + sorted(others, key=lambda actor: _key(protocol, fold, actor))[: 2 * per_gender - len(drawn)]
-
-
-def _key(protocol: str, fold: int, who: object) -> str:
-    return hashlib.sha256(f"{protocol}:{fold}:{who}".encode()).hexdigest()
+    return drawn + sorted(others, key=lambda actor: digest(protocol, fold, actor))[: 2 * per_gender - len(drawn)]
 
 
 def _fold(number: int, test: NDArray[np.bool_], val: NDArray[np.bool_]) -> Fold:
@@ -147,122 +113,55 @@ def _fold(number: int, test: NDArray[np.bool_], val: NDArray[np.bool_]) -> Fold:
 
 def _group_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
     groups = tied_groups(clips)
-    if len(groups) < protocol.n_folds + 1:
+    if len(groups) < max(3, protocol.n_folds):
         raise ProtocolError(
-            f"protocol '{protocol.name}' needs at least {protocol.n_folds + 1} groups of clips that share no actor,"
-            f" performance or recording (test, validation, training); the cache has {len(groups)}"
+            f"protocol '{protocol.name}' needs at least {max(3, protocol.n_folds)} groups of clips that share no actor,"
+            f" performance or recording; the cache has {len(groups)}"
+            f"{f': use --protocol group{len(groups)}' if len(groups) > 2 else ''}"
         )
-    parts = _deal_groups(protocol.name, clips, groups, protocol.n_folds)
+    parts = deal_groups(protocol.name, clips, groups, protocol.n_folds)
     folds = []
     for number, part in enumerate(parts):
         test = np.zeros(len(clips), bool)
         test[np.concatenate(part)] = True
-        rest = sorted(
-            (group for group in groups if not test[group[0]]),
-            key=lambda group: _key(protocol.name, number, min(_actor_key(clips[row]) for row in group)),
-        )
-        wanted = len({clips[row].actor for row in np.flatnonzero(test)})
+        rest = sorted((group for group in groups if not test[group[0]]), key=group_order(protocol.name, number, clips))
+        if len(rest) < 2:
+            raise ProtocolError(
+                f"fold {number} of '{protocol.name}' leaves {len(rest)} group of clips for training and validation;"
+                f" use --protocol group{len(groups)}"
+            )
+        n_tested, n_left = _count_actors(clips, test), _count_actors(clips, ~test)
+        # As many as are tested; where folds are so few that this would eat the training actors, half of them.
+        wanted = min(n_tested, n_left // 2)
         folds.append(_fold(number, test, _draw_groups(clips, rest, wanted)))
     return folds
 
 
 def _draw_groups(clips: Sequence[FoldClip], rest: Sequence[Rows], wanted: int) -> NDArray[np.bool_]:
+    """Draw groups for validation, in order, passing over one that alone still teaches a class."""
     val = np.zeros(len(clips), bool)
-    for group in rest[:-1]:  # the last group stays for training, whatever happens
-        if len({clips[row].actor for row in np.flatnonzero(val)}) >= wanted:
+    left = Counter(clips[row].label for group in rest for row in group.tolist())
+    for group in rest:
+        if val.any() and _count_actors(clips, val) >= wanted:
             break
-        val[group] = True
+        own = Counter(clips[row].label for row in group.tolist())
+        if all(left[label] > count for label, count in own.items()):
+            left -= own
+            val[group] = True
     return val
 
 
-def _actor_key(clip: FoldClip) -> str:
-    number = actor_number(clip.actor)
-    return str(number) if number is not None else clip.actor.partition(":")[2]
-
-
-def tied_groups(clips: Sequence[FoldClip], rows: Iterable[int] | None = None) -> list[Rows]:
-    """Put clips together that share an actor, a performance or a recording, directly or through others.
-
-    Returns
-    -------
-    list of ndarray of int64
-        Rows of every group, groups in the order of their first clip.
-    """
-    chosen = list(range(len(clips)) if rows is None else rows)
-    parent = {row: row for row in chosen}
-
-    def root(row: int) -> int:
-        while parent[row] != row:
-            parent[row] = parent[parent[row]]
-            row = parent[row]
-        return row
-
-    first: dict[tuple[str, str], int] = {}
-    for row in chosen:
-        for tie in _ties(clips[row]):
-            other = first.setdefault(tie, row)
-            parent[max(root(other), root(row))] = min(root(other), root(row))
-    groups: dict[int, list[int]] = defaultdict(list)
-    for row in chosen:
-        groups[root(row)].append(row)
-    return [np.array(group, dtype=np.int64) for group in groups.values()]
-
-
-def _ties(clip: FoldClip) -> list[tuple[str, str]]:
-    return [("actor", clip.actor), ("performance", clip.performance_id), ("recording", clip.input_sha256)]
-
-
-def _deal_groups(name: str, clips: Sequence[FoldClip], groups: Sequence[Rows], n: int) -> list[list[Rows]]:
-    # Largest group first, each to the part whose classes and genders it evens out most: the greedy rule
-    # of stratified group k-fold, with ties broken by digest so that it depends on names alone.
-    kinds = sorted({(kind, value) for clip in clips for kind, value in (("label", clip.label), ("gender", clip.gender))})
-    position = {kind: i for i, kind in enumerate(kinds)}
-    counts = {id(group): _count(clips, group, position) for group in groups}
-    total = np.maximum(sum(counts.values()), 1)
-    order = sorted(groups, key=lambda g: (-len(g), _key(name, 0, min(_actor_key(clips[row]) for row in g))))
-    parts: list[list[Rows]] = [[] for _ in range(n)]
-    filled = np.zeros((n, len(kinds)))
-    for group in order:
-        empty = [i for i in range(n) if not parts[i]]
-        share = (filled + counts[id(group)]) / total  # (n, kinds): what each part would hold of everything
-        before = filled / total
-        growth = (share**2 - before**2).sum(1)
-        best = empty[0] if empty else int(np.argmin(growth))
-        parts[best].append(group)
-        filled[best] += counts[id(group)]
-    return parts
-
-
-def _count(clips: Sequence[FoldClip], rows: Rows, position: dict[tuple[str, str], int]) -> NDArray[np.float64]:
-    counts = np.zeros(len(position))
-    for row in rows:
-        counts[position["label", clips[row].label]] += 1
-        counts[position["gender", clips[row].gender]] += 1
-    return counts
+def _count_actors(clips: Sequence[FoldClip], chosen: NDArray[np.bool_]) -> int:
+    return len({clip.actor for clip, is_chosen in zip(clips, chosen.tolist(), strict=True) if is_chosen})
 
 
 def _clip_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
-    part = _deal_clips(protocol.name, clips, np.arange(len(clips)), protocol.n_folds)
+    part = deal_clips(protocol.name, clips, np.arange(len(clips)), protocol.n_folds)
     n = protocol.n_folds
     return [_fold(number, part == number, part == (number + 1) % n) for number in range(n)]
 
 
-def _deal_clips(name: str, clips: Sequence[FoldClip], rows: Rows, n: int) -> NDArray[np.int64]:
-    by_label: dict[str, list[int]] = defaultdict(list)
-    for position, row in enumerate(rows):
-        by_label[clips[row].label].append(position)
-    part = np.empty(len(rows), dtype=np.int64)
-    dealt = 0
-    for label in sorted(by_label):
-        for position in sorted(by_label[label], key=lambda p: _key(name, 0, clips[rows[p]].clip_id)):
-            part[position] = dealt % n
-            dealt += 1
-    return part
-
-
-def inner_folds(
-    protocol: Protocol, fold: Fold, clips: Sequence[FoldClip], n: int = N_INNER
-) -> list[tuple[Rows, Rows]]:
+def inner_folds(protocol: Protocol, fold: Fold, clips: Sequence[FoldClip], n: int = N_INNER) -> list[tuple[Rows, Rows]]:
     """Split the non-test rows of a fold once more, for nested selection.
 
     Parameters
@@ -278,85 +177,24 @@ def inner_folds(
     -------
     list of (train, val)
         Rows; every non-test row is in exactly one ``val``.
+
+    Raises
+    ------
+    ProtocolError
+        Where there are too few groups, or a class cannot be learned in an inner fold.
     """
     rows = np.sort(np.concatenate([fold.train, fold.val]))
     name = f"{protocol.name}:inner{fold.number}"
     if protocol.leaky:
-        part = _deal_clips(name, clips, rows, n)
+        part = deal_clips(name, clips, rows, n)
         return [(rows[part != i], rows[part == i]) for i in range(n)]
     groups = tied_groups(clips, rows)
     n = min(n, len(groups))
     if n < 2:
         raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has one group of clips besides its test group")
-    parts = _deal_groups(name, clips, groups, n)
+    parts = deal_groups(name, clips, groups, n)
     vals = [np.sort(np.concatenate(part)) for part in parts]
-    return [(np.setdiff1d(rows, val), val) for val in vals]
-
-
-def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldClip]) -> None:
-    """Refuse folds that leak, forget or repeat.
-
-    In every fold train, val and test are disjoint and together hold every clip (so the union of
-    their actors is all actors); no actor, performance or recording is on two sides; every clip is
-    tested exactly once; every class can be learned.
-
-    Raises
-    ------
-    LeakError, ProtocolError
-    """
-    tested = np.zeros(len(clips), dtype=np.int64)
-    classes = {clip.label for clip in clips}
-    for fold in folds:
-        sides = {"train": fold.train, "val": fold.val, "test": fold.test}
-        together = np.concatenate(list(sides.values()))
-        if len(together) != len(clips) or len(np.unique(together)) != len(clips):
-            raise ProtocolError(
-                f"fold {fold.number} of '{protocol.name}' holds {len(np.unique(together))} of {len(clips)} clips,"
-                f" {len(together) - len(np.unique(together))} twice"
-            )
-        if empty := [side for side, rows in sides.items() if not len(rows)]:
-            raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has no clip in {' and '.join(empty)}")
-        if not protocol.leaky:
-            _check_sides(protocol.name, fold.number, sides, clips)
-        if lacking := sorted(classes - {clips[row].label for row in fold.train}):
-            raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has no training clip of {lacking}")
-        tested[fold.test] += 1
-    if (tested != 1).any():
-        row = int(np.flatnonzero(tested != 1)[0])
-        raise ProtocolError(f"'{protocol.name}' tests clip '{clips[row].clip_id}' {tested[row]} times, expected once")
-
-
-def _check_sides(name: str, number: int, sides: dict[str, Rows], clips: Sequence[FoldClip]) -> None:
-    seen: dict[tuple[str, str], tuple[str, FoldClip]] = {}
-    for side, rows in sides.items():
-        for row in rows:
-            clip = clips[row]
-            for kind, value in _ties(clip):
-                other_side, other = seen.setdefault((kind, value), (side, clip))
-                if other_side != side:
-                    what = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
-                    raise LeakError(
-                        f"fold {number} of '{name}' leaks: {what} is in {other_side} (clip '{other.clip_id}',"
-                        f" {other.actor}) and in {side} (clip '{clip.clip_id}', {clip.actor}); correct the corpus, or"
-                        " use --protocol groupK, which keeps tied clips together"
-                    )
-
-
-def fold_counts(folds: Sequence[Fold], clips: Sequence[FoldClip]) -> list[dict[str, object]]:
-    """Count clips, actors, classes and genders of every side of every fold, for the record."""
-
-    def count(rows: Rows, of: Callable[[FoldClip], str]) -> dict[str, int]:
-        return dict(sorted(Counter(of(clips[row]) for row in rows).items()))
-
-    return [
-        {
-            "fold": fold.number,
-            "split": side,
-            "clips": len(rows),
-            "actors": sorted({clips[row].actor for row in rows}),
-            "labels": count(rows, lambda clip: clip.label),
-            "genders": count(rows, lambda clip: clip.gender or "unknown"),
-        }
-        for fold in folds
-        for side, rows in (("train", fold.train), ("val", fold.val), ("test", fold.test))
-    ]
+    folds = [(np.setdiff1d(rows, val), val) for val in vals]
+    for number, (train, _) in enumerate(folds):
+        check_classes(f"inner fold {number} of fold {fold.number} of '{protocol.name}'", train, rows, clips)
+    return folds

@@ -2,10 +2,10 @@
 
 Offers
 ------
-LabelledClips, read_labels.
+LabelledClips, read_labels, check_known.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CorpusError
 from ravfeat.tables import read_table
 
-__all__ = ["LabelledClips", "read_labels"]
+__all__ = ["LabelledClips", "check_known", "read_labels"]
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class LabelledClips:
         return np.array([number[record.label] for record in self.records], dtype=np.int64)
 
     def relabelled(self, labels: Mapping[str, str], where: Path) -> "LabelledClips":
-        """Replace the labels; a clip with an empty label is left out.
+        """Replace the labels; a clip with an empty label is left out, labels of other clips are not read.
 
         Raises
         ------
         CorpusError
-            Where the file lacks a clip, or names one that is not in the cache.
+            Where the file lacks a clip, or leaves fewer than two classes.
         """
         have = {record.clip_id for record in self.records}
         if absent := sorted(have - labels.keys()):
@@ -63,11 +63,7 @@ class LabelledClips:
                 f"{where} has no label for {len(absent)} of {len(have)} clips: {', '.join(absent[:3])} …;"
                 " list every clip, with an empty label for those to be left out"
             )
-        if unknown := sorted(labels.keys() - have):
-            raise CorpusError(f"{where} labels {len(unknown)} clips that are not in the cache: {', '.join(unknown[:3])} …")
-        records = [
-            replace(record, label=labels[record.clip_id]) for record in self.records if labels[record.clip_id]
-        ]
+        records = [replace(record, label=labels[record.clip_id]) for record in self.records if labels[record.clip_id]]
         present = {record.label for record in records}
         # Known classes keep their order; new ones follow in alphabetical order.
         classes = [label for label in self.classes if label in present] + sorted(present - set(self.classes))
@@ -82,14 +78,34 @@ def read_labels(path: Path) -> dict[str, str]:
     Raises
     ------
     CorpusError
-        Where a column is missing or a clip stands twice.
+        Where a column or a clip id is missing, or a clip has two labels.
     """
     table = read_table(path)
     if missing := [name for name in ("clip_id", "label") if name not in table.column_names]:
         raise CorpusError(f"{path} lacks the columns {missing}; expected clip_id and label, got {table.column_names}")
     labels: dict[str, str] = {}
     for row in table.select(["clip_id", "label"]).to_pylist():
-        clip_id, label = str(row["clip_id"]).strip(), str(row["label"] or "").strip()
+        clip_id, label = _text(row["clip_id"]), _text(row["label"])
+        if not clip_id:
+            raise CorpusError(f"{path} has a row without clip_id, labelled '{label}'")
         if labels.setdefault(clip_id, label) != label:
             raise CorpusError(f"{path} labels clip '{clip_id}' twice, as '{labels[clip_id]}' and as '{label}'")
     return labels
+
+
+def check_known(labels: Mapping[str, str], known: Collection[str], where: Path) -> None:
+    """Refuse labels of clips that belong in none of the caches: a wrong file, or wrong ids.
+
+    Raises
+    ------
+    CorpusError
+    """
+    if unknown := sorted(labels.keys() - set(known)):
+        raise CorpusError(
+            f"{where} labels {len(unknown)} clips that belong in none of the caches: {', '.join(unknown[:3])} …"
+        )
+
+
+def _text(value: object) -> str:
+    # An empty cell of a Parquet table is None, or NaN where a column of numbers was made by pandas.
+    return "" if value is None or value != value else str(value).strip()

@@ -1,15 +1,15 @@
-"""Layer numbers as people write them.
+"""Layer numbers, and other numbers, as people write them.
 
 Offers
 ------
-parse_layers.
+parse_layers, parse_numbers.
 """
 
 from collections.abc import Sequence
 
 from ravfeat.errors import UsageError
 
-__all__ = ["parse_layers"]
+__all__ = ["parse_layers", "parse_numbers"]
 
 
 def parse_layers(text: str | None, stored: Sequence[int]) -> tuple[int, ...] | None:
@@ -34,15 +34,40 @@ def parse_layers(text: str | None, stored: Sequence[int]) -> tuple[int, ...] | N
     """
     if text is None:
         return None
-    if text == "last":
-        return (stored[-1],)
-    layers: list[int] = []
+    return (stored[-1],) if text == "last" else parse_numbers(text, stored, what="layers", also="'last', ")
+
+
+def parse_numbers(text: str, allowed: Sequence[int], *, what: str, also: str = "") -> tuple[int, ...]:
+    """Read ``3``, ``6-12`` or ``1,5,9`` as numbers out of an allowed set, each once and sorted.
+
+    Parameters
+    ----------
+    text : str
+    allowed : sequence of int
+        Sorted.
+    what, also : str
+        For the message: what is counted, and what else would be understood.
+
+    Raises
+    ------
+    UsageError
+    """
+    numbers: set[int] = set()
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise UsageError(f"layers '{text}': expected 'last', a number, a range like 6-12, or a list like 1,5,9")
-        layers += range(int(first), int(last if dash else first) + 1)
-    wrong = sorted(set(layers) - set(stored))
-    if wrong or not layers:
-        raise UsageError(f"layers '{text}': there are the layers {stored[0]} to {stored[-1]}, not {wrong or 'none'}")
-    return tuple(sorted(set(layers)))
+        last = last if dash else first
+        if not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
+            raise UsageError(f"{what} '{text}': expected {also}a number, a range like 6-12, or a list like 1,5,9")
+        if outside := {int(first), int(last)} - set(allowed):
+            raise UsageError(f"{what} '{text}': there are {_spans(allowed)}, not {_spans(sorted(outside))}")
+        numbers |= set(range(int(first), int(last) + 1))
+    if wrong := sorted(numbers - set(allowed)):
+        raise UsageError(f"{what} '{text}': there are {_spans(allowed)}, not {_spans(wrong)}")
+    return tuple(sorted(numbers))
+
+
+def _spans(layers: Sequence[int]) -> str:
+    """Write layer numbers the way they are read: 0-3,7."""
+    starts = [layer for layer in layers if layer - 1 not in layers]
+    ends = [layer for layer in layers if layer + 1 not in layers]
+    return ",".join(str(start) if start == end else f"{start}-{end}" for start, end in zip(starts, ends, strict=True))

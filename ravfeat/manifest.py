@@ -8,11 +8,12 @@ forward slashes: a manifest says nothing about the machine it was made on.
 
 Offers
 ------
-Clip, Manifest, actor_number, parquet_bytes.
+Clip, Manifest, actor_number, parquet_bytes, parquet_table.
 """
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,10 +26,11 @@ import pyarrow.parquet as pq
 from ravfeat.errors import CorpusError
 from ravfeat.files import replace_file
 
-__all__ = ["Clip", "Manifest", "actor_number", "parquet_bytes"]
+__all__ = ["Clip", "Manifest", "actor_number", "parquet_bytes", "parquet_table"]
 
 MANIFEST_VERSION = "1"
 _META_KEY = b"ravfeat.manifest"
+_CORPUS_NAME = re.compile(r"\w[\w.-]*")
 _STRINGS = ("clip_id", "performance_id", "actor", "gender", "label", "path")
 
 
@@ -81,7 +83,8 @@ class Manifest:
     Attributes
     ----------
     corpus : str
-        Short name; first part of every actor id and of the cache's folder.
+        Short name (letters, digits, ``_``, ``-``, ``.``): first part of every actor id and a folder
+        of the cache.
     classes : tuple of str
         The label set, in the order of the logits.
     clips : tuple of Clip
@@ -94,7 +97,8 @@ class Manifest:
     Raises
     ------
     CorpusError
-        For two clips with one id, an empty actor or label, or a label outside the classes.
+        For a name that cannot be a folder's, two clips with one id, an empty actor, or a label
+        outside the classes.
     """
 
     corpus: str
@@ -114,6 +118,11 @@ class Manifest:
         return iter(self.clips)
 
     def _validate(self) -> None:
+        if not _CORPUS_NAME.fullmatch(self.corpus):
+            raise CorpusError(
+                f"'{self.corpus}' cannot be a corpus's name: it becomes a folder of the cache and the first part of"
+                " every actor id; use letters, digits, '_', '-' and '.'"
+            )
         if not self.clips:
             raise CorpusError(f"corpus '{self.corpus}' has no clips")
         counts = Counter(clip.clip_id for clip in self.clips)
@@ -166,17 +175,24 @@ class Manifest:
         meta = (table.schema.metadata or {}).get(_META_KEY)
         if meta is None:
             raise CorpusError(f"{where} is not a ravfeat manifest: its Parquet metadata has no '{_META_KEY.decode()}'")
-        about: dict[str, Any] = json.loads(meta)
-        if about["version"] != MANIFEST_VERSION:
+        try:
+            about: dict[str, Any] = json.loads(meta)
+            version = about["version"]
+            corpus, classes, synthetic = about["corpus"], tuple(about["classes"]), about["synthetic"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError(f"{where} is damaged: its Parquet metadata cannot be read ({error!r})") from error
+        if version != MANIFEST_VERSION:
             raise CorpusError(
-                f"{where} has manifest version {about['version']}, this ravfeat reads {MANIFEST_VERSION};"
+                f"{where} has manifest version {version}, this ravfeat reads {MANIFEST_VERSION};"
                 " install a newer ravfeat"
             )
         if missing := [name for name in (*_STRINGS, "duration_s") if name not in table.column_names]:
             raise CorpusError(f"{where} lacks the columns {missing}")
         rows = table.select([*_STRINGS, "duration_s"]).to_pylist()
+        if any(row[name] is None for row in rows for name in _STRINGS):
+            raise CorpusError(f"{where} is damaged: it has empty cells")
         clips = tuple(Clip(**row) for row in rows)
-        return cls(about["corpus"], tuple(about["classes"]), clips, synthetic=about["synthetic"])
+        return cls(corpus, classes, clips, synthetic=synthetic)
 
     def write(self, path: Path) -> None:
         """Write the manifest as Parquet, atomically."""
@@ -192,7 +208,7 @@ class Manifest:
             Where the file is not a readable ravfeat manifest.
         """
         try:
-            table = pq.read_table(path, page_checksum_verification=True)
+            table = parquet_table(path.read_bytes())
         except (OSError, pa.ArrowException) as error:
             raise CorpusError(f"{path} cannot be read as Parquet ({error})") from error
         return cls.from_table(table, where=str(path))
@@ -207,3 +223,11 @@ def parquet_bytes(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, write_page_checksum=True)
     return bytes(sink.getvalue())
+
+
+def parquet_table(data: bytes) -> pa.Table:
+    """Read a table from the bytes of a Parquet file, page checksums checked.
+
+    From bytes, because a path such as ``run=3/manifest.parquet`` would gain a column ``run``.
+    """
+    return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()

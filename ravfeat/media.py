@@ -35,6 +35,8 @@ SILENCE_PEAK = 2.0**-15
 """A clip whose loudest sample stays below one step of 16-bit audio is silent."""
 
 _SOUNDFILE_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".au", ".caf", ".w64", ".mp3"})
+_BLOCK_SAMPLES = 1 << 20
+_UNKNOWN_FRAMES = 1 << 62  # libsndfile's answer where a stream has no length
 _STREAMED_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF})
 
 
@@ -80,17 +82,19 @@ def read_waveform(path: Path) -> Waveform:
     Raises
     ------
     MediaError
-        Where the file is missing, empty, truncated, not audio, silent, or holds NaN.
+        Where the file is missing, unreadable, empty, truncated, not audio, silent, or holds NaN.
     """
-    if not path.is_file():
-        raise MediaError(f"{path} is not there")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path} is empty (0 bytes)")
-    if path.suffix.lower() in _SOUNDFILE_SUFFIXES:
-        samples, rate = _read_with_soundfile(path)
-    else:
-        samples, rate = _read_with_av(path)
-    return _checked(path, samples, rate)
+    try:
+        if not path.is_file():
+            raise MediaError(f"{path} is {'not a file' if path.exists() else 'not there'}")
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path} is empty (0 bytes)")
+        read = _read_with_soundfile if path.suffix.lower() in _SOUNDFILE_SUFFIXES else _read_with_av
+        return _checked(path, *read(path))
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read ({_reason(error)})") from error
+    except MemoryError as error:
+        raise MediaError(f"{path} does not fit into memory; split it, or see whether its header is right") from error
 
 
 def _checked(path: Path, channels: NDArray[np.float32], rate: int) -> Waveform:
@@ -115,12 +119,20 @@ def _read_with_soundfile(path: Path) -> tuple[NDArray[np.float32], int]:
     try:
         with soundfile.SoundFile(path) as file:
             frames, rate = len(file), int(file.samplerate)
-            channels = file.read(dtype="float32", always_2d=True)
+            channels = _read_blocks(file)
     except soundfile.SoundFileError as error:
         raise MediaError(f"{path} cannot be decoded as audio ({_reason(error)})") from error
-    if 0 < frames < 2**62 and len(channels) < frames:
+    if len(channels) < frames < _UNKNOWN_FRAMES:
         raise MediaError(f"{path} is truncated: its header promises {frames} samples, {len(channels)} could be decoded")
     return channels, rate
+
+
+def _read_blocks(file: soundfile.SoundFile) -> NDArray[np.float32]:
+    # Block by block: a damaged header may promise more samples than any memory holds.
+    blocks = []
+    while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+        blocks.append(block)
+    return np.concatenate(blocks) if len(blocks) > 1 else (blocks or [np.zeros((0, 1), np.float32)])[0]
 
 
 def _wav_data_bytes(path: Path) -> tuple[int, int] | None:
@@ -144,18 +156,16 @@ def _read_with_av(path: Path) -> tuple[NDArray[np.float32], int]:
             if not container.streams.audio:
                 raise MediaError(f"{path} has no audio track")
             stream = container.streams.audio[0]
-            rate = int(stream.codec_context.sample_rate)
             planar = av.AudioResampler(format="fltp")  # same rate and layout: only the sample format changes
-            blocks = [
-                block.to_ndarray() for frame in container.decode(stream) for block in planar.resample(frame)
-            ]
-            blocks += [block.to_ndarray() for block in planar.resample(None)]
+            frames = [block for frame in container.decode(stream) for block in planar.resample(frame)]
+            frames += planar.resample(None)
+            if not frames:
+                raise MediaError(f"{path} has no samples")
+            rate = int(frames[0].sample_rate)  # the decoder knows better than the header (SBR doubles the rate)
+            channels = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).T
             promised_s = float(stream.duration * stream.time_base) if stream.duration else math.nan
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path} cannot be decoded as audio ({_reason(error)})") from error
-    if not blocks:
-        raise MediaError(f"{path} has no samples")
-    channels = np.concatenate(blocks, axis=1).T
     _check_whole(path, len(channels) / rate, promised_s)
     return channels, rate
 
@@ -167,7 +177,9 @@ def _check_whole(path: Path, got_s: float, promised_s: float) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    return str(error).strip().rstrip(".").replace("\n", " ") or type(error).__name__
+    # Errors of the system, FFmpeg and libsndfile repeat the path; their text alone is enough.
+    text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
+    return str(text).strip().rstrip(".").replace("\n", " ") or type(error).__name__
 
 
 def probe_duration(path: Path) -> float:
@@ -181,11 +193,26 @@ def probe_duration(path: Path) -> float:
     try:
         if path.suffix.lower() in _SOUNDFILE_SUFFIXES:
             info: Any = soundfile.info(str(path))
-            return float(info.frames) / float(info.samplerate) if info.samplerate else math.nan
+            known = info.samplerate and info.frames < _UNKNOWN_FRAMES
+            return float(info.frames) / float(info.samplerate) if known else math.nan
         with av.open(str(path)) as container:
-            return float(container.duration) / 1e6 if container.duration else math.nan
+            if container.duration:
+                return float(container.duration / av.time_base)
+            return _duration_of_packets(container)
     except (soundfile.SoundFileError, av.FFmpegError, OSError, ValueError):
         return math.nan
+
+
+def _duration_of_packets(container: Any) -> float:
+    # What browsers record has no length in its header; its packets do.
+    if not container.streams.audio:
+        return math.nan
+    ends = [
+        float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        for packet in container.demux(container.streams.audio[0])
+        if packet.pts is not None
+    ]
+    return float(max(ends, default=math.nan))
 
 
 def resample(waveform: Waveform, sample_rate_hz: int) -> NDArray[np.float32]:
@@ -195,8 +222,18 @@ def resample(waveform: Waveform, sample_rate_hz: int) -> NDArray[np.float32]:
     -------
     ndarray of shape (m,), float32
         m is n × new rate / old rate, rounded.
+
+    Raises
+    ------
+    MediaError
+        Where soxr cannot go from the one rate to the other.
     """
     if waveform.sample_rate_hz == sample_rate_hz:
         return waveform.samples
-    resampled = soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz, quality="HQ")
+    try:
+        resampled = soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz, quality="HQ")
+    except (ValueError, RuntimeError) as error:
+        raise MediaError(
+            f"cannot be resampled from {waveform.sample_rate_hz} Hz to {sample_rate_hz} Hz ({_reason(error)})"
+        ) from error
     return np.asarray(resampled, dtype=np.float32)

@@ -35,6 +35,8 @@ class Protocol:
         Actor numbers of every test group; empty where groups are made from the data.
     val : tuple of tuple of int
         Validation groups; empty where none is published, and they are drawn.
+    per_gender : int
+        Men, and as many women, in every test and validation group; 0 where groups are not balanced.
     n_folds : int
         Of a protocol whose groups are made from the data.
     leaky : bool
@@ -46,6 +48,7 @@ class Protocol:
     name: str
     test: Groups = ()
     val: Groups = ()
+    per_gender: int = 0
     n_folds: int = 0
     leaky: bool = False
     always_nested: bool = False
@@ -58,6 +61,7 @@ FIXED: dict[str, Protocol] = {
             "ravdess6",
             test=((11, 12, 15, 16), (5, 6, 17, 20), (13, 14, 19, 22), (7, 10, 18, 23), (1, 4, 8, 9), (2, 3, 21, 24)),
             val=((1, 2, 3, 4), (3, 4, 7, 8), (5, 6, 7, 8), (8, 9, 11, 12), (13, 14, 15, 16), (13, 14, 15, 16)),
+            per_gender=2,
         ),
         Protocol(
             "emobox6",

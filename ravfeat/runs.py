@@ -22,21 +22,34 @@ __all__ = ["check_out", "write_run"]
 
 
 def check_out(out: Path, *, force: bool = False) -> None:
-    """Refuse an output folder that holds something, before anything is trained.
+    """Refuse an output folder that holds something or cannot be made, before anything is trained.
+
+    Parameters
+    ----------
+    out : Path
+    force : bool
+        Allow a run that is there already.
 
     Raises
     ------
     UsageError
+        Where the folder holds something.
+    OSError
+        Where it cannot be made.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not (out / "recipe.json").is_file():
-        raise UsageError(f"{out} exists and is not a run; choose another --out")
-    if not force:
-        raise UsageError(f"{out} already holds a run; choose another --out, or replace it with --force")
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        if not (out / "recipe.json").is_file():
+            raise UsageError(f"{out} exists and is not a run; choose another --out")
+        if not force:
+            raise UsageError(f"{out} already holds a run; choose another --out, or replace it with --force")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(out, "tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir()
+    beside.rmdir()
 
 
-def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bool = False) -> list[dict[str, Any]]:
     """Write a run's folder: into a temporary neighbour first, which is renamed when it is whole.
 
     Parameters
@@ -45,24 +58,37 @@ def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict
     fitted : Fitted
     recipe : mapping
         The command and its settings; what the fit found out is added.
+    force : bool
+        Replace a run that is there already.
 
     Returns
     -------
     list of dict
         The records of ``metrics.json``.
+
+    Raises
+    ------
+    UsageError
+        See `check_out`.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
+    check_out(out, force=force)
+    temporary, old = _beside(out, "tmp"), _beside(out, "old")
     try:
         temporary.mkdir()
         records = _write(temporary, fitted, recipe)
         if out.exists():
-            shutil.rmtree(out)
+            out.rename(old)  # a moment later the name stands for the new run
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not out.exists():
+            old.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
     return records
+
+
+def _beside(out: Path, ending: str) -> Path:
+    return out.with_name(f".{out.name}.{os.getpid()}.{ending}")
 
 
 def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from ravfeat.errors import CorpusError
+from ravfeat.manifest import parquet_table
 
 __all__ = ["read_table"]
 
@@ -28,12 +28,20 @@ def read_table(path: Path) -> pa.Table:
         raise CorpusError(f"{path} is not a file; expected a CSV or Parquet table")
     try:
         if path.suffix.lower() in {".parquet", ".pq"}:
-            return pq.read_table(path)
+            return _distinct(path, parquet_table(path.read_bytes()))
         with path.open("rb") as file:
             header = file.readline().decode("utf-8-sig").strip()
         names = [name.strip().strip('"') for name in header.split(",")]
         # As text: an actor '01' must not become the number 1.
         types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-        return pyarrow.csv.read_csv(path, convert_options=types)
+        table = pyarrow.csv.read_csv(path, convert_options=types)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
+    return _distinct(path, table)
+
+
+def _distinct(path: Path, table: pa.Table) -> pa.Table:
+    twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if twice:
+        raise CorpusError(f"{path} has more than one column called {twice}; rename or drop one")
+    return table

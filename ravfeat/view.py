@@ -5,7 +5,7 @@ as they come, so that memory holds what the head needs and one shard, never the 
 
 Offers
 ------
-load_features.
+load_features, check_reading.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from ravfeat.errors import CacheError
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.pooling import average_frames, pool_frames
 
-__all__ = ["load_features"]
+__all__ = ["check_reading", "load_features"]
 
 
 def load_features(
@@ -49,8 +49,7 @@ def load_features(
     """
     if absent := [clip_id for clip_id in clip_ids if clip_id not in cache]:
         raise CacheError(f"{len(absent)} clips are not stored in {cache.path}: {', '.join(absent[:3])} …")
-    if cache.statistics and (lacking := sorted(set(reading.statistics) - set(cache.statistics))):
-        raise CacheError(f"{cache.path} holds pooled {list(cache.statistics)}, the head needs {lacking} as well")
+    check_reading(cache, reading)
     wanted = {clip_id: row for row, clip_id in enumerate(clip_ids)}
     pieces: dict[int, NDArray[Any]] = {}
     for number in tqdm(cache.shards, desc="reading features", unit="shard", leave=False, delay=1.0, disable=None):
@@ -70,6 +69,20 @@ def load_features(
         statistics=cache.statistics or reading.statistics,
         window=1 if cache.statistics or reading.statistics else _window(cache, reading) * cache.frame_stride,
     )
+
+
+def check_reading(cache: Cache, reading: Reading) -> None:
+    """Refuse a pooled cache that lacks a statistic the head reads.
+
+    Raises
+    ------
+    CacheError
+    """
+    if cache.statistics and (lacking := sorted(set(reading.statistics) - set(cache.statistics))):
+        raise CacheError(
+            f"{cache.path} holds pooled {list(cache.statistics)}, the head needs {lacking} as well; extract with"
+            " --store frames, or choose another --head"
+        )
 
 
 def _narrow(

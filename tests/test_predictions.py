@@ -135,6 +135,15 @@ def test_ragged_logits_are_refused_by_clip() -> None:
         Predictions(bad, **ABOUT)
 
 
+def test_columns_of_a_wrong_kind_are_refused() -> None:
+    with pytest.raises(PredictionsError, match="column 'fold' must be int64, got string"):
+        build(fold=["first"] * 48)
+    table = build().table
+    words = table.set_column(10, "logits", pa.array(["0.1 0.2 0.7"] * 48))
+    with pytest.raises(PredictionsError, match="column 'logits' must hold lists of float32, got string"):
+        Predictions(words, **ABOUT)
+
+
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(PredictionsError, match=r"equally long, got .*actor 3"):
         build(actor=["a", "b", "c"])

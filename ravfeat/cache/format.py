@@ -10,19 +10,20 @@ return (T, L, D). Digests are SHA-256 in lower-case hex.
 
 Offers
 ------
-StoreRecipe, ClipRecord, FailedClip, ShardContent, fingerprint, and the names of the files.
+StoreRecipe, ClipRecord, FailedClip, ShardContent, fingerprint, identity_text, and the names of the files.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.errors import CacheError
+from ravfeat.errors import CacheError, UsageError
 from ravfeat.files import canonical_json
 from ravfeat.schema import Store
 
@@ -46,6 +47,7 @@ __all__ = [
     "cache_folder_name",
     "features_sha256",
     "fingerprint",
+    "identity_text",
     "shard_file",
     "shard_number",
 ]
@@ -77,7 +79,7 @@ class StoreRecipe:
     Attributes
     ----------
     layers : tuple of int, optional
-        Layer numbers to keep; None keeps all.
+        Layer numbers to keep, ascending; None keeps all.
     store : {"frames", "pooled"}
         Every frame, or one (mean, std) vector per layer and clip.
     frame_stride : int
@@ -85,6 +87,11 @@ class StoreRecipe:
     dtype : {"float16", "float32"}
     view : str
         Name and version of the reading of the clip; ``clean`` is the clip as it is.
+
+    Raises
+    ------
+    UsageError
+        Where one of them is none of these, or they cannot go together.
     """
 
     layers: tuple[int, ...] | None = None
@@ -92,6 +99,17 @@ class StoreRecipe:
     frame_stride: int = 1
     dtype: Literal["float16", "float32"] = "float16"
     view: str = "clean"
+
+    def __post_init__(self) -> None:
+        if self.layers is not None and (not self.layers or list(self.layers) != sorted(set(self.layers))):
+            raise UsageError(f"layers are {list(self.layers)}; expected one or more, each once, in ascending order")
+        if self.store not in get_args(Store) or self.dtype not in {"float16", "float32"} or self.frame_stride < 1:
+            raise UsageError(
+                f"store '{self.store}', dtype '{self.dtype}', frame_stride {self.frame_stride}: expected frames or"
+                " pooled, float16 or float32, at least 1"
+            )
+        if self.store == "pooled" and self.frame_stride > 1:
+            raise UsageError("a frame_stride goes with store 'frames': pooled statistics are over all frames")
 
     def resolve_layers(self, n_layers: int) -> tuple[int, ...]:
         """Give the layer numbers for an encoder with ``n_layers`` layers (0 included).
@@ -128,6 +146,11 @@ class StoreRecipe:
 def fingerprint(identity: Mapping[str, Any]) -> str:
     """Give the SHA-256 of an identity's canonical JSON, shortened to 12 hex digits."""
     return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def identity_text(identity: Mapping[str, Any]) -> str:
+    """Give what ``identity.json`` holds: the identity, for people to read."""
+    return json.dumps(identity, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def cache_folder_name(stream: str, encoder: str, identity: Mapping[str, Any]) -> str:
@@ -216,7 +239,7 @@ class ShardContent:
     ----------
     number : int
     about : mapping
-        ``corpus``, ``classes``, ``synthetic``, ``stream``, ``encoder``: the same in all shards.
+        ``corpus``, ``synthetic``, ``stream``, ``encoder``: the same in all shards.
     identity : mapping
         What the cache is the cache of; see `fingerprint`.
     provenance : mapping

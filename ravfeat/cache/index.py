@@ -5,17 +5,20 @@ on a machine that has no ravfeat.
 
 Offers
 ------
-IndexedShard, read_index, refresh_index, rebuild_index, read_sums, present_shards.
+IndexedShard, index_shard, index_shards, index_serialised, index_rows, read_index, read_sums,
+refresh_index, refresh_sums, write_index, present_shards.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ravfeat.cache.format import (
     IDENTITY_FILE,
@@ -24,23 +27,37 @@ from ravfeat.cache.format import (
     SUMS_FILE,
     ClipRecord,
     FailedClip,
+    ShardContent,
     shard_file,
     shard_number,
 )
-from ravfeat.cache.shard import ShardHeader, check_features, read_header, stored_metadata_sha256
+from ravfeat.cache.serialise import SerialisedShard
+from ravfeat.cache.shard import check_features, read_header, stored_metadata_sha256
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import replace_file, sha256_of
-from ravfeat.manifest import parquet_bytes
+from ravfeat.manifest import parquet_bytes, parquet_table
 
 __all__ = [
+    "WORKERS",
     "IndexedShard",
+    "index_rows",
+    "index_serialised",
+    "index_shard",
+    "index_shards",
     "present_shards",
     "read_index",
     "read_sums",
-    "rebuild_index",
     "refresh_index",
+    "refresh_sums",
     "sums_text",
+    "write_index",
 ]
+
+INDEX_VERSION = 1
+WORKERS = min(4, os.cpu_count() or 1)
+"""Shards that are checked side by side; hashing runs without the interpreter's lock."""
+
+_META_KEY = b"ravfeat.index"
 
 _SCHEMA = pa.schema(
     [
@@ -62,7 +79,8 @@ _SCHEMA = pa.schema(
         ("shard_bytes", pa.int64()),
         ("shard_sha256", pa.string()),
         ("shard_metadata_sha256", pa.string()),
-    ]
+    ],
+    metadata={_META_KEY: json.dumps({"version": INDEX_VERSION}).encode()},
 )
 
 
@@ -103,15 +121,16 @@ def read_sums(folder: Path) -> dict[str, str]:
         Where the file is missing or is not exactly as ravfeat writes it.
     """
     path = folder / SUMS_FILE
+    remedy = f"'ravfeat cache rebuild-index {folder}' makes it anew"
     try:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
-        raise CacheError(f"{path} is missing; 'ravfeat cache rebuild-index {folder}' makes it from the shards") from error
-    except UnicodeDecodeError as error:
-        raise CacheError(f"{path} is damaged ({error}); 'ravfeat cache rebuild-index {folder}' makes it anew") from error
+        raise CacheError(f"{path} is missing; {remedy}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n") if line)}
-    if text != sums_text(sums):
-        raise CacheError(f"{path} is damaged; 'ravfeat cache rebuild-index {folder}' makes it anew")
+    if text != sums_text(sums) or INDEX_FILE not in sums:
+        raise CacheError(f"{path} is damaged; {remedy}")
     return sums
 
 
@@ -126,7 +145,7 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
     Raises
     ------
     CacheError
-        Where it is missing or does not match ``SHA256SUMS``.
+        Where it is missing, newer than this library, or does not match ``SHA256SUMS``.
     """
     path = folder / INDEX_FILE
     remedy = f"'ravfeat cache rebuild-index {folder}' makes it from the shards"
@@ -134,12 +153,18 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
         data = path.read_bytes()
     except FileNotFoundError as error:
         raise CacheError(f"{path} is missing; {remedy}") from error
+    except OSError as error:
+        raise CacheError(f"{path} cannot be read ({error})") from error
     if read_sums(folder).get(INDEX_FILE) != hashlib.sha256(data).hexdigest():
         raise CacheError(f"{path} does not match its digest in {SUMS_FILE}; {remedy}")
     try:
-        rows = pq.read_table(pa.BufferReader(data), page_checksum_verification=True).to_pylist()
-    except (OSError, pa.ArrowException) as error:
+        table = parquet_table(data)
+        version = json.loads(table.schema.metadata[_META_KEY])["version"]
+        rows = table.select(_SCHEMA.names).to_pylist()
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
+    if version != INDEX_VERSION:
+        raise CacheError(f"{path} has index version {version}, this ravfeat reads {INDEX_VERSION}; upgrade it")
     grouped: dict[int, list[dict[str, Any]]] = {}
     for row in rows:
         grouped.setdefault(row["shard"], []).append(row)
@@ -149,38 +174,6 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
 def _indexed(number: int, rows: tuple[dict[str, Any], ...]) -> IndexedShard:
     first = rows[0]
     return IndexedShard(number, first["shard_bytes"], first["shard_sha256"], first["shard_metadata_sha256"], rows)
-
-
-def refresh_index(folder: Path, written: Iterable[int] = ()) -> dict[int, IndexedShard]:
-    """Bring the index up to date with the shards that lie there.
-
-    Shards the index knows are believed; shards it does not know, that changed, or that are named
-    in ``written`` are read and checked in full before they get a row.
-
-    Raises
-    ------
-    ShardError
-        Where a shard's contents do not match their own digests.
-    """
-    try:
-        known = read_index(folder)
-    except CacheError:
-        known = {}  # it is made from the shards below
-    anew = set(written)
-    shards = {}
-    for number, path in present_shards(folder).items():
-        old = None if number in anew else known.get(number)
-        if old is not None and old.n_bytes == path.stat().st_size and stored_metadata_sha256(path) == old.metadata_sha256:
-            shards[number] = old
-        else:
-            shards[number] = index_shard(path)
-    _write_index(folder, shards)
-    return shards
-
-
-def rebuild_index(folder: Path) -> dict[int, IndexedShard]:
-    """Make the index and ``SHA256SUMS`` from the shards alone; every shard is checked in full."""
-    return refresh_index(folder, written=present_shards(folder))
 
 
 def index_shard(path: Path) -> IndexedShard:
@@ -193,36 +186,99 @@ def index_shard(path: Path) -> IndexedShard:
     """
     header = read_header(path)
     if header.number != shard_number(path):
-        raise ShardError(f"{path} is shard {header.number} under another name; rename it to {shard_file(header.number)}")
+        raise ShardError(
+            f"{path} is shard {header.number} under another name; rename it to {shard_file(header.number)}"
+        )
     if problems := check_features(path, header):
         raise ShardError(f"{path} is damaged: {problems[0]}; delete it and run the same 'ravfeat extract' again")
-    digest, size = sha256_of(path), path.stat().st_size
-    place = {
-        "shard": header.number,
-        "shard_file": path.name,
-        "shard_bytes": size,
-        "shard_sha256": digest,
-        "shard_metadata_sha256": header.metadata_sha256,
-    }
-    return IndexedShard(header.number, size, digest, header.metadata_sha256, tuple(_rows(header, place)))
+    rows = index_rows(header.clips, header.failed)
+    return _placed(header.number, path.stat().st_size, sha256_of(path), header.metadata_sha256, rows)
 
 
-def _rows(header: ShardHeader, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def index_serialised(content: ShardContent, serialised: SerialisedShard) -> IndexedShard:
+    """Give the rows of a shard that is being written, without reading it again."""
+    digest = hashlib.sha256(serialised.data).hexdigest()
+    rows = index_rows(content.clips, content.failed)
+    return _placed(content.number, len(serialised.data), digest, serialised.metadata_sha256, rows)
+
+
+def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> list[dict[str, Any]]:
+    """Give what the index says of a shard's clips, without the shard's place."""
+    rows = [asdict(clip) | {"status": "stored"} for clip in clips]
+    for clip in failed:
+        facts = asdict(clip)
+        facts.pop("stage")
+        rows.append(facts | {"status": "failed"})
+    return rows
+
+
+def _placed(number: int, n_bytes: int, sha256: str, metadata: str, rows: Iterable[dict[str, Any]]) -> IndexedShard:
     empty = dict.fromkeys(_SCHEMA.names)
-    clips: list[ClipRecord | FailedClip] = [*header.clips, *header.failed]
-    for clip in clips:
-        values = asdict(clip)
-        values.pop("stage", None)
-        yield empty | values | {"status": "stored" if isinstance(clip, ClipRecord) else "failed"} | place
+    place = {
+        "shard": number,
+        "shard_file": shard_file(number),
+        "shard_bytes": n_bytes,
+        "shard_sha256": sha256,
+        "shard_metadata_sha256": metadata,
+    }
+    return IndexedShard(number, n_bytes, sha256, metadata, tuple(empty | row | place for row in rows))
 
 
-def _write_index(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
+def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = None) -> dict[int, IndexedShard]:
+    """Bring the index up to date with the shards that lie there.
+
+    Shards the index knows are believed, and so are those that were just ``written``; shards that are
+    neither, or that changed, are read and checked in full before they get a row. The caller holds
+    the cache's `WorkLock.tables`.
+
+    Raises
+    ------
+    ShardError
+        Where a shard's contents do not match their own digests.
+    """
+    try:
+        known = read_index(folder)
+    except CacheError:
+        known = {}  # it is made from the shards below
+    known |= written or {}
+    present = present_shards(folder)
+    shards = {number: known[number] for number, path in present.items() if _unchanged(path, known.get(number))}
+    shards |= index_shards([path for number, path in present.items() if number not in shards])
+    write_index(folder, shards)
+    return shards
+
+
+def _unchanged(path: Path, old: IndexedShard | None) -> bool:
+    return (
+        old is not None and path.stat().st_size == old.n_bytes and stored_metadata_sha256(path) == old.metadata_sha256
+    )
+
+
+def index_shards(paths: Sequence[Path]) -> dict[int, IndexedShard]:
+    """Check shards in full, several side by side, and give their rows."""
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        return {shard.number: shard for shard in pool.map(index_shard, paths)}
+
+
+def write_index(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
+    """Write ``index.parquet``, then ``SHA256SUMS``; the caller holds the cache's `WorkLock.tables`."""
     rows = [row for number in sorted(shards) for row in shards[number].rows]
     data = parquet_bytes(pa.Table.from_pylist(rows, schema=_SCHEMA))
     sums = {shard_file(number): shard.sha256 for number, shard in shards.items()}
     sums[INDEX_FILE] = hashlib.sha256(data).hexdigest()
-    for name in (MANIFEST_FILE, IDENTITY_FILE):
-        if (folder / name).is_file():
-            sums[name] = sha256_of(folder / name)
     replace_file(folder / INDEX_FILE, data)
-    replace_file(folder / SUMS_FILE, sums_text(sums).encode())
+    replace_file(folder / SUMS_FILE, sums_text(sums | _plain_sums(folder)).encode())
+
+
+def refresh_sums(folder: Path) -> None:
+    """Bring the digests of manifest and identity up to date; the others stay as they are."""
+    try:
+        sums = read_sums(folder)
+    except CacheError:
+        return  # it is made together with the index
+    if sums | _plain_sums(folder) != sums:
+        replace_file(folder / SUMS_FILE, sums_text(sums | _plain_sums(folder)).encode())
+
+
+def _plain_sums(folder: Path) -> dict[str, str]:
+    return {name: sha256_of(folder / name) for name in (MANIFEST_FILE, IDENTITY_FILE) if (folder / name).is_file()}

@@ -1,21 +1,30 @@
 """The manifest inside a cache: what belongs there, and into which shard.
 
+It carries a digest of its own contents, so that a flipped bit is noticed where it is read, with or
+without ``SHA256SUMS``.
+
 Offers
 ------
 PlannedManifest, read_planned.
 """
 
+import hashlib
+import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ravfeat.errors import CacheError, CorpusError
-from ravfeat.manifest import Clip, Manifest
+from ravfeat.files import canonical_json
+from ravfeat.manifest import Clip, Manifest, parquet_table
 
 __all__ = ["PlannedManifest", "read_planned"]
+
+_PLAN_KEY = b"ravfeat.plan"
 
 
 @dataclass(frozen=True)
@@ -32,19 +41,43 @@ class PlannedManifest:
     manifest: Manifest
     shards: Mapping[str, int]
 
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the contents, whatever library wrote them into a file."""
+        value = {
+            "corpus": self.manifest.corpus,
+            "classes": list(self.manifest.classes),
+            "synthetic": self.manifest.synthetic,
+            "clips": [
+                [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in astuple(clip)]
+                for clip in self.manifest
+            ],
+            "shard": [self.shards[clip.clip_id] for clip in self.manifest],
+        }
+        return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
     def table(self) -> pa.Table:
         """Give the manifest's table with a column ``shard``."""
         numbers = pa.array([self.shards[clip.clip_id] for clip in self.manifest], pa.int64())
-        return self.manifest.table().append_column("shard", numbers)
+        table = self.manifest.table().append_column("shard", numbers)
+        about = {_PLAN_KEY: json.dumps({"sha256": self.sha256}).encode()}
+        return table.replace_schema_metadata((table.schema.metadata or {}) | about)
 
     def clips_of(self, shard: int) -> tuple[Clip, ...]:
         """Give the clips that belong in one shard, sorted."""
-        return tuple(clip for clip in self.manifest if self.shards[clip.clip_id] == shard)
+        return self._by_shard.get(shard, ())
 
     @property
     def numbers(self) -> tuple[int, ...]:
         """Every shard number, sorted."""
-        return tuple(sorted(set(self.shards.values())))
+        return tuple(sorted(self._by_shard))
+
+    @cached_property
+    def _by_shard(self) -> dict[int, tuple[Clip, ...]]:
+        grouped: dict[int, list[Clip]] = {}
+        for clip in self.manifest:
+            grouped.setdefault(self.shards[clip.clip_id], []).append(clip)
+        return {number: tuple(clips) for number, clips in grouped.items()}
 
 
 def read_planned(path: Path) -> PlannedManifest:
@@ -53,14 +86,22 @@ def read_planned(path: Path) -> PlannedManifest:
     Raises
     ------
     CacheError
-        Where it is missing or cannot be read.
+        Where it is missing, cannot be read, or its contents do not match their digest.
     """
+    remedy = "delete it and run the same 'ravfeat extract' again: it is made anew, finished shards are kept"
     try:
-        table = pq.read_table(path, page_checksum_verification=True)
+        table = parquet_table(path.read_bytes())
         manifest = Manifest.from_table(table, where=str(path))
         rows = table.select(["clip_id", "shard"]).to_pylist()
+        planned = PlannedManifest(manifest, {row["clip_id"]: int(row["shard"]) for row in rows})
+        stored = json.loads(table.schema.metadata[_PLAN_KEY])["sha256"]
     except FileNotFoundError as error:
-        raise CacheError(f"{path} is missing: without it nobody can say what belongs in this cache") from error
-    except (OSError, pa.ArrowException, KeyError, CorpusError) as error:
-        raise CacheError(f"{path} cannot be read ({error})") from error
-    return PlannedManifest(manifest, {row["clip_id"]: int(row["shard"]) for row in rows})
+        raise CacheError(
+            f"{path} is missing: without it nobody can say what belongs in this cache;"
+            " run the same 'ravfeat extract' again: it is made anew, finished shards are kept"
+        ) from error
+    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, CorpusError) as error:
+        raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
+    if planned.sha256 != stored:
+        raise CacheError(f"{path} is damaged: its contents do not match their digest; {remedy}")
+    return planned

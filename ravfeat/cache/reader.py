@@ -7,12 +7,14 @@ is the input to the first block.
 
 Offers
 ------
-Cache, open_cache, find_caches, resolve_cache.
+Cache, ShardBlock, open_cache.
 """
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,16 +24,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ravfeat.cache.format import IDENTITY_FILE, INDEX_FILE, MANIFEST_FILE, ClipRecord, fingerprint, shard_file
+from ravfeat.cache.find import resolve_cache
+from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, ClipRecord, fingerprint, shard_file
 from ravfeat.cache.index import read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
-from ravfeat.cache.shard import ShardHeader, read_header
+from ravfeat.cache.shard import UNREADABLE, ShardHeader, check_version, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
 
-__all__ = ["Cache", "ShardBlock", "find_caches", "open_cache", "resolve_cache"]
+__all__ = ["Cache", "ShardBlock", "open_cache"]
 
 _OPEN_FILES = 16
+_OF_ONE_PROCESS = frozenset({"_files", "_lock", "_process"})
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Cache:
         self.path = path
         self._planned = planned
         index = read_index(path)
+        self._digests = {number: shard.metadata_sha256 for number, shard in index.items()}
         self._places: dict[str, _Place] = {}
         self.failed: dict[str, str] = {}
         for shard in index.values():
@@ -110,8 +115,7 @@ class Cache:
         self.statistics: tuple[str, ...] = tuple(self.identity["statistics"])
         self.frame_stride: int = int(self.identity["frame_stride"])
         self.dim: int = header.shape[2]
-        self._files: OrderedDict[int, h5py.File] = OrderedDict()
-        self._process = os.getpid()
+        self._forget_files()
 
     def __repr__(self) -> str:
         return f"<Cache {self.path} ({len(self)} clips, layers {self.layers[0]}-{self.layers[-1]}, dim {self.dim})>"
@@ -128,7 +132,16 @@ class Cache:
 
     def __getstate__(self) -> dict[str, Any]:
         # Open HDF5 handles must not travel into another process.
-        return self.__dict__ | {"_files": OrderedDict()}
+        return {name: value for name, value in self.__dict__.items() if name not in _OF_ONE_PROCESS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget_files()
+
+    def _forget_files(self) -> None:
+        self._files: OrderedDict[int, h5py.File] = OrderedDict()
+        self._lock = threading.RLock()
+        self._process = os.getpid()
 
     @property
     def fingerprint(self) -> str:
@@ -153,8 +166,8 @@ class Cache:
     def times(self, clip_id: str) -> NDArray[np.float64]:
         """Time of every frame of a clip, in seconds from its start; shape (T,)."""
         place = self._place(clip_id)
-        file = self._open(place.shard)
-        return np.asarray(file["frames/time_s"][place.frame_start : place.frame_start + place.n_frames])
+        with self._open(place.shard) as file:
+            return np.asarray(file["frames/time_s"][place.frame_start : place.frame_start + place.n_frames])
 
     def read(self, clip_ids: Iterable[str], *, layers: Sequence[int] | None = None) -> list[NDArray[Any]]:
         """Read clips.
@@ -192,19 +205,31 @@ class Cache:
         """Read one whole shard, the fastest way through a cache."""
         runs = self._layer_runs(layers)
         header = self.header(number)
-        dataset = self._open(number)["features"]
-        features = np.concatenate([dataset[run] for run in runs]) if len(runs) > 1 else dataset[runs[0]]
-        return ShardBlock(header.clips, features)
+        with self._open(number) as file:
+            blocks = [file["features"][run] for run in runs]
+        return ShardBlock(header.clips, blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
 
     def header(self, number: int) -> ShardHeader:
-        """Read and check one shard's metadata."""
-        header = read_header(self.path / shard_file(number))
-        if header.fingerprint != self.fingerprint:
-            raise ShardError(
-                f"{self.path / shard_file(number)} was written by identity {header.fingerprint}, this cache is"
-                f" {self.fingerprint}; move the file away and run 'ravfeat cache rebuild-index {self.path}'"
-            )
+        """Read and check one shard's metadata.
+
+        Raises
+        ------
+        ShardError
+            Where it is damaged, belongs to another cache, or was replaced since the cache was opened.
+        """
+        path = self.path / shard_file(number)
+        header = read_header(path)
+        if what := foreign(header, self.fingerprint, self._planned.manifest.corpus):
+            raise ShardError(f"{path} {what}; move it away and run 'ravfeat cache rebuild-index {self.path}'")
+        self._check_unchanged(number, header.metadata_sha256)
         return header
+
+    def _check_unchanged(self, number: int, metadata_sha256: str) -> None:
+        if metadata_sha256 != self._digests.get(number):
+            raise ShardError(
+                f"{self.path / shard_file(number)} is not the file that the index was made from; if an extraction has"
+                f" just replaced it, open the cache again, otherwise run 'ravfeat cache rebuild-index {self.path}'"
+            )
 
     def records(self) -> dict[str, ClipRecord]:
         """Read what the shards themselves say of every stored clip (not the index, not the manifest)."""
@@ -213,9 +238,11 @@ class Cache:
     def close(self) -> None:
         """Close open files; the cache can still be read afterwards."""
         if self._process == os.getpid():
-            for file in self._files.values():
-                file.close()
-        self._files.clear()
+            with self._lock:
+                while self._files:
+                    self._files.popitem()[1].close()
+        else:
+            self._forget_files()
 
     def _place(self, clip_id: str) -> _Place:
         try:
@@ -224,31 +251,45 @@ class Cache:
             why = f"; it failed: {self.failed[clip_id]}" if clip_id in self.failed else ""
             raise CacheError(f"clip '{clip_id}' is not stored in {self.path}{why}") from None
 
-    def _open(self, number: int) -> h5py.File:
+    @contextmanager
+    def _open(self, number: int) -> Iterator[h5py.File]:
+        """Lend a shard's file to one thread; what goes wrong while it reads is the shard's fault."""
         if self._process != os.getpid():
-            # Handles inherited through fork give wrong data; leave them to the parent.
-            self._files, self._process = OrderedDict(), os.getpid()
-        if number not in self._files:
-            path = self.path / shard_file(number)
+            self._forget_files()  # handles inherited through fork give wrong data; leave them to the parent
+        path = self.path / shard_file(number)
+        with self._lock:
             try:
-                self._files[number] = h5py.File(path, "r", locking=False)
-            except OSError as error:
-                raise ShardError(f"{path} cannot be opened ({error}); 'ravfeat cache verify {self.path}'") from error
-            while len(self._files) > _OPEN_FILES:
-                self._files.popitem(last=False)[1].close()
-        self._files.move_to_end(number)
-        return self._files[number]
+                if number not in self._files:
+                    self._files[number] = self._open_file(number, path)
+                self._files.move_to_end(number)
+                yield self._files[number]
+            except UNREADABLE as error:
+                raise ShardError(f"{path} cannot be read ({error}); 'ravfeat cache verify {self.path}'") from error
+
+    def _open_file(self, number: int, path: Path) -> h5py.File:
+        while len(self._files) >= _OPEN_FILES:
+            self._files.popitem(last=False)[1].close()
+        file = h5py.File(path, "r", locking=False)
+        try:
+            check_version(path, file)
+            self._check_unchanged(number, str(file.attrs["metadata_sha256"]))
+        except BaseException:
+            file.close()
+            raise
+        return file
 
     def _read_clip(self, place: _Place, runs: Sequence[slice]) -> NDArray[Any]:
-        dataset = self._open(place.shard)["features"]
         frames = slice(place.frame_start, place.frame_start + place.n_frames)
-        blocks = [dataset[run, frames] for run in runs]
+        with self._open(place.shard) as file:
+            blocks = [file["features"][run, frames] for run in runs]
         block = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         return block.transpose(1, 0, 2)  # (L, T, D) -> (T, L, D)
 
     def _layer_runs(self, layers: Sequence[int] | None) -> list[slice]:
         if layers is None:
             return [slice(0, len(self.layers))]
+        if not len(layers):
+            raise CacheError(f"no layers asked for; {self.path} has {list(self.layers)}")
         positions = {layer: position for position, layer in enumerate(self.layers)}
         if wrong := [layer for layer in layers if layer not in positions]:
             raise CacheError(f"layers {wrong} are not stored in {self.path}; it has {list(self.layers)}")
@@ -259,32 +300,6 @@ class Cache:
             else:
                 runs.append(slice(position, position + 1))
         return runs
-
-
-def find_caches(root: Path) -> list[Path]:
-    """Give every cache folder at or below a path, sorted."""
-    if (root / IDENTITY_FILE).is_file() or (root / INDEX_FILE).is_file():
-        return [root]
-    return sorted(path.parent for path in root.glob("**/" + IDENTITY_FILE))
-
-
-def resolve_cache(root: Path) -> Path:
-    """Give the one cache at or below a path.
-
-    Raises
-    ------
-    CacheError
-        Where there is none, or more than one (which are listed).
-    """
-    if not root.exists():
-        raise CacheError(f"{root} does not exist; 'ravfeat extract --out {root}' makes a cache there")
-    found = find_caches(root)
-    if not found:
-        raise CacheError(f"no cache at or below {root}; 'ravfeat extract --out {root}' makes one")
-    if len(found) > 1:
-        listing = "\n  ".join(str(path) for path in found)
-        raise CacheError(f"{root} holds {len(found)} caches; name one of them:\n  {listing}")
-    return found[0]
 
 
 def open_cache(path: str | Path) -> Cache:

@@ -1,12 +1,8 @@
-"""One shard file: written whole from memory, read lazily.
-
-A shard is built in memory and then written like any file, so that a full disk is an ordinary
-error, nothing half-written ever carries the shard's name, and the digest of the file costs no
-second read. The same content gives the same bytes.
+"""Reading one shard file, and holding it against what it says of itself.
 
 Offers
 ------
-shard_bytes, read_header, check_features, ShardHeader, open_shard.
+ShardHeader, open_shard, read_header, check_features, foreign, metadata_sha256.
 """
 
 import hashlib
@@ -28,7 +24,6 @@ from ravfeat.cache.format import (
     FORMAT_VERSION,
     ClipRecord,
     FailedClip,
-    ShardContent,
     features_sha256,
     fingerprint,
 )
@@ -36,16 +31,23 @@ from ravfeat.errors import ShardError
 from ravfeat.files import canonical_json
 
 __all__ = [
+    "UNREADABLE",
     "ShardHeader",
     "check_features",
+    "check_version",
+    "foreign",
     "metadata_sha256",
     "open_shard",
     "read_header",
-    "shard_bytes",
     "stored_metadata_sha256",
 ]
 
-_BLOCK_BYTES = 1 << 24  # HDF5 grows the in-memory file in steps of this
+UNREADABLE = (
+    KeyError, ValueError, OSError, RuntimeError, TypeError, AttributeError, IndexError, OverflowError, MemoryError
+)  # fmt: skip
+"""What h5py raises, by what exactly is broken, when it reads a damaged file."""
+
+_REMEDY = "delete it and run the same 'ravfeat extract' again"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,10 @@ class ShardHeader:
     shape : tuple (L, F, D)
         Of the stored features.
     dtype : str
+    layers : tuple of int
+        Layer numbers as the features name them.
+    n_times : int
+        Frames that have a time.
     """
 
     number: int
@@ -73,8 +79,10 @@ class ShardHeader:
     failed: tuple[FailedClip, ...]
     fingerprint: str
     metadata_sha256: str
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     dtype: str
+    layers: tuple[int, ...]
+    n_times: int
 
 
 def metadata_sha256(
@@ -99,58 +107,6 @@ def metadata_sha256(
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def shard_bytes(content: ShardContent) -> bytes:
-    """Serialise a shard as the bytes of an HDF5 file."""
-    times_s = np.concatenate([np.zeros(0), *content.times_s]).astype("<f8")
-    with h5py.File("shard", "w", driver="core", backing_store=False, block_size=_BLOCK_BYTES, libver="v110") as file:
-        attributes: dict[str, Any] = {
-            "format": FORMAT,
-            "version": FORMAT_VERSION,
-            "shard": content.number,
-            "fingerprint": fingerprint(content.identity),
-            "about": canonical_json(content.about),
-            "identity": canonical_json(content.identity),
-            "provenance": canonical_json(content.provenance),
-            "metadata_sha256": metadata_sha256(
-                content.number,
-                content.about,
-                content.identity,
-                content.provenance,
-                content.clips,
-                content.failed,
-                times_s,
-            ),
-        }
-        for name, value in attributes.items():
-            file.attrs[name] = value
-        _write_table(file.create_group("clips"), CLIP_COLUMNS, content.clips)
-        _write_table(file.create_group("failed"), FAILED_COLUMNS, content.failed)
-        file.create_group("frames").create_dataset("time_s", data=times_s)
-        _write_features(file, content, len(times_s))
-        file.flush()
-        return bytes(file.id.get_file_image())
-
-
-def _write_table(group: h5py.Group, columns: Sequence[str], rows: Sequence[ClipRecord | FailedClip]) -> None:
-    for name in columns:
-        values = [getattr(row, name) for row in rows]
-        kind = ClipRecord.__annotations__.get(name, str)
-        if kind is str:
-            group.create_dataset(name, data=values, dtype=h5py.string_dtype("utf-8"), shape=(len(values),))
-        else:
-            group.create_dataset(name, data=np.array(values, dtype="<i8" if kind is int else "<f8"))
-
-
-def _write_features(file: h5py.File, content: ShardContent, n_frames: int) -> None:
-    layers, dim = content.shape
-    dtype = np.dtype(content.identity["dtype"]).newbyteorder("<")
-    dataset = file.create_dataset("features", shape=(layers, n_frames, dim), dtype=dtype)
-    dataset.attrs["axes"] = "layer,frame,dim"
-    dataset.attrs["layers"] = np.array(content.identity["layers"], dtype="<i8")
-    for clip, block in zip(content.clips, content.features, strict=True):
-        dataset[:, clip.frame_start : clip.frame_start + clip.n_frames] = block
-
-
 @contextmanager
 def open_shard(path: Path) -> Iterator[h5py.File]:
     """Open a shard for reading.
@@ -165,18 +121,22 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     except FileNotFoundError as error:
         raise ShardError(f"{path} is missing; run the same 'ravfeat extract' again to make it") from error
     except OSError as error:
-        raise ShardError(f"{path} cannot be opened as HDF5 ({error}); delete it and extract again") from error
+        raise ShardError(f"{path} cannot be opened as HDF5 ({error}); {_REMEDY}") from error
     with file:
-        _check_version(path, file)
+        check_version(path, file)
         yield file
 
 
-def _check_version(path: Path, file: h5py.File) -> None:
-    kind, version = file.attrs.get("format"), file.attrs.get("version")
+def check_version(path: Path, file: h5py.File) -> None:
+    """Refuse what is not a shard of a version this library reads."""
+    try:
+        kind, version = file.attrs.get("format"), int(file.attrs.get("version", 0))
+    except UNREADABLE as error:
+        raise ShardError(f"{path} is damaged: its attributes cannot be read ({error}); {_REMEDY}") from error
     if kind != FORMAT:
         raise ShardError(f"{path} is not a ravfeat shard: its 'format' is {kind!r}, expected '{FORMAT}'")
-    if version is None or int(version) > FORMAT_VERSION:
-        raise ShardError(f"{path} has format version {version}, this ravfeat reads up to {FORMAT_VERSION}; upgrade it")
+    if not 1 <= version <= FORMAT_VERSION:
+        raise ShardError(f"{path} has format version {version}, this ravfeat reads 1 to {FORMAT_VERSION}; upgrade it")
 
 
 def read_header(path: Path) -> ShardHeader:
@@ -189,19 +149,19 @@ def read_header(path: Path) -> ShardHeader:
     """
     with open_shard(path) as file:
         try:
-            header = _header(file)
             times_s = file["frames/time_s"][...]
-        except (KeyError, ValueError, OSError, RuntimeError, TypeError, AttributeError) as error:
-            raise ShardError(f"{path} is damaged: its metadata cannot be read ({error})") from error
-    should_be = metadata_sha256(
-        header.number, header.about, header.identity, header.provenance, header.clips, header.failed, times_s
-    )
+            header = _header(file, len(times_s))
+            should_be = metadata_sha256(
+                header.number, header.about, header.identity, header.provenance, header.clips, header.failed, times_s
+            )
+        except UNREADABLE as error:
+            raise ShardError(f"{path} is damaged: its metadata cannot be read ({error}); {_REMEDY}") from error
     if header.metadata_sha256 != should_be:
-        raise ShardError(f"{path} is damaged: its metadata do not match their digest; delete it and extract again")
+        raise ShardError(f"{path} is damaged: its metadata do not match their digest; {_REMEDY}")
     return header
 
 
-def _header(file: h5py.File) -> ShardHeader:
+def _header(file: h5py.File, n_times: int) -> ShardHeader:
     features = file["features"]
     return ShardHeader(
         number=int(file.attrs["shard"]),
@@ -214,6 +174,8 @@ def _header(file: h5py.File) -> ShardHeader:
         metadata_sha256=str(file.attrs["metadata_sha256"]),
         shape=tuple(int(n) for n in features.shape),
         dtype=str(features.dtype.name),
+        layers=tuple(int(n) for n in features.attrs["layers"]),
+        n_times=n_times,
     )
 
 
@@ -229,7 +191,19 @@ def _read_table(group: h5py.Group, columns: Sequence[str]) -> Iterator[tuple[Any
 def stored_metadata_sha256(path: Path) -> str:
     """Read a shard's metadata digest as it is stored, without computing it."""
     with open_shard(path) as file:
-        return str(file.attrs.get("metadata_sha256", ""))
+        try:
+            return str(file.attrs["metadata_sha256"])
+        except UNREADABLE as error:
+            raise ShardError(f"{path} is damaged: its attributes cannot be read ({error}); {_REMEDY}") from error
+
+
+def foreign(header: ShardHeader, fingerprint: str, corpus: str) -> str:
+    """Say why a shard does not belong to the cache of an identity and a corpus; empty where it does."""
+    if header.fingerprint != fingerprint:
+        return f"is foreign: it was written with identity {header.fingerprint}, this cache is {fingerprint}"
+    if header.about.get("corpus") != corpus:
+        return f"is foreign: it holds clips of '{header.about.get('corpus')}', this cache is of '{corpus}'"
+    return ""
 
 
 def check_features(path: Path, header: ShardHeader) -> list[str]:
@@ -249,7 +223,7 @@ def check_features(path: Path, header: ShardHeader) -> list[str]:
         for clip in header.clips:
             try:
                 block = dataset[:, clip.frame_start : clip.frame_start + clip.n_frames]
-            except (OSError, RuntimeError) as error:
+            except UNREADABLE as error:
                 problems.append(f"clip '{clip.clip_id}' cannot be read ({error})")
                 continue
             if features_sha256(block) != clip.features_sha256:
@@ -263,12 +237,17 @@ def _check_layout(header: ShardHeader) -> list[str]:
     problems = []
     if header.fingerprint != fingerprint(header.identity):
         problems.append(f"fingerprint {header.fingerprint} is not that of the identity it stores")
+    if len(header.shape) != 3:
+        return [f"features have the shape {header.shape}, expected (layer, frame, dim)"]
     layers, frames, _ = header.shape
-    if layers != len(header.identity["layers"]) or header.dtype != header.identity["dtype"]:
+    stored, dtype = tuple(header.identity["layers"]), header.identity["dtype"]
+    if (layers, header.layers, header.dtype) != (len(stored), stored, dtype):
         problems.append(
-            f"features are {layers} layers of {header.dtype}, the identity says"
-            f" {len(header.identity['layers'])} of {header.identity['dtype']}"
+            f"features have the shape {header.shape} and hold layers {list(header.layers)} as {header.dtype},"
+            f" the identity says layers {list(stored)} as {dtype}"
         )
+    if header.n_times != frames:
+        problems.append(f"features have {frames} frames, {header.n_times} frames have a time")
     start = 0
     for clip in header.clips:
         if clip.frame_start != start or clip.n_frames < 1:

@@ -6,8 +6,10 @@ Problem, verify_cache.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,13 +19,15 @@ from ravfeat.cache.format import (
     LOCK_FILE,
     MANIFEST_FILE,
     SUMS_FILE,
+    ClipRecord,
+    FailedClip,
     fingerprint,
     shard_file,
     shard_number,
 )
-from ravfeat.cache.index import IndexedShard, present_shards, read_index, read_sums
+from ravfeat.cache.index import WORKERS, IndexedShard, index_rows, present_shards, read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
-from ravfeat.cache.shard import ShardHeader, check_features, read_header
+from ravfeat.cache.shard import ShardHeader, check_features, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
 
@@ -31,6 +35,7 @@ __all__ = ["Problem", "verify_cache"]
 
 _T = TypeVar("_T")
 _OWN_FILES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE, SUMS_FILE, LOCK_FILE})
+_EXTRACT = "delete it and run the same 'ravfeat extract' again"
 
 
 @dataclass(frozen=True)
@@ -70,84 +75,151 @@ def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: N
     list of Problem
         Empty where the cache is whole.
     """
-    problems: list[Problem] = []
-    sums = _attempt(problems, SUMS_FILE, lambda: read_sums(folder)) or {}
-    index = _attempt(problems, INDEX_FILE, lambda: read_index(folder)) or {}
-    planned = _attempt(problems, MANIFEST_FILE, lambda: read_planned(folder / MANIFEST_FILE))
-    identity = _attempt(problems, IDENTITY_FILE, lambda: _read_identity(folder))
-    problems += _check_tables(folder, sums, index)
+    tables = _read_tables(folder)
+    problems = [*tables.problems, *_check_files(folder, tables)]
     headers: dict[int, ShardHeader] = {}
-    for number, path in present_shards(folder).items():
-        header = _check_shard(path, number, sums, index.get(number), identity, problems)
-        if header is not None:
-            headers[number] = header
-        progress(path)
-    problems += _check_clips(headers, planned)
-    return problems
+    present = present_shards(folder)
+    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        for checked in pool.map(partial(_check_shard, tables), present.values()):
+            problems += checked.problems
+            if checked.header is not None:
+                headers[checked.number] = checked.header
+            progress(checked.path)
+    unreadable = present.keys() - headers.keys()
+    return [*problems, *_check_widths(headers), *_check_clips(headers, tables.planned, unreadable)]
 
 
-def _attempt(problems: list[Problem], name: str, read: Callable[[], _T]) -> _T | None:
-    try:
-        return read()
-    except CacheError as error:
-        problems.append(Problem(name, str(error)))
-        return None
+@dataclass(frozen=True)
+class _Tables:
+    """What lies beside the shards; None where it cannot be believed, which is a problem of its own."""
+
+    folder: Path
+    problems: tuple[Problem, ...]
+    sums: Mapping[str, str] | None
+    index: Mapping[int, IndexedShard] | None
+    planned: PlannedManifest | None
+    fingerprint: str | None
 
 
-def _read_identity(folder: Path) -> str:
-    path = folder / IDENTITY_FILE
+@dataclass(frozen=True)
+class _Checked:
+    """One shard after it was read in full."""
+
+    path: Path
+    number: int
+    header: ShardHeader | None
+    problems: tuple[Problem, ...]
+
+
+def _read_tables(folder: Path) -> _Tables:
+    problems: list[Problem] = []
+
+    def attempt(name: str, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except CacheError as error:
+            problems.append(Problem(name, str(error)))
+            return None
+
+    def undamaged(name: str, read: Callable[[Path], _T]) -> _T:
+        path = folder / name
+        if path.is_file() and sums is not None and sums.get(name) != sha256_of(path):
+            raise CacheError(f"does not match its digest in {SUMS_FILE}; {remedies[name]}")
+        return read(path)
+
+    remedies = {
+        MANIFEST_FILE: f"{_EXTRACT}: it is made anew, finished shards are kept",
+        IDENTITY_FILE: f"'ravfeat cache rebuild-index {folder}' makes it anew from the shards",
+    }
+    sums = attempt(SUMS_FILE, lambda: read_sums(folder))
+    # Without the sums there is nothing to hold the index against; that is said once.
+    index = attempt(INDEX_FILE, lambda: read_index(folder)) if sums is not None else None
+    planned = attempt(MANIFEST_FILE, lambda: undamaged(MANIFEST_FILE, read_planned))
+    identity = attempt(IDENTITY_FILE, lambda: undamaged(IDENTITY_FILE, _read_identity))
+    return _Tables(folder, tuple(problems), sums, index, planned, identity)
+
+
+def _read_identity(path: Path) -> str:
     try:
         return fingerprint(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise CacheError(f"{path} cannot be read ({error})") from error
+        remedy = f"'ravfeat cache rebuild-index {path.parent}' makes it anew from the shards"
+        raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
-def _check_tables(folder: Path, sums: Mapping[str, str], index: Mapping[int, IndexedShard]) -> Iterator[Problem]:
-    for name in (MANIFEST_FILE, IDENTITY_FILE):
-        if (folder / name).is_file() and sums and sums.get(name) != sha256_of(folder / name):
-            yield Problem(name, f"does not match its digest in {SUMS_FILE}")
-    present = present_shards(folder)
-    for number in index:
-        if number not in present:
-            yield Problem(shard_file(number), "is in the index and missing from the folder")
+def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
+    expected = {shard_file(number) for number in tables.index or ()} | set(tables.sums or ())
+    for name in sorted(expected - _OWN_FILES):
+        if not (folder / name).is_file():
+            what = "is in the index and missing from the folder; run the same 'ravfeat extract' again"
+            yield Problem(name, what)
     for path in sorted(folder.iterdir()):
         if path.name not in _OWN_FILES and shard_number(path) is None:
             left = " (left by an interrupted run; the next run removes it)" if path.name.endswith(".tmp") else ""
             yield Problem(path.name, f"is a file that does not belong in a cache{left}")
 
 
-def _check_shard(
-    path: Path,
-    number: int,
-    sums: Mapping[str, str],
-    indexed: IndexedShard | None,
-    identity: str | None,
-    problems: list[Problem],
-) -> ShardHeader | None:
-    found = len(problems)
-    if indexed is None:
-        problems.append(Problem(path.name, "is not in the index"))
-    elif path.stat().st_size != indexed.n_bytes:
-        problems.append(Problem(path.name, f"has {path.stat().st_size} bytes, the index says {indexed.n_bytes}"))
-    elif not indexed.sha256 == sums.get(path.name) == sha256_of(path):
-        problems.append(Problem(path.name, "does not match its SHA-256"))
+def _check_shard(tables: _Tables, path: Path) -> _Checked:
+    number = shard_number(path)
+    if number is None:
+        raise ShardError(f"{path} has not the name of a shard")
+    damage = _check_bytes(tables, path, number)
+    header = None
     try:
         header = read_header(path)
-        details = check_features(path, header)
+        damage += check_features(path, header)
     except ShardError as error:
-        problems.append(Problem(path.name, str(error)))
-        return None
-    problems += [Problem(path.name, what) for what in details]
+        damage.append(str(error))
+    if damage and "delete it" not in damage[-1]:
+        damage[-1] += f"; {_EXTRACT}"
+    misplaced = [] if header is None else _check_place(tables, path, number, header)
+    return _Checked(path, number, header, tuple(Problem(path.name, what) for what in [*damage, *misplaced]))
+
+
+def _check_bytes(tables: _Tables, path: Path, number: int) -> list[str]:
+    indexed = (tables.index or {}).get(number)
+    if indexed is None:
+        return []
+    if (size := path.stat().st_size) != indexed.n_bytes:
+        return [f"has {size} bytes, the index says {indexed.n_bytes}"]
+    if sha256_of(path) != indexed.sha256:
+        return ["does not match its SHA-256"]
+    return []
+
+
+def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) -> Iterator[str]:
+    rebuild = f"'ravfeat cache rebuild-index {tables.folder}'"
     if header.number != number:
-        problems.append(Problem(path.name, f"is shard {header.number} under another name"))
-    if identity is not None and header.fingerprint != identity:
-        problems.append(Problem(path.name, f"is foreign: identity {header.fingerprint}, this cache is {identity}"))
-    if len(problems) > found:
-        problems.append(Problem(path.name, "remedy: delete it and run the same 'ravfeat extract' again"))
-    return header
+        yield f"is shard {header.number} under another name; rename it to {shard_file(header.number)}"
+    corpus = tables.planned.manifest.corpus if tables.planned is not None else str(header.about.get("corpus"))
+    if what := foreign(header, tables.fingerprint or header.fingerprint, corpus):
+        yield f"{what}; move it away and run {rebuild}"
+    if tables.index is None or tables.sums is None:
+        return
+    indexed = tables.index.get(number)
+    if indexed is None:
+        yield f"is not in the index; {rebuild} adds it"
+        return
+    if tables.sums.get(path.name) != indexed.sha256:
+        yield f"has another digest in {SUMS_FILE} than in the index; {rebuild} makes both anew"
+    rows = index_rows(header.clips, header.failed)
+    same = len(rows) == len(indexed.rows) and all(
+        about.items() <= row.items() for about, row in zip(rows, indexed.rows, strict=True)
+    )
+    if not same:
+        yield f"holds other clips than the index says; {rebuild} makes it anew"
 
 
-def _check_clips(headers: Mapping[int, ShardHeader], planned: PlannedManifest | None) -> Iterator[Problem]:
+def _check_widths(headers: Mapping[int, ShardHeader]) -> Iterator[Problem]:
+    widths = {number: header.shape[-1] for number, header in headers.items()}
+    for number, width in widths.items():
+        if width != (first := next(iter(widths.values()))):
+            yield Problem(shard_file(number), f"has features of {width} dimensions, the first shard of {first}")
+
+
+def _check_clips(
+    headers: Mapping[int, ShardHeader], planned: PlannedManifest | None, unreadable: Set[int]
+) -> Iterator[Problem]:
     places: dict[str, list[int]] = {}
     failed: dict[str, str] = {}
     for number, header in headers.items():
@@ -156,20 +228,31 @@ def _check_clips(headers: Mapping[int, ShardHeader], planned: PlannedManifest | 
             places.setdefault(clip.clip_id, []).append(number)
     for clip_id, numbers in places.items():
         if len(numbers) > 1:
-            yield Problem(clip_id, f"is stored {len(numbers)} times, in shards {numbers}")
+            yield Problem(clip_id, f"is a duplicate: stored {len(numbers)} times, in shards {numbers}")
     if planned is None:
         return
-    rows = planned.manifest.by_id()
     for number, header in headers.items():
-        for clip in header.clips:
-            row = rows.get(clip.clip_id)
-            if row is None:
-                yield Problem(clip.clip_id, f"is foreign: stored in shard {number}, not in the manifest")
-            elif (row.performance_id, row.actor, row.gender, row.label) != (
-                clip.performance_id, clip.actor, clip.gender, clip.label
-            ):  # fmt: skip
-                yield Problem(clip.clip_id, "has other metadata in its shard than in the manifest")
-    for clip_id in rows:
-        if clip_id not in places:
+        yield from _check_against_plan(number, header, planned)
+    for clip_id in planned.manifest.by_id():
+        # Clips of a shard that cannot be read at all are lost with it; that has been said.
+        if clip_id not in places and planned.shards[clip_id] not in unreadable:
             why = f"failed in extraction: {failed[clip_id]}" if clip_id in failed else "not extracted yet"
             yield Problem(clip_id, f"is missing ({why})")
+
+
+def _check_against_plan(number: int, header: ShardHeader, planned: PlannedManifest) -> Iterator[Problem]:
+    rows = planned.manifest.by_id()
+    clips: list[ClipRecord | FailedClip] = [*header.clips, *header.failed]
+    for clip in clips:
+        row = rows.get(clip.clip_id)
+        if row is None:
+            yield Problem(clip.clip_id, f"is foreign: it is in shard {number}, not in the manifest")
+            continue
+        if planned.shards[clip.clip_id] != number:
+            yield Problem(clip.clip_id, f"is in shard {number}, planned for {planned.shards[clip.clip_id]}")
+        for name in ("performance_id", "actor", "gender", "label"):
+            if getattr(row, name) != getattr(clip, name):
+                yield Problem(
+                    clip.clip_id,
+                    f"has {name} '{getattr(clip, name)}' in its shard and '{getattr(row, name)}' in the manifest",
+                )

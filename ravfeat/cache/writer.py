@@ -10,7 +10,6 @@ CacheFolder, prepare_cache, plan_shards.
 """
 
 import errno
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +18,28 @@ from typing import Any
 
 from ravfeat.cache.format import (
     IDENTITY_FILE,
+    INDEX_FILE,
     MANIFEST_FILE,
     MAX_SHARD_BYTES,
     MAX_SHARD_CLIPS,
+    SUMS_FILE,
     ShardContent,
     cache_folder_name,
     fingerprint,
+    identity_text,
     shard_file,
 )
-from ravfeat.cache.index import refresh_index
+from ravfeat.cache.index import IndexedShard, index_serialised, refresh_index, refresh_sums
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest, read_planned
-from ravfeat.cache.shard import shard_bytes
+from ravfeat.cache.serialise import serialise_shard
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import replace_file
 from ravfeat.manifest import Clip, Manifest, parquet_bytes
 
 __all__ = ["CacheFolder", "plan_shards", "prepare_cache"]
 
+_TABLES = (MANIFEST_FILE, IDENTITY_FILE, INDEX_FILE, SUMS_FILE)
 _CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Features made by ravfeat; they can be made again.\n"
 
 
@@ -58,8 +61,13 @@ class CacheFolder:
     identity: Mapping[str, Any]
     planned: PlannedManifest
 
-    def write_shard(self, content: ShardContent) -> Path:
+    def write_shard(self, content: ShardContent) -> IndexedShard:
         """Write one shard: whole, or not at all.
+
+        Returns
+        -------
+        IndexedShard
+            What `update_index` is to be told.
 
         Raises
         ------
@@ -67,26 +75,31 @@ class CacheFolder:
             Where the disk is full or the folder cannot be written.
         """
         path = self.path / shard_file(content.number)
-        data = shard_bytes(content)
+        serialised = serialise_shard(content)
         try:
-            replace_file(path, data)
+            replace_file(path, serialised.data)
         except OSError as error:
-            raise _write_error(path, error, needed=len(data)) from error
-        return path
+            raise _write_error(path, error, needed=len(serialised.data)) from error
+        return index_serialised(content, serialised)
 
-    def update_index(self, lock: WorkLock, written: Sequence[int]) -> None:
+    def update_index(self, lock: WorkLock, written: Mapping[int, IndexedShard]) -> None:
         """Bring index and digests up to date after shards were written."""
         try:
             with lock.tables():
+                _remove_temporary(self.path, _TABLES)
                 refresh_index(self.path, written)
         except OSError as error:
             raise _write_error(self.path, error) from error
 
     def remove_leftovers(self, shards: Sequence[int]) -> None:
         """Delete temporary files that a killed run left for these shards (which must be locked)."""
-        for number in shards:
-            for path in self.path.glob(f".{shard_file(number)}.*.tmp"):
-                path.unlink(missing_ok=True)
+        _remove_temporary(self.path, [shard_file(number) for number in shards])
+
+
+def _remove_temporary(folder: Path, names: Sequence[str]) -> None:
+    for path in folder.glob(".*.tmp"):
+        if any(path.name.startswith(f".{name}.") for name in names):
+            path.unlink(missing_ok=True)
 
 
 def _write_error(path: Path, error: OSError, *, needed: int = 0) -> CacheError:
@@ -150,67 +163,87 @@ def prepare_cache(
     try:
         folder = _make_folder(out, about, identity)
         with WorkLock(folder) as lock, lock.tables():
+            _remove_temporary(folder, _TABLES)
             planned = _merge(folder, manifest, n_bytes)
-            _write_if_new(folder / IDENTITY_FILE, _identity_text(identity).encode())
-            _write_if_new(folder / MANIFEST_FILE, parquet_bytes(planned.table()))
+            if not (folder / IDENTITY_FILE).is_file():
+                replace_file(folder / IDENTITY_FILE, identity_text(identity).encode())
+            refresh_sums(folder)
     except OSError as error:
         raise _write_error(out, error) from error
-    return CacheFolder(folder, about, identity, planned)
+    # Shards of one cache agree on what the encoder is called, whatever it is called today.
+    encoder = folder.name.removeprefix(f"{about['stream']}-").removesuffix(f"-{fingerprint(identity)}")
+    return CacheFolder(folder, {**about, "encoder": encoder}, identity, planned)
 
 
 def _make_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any]) -> Path:
     if not out.exists():
-        out.mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)  # another process may have been quicker
         (out / ".gitignore").write_text("*\n", encoding="utf-8")
         (out / "CACHEDIR.TAG").write_text(_CACHEDIR_TAG, encoding="utf-8")
-    corpus = out / about["corpus"]
+    corpus = out / str(about["corpus"])
     corpus.mkdir(exist_ok=True)
     # The same encoder may have been called otherwise; what counts is the fingerprint.
     same = sorted(corpus.glob(f"{about['stream']}-*-{fingerprint(identity)}"))
     folder = same[0] if same else corpus / cache_folder_name(about["stream"], about["encoder"], identity)
     folder.mkdir(exist_ok=True)
     path = folder / IDENTITY_FILE
-    if path.is_file() and path.read_text(encoding="utf-8") != _identity_text(identity):
+    if path.is_file() and path.read_bytes() != identity_text(identity).encode():
         raise CacheError(
-            f"{path} does not hold the identity that its folder's name stands for; 'ravfeat cache verify {folder}'"
-            " says what is wrong with it. Choose another --out"
+            f"{path} does not hold the identity that its folder's name stands for; delete it, run the same command"
+            f" again, and 'ravfeat cache verify {folder}' after that"
         )
     return folder
 
 
-def _identity_text(identity: Mapping[str, Any]) -> str:
-    return json.dumps(identity, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _write_if_new(path: Path, data: bytes) -> None:
-    if not path.is_file() or path.read_bytes() != data:
-        replace_file(path, data)
-
-
 def _merge(folder: Path, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> PlannedManifest:
+    """Read or make the plan; write it where it is new or has grown."""
     path = folder / MANIFEST_FILE
-    if not path.is_file():
+    if path.is_file():
+        old = read_planned(path)
+        planned = _grown(folder, old, manifest, n_bytes)
+        if planned is old:
+            return old
+    else:
         numbers = plan_shards(manifest.clips, n_bytes)
-        return PlannedManifest(manifest, dict(zip((c.clip_id for c in manifest), numbers, strict=True)))
-    old = read_planned(path)
+        planned = PlannedManifest(manifest, dict(zip((c.clip_id for c in manifest), numbers, strict=True)))
+    replace_file(path, parquet_bytes(planned.table()))
+    return planned
+
+
+def _grown(folder: Path, old: PlannedManifest, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> PlannedManifest:
     known = old.manifest.by_id()
     for clip in manifest:
-        before = known.get(clip.clip_id)
-        if before is not None and _facts(before) != _facts(clip):
-            raise CorpusError(
-                f"clip '{clip.clip_id}' is {_facts(clip)} now, the cache {folder} says {_facts(before)};"
-                " features are never relabelled silently: choose another --out, or give new labels to"
-                " 'ravfeat fit-heads --labels FILE'"
-            )
+        _check_same(folder, known.get(clip.clip_id), clip)
     new = [clip for clip in manifest if clip.clip_id not in known]
     if not new:
         return old
+    _check_copies(folder, old.manifest, manifest, new)
     numbers = plan_shards(new, n_bytes, first=max(old.shards.values()) + 1)
-    shards = old.shards | dict(zip((clip.clip_id for clip in new), numbers, strict=True))
+    shards = {**old.shards, **dict(zip((clip.clip_id for clip in new), numbers, strict=True))}
     classes = tuple(dict.fromkeys([*old.manifest.classes, *manifest.classes]))
     merged = Manifest(manifest.corpus, classes, (*old.manifest.clips, *new), synthetic=manifest.synthetic)
     return PlannedManifest(merged, shards)
 
 
-def _facts(clip: Clip) -> tuple[str, str, str, str]:
-    return clip.performance_id, clip.actor, clip.gender, clip.label
+def _check_same(folder: Path, before: Clip | None, clip: Clip) -> None:
+    for name in ("performance_id", "actor", "gender", "label"):
+        now = getattr(clip, name)
+        if before is not None and getattr(before, name) != now:
+            raise CorpusError(
+                f"clip '{clip.clip_id}' has {name} '{now}' now, the cache {folder} says '{getattr(before, name)}';"
+                " stored clips are never relabelled silently: choose another --out, or give new labels to"
+                " 'ravfeat fit-heads --labels FILE'"
+            )
+
+
+def _check_copies(folder: Path, old: Manifest, manifest: Manifest, new: Sequence[Clip]) -> None:
+    """Where a corpus has one clip per performance, its cache has too."""
+    stored = {clip.performance_id: clip.clip_id for clip in old}
+    if len(stored) < len(old) or len({clip.performance_id for clip in manifest}) < len(manifest):
+        return
+    for clip in new:
+        if clip.performance_id in stored:
+            raise CorpusError(
+                f"performance '{clip.performance_id}' is clip '{clip.clip_id}' now, the cache {folder} holds it as"
+                f" '{stored[clip.performance_id]}'; choose another --out"
+            )

@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 COMMANDS = {
     "cache": ("ravfeat.cli.cache", "Look into a cache, check it, mend its index."),
-    "download": ("ravfeat.cli.download", "Fetch a corpus, checksummed."),
+    "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
     "report": ("ravfeat.cli.report", "Make the report of one or several runs."),
@@ -61,13 +61,19 @@ def group(verbose: int) -> None:
     """Encode a corpus once, train emotion heads in seconds, score them on actors they never met.
 
     \b
+    ravfeat download ravdess                    speech recordings from Zenodo into data/ravdess
     ravfeat extract --device cuda               data/ravdess through WavLM-large into cache/
     ravfeat cache verify cache                  every bit still in its place?
     ravfeat fit-heads --seeds 3 --out runs/a    heads on the folds of ravdess6
     ravfeat report runs/a                       tables and figures, one HTML page
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]
-    logging.basicConfig(level=levels[min(verbose, 2)], format="%(levelname)s %(message)s", stream=sys.stderr)
+    # Our own logger only: libraries that print their messages themselves would print them twice.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    log = logging.getLogger("ravfeat")
+    log.handlers[:] = [handler]
+    log.setLevel(levels[min(verbose, 2)])
 
 
 def main() -> None:

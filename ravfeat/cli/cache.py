@@ -15,7 +15,12 @@ def command() -> None:
     """Look into a cache, check it, mend its index.
 
     PATH is a cache, or a folder that holds exactly one; by default cache/.
-    """
+
+    \b
+    ravfeat cache ls
+    ravfeat cache info cache/ravdess/audio-wavlm-large-91c2d0aa17fe
+    ravfeat cache verify
+    """  # noqa: D301
 
 
 @command.command("info")
@@ -94,7 +99,11 @@ def verify(path: Path) -> None:
 
     folder = resolve_cache(path)
     with tqdm(total=len(present_shards(folder)), desc="verifying", unit="shard", disable=None) as bar:
-        problems = verify_cache(folder, progress=lambda _: bar.update())
+
+        def advance(_: Path) -> None:
+            bar.update()
+
+        problems = verify_cache(folder, progress=advance)
     for problem in problems:
         click.echo(str(problem), err=True)
     if problems:

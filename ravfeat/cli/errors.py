@@ -6,6 +6,7 @@ reporting, NOT_WHOLE.
 """
 
 import errno
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import click
 from ravfeat.errors import MissingExtraError, RavfeatError, UsageError
 
 __all__ = ["NOT_WHOLE", "reporting"]
+
+_log = logging.getLogger(__name__)
 
 NOT_WHOLE = 3
 
@@ -29,7 +32,6 @@ _EXTRAS = {
     "safetensors": "heads",
     "matplotlib": "report",
     "jinja2": "report",
-    "pooch": "download",
 }
 
 
@@ -44,7 +46,7 @@ def reporting() -> Iterator[None]:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _end("interrupted; what was finished is kept. Run the same command again to go on", 1)
+        _end("interrupted; finished files are kept, no half of one is left. Run the same command again", 1)
     except RavfeatError as error:
         _end(str(error), 2 if isinstance(error, UsageError) else 1)
     except ModuleNotFoundError as error:
@@ -52,12 +54,23 @@ def reporting() -> Iterator[None]:
         if package not in _EXTRAS:
             raise
         _end(str(MissingExtraError(package, _EXTRAS[package])), 1)
+    except MemoryError as error:
+        _end(f"not enough memory ({error or 'no detail given'}); read fewer --layers, or use a larger machine", 1)
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT}:
+        if error.errno is None:
             raise
-        _end(f"{error.filename or 'a file'} cannot be written: {error.strerror}; make room or choose another --out", 1)
+        _end(f"{error.filename or 'a file'}: {error.strerror}; {_remedy(error.errno)}", 1)
+
+
+def _remedy(number: int) -> str:
+    if number in {errno.ENOSPC, errno.EDQUOT}:
+        return "make room and run the same command again"
+    if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return "check who may read and write there, or choose another place"
+    return "check the path"
 
 
 def _end(message: str, code: int) -> None:
     click.echo(f"ravfeat: {message}", err=True)
+    _log.debug("where it came from:", exc_info=True)
     sys.exit(code)

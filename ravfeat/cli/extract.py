@@ -2,10 +2,15 @@
 
 import sys
 from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
 
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
+
+if TYPE_CHECKING:
+    from ravfeat.manifest import Manifest
 
 __all__ = ["command"]
 
@@ -25,7 +30,9 @@ __all__ = ["command"]
     help="A name (wavlm-large, hubert-base, whisper-small, logmel …), a hub id, or a folder.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True, help="The cache's home.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True, help="The cache's home."
+)
 @click.option("--layers", help="Layers to store, such as 6-12 or 0,9,24. [default: all]")
 @click.option("--store", type=click.Choice(["frames", "pooled"]), default="frames", show_default=True,
               help="Every frame, or mean and standard deviation per clip.")  # fmt: skip
@@ -70,28 +77,37 @@ def command(
 
     if store == "pooled" and frame_stride > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")
+    # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
+    manifest = load_corpus(corpus, data, stream="audio", name=name)
+    _say(manifest)
     loaded = load_encoder(encoder, device)
-    manifest = load_corpus(corpus, data, stream=loaded.spec.stream, name=name)
     recipe = StoreRecipe(
         layers=parse_layers(layers, range(loaded.spec.n_layers)),
         store=store,  # type: ignore[arg-type]  # click.Choice keeps it to the two
         frame_stride=frame_stride,
         dtype=dtype,  # type: ignore[arg-type]  # the same
     )
-    skipped = ", ".join(f"{count} {what}" for what, count in manifest.skipped.items())
-    click.echo(
-        f"{manifest.corpus}{' (synthetic)' if manifest.synthetic else ''}: {len(manifest)} clips of"
-        f" {len(manifest.actors)} actors{f'; not taken: {skipped}' if skipped else ''}"
-    )
     work = Extraction(
         manifest, data_root(corpus, data), loaded, recipe, shard_index=shard_index, num_shards=num_shards,
         batch_clips=batch_clips,
     )  # fmt: skip
+    started = perf_counter()
     result = run_extraction(work, out)
-    click.echo(f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.kept} were there")
+    click.echo(
+        f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.kept} were there,"
+        f" in {perf_counter() - started:.1f} s"
+    )
     if result.failed:
         click.echo(f"{len(result.failed)} clips could not be stored:", err=True)
         for clip_id, reason in result.failed.items():
             click.echo(f"  {clip_id}: {reason}", err=True)
         click.echo("mend the files and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)
+
+
+def _say(manifest: "Manifest") -> None:
+    skipped = ", ".join(f"{count} {what}" for what, count in manifest.skipped.items())
+    click.echo(
+        f"{manifest.corpus}{' (synthetic)' if manifest.synthetic else ''}: {len(manifest)} clips of"
+        f" {len(manifest.actors)} actors{f'; not taken: {skipped}' if skipped else ''}"
+    )

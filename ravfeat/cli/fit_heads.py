@@ -4,6 +4,7 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ __all__ = ["command"]
 
 @click.command("fit-heads")
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
-              help="A cache, or a folder that holds one; repeat for more. [default: every cache under cache/]")  # fmt: skip
+              help="A cache, or a folder that holds one; repeat for more. [default: all under cache/]")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
@@ -65,8 +66,6 @@ def command(
     from ravfeat.experiment import FitPlan, fit_heads
     from ravfeat.runs import check_out, write_run
 
-    if len(set(heads)) < len(heads):
-        raise click.UsageError("every --head is named once")
     found = [resolve_cache(path) for path in caches] or find_caches(Path("cache"))
     if not found:
         raise CacheError("no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR")
@@ -88,18 +87,41 @@ def command(
         allow_missing=allow_missing,
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
-    records = write_run(target, fit_heads(plan), recipe)
-    _show(records)
-    click.echo(f"{target}: predictions, scores, metrics and heads; 'ravfeat report {target}' makes the report")
+    started = perf_counter()
+    fitted = fit_heads(plan)
+    trained_s = perf_counter() - started
+    records = write_run(target, fitted, recipe, force=force)
+    _show(records, synthetic=fitted.predictions.synthetic)
+    n_heads = len(fitted.models)
+    click.echo(
+        f"{target}: predictions, scores, metrics and {n_heads} heads, in {perf_counter() - started:.1f} s"
+        f" ({trained_s:.1f} s training); 'ravfeat report {target}' makes the report"
+    )
 
 
-def _show(records: list[dict[str, Any]]) -> None:
+def _show(records: list[dict[str, Any]], *, synthetic: bool) -> None:
+    """Print one line per system: UAR with its interval, the folds' mean and spread, plain accuracy."""
+    by_system: dict[tuple[str, str, str], dict[tuple[str, str], dict[str, Any]]] = {}
     for record in records:
-        if record["metric"] in {"uar", "wa"} and record["averaging"] == "pooled":
-            leaky = " LEAKY" if record["leaky"] else ""
-            name = {"uar": "UAR", "wa": "WA (plain accuracy)"}[record["metric"]]
-            click.echo(
-                f"{record['stream']} {record['features']} {record['head']}: {name} {record['value']:.3f}"
-                f" [{record['ci_low']:.3f}, {record['ci_high']:.3f}] pooled, {record['protocol']}{leaky},"
-                f" select {record['select']}, n={record['n']}"
-            )
+        system = (record["stream"], record["features"], record["head"])
+        by_system.setdefault(system, {})[record["metric"], record["averaging"]] = record
+    first = records[0]
+    leaky = " LEAKY (tested on actors it was trained on)" if first["leaky"] else ""
+    about = " on a synthetic corpus (says nothing about people)" if synthetic else ""
+    click.echo(f"{first['protocol']}{leaky}, select {first['select']}, n={first['n']}{about}")
+    rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
+    rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(f"{line}{'  LEAKY' if first['leaky'] and row is not rows[0] else ''}")
+
+
+def _cells(scores: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, str, str]:
+    uar, folds, wa = scores["uar", "pooled"], scores["uar", "fold_mean"], scores["wa", "pooled"]
+    spread = "" if folds["sd"] is None else f" ± {folds['sd']:.3f}"
+    return (
+        f"{uar['value']:.3f} [{uar['ci_low']:.3f}, {uar['ci_high']:.3f}]",
+        f"{folds['value']:.3f}{spread}",
+        f"{wa['value']:.3f}",
+    )

@@ -2,17 +2,17 @@
 
 Offers
 ------
-CORPORA, load_corpus.
+CORPORA, load_corpus, data_root.
 """
 
 from pathlib import Path
 from typing import Literal, get_args
 
-from ravfeat.errors import UsageError
+from ravfeat.errors import CorpusError, UsageError
 from ravfeat.manifest import Manifest
 from ravfeat.schema import Stream
 
-__all__ = ["CORPORA", "CorpusKind", "load_corpus"]
+__all__ = ["CORPORA", "CorpusKind", "data_root", "load_corpus"]
 
 CorpusKind = Literal["ravdess", "folder", "synth"]
 CORPORA: tuple[str, ...] = get_args(CorpusKind)
@@ -46,12 +46,13 @@ def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio"
             raise UsageError("--corpus folder needs --data TABLE: a CSV or Parquet file with path, actor, label")
         return read_folder_corpus(data, name=name)
     from ravfeat.corpora.ravdess import scan_ravdess
+    from ravfeat.corpora.synth import MARKER, generate
 
+    folder = data_root(kind, data)
     if kind == "ravdess":
-        return scan_ravdess(data or Path("data/ravdess"), stream)
-    from ravfeat.corpora.synth import generate
-
-    folder = data or Path("data/synth")
+        if (folder / MARKER).is_file():
+            raise CorpusError(f"{folder} holds a generated corpus, spoken by nobody: name it with --corpus synth")
+        return scan_ravdess(folder, stream)
     generate(folder)
     return scan_ravdess(folder, stream, corpus="synth", synthetic=True)
 

@@ -5,6 +5,8 @@ Offers
 read_folder_corpus.
 """
 
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +16,8 @@ from ravfeat.manifest import Clip, Manifest
 from ravfeat.tables import read_table
 
 __all__ = ["read_folder_corpus"]
+
+SYNTH = "synth"
 
 _REQUIRED = ("path", "actor", "label")
 _OPTIONAL = ("performance", "gender", "clip_id")
@@ -32,7 +36,8 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
         optionally ``performance`` (default: the clip itself), ``gender``, ``clip_id`` (default:
         the path without its ending).
     name : str, optional
-        The corpus's name; default the table's folder, or its own name where that says nothing.
+        The corpus's name; default the table's own name, or its folder's where that says nothing,
+        with ``-`` for what a corpus's name cannot hold.
 
     Returns
     -------
@@ -42,7 +47,8 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
     Raises
     ------
     CorpusError
-        Where a column is missing, a value is empty, a gender is not known, or two clips share an id.
+        Where a column is missing, a value is empty, a path is absolute or names no file, a gender is
+        not known, or two clips share an id.
     """
     table = read_table(table_path)
     if missing := [column for column in _REQUIRED if column not in table.column_names]:
@@ -50,7 +56,9 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
             f"{table_path} lacks the columns {missing}; expected {list(_REQUIRED)}, optionally {list(_OPTIONAL)};"
             f" got {table.column_names}"
         )
-    corpus = name or _default_name(table_path)
+    corpus = _default_name(table_path) if name is None else name
+    if corpus == SYNTH:
+        raise CorpusError(f"'{SYNTH}' is the name of the generated corpus; give another with --name")
     columns = [column for column in (*_REQUIRED, *_OPTIONAL) if column in table.column_names]
     rows = table.select(columns).to_pylist()
     clips = [_clip(corpus, table_path, number, row) for number, row in enumerate(rows, start=2)]
@@ -62,11 +70,12 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
 
 def _default_name(table_path: Path) -> str:
     stem = table_path.stem
-    return table_path.resolve().parent.name if stem in {"manifest", "index", "clips"} else stem
+    chosen = table_path.resolve().parent.name if stem in {"manifest", "index", "clips"} else stem
+    return re.sub(r"^\W+|[^\w.-]+", "-", chosen).lstrip("-.") or "corpus"
 
 
 def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -> Clip:
-    values = {key: "" if value is None else str(value).strip() for key, value in row.items()}
+    values = {key: _text(value) for key, value in row.items()}
     for column in _REQUIRED:
         if not values[column]:
             raise CorpusError(f"{table_path}, row {line}: '{column}' is empty")
@@ -74,7 +83,12 @@ def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -
     if gender is None:
         raise CorpusError(f"{table_path}, row {line}: gender is '{values['gender']}'; expected male, female or empty")
     path = PurePosixPath(values["path"].replace("\\", "/"))
-    clip_id = values.get("clip_id") or path.with_suffix("").as_posix().lstrip("/")
+    if path.is_absolute() or path.name in {"", ".."}:
+        raise CorpusError(
+            f"{table_path}, row {line}: path is '{values['path']}'; expected a file's path relative to the table's"
+            " folder"
+        )
+    clip_id = values.get("clip_id") or path.with_suffix("").as_posix()
     return Clip(
         clip_id=clip_id,
         performance_id=values.get("performance") or clip_id,
@@ -83,3 +97,9 @@ def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -
         label=values["label"],
         path=path.as_posix(),
     )
+
+
+def _text(value: object) -> str:
+    # Parquet has its own ways to say nothing.
+    empty = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if empty else str(value).strip()

@@ -12,8 +12,11 @@ Offers
 parse_stem, scan_ravdess.
 """
 
+import filecmp
+import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from ravfeat.corpora.probe import with_durations
@@ -74,9 +77,7 @@ def parse_stem(stem: str, *, corpus: str = "ravdess", path: str = "") -> Clip | 
     )
 
 
-def scan_ravdess(
-    root: Path, stream: Stream = "audio", *, corpus: str = "ravdess", synthetic: bool = False
-) -> Manifest:
+def scan_ravdess(root: Path, stream: Stream = "audio", *, corpus: str = "ravdess", synthetic: bool = False) -> Manifest:
     """Find the RAVDESS speech clips below a folder, one per performance.
 
     Parameters
@@ -89,20 +90,20 @@ def scan_ravdess(
     Returns
     -------
     Manifest
-        ``skipped`` counts song files, unknown names and unused copies.
+        ``skipped`` counts song files, unknown names, copies that are not used (the same file twice
+        among them) and performances that have no copy for this stream.
 
     Raises
     ------
     CorpusError
-        Where the folder is missing, holds no such clip, or holds one clip twice.
+        Where the folder is missing or cannot be read, holds no such clip, or holds two different
+        files for one clip.
     """
     if not root.is_dir():
         raise CorpusError(f"{root} is not a folder; --data must name the folder that holds the {corpus} clips")
     found: dict[str, dict[str, Clip]] = {}
     skipped: Counter[str] = Counter()
-    for file in sorted(root.rglob("*")):
-        if file.suffix.lower() not in MEDIA_SUFFIXES or file.name.startswith(".") or not file.is_file():
-            continue
+    for file in sorted(_media_files(root)):
         path = file.relative_to(root).as_posix()
         clip = parse_stem(file.stem, corpus=corpus, path=path)
         if clip is None:
@@ -111,13 +112,42 @@ def scan_ravdess(
             continue
         copies = found.setdefault(clip.performance_id, {})
         modality = clip.clip_id[:2]
-        if modality in copies:
+        if modality not in copies:
+            copies[modality] = clip
+        elif _same_bytes(root / copies[modality].path, file):
+            skipped["files that are there twice"] += 1  # one popular archive holds a folder and its copy
+        else:
             raise CorpusError(
-                f"two clips with one id: '{clip.clip_id}' is {copies[modality].path} and {path} below {root};"
-                " remove one of them"
+                f"two clips with one id: '{clip.clip_id}' is {copies[modality].path} and {path} below {root}, and they"
+                " differ; remove one of them"
             )
-        copies[modality] = clip
     return _one_per_performance(root, stream, corpus, found, skipped, synthetic=synthetic)
+
+
+def _media_files(root: Path) -> Iterator[Path]:
+    """Walk through folders and links to folders, each once; complain about what cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise CorpusError(f"{error.filename} cannot be searched ({error.strerror}); check its permissions") from error
+
+    seen = set()
+    for folder, below, names in os.walk(root, followlinks=True, onerror=refuse):
+        if (place := os.path.realpath(folder)) in seen:
+            below.clear()
+            continue
+        seen.add(place)
+        below.sort()
+        for name in names:
+            file = Path(folder, name)
+            if file.suffix.lower() in MEDIA_SUFFIXES and not name.startswith("."):
+                yield file
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        return False  # the caller then says that there are two
 
 
 def _one_per_performance(
@@ -134,7 +164,10 @@ def _one_per_performance(
     for copies in found.values():
         usable = [copies[modality] for modality in wanted if modality in copies]
         chosen += usable[:1]
-        skipped["unused copies"] += len(copies) - len(usable[:1])
+        if usable:
+            skipped["unused copies"] += len(copies) - 1
+        else:
+            skipped[f"performances without a copy for the {stream} stream"] += 1
     if not chosen:
         names = " or ".join(f"{modality}-" for modality in wanted)
         raise CorpusError(

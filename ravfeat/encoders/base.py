@@ -8,7 +8,7 @@ elsewhere.
 
 Offers
 ------
-EncoderSpec, Encoder, Prepared, plan_batches, average_frames.
+EncoderSpec, Encoder, Prepared, Batching, plan_batches.
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,7 @@ Offers
 ENCODERS, load_encoder.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,8 @@ ENCODERS: dict[str, Pretrained | None] = {
 }
 """Encoders with a name of their own; None is built in and needs no weights."""
 
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
 
 def load_encoder(which: str, device: str = "auto") -> Encoder:
     """Load an encoder.
@@ -52,7 +55,8 @@ def load_encoder(which: str, device: str = "auto") -> Encoder:
     Parameters
     ----------
     which : str
-        A registry name, a local folder, or a hub id (``owner/name``, optionally ``@revision``).
+        A registry name, a local folder, or a hub id (``owner/name``, optionally ``@revision``), looked
+        for in this order; ``./wavlm-large`` is a folder, whatever the registry knows.
     device : str
         ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
 
@@ -72,14 +76,13 @@ def load_encoder(which: str, device: str = "auto") -> Encoder:
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "extract") from error
     target = resolve_device(device)
-    path = Path(which)
-    if path.is_dir():
-        return load_speech_encoder(open_weights(path), path.resolve().name, target)
-    known = ENCODERS.get(which)
-    if known is not None:
+    if known := ENCODERS.get(which):
         return load_speech_encoder(fetch_weights(known.repository, known.revision), which, target)
+    path = Path(which).expanduser()
+    if which and path.is_dir():
+        return load_speech_encoder(open_weights(path), path.resolve().name, target)
     repository, _, revision = which.partition("@")
-    if repository.count("/") != 1 or which.startswith((".", "/")) or path.exists():
+    if not _HUB_ID.fullmatch(repository) or path.exists():
         raise EncoderError(
             f"no encoder '{which}'; choose from {', '.join(sorted(ENCODERS))}, or give a folder as save_pretrained"
             " writes it, or a hub id such as microsoft/wavlm-large"

@@ -8,6 +8,7 @@ Offers
 WeightFolder, open_weights, fetch_weights.
 """
 
+import errno
 import hashlib
 import json
 import logging
@@ -23,7 +24,9 @@ __all__ = ["WeightFolder", "fetch_weights", "open_weights"]
 
 _log = logging.getLogger(__name__)
 
-_VOLATILE_KEYS = frozenset({"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache"})
+_VOLATILE_KEYS = frozenset(
+    {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache"}
+)
 # What transformers loads, in its order: a repository may hold other precisions beside it.
 _WEIGHT_PATTERNS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
 _TABLES = ("config.json", "preprocessor_config.json")
@@ -83,7 +86,9 @@ def open_weights(path: Path) -> WeightFolder:
         Where it has no configuration or no weights.
     """
     if not (path / "config.json").is_file():
-        raise EncoderError(f"{path} is no encoder: it has no config.json; expected a folder as save_pretrained writes it")
+        raise EncoderError(
+            f"{path} is no encoder: it has no config.json; expected a folder as save_pretrained writes it"
+        )
     for pattern in _WEIGHT_PATTERNS:
         if files := tuple(sorted(path.glob(pattern))):
             return WeightFolder(path, files)
@@ -109,22 +114,30 @@ def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
         Where it is neither reachable nor there already.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     def download(patterns: list[str]) -> Path:
         try:
             return Path(snapshot_download(repository, revision=revision, allow_patterns=[*_TABLES, *patterns]))
-        except (LocalEntryNotFoundError, HfHubHTTPError, OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise EncoderError(
-                f"the encoder '{repository}' is neither on this machine nor reachable on the Hugging Face hub ({reason})."
-                " Download it where there is a network (huggingface-cli download"
-                f" {repository}{f' --revision {revision}' if revision else ''}), copy the folder here and give its"
-                " path: --encoder PATH"
-            ) from error
+        except OSError as error:
+            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}:
+                raise  # it was reached; the folder cannot be written
+            raise _not_reachable(repository, revision, error) from error
+        except Exception as error:
+            # The hub's client raises errors of its own, of the HTTP library under it, and plain ones.
+            raise _not_reachable(repository, revision, error) from error
 
     folder = download(["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"])
     if not list(folder.glob("*.safetensors")):
         folder = download(["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"])
     _log.info("encoder %s at %s", repository, folder)
     return open_weights(folder)
+
+
+def _not_reachable(repository: str, revision: str | None, error: Exception) -> EncoderError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    pinned = f" --revision {revision}" if revision else ""
+    return EncoderError(
+        f"the encoder '{repository}' is neither on this machine nor reachable on the Hugging Face hub ({reason})."
+        f" Fetch it where there is a network (hf download {repository}{pinned} --local-dir FOLDER), copy the folder"
+        " here and name it: --encoder FOLDER"
+    )

@@ -6,7 +6,7 @@ DecodedClip, decode, decode_ahead.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +38,7 @@ class DecodedClip:
     input_sha256 : str
         Of the decoded samples.
     reason : str
-        Why it failed; empty where it did not.
+        Why it failed, with the path relative to the data; empty where it did not.
     """
 
     clip: Clip
@@ -60,17 +60,19 @@ def decode(clip: Clip, root: Path | None, encoder: Encoder) -> DecodedClip:
     encoder : Encoder
     """
     if root is None:
-        return DecodedClip(clip, None, reason=f"belongs in this cache and is not among the data given now ({clip.path})")
+        return DecodedClip(clip, None, reason=f"{clip.path} belongs in this cache and is not among the data given now")
+    path = root / clip.path
     try:
-        waveform = read_waveform(root / clip.path)
+        waveform = read_waveform(path)
         prepared = encoder.prepare(waveform)
-    except (MediaError, ClipError) as error:
-        reason = str(error)
-        return DecodedClip(clip, None, reason=reason if clip.path in reason else f"{root / clip.path}: {reason}")
+    except (MediaError, ClipError, MemoryError) as error:
+        # The reason is stored in the shard, which says nothing about the machine it was made on.
+        reason = str(error).replace(str(path), clip.path) or "does not fit into memory"
+        return DecodedClip(clip, None, reason=reason if clip.path in reason else f"{clip.path}: {reason}")
     return DecodedClip(clip, prepared, len(waveform.samples), float(waveform.sample_rate_hz), waveform.sha256)
 
 
-def decode_ahead(clips: Iterable[Clip], work: Callable[[Clip], DecodedClip]) -> Iterator[DecodedClip]:
+def decode_ahead(clips: Iterable[Clip], work: Callable[[Clip], DecodedClip]) -> Generator[DecodedClip, None, None]:
     """Run ``work`` over clips in background threads and give the results in order."""
     with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="decode") as pool:
         waiting: deque[Future[DecodedClip]] = deque()

@@ -2,135 +2,210 @@
 
 Offers
 ------
-pending_shards, check_same_features, MAX_DIFFERENCE.
+Worklist, find_work, check_same_features, lost_clips, EncodeOne, MAX_DIFFERENCE.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ravfeat.cache.format import StoreRecipe, shard_file
+from ravfeat.cache.format import ClipRecord, FailedClip, ShardContent, StoreRecipe, fingerprint, shard_file
 from ravfeat.cache.index import present_shards
-from ravfeat.cache.shard import ShardHeader, open_shard, read_header
+from ravfeat.cache.shard import ShardHeader, foreign, open_shard, read_header
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.encoders.base import Encoder
-from ravfeat.errors import CacheError, ShardError
+from ravfeat.errors import CacheError, ClipError, ShardError
 from ravfeat.extract.decode import DecodedClip
 from ravfeat.extract.store import to_stored
 from ravfeat.manifest import Clip
 
-__all__ = ["MAX_DIFFERENCE", "check_same_features", "pending_shards"]
+__all__ = ["MAX_DIFFERENCE", "EncodeOne", "Worklist", "check_same_features", "find_work", "lost_clips"]
 
 _log = logging.getLogger(__name__)
 
 MAX_DIFFERENCE = 1e-3
 """Largest relative difference between features of two library versions or devices in one cache."""
 
+_COMPARED = 2  # stored clips that are encoded again
 
-def pending_shards(
-    folder: CacheFolder, mine: Sequence[int], decode: Callable[[Clip], DecodedClip]
-) -> tuple[list[int], dict[int, ShardHeader]]:
+
+@dataclass(frozen=True)
+class EncodeOne:
+    """One clip from its file to its stored block, to see what comes out today.
+
+    Attributes
+    ----------
+    decode : callable
+    encoder : Encoder
+    recipe : StoreRecipe
+    """
+
+    decode: Callable[[Clip], DecodedClip]
+    encoder: Encoder
+    recipe: StoreRecipe
+
+    def __call__(self, clip: Clip) -> NDArray[Any]:
+        """Give the block, shape (L, T, D).
+
+        Raises
+        ------
+        ClipError
+            Where the clip cannot be decoded, encoded or stored.
+        """
+        decoded = self.decode(clip)
+        if decoded.prepared is None:
+            raise ClipError(decoded.reason)
+        try:
+            states = self.encoder.encode([decoded.prepared])[0]
+        except MemoryError as error:
+            raise ClipError(f"{clip.path}: {error}") from error
+        return to_stored(states, self.encoder.times_s(len(states)), self.recipe)[0]
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """What one process has to do.
+
+    Attributes
+    ----------
+    pending : tuple of int
+        Shards to write.
+    kept : tuple of int
+        Shards of this process that are there and stay as they are.
+    others : tuple of ShardHeader
+        Every shard that is there and not pending, whoever is responsible for it.
+    """
+
+    pending: tuple[int, ...]
+    kept: tuple[int, ...]
+    others: tuple[ShardHeader, ...]
+
+
+def find_work(folder: CacheFolder, mine: Sequence[int], encode_one: EncodeOne) -> Worklist:
     """Find the shards that this process has to write.
 
-    A shard that is there is done, unless it has failed clips of which one can be decoded now, or
-    one that failed in the encoder.
-
-    Parameters
-    ----------
-    folder : CacheFolder
-    mine : sequence of int
-        Shards this process is responsible for.
-    decode : callable
-
-    Returns
-    -------
-    pending : list of int
-    done : dict of int to ShardHeader
-        Shards that are there and stay as they are.
+    A shard that is there is done, unless it has failed clips of which one can be stored now.
 
     Raises
     ------
     ShardError
-        Where a shard that is there is damaged or holds other clips than planned.
+        Where a shard that is there is damaged, foreign, or holds other clips than planned.
     """
-    present = present_shards(folder.path)
-    clips = folder.planned.manifest.by_id()
-    pending: list[int] = []
-    done: dict[int, ShardHeader] = {}
-    for number in mine:
-        if number not in present:
-            pending.append(number)
-            continue
-        header = read_header(present[number])
+    headers = {number: read_header(path) for number, path in present_shards(folder.path).items()}
+    for number, header in headers.items():
         _check_plan(folder, number, header)
-        retry = [clips[failed.clip_id] for failed in header.failed]
-        by_encoder = any(failed.stage == "encode" for failed in header.failed)
-        if by_encoder or any(decode(clip).prepared is not None for clip in retry):
-            pending.append(number)
-        else:
-            done[number] = header
-    return pending, done
+    clips = folder.planned.manifest.by_id()
+    pending = tuple(
+        number
+        for number in mine
+        if number not in headers or any(_can_be_stored(encode_one, clips, failed) for failed in headers[number].failed)
+    )
+    return Worklist(
+        pending=pending,
+        kept=tuple(number for number in mine if number not in pending),
+        others=tuple(header for number, header in headers.items() if number not in pending),
+    )
 
 
 def _check_plan(folder: CacheFolder, number: int, header: ShardHeader) -> None:
+    path = folder.path / shard_file(number)
+    if what := foreign(header, fingerprint(folder.identity), str(folder.about["corpus"])):
+        raise ShardError(f"{path} {what}; move it away")
     planned = {clip.clip_id for clip in folder.planned.clips_of(number)}
-    stored = {clip.clip_id for clip in (*header.clips, *header.failed)}
-    if planned != stored:
+    stored = {clip.clip_id for clip in header.clips} | {clip.clip_id for clip in header.failed}
+    if planned != stored or header.number != number:
         raise ShardError(
-            f"{folder.path / shard_file(number)} holds {len(stored)} clips, the manifest plans {len(planned)} there,"
+            f"{path} holds {len(stored)} clips, the manifest plans {len(planned)} there,"
             f" {len(planned ^ stored)} differ; 'ravfeat cache verify {folder.path}' names them"
         )
 
 
+def _can_be_stored(encode_one: EncodeOne, clips: Mapping[str, Clip], failed: FailedClip) -> bool:
+    try:
+        encode_one(clips[failed.clip_id])
+    except ClipError:
+        return False
+    return True
+
+
+def lost_clips(folder: CacheFolder, content: ShardContent) -> list[str]:
+    """Name the clips that the shard on the disk holds and the one to replace it would not."""
+    path = folder.path / shard_file(content.number)
+    if not path.is_file():
+        return []
+    return sorted({clip.clip_id for clip in read_header(path).clips} - {clip.clip_id for clip in content.clips})
+
+
 def check_same_features(
-    folder: CacheFolder,
-    done: Mapping[int, ShardHeader],
-    provenance: Mapping[str, Any],
-    encoder: Encoder,
-    recipe: StoreRecipe,
-    decode: Callable[[Clip], DecodedClip],
+    folder: CacheFolder, others: Sequence[ShardHeader], provenance: Mapping[str, Any], encode_one: EncodeOne
 ) -> None:
     """Before a cache is continued under other versions or on another device: encode two of its clips again.
+
+    Parameters
+    ----------
+    folder : CacheFolder
+    others : sequence of ShardHeader
+        Shards that are there and stay.
+    provenance : mapping
+        Of this run.
+    encode_one : EncodeOne
 
     Raises
     ------
     CacheError
         Where the features differ by more than `MAX_DIFFERENCE` (Euclidean norm of the difference
-        over that of the stored block).
+        over that of the stored block), or no stored clip is at hand to be compared.
     """
-    others = [header for header in done.values() if header.provenance != provenance and header.clips]
-    if not others:
+    foreign_runs = [header for header in others if header.provenance != provenance and header.clips]
+    if not foreign_runs:
         return
-    changed = sorted(
-        key
-        for key in {*others[0].provenance, *provenance}
-        if others[0].provenance.get(key) != provenance.get(key)
-    )
-    _log.info("stored shards were written with other %s; encoding two stored clips again", ", ".join(changed))
+    changes = _changes(foreign_runs[0].provenance, provenance)
+    _log.info("stored shards were written with %s; encoding stored clips again", changes)
     planned = folder.planned.manifest.by_id()
-    samples = dict.fromkeys([(others[0].number, others[0].clips[0]), (others[-1].number, others[-1].clips[-1])])
-    for number, record in samples:
-        decoded = decode(planned[record.clip_id])
-        if decoded.prepared is None:
-            _log.warning("%s cannot be encoded again to compare: %s", record.clip_id, decoded.reason)
+    differences: dict[str, float] = {}
+    for number, record in _samples(foreign_runs):
+        try:
+            block = encode_one(planned[record.clip_id])
+        except ClipError as error:
+            _log.info("%s cannot be compared: %s", record.clip_id, error)
             continue
-        block, _ = to_stored(
-            encoder.encode([decoded.prepared])[0], encoder.times_s(decoded.prepared.n_frames), recipe
+        differences[record.clip_id] = relative_difference(block, _stored_block(folder, number, record))
+        if len(differences) == _COMPARED:
+            break
+    remedy = f"{folder.path} was written with {changes}; go back to that, or choose another --out"
+    if not differences:
+        raise CacheError(f"none of the stored clips is among the data given now, so none can be compared: {remedy}")
+    if any(not difference <= MAX_DIFFERENCE for difference in differences.values()):
+        found = ", ".join(f"'{clip_id}' by {difference:.1e}" for clip_id, difference in differences.items())
+        raise CacheError(
+            f"stored clips come out differently now: {found} relative, at most {MAX_DIFFERENCE:.0e} is taken. {remedy}"
         )
-        with open_shard(folder.path / shard_file(number)) as file:
-            stored = file["features"][:, record.frame_start : record.frame_start + record.n_frames]
-        difference = relative_difference(block, stored)
-        if not difference <= MAX_DIFFERENCE:
-            raise CacheError(
-                f"clip '{record.clip_id}' comes out differently now: relative difference {difference:.1e}, at most"
-                f" {MAX_DIFFERENCE:.0e} is taken. {folder.path} was written with other {', '.join(changed)};"
-                " go back to them, or choose another --out"
-            )
 
 
-def relative_difference(new: np.ndarray[Any, Any], stored: np.ndarray[Any, Any]) -> float:
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    return ", ".join(f"{key} {before.get(key)} (this run: {now.get(key)})" for key in changed)
+
+
+def _samples(headers: Sequence[ShardHeader]) -> Iterator[tuple[int, ClipRecord]]:
+    """Give the first clip, the last clip, and then whatever else there is."""
+    yield headers[0].number, headers[0].clips[0]
+    for header in reversed(headers):
+        for clip in reversed(header.clips):
+            if clip is not headers[0].clips[0]:
+                yield header.number, clip
+
+
+def _stored_block(folder: CacheFolder, number: int, record: ClipRecord) -> NDArray[Any]:
+    with open_shard(folder.path / shard_file(number)) as file:
+        return np.asarray(file["features"][:, record.frame_start : record.frame_start + record.n_frames])
+
+
+def relative_difference(new: NDArray[Any], stored: NDArray[Any]) -> float:
     """Euclidean norm of the difference over that of the stored block; infinite for other shapes."""
     if new.shape != stored.shape:
         return float("inf")

@@ -9,10 +9,12 @@ Extraction, ExtractResult, run_extraction.
 """
 
 import logging
+import math
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
@@ -21,20 +23,25 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ravfeat.cache.format import StoreRecipe
+from ravfeat import __version__
+from ravfeat.cache.format import StoreRecipe, shard_file
+from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.shard import read_header
 from ravfeat.cache.writer import CacheFolder, prepare_cache
 from ravfeat.encoders.base import Encoder, plan_batches
-from ravfeat.errors import ClipError, UsageError
+from ravfeat.errors import CacheError, ClipError, UsageError
 from ravfeat.extract.decode import DecodedClip, decode, decode_ahead
-from ravfeat.extract.resume import check_same_features, pending_shards
+from ravfeat.extract.resume import EncodeOne, check_same_features, find_work, lost_clips
 from ravfeat.extract.store import ShardBuilder
 from ravfeat.manifest import Clip, Manifest
 
 __all__ = ["ExtractResult", "Extraction", "run_extraction"]
 
 _log = logging.getLogger(__name__)
+
+_ASSUMED_S = 30.0  # for planning, where a file does not say how long it is
+_RECORD_BYTES = 1024  # of metadata per clip, generously
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Extraction:
     manifest: Manifest
     root: Path
     encoder: Encoder
-    recipe: StoreRecipe = StoreRecipe()
+    recipe: StoreRecipe = field(default_factory=StoreRecipe)
     shard_index: int = 0
     num_shards: int = 1
     batch_clips: int = 8
@@ -115,26 +122,42 @@ def run_extraction(what: Extraction, out: Path) -> ExtractResult:
     CacheError
         Where another process does the same work, the disk is full, or stored features cannot be
         continued under today's library versions.
+
+    Notes
+    -----
+    However it ends, shards that were finished are kept and the next call goes on from there.
     """
     folder = _folder(what, out)
     mine = [n for n in folder.planned.numbers if n % what.num_shards == what.shard_index]
     paths = {clip.clip_id: clip for clip in what.manifest}
     decode_one = partial(_decode_planned, what, paths)
     provenance = _provenance(what.encoder)
+    encode_one = EncodeOne(decode_one, what.encoder, what.recipe)
     with WorkLock(folder.path) as lock:
         lock.claim(mine)
         folder.remove_leftovers(mine)
-        pending, done = pending_shards(folder, mine, decode_one)
-        check_same_features(folder, done, provenance, what.encoder, what.recipe, decode_one)
-        written: list[int] = []
+        work = find_work(folder, mine, encode_one)
+        if work.pending:
+            check_same_features(folder, work.others, provenance, encode_one)
+        written: dict[int, IndexedShard] = {}
         try:
-            for number in _write_shards(what, folder, pending, provenance, decode_one):
-                written.append(number)
-        finally:
-            folder.update_index(lock, written)
-    failed = _failed(folder, mine)
-    encoded = sum(len(folder.planned.clips_of(n)) for n in written)
-    return ExtractResult(folder.path, len(written), len(done), encoded, failed)
+            for shard in _write_shards(what, folder, work.pending, provenance, decode_one):
+                written[shard.number] = shard
+        except BaseException:
+            _keep_finished(folder, lock, written)
+            raise
+        folder.update_index(lock, written)
+        failed = _failed(folder, mine)
+    encoded = sum(row["status"] == "stored" for shard in written.values() for row in shard.rows)
+    return ExtractResult(folder.path, len(written), len(mine) - len(written), encoded, failed)
+
+
+def _keep_finished(folder: CacheFolder, lock: WorkLock, written: Mapping[int, IndexedShard]) -> None:
+    # What stopped the run is what the user must hear of, not that the index could not be written either.
+    try:
+        folder.update_index(lock, written)
+    except CacheError as error:
+        _log.info("the index is not up to date: %s", error)
 
 
 def _folder(what: Extraction, out: Path) -> CacheFolder:
@@ -147,9 +170,9 @@ def _folder(what: Extraction, out: Path) -> CacheFolder:
     }
 
     def n_bytes(clip: Clip) -> int:
-        frames = 0 if clip.duration_s != clip.duration_s else int(clip.duration_s * spec.frame_rate_hz) + 1
-        layers, stored, dim = recipe.stored_shape(frames, spec.n_layers, spec.dim)
-        return layers * stored * dim * (2 if recipe.dtype == "float16" else 4) + 8 * stored
+        duration_s = _ASSUMED_S if math.isnan(clip.duration_s) else clip.duration_s
+        shape = recipe.stored_shape(int(duration_s * spec.frame_rate_hz) + 1, spec.n_layers, spec.dim)
+        return math.prod(shape) * (2 if recipe.dtype == "float16" else 4) + 8 * shape[1] + _RECORD_BYTES
 
     identity = spec.identity() | recipe.identity(spec.n_layers)
     return prepare_cache(out, what.manifest, about, identity, n_bytes)
@@ -163,30 +186,44 @@ def _decode_planned(what: Extraction, paths: dict[str, Clip], clip: Clip) -> Dec
 
 def _provenance(encoder: Encoder) -> dict[str, Any]:
     libraries = {name: version(name) for name in ("numpy", "h5py", "soundfile", "soxr", "av")}
-    return {"python": platform.python_version()} | libraries | encoder.provenance()
+    return {"python": platform.python_version(), "ravfeat": __version__} | libraries | encoder.provenance()
 
 
 def _write_shards(
-    what: Extraction, folder: CacheFolder, pending: Sequence[int], provenance: dict[str, Any], decode_one: Any
-) -> Iterator[int]:
+    what: Extraction,
+    folder: CacheFolder,
+    pending: Sequence[int],
+    provenance: Mapping[str, Any],
+    decode_one: Callable[[Clip], DecodedClip],
+) -> Iterator[IndexedShard]:
+    """Encode shard after shard; give each as soon as it is known to be on the disk."""
     plans = [(number, _batches(what, folder.planned.clips_of(number))) for number in pending]
     order = [clip for _, batches in plans for batch in batches for clip in batch]
-    decoded = decode_ahead(order, decode_one)
     with (
         ThreadPoolExecutor(max_workers=1, thread_name_prefix="write") as writer,
+        closing(decode_ahead(order, decode_one)) as decoded,
         tqdm(total=len(order), desc="encoding", unit="clip", smoothing=0.05, disable=None) as bar,
     ):
-        writing: Future[int] | None = None
+        writing: Future[IndexedShard | None] | None = None
         for number, batches in plans:
             builder = ShardBuilder(number, folder.planned.clips_of(number), what.encoder, what.recipe)
             for batch in batches:
                 _encode_batch(what.encoder, list(islice(decoded, len(batch))), builder)
                 bar.update(len(batch))
+                if writing is not None and writing.done():  # a full disk is noticed now, not a shard later
+                    yield from _finished(writing)
+                    writing = None
             if writing is not None:
-                yield writing.result()
+                yield from _finished(writing)
             writing = writer.submit(_write_one, folder, builder, provenance)
         if writing is not None:
-            yield writing.result()
+            yield from _finished(writing)
+
+
+def _finished(writing: Future[IndexedShard | None]) -> Iterator[IndexedShard]:
+    shard = writing.result()
+    if shard is not None:
+        yield shard
 
 
 def _batches(what: Extraction, clips: Sequence[Clip]) -> list[list[Clip]]:
@@ -210,29 +247,35 @@ def _encode_batch(encoder: Encoder, batch: Sequence[DecodedClip], builder: Shard
         return
     try:
         states = encoder.encode([prepared for _, prepared in ready])
-    except MemoryError:
+    except (MemoryError, ClipError):
         states = None
     if states is not None:
         for (item, _), state in zip(ready, states, strict=True):
             builder.add(item, state)
         return
-    # Too much at once: one by one gives the same features; what is too long even alone has failed.
+    # One by one gives the same features; what is too much even alone has failed.
     for item, prepared in ready:
         try:
             builder.add(item, encoder.encode([prepared])[0])
         except MemoryError as error:
-            builder.fail(item.clip, "encode", f"{item.clip.path}: {error}; split the clip or use a machine with more memory")
+            reason = f"{item.clip.path}: {error}; split the clip or use a machine with more memory"
+            builder.fail(item.clip, "encode", reason)
         except ClipError as error:
             builder.fail(item.clip, "encode", f"{item.clip.path}: {error}")
 
 
-def _write_one(folder: CacheFolder, builder: ShardBuilder, provenance: dict[str, Any]) -> int:
-    folder.write_shard(builder.content(folder.about, folder.identity, provenance))
-    return builder.number
+def _write_one(folder: CacheFolder, builder: ShardBuilder, provenance: Mapping[str, Any]) -> IndexedShard | None:
+    content = builder.content(folder.about, folder.identity, provenance)
+    if lost := lost_clips(folder, content):
+        _log.warning(
+            "%s stays as it is: it holds %s, which cannot be read now, and would lose it",
+            shard_file(builder.number),
+            ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else ""),
+        )
+        return None
+    return folder.write_shard(content)
 
 
 def _failed(folder: CacheFolder, mine: Sequence[int]) -> dict[str, str]:
-    from ravfeat.cache.format import shard_file
-
     headers = (read_header(folder.path / shard_file(number)) for number in mine)
     return {clip.clip_id: clip.reason for header in headers for clip in header.failed}

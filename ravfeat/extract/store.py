@@ -54,9 +54,6 @@ def to_stored(
     layers = recipe.resolve_layers(states.shape[1])
     if len(layers) < states.shape[1]:
         states = states[:, list(layers)]
-    if not np.isfinite(states).all():
-        bad = [layers[i] for i in np.flatnonzero(~np.isfinite(states).all(axis=(0, 2)))]
-        raise ClipError(f"the encoder gave NaN or infinite values in layers {bad}")
     whole = np.array([0, len(states)])
     if recipe.store == "pooled":
         pooled = pool_frames(states, whole, POOLED_STATISTICS)[0]  # (L, S, D)
@@ -64,11 +61,9 @@ def to_stored(
         times_s = times_s.mean(keepdims=True)
     else:
         if recipe.frame_stride > 1:
-            column = times_s.astype(np.float64)[:, None, None]
             states = np.asarray(average_frames(states, whole, recipe.frame_stride)[0])
-            times_s = np.array(
-                [chunk.mean() for chunk in np.split(column[:, 0, 0], range(recipe.frame_stride, len(column), recipe.frame_stride))]
-            )
+            starts = range(recipe.frame_stride, len(times_s), recipe.frame_stride)
+            times_s = np.array([window.mean() for window in np.split(times_s, starts)])
         block = states.transpose(1, 0, 2)  # (T, L, D) -> (L, T, D)
     return _narrow(block, layers, recipe.dtype), times_s
 
@@ -76,13 +71,21 @@ def to_stored(
 def _narrow(block: NDArray[np.float32], layers: tuple[int, ...], dtype: str) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(block, dtype=dtype)
-    if dtype == "float16" and not np.isfinite(stored).all():
-        bad = [layers[i] for i in np.flatnonzero(~np.isfinite(stored).all(axis=(1, 2)))]
-        raise ClipError(
-            f"values up to {np.abs(block).max():.3g} in layers {bad} do not fit into float16 (at most 65504);"
-            " extract with --dtype float32"
-        )
+    if not np.isfinite(stored).all():
+        _refuse(block, stored, layers)
     return stored
+
+
+def _refuse(block: NDArray[np.float32], stored: NDArray[Any], layers: tuple[int, ...]) -> None:
+    def layers_of(finite: NDArray[np.bool_]) -> list[int]:
+        return [layers[position] for position in np.flatnonzero(~finite.all(axis=(1, 2)))]
+
+    if wrong := layers_of(np.isfinite(block)):
+        raise ClipError(f"the encoder gave NaN or infinite values in layers {wrong}")
+    raise ClipError(
+        f"values up to {np.abs(block).max():.3g} in layers {layers_of(np.isfinite(stored))} do not fit into float16"
+        " (at most 65504); extract with --dtype float32"
+    )
 
 
 class ShardBuilder:
@@ -123,7 +126,9 @@ class ShardBuilder:
         """Whether every clip of the shard was stored or failed."""
         return len(self._stored) + len(self._failed) == len(self._clips)
 
-    def content(self, about: Mapping[str, Any], identity: Mapping[str, Any], provenance: Mapping[str, Any]) -> ShardContent:
+    def content(
+        self, about: Mapping[str, Any], identity: Mapping[str, Any], provenance: Mapping[str, Any]
+    ) -> ShardContent:
         """Give everything the shard file will hold; clips in the order of their ids."""
         records, failed, blocks, times = [], [], [], []
         start = 0

@@ -113,9 +113,8 @@ class AttentiveSumHead(NeuralHead):
     attention: int = 128
     hidden: int = 256
     dropout: float = 0.3
-    epochs: int = 30
-    lr: float = 1e-3
-    frame_average: int = 8
+    epochs: int = 24
+    lr: float = 2e-3
 
     def net(self) -> AttentiveSumNet:
         """Build the network these settings describe."""

@@ -143,11 +143,11 @@ class Head(Protocol):
     @property
     def seeded(self) -> bool:
         """Whether another seed gives another model."""
+        ...
 
     @property
     def reading(self) -> Reading:
         """What it needs of a cache."""
-        ...
         ...
 
     def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:

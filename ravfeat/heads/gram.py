@@ -10,7 +10,7 @@ Products are divided by S * D, so that a typical clip has norm 1 per layer whate
 
 Offers
 ------
-Scaler, LayerProducts, layer_sets.
+Scaler, LayerProducts, layer_products.
 """
 
 from collections.abc import Sequence

@@ -23,12 +23,12 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from tqdm import tqdm
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
-from ravfeat.heads.checks import balanced_weights, check_jobs, log_softmax, plain_settings, steady_choice
+from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, log_softmax, plain_settings
 from ravfeat.heads.gram import Scaler, layer_products
+from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.statistics import check_features, clip_statistics, layer_positions, select_clips
 
 __all__ = ["KernelHead", "KernelModel"]
@@ -87,14 +87,12 @@ class KernelHead:
             for alpha in self.alphas
         )
         positions = [[used.index(layer) for layer in one] for one in sets]
-        return [
-            Sweep(candidates, self._score(statistics, y, n_classes, job, positions))
-            for job in tqdm(jobs, desc=self.name, unit="fold", disable=None, leave=False)
-        ]
+        scores = map_jobs(lambda job: self._score(statistics, y, n_classes, job, positions), jobs, self.name)
+        return [Sweep(candidates, logits) for logits in scores]
 
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
-        """Pick with `ravfeat.heads.checks.steady_choice`."""
-        return steady_choice(sweeps, y_val)
+        """Pick the lowest NLL on the validation rows; see `ravfeat.heads.checks.likeliest`."""
+        return likeliest(sweeps, y_val)
 
     def fit(
         self,

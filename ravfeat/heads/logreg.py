@@ -19,12 +19,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
-from ravfeat.heads.checks import check_jobs, plain_settings, steady_choice
+from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
 from ravfeat.heads.gram import Scaler, layer_products
+from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.softmax_regression import Coordinates, regularization_path
 from ravfeat.heads.statistics import check_features, clip_statistics, layer_positions, select_clips
 
@@ -50,7 +50,7 @@ class LogregHead:
 
     layers: tuple[int, ...] | None = None
     std: bool = True
-    grid: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
+    grid: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
 
     def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
         """Score every set of layers with every C.
@@ -70,14 +70,13 @@ class LogregHead:
             for positions in sets
             for strength in self.grid
         )
-        return [
-            Sweep(candidates, self._score(statistics, y, n_classes, job, self._sets_within(features, sets)))
-            for job in tqdm(jobs, desc=self.name, unit="fold", disable=None, leave=False)
-        ]
+        within = self._sets_within(features, sets)
+        scores = map_jobs(lambda job: self._score(statistics, y, n_classes, job, within), jobs, self.name)
+        return [Sweep(candidates, logits) for logits in scores]
 
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
-        """Pick with `ravfeat.heads.checks.steady_choice`."""
-        return steady_choice(sweeps, y_val)
+        """Pick the lowest NLL on the validation rows; see `ravfeat.heads.checks.likeliest`."""
+        return likeliest(sweeps, y_val)
 
     def fit(
         self,
@@ -91,11 +90,13 @@ class LogregHead:
         check_jobs(jobs, y, n_classes)
         used = sorted({layer for choice in chosen for layer in choice["layers"]})
         statistics = clip_statistics(features, self._statistics, layers=used)
-        models: list[Model] = []
-        for job, choice in zip(jobs, chosen, strict=True):
+
+        def solve(task: tuple[Job, Mapping[str, Any]]) -> Model:
+            job, choice = task
             own = statistics[:, [used.index(layer) for layer in choice["layers"]]]
-            models.append(self._fit_one(own, y, n_classes, job, choice, pooled=bool(features.statistics)))
-        return models
+            return self._fit_one(own, y, n_classes, job, choice, pooled=bool(features.statistics))
+
+        return map_jobs(solve, list(zip(jobs, chosen, strict=True)), self.name)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `LogregModel.arrays` and `LogregModel.recipe` gave."""

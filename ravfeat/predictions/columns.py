@@ -53,16 +53,23 @@ def normalised(table: pa.Table, classes: tuple[str, ...]) -> pa.Table:
         if table[name].null_count:
             raise PredictionsError(f"column '{name}' has {table[name].null_count} empty values")
     _check_logit_counts(table, len(classes))
-    columns = {name: table[name].cast(_type(name)) for name in PREDICTION_COLUMNS if name != "logits"}
+    columns = {name: _cast(table, name) for name in PREDICTION_COLUMNS if name != "logits"}
     columns["logits"] = pa.chunked_array([fixed_lists(logit_array(table, len(classes)))])
     return pa.table(columns)
 
 
-def _type(name: str) -> pa.DataType:
-    return pa.int64() if name in ("seed", "fold") else pa.string()
+def _cast(table: pa.Table, name: str) -> pa.ChunkedArray:
+    wanted = pa.int64() if name in ("seed", "fold") else pa.string()
+    try:
+        return table[name].cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise PredictionsError(f"column '{name}' must be {wanted}, got {table[name].type}: {error}") from error
 
 
 def _check_logit_counts(table: pa.Table, n_classes: int) -> None:
+    kind = table["logits"].type
+    if not (pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)) or not pa.types.is_floating(kind.value_type):
+        raise PredictionsError(f"column 'logits' must hold lists of float32, got {kind}")
     counts = np.array(pc.list_value_length(table["logits"]))
     wrong = np.flatnonzero(counts != n_classes)
     if len(wrong):

@@ -79,7 +79,7 @@ class Predictions:
         ----------
         columns : mapping of str to array-like
             Every column of `schema.PREDICTION_COLUMNS`, all N long; ``logits`` of shape (N, K).
-            A single str or int stands for a column that is constant; at least one is not.
+            A single str or int stands for a column that is the same everywhere.
         """
         logits = np.asarray(columns.get("logits", []), dtype=np.float32)
         if logits.ndim != 2:

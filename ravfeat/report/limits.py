@@ -121,12 +121,12 @@ def _selection_val(graded: Sequence[Graded]) -> str:
     measured = ""
     if val and test:
         measured = (
-            f" (here single seeds average {np.mean(val):.3f} UAR on validation and {np.mean(test):.3f} on test rows)"
+            f"; here single seeds average {np.mean(val):.3f} UAR on validation and {np.mean(test):.3f} on test rows"
         )
     return (
         "With select val the same few validation actors stop the training and choose the settings, and anything fitted "
-        f"on their rows later uses them again. Validation scores are therefore optimistic{measured}, and choices made "
-        "on so few people are noisy."
+        f"on their rows later uses them again. Their scores lean to the optimistic side{measured}. Choices made on so "
+        "few people are noisy."
     )
 
 

@@ -5,8 +5,7 @@ Offers
 compose.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ravfeat.report import tables
 from ravfeat.report.document import Document, Figure, Section
@@ -14,13 +13,12 @@ from ravfeat.report.graded import Graded
 from ravfeat.report.leak import LeakGap, leak_gaps
 from ravfeat.report.limits import limits
 from ravfeat.report.overview_figures import folds_figure, headline_figure, leak_figure
+from ravfeat.report.recipe import readable
 from ravfeat.report.runs import Run
 from ravfeat.report.summary import summary, warnings
 from ravfeat.report.system_figures import confusion_figure, layers_figure, recall_figure
 
 __all__ = ["compose"]
-
-_LONGEST_LIST = 24
 
 
 def compose(runs: Sequence[Run], graded: Sequence[Graded]) -> Document:
@@ -171,7 +169,7 @@ def _recipes(runs: Sequence[Run]) -> Section:
         Section(
             f"run-{number}",
             run.name,
-            code=json.dumps(_shortened(run.recipe), indent=2, ensure_ascii=False, sort_keys=True),
+            code=readable(run.recipe),
             leaky=run.predictions.leaky,
         )
         for number, run in enumerate(runs, start=1)
@@ -182,14 +180,6 @@ def _recipes(runs: Sequence[Run]) -> Section:
         paragraphs=("The recipe of every run; long lists are cut here and whole in its recipe.json.",),
         subsections=parts,
     )
-
-
-def _shortened(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {name: _shortened(part) for name, part in value.items()}
-    if isinstance(value, list) and len(value) > _LONGEST_LIST:
-        return [*map(_shortened, value[:3]), f"and {len(value) - 3} more"]
-    return [_shortened(part) for part in value] if isinstance(value, list) else value
 
 
 def _largest_confusion(entry: Graded) -> str:

@@ -6,7 +6,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from ravfeat.errors import HeadError
 from ravfeat.heads.attentive import AttentiveHead
 from ravfeat.heads.base import Sweep
-from ravfeat.heads.checks import balanced_weights, candidate_scores, log_softmax, steady_choice
+from ravfeat.heads.checks import balanced_weights, candidate_scores, likeliest, log_softmax
 from ravfeat.heads.neural import best_epoch
 
 Y = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 1], np.int64)
@@ -36,10 +36,15 @@ def test_balanced_weights_equal_scikit_learn_and_ignore_absent_classes():
     np.testing.assert_allclose(balanced_weights(Y, 4), [*expected, 0], rtol=1e-6)
 
 
-def test_the_steady_choice_takes_the_lowest_nll_among_the_near_best():
-    # The first is best by a hair but overconfident; the second is near it; the third is far off.
-    sweep = sweep_with([9, 8, 3], confidence=[9.0, 2.0, 0.1])
-    assert steady_choice([sweep], [Y]) == 1
+def test_the_likeliest_candidate_is_not_the_overconfident_one_with_more_hits():
+    assert likeliest([sweep_with([9, 8, 3], confidence=[9.0, 2.0, 0.1])], [Y]) == 1
+
+
+def test_equal_likelihood_is_settled_by_hits():
+    assert likeliest([sweep_with([4, 6], confidence=[0.0, 0.0])], [Y]) == 0
+    sweep = sweep_with([5, 5], confidence=[1.0, 1.0])
+    swapped = sweep.logits[1].copy()
+    assert likeliest([Sweep(sweep.candidates, np.stack([swapped, sweep.logits[1]]))], [Y]) == 0
 
 
 def test_one_sweep_keeps_the_last_epoch_unless_another_is_clearly_better():

@@ -140,6 +140,15 @@ def test_a_lonely_run_has_no_leak_gap(make_run: Callable[..., Path], tmp_path: P
     assert "layer weights" not in text.lower()
 
 
+def test_a_report_of_a_clip_split_alone_is_leaky_from_the_first_line(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run("clips", heads={"logreg": 1.0}, protocol="clip6", leaky=True)
+    text = (build_report([run], tmp_path / "out").parent / "report.md").read_text()
+    assert "LEAKY" in text[:300]
+    assert "With actors kept apart" not in text
+
+
 def test_runs_that_cannot_be_paired_say_so(make_run: Callable[..., Path], tmp_path: Path) -> None:
     honest = make_run("honest", heads={"logreg": 1.0}, takes=16)
     leaky = make_run("leaky", heads={"logreg": 1.0}, takes=24, protocol="clip6", leaky=True)

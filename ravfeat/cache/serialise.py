@@ -1,0 +1,97 @@
+"""One shard as the bytes of a file.
+
+A shard is built in memory and then written like any file, so that a full disk is an ordinary
+error, nothing half-written ever carries the shard's name, and the digest of the file costs no
+second read. The same content gives the same bytes.
+
+Offers
+------
+serialise_shard, SerialisedShard.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ravfeat.cache.format import (
+    CLIP_COLUMNS,
+    FAILED_COLUMNS,
+    FORMAT,
+    FORMAT_VERSION,
+    ClipRecord,
+    FailedClip,
+    ShardContent,
+    fingerprint,
+)
+from ravfeat.cache.shard import metadata_sha256
+from ravfeat.files import canonical_json
+
+__all__ = ["SerialisedShard", "serialise_shard"]
+
+_BLOCK_BYTES = 1 << 24  # HDF5 grows the in-memory file in steps of this
+
+
+@dataclass(frozen=True)
+class SerialisedShard:
+    """A shard as it will lie on the disk.
+
+    Attributes
+    ----------
+    data : bytes
+        Of the file.
+    metadata_sha256 : str
+        As stored in it.
+    """
+
+    data: bytes
+    metadata_sha256: str
+
+
+def serialise_shard(content: ShardContent) -> SerialisedShard:
+    """Give a shard as the bytes of an HDF5 file; the same content gives the same bytes."""
+    times_s = np.concatenate([np.zeros(0), *content.times_s]).astype("<f8")
+    metadata = metadata_sha256(
+        content.number, content.about, content.identity, content.provenance, content.clips, content.failed, times_s
+    )
+    with h5py.File("shard", "w", driver="core", backing_store=False, block_size=_BLOCK_BYTES, libver="v110") as file:
+        attributes: dict[str, Any] = {
+            "format": FORMAT,
+            "version": FORMAT_VERSION,
+            "shard": content.number,
+            "fingerprint": fingerprint(content.identity),
+            "about": canonical_json(content.about),
+            "identity": canonical_json(content.identity),
+            "provenance": canonical_json(content.provenance),
+            "metadata_sha256": metadata,
+        }
+        for name, value in attributes.items():
+            file.attrs[name] = value
+        _write_table(file.create_group("clips"), CLIP_COLUMNS, content.clips)
+        _write_table(file.create_group("failed"), FAILED_COLUMNS, content.failed)
+        file.create_group("frames").create_dataset("time_s", data=times_s)
+        _write_features(file, content, len(times_s))
+        file.flush()
+        return SerialisedShard(bytes(file.id.get_file_image()), metadata)
+
+
+def _write_table(group: h5py.Group, columns: Sequence[str], rows: Sequence[ClipRecord | FailedClip]) -> None:
+    for name in columns:
+        values = [getattr(row, name) for row in rows]
+        kind = ClipRecord.__annotations__.get(name, str)
+        if kind is str:
+            group.create_dataset(name, data=values, dtype=h5py.string_dtype("utf-8"), shape=(len(values),))
+        else:
+            group.create_dataset(name, data=np.array(values, dtype="<i8" if kind is int else "<f8"))
+
+
+def _write_features(file: h5py.File, content: ShardContent, n_frames: int) -> None:
+    layers, dim = content.shape
+    dtype = np.dtype(content.identity["dtype"]).newbyteorder("<")
+    dataset = file.create_dataset("features", shape=(layers, n_frames, dim), dtype=dtype)
+    dataset.attrs["axes"] = "layer,frame,dim"
+    dataset.attrs["layers"] = np.array(content.identity["layers"], dtype="<i8")
+    for clip, block in zip(content.clips, content.features, strict=True):
+        dataset[:, clip.frame_start : clip.frame_start + clip.n_frames] = block

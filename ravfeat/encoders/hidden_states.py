@@ -1,0 +1,97 @@
+"""What the torch encoders have in common: how they run, and what of their output is kept.
+
+Conventions
+-----------
+The layer stack is ``(*hidden_states[:-1], last_hidden_state)``. For encoders with a stable layer norm
+transformers 5 takes ``hidden_states[-1]`` before the final norm (up to 4.57: after it), so
+the last entry is replaced by ``last_hidden_state``, which never changed its meaning.
+
+Offers
+------
+LAYER_CONVENTION, frozen_pass, own_frames, torch_provenance, first_line.
+"""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from numpy.typing import NDArray
+
+from ravfeat.encoders.base import Prepared
+from ravfeat.errors import EncoderError
+
+__all__ = ["LAYER_CONVENTION", "first_line", "frozen_pass", "own_frames", "torch_provenance"]
+
+LAYER_CONVENTION = "hidden_states[:-1] + last_hidden_state/1"
+
+
+@contextmanager
+def frozen_pass() -> Iterator[None]:
+    """Run a model without gradients and in full float32; memory that runs out is a MemoryError."""
+    # On GPUs convolutions would round their input to TF32 by default.
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.inference_mode(), warnings.catch_warnings():
+            # WavLM's attention in transformers gives torch masks of two types; the sum is the same.
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
+            yield
+    except RuntimeError as error:
+        # torch has its own error for GPUs, and on the CPU only a text.
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise MemoryError(first_line(error)) from error
+        raise
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def own_frames(output: Any, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    """Take each clip's own frames of all layers out of a model's output.
+
+    Parameters
+    ----------
+    output : transformers.utils.ModelOutput
+        With ``hidden_states`` and ``last_hidden_state``, each of shape (B, T, D).
+    batch : sequence of Prepared
+
+    Returns
+    -------
+    list of ndarray of shape (T, L, D), float32
+
+    Raises
+    ------
+    EncoderError
+        Where the model gave fewer frames than its own arithmetic says.
+    """
+    layers = (*output.hidden_states[:-1], output.last_hidden_state)
+    given = min(layer.shape[1] for layer in layers)
+    if given < (wanted := max(clip.n_frames for clip in batch)):
+        raise EncoderError(f"the encoder gave {given} frames where {wanted} were expected; its family is not supported")
+    results = []
+    for row, clip in enumerate(batch):
+        own = torch.stack([layer[row, : clip.n_frames] for layer in layers])  # (L, T, D)
+        results.append(own.float().cpu().numpy().transpose(1, 0, 2))
+    return results
+
+
+def torch_provenance(device: torch.device) -> dict[str, Any]:
+    """Versions and device; TF32 is never used, see `frozen_pass`."""
+    about: dict[str, Any] = {
+        "device": str(device),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "tf32": False,
+    }
+    if device.type == "cuda":
+        about["gpu"] = torch.cuda.get_device_name(device)
+        about["cuda"] = torch.version.cuda
+    return about
+
+
+def first_line(error: BaseException) -> str:
+    """First line of an error's text, or its kind where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

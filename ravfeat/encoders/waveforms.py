@@ -1,0 +1,127 @@
+"""Encoders that read the waveform: WavLM, HuBERT, wav2vec 2.0, UniSpeech, data2vec-audio and their kin.
+
+Offers
+------
+WaveformEncoder.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_frames, torch_provenance
+from ravfeat.errors import ClipError
+from ravfeat.media import RESAMPLING, Waveform, resample
+
+__all__ = ["WaveformEncoder"]
+
+_MASKED_FAMILIES = frozenset({"wavlm", "hubert", "wav2vec2", "unispeech", "unispeech-sat"})
+"""Families whose attention mask keeps padding out of everything after the convolutions. In others it
+leaks: data2vec-audio stacks several positional convolutions, conformers convolve in every block."""
+
+
+class WaveformEncoder:
+    """A frozen encoder with a stack of convolutions in front of its blocks.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        In evaluation mode, float32.
+    name, weights : str
+        For the spec.
+    normalise : bool
+        Whether each clip is brought to zero mean and unit variance before padding.
+    sample_rate_hz : int
+    """
+
+    def __init__(self, model: Any, *, name: str, weights: str, normalise: bool, sample_rate_hz: int) -> None:
+        self._model = model
+        self._normalise = normalise
+        self._rate = sample_rate_hz
+        config = model.config
+        self._hop: int = math.prod(config.conv_stride)
+        self._field: int = _receptive_field(config.conv_kernel, config.conv_stride)
+        self.batching: Batching = "padded" if _padding_is_exact(config) else "equal"
+        step = "zero mean, unit variance per clip/1" if normalise else "samples as they are/1"
+        self.spec = EncoderSpec(
+            name=name,
+            stream="audio",
+            weights=weights,
+            layer_convention=LAYER_CONVENTION,
+            preprocessing=(RESAMPLING, f"{sample_rate_hz} Hz", step),
+            n_layers=config.num_hidden_layers + 1,
+            dim=config.hidden_size,
+            frame_rate_hz=sample_rate_hz / self._hop,
+        )
+
+    def prepare(self, waveform: Waveform) -> Prepared:
+        """Resample and normalise one clip."""
+        samples = resample(waveform, self._rate)
+        if len(samples) < self._field:
+            raise ClipError(
+                f"too short: {len(samples)} samples at {self._rate} Hz, {self.spec.name} needs at least {self._field}"
+            )
+        if self._normalise:
+            samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+        n_frames = int(self._model._get_feat_extract_output_lengths(torch.tensor(len(samples))))
+        return Prepared(samples.astype(np.float32, copy=False), n_frames)
+
+    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        """Encode clips; those that cannot share a batch exactly are split by length."""
+        if self.batching == "padded":
+            return self._encode_padded(batch)
+        results: dict[int, NDArray[np.float32]] = {}
+        by_length: dict[int, list[int]] = {}
+        for position, clip in enumerate(batch):
+            by_length.setdefault(len(clip.values), []).append(position)
+        for positions in by_length.values():
+            states = self._encode_padded([batch[position] for position in positions])
+            results |= dict(zip(positions, states, strict=True))
+        return [results[position] for position in range(len(batch))]
+
+    def _encode_padded(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        longest = max(len(clip.values) for clip in batch)
+        values = torch.zeros(len(batch), longest)
+        mask = torch.zeros(len(batch), longest, dtype=torch.long)
+        for row, clip in enumerate(batch):
+            values[row, : len(clip.values)] = torch.from_numpy(clip.values)
+            mask[row, : len(clip.values)] = 1
+        device = self._model.device
+        padded = any(len(clip.values) < longest for clip in batch)
+        with frozen_pass():
+            output = self._model(
+                values.to(device),
+                attention_mask=mask.to(device) if padded else None,
+                output_hidden_states=True,
+            )
+            return own_frames(output, batch)
+
+    def times_s(self, n_frames: int) -> NDArray[np.float64]:
+        """Centres of the convolutions' receptive fields."""
+        return (np.arange(n_frames) * self._hop + self._field / 2) / self._rate
+
+    def provenance(self) -> dict[str, Any]:
+        """Versions, device and matrix-product precision."""
+        return torch_provenance(self._model.device)
+
+
+def _padding_is_exact(config: Any) -> bool:
+    # A group norm in the first convolution runs over time, so padding changes every frame; a batch norm
+    # before the positional convolution turns the zeros of the padding into something else.
+    return (
+        config.model_type in _MASKED_FAMILIES
+        and config.feat_extract_norm == "layer"
+        and not getattr(config, "conv_pos_batch_norm", False)
+    )
+
+
+def _receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
+    field, hop = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field, hop = field + (kernel - 1) * hop, hop * stride
+    return field

@@ -1,0 +1,106 @@
+"""Whisper's encoder, which reads log-mel energies of 30 seconds.
+
+Offers
+------
+WhisperEncoder.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_frames, torch_provenance
+from ravfeat.errors import ClipError
+from ravfeat.media import RESAMPLING, Waveform, resample
+
+__all__ = ["WhisperEncoder"]
+
+
+class WhisperEncoder:
+    """Log-mel of the clip padded to 30 s, of which the clip's own frames are kept.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A Whisper encoder in evaluation mode, float32.
+    extractor : transformers.WhisperFeatureExtractor
+    name, weights : str
+        For the spec.
+    """
+
+    batching: Batching = "fixed"
+
+    def __init__(self, model: Any, extractor: Any, *, name: str, weights: str) -> None:
+        self._model = model
+        self._extractor = extractor
+        self._rate = int(extractor.sampling_rate)
+        self._limit = int(extractor.n_samples)
+        self._mel_frames = int(extractor.nb_max_frames)
+        self._frames = int(model.config.max_source_positions)
+        self._frame_rate = self._frames / (self._limit / self._rate)
+        self.spec = EncoderSpec(
+            name=name,
+            stream="audio",
+            weights=weights,
+            layer_convention=LAYER_CONVENTION,
+            preprocessing=(
+                RESAMPLING,
+                f"{self._rate} Hz",
+                f"whisper log-mel: {extractor.feature_size} bands, fft {extractor.n_fft},"
+                f" hop {extractor.hop_length}, padded to {self._limit} samples/1",
+                "first ceil(seconds * frame rate) frames/1",
+            ),
+            n_layers=model.config.encoder_layers + 1,
+            dim=model.config.d_model,
+            frame_rate_hz=self._frame_rate,
+        )
+
+    def prepare(self, waveform: Waveform) -> Prepared:
+        """Resample and compute the log-mel input, exactly as the library does for 30 s."""
+        samples = resample(waveform, self._rate)
+        if len(samples) > self._limit:
+            raise ClipError(
+                f"too long: {len(samples) / self._rate:.1f} s, {self.spec.name} reads"
+                f" {self._limit / self._rate:.0f} s at most; split the clip"
+            )
+        if len(samples) < self._extractor.n_fft:
+            raise ClipError(
+                f"too short: {len(samples)} samples at {self._rate} Hz, {self.spec.name} needs at least"
+                f" {self._extractor.n_fft}"
+            )
+        # In whole numbers: 0.14 s times 50 is a little more than 7 in floating point.
+        n_frames = -(-len(samples) * self._frames // self._limit)
+        return Prepared(self._log_mel(samples), n_frames)
+
+    def _log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        # The 30 s are mostly zeros. Windows that see only zeros all give the same column, so it is
+        # computed once, behind enough zeros that no window of the clip is cut short.
+        hop, window = self._extractor.hop_length, self._extractor.n_fft
+        needed = min(self._limit, -(-(len(samples) + 3 * window) // hop) * hop)
+        padded = np.zeros(needed, dtype=np.float32)
+        padded[: len(samples)] = samples
+        mel = self._extractor(
+            padded, sampling_rate=self._rate, padding="longest", truncation=False, return_tensors="np"
+        ).input_features[0]
+        full = np.empty((mel.shape[0], self._mel_frames), dtype=np.float32)
+        full[:, : mel.shape[1]] = mel[:, : self._mel_frames]
+        full[:, mel.shape[1] :] = mel[:, -1:]
+        return full
+
+    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        """Encode clips; every input has the same size, so a batch is exact."""
+        values = torch.from_numpy(np.stack([clip.values for clip in batch])).to(self._model.device)
+        with frozen_pass():
+            return own_frames(self._model(values, output_hidden_states=True), batch)
+
+    def times_s(self, n_frames: int) -> NDArray[np.float64]:
+        """Centres of the frames' windows: the log-mel windows are centred, so frame 0 looks at 0 s."""
+        return np.arange(n_frames) / self._frame_rate
+
+    def provenance(self) -> dict[str, Any]:
+        """Versions, device and matrix-product precision."""
+        return torch_provenance(self._model.device)

@@ -1,0 +1,106 @@
+"""Who chooses: a protocol's validation rows, or inner folds over all non-test rows.
+
+Neither function is given a chance to look at a test row: what they hand to a head are training
+and validation rows only.
+
+Offers
+------
+Trained, by_validation, nested.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.folds import Fold
+from ravfeat.heads.base import ClipFeatures, Head, Job, Model
+
+__all__ = ["InnerFolds", "Trained", "by_validation", "nested"]
+
+Rows = NDArray[np.int64]
+InnerFolds = Mapping[int, Sequence[tuple[Rows, Rows]]]
+"""(train, val) of every inner fold, by the number of the outer fold."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One trained head and its validation rows.
+
+    Attributes
+    ----------
+    fold : Fold
+    seed : int
+    model : Model
+    val_rows : ndarray of int64
+        Sorted.
+    val_logits : ndarray of shape (len(val_rows), K), float32
+        Said by a model that did not learn from the row.
+    """
+
+    fold: Fold
+    seed: int
+    model: Model
+    val_rows: Rows
+    val_logits: NDArray[np.float32]
+
+
+def by_validation(
+    head: Head, features: ClipFeatures, y: Rows, n_classes: int, tasks: Sequence[tuple[Fold, int]]
+) -> list[Trained]:
+    """Choose on the validation rows of every fold, train on its training rows.
+
+    Parameters
+    ----------
+    head : Head
+    features : ClipFeatures
+    y : ndarray of shape (N,), int64
+    n_classes : int
+    tasks : sequence of (Fold, seed)
+    """
+    jobs = [Job(fold.train, fold.val, seed) for fold, seed in tasks]
+    sweeps = head.sweep(features, y, n_classes, jobs)
+    picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
+    chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
+    models = head.fit(features, y, n_classes, jobs, chosen)
+    return [
+        Trained(fold, seed, model, fold.val, model.logits(features, fold.val))
+        for (fold, seed), model in zip(tasks, models, strict=True)
+    ]
+
+
+def nested(
+    head: Head,
+    features: ClipFeatures,
+    y: Rows,
+    n_classes: int,
+    tasks: Sequence[tuple[Fold, int]],
+    inner: InnerFolds,
+) -> list[Trained]:
+    """Choose on inner folds, train on all non-test rows; validation rows are those of the inner folds.
+
+    Parameters
+    ----------
+    head, features, y, n_classes, tasks
+        As for `by_validation`.
+    inner : mapping of int to sequence of (train, val)
+    """
+    jobs = [[Job(train, val, seed) for train, val in inner[fold.number]] for fold, seed in tasks]
+    sweeps = iter(head.sweep(features, y, n_classes, [job for own in jobs for job in own]))
+    chosen, outside = [], []
+    for own in jobs:
+        mine = [next(sweeps) for _ in own]
+        pick = head.choose(mine, [y[job.val] for job in own])
+        chosen.append(mine[0].candidates[pick])
+        # Every non-test clip was left out once: its row is what a head says that never saw its actor.
+        rows = np.concatenate([job.val for job in own])
+        logits = np.concatenate([sweep.logits[pick] for sweep in mine])
+        order = np.argsort(rows)
+        outside.append((rows[order], logits[order]))
+    finals = [Job(rows, np.zeros(0, dtype=np.int64), seed) for (rows, _), (_, seed) in zip(outside, tasks, strict=True)]
+    models = head.fit(features, y, n_classes, finals, chosen)
+    return [
+        Trained(fold, seed, model, rows, logits)
+        for (fold, seed), model, (rows, logits) in zip(tasks, models, outside, strict=True)
+    ]

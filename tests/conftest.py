@@ -1,0 +1,99 @@
+"""What many tests share: a tiny generated corpus, its cache, the command line, the real data."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ravfeat.cache import writer
+from ravfeat.corpora.ravdess import scan_ravdess
+from ravfeat.corpora.synth import generate
+from ravfeat.encoders.logmel import LogMelEncoder
+from ravfeat.extract import Extraction, run_extraction
+from ravfeat.manifest import Manifest
+
+SHARD_CLIPS = 4
+N_CLIPS = 22  # five full shards and a short one
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Generated clips of two actors and their manifest."""
+
+    root: Path
+    manifest: Manifest
+
+    def extraction(self, **changes: object) -> Extraction:
+        return Extraction(**({"manifest": self.manifest, "root": self.root, "encoder": LogMelEncoder()} | changes))
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 60 generated clips of two actors, not to be changed."""
+    folder = tmp_path_factory.mktemp("generated") / "synth"
+    generate(folder, actors=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def corpus(generated: Path) -> Corpus:
+    """A few clips of both actors."""
+    whole = scan_ravdess(generated, corpus="synth", synthetic=True)
+    return Corpus(generated, whole.with_clips(whole.clips[i * len(whole) // N_CLIPS] for i in range(N_CLIPS)))
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards of four clips."""
+    monkeypatch.setattr(writer, "MAX_SHARD_CLIPS", SHARD_CLIPS)
+
+
+@pytest.fixture(scope="session")
+def whole_cache(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of six shards, not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "MAX_SHARD_CLIPS", SHARD_CLIPS)
+        return run_extraction(corpus.extraction(), tmp_path_factory.mktemp("whole")).path
+
+
+@pytest.fixture
+def cache_copy(whole_cache: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may spoil."""
+    return Path(shutil.copytree(whole_cache, tmp_path / "cache" / "synth" / whole_cache.name))
+
+
+Ravfeat = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def command_line(arguments: Sequence[object], *, before: str = "") -> list[str]:
+    """The real command, after a line of Python where a test needs small shards or a slow encoder."""
+    code = f"{before}\nfrom ravfeat.cli import main\nmain()"
+    return [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+
+
+@pytest.fixture(scope="session")
+def ravfeat() -> Ravfeat:
+    """Run the real command line in a process of its own."""
+
+    def run(*arguments: object, before: str = "", **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]
+            command_line(arguments, before=before), capture_output=True, text=True, timeout=120, check=False, **options
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the real data, where the environment names one."""
+    folder = os.environ.get("RAVFEAT_SHARED", "")
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    if os.environ.get("RAVFEAT_REQUIRE_SHARED") == "1":
+        pytest.fail(f"RAVFEAT_REQUIRE_SHARED is 1 and RAVFEAT_SHARED ('{folder}') names no folder")
+    pytest.skip("RAVFEAT_SHARED names no folder with the real data")

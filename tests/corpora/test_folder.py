@@ -1,0 +1,108 @@
+"""Corpora that people describe in a table."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+
+from ravfeat.corpora import data_root, load_corpus
+from ravfeat.corpora.folder import read_folder_corpus
+from ravfeat.errors import CorpusError
+
+
+def table(folder: Path, text: str, name: str = "mine.csv") -> Path:
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_every_column_finds_its_place(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "path,actor,label,performance,gender,clip_id,note\n"
+        "wav/a.wav,01,sad,take1,F,first,x\n"
+        "wav/b.wav,anna,happy,take2,man,second,y\n",
+    )
+    (tmp_path / "wav").mkdir()
+    soundfile.write(tmp_path / "wav/a.wav", np.ones(800), 16_000)
+    manifest = read_folder_corpus(path)
+    assert (manifest.corpus, manifest.classes, manifest.synthetic) == ("mine", ("happy", "sad"), False)
+    first, second = manifest.clips
+    assert (first.clip_id, first.performance_id, first.actor, first.gender) == ("first", "take1", "mine:01", "female")
+    assert (first.path, first.duration_s) == ("wav/a.wav", 0.05)
+    assert (second.actor, second.gender, second.label) == ("mine:anna", "male", "happy")
+    assert np.isnan(second.duration_s)  # not there; decoding will say so
+    assert data_root("folder", path) == tmp_path
+
+
+def test_what_is_left_out_has_sensible_values(tmp_path: Path) -> None:
+    manifest = load_corpus("folder", table(tmp_path, "path,actor,label\nx\\y.b.wav,1,sad\n"), name="crema-d")
+    (clip,) = manifest.clips
+    assert (clip.clip_id, clip.performance_id, clip.path) == ("x/y.b", "x/y.b", "x/y.b.wav")
+    assert (clip.actor, clip.gender) == ("crema-d:1", "")
+
+
+def test_parquet_reads_like_csv_and_nothing_is_nothing(tmp_path: Path) -> None:
+    columns = {"path": ["a.wav"], "actor": [7], "label": ["sad"], "gender": [None], "performance": [float("nan")]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    (clip,) = read_folder_corpus(tmp_path / "t.parquet").clips
+    assert (clip.actor, clip.gender, clip.performance_id) == ("t:7", "", "a")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.wav,,sad,", r"row 2: 'actor' is empty"),
+        ("a.wav,1,,", r"row 2: 'label' is empty"),
+        (",1,sad,", r"row 2: 'path' is empty"),
+        ("a.wav,1,sad,unknown", r"row 2: gender is 'unknown'; expected male, female or empty"),
+        ("/data/a.wav,1,sad,", r"row 2: path is '/data/a.wav'; expected a file's path relative"),
+        (".,1,sad,", r"row 2: path is '\.'; expected a file's path"),
+        ("x/..,1,sad,", r"row 2: path is 'x/\.\.'; expected a file's path"),
+    ],
+)
+def test_a_bad_row_is_refused_by_its_number(tmp_path: Path, row: str, message: str) -> None:
+    path = table(tmp_path, f"path,actor,label,gender\n{row}\n")
+    with pytest.raises(CorpusError, match=message):
+        read_folder_corpus(path)
+
+
+def test_an_actor_that_is_not_a_number_in_parquet_is_missing(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"path": ["a.wav"], "actor": [float("nan")], "label": ["sad"]}), tmp_path / "t.parquet")
+    with pytest.raises(CorpusError, match="'actor' is empty"):
+        read_folder_corpus(tmp_path / "t.parquet")
+
+
+def test_two_rows_with_one_id_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"two clips with one id: 'a' is a\.\w+ and a\.\w+;.*'clip_id' column"):
+        read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\na.flac,1,sad\n"))
+
+
+def test_a_table_without_the_columns_says_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r"lacks the columns \['path', 'label'\].*got \['file', 'actor'\]"):
+        read_folder_corpus(table(tmp_path, "file,actor\na.wav,1\n"))
+    with pytest.raises(CorpusError, match="has no rows"):
+        read_folder_corpus(table(tmp_path, "path,actor,label\n"))
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "two words", ""])
+def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CorpusError, match="cannot be a corpus's name"):
+        read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n"), name=name)
+
+
+def test_the_name_of_the_generated_corpus_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="'synth' is the name of the generated corpus"):
+        read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n"), name="synth")
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "corpus"),
+    [("My Corpus (v2)", "manifest.csv", "My-Corpus-v2-"), ("x", "crema d.csv", "crema-d"), (".x", "clips.csv", "x")],
+)
+def test_a_name_taken_from_the_disk_is_made_to_fit(tmp_path: Path, folder: str, file: str, corpus: str) -> None:
+    path = table(tmp_path / folder, "path,actor,label\na.wav,1,sad\n", file)
+    assert read_folder_corpus(path).corpus == corpus

@@ -1,0 +1,220 @@
+"""Digests of weights, and weights from a hub that is a server on this machine."""
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from ravfeat.encoders.registry import load_encoder
+from ravfeat.encoders.weights import open_weights
+
+STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
+REVISION = "c0ffee" * 6 + "c0de"
+REPOSITORY = "somebody/tiny-wavlm"
+
+
+def edit_config(folder: Path, **changes: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes), encoding="utf-8")
+
+
+# --- the digest
+
+
+def test_the_digest_survives_loading_and_saving_under_another_name(save_tiny, tmp_path) -> None:
+    folder = save_tiny("WavLM", **STABLE)
+    transformers.AutoModel.from_pretrained(folder).save_pretrained(tmp_path / "elsewhere")
+    assert open_weights(tmp_path / "elsewhere").digest == open_weights(folder).digest
+
+
+def test_the_digest_changes_with_one_weight(save_tiny) -> None:
+    folder = save_tiny("WavLM", **STABLE)
+    before = open_weights(folder).digest
+    weights = load_file(folder / "model.safetensors")
+    weights["encoder.layer_norm.weight"][3] += 1e-6
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert open_weights(folder).digest != before
+
+
+def test_the_digest_changes_with_a_setting_that_changes_the_features(save_tiny) -> None:
+    folder = save_tiny("WavLM", **STABLE)
+    before = open_weights(folder).digest
+    edit_config(folder, layer_norm_eps=1e-3)
+    assert open_weights(folder).digest != before
+
+
+def test_the_digest_ignores_versions_names_and_how_weights_were_stored(save_tiny) -> None:
+    folder = save_tiny("WavLM", **STABLE)
+    before = open_weights(folder).digest
+    edit_config(
+        folder, transformers_version="4.40.0", _name_or_path="/home/somebody/wavlm", torch_dtype="float32",
+        architectures=["WavLMForCTC"],
+    )  # fmt: skip
+    assert open_weights(folder).digest == before
+
+
+def test_safetensors_are_taken_where_both_kinds_of_weights_are_there(save_tiny) -> None:
+    folder = save_tiny("WavLM", **STABLE)
+    torch.save({}, folder / "pytorch_model.bin")
+    (folder / "model.fp32-index.h5").write_bytes(b"")
+    assert [path.name for path in open_weights(folder).files] == ["model.safetensors"]
+
+
+def test_weights_in_several_files_load_and_are_all_part_of_the_digest(make_tiny, tmp_path) -> None:
+    make_tiny("WavLM", **STABLE).save_pretrained(tmp_path / "split", max_shard_size="100KB")
+    folder = open_weights(tmp_path / "split")
+    assert len(folder.files) > 1
+    assert load_encoder(str(tmp_path / "split"), "cpu").spec.n_layers == 3
+    before = folder.digest
+    changed = load_file(folder.files[-1])
+    next(iter(changed.values())).add_(1e-6)
+    save_file(changed, folder.files[-1], metadata={"format": "pt"})
+    assert open_weights(tmp_path / "split").digest != before
+
+
+# --- the hub
+
+
+@dataclass
+class Hub:
+    """What a hub needs to answer for one repository at one revision."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def fetched(self) -> set[str]:
+        return {line.rpartition("/")[2] for line in self.asked if line.startswith("GET") and "/resolve/" in line}
+
+
+class HubHandler(http.server.BaseHTTPRequestHandler):
+    hub: Hub
+
+    def do_HEAD(self) -> None:
+        self.answer(send=False)
+
+    def do_GET(self) -> None:
+        self.answer(send=True)
+
+    def answer(self, *, send: bool) -> None:
+        path = self.path.partition("?")[0]
+        self.hub.asked.append(f"{self.command} {path}")
+        name = path.removeprefix(f"/{REPOSITORY}/resolve/{REVISION}/")
+        if path == f"/api/models/{REPOSITORY}/tree/{REVISION}":
+            tree = [
+                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
+                for name, data in self.hub.files.items()
+            ]
+            self.reply(json.dumps(tree).encode(), {"Content-Type": "application/json"}, send=send)
+        elif name in self.hub.files:
+            data = self.hub.files[name]
+            headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": REVISION}
+            self.reply(data, headers, send=send)
+        else:
+            self.send_error(404)
+
+    def reply(self, body: bytes, headers: dict[str, str], *, send: bool) -> None:
+        self.send_response(200)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if send:
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+@pytest.fixture
+def hub(save_tiny) -> Iterator[Hub]:
+    folder = save_tiny("WavLM", name="on-the-hub", **STABLE)
+    transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
+    state = Hub({path.name: path.read_bytes() for path in folder.iterdir()})
+    state.files |= {"README.md": b"# tiny", "flax_model.msgpack": b"large", "model.fp16.safetensors": b"half"}
+    handler = type("BoundHandler", (HubHandler,), {"hub": state})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        state.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield state
+        server.shutdown()
+        thread.join()
+
+
+def fetch(home: Path, url: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own: the hub's client reads its settings when it is imported."""
+    script = (
+        "import sys\n"
+        "from ravfeat.encoders.weights import fetch_weights\n"
+        "from ravfeat.errors import EncoderError\n"
+        "try:\n"
+        f"    print(fetch_weights({REPOSITORY!r}, {REVISION!r}).path)\n"
+        "except EncoderError as error:\n"
+        "    sys.exit(str(error))\n"
+    )
+    own = {"HF_HOME": str(home), "HF_ENDPOINT": url, "no_proxy": "*", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    return subprocess.run(
+        [sys.executable, "-c", script], env=kept | own | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_an_encoder_is_fetched_once_at_its_revision_and_only_what_is_needed(hub, tmp_path) -> None:
+    first = fetch(tmp_path / "home", hub.url)
+    assert first.returncode == 0, first.stderr
+    folder = Path(first.stdout.strip())
+    assert folder.name == REVISION
+    assert {path.name for path in folder.iterdir()} == {"config.json", "preprocessor_config.json", "model.safetensors"}
+    assert hub.fetched == {"config.json", "preprocessor_config.json", "model.safetensors"}
+    encoder = load_encoder(str(folder), "cpu")
+    assert "samples as they are/1" in encoder.spec.preprocessing
+    # Again, with nobody listening at another address, and then without any network.
+    nobody = "http://127.0.0.1:9"
+    again = fetch(tmp_path / "home", nobody)
+    assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
+    offline = fetch(tmp_path / "home", nobody, HF_HUB_OFFLINE="1")
+    assert (offline.returncode, offline.stdout) == (0, first.stdout), offline.stderr
+
+
+def test_pytorch_weights_are_fetched_where_there_are_no_others(hub, tmp_path) -> None:
+    hub.files["pytorch_model.bin"] = b"any bytes"
+    del hub.files["model.safetensors"]
+    done = fetch(tmp_path / "home", hub.url)
+    assert done.returncode == 0, done.stderr
+    assert hub.fetched == {"config.json", "preprocessor_config.json", "pytorch_model.bin"}
+    assert [path.name for path in open_weights(Path(done.stdout.strip())).files] == ["pytorch_model.bin"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({"HF_HUB_OFFLINE": "1"}, id="offline"),
+        pytest.param({}, id="unreachable", marks=pytest.mark.slow),  # the client tries again for half a minute
+    ],
+)
+def test_without_a_hub_and_a_copy_the_user_is_told_how_to_bring_one(tmp_path, environment) -> None:
+    done = fetch(tmp_path / "home", "http://127.0.0.1:9", **environment)
+    assert done.returncode == 1
+    line = done.stderr.strip().splitlines()[-1]
+    assert "neither on this machine nor reachable on the Hugging Face hub" in line
+    assert f"hf download {REPOSITORY} --revision {REVISION} --local-dir FOLDER" in line
+
+
+def test_a_repository_that_is_not_there_is_refused(hub, tmp_path) -> None:
+    hub.files.clear()
+    done = fetch(tmp_path / "home", hub.url)
+    assert done.returncode == 1
+    assert "has no config.json" in done.stderr

@@ -1,0 +1,208 @@
+"""The real command, killed, interrupted, doubled and starved; what is left is always a cache that can go on."""
+
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ravfeat.cache import open_cache, verify_cache
+from ravfeat.corpora.ravdess import scan_ravdess
+from ravfeat.encoders.logmel import LogMelEncoder
+from ravfeat.extract import Extraction, run_extraction
+
+SMALL = "import ravfeat.cache.writer as w; w.MAX_SHARD_CLIPS = 2\n"
+SLOW = (
+    SMALL
+    + """
+import time
+from ravfeat.encoders.logmel import LogMelEncoder as E
+encode = E.encode
+def slow(self, batch):
+    time.sleep(0.02 * len(batch))
+    return encode(self, batch)
+E.encode = slow
+"""
+)
+DIE_AT = (
+    SMALL.replace("= 2", "= 8")
+    + """
+import os, signal
+flush, calls = os.fsync, []
+def fsync(handle):
+    flush(handle)
+    calls.append(handle)
+    if len(calls) == {}:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = fsync
+"""
+)
+
+
+@contextmanager
+def started(clips: Path, out: Path, *options: object, before: str = SLOW) -> Iterator[subprocess.Popen[str]]:
+    code = f"{before}\nfrom ravfeat.cli import main\nmain()"
+    command = ["extract", "--data", clips, "--encoder", "logmel", "--device", "cpu", "--out", out, *options]
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, *map(str, command)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while len(list(out.rglob("shard-*.h5"))) < count:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "the extraction was over too soon for this test"
+        time.sleep(0.001)
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def uninterrupted(clips: Path, tmp_path: Path, contents: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    monkeypatch.setattr("ravfeat.cache.writer.MAX_SHARD_CLIPS", 2)
+    work = Extraction(scan_ravdess(clips), clips, LogMelEncoder())
+    return dict(contents(run_extraction(work, tmp_path / "uninterrupted").path))
+
+
+def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
+    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any
+) -> None:
+    rng, out = random.Random(time.time_ns()), tmp_path / "out"
+    before: dict[str, Any] = {}
+    for _ in range(5):
+        with started(clips, out) as process:
+            wait_for_shards(out, len(before) + 1, process)
+            time.sleep(rng.uniform(0, 0.05))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        (folder,) = out.glob("ravdess/*")
+        now = stamps(folder)
+        assert {name: now[name] for name in before} == before  # what was done was not done again
+        before = now
+    assert 5 <= len(before) < 11
+    with started(clips, out) as process:
+        code, printed, errors = end(process)
+    assert (code, errors) == (0, "")
+    assert f"{11 - len(before)} shards written" in printed
+    assert {name: stamps(folder)[name] for name in before} == before
+    assert contents(folder) == uninterrupted
+    assert verify_cache(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "moment"),
+    [
+        (1, "manifest under its temporary name"),
+        (3, "identity under its temporary name"),
+        (5, "first shard under its temporary name"),
+        (6, "first shard renamed"),
+        (7, "second shard under its temporary name"),
+        (11, "index under its temporary name"),
+        (12, "index renamed, sums not yet"),
+        (13, "sums under their temporary name"),
+    ],
+)
+def test_killed_at_each_step_of_writing_it_goes_on(
+    clips: Path, tmp_path: Path, contents: Any, call: int, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ravfeat.cache.writer.MAX_SHARD_CLIPS", 8)
+    work = Extraction(scan_ravdess(clips), clips, LogMelEncoder())
+    whole = contents(run_extraction(work, tmp_path / "whole").path)
+    with started(clips, tmp_path / "out", before=DIE_AT.format(call)) as process:
+        assert end(process)[0] == -signal.SIGKILL
+    (folder,) = (tmp_path / "out").glob("ravdess/*")
+    assert bool(list(folder.glob(".*.tmp"))) == ("temporary" in moment)
+    result = run_extraction(work, tmp_path / "out")
+    assert contents(result.path) == whole
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_keeps_what_was_finished(
+    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int
+) -> None:
+    out = tmp_path / "out"
+    with started(clips, out) as process:
+        wait_for_shards(out, 3, process)
+        process.send_signal(number)
+        code, _, errors = end(process)
+    assert "Traceback" not in errors
+    (folder,) = out.glob("ravdess/*")
+    if number == signal.SIGINT:
+        assert code == 1
+        assert errors.strip().startswith("ravfeat: interrupted; ")
+        assert len(errors.strip().splitlines()) == 1
+        cache = open_cache(folder)  # its index is right
+        assert 6 <= len(cache) < 22
+        assert {problem.where for problem in verify_cache(folder)} == set(cache.missing)
+    before = stamps(folder)
+    with started(clips, out) as process:
+        assert end(process)[0] == 0
+    assert {name: stamps(folder)[name] for name in before} == before
+    assert contents(folder) == uninterrupted
+
+
+def test_two_processes_fill_one_cache(
+    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
+) -> None:
+    out = tmp_path / "new" / "out"
+    with (
+        started(clips, out, "--shard-index", 0, "--num-shards", 2) as first,
+        started(clips, out, "--shard-index", 1, "--num-shards", 2) as second,
+    ):
+        ends = [end(first), end(second)]
+    assert [code for code, _, _ in ends] == [0, 0], ends
+    assert "6 shards written" in ends[0][1]
+    assert "5 shards written" in ends[1][1]
+    (folder,) = out.glob("ravdess/*")
+    assert contents(folder) == uninterrupted
+
+
+def test_a_second_writer_is_refused_and_the_first_goes_on(
+    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
+) -> None:
+    out = tmp_path / "out"
+    with started(clips, out, before=SLOW.replace("0.02", "0.15")) as first:
+        wait_for_shards(out, 1, first)
+        with started(clips, out, before=SMALL) as second:
+            code, _, errors = end(second)
+        assert code == 1
+        assert "another process is writing shard-00000.h5" in errors
+        assert "--shard-index I --num-shards N" in errors
+        assert len(errors.splitlines()) == 1
+        assert end(first)[0] == 0
+    (folder,) = out.glob("ravdess/*")
+    assert contents(folder) == uninterrupted
+
+
+def test_a_file_that_may_not_grow_is_one_message_and_nothing_is_lost(clips: Path, tmp_path: Path, ravfeat: Any) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    arguments = ("extract", "--data", clips, "--encoder", "logmel", "--out", tmp_path / "out")
+    done = ravfeat(*arguments, before=SMALL.replace("= 2", "= 1"), preexec_fn=limit)
+    assert done.returncode == 0  # a shard of one clip is small enough
+    done = ravfeat(*arguments, "--dtype", "float32", preexec_fn=limit)
+    assert done.returncode == 1
+    assert "shard-00000.h5 cannot be written (File too large)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.tmp"))

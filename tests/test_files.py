@@ -1,0 +1,62 @@
+"""Files that are whole or not there."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from ravfeat.files import canonical_json, replace_file, sha256_of
+
+
+def test_a_replaced_file_holds_the_new_bytes_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    replace_file(path, b"old")
+    replace_file(path, b"newer")
+    assert path.read_bytes() == b"newer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_where_the_disk_is_full_the_old_bytes_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    path = tmp_path / "x.bin"
+    replace_file(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), full)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "x.bin", []
+    flush = os.fsync
+
+    def watch(handle: int) -> None:
+        seen.append((path.exists(), os.fstat(handle).st_size))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    replace_file(path, b"12345")
+    assert seen[0] == (False, 5)
+    assert len(seen) == 2  # then the folder, for the rename
+    assert seen[1][0]
+
+
+def test_digests_are_those_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_equal_values_have_one_text() -> None:
+    assert (
+        canonical_json({"b": [1, 2.5], "a": "é"})
+        == canonical_json({"a": "é", "b": [1, 2.5]})
+        == '{"a":"é","b":[1,2.5]}'
+    )
+    with pytest.raises(ValueError, match="JSON"):
+        canonical_json(float("nan"))

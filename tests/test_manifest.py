@@ -1,0 +1,108 @@
+"""The manifest: what it refuses, and that it survives the disk."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ravfeat.errors import CorpusError
+from ravfeat.manifest import Clip, Manifest, actor_number, parquet_bytes, parquet_table
+
+CLIP = Clip("b", "b", "c:1", "male", "sad", "b.wav", 1.5)
+OTHER = Clip("a", "p", "c:2", "", "calm", "x/a.wav")
+
+
+def manifest(*clips: Clip, corpus: str = "c") -> Manifest:
+    return Manifest(corpus, ("calm", "sad"), clips)
+
+
+def test_clips_are_sorted_by_id_whatever_their_order() -> None:
+    assert manifest(CLIP, OTHER) == manifest(OTHER, CLIP)
+    assert [clip.clip_id for clip in manifest(CLIP, OTHER)] == ["a", "b"]
+    assert manifest(CLIP, OTHER).actors == ("c:1", "c:2")
+
+
+def test_two_clips_with_one_id_are_refused_with_both_paths() -> None:
+    with pytest.raises(CorpusError, match=r"two clips with one id: 'b' is b\.wav and other\.wav"):
+        manifest(CLIP, replace(CLIP, path="other.wav"))
+
+
+@pytest.mark.parametrize("actor", ["", "c:", "c: "])
+def test_a_clip_without_actor_is_refused_by_name(actor: str) -> None:
+    with pytest.raises(CorpusError, match="clip 'b' has no actor"):
+        manifest(replace(CLIP, actor=actor))
+
+
+def test_a_label_outside_the_set_is_refused_with_the_set() -> None:
+    with pytest.raises(CorpusError, match=r"clip 'b' has label 'furious'; expected one of \['calm', 'sad'\]"):
+        manifest(replace(CLIP, label="furious"))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../up", "a/b", "my corpus", "a:b", ".hidden", "-x"])
+def test_a_name_that_cannot_be_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(CorpusError, match="cannot be a corpus's name"):
+        manifest(CLIP, corpus=name)
+
+
+@pytest.mark.parametrize("name", ["crema-d", "IEMOCAP_4.1", "größe"])
+def test_ordinary_names_are_taken(name: str) -> None:
+    assert manifest(CLIP, corpus=name).corpus == name
+
+
+def test_an_empty_corpus_is_refused() -> None:
+    with pytest.raises(CorpusError, match="has no clips"):
+        manifest()
+
+
+def test_a_manifest_survives_the_disk(tmp_path: Path) -> None:
+    before = Manifest("c", ("calm", "sad"), (CLIP, OTHER), synthetic=True)
+    before.write(tmp_path / "run=3.parquet")
+    after = Manifest.read(tmp_path / "run=3.parquet")
+    assert (after.corpus, after.classes, after.synthetic) == ("c", ("calm", "sad"), True)
+    assert after.clips[1] == CLIP
+    assert math.isnan(after.clips[0].duration_s)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.replace_schema_metadata({}), "is not a ravfeat manifest"),
+        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"{"}), "metadata cannot be read"),
+        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"[]"}), "metadata cannot be read"),
+        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"\xff"}), "metadata cannot be read"),
+        (lambda t: t.drop_columns(["actor"]), r"lacks the columns \['actor'\]"),
+        (lambda t: t.set_column(2, "actor", pa.array([None, "c:1"])), "empty cells"),
+    ],
+)
+def test_a_damaged_manifest_is_refused_by_name(tmp_path: Path, change: object, message: str) -> None:
+    table = manifest(CLIP, OTHER).table()
+    pq.write_table(change(table), tmp_path / "m.parquet")  # type: ignore[operator]
+    with pytest.raises(CorpusError, match=message) as caught:
+        Manifest.read(tmp_path / "m.parquet")
+    assert "m.parquet" in str(caught.value)
+
+
+def test_a_newer_manifest_asks_for_a_newer_library(tmp_path: Path) -> None:
+    table = manifest(CLIP).table()
+    about = json.loads(table.schema.metadata[b"ravfeat.manifest"]) | {"version": "2"}
+    pq.write_table(table.replace_schema_metadata({b"ravfeat.manifest": json.dumps(about)}), tmp_path / "m.parquet")
+    with pytest.raises(CorpusError, match="version 2, this ravfeat reads 1; install a newer"):
+        Manifest.read(tmp_path / "m.parquet")
+
+
+def test_parquet_pages_carry_checksums() -> None:
+    table = pa.table({"x": [f"{i:032d}" for i in range(1000)]})
+    data = bytearray(parquet_bytes(table))
+    assert parquet_table(bytes(data)).equals(table)
+    data[2000] ^= 1
+    with pytest.raises((OSError, pa.ArrowException)):
+        parquet_table(bytes(data))
+
+
+@pytest.mark.parametrize(("actor", "number"), [("ravdess:07", 7), ("c:1001", 1001), ("c:anna", None), ("c:a:3", 3)])
+def test_actor_numbers_are_read_from_the_end(actor: str, number: int | None) -> None:
+    assert actor_number(actor) == number

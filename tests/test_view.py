@@ -1,0 +1,97 @@
+"""From a cache to arrays."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ravfeat.cache import open_cache
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.errors import CacheError
+from ravfeat.heads.base import Reading
+from ravfeat.view import check_reading, load_features
+from tests.toycaches import Take, actors_and_emotions, build_cache
+
+
+@pytest.fixture(scope="module")
+def takes() -> list[Take]:
+    return actors_and_emotions(actors=3, repeats=2)
+
+
+@pytest.fixture
+def cache(takes, tmp_path, small_shards):
+    opened = open_cache(build_cache(tmp_path, takes))
+    assert len(opened.shards) == 6
+    return opened
+
+
+def one_store(tmp_path: Path, takes: list[Take], **recipe: object):
+    return open_cache(build_cache(tmp_path, takes, recipe=StoreRecipe(dtype="float32", **recipe)))
+
+
+def test_frames_come_in_the_order_asked_for_across_shards(cache, takes) -> None:
+    wanted = [takes[i] for i in (20, 3, 4, 0)]
+    features = load_features(cache, [take.clip_id for take in wanted], Reading())
+    np.testing.assert_array_equal(features.frames, np.concatenate([take.features for take in wanted]))
+    np.testing.assert_array_equal(np.diff(features.offsets), [len(take.features) for take in wanted])
+    assert (features.layers, features.statistics, features.window) == ((0, 1, 2), (), 1)
+
+
+def test_only_the_layers_asked_for_are_read(cache, takes) -> None:
+    features = load_features(cache, [takes[5].clip_id], Reading(), layers=(2, 0))
+    np.testing.assert_array_equal(features.frames, takes[5].features[:, [2, 0]])
+    assert features.layers == (2, 0)
+
+
+def test_frames_are_averaged_in_windows_of_one_clip_only(cache, takes) -> None:
+    features = load_features(cache, [takes[0].clip_id, takes[9].clip_id], Reading(window=4))
+    expected = [
+        part.mean(0) for take in (takes[0], takes[9]) for part in (take.features[:4], take.features[4:]) if len(part)
+    ]
+    np.testing.assert_allclose(features.frames, expected, rtol=1e-5)
+    assert features.window == 4
+
+
+def test_statistics_are_those_of_each_clip(cache, takes) -> None:
+    features = load_features(cache, [takes[7].clip_id, takes[2].clip_id], Reading(statistics=("std", "mean")))
+    for row, take in enumerate((takes[7], takes[2])):
+        expected = np.concatenate([take.features.std(0), take.features.mean(0)], axis=-1)
+        np.testing.assert_allclose(features.frames[row], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(features.offsets, [0, 1, 2])
+    assert features.statistics == ("std", "mean")
+
+
+def test_a_pooled_cache_gives_what_it_holds(takes, tmp_path) -> None:
+    cache = one_store(tmp_path, takes, store="pooled")
+    features = load_features(cache, [takes[4].clip_id], Reading(window=16), layers=(1,))
+    expected = np.concatenate([takes[4].features.mean(0), takes[4].features.std(0)], axis=-1)[None, [1]]
+    np.testing.assert_allclose(features.frames, expected, rtol=1e-5, atol=1e-6)
+    assert (features.statistics, features.window, features.layers) == (("mean", "std"), 1, (1,))
+
+
+def test_a_pooled_cache_without_a_wanted_statistic_is_refused(takes, tmp_path) -> None:
+    cache = one_store(tmp_path, takes, store="pooled")
+    check_reading(cache, Reading(statistics=("mean",)))
+    with pytest.raises(
+        CacheError, match=r"holds pooled \['mean', 'std'\], the head needs \['q10'\] as well; extract with"
+    ):
+        load_features(cache, [takes[0].clip_id], Reading(statistics=("mean", "q10")))
+
+
+def test_frames_that_were_averaged_before_count_towards_the_window(takes, tmp_path) -> None:
+    cache = one_store(tmp_path, takes, frame_stride=2)
+    long = next(take for take in takes if len(take.features) >= 4)
+    features = load_features(cache, [long.clip_id], Reading(window=4))
+    assert features.window == 4
+    np.testing.assert_allclose(features.frames[0], long.features[:4].mean(0), rtol=1e-4, atol=1e-6)
+    assert load_features(cache, [long.clip_id], Reading(window=1)).window == 2
+
+
+def test_clips_that_are_not_stored_are_named(cache, takes) -> None:
+    with pytest.raises(CacheError, match=r"2 clips are not stored in .*: x, y …"):
+        load_features(cache, ["x", takes[0].clip_id, "y"], Reading())
+
+
+def test_a_layer_that_is_not_stored_is_refused(cache, takes) -> None:
+    with pytest.raises(CacheError, match=r"layers \[3\] are not stored"):
+        load_features(cache, [takes[0].clip_id], Reading(), layers=(1, 3))
