@@ -185,7 +185,7 @@ def _inner(system: System, protocol: Protocol) -> InnerFolds:
 
 
 def _versions() -> dict[str, str]:
-    libraries = {name: version(name) for name in ("numpy", "torch", "scikit-learn", "scipy")}
+    libraries = {name: version(name) for name in ("numpy", "scipy", "torch")}
     return {"ravfeat": __version__, "python": platform.python_version()} | libraries
 
 

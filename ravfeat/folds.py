@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ravfeat.errors import LeakError, ProtocolError
 from ravfeat.fold_checks import Fold, check_classes, check_folds, fold_counts
 from ravfeat.grouping import FoldClip, Rows, deal_clips, deal_groups, digest, group_order, tied_groups
+from ravfeat.layers import spans
 from ravfeat.manifest import actor_number
 from ravfeat.protocols import Protocol
 
@@ -90,7 +91,7 @@ def _check_actors(protocol: Protocol, clips: Sequence[FoldClip]) -> None:
     others = f", and has others ({', '.join(extra[:3])} …)" if extra else ""
     raise ProtocolError(
         f"protocol '{protocol.name}' needs the actors 1 to {max(want)}, each once; the cache has {len(actors)} actors"
-        f"{f', lacks {lacking}' if lacking else ''}{others}; {remedy}"
+        f"{f', lacks {spans(lacking)}' if lacking else ''}{others}; {remedy}"
     )
 
 

@@ -2,14 +2,14 @@
 
 Offers
 ------
-parse_layers, parse_numbers.
+parse_layers, parse_numbers, spans.
 """
 
 from collections.abc import Sequence
 
 from ravfeat.errors import UsageError
 
-__all__ = ["parse_layers", "parse_numbers"]
+__all__ = ["parse_layers", "parse_numbers", "spans"]
 
 
 def parse_layers(text: str | None, stored: Sequence[int]) -> tuple[int, ...] | None:
@@ -59,14 +59,14 @@ def parse_numbers(text: str, allowed: Sequence[int], *, what: str, also: str = "
         if not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
             raise UsageError(f"{what} '{text}': expected {also}a number, a range like 6-12, or a list like 1,5,9")
         if outside := {int(first), int(last)} - set(allowed):
-            raise UsageError(f"{what} '{text}': there are {_spans(allowed)}, not {_spans(sorted(outside))}")
+            raise UsageError(f"{what} '{text}': there are {spans(allowed)}, not {spans(sorted(outside))}")
         numbers |= set(range(int(first), int(last) + 1))
     if wrong := sorted(numbers - set(allowed)):
-        raise UsageError(f"{what} '{text}': there are {_spans(allowed)}, not {_spans(wrong)}")
+        raise UsageError(f"{what} '{text}': there are {spans(allowed)}, not {spans(wrong)}")
     return tuple(sorted(numbers))
 
 
-def _spans(layers: Sequence[int]) -> str:
+def spans(layers: Sequence[int]) -> str:
     """Write layer numbers the way they are read: 0-3,7."""
     starts = [layer for layer in layers if layer - 1 not in layers]
     ends = [layer for layer in layers if layer + 1 not in layers]

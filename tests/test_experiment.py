@@ -124,7 +124,7 @@ def test_there_is_one_model_per_system_fold_and_seed_and_one_metric_record_per_k
 
 
 def test_seeds_differ_and_the_same_plan_gives_the_same_file(cache, tmp_path) -> None:
-    plan = FitPlan((cache,), heads=("attentive", "logreg", "kernel", "attentive-sum"), seeds=2, settings=QUICK)
+    plan = FitPlan((cache,), "group2", ("attentive", "logreg", "kernel", "attentive-sum"), seeds=2, settings=QUICK)
     for name in ("one", "two"):
         fit_heads(plan).predictions.write(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -327,7 +327,7 @@ def test_labels_for_unknown_clips_and_of_one_class_are_refused(cache, takes, tmp
     with pytest.raises(CorpusError, match="labels 1 clips that belong in none of the caches: nobody-00"):
         fit_heads(FitPlan((cache,), heads=("logreg",), labels=path))
     path = write_labels(tmp_path, {take.clip_id: "calm" for take in takes})
-    with pytest.raises(CorpusError, match="labels.csv leaves 1 class; a head needs at least two"):
+    with pytest.raises(CorpusError, match=r"labels\.csv leaves 1 class; a head needs at least two"):
         fit_heads(FitPlan((cache,), heads=("logreg",), labels=path))
 
 

@@ -117,9 +117,7 @@ def test_ravdess6_has_16_training_actors_and_equal_classes() -> None:
 
 def test_other_actors_are_refused_with_a_protocol_that_would_do() -> None:
     clips = [one for one in ravdess() if one.actor <= "ravdess:04"]
-    with pytest.raises(
-        ProtocolError, match=r"needs the actors 1 to 24, each once; the cache has 4 actors, lacks \[5, .*"
-    ):
+    with pytest.raises(ProtocolError, match=r"needs the actors 1 to 24, each once; the cache has 4 actors, lacks 5-24"):
         make_folds(get_protocol("ravdess6"), clips)
     with pytest.raises(ProtocolError, match="use --protocol group4") as error:
         make_folds(get_protocol("ravdess6"), clips)

@@ -33,6 +33,7 @@ def info(path: Path) -> None:
     """  # noqa: D301
     from ravfeat.cache import open_cache
     from ravfeat.cache.index import present_shards
+    from ravfeat.layers import spans
 
     cache = open_cache(path)
     size = sum(shard.stat().st_size for shard in present_shards(cache.path).values())
@@ -44,14 +45,15 @@ def info(path: Path) -> None:
         "encoder": cache.about["encoder"],
         "fingerprint": cache.fingerprint,
         "clips": f"{len(cache)} of {total}{f' ({len(cache.failed)} failed)' if cache.failed else ''}",
-        "layers": f"{cache.layers[0]} to {cache.layers[-1]} ({len(cache.layers)})",
+        "layers": f"{spans(cache.layers)} ({len(cache.layers)})",
         "dimensions": cache.dim,
         "size": f"{size / 1e6:.1f} MB in {len(cache.shards)} shards",
     }
     for name, value in lines.items():
         click.echo(f"{name:12} {value}")
     for name, value in sorted(cache.identity.items()):
-        click.echo(f"  {name:18} {'; '.join(map(str, value)) if isinstance(value, list) else value}")
+        text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
+        click.echo(f"  {name:18} {text or 'none'}")
 
 
 @command.command("ls")

@@ -26,12 +26,15 @@ _EXTRAS = {
     "soundfile": "extract",
     "soxr": "extract",
     "transformers": "extract",
+    "huggingface_hub": "extract",
     "torch": "heads",
     "sklearn": "heads",
     "scipy": "heads",
     "safetensors": "heads",
+    "threadpoolctl": "heads",
     "matplotlib": "report",
     "jinja2": "report",
+    "markupsafe": "report",
 }
 
 

@@ -92,6 +92,12 @@ def command(
     trained_s = perf_counter() - started
     records = write_run(target, fitted, recipe, force=force)
     _show(records, synthetic=fitted.predictions.synthetic)
+    for cache in fitted.about["caches"]:
+        if cache["missing"] or cache["left_out"]:
+            click.echo(
+                f"{cache['stream']} {cache['features']}: without {len(cache['missing'])} clips that are not stored"
+                f" and {cache['left_out']} that have no label"
+            )
     n_heads = len(fitted.models)
     click.echo(
         f"{target}: predictions, scores, metrics and {n_heads} heads, in {perf_counter() - started:.1f} s"

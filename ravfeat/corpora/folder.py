@@ -6,6 +6,7 @@ read_folder_corpus.
 """
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -32,9 +33,9 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
     Parameters
     ----------
     table_path : Path
-        CSV or Parquet with columns ``path`` (relative to the table), ``actor``, ``label`` and
-        optionally ``performance`` (default: the clip itself), ``gender``, ``clip_id`` (default:
-        the path without its ending).
+        CSV or Parquet with columns ``path`` (relative to the table; absolute ones are made so),
+        ``actor``, ``label`` and optionally ``performance`` (default: the clip itself),
+        ``gender``, ``clip_id`` (default: the path without its ending).
     name : str, optional
         The corpus's name; default the table's own name, or its folder's where that says nothing,
         with ``-`` for what a corpus's name cannot hold.
@@ -47,7 +48,7 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
     Raises
     ------
     CorpusError
-        Where a column is missing, a value is empty, a path is absolute or names no file, a gender is
+        Where a column is missing, a value is empty, a path names no file, a gender is
         not known, or two clips share an id.
     """
     table = read_table(table_path)
@@ -82,8 +83,8 @@ def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -
     gender = _GENDERS.get(values.get("gender", "").lower())
     if gender is None:
         raise CorpusError(f"{table_path}, row {line}: gender is '{values['gender']}'; expected male, female or empty")
-    path = PurePosixPath(values["path"].replace("\\", "/"))
-    if path.is_absolute() or path.name in {"", ".."}:
+    path = _relative(values["path"], table_path)
+    if path.name in {"", ".."}:
         raise CorpusError(
             f"{table_path}, row {line}: path is '{values['path']}'; expected a file's path relative to the table's"
             " folder"
@@ -97,6 +98,12 @@ def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -
         label=values["label"],
         path=path.as_posix(),
     )
+
+
+def _relative(text: str, table_path: Path) -> PurePosixPath:
+    # A cache must not remember where a corpus lay on one machine, so absolute paths become relative ones.
+    path = PurePosixPath(text.replace("\\", "/"))
+    return PurePosixPath(os.path.relpath(path, table_path.resolve().parent)) if path.is_absolute() else path
 
 
 def _text(value: object) -> str:

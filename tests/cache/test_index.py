@@ -120,6 +120,14 @@ def test_a_known_shard_is_believed_and_a_changed_one_read(cache_copy: Path) -> N
         refresh_index(cache_copy)
 
 
+def test_a_known_shard_that_changed_its_length_is_read_again(cache_copy: Path) -> None:
+    with (cache_copy / shard_file(2)).open("ab") as file:
+        file.write(b"x")  # behind everything HDF5 knows of
+    known = refresh_index(cache_copy)
+    assert known[2].n_bytes == (cache_copy / shard_file(2)).stat().st_size
+    assert verify_cache(cache_copy) == []
+
+
 def test_a_newer_index_asks_for_a_newer_library(cache_copy: Path) -> None:
     path = cache_copy / INDEX_FILE
     table = pq.read_table(path)

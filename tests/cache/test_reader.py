@@ -152,6 +152,22 @@ def test_other_processes_read_the_same(cache: Cache, method: Any) -> None:
     assert [float(cache[clip_id].astype(np.float64).sum()) for clip_id in cache.clip_ids] == expected
 
 
+def reopened(cache: Cache, inherited: h5py.File, queue: Any) -> None:
+    cache.read(cache.clip_ids[:1])
+    queue.put(cache._files[0] is not inherited)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_opens_its_own_files(cache: Cache) -> None:
+    cache.read(cache.clip_ids[:1])
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    worker = context.Process(target=reopened, args=(cache, cache._files[0], queue))
+    worker.start()
+    assert queue.get(timeout=60)
+    worker.join()
+
+
 def test_threads_share_a_cache_with_more_shards_than_open_files(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ravfeat.cache.reader._OPEN_FILES", 2)
     expected = dict(cache.iter())

@@ -51,6 +51,11 @@ def test_an_existing_folder_gets_no_ignore_file(tmp_path: Path) -> None:
     assert not (tmp_path / ".gitignore").exists()
 
 
+def test_another_process_may_make_the_folder_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # as it was a moment ago
+    assert prepare(tmp_path, "a").path.is_dir()
+
+
 def test_preparing_again_changes_nothing(tmp_path: Path) -> None:
     folder = prepare(tmp_path, "a", "b").path
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}

@@ -126,6 +126,14 @@ def test_a_grown_corpus_extends_its_cache(clips: Path, tmp_path: Path, stamps: A
     assert verify_cache(second.path) == []
 
 
+def test_a_cache_that_is_being_extended_can_be_read(clips: Path, tmp_path: Path) -> None:
+    whole = scan_ravdess(clips)
+    extract(clips, tmp_path / "out", manifest=whole.with_clips(whole.clips[::2]))
+    folder = run._folder(Extraction(whole, clips, LogMelEncoder()), tmp_path / "out").path  # killed here
+    cache = open_cache(folder)
+    assert (len(cache), len(cache.missing)) == (11, 11)
+
+
 def test_part_of_the_data_does_not_shrink_a_cache(clips: Path, tmp_path: Path, contents: Any) -> None:
     whole = scan_ravdess(clips)
     folder = extract(clips, tmp_path / "out", manifest=whole).path

@@ -1,0 +1,71 @@
+"""``ravfeat cache``."""
+
+import shutil
+
+from ravfeat.cache import open_cache
+
+
+def test_info_says_what_the_cache_is_of_and_how_complete(here, cache_copy) -> None:
+    done = here("cache", "info", cache_copy)
+    assert done.returncode == 0, done.stderr
+    lines = dict(line.strip().split(maxsplit=1) for line in done.stdout.splitlines())
+    assert lines["corpus"] == "synth (synthetic)"
+    assert lines["encoder"] == "logmel"
+    assert lines["fingerprint"] == open_cache(cache_copy).fingerprint
+    assert lines["clips"].startswith("22 of 22")
+    assert "layers       0-2 (3)" in done.stdout
+    assert lines["layer_convention"] == "static, delta, delta-delta/1"
+
+
+def test_a_folder_above_stands_for_the_one_cache_in_it_and_cache_is_the_default(here, cache_copy) -> None:
+    for place in ([], ["."], ["cache"]):
+        done = here("cache", "info", *place, cwd=cache_copy.parents[2])
+        assert done.returncode == 0, done.stderr
+
+
+def test_ls_lists_caches_above_and_clips_within(here, cache_copy) -> None:
+    shutil.copytree(cache_copy, cache_copy.parent / "audio-copy-000000000000")
+    above = here("cache", "ls", cache_copy.parent)
+    assert [line.split("  ")[1] for line in above.stdout.splitlines()] == ["22 clips, 3 layers, dim 64"] * 2
+    within = here("cache", "ls", cache_copy).stdout.splitlines()
+    assert [line.split("\t")[0] for line in within] == list(open_cache(cache_copy).clip_ids)
+    assert within[0].split("\t")[1:3] == ["synth:01", "neutral"]
+
+
+def test_two_caches_are_listed_where_one_was_meant(here, cache_copy) -> None:
+    other = shutil.copytree(cache_copy, cache_copy.parent / "audio-copy-000000000000")
+    for name in ("info", "verify", "rebuild-index"):
+        done = here("cache", name, cache_copy.parent)
+        assert done.returncode == 1
+        assert all(str(path) in done.stderr for path in (cache_copy, other))
+
+
+def test_verify_is_silent_about_nothing(here, cache_copy) -> None:
+    assert here("cache", "verify", cache_copy).stdout == f"{cache_copy}: whole\n"
+    shard = sorted(cache_copy.glob("shard-*.h5"))[2]
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 4
+    shard.write_bytes(data)
+    done = here("cache", "verify", cache_copy)
+    assert done.returncode == 1
+    assert shard.name in done.stderr
+    assert "problems" in done.stderr
+
+
+def test_rebuild_index_makes_a_lost_index_again(here, cache_copy) -> None:
+    before = {path.name: path.read_bytes() for path in cache_copy.glob("*.parquet")}
+    (cache_copy / "index.parquet").unlink()
+    assert here("cache", "info", cache_copy).returncode == 1
+    done = here("cache", "rebuild-index", cache_copy)
+    assert done.returncode == 0, done.stderr
+    assert "index of 6 shards made from the shards" in done.stdout
+    assert {path.name: path.read_bytes() for path in cache_copy.glob("*.parquet")} == before
+    assert here("cache", "verify", cache_copy).returncode == 0
+
+
+def test_where_there_is_no_cache_it_says_how_to_make_one(here, tmp_path) -> None:
+    for name in ("info", "ls", "verify", "rebuild-index"):
+        done = here("cache", name, tmp_path)
+        assert done.returncode == 1
+        assert f"no cache at or below {tmp_path}" in done.stderr
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,133 @@
+"""``ravfeat extract``."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+import ravfeat as package
+from ravfeat.cli.extract import command
+from ravfeat.corpora.synth import generate
+
+
+@pytest.fixture
+def clips(generated, tmp_path) -> Path:
+    """A dozen clips, and what else lies in such folders."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for path in sorted(generated.rglob("03-*.wav"))[::5]:
+        shutil.copy(path, folder)
+    shutil.copy(next(folder.glob("*.wav")), folder / "03-02-01-01-01-01-01.wav")  # a song
+    shutil.copy(next(folder.glob("*.wav")), folder / "notes.wav")
+    return folder
+
+
+def test_bare_it_means_ravdess_through_wavlm_large_into_cache() -> None:
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+    assert (defaults["corpus"], defaults["encoder"], defaults["out"]) == ("ravdess", "wavlm-large", Path("cache"))
+    assert (defaults["device"], defaults["store"], defaults["dtype"]) == ("auto", "frames", "float16")
+
+
+def test_bare_it_looks_for_data_ravdess_before_it_fetches_an_encoder(here, tmp_path) -> None:
+    done = here("extract", "--device", "cuda", cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "data/ravdess is not a folder" in line
+
+
+def test_a_gpu_that_is_not_there_is_one_line(here, clips, tmp_path) -> None:
+    done = here("extract", "--device", "cuda:31", "--data", clips, cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("ravfeat: device 'cuda:31' is not there: torch ")
+    assert "use --device cpu" in line
+    assert not (tmp_path / "cache").exists()
+
+
+def test_it_says_what_it_took_and_left_and_wrote(here, clips, tmp_path) -> None:
+    done = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, last = done.stdout.splitlines()
+    assert first == "ravdess: 12 clips of 2 actors; not taken: 1 song files, 1 unknown names"
+    assert last.startswith("cache/ravdess/audio-logmel-")
+    assert ": 1 shards written (12 clips), 0 were there, in " in last
+    assert len(package.open_cache(tmp_path / "cache")) == 12
+    again = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
+    assert ": 0 shards written (0 clips), 1 were there, in " in again.stdout
+
+
+def test_a_bad_clip_costs_only_itself_and_the_exit_code_says_so(here, clips, tmp_path) -> None:
+    bad = sorted(clips.glob("03-01*.wav"))[3]
+    good = bad.read_bytes()
+    bad.write_bytes(b"RIFF")
+    done = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "1 clips could not be stored:" in done.stderr
+    assert f"  {bad.stem}: " in done.stderr
+    assert len(package.open_cache(tmp_path / "cache")) == 11
+    bad.write_bytes(good)
+    assert here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path).returncode == 0
+    assert len(package.open_cache(tmp_path / "cache")) == 12
+
+
+def test_a_table_describes_any_corpus(here, clips, tmp_path) -> None:
+    rows = [f"{path.name},{number % 3},{'ab'[number % 2]}" for number, path in enumerate(sorted(clips.glob("*.wav")))]
+    (clips / "clips.csv").write_text("\n".join(["path,actor,label", *rows]), encoding="utf-8")
+    options = ["--corpus", "folder", "--data", clips / "clips.csv", "--name", "mine", "--encoder", "logmel"]
+    done = here("extract", *options, "--layers", "0,2", "--store", "pooled", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("mine: 14 clips of 3 actors\n")
+    cache = package.open_cache(tmp_path / "out" / "mine")
+    assert (cache.layers, cache.statistics, cache.classes) == ((0, 2), ("mean", "std"), ("a", "b"))
+
+
+def test_a_synthetic_corpus_is_called_synthetic(here, generated, tmp_path, monkeypatch) -> None:
+    # The folder has two actors only; what is there with other parameters is never overwritten.
+    monkeypatch.setitem(generate.__kwdefaults__, "actors", 2)
+    folder = shutil.copytree(generated, tmp_path / "synth")
+    done = here(
+        "extract", "--corpus", "synth", "--data", folder, "--encoder", "logmel", "--num-shards", 2, cwd=tmp_path
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("synth (synthetic): 60 clips of 2 actors\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--layers", "3"], "layers '3': there are 0-2, not 3"),
+        (["--layers", "a"], "layers 'a': expected"),
+        (["--store", "pooled", "--frame-stride", "2"], "--frame-stride goes with --store frames"),
+        (["--shard-index", "2", "--num-shards", "2"], "the index counts from 0 to 1"),
+        (["--corpus", "iemocap"], "no corpus 'iemocap'; choose from ravdess, folder, synth"),
+        (["--name", "mine"], "--name goes with --corpus folder"),
+        (["--encoder", "hubert-base", "--device", "gpu"], "no device 'gpu'; choose from auto, cpu, cuda, cuda:N"),
+        (["--dtype", "bfloat16"], "is not one of 'float16', 'float32'"),
+    ],
+)
+def test_options_that_cannot_be_end_with_2(options, message, here, clips, tmp_path) -> None:
+    done = here("extract", "--data", clips, "--encoder", "logmel", *options, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_encoder_lists_the_known(here, clips, tmp_path) -> None:
+    done = here("extract", "--data", clips, "--encoder", "wavlm", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no encoder 'wavlm'; choose from hubert-base" in done.stderr
+
+
+def test_an_out_that_is_a_file_is_one_line(here, clips, tmp_path) -> None:
+    (tmp_path / "cache").write_text("x", encoding="utf-8")
+    done = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_stereo_and_other_rates_are_read_like_any_file(here, clips, tmp_path) -> None:
+    path = next(clips.glob("03-01*.wav"))
+    samples, rate = soundfile.read(path)
+    soundfile.write(path, [[value, value] for value in samples], rate * 3)
+    assert here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path).returncode == 0

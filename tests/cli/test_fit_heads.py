@@ -1,0 +1,183 @@
+"""``ravfeat fit-heads``."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ravfeat.cli.fit_heads import command
+from tests.toycaches import Take, actors_and_emotions, build_cache
+
+QUICK = ["--head", "logreg", "--layers", "1", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def takes() -> list[Take]:
+    return actors_and_emotions()
+
+
+@pytest.fixture(scope="module")
+def home(takes, tmp_path_factory) -> Path:
+    """A folder with one cache under cache/."""
+    folder = tmp_path_factory.mktemp("home")
+    build_cache(folder, takes)
+    return folder
+
+
+def test_bare_it_means_ravdess6_attentive_val_one_seed_auto() -> None:
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+    wanted = {"protocol": "ravdess6", "select": "val", "seeds": 1, "device": "auto"}
+    assert wanted.items() <= defaults.items()
+    assert list(defaults["heads"]) == ["attentive"]
+
+
+def test_bare_it_trains_on_every_cache_under_cache_and_makes_a_dated_run(here, home, takes, tmp_path) -> None:
+    build_cache(tmp_path / "a", takes)
+    build_cache(tmp_path / "b", takes, name="other")
+    for name in ("a", "b"):
+        folder = next((tmp_path / name / "cache" / "ravdess").iterdir())
+        (tmp_path / "cache" / "ravdess").mkdir(parents=True, exist_ok=True)
+        folder.rename(tmp_path / "cache" / "ravdess" / folder.name)
+    done = here("fit-heads", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"\d{8}-\d{6}-attentive", run.name)
+    records = json.loads((run / "metrics.json").read_text())
+    assert {(r["features"], r["head"], r["protocol"], r["select"]) for r in records} == {
+        (name, "attentive", "ravdess6", "val") for name in ("toy", "other")
+    }
+    assert json.loads((run / "recipe.json").read_text())["command"].endswith("fit-heads")
+
+
+def test_the_table_names_metric_averaging_protocol_interval_and_n(here, home, tmp_path) -> None:
+    done = here("fit-heads", "--cache", home / "cache", *QUICK, "--head", "kernel", "--out", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "ravdess6, select val, n=96"
+    assert re.split(r" {2,}", lines[1]) == [
+        "system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)"
+    ]  # fmt: skip
+    for line, head in zip(lines[2:4], ("kernel", "logreg"), strict=True):
+        assert re.fullmatch(
+            rf"audio toy {head} +0\.\d{{3}} \[0\.\d{{3}}, [01]\.\d{{3}}\] +0\.\d{{3}} ± 0\.\d{{3}} +0\.\d{{3}}", line
+        )
+    assert re.search(r"12 heads, in \d+\.\d s \(\d+\.\d s training\); 'ravfeat report .*/a' makes the report", lines[4])
+    records = json.loads((tmp_path / "a" / "metrics.json").read_text())
+    uar = next(r for r in records if (r["head"], r["metric"], r["averaging"]) == ("kernel", "uar", "pooled"))
+    assert f"{uar['value']:.3f} [{uar['ci_low']:.3f}, {uar['ci_high']:.3f}]" in lines[2]
+
+
+def test_a_leaky_run_needs_leave_and_says_so_in_every_line_with_a_number(here, home, tmp_path) -> None:
+    leaky = ["fit-heads", "--cache", home / "cache", *QUICK, "--protocol", "clip6", "--out", tmp_path / "leaky"]
+    refused = here(*leaky)
+    assert refused.returncode == 1
+    assert "Add --allow-leak" in refused.stderr
+    assert not (tmp_path / "leaky").exists()
+    done = here(*leaky, "--allow-leak")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("clip6 LEAKY (tested on actors it was trained on), ")
+    assert lines[2].endswith("  LEAKY")
+
+
+def test_a_synthetic_corpus_is_called_synthetic(here, takes, tmp_path) -> None:
+    path = build_cache(tmp_path, takes, corpus="synth", synthetic=True)
+    done = here("fit-heads", "--cache", path, *QUICK, "--out", tmp_path / "a")
+    assert "on a synthetic corpus (says nothing about people)" in done.stdout.splitlines()[0]
+
+
+def test_a_folder_of_several_caches_is_no_choice(here, takes, home, tmp_path) -> None:
+    build_cache(tmp_path / "one", takes)
+    build_cache(tmp_path / "two", takes, name="other")
+    done = here("fit-heads", "--cache", tmp_path, *QUICK)
+    assert done.returncode == 1
+    assert "holds 2 caches; name one of them" in done.stderr
+    assert "audio-toy-" in done.stderr
+    assert "audio-other-" in done.stderr
+
+
+def test_without_a_cache_it_says_how_to_make_one(here, tmp_path) -> None:
+    done = here("fit-heads", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "ravfeat: no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--head", "forest"], "no head 'forest'; choose from attentive"),
+        (["--head", "logreg", "--head", "logreg"], "expected every head once"),
+        (["--protocol", "ravdess5"], "no protocol 'ravdess5'; choose from ravdess6"),
+        (["--layers", "7"], "layers '7': there are 0-2, not 7"),
+        (["--head", "logreg", "--epochs", "3"], "none of the heads logreg has the setting 'epochs'"),
+        (["--device", "tpu"], "no device 'tpu'"),
+        (["--select", "test"], "is not one of 'val', 'nested'"),
+        (["--seeds", "0"], "is not in the range x>=1"),
+    ],
+)
+def test_options_that_cannot_be_end_with_2(options, message, here, home, tmp_path) -> None:
+    done = here("fit-heads", "--cache", home / "cache", "--out", tmp_path / "a", *options)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_gpu_that_is_not_there_is_one_line(here, home, tmp_path) -> None:
+    done = here("fit-heads", "--cache", home / "cache", "--device", "cuda:31", "--out", tmp_path / "a")
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "device 'cuda:31' is not there" in line
+
+
+def test_a_run_is_replaced_only_by_force_and_refused_before_training(here, home, tmp_path, monkeypatch) -> None:
+    call = ["fit-heads", "--cache", home / "cache", *QUICK, "--out", tmp_path / "a"]
+    assert here(*call).returncode == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("ravfeat.experiment.fit_heads", pytest.fail)
+        refused = here(*call)
+    assert refused.returncode == 2
+    assert "already holds a run; choose another --out, or replace it with --force" in refused.stderr
+    assert here(*call, "--force").returncode == 0
+
+
+def test_missing_clips_are_named_and_left_out_on_request(here, takes, tmp_path) -> None:
+    silent = [
+        replace(take, features=np.zeros_like(take.features)) if i in {3, 50} else take for i, take in enumerate(takes)
+    ]
+    path = build_cache(tmp_path, silent)
+    call = ["fit-heads", "--cache", path, *QUICK, "--out", tmp_path / "a"]
+    refused = here(*call)
+    assert refused.returncode == 1
+    assert "lacks 2 of 96 clips" in refused.stderr
+    assert all(takes[i].clip_id in refused.stderr for i in (3, 50))
+    done = here(*call, "--allow-missing")
+    assert done.returncode == 0, done.stderr
+    assert "n=94" in done.stdout
+    assert "audio toy: without 2 clips that are not stored and 0 that have no label" in done.stdout
+
+
+def test_a_leak_in_the_shards_ends_with_1_and_names_who_and_where(here, takes, tmp_path) -> None:
+    torn = [replace(take, performance_id=takes[0].clip_id) if take is takes[-1] else take for take in takes]
+    done = here("fit-heads", "--cache", build_cache(tmp_path, torn), *QUICK, "--out", tmp_path / "a")
+    assert done.returncode == 1
+    assert re.search(
+        r"fold \d of 'ravdess6' leaks: performance '01-00' is in .*ravdess:(01|24).* and in .*", done.stderr
+    )
+
+
+def test_labels_are_replaced_by_clip_id(here, home, takes, tmp_path) -> None:
+    merge = {"angry": "high", "happy": "high", "sad": "low", "calm": "low"}
+    rows = [f"{take.clip_id},{merge[take.label]}" for take in takes]
+    (tmp_path / "labels.csv").write_text("\n".join(["clip_id,label", *rows]), encoding="utf-8")
+    done = here(
+        "fit-heads", "--cache", home / "cache", *QUICK, "--labels", tmp_path / "labels.csv", "--select", "nested",
+        "--no-std", "--out", tmp_path / "a",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "a" / "recipe.json").read_text())["classes"] == ["high", "low"]

@@ -1,0 +1,138 @@
+"""What all commands have in common: help, exit codes, one message and no traceback."""
+
+import shutil
+
+import pytest
+
+COMMANDS = [
+    ["extract"], ["fit-heads"], ["report"], ["download"], ["download", "ravdess"],
+    ["cache"], ["cache", "info"], ["cache", "ls"], ["cache", "verify"], ["cache", "rebuild-index"],
+]  # fmt: skip
+
+BLOCK = """
+import importlib.abc, sys
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {package!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Blocker())
+"""
+
+RAISE = """
+import ravfeat.corpora
+def fail(*_, **__):
+    {what}
+ravfeat.corpora.load_corpus = fail
+"""
+
+
+def assert_one_line(done, text: str, code: int = 1) -> None:
+    assert done.returncode == code, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("ravfeat: ")
+    assert text in line
+    assert done.stdout == ""
+
+
+def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravfeat) -> None:
+    done = ravfeat("--help")
+    assert done.returncode == 0
+    listed = done.stdout.partition("Commands:")[2]
+    assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
+        "cache", "download", "extract", "fit-heads", "report"
+    ]  # fmt: skip
+    for command in ("download ravdess", "extract", "cache verify", "fit-heads", "report"):
+        assert f"  ravfeat {command} " in done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_shows_an_example_of_itself(command, ravfeat) -> None:
+    done = ravfeat(*command, "--help")
+    assert done.returncode == 0
+    examples = [line for line in done.stdout.splitlines() if line.startswith(f"  ravfeat {' '.join(command)}")]
+    assert examples
+
+
+def test_the_version_is_that_of_the_package(ravfeat) -> None:
+    from ravfeat import __version__
+
+    assert ravfeat("--version").stdout == f"ravfeat {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["exract"], ["extract", "--frobnicate"], ["cache", "mend"], ["report"]])
+def test_a_wrong_call_ends_with_2_and_says_where_help_is(arguments, ravfeat) -> None:
+    done = ravfeat(*arguments)
+    assert done.returncode == 2
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_command_the_help_is_shown(ravfeat) -> None:
+    done = ravfeat()
+    assert done.returncode == 2
+    assert "fit-heads" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "package", "extra"),
+    [
+        (["extract", "--corpus", "synth", "--encoder", "logmel"], "soundfile", "extract"),
+        (["extract", "--data", "{clips}", "--encoder", "wavlm-large"], "torch", "extract"),
+        (["extract", "--data", "{clips}", "--encoder", "wavlm-large"], "transformers", "extract"),
+        (["fit-heads", "--cache", "{cache}"], "torch", "heads"),
+        (["fit-heads", "--cache", "{cache}"], "scipy", "heads"),
+        (["report", "runs/a"], "matplotlib", "report"),
+        (["report", "runs/a"], "jinja2", "report"),
+    ],
+)
+def test_a_missing_extra_is_one_line_that_says_what_to_install(
+    arguments, package, extra, ravfeat, generated, whole_cache, tmp_path
+) -> None:
+    shutil.copytree(generated / "Actor_01", tmp_path / "clips")
+    given = [argument.format(clips=tmp_path / "clips", cache=whole_cache) for argument in arguments]
+    done = ravfeat(*given, before=BLOCK.format(package=package), cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    message = f"ravfeat: this needs the package '{package}': pip install 'ravfeat[{extra}]'"
+    assert done.stderr.strip().splitlines() == [message]
+
+
+def test_reading_a_cache_needs_no_extra(ravfeat, whole_cache) -> None:
+    code = "".join(
+        BLOCK.format(package=package)
+        for package in ("torch", "sklearn", "scipy", "av", "soundfile", "soxr", "transformers", "matplotlib", "jinja2")
+    )
+    assert ravfeat("cache", "verify", whole_cache, before=code).returncode == 0
+
+
+def test_ctrl_c_is_one_line(ravfeat, tmp_path) -> None:
+    interrupt = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(5)"
+    done = ravfeat("extract", before=RAISE.format(what=interrupt), cwd=tmp_path)
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert done.returncode == 1
+    assert lines == [
+        "ravfeat: interrupted; finished files are kept, no half of one is left. Run the same command again"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [
+        ("raise OSError(28, 'No space left on device', '/x/y')", "/x/y: No space left on device; make room and run"),
+        ("raise PermissionError(13, 'Permission denied', '/x/y')", "/x/y: Permission denied; check who may read and"),
+        ("raise NotADirectoryError(20, 'Not a directory', '/x/y')", "/x/y: Not a directory; check the path"),
+        ("raise MemoryError('12 GB')", "not enough memory (12 GB); read fewer --layers"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(what, message, ravfeat, tmp_path) -> None:
+    assert_one_line(ravfeat("extract", before=RAISE.format(what=what), cwd=tmp_path), message)
+
+
+def test_twice_verbose_shows_where_an_error_came_from(ravfeat, tmp_path) -> None:
+    assert "Traceback" not in ravfeat("extract", cwd=tmp_path).stderr
+    assert "Traceback" in ravfeat("-vv", "extract", cwd=tmp_path).stderr
+
+
+def test_a_mistake_of_ours_is_not_hidden(ravfeat, tmp_path) -> None:
+    done = ravfeat("extract", before=RAISE.format(what="raise ZeroDivisionError('ours')"), cwd=tmp_path)
+    assert done.returncode == 1
+    assert "ZeroDivisionError: ours" in done.stderr

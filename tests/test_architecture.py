@@ -1,0 +1,215 @@
+"""The rooms of the house: who may import whom, who owns which package, who may speak."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import ravfeat
+
+PACKAGE = Path(ravfeat.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+LEVELS: list[set[str]] = [
+    {"errors", "schema"},
+    {"files"},
+    {"manifest", "media", "pooling", "metrics", "protocols", "layers", "tables", "transfer", "archives"},
+    {"cache", "encoders", "predictions", "corpora", "download", "grouping"},
+    {"heads", "stats", "labelling", "fold_checks"},
+    {"folds", "extract"},
+    {"view", "selection", "systems"},
+    {"experiment", "report"},
+    {"runs"},
+    {"cli"},
+]
+"""A room imports from rooms above it in this list, and from its own; see ARCHITECTURE, section 3."""
+
+OWNERS: dict[str, set[str]] = {
+    "torch": {"encoders", "heads"},
+    "transformers": {"encoders"},
+    "huggingface_hub": {"encoders"},
+    "h5py": {"cache"},
+    "sklearn": {"folds", "heads"},
+    "scipy": {"heads", "metrics", "stats"},
+    "safetensors": {"heads"},
+    "threadpoolctl": {"heads"},
+    "av": {"media"},
+    "soundfile": {"media"},
+    "soxr": {"media"},
+    "pyarrow": {"manifest", "tables", "predictions", "cache"},
+    "matplotlib": {"report"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
+    "click": {"cli"},
+    "numpy": {"*"},
+    "tqdm": {"*"},
+}
+"""Whose code may import a third-party package; nothing else may be imported at all."""
+
+BASES = {
+    "encoders": {"base", "device", "hidden_states", "weights"},
+    "cache": {"format", "shard", "manifest", "index", "locks", "find", "reader", "serialise"},
+}
+"""Modules that their siblings may import; the doors of a room (`DOORS`) may import all of it."""
+
+DOORS = {"ravfeat.encoders.registry", "ravfeat.encoders.speech"}
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module: str) -> str:
+    return [*module.split("."), ""][1]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in it; names that exist only for type checkers too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield str(node.module)
+
+
+def own_imports(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.split(".")[0] == "ravfeat"}
+
+
+def calls(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_in_one_direction(path) -> None:
+    level = {room: number for number, rooms in enumerate(LEVELS) for room in rooms}
+    room = room_of(name_of(path))
+    if not room:  # ravfeat/__init__.py re-exports
+        return
+    assert room in level, f"put the new room '{room}' into LEVELS"
+    for imported in own_imports(path):
+        other = room_of(imported)
+        if other and other != room:  # "" is ravfeat itself, for its version
+            assert level[other] <= level[room], f"{room} imports {imported}, which lies to its left"
+
+
+def test_no_two_rooms_import_each_other() -> None:
+    edges = {
+        (room_of(name_of(path)), room_of(name))
+        for path in MODULES
+        for name in own_imports(path)
+        if room_of(name_of(path)) and room_of(name) and room_of(name_of(path)) != room_of(name)
+    }
+    assert not {edge for edge in edges if edge[::-1] in edges}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_third_party_package_has_its_owner(path) -> None:
+    room = room_of(name_of(path))
+    for package in {name.split(".")[0] for name in imports(path)} - {"ravfeat"} - sys.stdlib_module_names:
+        owners = OWNERS.get(package, set())
+        assert room in owners or "*" in owners, f"{path.name} imports {package}, which belongs to {sorted(owners)}"
+
+
+@pytest.mark.parametrize("room", BASES)
+def test_siblings_import_their_base_and_not_each_other(room) -> None:
+    for path in (PACKAGE / room).glob("*.py"):
+        module = name_of(path)
+        if path.name == "__init__.py" or module in DOORS:
+            continue
+        siblings = {name.split(".")[2] for name in own_imports(path) if name.startswith(f"ravfeat.{room}.")}
+        assert siblings <= BASES[room], f"{module} imports {sorted(siblings - BASES[room])}"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(name_of(path)) != "cli"], ids=name_of)
+def test_only_the_command_line_prints_or_exits(path) -> None:
+    said = set(calls(path)) & {"print", "sys.exit", "exit", "quit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
+    assert not said
+    raised = [
+        ast.unparse(node.exc)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise) and node.exc is not None
+    ]
+    assert not [text for text in raised if text.startswith("SystemExit")]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if room_of(name_of(path)) in {"heads", "metrics"}], ids=name_of
+)
+def test_heads_and_metrics_see_arrays_and_never_caches_or_folds(path) -> None:
+    assert not {room_of(name) for name in own_imports(path)} & {"cache", "manifest", "folds", "protocols", "corpora"}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [name_of(path) for path in MODULES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    assert not silent
+
+
+# --- what is loaded when
+
+
+HEAVY = ("torch", "transformers", "h5py", "mediapipe", "sklearn", "pyarrow", "numpy", "av", "matplotlib", "tqdm")
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"{code}\nimport sys\nprint(chr(10).join(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines())
+
+
+RUN = "import click.testing; from ravfeat.cli import group; click.testing.CliRunner().invoke(group, {})"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import ravfeat; ravfeat.__version__",
+        "import ravfeat.cli",
+        *(
+            RUN.format([*command, "--help"])
+            for command in ([], ["extract"], ["fit-heads"], ["report"], ["cache", "ls"])
+        ),
+    ],
+)
+def test_importing_and_asking_for_help_load_nothing_heavy(code) -> None:
+    loaded = loaded_after(code)
+    assert "ravfeat" in loaded
+    assert not loaded & set(HEAVY)
+
+
+def test_asking_for_help_loads_no_more_than_the_shell_needs() -> None:
+    bare = loaded_after("import click, logging, importlib.metadata")
+    with_help = loaded_after("import sys; sys.argv = ['ravfeat', '--version']\nimport ravfeat.cli")
+    assert len(with_help - bare) < 20, sorted(with_help - bare)
+
+
+def test_a_cache_is_read_without_torch(whole_cache) -> None:
+    code = f"import ravfeat; cache = ravfeat.open_cache({str(whole_cache)!r}); cache[cache.clip_ids[0]]; cache.manifest"
+    loaded = loaded_after(code)
+    assert "h5py" in loaded
+    assert not loaded & {"torch", "transformers", "sklearn", "av", "soundfile", "click", "matplotlib"}
+
+
+def test_the_public_names_are_these_and_all_exist() -> None:
+    assert ravfeat.__all__ == [
+        "Cache", "Clip", "Manifest", "RavfeatError", "__version__", "open_cache", "verify_cache"
+    ]  # fmt: skip
+    assert all(getattr(ravfeat, name) is not None for name in ravfeat.__all__)
+    assert dir(ravfeat) == sorted(ravfeat.__all__)
+    with pytest.raises(AttributeError, match="module 'ravfeat' has no attribute 'torch'"):
+        _ = ravfeat.torch
+
+
+def test_levels_name_every_room_once() -> None:
+    rooms = [room for level in LEVELS for room in level]
+    assert len(rooms) == len(set(rooms))
+    assert all(not one & other for one, other in pairwise(LEVELS))
+    assert {room_of(name_of(path)) for path in MODULES} - {""} == set(rooms)
