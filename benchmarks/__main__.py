@@ -21,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     shared = os.environ.get("RAVFEAT_SHARED")
     for line in extraction.measure(Path(shared) if shared else None, n_clips=arguments.clips):
-        print(line, flush=True)  # noqa: T201 (this is a command)
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# Tests compute small things; threads inside them only get in each other's way. Read when torch is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from ravfeat.cache import writer
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.corpora.synth import generate

@@ -148,3 +148,19 @@ def test_a_run_that_cannot_be_finished_leaves_the_old_one_and_nothing_else(fitte
         write_run(tmp_path / "b", fitted, RECIPE)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_run_that_cannot_take_its_place_leaves_the_old_one_there(fitted, tmp_path, monkeypatch) -> None:
+    write_run(tmp_path / "a", fitted, {"command": "old"})
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name.endswith(".tmp") and self.is_dir():
+            raise OSError("the network drive is gone")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OSError, match="the network drive is gone"):
+        write_run(tmp_path / "a", fitted, {"command": "new"}, force=True)
+    assert json.loads((tmp_path / "a" / "recipe.json").read_text())["command"] == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]

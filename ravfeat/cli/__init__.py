@@ -6,6 +6,7 @@ main.
 """
 
 import logging
+import signal
 import sys
 from importlib import import_module
 
@@ -78,5 +79,7 @@ def group(verbose: int) -> None:
 
 def main() -> None:
     """Run the command line; every error made for the user ends in one message and an exit code."""
+    # What a scheduler sends before it kills; it ends a command as tidily as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with reporting():
         group.main(prog_name="ravfeat", standalone_mode=False)

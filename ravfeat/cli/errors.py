@@ -28,7 +28,6 @@ _EXTRAS = {
     "transformers": "extract",
     "huggingface_hub": "extract",
     "torch": "heads",
-    "sklearn": "heads",
     "scipy": "heads",
     "safetensors": "heads",
     "threadpoolctl": "heads",

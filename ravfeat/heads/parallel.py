@@ -1,31 +1,52 @@
-"""Independent jobs side by side, one thread of linear algebra each.
+"""Independent jobs side by side, one thread of arithmetic each.
 
-The products of one job are too narrow to share between threads: on two cores, two threads inside
-one product are slower than one, and several times slower when the machine is busy. Whole jobs
-share well.
+The arrays of one job are too small to share between threads: on two cores, two threads inside one
+product are slower than one, and many times slower when the machine is busy. Whole jobs share well.
 
 Offers
 ------
-map_jobs.
+map_jobs, one_thread_each, processors.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
+import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-__all__ = ["map_jobs"]
+__all__ = ["map_jobs", "one_thread_each", "processors"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
+def processors() -> int:
+    """Count the processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_thread_each() -> Iterator[ThreadPoolExecutor]:
+    """Give a pool with a thread for each processor, whose linear algebra starts no threads of its own."""
+    before = torch.get_num_threads()
+
+    def settle() -> None:
+        torch.set_num_threads(1)
+
+    with threadpool_limits(1), ThreadPoolExecutor(max_workers=processors(), initializer=settle) as pool:
+        settle()
+        try:
+            yield pool
+        finally:
+            torch.set_num_threads(before)
+
+
 def map_jobs(work: Callable[[_In], _Out], jobs: Sequence[_In], desc: str) -> list[_Out]:
-    """Apply ``work`` to every job, on as many threads as there are processors; results in order."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=processors) as pool:
+    """Apply ``work`` to every job, side by side; results in order."""
+    with one_thread_each() as pool:
         done = pool.map(work, jobs)
         return list(tqdm(done, total=len(jobs), desc=desc, unit="fit", disable=None, leave=False))

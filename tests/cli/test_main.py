@@ -59,7 +59,7 @@ def test_the_version_is_that_of_the_package(ravfeat) -> None:
     assert ravfeat("--version").stdout == f"ravfeat {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["exract"], ["extract", "--frobnicate"], ["cache", "mend"], ["report"]])
+@pytest.mark.parametrize("arguments", [["encode"], ["extract", "--frobnicate"], ["cache", "mend"], ["report"]])
 def test_a_wrong_call_ends_with_2_and_says_where_help_is(arguments, ravfeat) -> None:
     done = ravfeat(*arguments)
     assert done.returncode == 2

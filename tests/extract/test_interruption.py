@@ -145,15 +145,13 @@ def test_interrupted_it_keeps_what_was_finished(
         wait_for_shards(out, 3, process)
         process.send_signal(number)
         code, _, errors = end(process)
-    assert "Traceback" not in errors
     (folder,) = out.glob("ravdess/*")
-    if number == signal.SIGINT:
-        assert code == 1
-        assert errors.strip().startswith("ravfeat: interrupted; ")
-        assert len(errors.strip().splitlines()) == 1
-        cache = open_cache(folder)  # its index is right
-        assert 6 <= len(cache) < 22
-        assert {problem.where for problem in verify_cache(folder)} == set(cache.missing)
+    assert code == 1
+    assert errors.strip().startswith("ravfeat: interrupted; ")
+    assert len(errors.strip().splitlines()) == 1
+    cache = open_cache(folder)  # its index is right
+    assert 6 <= len(cache) < 22
+    assert {problem.where for problem in verify_cache(folder)} == set(cache.missing)
     before = stamps(folder)
     with started(clips, out) as process:
         assert end(process)[0] == 0

@@ -13,7 +13,7 @@ from ravfeat.corpora.synth import generate
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
 
-HEADS = ["--head", "logreg", "--head", "attentive", "--epochs", "2", "--layers", "0", "--device", "cpu"]
+HEADS = ["--head", "logreg", "--head", "attentive", "--epochs", "1", "--layers", "0", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
