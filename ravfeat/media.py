@@ -104,9 +104,9 @@ def _checked(path: Path, channels: NDArray[np.float32], rate: int) -> Waveform:
         bad = int(np.count_nonzero(~np.isfinite(channels)))
         raise MediaError(f"{path} has {bad} samples that are NaN or infinite")
     samples = channels.mean(axis=1, dtype=np.float32) if channels.shape[1] > 1 else channels[:, 0]
-    peak = float(np.abs(samples).max())
+    peak = float(np.abs(samples - samples.mean()).max())
     if peak < SILENCE_PEAK:
-        raise MediaError(f"{path} is silent (peak {peak:.1e})")
+        raise MediaError(f"{path} is silent (peak {peak:.1e} around its mean)")
     return Waveform(np.ascontiguousarray(samples, dtype=np.float32), rate)
 
 

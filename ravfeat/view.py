@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ravfeat.cache import Cache
-from ravfeat.errors import CacheError
+from ravfeat.cache.format import features_sha256, shard_file
+from ravfeat.cache.reader import ShardBlock
+from ravfeat.errors import CacheError, ShardError
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.pooling import average_frames, pool_frames
 
@@ -45,7 +47,8 @@ def load_features(
     Raises
     ------
     CacheError
-        For clips or layers that are not stored, or statistics a pooled cache does not hold.
+        For clips or layers that are not stored, statistics a pooled cache does not hold, or features
+        that do not match their digests.
     """
     if absent := [clip_id for clip_id in clip_ids if clip_id not in cache]:
         raise CacheError(f"{len(absent)} clips are not stored in {cache.path}: {', '.join(absent[:3])} …")
@@ -54,6 +57,7 @@ def load_features(
     pieces: dict[int, NDArray[Any]] = {}
     for number in tqdm(cache.shards, desc="reading features", unit="shard", leave=False, delay=1.0, disable=None):
         block = cache.read_shard(number, layers=layers)
+        _check_digests(cache, number, block, whole=layers is None)
         rows = [(wanted[clip.clip_id], i) for i, clip in enumerate(block.clips) if clip.clip_id in wanted]
         if rows:
             ends = np.cumsum([clip.n_frames for clip in block.clips])
@@ -69,6 +73,19 @@ def load_features(
         statistics=cache.statistics or reading.statistics,
         window=1 if cache.statistics or reading.statistics else _window(cache, reading) * cache.frame_stride,
     )
+
+
+def _check_digests(cache: Cache, number: int, block: ShardBlock, *, whole: bool) -> None:
+    # A digest covers all layers of a clip; of a few layers only what cannot be trained on is noticed.
+    start = 0
+    for clip in block.clips:
+        own = block.features[:, start : start + clip.n_frames]
+        start += clip.n_frames
+        if (whole and features_sha256(own) != clip.features_sha256) or not np.isfinite(own).all():
+            raise ShardError(
+                f"clip '{clip.clip_id}' in {cache.path / shard_file(number)} is damaged: it does not match its digest;"
+                f" 'ravfeat cache verify {cache.path}' says what to do"
+            )
 
 
 def check_reading(cache: Cache, reading: Reading) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.errors import CacheError
+from ravfeat.errors import CacheError, ShardError
 from ravfeat.heads.base import Reading
 from ravfeat.view import check_reading, load_features
 from tests.toycaches import Take, actors_and_emotions, build_cache
@@ -95,3 +95,17 @@ def test_clips_that_are_not_stored_are_named(cache, takes) -> None:
 def test_a_layer_that_is_not_stored_is_refused(cache, takes) -> None:
     with pytest.raises(CacheError, match=r"layers \[3\] are not stored"):
         load_features(cache, [takes[0].clip_id], Reading(), layers=(1, 3))
+
+
+def test_a_changed_feature_is_refused_before_it_is_trained_on(cache, takes) -> None:
+    take = takes[0]
+    shard = next(path for path in sorted(cache.path.glob("shard-*.h5")) if path.read_bytes().find(_row(take)) >= 0)
+    data = bytearray(shard.read_bytes())
+    data[data.find(_row(take))] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(ShardError, match=f"clip '{take.clip_id}' in .* is damaged: it does not match its digest"):
+        load_features(open_cache(cache.path), [take.clip_id], Reading())
+
+
+def _row(take: Take) -> bytes:
+    return np.ascontiguousarray(take.features[0, 1], "<f4").tobytes()

@@ -29,10 +29,11 @@ from ravfeat.cache.format import (
     identity_text,
     shard_file,
 )
-from ravfeat.cache.index import IndexedShard, index_serialised, refresh_index, refresh_sums
+from ravfeat.cache.index import IndexedShard, index_serialised, present_shards, refresh_index, refresh_sums
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.serialise import serialise_shard
+from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import replace_file
 from ravfeat.manifest import Clip, Manifest, parquet_bytes
@@ -41,6 +42,7 @@ __all__ = ["CacheFolder", "plan_shards", "prepare_cache"]
 
 _TABLES = (MANIFEST_FILE, IDENTITY_FILE, INDEX_FILE, SUMS_FILE)
 _CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Features made by ravfeat; they can be made again.\n"
+_SAME_DURATION_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def prepare_cache(
     CacheError
         Where the folder cannot be written, or holds the cache of something else.
     CorpusError
-        Where a clip has another actor, performance or label than the cache says.
+        Where a clip has another actor, performance, label or length than the cache says.
     """
     try:
         folder = _make_folder(out, about, identity)
@@ -200,6 +202,7 @@ def _merge(folder: Path, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> 
     path = folder / MANIFEST_FILE
     if path.is_file():
         old = read_planned(path)
+        _check_recordings(folder, manifest)
         planned = _grown(folder, old, manifest, n_bytes)
         if planned is old:
             return old
@@ -234,6 +237,20 @@ def _check_same(folder: Path, before: Clip | None, clip: Clip) -> None:
                 " stored clips are never relabelled silently: choose another --out, or give new labels to"
                 " 'ravfeat fit-heads --labels FILE'"
             )
+
+
+def _check_recordings(folder: Path, manifest: Manifest) -> None:
+    # Headers of two formats may round differently; another recording differs by more than that.
+    here = manifest.by_id()
+    for path in present_shards(folder).values():
+        for stored in read_header(path).clips:
+            clip, stored_s = here.get(stored.clip_id), stored.n_samples / stored.rate_hz
+            if clip is not None and abs(clip.duration_s - stored_s) > _SAME_DURATION_S:
+                raise CorpusError(
+                    f"clip '{clip.clip_id}' ({clip.path}) lasts {clip.duration_s:.2f} s now, the one in {folder} lasts"
+                    f" {stored_s:.2f} s: another recording, or another corpus of the same name; choose another --out or"
+                    " --name"
+                )
 
 
 def _check_copies(folder: Path, old: Manifest, manifest: Manifest, new: Sequence[Clip]) -> None:

@@ -123,7 +123,11 @@ def rebuild(path: Path) -> None:
     ravfeat cache rebuild-index cache/ravdess/audio-wavlm-large-91c2d0aa17fe
     """  # noqa: D301
     from ravfeat.cache import rebuild_index, resolve_cache
+    from ravfeat.cache.format import MANIFEST_FILE
 
     folder = resolve_cache(path)
     shards = rebuild_index(folder)
     click.echo(f"{folder}: index of {len(shards)} shards made from the shards")
+    if not (folder / MANIFEST_FILE).is_file():
+        click.echo(f"{MANIFEST_FILE} is missing: run the same 'ravfeat extract' again to make it", err=True)
+        sys.exit(1)

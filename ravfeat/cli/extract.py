@@ -97,11 +97,13 @@ def command(
         f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.kept} were there,"
         f" in {perf_counter() - started:.1f} s"
     )
+    if result.absent:
+        click.echo(f"{result.absent} clips of this cache are not among the data given now; they stay in it")
     if result.failed:
         click.echo(f"{len(result.failed)} clips could not be stored:", err=True)
         for clip_id, reason in result.failed.items():
             click.echo(f"  {clip_id}: {reason}", err=True)
-        click.echo("mend the files and run the same command again: only these are tried", err=True)
+        click.echo("mend what the reasons name and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)
 
 

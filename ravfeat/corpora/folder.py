@@ -18,7 +18,7 @@ from ravfeat.tables import read_table
 
 __all__ = ["read_folder_corpus"]
 
-SYNTH = "synth"
+_RESERVED = ("synth", "ravdess")
 
 _REQUIRED = ("path", "actor", "label")
 _OPTIONAL = ("performance", "gender", "clip_id")
@@ -58,8 +58,8 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
             f" got {table.column_names}"
         )
     corpus = _default_name(table_path) if name is None else name
-    if corpus == SYNTH:
-        raise CorpusError(f"'{SYNTH}' is the name of the generated corpus; give another with --name")
+    if corpus in _RESERVED:
+        raise CorpusError(f"'{corpus}' is the name of a corpus of its own; give another with --name")
     columns = [column for column in (*_REQUIRED, *_OPTIONAL) if column in table.column_names]
     rows = table.select(columns).to_pylist()
     clips = [_clip(corpus, table_path, number, row) for number, row in enumerate(rows, start=2)]
@@ -89,7 +89,8 @@ def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -
             f"{table_path}, row {line}: path is '{values['path']}'; expected a file's path relative to the table's"
             " folder"
         )
-    clip_id = values.get("clip_id") or path.with_suffix("").as_posix()
+    inside = PurePosixPath(*(part for part in path.parts if part != ".."))
+    clip_id = values.get("clip_id") or inside.with_suffix("").as_posix()
     return Clip(
         clip_id=clip_id,
         performance_id=values.get("performance") or clip_id,

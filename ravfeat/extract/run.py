@@ -95,6 +95,8 @@ class ExtractResult:
         Clips encoded by this run.
     failed : dict of str to str
         Clips of this process's shards that could not be stored, with the reason.
+    absent : int
+        Clips that belong in the cache and are not in the manifest given now; they stay as they are.
     """
 
     path: Path
@@ -102,6 +104,7 @@ class ExtractResult:
     kept: int
     encoded: int
     failed: dict[str, str]
+    absent: int = 0
 
 
 def run_extraction(what: Extraction, out: Path) -> ExtractResult:
@@ -148,8 +151,9 @@ def run_extraction(what: Extraction, out: Path) -> ExtractResult:
             raise
         folder.update_index(lock, written)
         failed = _failed(folder, mine)
+    absent = sum(clip.clip_id not in paths for clip in folder.planned.manifest)
     encoded = sum(row["status"] == "stored" for shard in written.values() for row in shard.rows)
-    return ExtractResult(folder.path, len(written), len(mine) - len(written), encoded, failed)
+    return ExtractResult(folder.path, len(written), len(mine) - len(written), encoded, failed, absent)
 
 
 def _keep_finished(folder: CacheFolder, lock: WorkLock, written: Mapping[int, IndexedShard]) -> None:

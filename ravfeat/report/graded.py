@@ -5,8 +5,9 @@ Offers
 Graded, grade.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ class Graded:
         Scores of each fold, seeds averaged.
     confusion : ndarray of shape (K, K), int64
         True class in rows.
+    ambiguous : bool
+        Another run of the report has a system of the same name under the same conditions, so the
+        run's name is one of its conditions.
     """
 
     run: Run
@@ -63,6 +67,7 @@ class Graded:
     recalls: Sequence[Recall]
     confusion: NDArray[np.int64]
     layers: LayerProfile | None
+    ambiguous: bool = False
 
     @property
     def leaky(self) -> bool:
@@ -84,6 +89,8 @@ class Graded:
     def conditions(self) -> str:
         """What a number must never stand without: protocol, selection, seeds, clips."""
         parts = [self.protocol, self.setting]
+        if self.ambiguous:
+            parts.append(f"run {self.run.name}")
         return " · ".join(["synthetic", *parts] if self.synthetic else parts)
 
     @property
@@ -91,6 +98,15 @@ class Graded:
         """Selection, seeds and clips."""
         seeds = _count(len(self.probs.seeds), "seed")
         return f"select {self.run.predictions.select} · {seeds} · n = {len(self.probs)}"
+
+    @property
+    def training(self) -> tuple[str, str]:
+        """What was trained on what: the cache's fingerprint and the head's settings, as far as the recipe says."""
+        caches = self.run.recipe.get("caches") or []
+        prints = [cache.get("fingerprint", "") for cache in caches if cache.get("features") == self.system.features]
+        heads = self.run.recipe.get("chosen") or []
+        settings = [one.get("settings") for one in heads if _system_of(one) == self.system][:1]
+        return "".join(prints), json.dumps(settings, sort_keys=True)
 
     @property
     def n_actors(self) -> int:
@@ -115,7 +131,8 @@ def grade(runs: Sequence[Run]) -> list[Graded]:
         for system in run.predictions.systems():
             slug = _slug(f"{run.name}-{'-'.join(system)}", slugs)
             graded.append(_grade(run, system, slug))
-    return graded
+    names = [(entry.system, entry.conditions) for entry in graded]
+    return [replace(entry, ambiguous=names.count(name) > 1) for entry, name in zip(graded, names, strict=True)]
 
 
 def _grade(run: Run, system: System, slug: str) -> Graded:
@@ -141,6 +158,10 @@ def _profile(run: Run, system: System) -> LayerProfile | None:
     layers = sorted(set().union(*models))
     weights = np.array([[model.get(layer, 0.0) for layer in layers] for model in models])
     return LayerProfile(np.array(layers), weights.mean(0), weights.min(0), weights.max(0), len(models))
+
+
+def _system_of(one: Mapping[str, Any]) -> System:
+    return System(str(one.get("stream")), str(one.get("features")), str(one.get("head")))
 
 
 def _slug(text: str, taken: set[str]) -> str:

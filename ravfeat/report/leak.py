@@ -43,15 +43,25 @@ class LeakGap:
 def leak_gaps(graded: Sequence[Graded]) -> list[LeakGap]:
     """Pair every LEAKY system with its actor-disjoint twins.
 
-    Twins share stream, features and head; those selected in the same way are preferred, and only
-    where there are none does another selection stand in.
+    Twins share stream, features, head, its settings, the cache's fingerprint and the number of seeds;
+    those selected in the same way are preferred, and only where there are none does another
+    selection stand in.
     """
     gaps = []
     for leaky in (entry for entry in graded if entry.leaky):
-        twins = [entry for entry in graded if not entry.leaky and entry.system == leaky.system]
+        twins = [entry for entry in graded if not entry.leaky and _alike(entry, leaky)]
         alike = [twin for twin in twins if twin.run.predictions.select == leaky.run.predictions.select]
         gaps += [_gap(leaky, twin) for twin in alike or twins]
     return gaps
+
+
+def _alike(honest: Graded, leaky: Graded) -> bool:
+    return (
+        honest.system == leaky.system
+        and honest.training == leaky.training
+        and honest.probs.seeds == leaky.probs.seeds
+        and honest.probs.classes == leaky.probs.classes
+    )
 
 
 def _gap(leaky: Graded, honest: Graded) -> LeakGap:

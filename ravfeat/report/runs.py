@@ -71,7 +71,7 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     ------
     PredictionsError
         No folder, a folder twice, a missing or unreadable file, or a ``metrics.json`` that does
-        not belong to the predictions beside it.
+        not belong to the predictions beside it; runs on different corpora or label sets.
     """
     if not paths:
         raise PredictionsError("nothing to report: name at least one run folder")
@@ -80,10 +80,27 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     if twice:
         raise PredictionsError(f"run folder given twice: {', '.join(sorted(twice))}")
     names = [path.name for path in resolved]
-    return [
+    runs = [
         _read_run(path, path.name if names.count(path.name) == 1 else f"{path.parent.name}/{path.name}")
         for path in resolved
     ]
+    for run in runs[1:]:
+        _check_same_task(runs[0], run)
+    return runs
+
+
+def _check_same_task(first: Run, other: Run) -> None:
+    """One page speaks of one corpus and one label set, or its sentences would be wrong."""
+    for what, a, b in (
+        ("classes", list(first.predictions.classes), list(other.predictions.classes)),
+        ("a synthetic corpus", first.predictions.synthetic, other.predictions.synthetic),
+        ("the corpus", find(first.recipe, "corpus")[:1], find(other.recipe, "corpus")[:1]),
+    ):
+        if a != b:
+            raise PredictionsError(
+                f"runs of different tasks cannot share a report: {what} is {a} in {first.name} and {b} in {other.name};"
+                " make a report of each"
+            )
 
 
 def find(recipe: Mapping[str, Any], key: str) -> list[Any]:

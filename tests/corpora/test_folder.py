@@ -94,7 +94,7 @@ def test_a_name_that_cannot_be_a_folder_is_refused(tmp_path: Path, name: str) ->
 
 
 def test_the_name_of_the_generated_corpus_is_taken(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="'synth' is the name of the generated corpus"):
+    with pytest.raises(CorpusError, match="'synth' is the name of a corpus of its own"):
         read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n"), name="synth")
 
 
@@ -111,7 +111,19 @@ def test_an_absolute_path_is_remembered_relative_to_the_table(generated: Path, t
     wav = sorted(generated.rglob("*.wav"))[0]
     table = tmp_path / "elsewhere" / "mine.csv"
     table.parent.mkdir()
-    table.write_text(f"path,actor,label,clip_id\n{wav.resolve()},a,sad,one\n")
+    table.write_text(f"path,actor,label\n{wav.resolve()},a,sad\n")
     (clip,) = read_folder_corpus(table).clips
+    assert clip.clip_id.endswith(wav.stem)
+    assert ".." not in clip.clip_id
     assert not Path(clip.path).is_absolute()
     assert (table.parent / clip.path).resolve() == wav.resolve()
+
+
+def test_paths_above_the_table_keep_their_names(tmp_path: Path) -> None:
+    path = table(tmp_path, "path,actor,label\n../x/.a.wav,1,sad\n../y/a.wav,1,sad\n")
+    assert [clip.clip_id for clip in read_folder_corpus(path).clips] == ["x/.a", "y/a"]
+
+
+def test_a_table_cannot_pass_for_ravdess(tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="'ravdess' is the name of a corpus of its own"):
+        read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n"), name="ravdess")

@@ -507,3 +507,18 @@ def test_the_identical_pair_of_real_clips_has_equal_digests_in_the_shards(shared
     for clip_id, record in open_cache(result.path).records().items():
         digests.setdefault(record.input_sha256, []).append(clip_id)
     assert [ids for ids in digests.values() if len(ids) > 1] == [["03-01-03-01-02-01-07", "03-01-03-01-02-02-07"]]
+
+
+def test_another_recording_under_a_stored_id_is_refused(corpus: Any, tmp_path: Path) -> None:
+    run_extraction(corpus.extraction(), tmp_path / "out")
+    clip = corpus.manifest.clips[0]
+    longer = replace(clip, duration_s=clip.duration_s + 1)
+    changed = corpus.manifest.with_clips([longer, *corpus.manifest.clips[1:]])
+    with pytest.raises(CorpusError, match=f"clip '{clip.clip_id}' .* lasts .* another recording"):
+        run_extraction(corpus.extraction(manifest=changed), tmp_path / "out")
+
+
+def test_clips_that_are_not_given_any_more_are_counted(corpus: Any, tmp_path: Path) -> None:
+    assert run_extraction(corpus.extraction(), tmp_path / "out").absent == 0
+    fewer = corpus.manifest.with_clips(corpus.manifest.clips[3:])
+    assert run_extraction(corpus.extraction(manifest=fewer), tmp_path / "out").absent == 3

@@ -35,3 +35,27 @@ def test_twins_selected_alike_are_preferred(make_run: Make) -> None:
 def test_other_heads_are_no_twins(make_run: Make) -> None:
     leaky = make_run("leaky", heads={"logreg": 1.0}, leaky=True, protocol="clip6")
     assert leak_gaps(grade(read_runs([leaky, make_run("other", heads={"kernel": 1.0})]))) == []
+
+
+def test_other_settings_are_no_twins(make_run: Make) -> None:
+    def chosen(layers: list[int] | None) -> dict[str, object]:
+        key = {"stream": "audio", "features": "logmel-0f3c9a", "head": "logreg", "seed": 0, "fold": 0}
+        return {"chosen": [{**key, "settings": {"layers": layers, "std": True}}]}
+
+    one = {"logreg": 1.0}
+    leaky = make_run("leaky", heads=one, leaky=True, protocol="clip6", recipe=chosen(None))
+    last = make_run("last", heads=one, recipe=chosen([2]))
+    alike = make_run("alike", heads=one, recipe=chosen(None))
+    gaps = leak_gaps(grade(read_runs([leaky, last, alike])))
+    assert [gap.honest.run.name for gap in gaps] == ["alike"]
+
+
+def test_another_number_of_seeds_is_no_twin(make_run: Make) -> None:
+    leaky = make_run("leaky", heads={"logreg": 1.0}, leaky=True, protocol="clip6", seeds=2)
+    assert leak_gaps(grade(read_runs([leaky, make_run("one", heads={"logreg": 1.0}, seeds=1)]))) == []
+
+
+def test_systems_of_one_name_carry_the_name_of_their_run(make_run: Make) -> None:
+    first, second = make_run("first", heads={"logreg": 1.0}), make_run("second", heads={"logreg": 2.0})
+    assert ["run first" in entry.conditions for entry in grade(read_runs([first, second]))] == [True, False]
+    assert "run " not in grade(read_runs([first]))[0].conditions

@@ -64,4 +64,6 @@ def test_the_leak_gap_is_not_all_recognition(plain: Path, make_run: Make) -> Non
 
 
 def test_rows_on_different_clips_are_not_compared_in_silence(plain: Path, make_run: Make) -> None:
-    assert "2 different sets of clips" in said(plain, make_run("longer", heads={"kernel": 1.0}, takes=24))
+    assert "2 different sets of clips" in said(
+        plain, make_run("longer", heads={"kernel": 1.0}, takes=24, synthetic=False)
+    )

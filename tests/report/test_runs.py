@@ -86,3 +86,9 @@ def test_recipe_values_are_found_at_any_depth() -> None:
     assert find(recipe, "random_weights") == [True, False]
     assert find(recipe, "seeds") == [3]
     assert find(recipe, "calibrated") == []
+
+
+@pytest.mark.parametrize("other", [{"synthetic": False}, {"recipe": {"corpus": "another"}}])
+def test_runs_on_different_corpora_are_refused(make_run: Make, other: dict[str, object]) -> None:
+    with pytest.raises(PredictionsError, match="runs of different tasks cannot share a report"):
+        read_runs([make_run("a"), make_run("b", **other)])
