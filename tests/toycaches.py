@@ -56,13 +56,10 @@ class ToyEncoder:
         return EncoderSpec(self.name, "audio", self.weights, "toy/1", ("toy/1",), self.n_layers, self.dim, 50.0)
 
     def prepare(self, waveform: Waveform) -> Prepared:
-        return Prepared(waveform.samples, len(waveform.samples) // (self.n_layers * self.dim))
+        return Prepared(waveform.samples, np.arange(len(waveform.samples) // (self.n_layers * self.dim)) / 50)
 
     def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
         return [clip.values.reshape(clip.n_frames, self.n_layers, self.dim) for clip in batch]
-
-    def times_s(self, n_frames: int) -> NDArray[np.float64]:
-        return np.arange(n_frames) / 50
 
     def provenance(self) -> dict[str, Any]:
         return {"device": "cpu"}

@@ -66,8 +66,8 @@ MAX_SHARD_BYTES = 256_000_000
 MAX_SHARD_CLIPS = 128
 """A shard is what a killed run loses at most, so small features do not make endless shards."""
 
-POOLED_STATISTICS: tuple[str, ...] = ("mean", "std")
-"""What ``store="pooled"`` keeps, one after another in the last axis."""
+POOLED_STATISTICS: Mapping[str, tuple[str, ...]] = {"audio": ("mean", "std"), "face": ("mean", "std", "speed")}
+"""What ``store="pooled"`` keeps of each stream, one after another in the last axis."""
 
 FINGERPRINT_LENGTH = 12
 
@@ -81,7 +81,7 @@ class StoreRecipe:
     layers : tuple of int, optional
         Layer numbers to keep, ascending; None keeps all.
     store : {"frames", "pooled"}
-        Every frame, or one (mean, std) vector per layer and clip.
+        Every frame, or one vector of statistics (`POOLED_STATISTICS`) per layer and clip.
     frame_stride : int
         Frames are averaged in windows of this many before they are stored.
     dtype : {"float16", "float32"}
@@ -124,22 +124,26 @@ class StoreRecipe:
             raise CacheError(f"layers {wrong} do not exist: this encoder has layers 0 to {n_layers - 1}")
         return layers
 
-    def identity(self, n_layers: int) -> dict[str, Any]:
+    def statistics(self, stream: str) -> tuple[str, ...]:
+        """Give what is kept of a clip's frames; empty where the frames themselves are."""
+        return POOLED_STATISTICS[stream] if self.store == "pooled" else ()
+
+    def identity(self, n_layers: int, stream: str = "audio") -> dict[str, Any]:
         """Give the part of the identity that this recipe decides."""
         return {
             "layers": list(self.resolve_layers(n_layers)),
             "store": self.store,
-            "statistics": list(POOLED_STATISTICS) if self.store == "pooled" else [],
+            "statistics": list(self.statistics(stream)),
             "frame_stride": self.frame_stride,
             "dtype": self.dtype,
             "view": self.view,
         }
 
-    def stored_shape(self, n_frames: int, n_layers: int, dim: int) -> tuple[int, int, int]:
+    def stored_shape(self, n_frames: int, n_layers: int, dim: int, stream: str = "audio") -> tuple[int, int, int]:
         """Give the (L, T, D) that a clip of ``n_frames`` encoder frames takes on disk."""
         layers = len(self.resolve_layers(n_layers))
-        if self.store == "pooled":
-            return layers, 1, dim * len(POOLED_STATISTICS)
+        if statistics := self.statistics(stream):
+            return layers, 1, dim * len(statistics)
         return layers, -(-n_frames // self.frame_stride), dim
 
 
@@ -253,6 +257,9 @@ class ShardContent:
         Time of every frame from the clip's start, in seconds.
     shape : tuple (L, D)
         Of the features, needed where every clip failed.
+    columns : tuple of mapping of str to ndarray of shape (T,) or (T, n), float32
+        What else is known of every frame, one mapping per stored clip, all with the same names; empty
+        where nothing is.
     """
 
     number: int
@@ -264,6 +271,12 @@ class ShardContent:
     features: tuple[NDArray[Any], ...]
     times_s: tuple[NDArray[np.float64], ...]
     shape: tuple[int, int]
+    columns: tuple[Mapping[str, NDArray[np.float32]], ...] = ()
+
+    def frame_columns(self) -> dict[str, NDArray[np.float32]]:
+        """Give every column over the frames of all clips."""
+        names = self.columns[0] if self.columns else ()
+        return {name: np.concatenate([own[name] for own in self.columns]).astype("<f4") for name in names}
 
 
 def features_sha256(block: NDArray[Any]) -> str:

@@ -74,7 +74,7 @@ class Cache:
     layers : tuple of int
         Stored layer numbers.
     statistics : tuple of str
-        Empty for frames; ``("mean", "std")`` for a pooled cache.
+        Empty for frames; ``("mean", "std")`` for a pooled cache of voices.
     frame_stride : int
         Encoder frames that were averaged to one stored frame.
     dim : int
@@ -168,6 +168,19 @@ class Cache:
         place = self._place(clip_id)
         with self._open(place.shard) as file:
             return np.asarray(file["frames/time_s"][place.frame_start : place.frame_start + place.n_frames])
+
+    def columns(self, clip_id: str) -> dict[str, NDArray[np.float32]]:
+        """Read what else is known of every frame of a clip, by name.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (T,) or (T, n)
+            For faces ``box``, ``confidence`` and ``found``; see ``cache/README.md``.
+        """
+        place = self._place(clip_id)
+        own = slice(place.frame_start, place.frame_start + place.n_frames)
+        with self._open(place.shard) as file:
+            return {name: file["frames"][name][own] for name in file["frames"] if name != "time_s"}
 
     def read(self, clip_ids: Iterable[str], *, layers: Sequence[int] | None = None) -> list[NDArray[Any]]:
         """Read clips.

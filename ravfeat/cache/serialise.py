@@ -53,9 +53,9 @@ class SerialisedShard:
 def serialise_shard(content: ShardContent) -> SerialisedShard:
     """Give a shard as the bytes of an HDF5 file; the same content gives the same bytes."""
     times_s = np.concatenate([np.zeros(0), *content.times_s]).astype("<f8")
-    metadata = metadata_sha256(
-        content.number, content.about, content.identity, content.provenance, content.clips, content.failed, times_s
-    )
+    columns = content.frame_columns()
+    facts = (content.number, content.about, content.identity, content.provenance, content.clips, content.failed)
+    metadata = metadata_sha256(*facts, times_s, columns)
     with h5py.File("shard", "w", driver="core", backing_store=False, block_size=_BLOCK_BYTES, libver="v110") as file:
         attributes: dict[str, Any] = {
             "format": FORMAT,
@@ -71,7 +71,10 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
             file.attrs[name] = value
         _write_table(file.create_group("clips"), CLIP_COLUMNS, content.clips)
         _write_table(file.create_group("failed"), FAILED_COLUMNS, content.failed)
-        file.create_group("frames").create_dataset("time_s", data=times_s)
+        frames = file.create_group("frames")
+        frames.create_dataset("time_s", data=times_s)
+        for name, values in columns.items():
+            frames.create_dataset(name, data=values)
         _write_features(file, content, len(times_s))
         file.flush()
         return SerialisedShard(bytes(file.id.get_file_image()), metadata)

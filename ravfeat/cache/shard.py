@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -69,6 +70,8 @@ class ShardHeader:
         Layer numbers as the features name them.
     n_times : int
         Frames that have a time.
+    columns : mapping of str to int
+        Names of what else is known of every frame, and how many frames have it.
     """
 
     number: int
@@ -83,6 +86,7 @@ class ShardHeader:
     dtype: str
     layers: tuple[int, ...]
     n_times: int
+    columns: Mapping[str, int]
 
 
 def metadata_sha256(
@@ -93,9 +97,10 @@ def metadata_sha256(
     clips: Sequence[ClipRecord],
     failed: Sequence[FailedClip],
     times_s: NDArray[np.float64],
+    columns: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
 ) -> str:
     """Digest of everything in a shard but its features (those have one digest per clip)."""
-    value = {
+    value: dict[str, Any] = {
         "number": number,
         "about": about,
         "identity": identity,
@@ -104,6 +109,11 @@ def metadata_sha256(
         "failed": [asdict(clip) for clip in failed],
         "time_s": hashlib.sha256(np.ascontiguousarray(times_s, dtype="<f8").data).hexdigest(),
     }
+    if columns:
+        value["frames"] = {
+            name: hashlib.sha256(np.ascontiguousarray(column, dtype="<f4").tobytes()).hexdigest()
+            for name, column in columns.items()
+        }
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
@@ -150,10 +160,10 @@ def read_header(path: Path) -> ShardHeader:
     with open_shard(path) as file:
         try:
             times_s = file["frames/time_s"][...]
-            header = _header(file, len(times_s))
-            should_be = metadata_sha256(
-                header.number, header.about, header.identity, header.provenance, header.clips, header.failed, times_s
-            )
+            columns = {name: file["frames"][name][...] for name in file["frames"] if name != "time_s"}
+            header = _header(file, len(times_s), {name: len(column) for name, column in columns.items()})
+            facts = (header.number, header.about, header.identity, header.provenance, header.clips, header.failed)
+            should_be = metadata_sha256(*facts, times_s, columns)
         except UNREADABLE as error:
             raise ShardError(f"{path} is damaged: its metadata cannot be read ({error}); {_REMEDY}") from error
     if header.metadata_sha256 != should_be:
@@ -161,7 +171,7 @@ def read_header(path: Path) -> ShardHeader:
     return header
 
 
-def _header(file: h5py.File, n_times: int) -> ShardHeader:
+def _header(file: h5py.File, n_times: int, columns: Mapping[str, int]) -> ShardHeader:
     features = file["features"]
     return ShardHeader(
         number=int(file.attrs["shard"]),
@@ -176,6 +186,7 @@ def _header(file: h5py.File, n_times: int) -> ShardHeader:
         dtype=str(features.dtype.name),
         layers=tuple(int(n) for n in features.attrs["layers"]),
         n_times=n_times,
+        columns=columns,
     )
 
 
@@ -248,6 +259,9 @@ def _check_layout(header: ShardHeader) -> list[str]:
         )
     if header.n_times != frames:
         problems.append(f"features have {frames} frames, {header.n_times} frames have a time")
+    for name, count in header.columns.items():
+        if count != frames:
+            problems.append(f"features have {frames} frames, {count} frames have a {name}")
     start = 0
     for clip in header.clips:
         if clip.frame_start != start or clip.n_frames < 1:

@@ -1,4 +1,7 @@
-"""What an encoder is: a frozen function from one clip to hidden states, with a name that says exactly which.
+"""What an encoder is: a frozen function from a clip to hidden states, with a name that says exactly which.
+
+A clip reaches an encoder in one or more pieces (a waveform; some pictures at a time), see `ravfeat.sources`;
+its hidden states are those of its pieces, one after another.
 
 Conventions
 -----------
@@ -11,21 +14,23 @@ Offers
 EncoderSpec, Encoder, Prepared, Batching, plan_batches.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.media import Waveform
 from ravfeat.schema import Stream
 
 __all__ = ["Batching", "Encoder", "EncoderSpec", "Prepared", "plan_batches"]
 
-Batching = Literal["padded", "equal", "fixed"]
+Batching = Literal["padded", "equal", "fixed", "pieces"]
 """``padded``: clips of different lengths share a batch exactly (attention mask); ``equal``: only
-clips of the same length do; ``fixed``: every input has the same size anyway."""
+clips of the same length do; ``fixed``: every input has the same size anyway; ``pieces``: every frame
+is encoded by itself, so pieces of any clips share a batch."""
+
+Piece_contra = TypeVar("Piece_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class EncoderSpec:
     n_layers, dim : int
         Of the hidden states.
     frame_rate_hz : float
-        Frames per second.
+        Frames per second; nominal where the clip decides, for planning.
     """
 
     name: str
@@ -70,28 +75,38 @@ class EncoderSpec:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One clip, ready for the encoder.
+    """One piece of a clip, ready for the encoder.
 
     Attributes
     ----------
     values : ndarray
-        Input array of one clip, without a batch axis, not padded to other clips.
-    n_frames : int
-        How many frames of the output are this clip's own.
+        Input array of one piece, without a batch axis, not padded to other clips. With batching
+        ``pieces`` its first axis counts the frames.
+    times_s : ndarray of shape (T,), float64
+        Centre of every frame that this piece will give, in seconds from the clip's start; its length
+        says how many frames of the output are the piece's own. May be empty.
+    columns : mapping of str to ndarray of shape (T,) or (T, n), float32
+        What else is known of every frame; stored beside the features.
     """
 
-    values: NDArray[np.float32]
-    n_frames: int
+    values: NDArray[Any]
+    times_s: NDArray[np.float64]
+    columns: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames of the output are this piece's own."""
+        return len(self.times_s)
 
 
-class Encoder(Protocol):
+class Encoder(Protocol[Piece_contra]):
     """A frozen encoder."""
 
     spec: EncoderSpec
     batching: Batching
 
-    def prepare(self, waveform: Waveform) -> Prepared:
-        """Turn a decoded clip into the encoder's input; runs in background threads.
+    def prepare(self, piece: Piece_contra) -> Prepared:
+        """Turn a piece of a clip into the encoder's input; runs in background threads.
 
         Raises
         ------
@@ -101,17 +116,13 @@ class Encoder(Protocol):
         ...
 
     def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
-        """Encode clips together.
+        """Encode pieces together.
 
         Returns
         -------
         list of ndarray of shape (T, L, D), float32
-            The same, up to rounding, as if each clip were encoded alone.
+            The same, up to rounding, as if each piece were encoded alone.
         """
-        ...
-
-    def times_s(self, n_frames: int) -> NDArray[np.float64]:
-        """Centre of every frame, in seconds from the clip's start; shape (T,)."""
         ...
 
     def provenance(self) -> dict[str, Any]:

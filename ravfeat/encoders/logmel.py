@@ -58,7 +58,7 @@ class LogMelEncoder:
                 f"too short: {len(samples)} samples at 16 kHz ({len(samples) / SAMPLE_RATE_HZ * 1000:.0f} ms),"
                 f" logmel needs at least {WINDOW}"
             )
-        return Prepared(samples, 1 + (len(samples) - WINDOW) // HOP)
+        return Prepared(samples, self.times_s(1 + (len(samples) - WINDOW) // HOP))
 
     def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
         """Compute the three layers of every clip."""

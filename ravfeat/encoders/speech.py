@@ -24,7 +24,7 @@ __all__ = ["load_speech_encoder"]
 _READABLE = "an encoder that reads waveforms (wavlm, hubert, wav2vec2, unispeech-sat, data2vec-audio …) or whisper"
 
 
-def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder:
+def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder[Any]:
     """Load a speech encoder.
 
     Parameters

@@ -69,7 +69,7 @@ class WaveformEncoder:
         if self._normalise:
             samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
         n_frames = int(self._model._get_feat_extract_output_lengths(torch.tensor(len(samples))))
-        return Prepared(samples.astype(np.float32, copy=False), n_frames)
+        return Prepared(samples.astype(np.float32, copy=False), self.times_s(n_frames))
 
     def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
         """Encode clips; those that cannot share a batch exactly are split by length."""

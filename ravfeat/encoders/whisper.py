@@ -74,7 +74,7 @@ class WhisperEncoder:
             )
         # In whole numbers: 0.14 s times 50 is a little more than 7 in floating point.
         n_frames = -(-len(samples) * self._frames // self._limit)
-        return Prepared(self._log_mel(samples), n_frames)
+        return Prepared(self._log_mel(samples), self.times_s(n_frames))
 
     def _log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         # The 30 s are mostly zeros. Windows that see only zeros all give the same column, so it is

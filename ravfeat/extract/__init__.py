@@ -2,9 +2,9 @@
 
 Offers
 ------
-run_extraction, ExtractResult, Extraction.
+run_extraction, extract_together, ExtractResult, Extraction.
 """
 
-from ravfeat.extract.run import Extraction, ExtractResult, run_extraction
+from ravfeat.extract.run import Extraction, ExtractResult, extract_together, run_extraction
 
-__all__ = ["ExtractResult", "Extraction", "run_extraction"]
+__all__ = ["ExtractResult", "Extraction", "extract_together", "run_extraction"]

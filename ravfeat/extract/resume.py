@@ -6,7 +6,8 @@ Worklist, find_work, check_same_features, lost_clips, EncodeOne, MAX_DIFFERENCE.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,10 @@ from ravfeat.cache.format import ClipRecord, FailedClip, ShardContent, StoreReci
 from ravfeat.cache.index import present_shards
 from ravfeat.cache.shard import ShardHeader, foreign, open_shard, read_header
 from ravfeat.cache.writer import CacheFolder
-from ravfeat.encoders.base import Encoder
+from ravfeat.encoders.base import Encoder, Prepared
 from ravfeat.errors import CacheError, ClipError, ShardError
-from ravfeat.extract.decode import DecodedClip
-from ravfeat.extract.store import to_stored
+from ravfeat.extract.decode import ClipEnd, Event
+from ravfeat.extract.store import ClipStore
 from ravfeat.manifest import Clip
 
 __all__ = ["MAX_DIFFERENCE", "EncodeOne", "Worklist", "check_same_features", "find_work", "lost_clips"]
@@ -39,13 +40,14 @@ class EncodeOne:
 
     Attributes
     ----------
-    decode : callable
+    read : callable
+        Reads and prepares a clip for this encoder alone; see `ravfeat.extract.decode.read_clip`.
     encoder : Encoder
     recipe : StoreRecipe
     """
 
-    decode: Callable[[Clip], DecodedClip]
-    encoder: Encoder
+    read: Callable[[Clip], Generator[Event, None, None]]
+    encoder: Encoder[Any]
     recipe: StoreRecipe
 
     def __call__(self, clip: Clip) -> NDArray[Any]:
@@ -56,14 +58,22 @@ class EncodeOne:
         ClipError
             Where the clip cannot be decoded, encoded or stored.
         """
-        decoded = self.decode(clip)
-        if decoded.prepared is None:
-            raise ClipError(decoded.reason)
+        stored = ClipStore(self.recipe, self.encoder.spec.stream)
+        with closing(self.read(clip)) as events:
+            for event in events:
+                if isinstance(event, ClipEnd):
+                    for reason in event.reasons.values():
+                        raise ClipError(reason)
+                else:
+                    for prepared in event.prepared.values():
+                        stored.add(prepared, self._states(clip, prepared))
+        return stored.finish().block
+
+    def _states(self, clip: Clip, prepared: Prepared) -> NDArray[np.float32] | None:
         try:
-            states = self.encoder.encode([decoded.prepared])[0]
+            return self.encoder.encode([prepared])[0] if prepared.n_frames else None
         except MemoryError as error:
             raise ClipError(f"{clip.path}: {error}") from error
-        return to_stored(states, self.encoder.times_s(len(states)), self.recipe)[0]
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,23 @@
-"""The extraction itself: decode ahead, encode, write behind; resume and retry.
+"""The extraction itself: read ahead, encode, write behind; resume and retry.
 
-Files are decoded in the background, the encoder works in the foreground, shards are written behind
-it. What is done and what is missing is decided once, before the first clip.
+Files are read in the background, the encoders work in the foreground, shards are written behind
+them. What is done and what is missing is decided once, before the first clip. Encoders that read the
+same clips go through them together, so that every file is read once.
 
 Offers
 ------
-Extraction, ExtractResult, run_extraction.
+Extraction, ExtractResult, run_extraction, extract_together.
 """
 
 import logging
 import math
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,17 @@ from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.shard import read_header
 from ravfeat.cache.writer import CacheFolder, prepare_cache
-from ravfeat.encoders.base import Encoder, plan_batches
-from ravfeat.errors import CacheError, ClipError, UsageError
-from ravfeat.extract.decode import DecodedClip, decode, decode_ahead
+from ravfeat.encoders.base import Encoder
+from ravfeat.errors import CacheError, UsageError
+from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, Taker, read_ahead, read_clip
+from ravfeat.extract.lane import BatchLimits, Lane, common_order
 from ravfeat.extract.resume import EncodeOne, check_same_features, find_work, lost_clips
-from ravfeat.extract.store import ShardBuilder
+from ravfeat.extract.shards import ShardBuilder
+from ravfeat.extract.sound import WaveformSource
 from ravfeat.manifest import Clip, Manifest
+from ravfeat.sources import Source
 
-__all__ = ["ExtractResult", "Extraction", "run_extraction"]
+__all__ = ["ExtractResult", "Extraction", "extract_together", "run_extraction"]
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +58,8 @@ class Extraction:
         What the manifest's paths are relative to.
     encoder : Encoder
     recipe : StoreRecipe
+    source : Source
+        How clips are read; the pieces it gives are those the encoder prepares.
     shard_index, num_shards : int
         This process writes the shards whose number leaves ``shard_index`` when divided by
         ``num_shards``; any number of processes fill one cache.
@@ -62,16 +67,20 @@ class Extraction:
         Clips that are encoded together at most.
     batch_s : float
         Seconds that are encoded together at most, padding included.
+    batch_frames : int
+        Frames (pictures) that are encoded together, where an encoder takes pieces of any clips.
     """
 
     manifest: Manifest
     root: Path
-    encoder: Encoder
+    encoder: Encoder[Any]
     recipe: StoreRecipe = field(default_factory=StoreRecipe)
+    source: Source[Any] = field(default_factory=WaveformSource)
     shard_index: int = 0
     num_shards: int = 1
     batch_clips: int = 8
     batch_s: float = 32.0
+    batch_frames: int = 64
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard_index < self.num_shards:
@@ -97,6 +106,9 @@ class ExtractResult:
         Clips of this process's shards that could not be stored, with the reason.
     absent : int
         Clips that belong in the cache and are not in the manifest given now; they stay as they are.
+    frames, fallback : int
+        Frames encoded by this run, and those of them in which no face was found, so that the last box or
+        the last landmarks stand in.
     """
 
     path: Path
@@ -105,61 +117,87 @@ class ExtractResult:
     encoded: int
     failed: dict[str, str]
     absent: int = 0
+    frames: int = 0
+    fallback: int = 0
 
 
 def run_extraction(what: Extraction, out: Path) -> ExtractResult:
-    """Extract what is missing.
+    """Extract what is missing of one encoder; see `extract_together`."""
+    return extract_together([what], out)[0]
+
+
+def extract_together(work: Sequence[Extraction], out: Path) -> list[ExtractResult]:
+    """Extract what is missing, reading every file once for all encoders.
 
     Parameters
     ----------
-    what : Extraction
+    work : sequence of Extraction
+        Of one manifest, root and source.
     out : Path
         The cache's home; the features go to ``out/<corpus>/<stream>-<encoder>-<fingerprint>/``.
 
     Returns
     -------
-    ExtractResult
+    list of ExtractResult
+        One per extraction.
 
     Raises
     ------
     CacheError
         Where another process does the same work, the disk is full, or stored features cannot be
         continued under today's library versions.
+    UsageError
+        Where two of them are the same.
 
     Notes
     -----
     However it ends, shards that were finished are kept and the next call goes on from there.
     """
-    folder = _folder(what, out)
-    mine = [n for n in folder.planned.numbers if n % what.num_shards == what.shard_index]
-    paths = {clip.clip_id: clip for clip in what.manifest}
-    decode_one = partial(_decode_planned, what, paths)
-    provenance = _provenance(what.encoder)
-    encode_one = EncodeOne(decode_one, what.encoder, what.recipe)
-    with WorkLock(folder.path) as lock:
-        lock.claim(mine)
-        folder.remove_leftovers(mine)
-        work = find_work(folder, mine, encode_one)
-        if work.pending:
-            check_same_features(folder, work.others, provenance, encode_one)
-        written: dict[int, IndexedShard] = {}
+    folders = [_folder(what, out) for what in work]
+    _check_distinct(work, folders)
+    first = work[0]
+    here = {clip.clip_id: clip for clip in first.manifest}
+    with ExitStack() as locks:
+        lanes = [
+            _open_lane(taker, what, folder, locks.enter_context(WorkLock(folder.path)), here)
+            for taker, (what, folder) in enumerate(zip(work, folders, strict=True))
+        ]
         try:
-            for shard in _write_shards(what, folder, work.pending, provenance, decode_one):
-                written[shard.number] = shard
+            _write_shards(lanes, first, here)
         except BaseException:
-            _keep_finished(folder, lock, written)
+            for lane in lanes:
+                _keep_finished(lane)
             raise
-        folder.update_index(lock, written)
-        failed = _failed(folder, mine)
-    absent = sum(clip.clip_id not in paths for clip in folder.planned.manifest)
-    encoded = sum(row["status"] == "stored" for shard in written.values() for row in shard.rows)
-    return ExtractResult(folder.path, len(written), len(mine) - len(written), encoded, failed, absent)
+        for lane in lanes:
+            lane.folder.update_index(lane.lock, lane.written)
+        return [_result(lane, here) for lane in lanes]
 
 
-def _keep_finished(folder: CacheFolder, lock: WorkLock, written: Mapping[int, IndexedShard]) -> None:
+def _check_distinct(work: Sequence[Extraction], folders: Sequence[CacheFolder]) -> None:
+    for number, folder in enumerate(folders):
+        for before in range(number):
+            if folders[before].path == folder.path:
+                names = f"'{work[before].encoder.spec.name}' and '{work[number].encoder.spec.name}'"
+                raise UsageError(f"the encoders {names} are the same; name every --encoder once")
+
+
+def _open_lane(taker: Taker, what: Extraction, folder: CacheFolder, lock: WorkLock, here: Mapping[str, Clip]) -> Lane:
+    mine = [n for n in folder.planned.numbers if n % what.num_shards == what.shard_index]
+    provenance = _provenance(what)
+    encode_one = EncodeOne(partial(_read, what, here, {taker: what.encoder}), what.encoder, what.recipe)
+    lock.claim(mine)
+    folder.remove_leftovers(mine)
+    work = find_work(folder, mine, encode_one)
+    if work.pending:
+        check_same_features(folder, work.others, provenance, encode_one)
+    limits = BatchLimits(what.batch_clips, what.batch_s, what.batch_frames)
+    return Lane(taker, what.encoder, what.recipe, folder, lock, provenance, mine, work.pending, limits)
+
+
+def _keep_finished(lane: Lane) -> None:
     # What stopped the run is what the user must hear of, not that the index could not be written either.
     try:
-        folder.update_index(lock, written)
+        lane.folder.update_index(lane.lock, lane.written)
     except CacheError as error:
         _log.info("the index is not up to date: %s", error)
 
@@ -175,111 +213,113 @@ def _folder(what: Extraction, out: Path) -> CacheFolder:
 
     def n_bytes(clip: Clip) -> int:
         duration_s = _ASSUMED_S if math.isnan(clip.duration_s) else clip.duration_s
-        shape = recipe.stored_shape(int(duration_s * spec.frame_rate_hz) + 1, spec.n_layers, spec.dim)
+        n_frames = int(duration_s * spec.frame_rate_hz) + 1
+        shape = recipe.stored_shape(n_frames, spec.n_layers, spec.dim, spec.stream)
         return math.prod(shape) * (2 if recipe.dtype == "float16" else 4) + 8 * shape[1] + _RECORD_BYTES
 
-    identity = spec.identity() | recipe.identity(spec.n_layers)
+    identity = spec.identity() | recipe.identity(spec.n_layers, spec.stream)
     return prepare_cache(out, what.manifest, about, identity, n_bytes)
 
 
-def _decode_planned(what: Extraction, paths: dict[str, Clip], clip: Clip) -> DecodedClip:
+def _read(
+    what: Extraction, here: Mapping[str, Clip], encoders: Mapping[Taker, Encoder[Any]], clip: Clip
+) -> Generator[Event, None, None]:
     # The cache's manifest may remember another path; what counts is where the clip lies now.
-    here = paths.get(clip.clip_id)
-    return decode(here or clip, what.root if here else None, what.encoder)
+    given = here.get(clip.clip_id)
+    return read_clip(given or clip, what.root if given else None, what.source, encoders)
 
 
-def _provenance(encoder: Encoder) -> dict[str, Any]:
-    libraries = {name: version(name) for name in ("numpy", "h5py", "soundfile", "soxr", "av")}
-    return {"python": platform.python_version(), "ravfeat": __version__} | libraries | encoder.provenance()
+def _provenance(what: Extraction) -> dict[str, Any]:
+    libraries = {name: version(name) for name in ("numpy", "h5py")}
+    own = {"python": platform.python_version(), "ravfeat": __version__} | libraries
+    return own | what.source.provenance() | what.encoder.provenance()
 
 
-def _write_shards(
-    what: Extraction,
-    folder: CacheFolder,
-    pending: Sequence[int],
-    provenance: Mapping[str, Any],
-    decode_one: Callable[[Clip], DecodedClip],
-) -> Iterator[IndexedShard]:
-    """Encode shard after shard; give each as soon as it is known to be on the disk."""
-    plans = [(number, _batches(what, folder.planned.clips_of(number))) for number in pending]
-    order = [clip for _, batches in plans for batch in batches for clip in batch]
+def _write_shards(lanes: Sequence[Lane], what: Extraction, here: Mapping[str, Clip]) -> None:
+    """Take every clip through every lane that wants it; shards are written as they are complete."""
+
+    def read(clip: Clip) -> Generator[Event, None, None]:
+        return _read(what, here, {lane.taker: lane.encoder for lane in lanes if lane.wants(clip)}, clip)
+
+    order = common_order([lane for lane in lanes if lane.pending])
     with (
-        ThreadPoolExecutor(max_workers=1, thread_name_prefix="write") as writer,
-        closing(decode_ahead(order, decode_one)) as decoded,
+        _Writer() as writer,
+        closing(read_ahead(order, read, what.source.ahead)) as events,
         tqdm(total=len(order), desc="encoding", unit="clip", smoothing=0.05, disable=None) as bar,
     ):
-        writing: Future[IndexedShard | None] | None = None
-        for number, batches in plans:
-            builder = ShardBuilder(number, folder.planned.clips_of(number), what.encoder, what.recipe)
-            for batch in batches:
-                _encode_batch(what.encoder, list(islice(decoded, len(batch))), builder)
-                bar.update(len(batch))
-                if writing is not None and writing.done():  # a full disk is noticed now, not a shard later
-                    yield from _finished(writing)
-                    writing = None
-            if writing is not None:
-                yield from _finished(writing)
-            writing = writer.submit(_write_one, folder, builder, provenance)
-        if writing is not None:
-            yield from _finished(writing)
+        for event in events:
+            for lane in lanes:
+                if lane.wants(event.clip) and (complete := lane.take(event)) is not None:
+                    writer.submit(lane, complete)
+            writer.collect(wait=False)  # a full disk is noticed now, not a shard later
+            _show(bar, event)
+        writer.collect(wait=True)
 
 
-def _finished(writing: Future[IndexedShard | None]) -> Iterator[IndexedShard]:
-    shard = writing.result()
-    if shard is not None:
-        yield shard
+def _show(bar: "tqdm[Any]", event: Event) -> None:
+    if isinstance(event, ClipEnd):
+        bar.update()
+    elif event.clip.duration_s > _ASSUMED_S:
+        bar.set_postfix_str(_place(event), refresh=False)
+        bar.update(0)
 
 
-def _batches(what: Extraction, clips: Sequence[Clip]) -> list[list[Clip]]:
-    plan = plan_batches(
-        [clip.duration_s for clip in clips],
-        what.encoder.batching,
-        max_clips=what.batch_clips,
-        max_seconds=what.batch_s,
-    )
-    return [[clips[position] for position in batch] for batch in plan]
+def _place(event: PreparedPiece) -> str:
+    last = max((piece.times_s[-1] for piece in event.prepared.values() if piece.n_frames), default=0.0)
+    return f"{event.clip.clip_id} at {last:.0f} of {event.clip.duration_s:.0f} s"
 
 
-def _encode_batch(encoder: Encoder, batch: Sequence[DecodedClip], builder: ShardBuilder) -> None:
-    ready = []
-    for item in batch:
-        if item.prepared is None:
-            builder.fail(item.clip, "decode", item.reason)
-        else:
-            ready.append((item, item.prepared))
-    if not ready:
-        return
-    try:
-        states = encoder.encode([prepared for _, prepared in ready])
-    except (MemoryError, ClipError):
-        states = None
-    if states is not None:
-        for (item, _), state in zip(ready, states, strict=True):
-            builder.add(item, state)
-        return
-    # One by one gives the same features; what is too much even alone has failed.
-    for item, prepared in ready:
-        try:
-            builder.add(item, encoder.encode([prepared])[0])
-        except MemoryError as error:
-            reason = f"{item.clip.path}: {error}; split the clip or use a machine with more memory"
-            builder.fail(item.clip, "encode", reason)
-        except ClipError as error:
-            builder.fail(item.clip, "encode", f"{item.clip.path}: {error}")
+class _Writer:
+    """Writes one shard at a time behind the encoders."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
+        self._writing: tuple[Lane, Future[IndexedShard | None]] | None = None
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def submit(self, lane: Lane, builder: ShardBuilder) -> None:
+        self.collect(wait=True)
+        self._writing = lane, self._pool.submit(_write_one, lane, builder)
+
+    def collect(self, *, wait: bool) -> None:
+        if self._writing is None:
+            return
+        lane, future = self._writing
+        if wait or future.done():
+            self._writing = None
+            if (shard := future.result()) is not None:
+                lane.written[shard.number] = shard
 
 
-def _write_one(folder: CacheFolder, builder: ShardBuilder, provenance: Mapping[str, Any]) -> IndexedShard | None:
-    content = builder.content(folder.about, folder.identity, provenance)
-    if lost := lost_clips(folder, content):
+def _write_one(lane: Lane, builder: ShardBuilder) -> IndexedShard | None:
+    content = builder.content(lane.folder.about, lane.folder.identity, lane.provenance)
+    if lost := lost_clips(lane.folder, content):
         _log.warning(
             "%s stays as it is: it holds %s, which cannot be read now, and would lose it",
             shard_file(builder.number),
             ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else ""),
         )
         return None
-    return folder.write_shard(content)
+    written = lane.folder.write_shard(content)
+    lane.frames += builder.n_frames
+    lane.fallback += builder.n_fallback
+    return written
 
 
-def _failed(folder: CacheFolder, mine: Sequence[int]) -> dict[str, str]:
-    headers = (read_header(folder.path / shard_file(number)) for number in mine)
-    return {clip.clip_id: clip.reason for header in headers for clip in header.failed}
+def _result(lane: Lane, here: Mapping[str, Clip]) -> ExtractResult:
+    headers = [read_header(lane.folder.path / shard_file(number)) for number in lane.mine]
+    return ExtractResult(
+        path=lane.folder.path,
+        written=len(lane.written),
+        kept=len(lane.mine) - len(lane.written),
+        encoded=sum(row["status"] == "stored" for shard in lane.written.values() for row in shard.rows),
+        failed={clip.clip_id: clip.reason for header in headers for clip in header.failed},
+        absent=sum(clip.clip_id not in here for clip in lane.folder.planned.manifest),
+        frames=lane.frames,
+        fallback=lane.fallback,
+    )

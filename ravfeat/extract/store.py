@@ -1,84 +1,165 @@
 """From hidden states to what a shard keeps: layers chosen, frames averaged or pooled, narrowed, digested.
 
+A clip's states come piece by piece and are narrowed as they come, so that a long clip takes the
+memory of what is stored of it.
+
 Offers
 ------
-to_stored, ShardBuilder.
+ClipStore, StoredClip.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.cache.format import (
-    POOLED_STATISTICS,
-    ClipRecord,
-    FailedClip,
-    ShardContent,
-    StoreRecipe,
-    features_sha256,
-)
-from ravfeat.encoders.base import Encoder
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.encoders.base import Prepared
 from ravfeat.errors import ClipError
-from ravfeat.extract.decode import DecodedClip
-from ravfeat.manifest import Clip
 from ravfeat.pooling import average_frames, pool_frames
+from ravfeat.schema import Stream
 
-__all__ = ["ShardBuilder", "to_stored"]
+__all__ = ["ClipStore", "StoredClip"]
 
 
-def to_stored(
-    states: NDArray[np.float32], times_s: NDArray[np.float64], recipe: StoreRecipe
-) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    """Apply a store recipe to one clip.
+@dataclass(frozen=True)
+class StoredClip:
+    """What is stored of one clip.
+
+    Attributes
+    ----------
+    block : ndarray of shape (L', T', D'), in the recipe's dtype
+        Layer-major, as it is stored.
+    times_s : ndarray of shape (T',), float64
+        Centre of every stored frame.
+    columns : mapping of str to ndarray of shape (T',) or (T', n), float32
+        What else is known of every stored frame: means over the frames it is made of.
+    n_frames, n_fallback : int
+        Frames of the encoder, and those of them in which no face was found.
+    """
+
+    block: NDArray[Any]
+    times_s: NDArray[np.float64]
+    columns: Mapping[str, NDArray[np.float32]]
+    n_frames: int
+    n_fallback: int
+
+
+class ClipStore:
+    """Applies a store recipe to the states of one clip, piece by piece.
 
     Parameters
     ----------
-    states : ndarray of shape (T, L, D), float32
-    times_s : ndarray of shape (T,)
     recipe : StoreRecipe
-
-    Returns
-    -------
-    block : ndarray of shape (L', T', D'), in the recipe's dtype
-        Layer-major, as it is stored.
-    times_s : ndarray of shape (T',)
-        Centre of every stored frame.
-
-    Raises
-    ------
-    ClipError
-        Where the states hold NaN or infinite values, or the dtype cannot hold them.
+    stream : {"audio", "face"}
+        Decides what a pooled cache keeps.
     """
-    layers = recipe.resolve_layers(states.shape[1])
-    if len(layers) < states.shape[1]:
-        states = states[:, list(layers)]
-    whole = np.array([0, len(states)])
-    if recipe.store == "pooled":
-        pooled = pool_frames(states, whole, POOLED_STATISTICS)[0]  # (L, S, D)
-        block = pooled.reshape(len(layers), 1, -1)
-        times_s = times_s.mean(keepdims=True)
-    else:
-        if recipe.frame_stride > 1:
-            states = np.asarray(average_frames(states, whole, recipe.frame_stride)[0])
-            starts = range(recipe.frame_stride, len(times_s), recipe.frame_stride)
+
+    def __init__(self, recipe: StoreRecipe, stream: Stream) -> None:
+        self._recipe = recipe
+        self._stream: Stream = stream
+        self._blocks: list[NDArray[Any]] = []
+        self._left: list[NDArray[np.float32]] = []  # states that wait for more of their kind
+        self._times: list[NDArray[np.float64]] = []
+        self._columns: dict[str, list[NDArray[np.float32]]] = {}
+
+    def add(self, prepared: Prepared, states: NDArray[np.float32] | None) -> None:
+        """Take the states of the next piece.
+
+        Parameters
+        ----------
+        prepared : Prepared
+        states : ndarray of shape (T, L, D), float32, or None
+            None where the piece has no frame.
+
+        Raises
+        ------
+        ClipError
+            Where the states hold NaN or infinite values, or the dtype cannot hold them.
+        """
+        self._times.append(prepared.times_s)
+        for name, values in prepared.columns.items():
+            self._columns.setdefault(name, []).append(values)
+        if states is None or not len(states):
+            return
+        layers = self._recipe.resolve_layers(states.shape[1])
+        if len(layers) < states.shape[1]:
+            states = states[:, list(layers)]
+        if self._recipe.store == "pooled":
+            self._left.append(states)
+        elif self._recipe.frame_stride == 1:
+            self._keep(states)
+        else:
+            self._left.append(states)
+            together = np.concatenate(self._left) if len(self._left) > 1 else states
+            whole = len(together) - len(together) % self._recipe.frame_stride
+            if whole:
+                self._keep(self._averaged(together[:whole]))
+            self._left = [together[whole:]]
+
+    def finish(self) -> StoredClip:
+        """Give what is stored of the clip.
+
+        Raises
+        ------
+        ClipError
+            Where no frame came, no face was found in any of them, or pooled values cannot be stored.
+        """
+        columns = {name: np.concatenate(values) for name, values in self._columns.items()}
+        times_s = np.concatenate(self._times) if self._times else np.zeros(0)
+        if "found" in columns and not columns["found"].any():
+            raise ClipError(f"no face was found in any of its {len(times_s) or ''} pictures".replace("  ", " "))
+        if not len(times_s):
+            raise ClipError("the encoder gave no frame")
+        seen = (len(times_s), int((columns["found"] == 0).sum()) if "found" in columns else 0)
+        if self._recipe.store == "pooled":
+            return self._pooled(times_s, columns, seen)
+        if self._left and len(self._left[0]):
+            self._keep(self._averaged(self._left[0]))
+        block = self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks, axis=1)
+        if (stride := self._recipe.frame_stride) > 1:
+            starts = range(stride, len(times_s), stride)
             times_s = np.array([window.mean() for window in np.split(times_s, starts)])
+            columns = {name: _windows(values, stride) for name, values in columns.items()}
+        return StoredClip(block, times_s, columns, *seen)
+
+    def _pooled(
+        self, times_s: NDArray[np.float64], columns: Mapping[str, NDArray[np.float32]], seen: tuple[int, int]
+    ) -> StoredClip:
+        states = self._left[0] if len(self._left) == 1 else np.concatenate(self._left)
+        names = self._recipe.statistics(self._stream)
+        pooled = pool_frames(states, np.array([0, len(states)]), names)[0]  # (L, S, D)
+        self._keep(pooled.reshape(1, len(pooled), -1))
+        means = {name: values.mean(axis=0, keepdims=True, dtype=np.float32) for name, values in columns.items()}
+        return StoredClip(self._blocks[0], times_s.mean(keepdims=True), means, *seen)
+
+    def _averaged(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(average_frames(states, np.array([0, len(states)]), self._recipe.frame_stride)[0], np.float32)
+
+    def _keep(self, states: NDArray[np.float32]) -> None:
         block = states.transpose(1, 0, 2)  # (T, L, D) -> (L, T, D)
-    return _narrow(block, layers, recipe.dtype), times_s
+        self._blocks.append(_narrow(block, self._recipe.layers, self._recipe.dtype))
 
 
-def _narrow(block: NDArray[np.float32], layers: tuple[int, ...], dtype: str) -> NDArray[Any]:
+def _windows(values: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
+    wide = values.reshape(len(values), 1, -1)
+    averaged = np.asarray(average_frames(wide, np.array([0, len(values)]), stride)[0], np.float32)
+    return averaged.reshape(len(averaged), *values.shape[1:])
+
+
+def _narrow(block: NDArray[np.float32], layers: Sequence[int] | None, dtype: str) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(block, dtype=dtype)
     if not np.isfinite(stored).all():
-        _refuse(block, stored, layers)
+        _refuse(block, stored, range(len(block)) if layers is None else layers)
     return stored
 
 
-def _refuse(block: NDArray[np.float32], stored: NDArray[Any], layers: tuple[int, ...]) -> None:
+def _refuse(block: NDArray[np.float32], stored: NDArray[Any], layers: Sequence[int]) -> None:
     def layers_of(finite: NDArray[np.bool_]) -> list[int]:
-        return [layers[position] for position in np.flatnonzero(~finite.all(axis=(1, 2)))]
+        return [layers[int(position)] for position in np.flatnonzero(~finite.all(axis=(1, 2)))]
 
     if wrong := layers_of(np.isfinite(block)):
         raise ClipError(f"the encoder gave NaN or infinite values in layers {wrong}")
@@ -86,73 +167,3 @@ def _refuse(block: NDArray[np.float32], stored: NDArray[Any], layers: tuple[int,
         f"values up to {np.abs(block).max():.3g} in layers {layers_of(np.isfinite(stored))} do not fit into float16"
         " (at most 65504); extract with --dtype float32"
     )
-
-
-class ShardBuilder:
-    """Collects the clips of one shard until it can be written.
-
-    Parameters
-    ----------
-    number : int
-    clips : tuple of Clip
-        What belongs in the shard, sorted.
-    encoder : Encoder
-    recipe : StoreRecipe
-    """
-
-    def __init__(self, number: int, clips: tuple[Clip, ...], encoder: Encoder, recipe: StoreRecipe) -> None:
-        self.number = number
-        self._clips = clips
-        self._encoder = encoder
-        self._recipe = recipe
-        self._stored: dict[str, tuple[DecodedClip, NDArray[Any], NDArray[np.float64]]] = {}
-        self._failed: dict[str, tuple[str, str]] = {}
-
-    def add(self, decoded: DecodedClip, states: NDArray[np.float32]) -> None:
-        """Take one encoded clip; one that cannot be stored becomes a failed clip."""
-        try:
-            block, times_s = to_stored(states, self._encoder.times_s(len(states)), self._recipe)
-        except ClipError as error:
-            self.fail(decoded.clip, "encode", f"{decoded.clip.path}: {error}")
-        else:
-            self._stored[decoded.clip.clip_id] = decoded, block, times_s
-
-    def fail(self, clip: Clip, stage: str, reason: str) -> None:
-        """Record why a clip cannot be stored."""
-        self._failed[clip.clip_id] = stage, reason
-
-    @property
-    def complete(self) -> bool:
-        """Whether every clip of the shard was stored or failed."""
-        return len(self._stored) + len(self._failed) == len(self._clips)
-
-    def content(
-        self, about: Mapping[str, Any], identity: Mapping[str, Any], provenance: Mapping[str, Any]
-    ) -> ShardContent:
-        """Give everything the shard file will hold; clips in the order of their ids."""
-        records, failed, blocks, times = [], [], [], []
-        start = 0
-        for clip in self._clips:
-            facts = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
-            if clip.clip_id in self._failed:
-                failed.append(FailedClip(*facts, *self._failed[clip.clip_id]))
-                continue
-            decoded, block, times_s = self._stored[clip.clip_id]
-            source = (decoded.n_samples, decoded.rate_hz, decoded.input_sha256)
-            records.append(ClipRecord(*facts, *source, features_sha256(block), start, block.shape[1]))
-            blocks.append(block)
-            times.append(times_s)
-            start += block.shape[1]
-        spec = self._encoder.spec
-        layers, _, dim = self._recipe.stored_shape(1, spec.n_layers, spec.dim)
-        return ShardContent(
-            number=self.number,
-            about=about,
-            identity=identity,
-            provenance=provenance,
-            clips=tuple(records),
-            failed=tuple(failed),
-            features=tuple(blocks),
-            times_s=tuple(times),
-            shape=(layers, dim),
-        )

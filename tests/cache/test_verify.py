@@ -33,7 +33,7 @@ FLIPS = 240
 def seal(path: Path) -> None:
     """Give a changed shard the digests that a forger would give it."""
     with h5py.File(path, "r+") as file:
-        header = _header(file, len(file["frames/time_s"]))
+        header = _header(file, len(file["frames/time_s"]), {})
         file.attrs["metadata_sha256"] = digest = metadata_sha256(
             header.number, header.about, header.identity, header.provenance, header.clips, header.failed,
             file["frames/time_s"][...],

@@ -1,0 +1,187 @@
+"""Batches of one shard: pieces wait until their batch is full, are encoded, and handed to the shard.
+
+What shares a batch depends on the shard's planned clips and on what they hold, never on what is
+already done or on what else this run encodes, so that a resumed cache equals an uninterrupted one.
+
+Offers
+------
+OpenShard, PlannedBatches, PieceBatches.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.encoders.base import Encoder, Prepared
+from ravfeat.errors import ClipError
+from ravfeat.extract.shards import ShardBuilder
+from ravfeat.extract.store import ClipStore
+from ravfeat.manifest import Clip
+from ravfeat.sources import Recording
+
+__all__ = ["OpenShard", "PieceBatches", "PlannedBatches"]
+
+_Waiting = tuple[Clip, Prepared]
+
+
+class OpenShard(ABC):
+    """A shard whose clips are arriving.
+
+    Parameters
+    ----------
+    builder : ShardBuilder
+    encoder : Encoder
+    recipe : StoreRecipe
+    """
+
+    def __init__(self, builder: ShardBuilder, encoder: Encoder[Any], recipe: StoreRecipe) -> None:
+        self.builder = builder
+        self._encoder = encoder
+        self._recipe = recipe
+        self._stores: dict[str, ClipStore] = {}
+
+    @abstractmethod
+    def take(self, clip: Clip, prepared: Prepared) -> None:
+        """Take the next piece of a clip."""
+
+    @abstractmethod
+    def end(self, clip: Clip, recording: Recording | None, reason: str) -> None:
+        """Take note that a clip has no more pieces, or failed for a reason."""
+
+    def _encode(self, batch: Sequence[_Waiting]) -> None:
+        """Encode pieces together; what is too much together is encoded one by one."""
+        full = [(clip, prepared) for clip, prepared in batch if prepared.n_frames]
+        states: Sequence[NDArray[np.float32] | None] = [None] * len(full)
+        if full:
+            try:
+                states = self._encoder.encode([prepared for _, prepared in full])
+            except (MemoryError, ClipError):
+                states = [self._encode_alone(*one) for one in full]
+        given = iter(states)
+        for clip, prepared in batch:
+            self._store(clip, prepared, next(given) if prepared.n_frames else None)
+
+    def _encode_alone(self, clip: Clip, prepared: Prepared) -> NDArray[np.float32] | None:
+        # One by one gives the same features; what is too much even alone has failed.
+        try:
+            return self._encoder.encode([prepared])[0]
+        except MemoryError as error:
+            reason = f"{clip.path}: {error}; split the clip or use a machine with more memory"
+            self.builder.fail(clip, "encode", reason)
+        except ClipError as error:
+            self.builder.fail(clip, "encode", f"{clip.path}: {error}")
+        return None
+
+    def _store(self, clip: Clip, prepared: Prepared, states: NDArray[np.float32] | None) -> None:
+        if self.builder.has_failed(clip):
+            self._stores.pop(clip.clip_id, None)
+            return
+        if clip.clip_id not in self._stores:
+            self._stores[clip.clip_id] = ClipStore(self._recipe, self._encoder.spec.stream)
+        try:
+            self._stores[clip.clip_id].add(prepared, states)
+        except ClipError as error:
+            self.builder.fail(clip, "encode", f"{clip.path}: {error}")
+
+    def _finish(self, clip: Clip, recording: Recording) -> None:
+        store = self._stores.pop(clip.clip_id, None)
+        if self.builder.has_failed(clip):
+            return
+        try:
+            stored = (store or ClipStore(self._recipe, self._encoder.spec.stream)).finish()
+        except ClipError as error:
+            self.builder.fail(clip, "encode", f"{clip.path}: {error}")
+        else:
+            self.builder.add(clip, recording, stored)
+
+
+class PlannedBatches(OpenShard):
+    """Whole clips share a batch that was planned from their lengths.
+
+    Parameters
+    ----------
+    builder, encoder, recipe
+        See `OpenShard`.
+    batches : sequence of sequence of str
+        Clip ids; every clip of the shard once.
+    """
+
+    def __init__(
+        self, builder: ShardBuilder, encoder: Encoder[Any], recipe: StoreRecipe, batches: Sequence[Sequence[str]]
+    ) -> None:
+        super().__init__(builder, encoder, recipe)
+        self._batch_of = {clip_id: batch for batch in batches for clip_id in batch}
+        self._waiting: dict[str, list[_Waiting]] = {}
+        self._ended: dict[str, tuple[Clip, Recording | None]] = {}
+
+    def take(self, clip: Clip, prepared: Prepared) -> None:
+        """Take the next piece of a clip."""
+        self._waiting.setdefault(clip.clip_id, []).append((clip, prepared))
+
+    def end(self, clip: Clip, recording: Recording | None, reason: str) -> None:
+        """Encode the clip's batch where this was its last clip."""
+        if reason:
+            self.builder.fail(clip, "decode", reason)
+            self._waiting.pop(clip.clip_id, None)
+        self._ended[clip.clip_id] = clip, recording
+        batch = self._batch_of[clip.clip_id]
+        if not self._ended.keys() >= set(batch):
+            return
+        self._encode([piece for clip_id in batch for piece in self._waiting.pop(clip_id, ())])
+        for clip_id in batch:
+            own, read = self._ended[clip_id]
+            if read is not None:
+                self._finish(own, read)
+
+
+class PieceBatches(OpenShard):
+    """Pieces of any clips of the shard share a batch.
+
+    Parameters
+    ----------
+    builder, encoder, recipe
+        See `OpenShard`.
+    batch_frames : int
+        A batch is encoded when it holds so many frames or more.
+    """
+
+    def __init__(self, builder: ShardBuilder, encoder: Encoder[Any], recipe: StoreRecipe, batch_frames: int) -> None:
+        super().__init__(builder, encoder, recipe)
+        self._batch_frames = batch_frames
+        self._waiting: list[_Waiting] = []
+        self._ended: dict[str, tuple[Clip, Recording]] = {}
+        self._to_come = len(builder.clips)
+
+    def take(self, clip: Clip, prepared: Prepared) -> None:
+        """Take the next piece of a clip, and encode where this fills the batch."""
+        self._waiting.append((clip, prepared))
+        if sum(piece.n_frames for _, piece in self._waiting) >= self._batch_frames:
+            self._flush()
+
+    def end(self, clip: Clip, recording: Recording | None, reason: str) -> None:
+        """Finish the clip where none of its pieces waits; encode the rest after the shard's last clip."""
+        self._to_come -= 1
+        if reason or recording is None:
+            self.builder.fail(clip, "decode", reason)
+            self._waiting = [waiting for waiting in self._waiting if waiting[0].clip_id != clip.clip_id]
+            self._stores.pop(clip.clip_id, None)
+        else:
+            self._ended[clip.clip_id] = clip, recording
+        if not self._to_come:
+            self._flush()
+        else:
+            self._finish_ended()
+
+    def _flush(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._encode(batch)
+        self._finish_ended()
+
+    def _finish_ended(self) -> None:
+        waiting = {clip.clip_id for clip, _ in self._waiting}
+        for clip_id in [clip_id for clip_id in self._ended if clip_id not in waiting]:
+            self._finish(*self._ended.pop(clip_id))

@@ -1,0 +1,74 @@
+"""Pictures of one clip with the face in each: what face encoders read.
+
+Conventions
+-----------
+Pictures are RGB, (H, W, 3) uint8, upright. Positions are in pixels of the picture, x to the right and
+y down; a box is (left, top, right, bottom).
+
+Offers
+------
+Mesh, Faces.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Faces", "Mesh"]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Landmarks of one face.
+
+    Attributes
+    ----------
+    points : ndarray of shape (478, 3), float32
+        x and y in pixels; z in the same scale, towards the camera negative.
+    blendshapes : ndarray of shape (52,), float32
+        Each in [0, 1], in the order of the model.
+    pose : ndarray of shape (4, 4), float32
+        From the canonical face to the camera.
+    """
+
+    points: NDArray[np.float32]
+    blendshapes: NDArray[np.float32]
+    pose: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """One piece of a clip: consecutive pictures and the face in each.
+
+    Attributes
+    ----------
+    pictures : tuple of ndarray of shape (H, W, 3), uint8
+        n pictures.
+    times_s : ndarray of shape (n,), float64
+        From the clip's start, rising.
+    boxes : ndarray of shape (n, 4), float32
+        Smoothed over time, without margin; where no face was found the last box, before the first
+        one a square in the picture's middle. Empty (0, 4) where no detector was asked for.
+    confidence : ndarray of shape (n,), float32
+        Of the detector; 0 where nothing was found. Empty without a detector.
+    found : ndarray of shape (n,), bool
+        Whether the detector found a face in this very picture. Empty without a detector.
+    meshes : tuple of Mesh or None
+        Where nothing was found the last mesh; None before the first one. Empty where no landmarker
+        was asked for.
+    mesh_found : ndarray of shape (n,), bool
+        Whether the landmarker found a face in this very picture. Empty without a landmarker.
+    """
+
+    pictures: tuple[NDArray[np.uint8], ...]
+    times_s: NDArray[np.float64]
+    boxes: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    found: NDArray[np.bool_]
+    meshes: tuple[Mesh | None, ...]
+    mesh_found: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Count the pictures."""
+        return len(self.times_s)
