@@ -17,7 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS: list[set[str]] = [
     {"errors", "schema"},
     {"files"},
-    {"manifest", "media", "pooling", "metrics", "protocols", "layers", "tables", "transfer", "archives", "sources"},
+    {"manifest", "media", "pooling", "metrics", "protocols", "layers", "tables", "transfer", "archives", "sources", "similarity"},
     {"cache", "encoders", "faces", "predictions", "corpora", "download", "grouping"},
     {"heads", "stats", "labelling", "fold_checks"},
     {"folds", "extract", "importers"},

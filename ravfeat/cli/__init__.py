@@ -17,7 +17,7 @@ from ravfeat.cli.errors import reporting
 __all__ = ["main"]
 
 COMMANDS = {
-    "cache": ("ravfeat.cli.cache", "Look into a cache, check it, mend its index."),
+    "cache": ("ravfeat.cli.cache", "Look into caches, check them, bring in features."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),

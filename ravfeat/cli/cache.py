@@ -1,9 +1,16 @@
-"""``ravfeat cache``: info, ls, verify, rebuild-index."""
+"""``ravfeat cache``: info, ls, verify, rebuild-index; import and preview have files of their own."""
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from ravfeat.cli.cache_import import command as import_command
+from ravfeat.cli.cache_preview import command as preview_command
+
+if TYPE_CHECKING:
+    from ravfeat.cache import Cache
 
 __all__ = ["command"]
 
@@ -12,9 +19,9 @@ _PATH = click.argument("path", type=click.Path(path_type=Path), default=Path("ca
 
 @click.group("cache")
 def command() -> None:
-    """Look into a cache, check it, mend its index.
+    """Look into caches, check them, mend an index, bring in features made elsewhere.
 
-    PATH is a cache, or a folder that holds exactly one; by default cache/.
+    PATH is a cache, or a folder that holds some; by default cache/.
 
     \b
     ravfeat cache ls
@@ -26,16 +33,29 @@ def command() -> None:
 @command.command("info")
 @_PATH
 def info(path: Path) -> None:
-    """Say what a cache is the cache of, and how complete it is.
+    """Say what every cache at or below PATH is the cache of, and how complete it is.
 
     \b
     ravfeat cache info cache/ravdess/audio-wavlm-large-91c2d0aa17fe
     """  # noqa: D301
     from ravfeat.cache import open_cache
+
+    for number, folder in enumerate(_found(path)):
+        if number:
+            click.echo()
+        _info(open_cache(folder))
+
+
+def _found(path: Path) -> list[Path]:
+    from ravfeat.cache import find_caches, resolve_cache
+
+    return find_caches(path) or [resolve_cache(path)]  # which says what is wrong with the path
+
+
+def _info(cache: "Cache") -> None:
     from ravfeat.cache.index import present_shards
     from ravfeat.layers import spans
 
-    cache = open_cache(path)
     size = sum(shard.stat().st_size for shard in present_shards(cache.path).values())
     total = len(cache) + len(cache.missing)
     lines = {
@@ -49,11 +69,27 @@ def info(path: Path) -> None:
         "dimensions": cache.dim,
         "size": f"{size / 1e6:.1f} MB in {len(cache.shards)} shards",
     }
+    if faces := _faces(cache):
+        lines["faces"] = faces
     for name, value in lines.items():
         click.echo(f"{name:12} {value}")
     for name, value in sorted(cache.identity.items()):
         text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
         click.echo(f"  {name:18} {text or 'none'}")
+
+
+def _faces(cache: "Cache") -> str:
+    """Say how often a face was found; empty for voices."""
+    from ravfeat.cache.found import faces_found
+
+    found = faces_found(cache)
+    if not found:
+        return ""
+    frames = sum(one.n_frames for one in found)
+    share = sum(one.share * one.n_frames for one in found) / frames
+    gaps = [one for one in found if one.share < 1]
+    worst = f"; {len(gaps)} clips with gaps, {gaps[0].clip_id} the most ({gaps[0].share:.1%} found)" if gaps else ""
+    return f"found in {share:.2%} of {frames} frames{worst}"
 
 
 @command.command("ls")
@@ -89,17 +125,22 @@ def ls(path: Path) -> None:
 @command.command("verify")
 @_PATH
 def verify(path: Path) -> None:
-    """Check every bit of a cache against its digests; exit code 1 where something is wrong.
+    """Check every bit of the caches at or below PATH against their digests; exit code 1 where something is wrong.
 
     \b
     ravfeat cache verify cache
     """  # noqa: D301
+    whole = [_is_whole(folder) for folder in _found(path)]
+    if not all(whole):
+        sys.exit(1)
+
+
+def _is_whole(folder: Path) -> bool:
     from tqdm import tqdm
 
-    from ravfeat.cache import resolve_cache, verify_cache
+    from ravfeat.cache import verify_cache
     from ravfeat.cache.index import present_shards
 
-    folder = resolve_cache(path)
     with tqdm(total=len(present_shards(folder)), desc="verifying", unit="shard", disable=None) as bar:
 
         def advance(_: Path) -> None:
@@ -110,8 +151,9 @@ def verify(path: Path) -> None:
         click.echo(str(problem), err=True)
     if problems:
         click.echo(f"{folder}: {len(problems)} problems", err=True)
-        sys.exit(1)
-    click.echo(f"{folder}: whole")
+    else:
+        click.echo(f"{folder}: whole")
+    return not problems
 
 
 @command.command("rebuild-index")
@@ -131,3 +173,7 @@ def rebuild(path: Path) -> None:
     if not (folder / MANIFEST_FILE).is_file():
         click.echo(f"{MANIFEST_FILE} is missing: run the same 'ravfeat extract' again to make it", err=True)
         sys.exit(1)
+
+
+command.add_command(import_command)
+command.add_command(preview_command)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.results import show_result
 
 if TYPE_CHECKING:
     from ravfeat.manifest import Manifest
@@ -23,12 +24,9 @@ __all__ = ["command"]
     help="Folder of clips; for --corpus folder a CSV or Parquet table. [default: data/<corpus>]",
 )
 @click.option("--name", help="What to call a --corpus folder. [default: the table's name]")
-@click.option(
-    "--encoder",
-    default="wavlm-large",
-    show_default=True,
-    help="A name (wavlm-large, hubert-base, whisper-small, logmel …), a hub id, or a folder.",
-)
+@click.option("--encoder", "encoders", multiple=True, default=["wavlm-large"], show_default=True,
+              help="A name (wavlm-large, whisper-small, logmel, facial-emotions, landmarks …), a hub id, a folder, or"
+              " an ONNX net; repeat for more. Each implies its stream.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True, help="The cache's home."
@@ -39,70 +37,92 @@ __all__ = ["command"]
 @click.option("--frame-stride", type=click.IntRange(1), default=1, show_default=True, help="Average this many frames.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True,
               help="How features are stored; they are always computed in float32.")  # fmt: skip
+@click.option("--fps", type=click.FloatRange(0, min_open=True),
+              help="Pictures a second to look at, at most. [default: every picture]")  # fmt: skip
+@click.option("--detector-model", "models", type=click.Path(path_type=Path), multiple=True,
+              help="MediaPipe face model (.tflite, .task), or a folder of them. [default: fetched]")  # fmt: skip
+@click.option("--crop-margin", type=click.FloatRange(0.1, 10),
+              help="Side of the crop over that of the box. [default: the encoder says, mostly 1]")  # fmt: skip
+@click.option("--cropped", is_flag=True, help="The pictures are faces already: look for none.")
 @click.option("--shard-index", type=click.IntRange(0), default=0, show_default=True, help="Of --num-shards, from 0.")
 @click.option("--num-shards", type=click.IntRange(1), default=1, show_default=True,
               help="Split the work over this many processes, on any machines that share --out.")  # fmt: skip
 @click.option("--batch-clips", type=click.IntRange(1), default=8, show_default=True, help="Clips encoded together.")
+@click.option("--batch-pictures", type=click.IntRange(1), default=64, show_default=True,
+              help="Pictures encoded together.")  # fmt: skip
 def command(
     corpus: str,
     data: Path | None,
     name: str | None,
-    encoder: str,
+    encoders: tuple[str, ...],
     device: str,
     out: Path,
     layers: str | None,
     store: str,
     frame_stride: int,
     dtype: str,
+    fps: float | None,
+    models: tuple[Path, ...],
+    crop_margin: float | None,
     shard_index: int,
     num_shards: int,
     batch_clips: int,
+    batch_pictures: int,
+    *,
+    cropped: bool,
 ) -> None:
-    """Run a frozen encoder once over a corpus and keep all its layers, frame by frame.
+    """Run frozen encoders once over a corpus and keep all their layers, frame by frame.
 
     Run the same command again to go on after an interruption: finished shards are kept, failed clips
     are tried again. Exit code 3 means finished, but some clips could not be stored.
 
     \b
     ravfeat extract --device cuda
+    ravfeat extract --encoder wavlm-large --encoder facial-emotions --encoder landmarks --device cuda
+    ravfeat extract --encoder nets/expression.onnx --fps 10
     ravfeat extract --corpus folder --data crema-d/clips.csv --encoder hubert-base
     ravfeat extract --encoder ~/models/my-wavlm --layers 6-12 --out /scratch/cache
     ravfeat extract --num-shards 8 --shard-index $SLURM_ARRAY_TASK_ID
     """  # noqa: D301
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
-    from ravfeat.encoders.registry import load_encoder
-    from ravfeat.extract import Extraction, run_extraction
+    from ravfeat.encoders.registry import load_encoder, stream_of
+    from ravfeat.extract import Extraction, extract_together
+    from ravfeat.extract.sources import source_of
+    from ravfeat.faces.source import FaceOptions
     from ravfeat.layers import parse_layers
 
     if store == "pooled" and frame_stride > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")
-    # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
-    manifest = load_corpus(corpus, data, stream="audio", name=name)
-    _say(manifest)
-    loaded = load_encoder(encoder, device)
-    recipe = StoreRecipe(
-        layers=parse_layers(layers, range(loaded.spec.n_layers)),
-        store=store,  # type: ignore[arg-type]  # click.Choice keeps it to the two
-        frame_stride=frame_stride,
-        dtype=dtype,  # type: ignore[arg-type]  # the same
-    )
-    work = Extraction(
-        manifest, data_root(corpus, data), loaded, recipe, shard_index=shard_index, num_shards=num_shards,
-        batch_clips=batch_clips,
-    )  # fmt: skip
-    started = perf_counter()
-    result = run_extraction(work, out)
-    click.echo(
-        f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.kept} were there,"
-        f" in {perf_counter() - started:.1f} s"
-    )
-    if result.absent:
-        click.echo(f"{result.absent} clips of this cache are not among the data given now; they stay in it")
-    if result.failed:
-        click.echo(f"{len(result.failed)} clips could not be stored:", err=True)
-        for clip_id, reason in result.failed.items():
-            click.echo(f"  {clip_id}: {reason}", err=True)
+    by_stream = {stream: [one for one in encoders if stream_of(one) == stream] for stream in map(stream_of, encoders)}
+    faces = FaceOptions(fps=fps, models=models, cropped=cropped, margin=crop_margin)
+    if "face" not in by_stream and faces != FaceOptions():
+        raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
+    failed = False
+    for stream, names in by_stream.items():
+        # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
+        manifest = load_corpus(corpus, data, stream=stream, name=name)
+        _say(manifest)
+        loaded = [load_encoder(one, device, faces=faces) for one in names]
+        source = source_of(stream, loaded, faces)
+        work = [
+            Extraction(
+                manifest, data_root(corpus, data), encoder,
+                StoreRecipe(
+                    layers=parse_layers(layers, range(encoder.spec.n_layers)),
+                    store=store,  # type: ignore[arg-type]  # click.Choice keeps it to the two
+                    frame_stride=frame_stride,
+                    dtype=dtype,  # type: ignore[arg-type]  # the same
+                ),
+                source, shard_index=shard_index, num_shards=num_shards, batch_clips=batch_clips,
+                batch_frames=batch_pictures,
+            )
+            for encoder in loaded
+        ]  # fmt: skip
+        started = perf_counter()
+        for result in extract_together(work, out):
+            failed |= show_result(result, perf_counter() - started)
+    if failed:
         click.echo("mend what the reasons name and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -9,12 +10,15 @@ from typing import Any
 
 import click
 
-__all__ = ["command"]
+__all__ = ["command", "resolve_inputs"]
 
 
 @click.command("fit-heads")
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
               help="A cache, or a folder that holds one; repeat for more. [default: all under cache/]")  # fmt: skip
+@click.option("--join", "joins", multiple=True, metavar="A,B",
+              help="Caches of one stream that feed one head, joined after pooling (logreg, kernel); repeat for more. "
+              "Without --cache, only the joins are trained.")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
@@ -33,6 +37,7 @@ __all__ = ["command"]
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
 def command(
     caches: tuple[Path, ...],
+    joins: tuple[str, ...],
     protocol: str,
     heads: tuple[str, ...],
     select: str,
@@ -59,21 +64,18 @@ def command(
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --head attentive --layers last --out runs/last-layer
+    ravfeat fit-heads --head logreg --join cache/landmarks,cache/expression --out runs/face
     """  # noqa: D301
-    from ravfeat.cache import find_caches, resolve_cache
     from ravfeat.encoders.device import resolve_device
-    from ravfeat.errors import CacheError
     from ravfeat.experiment import FitPlan, fit_heads
     from ravfeat.runs import check_out, write_run
 
-    found = [resolve_cache(path) for path in caches] or find_caches(Path("cache"))
-    if not found:
-        raise CacheError("no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR")
+    found, joined = resolve_inputs(caches, joins)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)
     settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
     plan = FitPlan(
-        caches=tuple(found),
+        caches=found,
         protocol=protocol,
         heads=heads,
         select=select,  # type: ignore[arg-type]  # click.Choice keeps it to the two
@@ -85,6 +87,7 @@ def command(
         labels=labels,
         allow_leak=allow_leak,
         allow_missing=allow_missing,
+        joins=joined,
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
     started = perf_counter()
@@ -103,6 +106,35 @@ def command(
         f"{target}: predictions, scores, metrics and {n_heads} heads, in {perf_counter() - started:.1f} s"
         f" ({trained_s:.1f} s training); 'ravfeat report {target}' makes the report"
     )
+
+
+def resolve_inputs(
+    caches: Sequence[Path], joins: Sequence[str]
+) -> tuple[tuple[Path, ...], tuple[tuple[Path, ...], ...]]:
+    """Find the caches that --cache and --join name; without either, all under cache/.
+
+    Raises
+    ------
+    UsageError
+        Where a join does not name two or more.
+    CacheError
+        Where there is no cache at one of them, or more than one.
+    """
+    from ravfeat.cache import find_caches, resolve_cache
+    from ravfeat.errors import CacheError, UsageError
+
+    joined = []
+    for join in joins:
+        parts = [part.strip() for part in join.split(",")]
+        if len(parts) < 2 or not all(parts):
+            raise UsageError(f"--join '{join}': expected two or more caches with commas between them: --join DIR,DIR")
+        joined.append(tuple(resolve_cache(Path(part)) for part in parts))
+    found = [resolve_cache(path) for path in caches]
+    if not found and not joined:
+        found = find_caches(Path("cache"))
+    if not found and not joined:
+        raise CacheError("no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR")
+    return tuple(found), tuple(joined)
 
 
 def _show(records: list[dict[str, Any]], *, synthetic: bool) -> None:

@@ -9,7 +9,7 @@ Source: Livingstone SR, Russo FA (2018), PLoS ONE 13(5): e0196391, doi:10.5281/z
 
 Offers
 ------
-parse_stem, scan_ravdess.
+parse_stem, scan_ravdess, scan_performances.
 """
 
 import filecmp
@@ -24,7 +24,7 @@ from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import RAVDESS_LABELS, Stream
 
-__all__ = ["MODALITIES", "parse_stem", "scan_ravdess"]
+__all__ = ["MODALITIES", "parse_stem", "scan_performances", "scan_ravdess"]
 
 MEDIA_SUFFIXES = frozenset({".wav", ".flac", ".mp4", ".mp3", ".ogg", ".m4a", ".avi", ".mov", ".mkv", ".webm"})
 MODALITIES: dict[Stream, tuple[str, ...]] = {"audio": ("03", "01"), "face": ("02", "01")}
@@ -99,6 +99,41 @@ def scan_ravdess(root: Path, stream: Stream = "audio", *, corpus: str = "ravdess
         Where the folder is missing or cannot be read, holds no such clip, or holds two different
         files for one clip.
     """
+    found, skipped = _find_copies(root, corpus)
+    return _one_per_performance(root, stream, corpus, found, skipped, synthetic=synthetic)
+
+
+def scan_performances(root: Path, *, corpus: str = "ravdess", synthetic: bool = False) -> Manifest:
+    """Find every RAVDESS speech performance below a folder, whatever copies of it lie there.
+
+    Parameters
+    ----------
+    root : Path
+        As for `scan_ravdess`.
+
+    Returns
+    -------
+    Manifest
+        One clip per performance, the voice before the video; lengths are not read. ``skipped`` counts
+        song files and unknown names.
+
+    Raises
+    ------
+    CorpusError
+        As `scan_ravdess`.
+    """
+    found, skipped = _find_copies(root, corpus)
+    if not found:
+        raise CorpusError(
+            f"no RAVDESS speech clip below {root}: expected media files with names like 03-01-06-01-02-01-12.wav; saw"
+            f" {skipped.total()} other media files"
+        )
+    chosen = tuple(copies[max(copies)] for copies in found.values())
+    return Manifest(corpus, RAVDESS_LABELS, chosen, synthetic=synthetic, skipped=dict(sorted(skipped.items())))
+
+
+def _find_copies(root: Path, corpus: str) -> tuple[dict[str, dict[str, Clip]], Counter[str]]:
+    """Give the clips of every performance by modality, and counts of what is no clip."""
     if not root.is_dir():
         raise CorpusError(f"{root} is not a folder; --data must name the folder that holds the {corpus} clips")
     found: dict[str, dict[str, Clip]] = {}
@@ -121,7 +156,7 @@ def scan_ravdess(root: Path, stream: Stream = "audio", *, corpus: str = "ravdess
                 f"two clips with one id: '{clip.clip_id}' is {copies[modality].path} and {path} below {root}, and they"
                 " differ; remove one of them"
             )
-    return _one_per_performance(root, stream, corpus, found, skipped, synthetic=synthetic)
+    return found, skipped
 
 
 def _media_files(root: Path) -> Iterator[Path]:

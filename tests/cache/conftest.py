@@ -68,6 +68,15 @@ def shard(content: ShardContent, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def with_columns(content: ShardContent) -> ShardContent:
+    """A shard that knows more of its frames than their times."""
+    lengths = [clip.n_frames for clip in content.clips]
+    boxes = [np.arange(4 * n, dtype=np.float32).reshape(n, 4) for n in lengths]
+    columns = tuple({"box": box, "found": np.ones(n, np.float32)} for box, n in zip(boxes, lengths, strict=True))
+    return replace(content, columns=columns)
+
+
+@pytest.fixture
 def make() -> Callable[..., ShardContent]:
     return make_content
 

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ravfeat.cache import open_cache
+from ravfeat.cache.serialise import serialise_shard
 
 README = Path(__file__).parents[2] / "cache" / "README.md"
 
@@ -90,6 +91,26 @@ def test_digests_are_what_the_page_says(shard: Any) -> None:
     }
     assert shard.attrs["metadata_sha256"] == hashlib.sha256(canonical(value)).hexdigest()
     assert shard.attrs["fingerprint"] == hashlib.sha256(canonical(value["identity"])).hexdigest()[:12]
+
+
+def test_digests_of_what_is_known_of_every_frame_are_what_the_page_says(
+    tmp_path: Path, page: str, with_columns: Any
+) -> None:
+    (tmp_path / "s.h5").write_bytes(serialise_shard(with_columns).data)
+    with h5py.File(tmp_path / "s.h5") as shard:
+        value = {
+            "number": int(shard.attrs["shard"]),
+            **{name: json.loads(shard.attrs[name]) for name in ("about", "identity", "provenance")},
+            "clips": columns(shard["clips"]),
+            "failed": columns(shard["failed"]),
+            "time_s": hashlib.sha256(shard["frames/time_s"][...].astype("<f8").tobytes()).hexdigest(),
+            "frames": {
+                name: hashlib.sha256(shard["frames"][name][...].astype("<f4").tobytes()).hexdigest()
+                for name in ("box", "found")
+            },
+        }
+        assert shard.attrs["metadata_sha256"] == hashlib.sha256(canonical(value)).hexdigest()
+        assert all(f"`{name}`" in page for name in shard["frames"] if name != "time_s")
 
 
 def test_input_digests_are_what_the_page_says(shard: Any, corpus: Any) -> None:

@@ -71,6 +71,38 @@ def test_changed_times_do_not_match_their_digest(shard: Path) -> None:
         read_header(shard)
 
 
+def test_what_is_known_of_every_frame_survives_the_disk(tmp_path: Path, with_columns: ShardContent) -> None:
+    path = write(tmp_path / "s.h5", with_columns)
+    header = read_header(path)
+    assert header.columns == {"box": 9, "found": 9}
+    assert check_features(path, header) == []
+    with open_shard(path) as file:
+        np.testing.assert_array_equal(file["frames/box"][2:], with_columns.columns[1]["box"])
+
+
+@pytest.mark.parametrize("name", ["box", "found"])
+def test_changed_columns_do_not_match_their_digest(tmp_path: Path, with_columns: ShardContent, name: str) -> None:
+    path = write(tmp_path / "s.h5", with_columns)
+    with h5py.File(path, "r+") as file:
+        file["frames"][name][3] += 1
+    with pytest.raises(ShardError, match="metadata do not match their digest"):
+        read_header(path)
+
+
+def test_a_lost_column_is_noticed(tmp_path: Path, with_columns: ShardContent) -> None:
+    path = write(tmp_path / "s.h5", with_columns)
+    with h5py.File(path, "r+") as file:
+        del file["frames/found"]
+    with pytest.raises(ShardError, match="metadata do not match their digest"):
+        read_header(path)
+
+
+def test_a_column_that_is_too_short_is_a_problem(tmp_path: Path, with_columns: ShardContent) -> None:
+    short = tuple({**own, "found": own["found"][:-1]} for own in with_columns.columns)
+    path = write(tmp_path / "s.h5", replace(with_columns, columns=short))
+    assert check_features(path, read_header(path)) == ["features have 9 frames, 7 frames have a found"]
+
+
 def test_changed_features_are_found_clip_by_clip(shard: Path) -> None:
     with h5py.File(shard, "r+") as file:
         file["features"][1, 4, 2] += 1

@@ -34,10 +34,23 @@ def test_ls_lists_caches_above_and_clips_within(here, cache_copy) -> None:
 
 def test_two_caches_are_listed_where_one_was_meant(here, cache_copy) -> None:
     other = shutil.copytree(cache_copy, cache_copy.parent / "audio-copy-000000000000")
-    for name in ("info", "verify", "rebuild-index"):
-        done = here("cache", name, cache_copy.parent)
-        assert done.returncode == 1
-        assert all(str(path) in done.stderr for path in (cache_copy, other))
+    done = here("cache", "rebuild-index", cache_copy.parent)
+    assert done.returncode == 1
+    assert all(str(path) in done.stderr for path in (cache_copy, other))
+
+
+def test_info_and_verify_go_through_all_caches_below(here, cache_copy) -> None:
+    other = shutil.copytree(cache_copy, cache_copy.parent / "audio-zcopy-000000000000")
+    done = here("cache", "info", cache_copy.parents[1])
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("cache ")] == [
+        str(cache_copy),
+        str(other),
+    ]
+    (cache_copy / "shard-00002.h5").unlink()
+    done = here("cache", "verify", cache_copy.parents[1])
+    assert done.returncode == 1
+    assert f"{cache_copy}: " in done.stderr
+    assert done.stdout == f"{other}: whole\n"
 
 
 def test_verify_is_silent_about_nothing(here, cache_copy) -> None:

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from ravfeat.corpora import load_corpus
-from ravfeat.corpora.ravdess import parse_stem, scan_ravdess
+from ravfeat.corpora.ravdess import parse_stem, scan_performances, scan_ravdess
 from ravfeat.errors import CorpusError, UsageError
 
 
@@ -121,6 +121,23 @@ def test_a_folder_without_clips_says_what_was_expected_and_seen(tmp_path: Path) 
         scan_ravdess(tmp_path)
     with pytest.raises(CorpusError, match=r"nowhere is not a folder"):
         scan_ravdess(tmp_path / "nowhere")
+
+
+def test_a_performance_is_found_in_any_of_its_copies(tmp_path: Path) -> None:
+    put(tmp_path, "a/03-01-06-01-02-01-01.wav", "a/01-01-06-01-02-01-01.mp4", "02-01-06-01-02-01-02.mp4", "talk.mp4")
+    put(tmp_path, "03-02-06-01-02-01-01.wav")
+    corpus = scan_performances(tmp_path)
+    assert [clip.clip_id for clip in corpus] == ["02-01-06-01-02-01-02", "03-01-06-01-02-01-01"]
+    assert [clip.actor for clip in corpus] == ["ravdess:02", "ravdess:01"]
+    assert corpus.skipped == {"song files": 1, "unknown names": 1}
+
+
+def test_a_folder_without_performances_says_what_was_expected_and_seen(tmp_path: Path) -> None:
+    put(tmp_path, "talk.wav")
+    with pytest.raises(CorpusError, match=r"no RAVDESS speech clip below .*; saw 1 other media files"):
+        scan_performances(tmp_path)
+    with pytest.raises(CorpusError, match="nowhere is not a folder"):
+        scan_performances(tmp_path / "nowhere")
 
 
 def test_a_generated_corpus_does_not_pass_for_the_real_one(generated: Path) -> None:

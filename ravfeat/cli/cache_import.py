@@ -1,0 +1,110 @@
+"""``ravfeat cache import``."""
+
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.results import show_result
+
+if TYPE_CHECKING:
+    from ravfeat.importers import ImportPlan
+
+__all__ = ["command"]
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--corpus", default="ravdess", show_default=True, help="ravdess, folder or synth.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="As for extract; clips of any modality will do. [default: data/<corpus>]",
+)
+@click.option("--corpus-name", help="What to call a --corpus folder. [default: the table's name]")
+@click.option("--stream", type=click.Choice(["audio", "face"]), default="face", show_default=True,
+              help="What the features were made from.")  # fmt: skip
+@click.option("--name", required=True, help="What to call the features, such as openface.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True, help="The cache's home."
+)
+@click.option("--array", help="The feature array; of tables the beginnings of the columns, such as AU or x_,y_.")
+@click.option("--fps", type=float, help="Rows per second. [default: times in the files; faces of RAVDESS: 29.97]")
+@click.option("--modality", help="Only these copies: 01, 02 or 03. [default: face 02, then 01; audio 03, then 01]")
+@click.option("--transform", type=click.Choice(["auto", "similarity", "log-softmax", "none"]), default="auto",
+              show_default=True, help="auto: similarity for landmarks, log-softmax for probabilities.")  # fmt: skip
+@click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True,
+              help="How features are stored.")  # fmt: skip
+@click.option("--allow-missing", is_flag=True, help="Import what matches, say what does not.")
+def command(
+    path: Path,
+    corpus: str,
+    data: Path | None,
+    corpus_name: str | None,
+    stream: str,
+    name: str,
+    out: Path,
+    array: str | None,
+    fps: float | None,
+    modality: str | None,
+    transform: str,
+    dtype: str,
+    allow_missing: bool,  # noqa: FBT001 (click's way)
+) -> None:
+    """Bring features made elsewhere into a cache, joined to the corpus by performance.
+
+    PATH is a file, or a folder of files of one kind: npz with names (N,), offsets (N + 1,) and a
+    feature array, one row per frame; CSV or Parquet with a column clip_id, name, clip, file or
+    filename, one row per clip or per frame; or one file per clip, as OpenFace writes them. Exit
+    code 1 means the names did not match and nothing was written; 3 means finished, but some clips
+    could not be stored.
+
+    \b
+    ravfeat cache import landmarks68/ --name landmarks68
+    ravfeat cache import expressions.npz --name fer2013 --array probs --modality 01
+    ravfeat cache import openface/ --name openface-aus --array AU
+    ravfeat cache import egemaps.csv --stream audio --name egemaps --corpus folder --data clips.csv
+    """  # noqa: D301
+    from ravfeat.cache.format import StoreRecipe
+    from ravfeat.extract import Extraction, run_extraction
+    from ravfeat.importers import ImportOptions, plan_import
+
+    options = ImportOptions(
+        path, corpus, data, name, stream=stream,  # type: ignore[arg-type]  # click.Choice keeps it to the two
+        array=array, fps=fps, modality=modality, transform=transform, allow_missing=allow_missing,
+        corpus_name=corpus_name,
+    )  # fmt: skip
+    plan = plan_import(options)
+    _say(plan)
+    recipe = StoreRecipe(dtype=dtype)  # type: ignore[arg-type]  # the same
+    work = Extraction(plan.manifest, plan.root, plan.encoder, recipe, plan.source)
+    started = perf_counter()
+    result = run_extraction(work, out)
+    if show_result(result, perf_counter() - started):
+        click.echo("features that were mended are other features: importing them makes a cache of its own", err=True)
+        sys.exit(NOT_WHOLE)
+
+
+def _say(plan: "ImportPlan") -> None:
+    corpus, files, joined = plan.corpus, plan.files, plan.joined
+    click.echo(
+        f"{corpus.corpus}{' (synthetic)' if corpus.synthetic else ''}: {len(corpus)} performances of"
+        f" {len(corpus.actors)} actors"
+    )
+    shape = " x ".join(map(str, files.shape)) or "1"
+    click.echo(f"{plan.n_files} {files.kind} files: {len(files.clips)} names, {files.array}, {shape} numbers a row")
+    left = {
+        "other copies, not used": joined.unused,
+        "there twice": joined.twice,
+        "names of no performance, left out": len(joined.unmatched),
+        "performances without features": len(joined.missing),
+    }
+    said = ", ".join(f"{count} {what}" for what, count in left.items() if count)
+    click.echo(f"matched: {len(plan.manifest)} clips{f'; {said}' if said else ''}")
+    if joined.unmatched:
+        more = " …" if len(joined.unmatched) > 10 else ""
+        click.echo(f"left out: {', '.join(joined.unmatched[:10])}{more}", err=True)
+    click.echo(f"transform: {plan.transform.name} ({plan.why}); {plan.clock.step.rpartition('/')[0]}")

@@ -1,0 +1,52 @@
+"""``ravfeat cache preview``."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("preview")
+@click.argument("path", type=click.Path(path_type=Path), default=Path("cache"))
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="The videos the cache was made from, as for extract. [default: data/<corpus>]",
+)
+@click.option(
+    "--clip", "clip_ids", multiple=True, help="A clip to show; repeat for more. [default: the worst, and some]"
+)
+@click.option("--clips", "n_clips", type=click.IntRange(1, 200), default=12, show_default=True, help="How many clips.")
+@click.option("--pictures", "n_pictures", type=click.IntRange(1, 50), default=8, show_default=True,
+              help="How many pictures of each.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), help="The PNG. [default: preview-<encoder>.png]")
+def command(
+    path: Path, data: Path | None, clip_ids: tuple[str, ...], n_clips: int, n_pictures: int, out: Path | None
+) -> None:
+    """Draw the faces a cache was made from as one contact sheet.
+
+    The crops are cut out at the times and boxes that the cache has stored; a red frame marks a picture
+    without a found face, where another one's box stands in.
+
+    \b
+    ravfeat cache preview cache/ravdess/face-facial-emotions-5d2f6a90c1be
+    ravfeat cache preview cache/ravdess/face-landmarks-0a1b2c3d4e5f --clip 02-01-08-02-02-02-01 --pictures 20
+    """  # noqa: D301
+    from ravfeat.cache import open_cache
+    from ravfeat.faces.sheet import sheet_png
+    from ravfeat.files import replace_file
+    from ravfeat.preview import chosen_clips, preview_rows
+
+    cache = open_cache(path)
+    given = data or Path("data") / str(cache.about["corpus"])
+    root = given.parent if given.is_file() else given
+    target = out or Path(f"preview-{cache.about['encoder']}.png")
+    chosen = list(clip_ids) or chosen_clips(cache, n_clips)
+    rows = preview_rows(cache, root, chosen, n_pictures=n_pictures)
+    replace_file(target, sheet_png(rows))
+    gaps = sum(not found for row in rows for found in row.found)
+    click.echo(
+        f"{target}: {len(rows)} clips, {sum(len(row.crops) for row in rows)} pictures"
+        f"{f', {gaps} without a found face' if gaps else ''}"
+    )

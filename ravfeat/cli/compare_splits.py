@@ -1,0 +1,102 @@
+"""``ravfeat compare-splits``."""
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+import click
+
+from ravfeat.cli.fit_heads import resolve_inputs
+
+__all__ = ["command"]
+
+
+@click.command("compare-splits")
+@click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
+              help="A cache, or a folder that holds one; repeat for more. [default: all under cache/]")  # fmt: skip
+@click.option("--join", "joins", multiple=True, metavar="A,B",
+              help="Caches of one stream that feed one head; repeat for more.")  # fmt: skip
+@click.option("--head", "heads", multiple=True, default=["logreg"], show_default=True,
+              help="logreg, kernel, attentive or attentive-sum; repeat for more.")  # fmt: skip
+@click.option("--protocol", default="ravdess6", show_default=True,
+              help="What keeps the actors apart: six folds, as large as clip6 has; group6 for any corpus.")  # fmt: skip
+@click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
+              help="Choose on validation clips, or on inner folds over all that is not tested.")  # fmt: skip
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option("--layers", help="Restrict heads to 'last', one layer, a range 6-12 or a list 1,5,9.")
+@click.option("--no-std", is_flag=True, help="Pool the mean only.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Table of clip_id and label to use instead.")
+@click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where it goes. [default: runs/<date>-splits]")
+@click.option("--force", is_flag=True, help="Replace a comparison that is already at --out.")
+def command(
+    caches: tuple[Path, ...],
+    joins: tuple[str, ...],
+    heads: tuple[str, ...],
+    protocol: str,
+    select: str,
+    seeds: int,
+    device: str,
+    layers: str | None,
+    labels: Path | None,
+    out: Path | None,
+    *,
+    no_std: bool,
+    allow_missing: bool,
+    force: bool,
+) -> None:
+    """Do features read emotions or know people? One head on an actor split and on the LEAKY clip split.
+
+    The clip split trains on other clips of the very actors it is tested on; what it scores more than
+    the actor split is, above all, the worth of knowing them. The identity probe says how well the
+    features tell the actors apart at all.
+
+    \b
+    ravfeat compare-splits
+    ravfeat compare-splits --cache cache/a --cache cache/b --join cache/a,cache/b --select nested
+    ravfeat compare-splits --protocol group6 --cache cache/crema-d
+    """  # noqa: D301
+    from ravfeat.encoders.device import resolve_device
+    from ravfeat.experiment import FitPlan
+    from ravfeat.report.split_rows import HEADINGS, MEANING, cells, summary
+    from ravfeat.splits import check_comparison_out, compare_splits, write_comparison
+
+    found, joined = resolve_inputs(caches, joins)
+    target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-splits"
+    check_comparison_out(target, force=force)
+    plan = FitPlan(
+        caches=found,
+        protocol=protocol,
+        heads=heads,
+        select=select,  # type: ignore[arg-type]  # click.Choice keeps it to the two
+        seeds=seeds,
+        device=resolve_device(device),
+        layers=layers,
+        std=not no_std,
+        labels=labels,
+        allow_missing=allow_missing,
+        joins=joined,
+    )
+    started = perf_counter()
+    comparison = compare_splits(plan)
+    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": {}}
+    write_comparison(target, comparison, recipe, force=force)
+    click.echo(summary(comparison.rows, comparison.about))
+    _show([HEADINGS, *map(cells, comparison.rows)])
+    click.echo(MEANING)
+    for row in comparison.rows:
+        if row.no_probe:
+            click.echo(f"no identity probe of {row.system}: {row.no_probe}")
+    click.echo(
+        f"{target}: splits.md, splits.png, and both runs, in {perf_counter() - started:.1f} s;"
+        f" 'ravfeat report {target / 'actor'} {target / 'clip'}' makes the report"
+    )
+
+
+def _show(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -1,0 +1,10 @@
+"""Features made elsewhere → a cache: an import is an extraction whose encoder has already run.
+
+Offers
+------
+plan_import, ImportPlan, ImportOptions.
+"""
+
+from ravfeat.importers.plan import ImportOptions, ImportPlan, plan_import
+
+__all__ = ["ImportOptions", "ImportPlan", "plan_import"]

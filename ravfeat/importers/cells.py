@@ -1,0 +1,144 @@
+"""A feature table read row by row into numbers, with nothing guessed from text.
+
+Offers
+------
+Cells, read_header, read_cells.
+"""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import CorpusError
+from ravfeat.importers.columns import Columns
+from ravfeat.tables import read_table
+
+__all__ = ["Cells", "read_cells", "read_header"]
+
+_PARQUET = {".parquet", ".pq"}
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What one table holds.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Whose every row is; empty where the table does not say.
+    numbers : mapping of str to ndarray of shape (R,), float64
+        Facts about the rows, by column.
+    features : ndarray of shape (R, D), float32
+        NaN where a cell is empty.
+    """
+
+    names: tuple[str, ...]
+    numbers: Mapping[str, NDArray[np.float64]]
+    features: NDArray[np.float32]
+
+
+def read_header(path: Path) -> list[str]:
+    """Give the names of the columns, without spaces around them.
+
+    Raises
+    ------
+    CorpusError
+        Where the file is no table.
+    """
+    if path.suffix.lower() in _PARQUET:
+        return [str(name) for name in read_table(path).column_names]
+    with _reading(path) as rows:
+        return next(rows, [])
+
+
+def read_cells(path: Path, columns: Columns) -> Cells:
+    """Read one table.
+
+    Raises
+    ------
+    CorpusError
+        Where the file is no table, a row has another length than the header, or a cell is no number.
+    """
+    return _read_parquet(path, columns) if path.suffix.lower() in _PARQUET else _read_csv(path, columns)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Iterator[list[str]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            yield ([cell.strip() for cell in row] for row in csv.reader(file, skipinitialspace=True) if row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{path} cannot be read as a table ({error})") from error
+
+
+def _read_csv(path: Path, columns: Columns) -> Cells:
+    names, facts, features = [], [], []
+    wanted = (*([columns.face] if columns.face else []), *columns.facts.values())
+    with _reading(path) as rows:
+        header = next(rows, [])
+        place = {name: position for position, name in enumerate(header)}
+        name_at = place.get(columns.name)
+        facts_at, features_at = [place[name] for name in wanted], [place[name] for name in columns.features]
+        for line, row in enumerate(rows, start=2):
+            if len(row) != len(header):
+                raise CorpusError(f"{path}, row {line} has {len(row)} cells; expected {len(header)}, as in the header")
+            if name_at is not None:
+                names.append(row[name_at])
+            facts.append(_numbers(path, line, [row[at] for at in facts_at], wanted))
+            numbers = _numbers(path, line, [row[at] for at in features_at], columns.features)
+            features.append(np.array(numbers, np.float32))
+    table = np.array(facts, np.float64).reshape(len(facts), len(wanted))
+    wide = np.stack(features) if features else np.zeros((0, len(columns.features)), np.float32)
+    return Cells(tuple(names), {name: table[:, at] for at, name in enumerate(wanted)}, wide)
+
+
+def _numbers(path: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> list[float]:
+    try:
+        numbers = list(map(float, cells))
+    except ValueError:
+        numbers = []
+    # Python reads 1_000 as a number; a table that holds it means something else.
+    if len(numbers) == len(cells) and not any("_" in cell for cell in cells):
+        return numbers
+    if text := [column for column, cell in zip(columns, cells, strict=True) if cell and not _is_number(cell)]:
+        value = cells[list(columns).index(text[0])]
+        more = f" and {len(text) - 5} more" if len(text) > 5 else ""
+        raise CorpusError(
+            f"{path}, row {line}: expected numbers in {', '.join(text[:5])}{more}; {text[0]} holds '{value}'."
+            " Drop such columns, or choose others with --array"
+        )
+    return [float(cell) if cell else np.nan for cell in cells]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _read_parquet(path: Path, columns: Columns) -> Cells:
+    table = read_table(path)
+
+    def numbers(name: str) -> NDArray[np.float64]:
+        values = np.asarray(table.column(name).to_numpy())
+        if values.dtype.kind not in "fiub":
+            raise CorpusError(
+                f"{path}: expected numbers in {name}, it holds {table.schema.field(name).type}; drop such columns, or"
+                " choose others with --array"
+            )
+        return values.astype(np.float64)
+
+    wanted = (*([columns.face] if columns.face else []), *columns.facts.values())
+    names = tuple(map(str, table.column(columns.name).to_pylist())) if columns.name else ()
+    features = np.empty((len(table), len(columns.features)), np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, which refuses the clip
+        for position, name in enumerate(columns.features):
+            features[:, position] = numbers(name)
+    return Cells(names, {name: numbers(name) for name in wanted}, features)

@@ -1,0 +1,126 @@
+"""The encoder that has already run: gives brought rows, transformed, as hidden states.
+
+Offers
+------
+Brought, ImportEncoder, states_shape.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.errors import UsageError
+from ravfeat.importers.transforms import Transform
+from ravfeat.schema import Stream
+
+__all__ = ["Brought", "ImportEncoder", "states_shape"]
+
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+@dataclass(frozen=True)
+class Brought:
+    """One piece of a clip: rows that were brought.
+
+    Attributes
+    ----------
+    values : ndarray of shape (T, ...), float32
+    times_s : ndarray of shape (T,), float64
+    columns : mapping of str to ndarray of shape (T,), float32
+    """
+
+    values: NDArray[np.float32]
+    times_s: NDArray[np.float64]
+    columns: Mapping[str, NDArray[np.float32]]
+
+
+def states_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Give layers and dimensions of rows of a shape.
+
+    (L, D) is L layers; points, (P, 2) or (P, 3), and everything else become one layer.
+
+    Examples
+    --------
+    >>> states_shape((7,)), states_shape((68, 2)), states_shape((13, 768))
+    ((1, 7), (1, 136), (13, 768))
+    """
+    if len(shape) == 2 and shape[1] not in {2, 3}:
+        return shape[0], shape[1]
+    return 1, int(np.prod(shape))
+
+
+class ImportEncoder:
+    """Features made elsewhere; see `ravfeat.encoders.base.Encoder`.
+
+    Parameters
+    ----------
+    name : str
+        For people and folder names.
+    stream : {"audio", "face"}
+    digest : str
+        Of the files' contents: what the weights are to other encoders.
+    shape : tuple of int
+        Of one row.
+    transform : Transform
+    steps : tuple of str
+        What was done to the rows besides, named and versioned.
+    fps : float
+        Nominal, for planning.
+    files : sequence of str
+        Names of the files without folders; provenance.
+
+    Raises
+    ------
+    UsageError
+        Where the name cannot be a folder's.
+    """
+
+    batching: Batching = "pieces"
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stream: Stream,
+        digest: str,
+        shape: tuple[int, ...],
+        transform: Transform,
+        steps: tuple[str, ...],
+        fps: float,
+        files: Sequence[str],
+    ) -> None:
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"--name '{name}' becomes a part of the cache's folder: use letters, digits, '_', '-' and '.'"
+            )
+        layers, dim = states_shape(shape)
+        self.spec = EncoderSpec(
+            name=name,
+            stream=stream,
+            weights=digest,
+            layer_convention="as imported/1",
+            preprocessing=(*steps, transform.step),
+            n_layers=layers,
+            dim=dim,
+            frame_rate_hz=fps,
+        )
+        self._transform = transform
+        self._files = tuple(files)
+
+    def prepare(self, piece: Brought) -> Prepared:
+        """Hand the rows on; the source has checked them."""
+        return Prepared(piece.values, piece.times_s, piece.columns)
+
+    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        """Transform the rows, (T, ...) -> (T, L, D)."""
+        shape = self.spec.n_layers, self.spec.dim
+        return [self._transform.apply(piece.values).reshape(piece.n_frames, *shape) for piece in batch]
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the features came from, and that numpy alone took part."""
+        return {"device": "cpu", "numpy": np.__version__, "files": list(self._files)}

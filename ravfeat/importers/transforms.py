@@ -1,0 +1,123 @@
+"""What may be done to brought rows without learning anything from them; named, versioned, per frame.
+
+Offers
+------
+TRANSFORMS, Transform, TransformName, get_transform, landmark_shaped, probability_rows.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import UsageError
+from ravfeat.similarity import EYES, similarity_normalise
+
+__all__ = ["TRANSFORMS", "Transform", "TransformName", "get_transform", "landmark_shaped", "probability_rows"]
+
+TransformName = Literal["similarity", "log-softmax", "none"]
+
+_Floats = NDArray[np.float32]
+
+_FLOOR = 1e-6
+_SUM_TOLERANCE = 1e-3  # probabilities stored as float16 add up to 1 within 5e-4
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One way to treat rows.
+
+    Attributes
+    ----------
+    name : {"similarity", "log-softmax", "none"}
+    step : str
+        Name and version of what is done; part of the identity.
+    fits : callable
+        Whether rows of this shape can be transformed.
+    expects : str
+        What fits, in words.
+    usable : callable
+        For rows (T, ...): which of them can be transformed, (T,) bool.
+    complaint : str
+        What is wrong with the others, in words.
+    apply : callable
+        Rows (T, ...), all usable, to the same shape, float32.
+    """
+
+    name: TransformName
+    step: str
+    fits: Callable[[tuple[int, ...]], bool]
+    expects: str
+    usable: Callable[[NDArray[Any]], NDArray[np.bool_]]
+    complaint: str
+    apply: Callable[[_Floats], _Floats]
+
+
+def landmark_shaped(shape: tuple[int, ...]) -> bool:
+    """Whether a row of this shape is 68 or 478 points in two or three dimensions."""
+    return len(shape) == 2 and shape[0] in EYES and shape[1] in {2, 3}
+
+
+def probability_rows(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which rows (T, K) lie in [0, 1] and add up to 1."""
+    wide = values.astype(np.float64)
+    inside = ((wide >= 0) & (wide <= 1 + _SUM_TOLERANCE)).all(axis=1)
+    return np.asarray(inside & (np.abs(wide.sum(axis=1) - 1) <= _SUM_TOLERANCE))
+
+
+def _eyes_apart(points: NDArray[Any]) -> NDArray[np.bool_]:
+    left, right = map(list, EYES[points.shape[1]])
+    flat = points[..., :2].astype(np.float64)  # roll is an angle in the picture
+    return np.asarray(np.linalg.norm(flat[:, left].mean(axis=1) - flat[:, right].mean(axis=1), axis=1) > 0)
+
+
+def _log_softmax(values: _Floats) -> _Floats:
+    logs = np.log(np.maximum(values.astype(np.float64), _FLOOR))
+    return np.asarray(logs - np.log(np.exp(logs).sum(axis=1, keepdims=True)), np.float32)
+
+
+def _all_usable(values: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.ones(len(values), np.bool_)
+
+
+TRANSFORMS: Mapping[TransformName, Transform] = {
+    "similarity": Transform(
+        "similarity",
+        "similarity: eye centre to 0, eyes 1 apart, no roll, per frame/1",
+        landmark_shaped,
+        "68 or 478 points in two or three dimensions",
+        _eyes_apart,
+        "the two eyes are in one place",
+        lambda values: np.asarray(similarity_normalise(values), np.float32),
+    ),
+    "log-softmax": Transform(
+        "log-softmax",
+        f"log-softmax: ln(max(p, {_FLOOR:g})), exponentials adding up to 1/1",
+        lambda shape: len(shape) == 1 and shape[0] >= 2,
+        "at least two probabilities that add up to 1",
+        probability_rows,
+        f"they do not lie in [0, 1] and add up to 1 (within {_SUM_TOLERANCE:g})",
+        _log_softmax,
+    ),
+    "none": Transform("none", "no transform/1", lambda _: True, "any numbers", _all_usable, "", lambda values: values),
+}
+
+
+def get_transform(name: str, shape: tuple[int, ...]) -> Transform:
+    """Give a transform for rows of a shape.
+
+    Raises
+    ------
+    UsageError
+        Where there is none of that name, or it does not take such rows.
+    """
+    transform = next((transform for known, transform in TRANSFORMS.items() if known == name), None)
+    if transform is None:
+        raise UsageError(f"no transform '{name}'; choose from auto, {', '.join(TRANSFORMS)}")
+    if not transform.fits(shape):
+        raise UsageError(
+            f"--transform {name} takes rows of {transform.expects}, these have the shape {shape}; give --transform none"
+        )
+    return transform
