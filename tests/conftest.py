@@ -17,8 +17,11 @@ from ravfeat.cache import writer
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.corpora.synth import generate
 from ravfeat.encoders.logmel import LogMelEncoder
+from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
+from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Manifest
+from tests.tinyfaces import write_net, write_videos
 
 SHARD_CLIPS = 4
 N_CLIPS = 22  # five full shards and a short one
@@ -62,6 +65,19 @@ def whole_cache(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "MAX_SHARD_CLIPS", SHARD_CLIPS)
         return run_extraction(corpus.extraction(), tmp_path_factory.mktemp("whole")).path
+
+
+@pytest.fixture(scope="session")
+def whole_face_cache(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of the faces of four clips, two shards, not to be changed."""
+    folder = tmp_path_factory.mktemp("faces")
+    write_videos(folder / "videos", [f"02{clip.clip_id[2:]}" for clip in corpus.manifest.clips[:4]])
+    source = FaceOptions(cropped=True).source(boxes=True, meshes=False)
+    encoder = load_encoder(str(write_net(folder / "tiny.onnx")), "cpu", faces=FaceOptions(cropped=True))
+    manifest = scan_ravdess(folder / "videos", "face")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "MAX_SHARD_CLIPS", 2)
+        return run_extraction(Extraction(manifest, folder / "videos", encoder, source=source), folder / "cache").path
 
 
 @pytest.fixture

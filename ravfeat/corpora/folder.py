@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from ravfeat.corpora.probe import with_durations
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
+from ravfeat.schema import Stream
 from ravfeat.tables import read_table
 
 __all__ = ["read_folder_corpus"]
@@ -27,7 +28,7 @@ _GENDERS: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest:
+def read_folder_corpus(table_path: Path, *, name: str | None = None, stream: Stream = "audio") -> Manifest:
     """Read a corpus described by a table.
 
     Parameters
@@ -39,6 +40,9 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
     name : str, optional
         The corpus's name; default the table's own name, or its folder's where that says nothing,
         with ``-`` for what a corpus's name cannot hold.
+
+    stream : {"audio", "face"}
+        Whose length is looked up.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None) -> Manifest
     if not clips:
         raise CorpusError(f"{table_path} has no rows")
     classes = tuple(sorted({clip.label for clip in clips}))
-    return Manifest(corpus, classes, tuple(with_durations(table_path.parent, clips)))
+    return Manifest(corpus, classes, tuple(with_durations(table_path.parent, clips, stream)))
 
 
 def _default_name(table_path: Path) -> str:

@@ -4,19 +4,22 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from tqdm import tqdm
 
 from ravfeat.manifest import Clip
 from ravfeat.media import probe_duration
+from ravfeat.schema import Stream
 
 __all__ = ["with_durations"]
 
 
-def with_durations(root: Path, clips: Sequence[Clip]) -> Iterator[Clip]:
-    """Fill in ``duration_s`` of every clip; NaN where a file cannot be probed."""
+def with_durations(root: Path, clips: Sequence[Clip], stream: Stream) -> Iterator[Clip]:
+    """Fill in ``duration_s`` of every clip for a stream; NaN where a file cannot be probed."""
+    track: Literal["audio", "video"] = "video" if stream == "face" else "audio"
     with ThreadPoolExecutor(max_workers=8) as pool:
-        durations = pool.map(lambda clip: probe_duration(root / clip.path), clips)
+        durations = pool.map(lambda clip: probe_duration(root / clip.path, track), clips)
         bar = tqdm(durations, total=len(clips), desc="reading headers", unit="clip", delay=1.0, disable=None)
         for clip, duration_s in zip(clips, bar, strict=True):
             yield replace(clip, duration_s=duration_s)

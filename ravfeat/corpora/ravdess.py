@@ -211,5 +211,5 @@ def _one_per_performance(
             f"; saw {sum(skipped.values())} other media files. 'ravfeat download ravdess' fetches the corpus"
         )
     counts = {name: count for name, count in sorted(skipped.items()) if count}
-    clips = tuple(with_durations(root, chosen))
+    clips = tuple(with_durations(root, chosen, stream))
     return Manifest(corpus, RAVDESS_LABELS, clips, synthetic=synthetic, skipped=counts)

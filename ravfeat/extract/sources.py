@@ -10,7 +10,7 @@ from typing import Any
 
 from ravfeat.encoders.base import Encoder
 from ravfeat.extract.sound import WaveformSource
-from ravfeat.faces.options import FaceOptions
+from ravfeat.faces.source import FaceOptions
 from ravfeat.schema import Stream
 from ravfeat.sources import Source
 
@@ -30,4 +30,4 @@ def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptio
     if stream == "audio":
         return WaveformSource()
     needs = {need for encoder in encoders for need in encoder.needs}  # type: ignore[attr-defined]
-    return faces.source(detector="detector" in needs, landmarker="landmarker" in needs)
+    return faces.source(boxes="detector" in needs, meshes="landmarker" in needs)

@@ -7,7 +7,7 @@ y down; a box is (left, top, right, bottom).
 
 Offers
 ------
-Mesh, Faces.
+Detection, Mesh, Faces.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Faces", "Mesh"]
+__all__ = ["Detection", "Faces", "Mesh"]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One face that a detector found in a picture.
+
+    Attributes
+    ----------
+    box : ndarray of shape (4,), float64
+        May reach beyond the picture.
+    confidence : float
+        In [0, 1].
+    """
+
+    box: NDArray[np.float64]
+    confidence: float
 
 
 @dataclass(frozen=True)

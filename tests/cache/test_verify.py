@@ -61,9 +61,19 @@ def test_a_whole_cache_has_no_problem_and_reports_its_progress(whole_cache: Path
     assert seen == [shard_file(number) for number in range(6)]
 
 
-def test_every_flipped_bit_is_found(corpus: Any, tmp_path: Path, small_shards: None) -> None:
+@pytest.fixture(params=["audio", "face"])
+def two_shards(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A cache of two shards that a test may spoil."""
+    if request.param == "face":
+        return Path(shutil.copytree(request.getfixturevalue("whole_face_cache"), tmp_path / "face"))
+    corpus = request.getfixturevalue("corpus")
+    request.getfixturevalue("small_shards")
     few = corpus.manifest.with_clips(corpus.manifest.clips[:8])
-    folder = run_extraction(corpus.extraction(manifest=few), tmp_path).path
+    return run_extraction(corpus.extraction(manifest=few), tmp_path).path
+
+
+def test_every_flipped_bit_is_found(two_shards: Path) -> None:
+    folder = two_shards
     files = sorted(path for path in folder.iterdir() if path.stat().st_size)
     assert len(files) == 6  # two shards, manifest, index, identity, sums
     rng = random.Random(20240501)

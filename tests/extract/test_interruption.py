@@ -1,4 +1,8 @@
-"""The real command, killed, interrupted, doubled and starved; what is left is always a cache that can go on."""
+"""The real command, killed, interrupted, doubled and starved; what is left is always a cache that can go on.
+
+Voices through log-mel, faces through an ONNX net, features brought from elsewhere: the same guarantees in the same
+tests.
+"""
 
 import random
 import resource
@@ -6,31 +10,34 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ravfeat.cache import open_cache, verify_cache
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.encoders.logmel import LogMelEncoder
+from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
+from ravfeat.faces.source import FaceOptions
+from ravfeat.importers import ImportOptions, plan_import
+from tests.tinyfaces import write_net, write_videos
 
 SMALL = "import ravfeat.cache.writer as w; w.MAX_SHARD_CLIPS = 2\n"
-SLOW = (
-    SMALL
-    + """
+SLOW = """
 import time
-from ravfeat.encoders.logmel import LogMelEncoder as E
+from {} import {} as E
 encode = E.encode
 def slow(self, batch):
-    time.sleep(0.02 * len(batch))
+    time.sleep({} * len(batch))
     return encode(self, batch)
 E.encode = slow
 """
-)
 DIE_AT = (
     SMALL.replace("= 2", "= 8")
     + """
@@ -46,12 +53,74 @@ os.fsync = fsync
 )
 
 
+@dataclass(frozen=True)
+class Job:
+    """A command that fills a cache with 22 clips, and the same from Python."""
+
+    command: tuple[object, ...]
+    encoder: tuple[str, str]
+    work: Callable[[], Extraction]
+
+    def slow(self, seconds: float = 0.02) -> str:
+        """Make shards of two clips and take time over every clip."""
+        return SMALL + SLOW.format(*self.encoder, seconds)
+
+
+def stems(clips: Path, modality: str) -> list[str]:
+    return [f"{modality}{clip.clip_id[2:]}" for clip in scan_ravdess(clips)]
+
+
+def voices(clips: Path, _: Path) -> Job:
+    command = ("extract", "--data", clips, "--encoder", "logmel", "--device", "cpu")
+    return Job(
+        command,
+        ("ravfeat.encoders.logmel", "LogMelEncoder"),
+        lambda: Extraction(scan_ravdess(clips), clips, LogMelEncoder()),
+    )
+
+
+def faces(clips: Path, folder: Path) -> Job:
+    videos, net = folder / "videos", write_net(folder / "tiny.onnx")
+    write_videos(videos, stems(clips, "02"))
+    options = FaceOptions(cropped=True)
+    source = options.source(boxes=True, meshes=False)
+    return Job(
+        ("extract", "--data", videos, "--encoder", net, "--cropped", "--device", "cpu"),
+        ("ravfeat.encoders.onnx", "OnnxEncoder"),
+        lambda: Extraction(
+            scan_ravdess(videos, "face"), videos, load_encoder(str(net), "cpu", faces=options), source=source
+        ),
+    )
+
+
+def brought(clips: Path, folder: Path) -> Job:
+    names = stems(clips, "02")
+    values = np.random.default_rng(0).normal(size=(7 * len(names), 5))
+    path = folder / "brought.npz"
+    np.savez(path, names=names, offsets=np.arange(len(names) + 1) * 7, x=values)
+
+    def work() -> Extraction:
+        plan = plan_import(ImportOptions(path, "ravdess", clips, "brought", stream="face"))
+        return Extraction(plan.manifest, plan.root, plan.encoder, source=plan.source)
+
+    command = ("cache", "import", path, "--data", clips, "--name", "brought")
+    return Job(command, ("ravfeat.importers.encoder", "ImportEncoder"), work)
+
+
+JOBS = {"voices": voices, "faces": faces, "brought": brought}
+extracting = pytest.mark.parametrize("job", ["voices", "faces"], indirect=True)
+
+
+@pytest.fixture(params=JOBS)
+def job(request: pytest.FixtureRequest, clips: Path, tmp_path: Path) -> Job:
+    return JOBS[request.param](clips, tmp_path)
+
+
 @contextmanager
-def started(clips: Path, out: Path, *options: object, before: str = SLOW) -> Iterator[subprocess.Popen[str]]:
-    code = f"{before}\nfrom ravfeat.cli import main\nmain()"
-    command = ["extract", "--data", clips, "--encoder", "logmel", "--device", "cpu", "--out", out, *options]
+def started(job: Job, out: Path, *options: object, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    code = f"{before or job.slow()}\nfrom ravfeat.cli import main\nmain()"
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, *map(str, command)],
+        [sys.executable, "-W", "error", "-c", code, *map(str, [*job.command, "--out", out, *options])],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -78,19 +147,18 @@ def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 @pytest.fixture
-def uninterrupted(clips: Path, tmp_path: Path, contents: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+def uninterrupted(job: Job, tmp_path: Path, contents: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     monkeypatch.setattr("ravfeat.cache.writer.MAX_SHARD_CLIPS", 2)
-    work = Extraction(scan_ravdess(clips), clips, LogMelEncoder())
-    return dict(contents(run_extraction(work, tmp_path / "uninterrupted").path))
+    return dict(contents(run_extraction(job.work(), tmp_path / "uninterrupted").path))
 
 
 def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
-    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any
+    job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any
 ) -> None:
     rng, out = random.Random(time.time_ns()), tmp_path / "out"
     before: dict[str, Any] = {}
     for _ in range(5):
-        with started(clips, out) as process:
+        with started(job, out) as process:
             wait_for_shards(out, len(before) + 1, process)
             time.sleep(rng.uniform(0, 0.05))
             process.send_signal(signal.SIGKILL)
@@ -100,7 +168,7 @@ def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
         assert {name: now[name] for name in before} == before  # what was done was not done again
         before = now
     assert 5 <= len(before) < 11
-    with started(clips, out) as process:
+    with started(job, out) as process:
         code, printed, errors = end(process)
     assert (code, errors) == (0, "")
     assert f"{11 - len(before)} shards written" in printed
@@ -123,12 +191,12 @@ def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
     ],
 )
 def test_killed_at_each_step_of_writing_it_goes_on(
-    clips: Path, tmp_path: Path, contents: Any, call: int, moment: str, monkeypatch: pytest.MonkeyPatch
+    job: Job, tmp_path: Path, contents: Any, call: int, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ravfeat.cache.writer.MAX_SHARD_CLIPS", 8)
-    work = Extraction(scan_ravdess(clips), clips, LogMelEncoder())
+    work = job.work()
     whole = contents(run_extraction(work, tmp_path / "whole").path)
-    with started(clips, tmp_path / "out", before=DIE_AT.format(call)) as process:
+    with started(job, tmp_path / "out", before=DIE_AT.format(call)) as process:
         assert end(process)[0] == -signal.SIGKILL
     (folder,) = (tmp_path / "out").glob("ravdess/*")
     assert bool(list(folder.glob(".*.tmp"))) == ("temporary" in moment)
@@ -138,10 +206,10 @@ def test_killed_at_each_step_of_writing_it_goes_on(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_keeps_what_was_finished(
-    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int
+    job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int
 ) -> None:
     out = tmp_path / "out"
-    with started(clips, out) as process:
+    with started(job, out) as process:
         wait_for_shards(out, 3, process)
         process.send_signal(number)
         code, _, errors = end(process)
@@ -153,19 +221,18 @@ def test_interrupted_it_keeps_what_was_finished(
     assert 6 <= len(cache) < 22
     assert {problem.where for problem in verify_cache(folder)} == set(cache.missing)
     before = stamps(folder)
-    with started(clips, out) as process:
+    with started(job, out) as process:
         assert end(process)[0] == 0
     assert {name: stamps(folder)[name] for name in before} == before
     assert contents(folder) == uninterrupted
 
 
-def test_two_processes_fill_one_cache(
-    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
-) -> None:
+@extracting
+def test_two_processes_fill_one_cache(job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any) -> None:
     out = tmp_path / "new" / "out"
     with (
-        started(clips, out, "--shard-index", 0, "--num-shards", 2) as first,
-        started(clips, out, "--shard-index", 1, "--num-shards", 2) as second,
+        started(job, out, "--shard-index", 0, "--num-shards", 2) as first,
+        started(job, out, "--shard-index", 1, "--num-shards", 2) as second,
     ):
         ends = [end(first), end(second)]
     assert [code for code, _, _ in ends] == [0, 0], ends
@@ -175,13 +242,14 @@ def test_two_processes_fill_one_cache(
     assert contents(folder) == uninterrupted
 
 
+@extracting
 def test_a_second_writer_is_refused_and_the_first_goes_on(
-    clips: Path, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
+    job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
 ) -> None:
     out = tmp_path / "out"
-    with started(clips, out, before=SLOW.replace("0.02", "0.15")) as first:
+    with started(job, out, before=job.slow(0.15)) as first:
         wait_for_shards(out, 1, first)
-        with started(clips, out, before=SMALL) as second:
+        with started(job, out, before=SMALL) as second:
             code, _, errors = end(second)
         assert code == 1
         assert "another process is writing shard-00000.h5" in errors

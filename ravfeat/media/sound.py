@@ -1,4 +1,4 @@
-"""Media files to arrays: a path becomes one mono waveform.
+"""A path becomes one mono waveform.
 
 Conventions
 -----------
@@ -8,7 +8,7 @@ and flac ten times faster than PyAV; PyAV reads everything else.
 
 Offers
 ------
-Waveform, read_waveform, resample, probe_duration, RESAMPLING.
+Waveform, read_waveform, resample, RESAMPLING.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -25,8 +24,9 @@ import soxr
 from numpy.typing import NDArray
 
 from ravfeat.errors import MediaError
+from ravfeat.media.base import check_file, check_whole, reason_of
 
-__all__ = ["RESAMPLING", "Waveform", "probe_duration", "read_waveform", "resample"]
+__all__ = ["RESAMPLING", "Waveform", "read_waveform", "resample"]
 
 RESAMPLING = "mono-mean, soxr-HQ/1"
 """Name and version of what happens between the file's samples and the encoder's rate."""
@@ -34,9 +34,9 @@ RESAMPLING = "mono-mean, soxr-HQ/1"
 SILENCE_PEAK = 2.0**-15
 """A clip whose loudest sample stays below one step of 16-bit audio is silent."""
 
-_SOUNDFILE_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".au", ".caf", ".w64", ".mp3"})
+SOUNDFILE_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".au", ".caf", ".w64", ".mp3"})
 _BLOCK_SAMPLES = 1 << 20
-_UNKNOWN_FRAMES = 1 << 62  # libsndfile's answer where a stream has no length
+UNKNOWN_FRAMES = 1 << 62  # libsndfile's answer where a stream has no length
 _STREAMED_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF})
 
 
@@ -85,14 +85,11 @@ def read_waveform(path: Path) -> Waveform:
         Where the file is missing, unreadable, empty, truncated, not audio, silent, or holds NaN.
     """
     try:
-        if not path.is_file():
-            raise MediaError(f"{path} is {'not a file' if path.exists() else 'not there'}")
-        if path.stat().st_size == 0:
-            raise MediaError(f"{path} is empty (0 bytes)")
-        read = _read_with_soundfile if path.suffix.lower() in _SOUNDFILE_SUFFIXES else _read_with_av
+        check_file(path)
+        read = _read_with_soundfile if path.suffix.lower() in SOUNDFILE_SUFFIXES else _read_with_av
         return _checked(path, *read(path))
     except OSError as error:
-        raise MediaError(f"{path} cannot be read ({_reason(error)})") from error
+        raise MediaError(f"{path} cannot be read ({reason_of(error)})") from error
     except MemoryError as error:
         raise MediaError(f"{path} does not fit into memory; split it, or see whether its header is right") from error
 
@@ -121,8 +118,8 @@ def _read_with_soundfile(path: Path) -> tuple[NDArray[np.float32], int]:
             frames, rate = len(file), int(file.samplerate)
             channels = _read_blocks(file)
     except soundfile.SoundFileError as error:
-        raise MediaError(f"{path} cannot be decoded as audio ({_reason(error)})") from error
-    if len(channels) < frames < _UNKNOWN_FRAMES:
+        raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
+    if len(channels) < frames < UNKNOWN_FRAMES:
         raise MediaError(f"{path} is truncated: its header promises {frames} samples, {len(channels)} could be decoded")
     return channels, rate
 
@@ -165,54 +162,9 @@ def _read_with_av(path: Path) -> tuple[NDArray[np.float32], int]:
             channels = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).T
             promised_s = float(stream.duration * stream.time_base) if stream.duration else math.nan
     except (av.FFmpegError, ValueError) as error:
-        raise MediaError(f"{path} cannot be decoded as audio ({_reason(error)})") from error
-    _check_whole(path, len(channels) / rate, promised_s)
+        raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
+    check_whole(path, len(channels) / rate, promised_s)
     return channels, rate
-
-
-def _check_whole(path: Path, got_s: float, promised_s: float) -> None:
-    # A container may round its duration and a codec may pad; a lost tail is longer than both.
-    if promised_s - got_s > max(0.1, 0.05 * promised_s):
-        raise MediaError(f"{path} is truncated: its header promises {promised_s:.2f} s, {got_s:.2f} s could be decoded")
-
-
-def _reason(error: BaseException) -> str:
-    # Errors of the system, FFmpeg and libsndfile repeat the path; their text alone is enough.
-    text = getattr(error, "strerror", None) or getattr(error, "error_string", None) or str(error)
-    return str(text).strip().rstrip(".").replace("\n", " ") or type(error).__name__
-
-
-def probe_duration(path: Path) -> float:
-    """Give a file's length in seconds from its header, without decoding it.
-
-    Returns
-    -------
-    float
-        NaN where the header cannot be read; decoding will say why.
-    """
-    try:
-        if path.suffix.lower() in _SOUNDFILE_SUFFIXES:
-            info: Any = soundfile.info(str(path))
-            known = info.samplerate and info.frames < _UNKNOWN_FRAMES
-            return float(info.frames) / float(info.samplerate) if known else math.nan
-        with av.open(str(path)) as container:
-            if container.duration:
-                return float(container.duration / av.time_base)
-            return _duration_of_packets(container)
-    except (soundfile.SoundFileError, av.FFmpegError, OSError, ValueError):
-        return math.nan
-
-
-def _duration_of_packets(container: Any) -> float:
-    # What browsers record has no length in its header; its packets do.
-    if not container.streams.audio:
-        return math.nan
-    ends = [
-        float((packet.pts + (packet.duration or 0)) * packet.time_base)
-        for packet in container.demux(container.streams.audio[0])
-        if packet.pts is not None
-    ]
-    return float(max(ends, default=math.nan))
 
 
 def resample(waveform: Waveform, sample_rate_hz: int) -> NDArray[np.float32]:
@@ -234,6 +186,6 @@ def resample(waveform: Waveform, sample_rate_hz: int) -> NDArray[np.float32]:
         resampled = soxr.resample(waveform.samples, waveform.sample_rate_hz, sample_rate_hz, quality="HQ")
     except (ValueError, RuntimeError) as error:
         raise MediaError(
-            f"cannot be resampled from {waveform.sample_rate_hz} Hz to {sample_rate_hz} Hz ({_reason(error)})"
+            f"cannot be resampled from {waveform.sample_rate_hz} Hz to {sample_rate_hz} Hz ({reason_of(error)})"
         ) from error
     return np.asarray(resampled, dtype=np.float32)

@@ -1,0 +1,167 @@
+"""Faces and landmarks in the pictures of one clip, by MediaPipe; the only file that knows it.
+
+A task is made for one clip and closed after it: tasks remember what they saw, and a clip's features must
+not depend on the clip before it.
+
+Offers
+------
+FaceDetector, FaceLandmarker, require_mediapipe, MIN_CONFIDENCE.
+"""
+
+import importlib.util
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import ClipError, EncoderError, MissingExtraError
+from ravfeat.faces.base import Detection, Mesh
+from ravfeat.faces.chatter import less_chatter
+from ravfeat.faces.models import ModelFile
+
+__all__ = ["MIN_CONFIDENCE", "FaceDetector", "FaceLandmarker", "require_mediapipe"]
+
+MIN_CONFIDENCE = 0.5
+
+_EXTRA = "face"
+
+
+def require_mediapipe() -> None:
+    """Say early, and without loading it, that MediaPipe is not installed.
+
+    Raises
+    ------
+    MissingExtraError
+    """
+    if importlib.util.find_spec("mediapipe") is None:
+        raise MissingExtraError("mediapipe", _EXTRA)
+
+
+class _VideoTask:
+    """A MediaPipe task in video mode; pictures come in the order of time.
+
+    Parameters
+    ----------
+    model : ModelFile
+
+    Raises
+    ------
+    MissingExtraError
+        Where MediaPipe is not installed.
+    EncoderError
+        Where the model file is no such model.
+    """
+
+    kind: str
+
+    def __init__(self, model: ModelFile) -> None:
+        self._model = model
+        self._time_ms = -1
+        with less_chatter():
+            try:
+                import mediapipe
+                from mediapipe.tasks.python import BaseOptions, vision
+            except ModuleNotFoundError as error:
+                raise MissingExtraError(str(error.name), _EXTRA) from error
+            self._image = mediapipe.Image
+            self._srgb = mediapipe.ImageFormat.SRGB
+            self._task = self._open(vision, BaseOptions(model_asset_path=str(model.path)))
+
+    def _open(self, vision: Any, base: Any) -> Any:
+        try:
+            return self._create(vision, {"base_options": base, "running_mode": vision.RunningMode.VIDEO})
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EncoderError(
+                f"{self._model.path} cannot be loaded as a {self.kind} ({error}); give another file with"
+                " --detector-model PATH, or remove it to have the published one fetched"
+            ) from error
+
+    def _create(self, vision: Any, options: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._task.close()
+
+    def _look(self, picture: NDArray[np.uint8], time_s: float) -> Any:
+        image = self._image(image_format=self._srgb, data=picture)
+        first = self._time_ms < 0
+        self._time_ms = max(self._time_ms + 1, round(time_s * 1000))  # must rise, also above 1000 pictures a second
+        try:
+            if not first:
+                return self._task.detect_for_video(image, self._time_ms)
+            with less_chatter():
+                return self._task.detect_for_video(image, self._time_ms)
+        except (RuntimeError, ValueError) as error:
+            raise ClipError(f"the {self.kind} failed on the picture at {time_s:.2f} s ({error})") from error
+
+
+class FaceDetector(_VideoTask):
+    """Finds faces; use it in a ``with`` block, for one clip."""
+
+    kind = "face detector"
+
+    def _create(self, vision: Any, options: dict[str, Any]) -> Any:
+        return vision.FaceDetector.create_from_options(
+            vision.FaceDetectorOptions(min_detection_confidence=MIN_CONFIDENCE, **options)
+        )
+
+    def detect(self, picture: NDArray[np.uint8], time_s: float) -> list[Detection]:
+        """Find all faces.
+
+        Parameters
+        ----------
+        picture : ndarray of shape (H, W, 3), uint8
+            RGB.
+        time_s : float
+            Later than that of the picture before.
+
+        Raises
+        ------
+        ClipError
+            Where MediaPipe fails on the picture.
+        """
+        return [_detection(found) for found in self._look(picture, time_s).detections]
+
+
+def _detection(found: Any) -> Detection:
+    box = found.bounding_box
+    corners = (box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height)
+    return Detection(np.array(corners, dtype=np.float64), float(found.categories[0].score))
+
+
+class FaceLandmarker(_VideoTask):
+    """Finds the landmarks of one face; use it in a ``with`` block, for one clip."""
+
+    kind = "face landmarker"
+
+    def _create(self, vision: Any, options: dict[str, Any]) -> Any:
+        return vision.FaceLandmarker.create_from_options(
+            vision.FaceLandmarkerOptions(
+                num_faces=1,
+                output_face_blendshapes=True,
+                output_facial_transformation_matrixes=True,
+                **options,
+            )
+        )
+
+    def detect(self, picture: NDArray[np.uint8], time_s: float) -> Mesh | None:
+        """Find one face's landmarks; None where there is no face.
+
+        Parameters and errors as of `FaceDetector.detect`.
+        """
+        found = self._look(picture, time_s)
+        if not found.face_landmarks:
+            return None
+        height, width = picture.shape[:2]
+        points = np.array([(point.x, point.y, point.z) for point in found.face_landmarks[0]], dtype=np.float64)
+        return Mesh(
+            points=(points * (width, height, width)).astype(np.float32),
+            blendshapes=np.array([shape.score for shape in found.face_blendshapes[0]], dtype=np.float32),
+            pose=np.asarray(found.facial_transformation_matrixes[0], dtype=np.float32),
+        )

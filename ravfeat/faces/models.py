@@ -1,0 +1,141 @@
+"""MediaPipe's model files: which ones, where they come from, where they lie.
+
+The wheel of MediaPipe holds no models. They are fetched once from Google's model store into the user's
+cache folder, with a pinned checksum, or given by hand.
+
+Offers
+------
+PublishedModel, ModelFile, BLAZE_FACE, FACE_LANDMARKER, find_model, models_folder.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ravfeat.download import fetch
+from ravfeat.errors import DownloadError, UsageError
+from ravfeat.files import sha256_of
+
+__all__ = ["BLAZE_FACE", "FACE_LANDMARKER", "ModelFile", "PublishedModel", "find_model", "models_folder"]
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """A model file as its authors publish it.
+
+    Attributes
+    ----------
+    url : str
+    sha256 : str
+        64 hexadecimal digits.
+    """
+
+    url: str
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        """What tells this kind of model from others: ``.tflite`` or ``.task``."""
+        return Path(self.name).suffix
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file on this machine.
+
+    Attributes
+    ----------
+    path : Path
+    sha256 : str
+        Of the file as it is, not as it should be.
+    name : str
+        Of the file.
+    """
+
+    path: Path
+    sha256: str
+    name: str
+
+    @classmethod
+    def of(cls, path: Path) -> "ModelFile":
+        """Describe a file that is there."""
+        return cls(path, sha256_of(path), path.name)
+
+
+_STORE = "https://storage.googleapis.com/mediapipe-models"
+
+BLAZE_FACE = PublishedModel(
+    f"{_STORE}/face_detector/blaze_face_short_range/float16/1/blaze_face_short_range.tflite",
+    "b4578f35940bf5a1a655214a1cce5cab13eba73c1297cd78e1a04c2380b0152f",
+)
+"""Finds faces up to two metres from the camera."""
+
+FACE_LANDMARKER = PublishedModel(
+    f"{_STORE}/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+    "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+)
+"""478 landmarks, 52 blendshapes and the head's pose."""
+
+_SUFFIXES = frozenset({BLAZE_FACE.suffix, FACE_LANDMARKER.suffix})
+
+
+def models_folder() -> Path:
+    """Give the folder below the user's cache folder in which fetched models lie."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else Path.home() / ".cache") / "ravfeat" / "models"
+
+
+def find_model(model: PublishedModel, given: Sequence[Path] = ()) -> ModelFile:
+    """Find a model file: among those given, in the user's cache folder, or in the model store.
+
+    Parameters
+    ----------
+    model : PublishedModel
+    given : sequence of Path
+        Files or folders that hold some; what ends in ``.tflite`` is a detector, in ``.task`` a
+        landmarker. These may be other models than the published ones.
+
+    Raises
+    ------
+    UsageError
+        A given path is not there or holds no model, or more than one could be meant.
+    DownloadError
+        The file is not there and cannot be fetched, or the one in the cache folder is another one.
+    """
+    chosen = [path for place in given for path in _models_at(place, model)]
+    if len(chosen) > 1:
+        raise UsageError(
+            f"expected one {model.suffix} file, got {', '.join(map(str, chosen))}; give the one to use by its path"
+        )
+    if chosen:
+        return ModelFile.of(chosen[0])
+    place = models_folder() / model.name
+    try:
+        return ModelFile(fetch(model.url, place, sha256=model.sha256), model.sha256, model.name)
+    except DownloadError as error:
+        raise DownloadError(
+            f"{error}. What is wanted is {model.url} (sha256 {model.sha256}) at {place}, or anywhere else and"
+            " given with --detector-model PATH"
+        ) from error
+
+
+def _models_at(place: Path, model: PublishedModel) -> list[Path]:
+    """Files of this kind that a given path names."""
+    place = place.expanduser()
+    if place.is_dir():
+        held = [path for path in sorted(place.iterdir()) if path.suffix in _SUFFIXES and path.is_file()]
+        if not held:
+            raise UsageError(f"{place} holds no model: expected a .tflite file (detector) or a .task file (landmarker)")
+        published = [path for path in held if path.name == model.name]
+        return published or [path for path in held if path.suffix == model.suffix]
+    if not place.is_file():
+        raise UsageError(f"no model file {place}; expected a .tflite or .task file, or a folder of them")
+    if place.suffix not in _SUFFIXES:
+        raise UsageError(f"{place}: expected a .tflite file (detector) or a .task file (landmarker)")
+    return [place] if place.suffix == model.suffix else []

@@ -1,0 +1,73 @@
+"""One decoded picture: its digest, and upright RGB out of any pixel format.
+
+Offers
+------
+add_to_digest, upright_rgb.
+"""
+
+import struct
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["add_to_digest", "upright_rgb"]
+
+_DISPLAY_MATRIX = "DISPLAYMATRIX"
+
+
+def add_to_digest(digest: Any, frame: Any) -> None:
+    """Add one decoded picture, as the decoder gave it.
+
+    Its width and height (8 bytes each, little endian), FFmpeg's name of its pixel format (ASCII), then
+    its planes in order, each with its lines from top to bottom without what pads them: of a single plane
+    ``ceil(width * bits per pixel / 8)`` bytes of every line, otherwise of every component in the plane its
+    width times its whole bytes. A palette is 1024 bytes.
+    """
+    layout = frame.format
+    digest.update(frame.width.to_bytes(8, "little") + frame.height.to_bytes(8, "little") + layout.name.encode("ascii"))
+    for index, plane in enumerate(frame.planes):
+        used, padded = _bytes_per_line(layout, index), abs(plane.line_size)
+        if used is None:
+            digest.update(plane)
+        elif used == padded and plane.line_size > 0:
+            digest.update(plane)  # no copy
+        else:
+            lines = np.frombuffer(plane, np.uint8).reshape(plane.height, padded)[:, :used]
+            digest.update(np.ascontiguousarray(lines[:: 1 if plane.line_size > 0 else -1]).data)
+
+
+def _bytes_per_line(layout: Any, plane: int) -> int | None:
+    """How many bytes of a line hold pixels; None for a palette."""
+    if all(component.plane == 0 for component in layout.components) and plane == 0:
+        return int(-(-layout.width * layout.padded_bits_per_pixel // 8))
+    components = [component for component in layout.components if component.plane == plane]
+    if not components:
+        return None
+    return sum(int(component.width) * -(-int(component.bits) // 8) for component in components)
+
+
+def upright_rgb(frame: Any, reformatter: Any) -> NDArray[np.uint8]:
+    """Convert a decoded picture.
+
+    Parameters
+    ----------
+    frame : av.VideoFrame
+    reformatter : av.video.reformatter.VideoReformatter
+        One for all pictures of a file: what it sets up for one of them serves the next.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB, turned and mirrored as the file's display matrix says, to the nearest quarter turn.
+    """
+    pixels: NDArray[np.uint8] = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+    matrix = frame.side_data.get(_DISPLAY_MATRIX)
+    if matrix is None:
+        return np.ascontiguousarray(pixels)
+    # x' = a x + c y and y' = b x + d y
+    a, b, _, c, d = struct.unpack("<5i", bytes(matrix)[:20])
+    across, down = a, d
+    if abs(b) > abs(a):
+        pixels, across, down = pixels.transpose(1, 0, 2), c, b  # (H, W, 3) -> (W, H, 3)
+    return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if across < 0 else 1])

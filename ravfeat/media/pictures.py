@@ -1,0 +1,192 @@
+"""A path becomes pictures with their times, one after another, whatever its length.
+
+Conventions
+-----------
+Pictures are (H, W, 3) uint8, RGB, upright. Times are seconds from the clip's start and rise strictly.
+At any moment one picture is in memory, and what the decoder keeps to itself.
+
+Offers
+------
+Picture, read_pictures.
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from ravfeat.errors import MediaError
+from ravfeat.media.base import check_file, check_whole, reason_of
+from ravfeat.media.clock import Grid, PictureClock
+from ravfeat.media.frames import add_to_digest, upright_rgb
+from ravfeat.sources import Recording
+
+__all__ = ["Picture", "read_pictures"]
+
+MAX_PIXELS = 1 << 26
+"""Twice what 8K has; a header that asks for more is wrong."""
+
+_DEFAULT_PERIOD_S = 0.04
+_MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_COVER = ("attached_pic", "still_image", "timed_thumbnails")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a video.
+
+    Attributes
+    ----------
+    time_s : float
+        From the clip's start.
+    """
+
+    time_s: float
+    _path: Path
+    _frame: Any
+    _reformatter: Any
+
+    @cached_property
+    def rgb(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8, upright; made when it is asked for.
+
+        Raises
+        ------
+        MediaError
+            Where the picture has a format that cannot be converted.
+        """
+        try:
+            return upright_rgb(self._frame, self._reformatter)
+        except (av.FFmpegError, ValueError) as error:
+            name = self._frame.format.name
+            raise MediaError(f"{self._path} has a picture of format {name} ({reason_of(error)})") from error
+
+
+def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture, None, Recording]:
+    """Decode the pictures of a file, in the order in which they are shown.
+
+    Parameters
+    ----------
+    path : Path
+        Any file with a video track that FFmpeg can decode.
+    fps : float, optional
+        Give so many pictures a second at most: one whenever the next point of the grid k / fps has been
+        reached, none twice. By default, every picture.
+
+    Yields
+    ------
+    Picture
+
+    Returns
+    -------
+    Recording
+        ``n_samples`` pictures of the file, given or not; ``rate_hz`` their mean rate, from the first
+        picture until the last one has been shown; ``input_sha256`` over all of them as decoded (see
+        `ravfeat.media.frames.add_to_digest`), without times or any other metadata.
+
+    Raises
+    ------
+    MediaError
+        Where the file is missing, unreadable, empty, truncated, damaged, no video, has no pictures, or
+        pictures of more than 2**26 pixels.
+    """
+    try:
+        check_file(path)
+        with av.open(str(path)) as container:
+            return (yield from _read_track(path, container, _video_track(path, container), fps))
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaError(f"{path} cannot be decoded as video ({reason_of(error)})") from error
+    except OSError as error:
+        raise MediaError(f"{path} cannot be read ({reason_of(error)})") from error
+    except MemoryError as error:
+        raise MediaError(f"a picture of {path} does not fit into memory") from error
+
+
+def _video_track(path: Path, container: Any) -> Any:
+    """Give the first track of moving pictures; the cover of a song is none."""
+    tracks = [stream for stream in container.streams.video if not any(_is(stream, kind) for kind in _COVER)]
+    if not tracks:
+        raise MediaError(f"{path} has no video track")
+    if tracks[0].codec_context is None:
+        raise MediaError(f"{path} has a video track that this build of FFmpeg cannot decode")
+    return tracks[0]
+
+
+def _is(stream: Any, kind: str) -> bool:
+    return bool(stream.disposition & getattr(av.stream.Disposition, kind))
+
+
+def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Generator[Picture, None, Recording]:
+    start_s = None if container.start_time is None else container.start_time / av.time_base
+    rate = track.average_rate or track.guessed_rate
+    clock = PictureClock(float(1 / rate) if rate else _DEFAULT_PERIOD_S, start_s)
+    grid = None if fps is None else Grid(fps)
+    digest, reformatter, n_pictures = hashlib.sha256(), VideoReformatter(), 0
+    _check_size(path, track.codec_context)
+    for frame in _whole_frames(path, container, track):
+        time_s = clock.time_of(*_stamps(frame))
+        add_to_digest(digest, frame)
+        n_pictures += 1
+        if grid is None or grid.takes(time_s):
+            yield Picture(time_s, path, frame, reformatter)
+    if n_pictures == 0:
+        raise MediaError(f"{path} has a video track without pictures")
+    length_s = clock.end_s - clock.first_s
+    check_whole(path, length_s, _promised_s(container, track, clock.first_stamp_s))
+    return Recording(n_pictures, n_pictures / length_s, digest.hexdigest())
+
+
+def _whole_frames(path: Path, container: Any, track: Any) -> Generator[Any, None, None]:
+    """Give what the decoder gives, and nothing that it had to invent in part."""
+    n_frames = 0
+    try:
+        for frame in container.decode(track):
+            _check_size(path, frame)
+            if frame.is_corrupt:
+                raise MediaError(_damaged(path, n_frames, "the next one cannot be decoded whole"))
+            n_frames += 1
+            yield frame
+    except av.FFmpegError as error:
+        if n_frames:
+            raise MediaError(_damaged(path, n_frames, reason_of(error))) from error
+        raise
+
+
+def _damaged(path: Path, n_frames: int, reason: str) -> str:
+    return f"{path} is damaged after {n_frames} pictures ({reason}); the file was cut off or changed"
+
+
+def _stamps(frame: Any) -> tuple[float | None, float]:
+    """Timestamp and duration in seconds, where the file gives them."""
+    if frame.time_base is None:
+        return None, 0.0
+    stamp_s = None if frame.pts is None else float(frame.pts * frame.time_base)
+    return stamp_s, float((frame.duration or 0) * frame.time_base)
+
+
+def _check_size(path: Path, sized: Any) -> None:
+    if sized.width * sized.height > MAX_PIXELS:
+        raise MediaError(
+            f"{path} has pictures of {sized.width} x {sized.height} pixels; more than {MAX_PIXELS} are not read"
+        )
+
+
+def _promised_s(container: Any, track: Any, first_stamp_s: float) -> float:
+    # Matroska says where a track ends, others how long it is.
+    before_s = first_stamp_s if "matroska" in container.format.name else 0.0
+    if written := _MATROSKA_DURATION.match(track.metadata.get("DURATION", "")):
+        return 3600 * int(written[1]) + 60 * int(written[2]) + float(written[3]) - before_s
+    if track.duration:
+        return float(track.duration * track.time_base) - before_s
+    # The length of the whole container is that of its longest track; alone, it is this one's.
+    alone = container.duration and len(container.streams) == 1
+    return container.duration / av.time_base - before_s if alone else math.nan

@@ -1,0 +1,59 @@
+"""How long a media file is, without decoding it.
+
+Offers
+------
+probe_duration.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import soundfile
+
+from ravfeat.media.sound import SOUNDFILE_SUFFIXES, UNKNOWN_FRAMES
+
+__all__ = ["probe_duration"]
+
+
+def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> float:
+    """Give the length of a file's sound or pictures in seconds from its header, without decoding it.
+
+    Parameters
+    ----------
+    path : Path
+    track : {"audio", "video"}
+        The two may differ by seconds. Where a header has no length for this track, that of the file is given.
+
+    Returns
+    -------
+    float
+        NaN where the header cannot be read; decoding will say why.
+    """
+    try:
+        if track == "audio" and path.suffix.lower() in SOUNDFILE_SUFFIXES:
+            info: Any = soundfile.info(str(path))
+            known = info.samplerate and info.frames < UNKNOWN_FRAMES
+            return float(info.frames) / float(info.samplerate) if known else math.nan
+        with av.open(str(path)) as container:
+            streams = container.streams.audio if track == "audio" else container.streams.video
+            if streams and streams[0].duration:
+                return float(streams[0].duration * streams[0].time_base)
+            if container.duration:
+                return float(container.duration / av.time_base)
+            return _duration_of_packets(container, streams)
+    except (soundfile.SoundFileError, av.FFmpegError, OSError, ValueError):
+        return math.nan
+
+
+def _duration_of_packets(container: Any, streams: Any) -> float:
+    # What browsers record has no length in its header; its packets do.
+    if not streams:
+        return math.nan
+    ends = [
+        float((packet.pts + (packet.duration or 0)) * packet.time_base)
+        for packet in container.demux(streams[0])
+        if packet.pts is not None
+    ]
+    return float(max(ends, default=math.nan))
