@@ -2,77 +2,34 @@
 
 Offers
 ------
-FitPlan, Fitted, FittedModel, fit_heads.
+FitPlan, Fitted, FittedModel, Prepared, fit_heads, prepare, train, load_system.
 """
 
 import logging
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ravfeat import __version__
-from ravfeat.cache import Cache
-from ravfeat.errors import UsageError
 from ravfeat.folds import inner_folds
-from ravfeat.heads.base import Head, Model
-from ravfeat.heads.registry import HEADS, get_head
-from ravfeat.layers import parse_layers
+from ravfeat.heads.base import ClipFeatures, Head, Model, Reading
+from ravfeat.plans import FitPlan, build_head, check_plan, read_layers
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols import Protocol, get_protocol
 from ravfeat.schema import Select
 from ravfeat.selection import InnerFolds, Trained, by_validation, nested
 from ravfeat.systems import System, open_systems
-from ravfeat.view import check_reading, load_features
+from ravfeat.view import load_features, load_joined
 
-__all__ = ["FitPlan", "Fitted", "FittedModel", "fit_heads"]
+__all__ = ["FitPlan", "Fitted", "FittedModel", "Prepared", "fit_heads", "load_system", "prepare", "train"]
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class FitPlan:
-    """What is to be trained and how it is graded.
-
-    Attributes
-    ----------
-    caches : tuple of Path
-        Of one corpus; every cache is a system of its own with every head.
-    protocol : str
-    heads : tuple of str
-    select : {"val", "nested"}
-        Whose rows choose layers, strengths and epochs: the protocol's validation actors, or five
-        inner actor-grouped folds over all non-test actors.
-    seeds : int
-        Heads that depend on a seed are trained with seeds 0 to ``seeds - 1``.
-    device : str
-    layers : str or None
-        ``last``, one number, a range ``6-12`` or a list ``1,5,9``; None lets the head choose.
-    std : bool
-        Whether heads pool the standard deviation beside the mean.
-    settings : mapping
-        Further settings, for those heads that have them.
-    labels : Path or None
-        Table of ``clip_id`` and ``label`` that replaces the corpus's labels.
-    allow_leak, allow_missing : bool
-    """
-
-    caches: tuple[Path, ...]
-    protocol: str = "ravdess6"
-    heads: tuple[str, ...] = ("attentive",)
-    select: Select = "val"
-    seeds: int = 1
-    device: str = "cpu"
-    layers: str | None = None
-    std: bool = True
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    labels: Path | None = None
-    allow_leak: bool = False
-    allow_missing: bool = False
+Load = Callable[[FitPlan, System, Reading], ClipFeatures]
 
 
 @dataclass(frozen=True)
@@ -111,10 +68,41 @@ class Fitted:
     about: dict[str, Any]
 
 
-def fit_heads(plan: FitPlan) -> Fitted:
-    """Train every head on every cache and predict every test clip once per seed.
+@dataclass(frozen=True)
+class Prepared:
+    """A plan whose every part was found and checked; nothing is trained yet.
 
-    Whatever can be refused is refused before the first head is trained.
+    Attributes
+    ----------
+    plan : FitPlan
+    protocol : Protocol
+    select : {"val", "nested"}
+        What the protocol makes of the plan's.
+    systems : tuple of System
+    heads : tuple of tuple of Head
+        Of each system.
+    inner : tuple of InnerFolds or None
+        Of each system; None where the protocol's validation rows choose.
+    """
+
+    plan: FitPlan
+    protocol: Protocol
+    select: Select
+    systems: tuple[System, ...]
+    heads: tuple[tuple[Head, ...], ...]
+    inner: tuple[InnerFolds | None, ...]
+
+
+def fit_heads(plan: FitPlan) -> Fitted:
+    """Train every head on every cache and join, and predict every test clip once per seed.
+
+    Whatever can be refused is refused before the first head is trained; see `prepare`.
+    """
+    return train(prepare(plan))
+
+
+def prepare(plan: FitPlan) -> Prepared:
+    """Open what a plan names and check that it can be done.
 
     Raises
     ------
@@ -124,60 +112,64 @@ def fit_heads(plan: FitPlan) -> Fitted:
         Where clips are missing and ``allow_missing`` is not set, or a head needs what a cache lacks.
     UsageError
         For an unknown protocol, head or layer, a setting that no head has, caches that do not
-        belong into one run.
+        belong into one run or one join.
     """
     protocol = get_protocol(plan.protocol)
     select: Select = "nested" if protocol.always_nested else plan.select
     if select != plan.select:
         _log.warning("protocol '%s' has no validation actors of its own: selection is nested", protocol.name)
-    _check_heads(plan)
+    check_plan(plan)
     systems = open_systems(
-        plan.caches, protocol, labels=plan.labels, allow_leak=plan.allow_leak, allow_missing=plan.allow_missing
+        plan.caches,
+        protocol,
+        joins=plan.joins,
+        labels=plan.labels,
+        allow_leak=plan.allow_leak,
+        allow_missing=plan.allow_missing,
     )
-    heads = [[_head(name, plan, system.cache) for name in plan.heads] for system in systems]
-    inner = [_inner(system, protocol) if select == "nested" else None for system in systems]
+    heads = tuple(tuple(build_head(name, plan, system) for name in plan.heads) for system in systems)
+    inner = tuple(_inner(system, protocol) if select == "nested" else None for system in systems)
+    return Prepared(plan, protocol, select, tuple(systems), heads, inner)
+
+
+def load_system(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+    """Read the features of a system's clips, in the order of ``system.clips.records``."""
+    layers = read_layers(plan, system)
+    if system.joined:
+        return load_joined(system.caches, system.clip_ids, reading.statistics, layers=layers)
+    return load_features(system.caches[0], system.clip_ids[0], reading, layers=layers[0])
+
+
+def train(prepared: Prepared, load: Load = load_system) -> Fitted:
+    """Train what was prepared.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    load : callable
+        Reads a system's features; whoever trains several plans on them may keep them.
+    """
     parts: list[Predictions] = []
     models: list[FittedModel] = []
-    for system, own_heads, own_inner in zip(systems, heads, inner, strict=True):
-        for head in own_heads:
-            trained, part = _fit_system(system, head, plan, protocol, own_inner)
+    for system, heads, inner in zip(prepared.systems, prepared.heads, prepared.inner, strict=True):
+        for head in heads:
+            features = load(prepared.plan, system, head.reading)
+            trained, part = _fit_system(system, head, features, prepared, inner)
             parts.append(part)
             models += [
                 FittedModel(system.stream, system.features, head.name, one.seed, one.fold.number, one.model)
                 for one in trained
             ]
     about = {
-        "protocol": protocol.name,
-        "leaky": protocol.leaky,
-        "select": select,
-        "seeds": plan.seeds,
-        "classes": list(systems[0].clips.classes),
-        "caches": [system.about() for system in systems],
+        "protocol": prepared.protocol.name,
+        "leaky": prepared.protocol.leaky,
+        "select": prepared.select,
+        "seeds": prepared.plan.seeds,
+        "classes": list(prepared.systems[0].clips.classes),
+        "caches": [system.about() for system in prepared.systems],
         "versions": _versions(),
     }
     return Fitted(concatenate(parts), tuple(models), about)
-
-
-def _check_heads(plan: FitPlan) -> None:
-    if unknown := [name for name in plan.heads if name not in HEADS]:
-        raise UsageError(f"no head '{unknown[0]}'; choose from {', '.join(HEADS)}")
-    if not plan.heads or len(set(plan.heads)) < len(plan.heads):
-        raise UsageError(f"expected every head once, got {', '.join(plan.heads) or 'none'}")
-    if idle := sorted(plan.settings.keys() - {name for head in plan.heads for name in _settings_of(head)}):
-        raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{idle[0]}'")
-
-
-def _settings_of(head: str) -> set[str]:
-    kind: Any = HEADS[head]
-    return {one.name for one in fields(kind)}
-
-
-def _head(name: str, plan: FitPlan, cache: Cache) -> Head:
-    own = {key: value for key, value in plan.settings.items() if key in _settings_of(name)}
-    layers = parse_layers(plan.layers, cache.layers)
-    head = get_head(name, layers=layers, std=plan.std, device=plan.device, **own)
-    check_reading(cache, head.reading)
-    return head
 
 
 def _inner(system: System, protocol: Protocol) -> InnerFolds:
@@ -190,19 +182,20 @@ def _versions() -> dict[str, str]:
 
 
 def _fit_system(
-    system: System, head: Head, plan: FitPlan, protocol: Protocol, inner: InnerFolds | None
+    system: System, head: Head, features: ClipFeatures, prepared: Prepared, inner: InnerFolds | None
 ) -> tuple[list[Trained], Predictions]:
-    clip_ids = [record.clip_id for record in system.clips.records]
-    layers = parse_layers(plan.layers, system.cache.layers)
-    features = load_features(system.cache, clip_ids, head.reading, layers=layers)
     y, n_classes = system.clips.y, len(system.clips.classes)
-    tasks = [(fold, seed) for seed in range(plan.seeds if head.seeded else 1) for fold in system.folds]
+    seeds = prepared.plan.seeds if head.seeded else 1
+    tasks = [(fold, seed) for seed in range(seeds) for fold in system.folds]
     if inner is None:
         trained = by_validation(head, features, y, n_classes, tasks)
     else:
         trained = nested(head, features, y, n_classes, tasks, inner)
     tests = [one.model.logits(features, one.fold.test) for one in trained]
-    return trained, _predictions(system, head.name, trained, tests, protocol, nested_selection=inner is not None)
+    nested_selection = inner is not None
+    return trained, _predictions(
+        system, head.name, trained, tests, prepared.protocol, nested_selection=nested_selection
+    )
 
 
 def _predictions(
@@ -239,5 +232,5 @@ def _predictions(
         protocol=protocol.name,
         leaky=protocol.leaky,
         select="nested" if nested_selection else "val",
-        synthetic=bool(system.cache.about["synthetic"]),
+        synthetic=system.synthetic,
     )

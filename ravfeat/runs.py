@@ -2,13 +2,14 @@
 
 Offers
 ------
-write_run.
+write_run, check_out, whole_folder, write_json.
 """
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import write_scores
 from ravfeat.stats import metric_records, score_rows, write_metrics
 
-__all__ = ["check_out", "write_run"]
+__all__ = ["check_out", "whole_folder", "write_json", "write_run"]
+
+_RECIPE = "recipe.json"
 
 
-def check_out(out: Path, *, force: bool = False) -> None:
+def check_out(out: Path, *, force: bool = False, what: str = "run", known_by: str = _RECIPE) -> None:
     """Refuse an output folder that holds something or cannot be made, before anything is trained.
 
     Parameters
@@ -29,6 +32,8 @@ def check_out(out: Path, *, force: bool = False) -> None:
     out : Path
     force : bool
         Allow a run that is there already.
+    what, known_by : str
+        What the folder may hold, and the file that tells.
 
     Raises
     ------
@@ -38,10 +43,10 @@ def check_out(out: Path, *, force: bool = False) -> None:
         Where it cannot be made.
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        if not (out / "recipe.json").is_file():
-            raise UsageError(f"{out} exists and is not a run; choose another --out")
+        if not (out / known_by).is_file():
+            raise UsageError(f"{out} exists and is not a {what}; choose another --out")
         if not force:
-            raise UsageError(f"{out} already holds a run; choose another --out, or replace it with --force")
+            raise UsageError(f"{out} already holds a {what}; choose another --out, or replace it with --force")
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(out, "tmp")
     shutil.rmtree(beside, ignore_errors=True)
@@ -72,19 +77,28 @@ def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bo
         See `check_out`.
     """
     check_out(out, force=force)
+    with whole_folder(out) as folder:
+        return _write(folder, fitted, recipe)
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Lend a temporary neighbour of a folder, which takes its place once it was filled without an error.
+
+    Whatever was there is gone then, and untouched otherwise; see `check_out`.
+    """
     temporary, old = _beside(out, "tmp"), _beside(out, "old")
     try:
         temporary.mkdir()
-        records = _write(temporary, fitted, recipe)
+        yield temporary
         if out.exists():
-            out.rename(old)  # a moment later the name stands for the new run
+            out.rename(old)  # a moment later the name stands for the new folder
         temporary.rename(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         if old.exists() and not out.exists():
             old.rename(out)
         shutil.rmtree(old, ignore_errors=True)
-    return records
 
 
 def _beside(out: Path, ending: str) -> Path:
@@ -100,9 +114,9 @@ def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict
         system = f"{one.stream}-{one.features}-{one.head}"
         save_model(folder / "heads" / system / f"fold-{one.fold}-seed-{one.seed}", one.model)
     weights = [_layer_weights(one) for one in fitted.models if one.model.layer_weights]
-    _write_json(folder / "layer_weights.json", weights)
+    write_json(folder / "layer_weights.json", weights)
     chosen = [_chosen(one) for one in fitted.models]
-    _write_json(folder / "recipe.json", {**recipe, **fitted.about, "chosen": chosen})
+    write_json(folder / _RECIPE, {**recipe, **fitted.about, "chosen": chosen})
     return records
 
 
@@ -119,5 +133,6 @@ def _key(one: FittedModel) -> dict[str, Any]:
     return {"stream": one.stream, "features": one.features, "head": one.head, "seed": one.seed, "fold": one.fold}
 
 
-def _write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file for people to read too."""
     path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,18 +1,20 @@
-"""A cache under a protocol: whose clips are there, what they are labelled, and folds that hold.
+"""Features under a protocol: whose clips are there, what they are labelled, and folds that hold.
 
 Offers
 ------
 System, open_systems.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ravfeat.cache import Cache, open_cache
+from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError, CorpusError, UsageError
-from ravfeat.folds import Fold, fold_counts, make_folds
+from ravfeat.folds import Fold, check_folds, fold_counts, make_folds
+from ravfeat.joins import align
 from ravfeat.labelling import LabelledClips, check_known, read_labels
 from ravfeat.protocols import Protocol
 
@@ -24,48 +26,81 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class System:
-    """One cache under one protocol.
+    """One cache, or several joined ones, under one protocol.
 
     Attributes
     ----------
-    cache : Cache
+    caches : tuple of Cache
+        Of one stream; more than one where a join feeds them to one head.
     features : str
-        What to call the features: the encoder, and the cache's fingerprint where two share it.
+        What to call the features: the encoder, and the cache's fingerprint where two share it; the
+        encoders of a join with a plus between them.
     clips : LabelledClips
+        As the first cache knows them.
+    clip_ids : tuple of tuple of str
+        For each cache, what it calls these clips, in the order of ``clips.records``.
     folds : list of Fold
+    missing : tuple of str
+        Clips (of a join: performances) that belong to the corpus and are not here.
     """
 
-    cache: Cache
+    caches: tuple[Cache, ...]
     features: str
     clips: LabelledClips
+    clip_ids: tuple[tuple[str, ...], ...]
     folds: list[Fold]
+    missing: tuple[str, ...]
 
     @property
     def stream(self) -> str:
-        """Stream of the cache."""
-        return str(self.cache.about["stream"])
+        """Stream of the caches."""
+        return str(self.caches[0].about["stream"])
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the corpus was generated."""
+        return bool(self.caches[0].about["synthetic"])
+
+    @property
+    def joined(self) -> bool:
+        """Whether several caches feed one head."""
+        return len(self.caches) > 1
 
     def about(self) -> dict[str, Any]:
         """Say what was read and how it was split, for the record."""
-        return {
-            "path": str(self.cache.path),
+        origins = [_origin(cache) for cache in self.caches]
+        source: dict[str, Any] = {"joined": origins} if self.joined else origins[0]
+        return source | {
             "stream": self.stream,
             "features": self.features,
-            "corpus": self.cache.about["corpus"],
-            "synthetic": self.cache.about["synthetic"],
-            "fingerprint": self.cache.fingerprint,
-            "identity": self.cache.identity,
+            "corpus": self.caches[0].about["corpus"],
+            "synthetic": self.synthetic,
+            "fingerprint": _fingerprints(self.caches),
             "clips": len(self.clips.records),
-            "missing": list(self.cache.missing),
+            "missing": list(self.missing),
             "left_out": self.clips.left_out,
             "folds": fold_counts(self.folds, self.clips.records),
         }
+
+
+def _origin(cache: Cache) -> dict[str, Any]:
+    return {
+        "path": str(cache.path),
+        "features": str(cache.about["encoder"]),
+        "fingerprint": cache.fingerprint,
+        "identity": cache.identity,
+    }
+
+
+def _fingerprints(caches: Sequence[Cache]) -> str:
+    return "+".join(cache.fingerprint for cache in caches)
 
 
 def open_systems(
     paths: Sequence[Path],
     protocol: Protocol,
     *,
+    joins: Sequence[Sequence[Path]] = (),
     labels: Path | None = None,
     allow_leak: bool = False,
     allow_missing: bool = False,
@@ -75,9 +110,13 @@ def open_systems(
     Parameters
     ----------
     paths : sequence of Path
+        Every cache is a system of its own.
     protocol : Protocol
+    joins : sequence of sequence of Path
+        Caches of one stream that are one system together.
     labels : Path, optional
-        Table of ``clip_id`` and ``label`` that replaces the corpus's labels.
+        Table of ``clip_id`` and ``label`` that replaces the corpus's labels; of a join, the clips of
+        its first cache.
     allow_leak : bool
         Needed for a leaky protocol.
     allow_missing : bool
@@ -88,34 +127,35 @@ def open_systems(
     CacheError
         Where clips are missing.
     CorpusError
-        Where labels do not fit.
+        Where labels do not fit, or joined caches contradict each other.
     LeakError, ProtocolError
         Where the folds do not hold.
     UsageError
         Where the caches do not belong into one run.
     """
-    caches = [open_cache(path) for path in paths]
-    _check_together(caches)
-    for cache in caches:
+    caches = {path: open_cache(path) for path in dict.fromkeys([*paths, *(path for join in joins for path in join)])}
+    groups = [*((caches[path],) for path in paths), *(tuple(caches[path] for path in join) for join in joins)]
+    _check_together(groups)
+    for cache in caches.values():
         if cache.missing and not allow_missing:
             raise _missing(cache)
     given = None if labels is None else read_labels(labels)
     if given is not None and labels is not None:
-        known = {clip_id for cache in caches for clip_id in (*cache.clip_ids, *cache.missing)}
+        known = {clip_id for cache in caches.values() for clip_id in (*cache.clip_ids, *cache.missing)}
         check_known(given, known, labels)
-    systems = []
-    for cache in caches:
-        clips = _labelled(cache, given, labels)
-        folds = make_folds(protocol, clips.records, allow_leak=allow_leak)
-        systems.append(System(cache, str(cache.about["encoder"]), clips, folds))
+    systems = [
+        _system(group, protocol, given, labels, allow_leak=allow_leak, allow_missing=allow_missing) for group in groups
+    ]
     _check_classes(systems)
     return _distinct(systems)
 
 
-def _check_together(caches: Sequence[Cache]) -> None:
-    paths = [cache.path.resolve() for cache in caches]
+def _check_together(groups: Sequence[tuple[Cache, ...]]) -> None:
+    paths = [tuple(cache.path.resolve() for cache in group) for group in groups]
     if twice := [path for path in paths if paths.count(path) > 1]:
-        raise UsageError(f"{twice[0]} is given twice; name every cache once")
+        what = ("{} is given twice; name every cache once", "the join of {} is given twice; name every join once")
+        raise UsageError(what[len(twice[0]) > 1].format(" and ".join(map(str, twice[0]))))
+    caches = list(dict.fromkeys(cache for group in groups for cache in group))
     if len({cache.about["corpus"] for cache in caches}) > 1:
         listing = "\n  ".join(f"{cache.about['corpus']}: {cache.path}" for cache in caches)
         raise UsageError(f"one run grades one corpus; choose with --cache among\n  {listing}")
@@ -130,10 +170,51 @@ def _missing(cache: Cache) -> CacheError:
     )
 
 
-def _labelled(cache: Cache, given: Mapping[str, str] | None, where: Path | None) -> LabelledClips:
+def _system(
+    caches: tuple[Cache, ...],
+    protocol: Protocol,
+    given: Mapping[str, str] | None,
+    where: Path | None,
+    *,
+    allow_leak: bool,
+    allow_missing: bool,
+) -> System:
+    if len(caches) == 1:
+        clips = _labelled(caches[0], caches[0].records().values(), given, where)
+        folds = make_folds(protocol, clips.records, allow_leak=allow_leak)
+        own = tuple(record.clip_id for record in clips.records)
+        return System(caches, _name(caches), clips, (own,), folds, caches[0].missing)
+    aligned = align(caches, allow_missing=allow_missing)
+    clips = _labelled(caches[0], aligned.records[0].values(), given, where)
+    folds = make_folds(protocol, clips.records, allow_leak=allow_leak)
+    clip_ids = []
+    for of_cache in aligned.records:
+        records = [replace(of_cache[one.performance_id], label=one.label) for one in clips.records]
+        check_folds(protocol, folds, records)  # one recording may be under two actors in one of the caches only
+        clip_ids.append(tuple(record.clip_id for record in records))
+    absent = set(aligned.missing) | {name for cache in caches for name in _missing_performances(cache)}
+    return System(caches, _name(caches), clips, tuple(clip_ids), folds, tuple(sorted(absent)))
+
+
+def _missing_performances(cache: Cache) -> list[str]:
+    missing = set(cache.missing)
+    rows = cache.manifest.select(["clip_id", "performance_id"]).to_pylist()
+    return [row["performance_id"] for row in rows if row["clip_id"] in missing]
+
+
+def _name(caches: Sequence[Cache]) -> str:
+    names = [str(cache.about["encoder"]) for cache in caches]
+    return "+".join(
+        name if names.count(name) == 1 else f"{name}-{cache.fingerprint}"
+        for name, cache in zip(names, caches, strict=True)
+    )
+
+
+def _labelled(
+    cache: Cache, records: Iterable[ClipRecord], given: Mapping[str, str] | None, where: Path | None
+) -> LabelledClips:
     # Who acted what comes from the shards, whatever the manifest or a label file says.
-    records = cache.records()
-    clips = LabelledClips.of([records[clip_id] for clip_id in sorted(records)], cache.classes)
+    clips = LabelledClips.of(sorted(records, key=lambda record: record.clip_id), cache.classes)
     if given is not None and where is not None:
         clips = clips.relabelled(given, where)
     if len(clips.classes) < 2:
@@ -145,14 +226,16 @@ def _check_classes(systems: Sequence[System]) -> None:
     for system in systems:
         if system.clips.classes != systems[0].clips.classes:
             raise UsageError(
-                f"the caches have different classes: {systems[0].cache.path} has {list(systems[0].clips.classes)},"
-                f" {system.cache.path} has {list(system.clips.classes)}; train them in runs of their own"
+                f"the caches have different classes: {systems[0].caches[0].path} has {list(systems[0].clips.classes)},"
+                f" {system.caches[0].path} has {list(system.clips.classes)}; train them in runs of their own"
             )
 
 
 def _distinct(systems: Sequence[System]) -> list[System]:
     names = [(system.stream, system.features) for system in systems]
     return [
-        system if names.count(name) == 1 else replace(system, features=f"{system.features}-{system.cache.fingerprint}")
+        system
+        if names.count(name) == 1
+        else replace(system, features=f"{system.features}-{_fingerprints(system.caches)}")
         for system, name in zip(systems, names, strict=True)
     ]

@@ -5,7 +5,7 @@ as they come, so that memory holds what the head needs and one shard, never the 
 
 Offers
 ------
-load_features, check_reading.
+load_features, load_joined, check_reading.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,10 @@ from ravfeat.cache.format import features_sha256, shard_file
 from ravfeat.cache.reader import ShardBlock
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.heads.base import ClipFeatures, Reading
+from ravfeat.heads.statistics import clip_statistics
 from ravfeat.pooling import average_frames, pool_frames
 
-__all__ = ["check_reading", "load_features"]
+__all__ = ["check_reading", "load_features", "load_joined"]
 
 
 def load_features(
@@ -72,6 +73,54 @@ def load_features(
         layers=tuple(cache.layers if layers is None else layers),
         statistics=cache.statistics or reading.statistics,
         window=1 if cache.statistics or reading.statistics else _window(cache, reading) * cache.frame_stride,
+    )
+
+
+def load_joined(
+    caches: Sequence[Cache],
+    clip_ids: Sequence[Sequence[str]],
+    statistics: Sequence[str],
+    *,
+    layers: Sequence[Sequence[int] | None],
+) -> ClipFeatures:
+    """Read pooled statistics of clips from several caches, side by side.
+
+    All layers that are read of all caches become one, number 0: caches have different layers, so a
+    head has nothing to choose among.
+
+    Parameters
+    ----------
+    caches : sequence of Cache
+    clip_ids : sequence of sequence of str
+        For each cache, what it calls the N clips.
+    statistics : sequence of str
+        Names out of `ravfeat.pooling.STATISTICS`.
+    layers : sequence of (sequence of int, or None)
+        For each cache, the layers to read; None reads all.
+
+    Returns
+    -------
+    ClipFeatures
+        One layer; within every statistic each cache is a block, as wide as its layers are together.
+
+    Raises
+    ------
+    CacheError
+        As `load_features` does.
+    """
+    reading = Reading(statistics=tuple(statistics))
+    parts = []
+    for cache, own_ids, own_layers in zip(caches, clip_ids, layers, strict=True):
+        features = load_features(cache, own_ids, reading, layers=own_layers)
+        pooled = clip_statistics(features, statistics)  # (N, L, S, D)
+        parts.append(pooled.transpose(0, 2, 1, 3).reshape(len(pooled), len(statistics), -1))  # (N, S, L * D)
+    joined = np.concatenate(parts, axis=2)
+    return ClipFeatures(
+        frames=joined.reshape(len(joined), 1, -1),
+        offsets=np.arange(len(joined) + 1, dtype=np.int64),
+        layers=(0,),
+        statistics=reading.statistics,
+        blocks=tuple(part.shape[2] for part in parts),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, CorpusError, LeakError, ProtocolError, UsageError
 from ravfeat.experiment import FitPlan, Fitted, fit_heads
@@ -16,6 +17,7 @@ from ravfeat.protocols import FIXED
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats import metric_records
 from tests.toycaches import EMOTIONS, Take, actors_and_emotions, build_cache
+from tests.writtencaches import write_cache
 
 HEADS = ("logreg", "kernel", "attentive", "attentive-sum")
 TEST_ACTORS = {f"ravdess:{actor:02d}" for actor in FIXED["ravdess6"].test[0]}
@@ -362,3 +364,63 @@ def test_a_corpus_of_other_people_is_sent_to_a_group_protocol_which_works(tmp_pa
     for select in ("val", "nested"):
         fitted = fit_heads(FitPlan((path,), "group4", ("logreg",), layers="1", select=select))
         assert {row["actor"] for row in rows(fitted, split="test")} == {f"mine:{name}" for name in people}
+
+
+# --- joined caches of faces
+
+
+@pytest.fixture(scope="module")
+def faces(takes, tmp_path_factory) -> tuple[Path, Path]:
+    """Two face caches of one layer: the emotion in one, noise of another width in the other."""
+    folder = tmp_path_factory.mktemp("faces")
+    rng = np.random.default_rng(5)
+    one = [replace(take, features=take.features[:, 1:2]) for take in takes]
+    two = [replace(take, features=rng.normal(size=(4, 1, 2)).astype(np.float32)) for take in takes]
+    return write_cache(folder, one, name="one"), write_cache(folder, two, name="two")
+
+
+@pytest.mark.parametrize("select", ["val", "nested"])
+def test_a_join_is_a_further_system_that_differs_from_its_parts(select, faces) -> None:
+    fitted = fit_heads(FitPlan(faces, heads=("logreg", "kernel"), select=select, joins=(faces,)))
+    systems = {tuple(system) for system in fitted.predictions.systems()}
+    assert systems == {("face", name, head) for name in ("one", "two", "one+two") for head in ("logreg", "kernel")}
+    tested = {name: rows(fitted, features=name, head="logreg", split="test") for name in ("one", "one+two")}
+    assert [row["clip_id"] for row in tested["one"]] == [row["clip_id"] for row in tested["one+two"]]
+    assert [row["logits"] for row in tested["one"]] != [row["logits"] for row in tested["one+two"]]
+    assert [one["features"] for one in fitted.about["caches"]] == ["one", "two", "one+two"]
+    assert [one["features"] for one in fitted.about["caches"][2]["joined"]] == ["one", "two"]
+    assert {tuple(one.model.recipe["blocks"]) for one in fitted.models if one.features == "one+two"} == {(4, 2)}
+
+
+def test_a_join_alone_trains_nothing_else_and_reads_the_layers_that_are_named(takes, tmp_path) -> None:
+    paths = (write_cache(tmp_path, takes), write_cache(tmp_path, takes, name="other"))
+    for text, width in ((None, 12), ("0-1", 8), ("last", 4)):
+        fitted = fit_heads(FitPlan(heads=("logreg",), joins=(paths,), layers=text))
+        assert {one.features for one in fitted.models} == {"toy+other"}
+        assert {tuple(one.model.recipe["blocks"]) for one in fitted.models} == {(width, width)}
+
+
+def test_what_tested_clips_of_a_join_hold_changes_no_model(faces, takes, tmp_path) -> None:
+    rng = np.random.default_rng(9)
+    other = [
+        replace(take, features=9 * rng.normal(size=(4, 1, 2)).astype(np.float32))
+        if take.actor in TEST_ACTORS
+        else replace(take, features=open_cache(faces[1])[take.clip_id])
+        for take in takes
+    ]
+    changed = write_cache(tmp_path, other, name="two")
+    before, after = (fit_heads(FitPlan(heads=("logreg",), joins=((faces[0], path),))) for path in (faces[1], changed))
+    for one, two in zip(arrays(before, 0), arrays(after, 0), strict=True):
+        for name, values in one.items():
+            np.testing.assert_array_equal(values, two[name], err_msg=name)
+    assert rows(before, fold=0, split="test") != rows(after, fold=0, split="test")
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_trains_on_faces_with_one_frame_per_clip(head, takes, tmp_path) -> None:
+    still = [replace(take, features=take.features[:, 1:2].mean(0, keepdims=True)) for take in takes]
+    settings = QUICK if head.startswith("attentive") else {}
+    fitted = fit_heads(FitPlan((write_cache(tmp_path, still),), heads=(head,), settings=settings))
+    assert len(rows(fitted, split="test")) == 96
+    scores = {r["metric"]: r["value"] for r in metric_records(fitted.predictions) if r["averaging"] == "pooled"}
+    assert scores["uar"] > (0.2 if settings else 0.5)  # two epochs teach little

@@ -1,5 +1,6 @@
 """From a cache to arrays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.heads.base import Reading
-from ravfeat.view import check_reading, load_features
+from ravfeat.view import check_reading, load_features, load_joined
 from tests.toycaches import Take, actors_and_emotions, build_cache
+from tests.writtencaches import write_cache
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +111,31 @@ def test_a_changed_feature_is_refused_before_it_is_trained_on(cache, takes) -> N
 
 def _row(take: Take) -> bytes:
     return np.ascontiguousarray(take.features[0, 1], "<f4").tobytes()
+
+
+# --- joined caches
+
+
+def test_joined_caches_lie_side_by_side_within_every_statistic(takes, tmp_path) -> None:
+    narrow = [replace(take, clip_id=f"n{take.clip_id}", features=take.features[:, :1, :2] + 7) for take in takes]
+    caches = [open_cache(write_cache(tmp_path, takes)), open_cache(write_cache(tmp_path, narrow, name="narrow"))]
+    wanted = [takes[i] for i in (5, 0, 3)]
+    ids = [[take.clip_id for take in wanted], [f"n{take.clip_id}" for take in wanted]]
+    joined = load_joined(caches, ids, ("mean", "speed"), layers=[(1, 2), None])
+    assert (joined.blocks, joined.layers, joined.statistics) == ((8, 2), (0,), ("mean", "speed"))
+    assert joined.frames.shape == (3, 1, 20)
+    np.testing.assert_array_equal(joined.offsets, [0, 1, 2, 3])
+    for row, take in enumerate(wanted):
+        parts = (take.features[:, 1:], take.features[:, :1, :2] + 7)
+        means = [part.mean(0).ravel() for part in parts]
+        speeds = [np.abs(np.diff(part, axis=0)).mean(0).ravel() for part in parts]
+        np.testing.assert_allclose(joined.frames[row, 0], np.concatenate([*means, *speeds]), rtol=1e-4, atol=1e-5)
+
+
+def test_a_pooled_cache_joins_one_of_frames(takes, tmp_path) -> None:
+    pooled = open_cache(write_cache(tmp_path, takes, pooled=("mean", "std", "speed")))
+    frames = open_cache(write_cache(tmp_path, takes, name="frames"))
+    ids = [take.clip_id for take in takes]
+    joined = load_joined([pooled, frames], [ids, ids], ("speed", "mean"), layers=[None, None])
+    halves = joined.frames.reshape(len(takes), 2, 2, 12)  # (N, S, cache, L * D)
+    np.testing.assert_allclose(halves[:, :, 0], halves[:, :, 1], rtol=1e-4, atol=1e-5)

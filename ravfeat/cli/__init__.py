@@ -18,6 +18,7 @@ __all__ = ["main"]
 
 COMMANDS = {
     "cache": ("ravfeat.cli.cache", "Look into caches, check them, bring in features."),
+    "compare-splits": ("ravfeat.cli.compare_splits", "One head on an actor split and on the LEAKY clip split."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
@@ -66,6 +67,7 @@ def group(verbose: int) -> None:
     ravfeat extract --device cuda               data/ravdess through WavLM-large into cache/
     ravfeat cache verify cache                  every bit still in its place?
     ravfeat fit-heads --seeds 3 --out runs/a    heads on the folds of ravdess6
+    ravfeat compare-splits                      how much of a number is knowing the actors?
     ravfeat report runs/a                       tables and figures, one HTML page
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]

@@ -5,15 +5,13 @@ Offers
 load_speech_encoder.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import torch
 import transformers
 
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.hidden_states import first_line
+from ravfeat.encoders.loading import check_whole, load_config, load_model, to_device
 from ravfeat.encoders.waveforms import WaveformEncoder
 from ravfeat.encoders.weights import WeightFolder
 from ravfeat.encoders.whisper import WhisperEncoder
@@ -40,12 +38,13 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder
     EncoderError
         Where the folder does not hold a whole speech encoder of a supported family.
     """
-    config = _load_config(folder)
+    config = load_config(folder, readable=_READABLE)
     whisper = config.model_type == "whisper"
     if not whisper:
         _check_reads_waveforms(config, folder)
-    model = _load_model(folder, unused=("decoder.",) if whisper else ())
-    model = _to_device(model.get_encoder() if whisper else model, device)
+    model, report = load_model(folder)
+    check_whole(folder, report, unused=("decoder.",) if whisper else ())
+    model = to_device(model.get_encoder() if whisper else model, device)
     if whisper:
         extractor = _extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
         return WhisperEncoder(model, extractor, name=name, weights=folder.digest)
@@ -59,18 +58,6 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder
     )
 
 
-def _load_config(folder: WeightFolder) -> Any:
-    if "model_type" not in folder.config:
-        raise EncoderError(f"{folder.path / 'config.json'} names no model_type; expected {_READABLE}")
-    try:
-        return transformers.AutoConfig.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
-    except Exception as error:
-        raise EncoderError(
-            f"{folder.path / 'config.json'} cannot be used by transformers {transformers.__version__}"
-            f" ({first_line(error)})"
-        ) from error
-
-
 def _check_reads_waveforms(config: Any, folder: WeightFolder) -> None:
     what = f"{folder.path} holds a model of type '{config.model_type}'"
     if not hasattr(config, "conv_stride") or not hasattr(config, "conv_kernel"):
@@ -82,49 +69,6 @@ def _check_reads_waveforms(config: Any, folder: WeightFolder) -> None:
             f"{what} with an adapter behind it, whose output has another frame rate than the layers before;"
             " save the encoder without it (add_adapter=False)"
         )
-
-
-def _load_model(folder: WeightFolder, *, unused: tuple[str, ...]) -> Any:
-    try:
-        with _quiet():
-            model, report = transformers.AutoModel.from_pretrained(
-                folder.path, dtype=torch.float32, local_files_only=True, output_loading_info=True,
-                trust_remote_code=False,
-            )  # fmt: skip
-    except Exception as error:
-        raise EncoderError(f"{folder.path} cannot be loaded by transformers ({first_line(error)})") from error
-    # The vector that masks frames in training is never read in evaluation; neither is a decoder.
-    absent = sorted(
-        key for key in report["missing_keys"] if not key.startswith(unused) and not key.endswith("masked_spec_embed")
-    )
-    wrong = [str(key) for key in report.get("mismatched_keys", ())]
-    if absent or wrong:
-        raise EncoderError(
-            f"{folder.path} does not hold all weights of its model: {len(absent)} are missing"
-            f" ({', '.join(absent[:3])} …), {len(wrong)} have another shape;"
-            " a frozen encoder must not run on random weights"
-        )
-    return model
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    # Heads and decoders beside the encoder are expected; their list is no news to the user.
-    log = transformers.utils.logging
-    level = log.get_verbosity()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(level)
-
-
-def _to_device(model: Any, device: str) -> Any:
-    try:
-        return model.eval().requires_grad_(requires_grad=False).to(device)
-    except (RuntimeError, AssertionError) as error:
-        raise EncoderError(f"the encoder cannot be put on '{device}' ({first_line(error)})") from error
 
 
 def _extractor(folder: WeightFolder, kind: Any, **defaults: Any) -> Any:

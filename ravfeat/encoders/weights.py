@@ -5,13 +5,14 @@ and an upgrade must not orphan a cache.
 
 Offers
 ------
-WeightFolder, open_weights, fetch_weights.
+WeightFolder, open_weights, fetch_weights, fetch_config.
 """
 
 import errno
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from ravfeat.errors import EncoderError
 from ravfeat.files import canonical_json, sha256_of
 
-__all__ = ["WeightFolder", "fetch_weights", "open_weights"]
+__all__ = ["WeightFolder", "fetch_config", "fetch_weights", "open_weights"]
 
 _log = logging.getLogger(__name__)
 
@@ -113,24 +114,41 @@ def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
     EncoderError
         Where it is neither reachable nor there already.
     """
-    from huggingface_hub import snapshot_download
-
-    def download(patterns: list[str]) -> Path:
-        try:
-            return Path(snapshot_download(repository, revision=revision, allow_patterns=[*_TABLES, *patterns]))
-        except OSError as error:
-            if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}:
-                raise  # it was reached; the folder cannot be written
-            raise _not_reachable(repository, revision, error) from error
-        except Exception as error:
-            # The hub's client raises errors of its own, of the HTTP library under it, and plain ones.
-            raise _not_reachable(repository, revision, error) from error
-
-    folder = download(["model.safetensors", "model-*.safetensors", "model.safetensors.index.json"])
+    safetensors = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
+    folder = _download(repository, revision, (*_TABLES, *safetensors))
     if not list(folder.glob("*.safetensors")):
-        folder = download(["pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json"])
+        pickles = ("pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json")
+        folder = _download(repository, revision, (*_TABLES, *pickles))
     _log.info("encoder %s at %s", repository, folder)
     return open_weights(folder)
+
+
+def fetch_config(repository: str, revision: str | None) -> dict[str, Any]:
+    """Fetch an encoder's configuration alone: enough to see what it reads.
+
+    Raises
+    ------
+    EncoderError
+        As `fetch_weights`.
+    """
+    path = _download(repository, revision, ("config.json",)) / "config.json"
+    if not path.is_file():
+        raise EncoderError(f"'{repository}' on the Hugging Face hub is no encoder: it has no config.json")
+    return _read_json(path)
+
+
+def _download(repository: str, revision: str | None, patterns: Sequence[str]) -> Path:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}:
+            raise  # it was reached; the folder cannot be written
+        raise _not_reachable(repository, revision, error) from error
+    except Exception as error:
+        # The hub's client raises errors of its own, of the HTTP library under it, and plain ones.
+        raise _not_reachable(repository, revision, error) from error
 
 
 def _not_reachable(repository: str, revision: str | None, error: Exception) -> EncoderError:

@@ -55,6 +55,9 @@ class ClipFeatures:
         another in the last axis, e.g. ``("mean", "std")``, each D / len(statistics) wide.
     window : int
         Encoder frames that were averaged to one frame already.
+    blocks : tuple of int
+        Empty for the features of one cache. Where several were joined, the width that each has
+        within every statistic, in their order.
     """
 
     frames: NDArray[Any]
@@ -62,6 +65,7 @@ class ClipFeatures:
     layers: tuple[int, ...]
     statistics: tuple[str, ...] = ()
     window: int = 1
+    blocks: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         """Count the clips."""

@@ -3,6 +3,12 @@
 Ridge-penalised models see features only through inner products, so a set of layers is the sum of
 its layers' Gram matrices: every set is scored without ever building its wide matrix.
 
+Joined caches weigh the same, however many dimensions each has: a dimension counts in inverse
+proportion to the width of its cache. On 16 training actors of RAVDESS, judged on inner actors that
+neither trained nor tested, 136 landmark coordinates beside 7 expressions gave a UAR of 0.663 (NLL
+0.999) in equal blocks and 0.645 (1.039) where every dimension weighed the same; shares of 70 or 30 %
+instead of 50 gave 0.665 (0.995) and 0.650 (1.014).
+
 Conventions
 -----------
 Axes: N clips, n training rows, m rows to score, L layers, S statistics, D dimensions.
@@ -39,20 +45,36 @@ class Scaler:
     std: NDArray[np.float32]
 
     @classmethod
-    def of(cls, statistics: NDArray[np.float32], rows: NDArray[np.int64]) -> "Scaler":
-        """Learn from some rows of an array of shape (N, L, S, D); one layer at a time."""
+    def of(cls, statistics: NDArray[np.float32], rows: NDArray[np.int64], blocks: Sequence[int] = ()) -> "Scaler":
+        """Learn from some rows of an array of shape (N, L, S, D); one layer at a time.
+
+        Parameters
+        ----------
+        statistics : ndarray of shape (N, L, S, D)
+        rows : ndarray of int64
+        blocks : sequence of int
+            Widths of joined caches, summing to D. Their weights become part of `std`: the squares
+            of a typical clip sum to D over all of them and to D / len(blocks) over each.
+        """
         mean = np.empty(statistics.shape[1:], np.float32)
         std = np.empty_like(mean)
         for layer in range(statistics.shape[1]):
             own = statistics[rows, layer]
             mean[layer] = own.mean(0)
             std[layer] = own.std(0)
-        return cls(mean, np.maximum(std, _FLOOR))
+        std = np.maximum(std, _FLOOR)
+        return cls(mean, std / _block_weights(blocks) if blocks else std)
 
     def rows(self, statistics: NDArray[np.float32], rows: NDArray[np.int64], layer: int) -> NDArray[np.float32]:
         """Standardise one layer of some rows and flatten it: shape (len(rows), S * D)."""
         z = (statistics[rows, layer] - self.mean[layer]) / self.std[layer]
         return np.asarray(z.reshape(len(rows), self.mean[layer].size), np.float32)
+
+
+def _block_weights(blocks: Sequence[int]) -> NDArray[np.float32]:
+    """Weight of every dimension of joined caches, shape (D,)."""
+    widths = np.repeat(blocks, blocks)
+    return np.sqrt(len(widths) / (len(blocks) * widths)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -83,7 +105,7 @@ class LayerProducts:
         )
 
 
-def layer_products(statistics: NDArray[np.float32], job: Job) -> LayerProducts:
+def layer_products(statistics: NDArray[np.float32], job: Job, blocks: Sequence[int] = ()) -> LayerProducts:
     """Multiply out the standardised statistics of a job.
 
     Parameters
@@ -91,8 +113,10 @@ def layer_products(statistics: NDArray[np.float32], job: Job) -> LayerProducts:
     statistics : ndarray of shape (N, L, S, D)
     job : Job
         Its training rows give the scale.
+    blocks : sequence of int
+        See `Scaler.of`.
     """
-    scaler = Scaler.of(statistics, job.train)
+    scaler = Scaler.of(statistics, job.train, blocks)
     n_layers, width = statistics.shape[1], statistics.shape[2] * statistics.shape[3]
     n, m = len(job.train), len(job.val)
     train = np.empty((n_layers, n, n), np.float32)

@@ -29,7 +29,13 @@ from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
 from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, log_softmax, plain_settings
 from ravfeat.heads.gram import Scaler, layer_products
 from ravfeat.heads.parallel import map_jobs
-from ravfeat.heads.statistics import check_features, clip_statistics, layer_positions, select_clips
+from ravfeat.heads.statistics import (
+    check_features,
+    clip_statistics,
+    layer_positions,
+    select_clips,
+    source_of,
+)
 
 __all__ = ["KernelHead", "KernelModel"]
 
@@ -87,7 +93,9 @@ class KernelHead:
             for alpha in self.alphas
         )
         positions = [[used.index(layer) for layer in one] for one in sets]
-        scores = map_jobs(lambda job: self._score(statistics, y, n_classes, job, positions), jobs, self.name)
+        scores = map_jobs(
+            lambda job: self._score(statistics, y, n_classes, job, positions, features.blocks), jobs, self.name
+        )
         return [Sweep(candidates, logits) for logits in scores]
 
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
@@ -116,8 +124,7 @@ class KernelHead:
                 "seed": job.seed,
                 "n_classes": n_classes,
                 "layers": list(choice["layers"]),
-                "dim": statistics.shape[-1],
-                "pooled": bool(features.statistics),
+                **source_of(features),
             }
             models.append(_fit_one(own, y, n_classes, job, recipe))
         return models
@@ -143,9 +150,15 @@ class KernelHead:
         return [one for index, one in enumerate(sets) if one not in sets[:index]]
 
     def _score(
-        self, statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, sets: list[list[int]]
+        self,
+        statistics: NDArray[np.float32],
+        y: NDArray[np.int64],
+        n_classes: int,
+        job: Job,
+        sets: list[list[int]],
+        blocks: tuple[int, ...],
     ) -> NDArray[np.float32]:
-        products = layer_products(statistics, job)
+        products = layer_products(statistics, job, blocks)
         scored = []
         for positions in sets:
             train, val = products.distances(positions)
@@ -196,7 +209,7 @@ class _Ridge:
 def _fit_one(
     statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, recipe: dict[str, Any]
 ) -> "KernelModel":
-    scaler = Scaler.of(statistics, job.train)
+    scaler = Scaler.of(statistics, job.train, recipe.get("blocks", ()))
     z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
     # The rows are part of the model: rounding them before solving keeps its file small and exact.
     rows = np.hstack(z).astype(np.float16)
@@ -241,7 +254,7 @@ class KernelModel:
 
     def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score clips; see `ravfeat.heads.base.Model`."""
-        check_features(features, dim=self.recipe["dim"], pooled=self.recipe["pooled"])
+        check_features(features, self.recipe)
         statistics = clip_statistics(select_clips(features, rows), self.statistics, layers=self.recipe["layers"])
         n_layers = statistics.shape[1]
         scored = [np.zeros((0, self.dual.shape[1]), np.float32)]

@@ -26,7 +26,13 @@ from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
 from ravfeat.heads.gram import Scaler, layer_products
 from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.softmax_regression import Coordinates, regularization_path
-from ravfeat.heads.statistics import check_features, clip_statistics, layer_positions, select_clips
+from ravfeat.heads.statistics import (
+    check_features,
+    clip_statistics,
+    layer_positions,
+    select_clips,
+    source_of,
+)
 
 __all__ = ["LogregHead", "LogregModel"]
 
@@ -40,9 +46,12 @@ class LogregHead:
     layers : tuple of int, optional
         Encoder layers to choose among; all by default.
     std : bool
-        Pool to mean and standard deviation, or to the mean alone.
+        False leaves the mean as the only statistic.
     grid : tuple of float
         Values of C to choose among, rising.
+    statistics : tuple of str
+        Names out of `ravfeat.pooling.STATISTICS`. ``speed`` is a difference from frame to frame, not
+        per second: a model that reads it holds for the frame rate it was trained on.
     """
 
     name: ClassVar[str] = "logreg"
@@ -51,6 +60,7 @@ class LogregHead:
     layers: tuple[int, ...] | None = None
     std: bool = True
     grid: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
+    statistics: tuple[str, ...] = ("mean", "std")
 
     def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
         """Score every set of layers with every C.
@@ -63,7 +73,7 @@ class LogregHead:
         check_jobs(jobs, y, n_classes)
         if any(not len(job.val) for job in jobs):
             raise HeadError("choosing layers and C needs validation rows, got a job without any")
-        statistics = clip_statistics(features, self._statistics, layers=self.layers)
+        statistics = clip_statistics(features, self._names, layers=self.layers)
         sets = self._layer_sets(features)
         candidates = tuple(
             {"layers": [features.layers[position] for position in positions], "C": strength}
@@ -71,7 +81,9 @@ class LogregHead:
             for strength in self.grid
         )
         within = self._sets_within(features, sets)
-        scores = map_jobs(lambda job: self._score(statistics, y, n_classes, job, within), jobs, self.name)
+        scores = map_jobs(
+            lambda job: self._score(statistics, y, n_classes, job, within, features.blocks), jobs, self.name
+        )
         return [Sweep(candidates, logits) for logits in scores]
 
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
@@ -89,28 +101,31 @@ class LogregHead:
         """Solve every job with its chosen layers and C."""
         check_jobs(jobs, y, n_classes)
         used = sorted({layer for choice in chosen for layer in choice["layers"]})
-        statistics = clip_statistics(features, self._statistics, layers=used)
+        statistics = clip_statistics(features, self._names, layers=used)
+
+        source = source_of(features)
 
         def solve(task: tuple[Job, Mapping[str, Any]]) -> Model:
             job, choice = task
             own = statistics[:, [used.index(layer) for layer in choice["layers"]]]
-            return self._fit_one(own, y, n_classes, job, choice, pooled=bool(features.statistics))
+            return self._fit_one(own, y, n_classes, job, choice, source)
 
         return map_jobs(solve, list(zip(jobs, chosen, strict=True)), self.name)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `LogregModel.arrays` and `LogregModel.recipe` gave."""
         scaler = Scaler(np.asarray(arrays["mean"]), np.asarray(arrays["std"]))
-        return LogregModel(scaler, np.asarray(arrays["weights"]), np.asarray(arrays["intercept"]), dict(recipe))
+        solution = np.asarray(arrays["weights"]), np.asarray(arrays["intercept"])
+        return LogregModel(scaler, *solution, dict(recipe), self._names)
 
     @property
     def reading(self) -> Reading:
         """Pooled statistics."""
-        return Reading(statistics=self._statistics)
+        return Reading(statistics=self._names)
 
     @property
-    def _statistics(self) -> tuple[str, ...]:
-        return ("mean", "std") if self.std else ("mean",)
+    def _names(self) -> tuple[str, ...]:
+        return self.statistics if self.std else ("mean",)
 
     def _layer_sets(self, features: ClipFeatures) -> list[list[int]]:
         """Positions on the features' layer axis of every set of layers to try."""
@@ -125,9 +140,15 @@ class LogregHead:
         return [[every.index(position) for position in one] for one in sets]
 
     def _score(
-        self, statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, sets: list[list[int]]
+        self,
+        statistics: NDArray[np.float32],
+        y: NDArray[np.int64],
+        n_classes: int,
+        job: Job,
+        sets: list[list[int]],
+        blocks: tuple[int, ...],
     ) -> NDArray[np.float32]:
-        products = layer_products(statistics, job)
+        products = layer_products(statistics, job, blocks)
         scored = []
         for positions in sets:
             coordinates = Coordinates.of(products.train[positions].mean(0))
@@ -143,10 +164,9 @@ class LogregHead:
         n_classes: int,
         job: Job,
         choice: Mapping[str, Any],
-        *,
-        pooled: bool,
+        source: Mapping[str, Any],
     ) -> Model:
-        scaler = Scaler.of(statistics, job.train)
+        scaler = Scaler.of(statistics, job.train, source.get("blocks", ()))
         n_layers = statistics.shape[1]
         z = np.hstack([scaler.rows(statistics, job.train, layer) for layer in range(n_layers)])
         z /= np.sqrt(z.shape[1])
@@ -162,10 +182,9 @@ class LogregHead:
             "seed": job.seed,
             "n_classes": n_classes,
             "layers": list(choice["layers"]),
-            "dim": statistics.shape[-1],
-            "pooled": pooled,
+            **source,
         }
-        return LogregModel(scaler, wide.astype(np.float32), intercept.astype(np.float32), recipe)
+        return LogregModel(scaler, wide.astype(np.float32), intercept.astype(np.float32), recipe, self._names)
 
 
 @dataclass(frozen=True)
@@ -179,18 +198,19 @@ class LogregModel:
     weights : ndarray of shape (L * S * D, K), float32
     intercept : ndarray of shape (K,), float32
     recipe : dict
+    statistics : tuple of str
     """
 
     scaler: Scaler
     weights: NDArray[np.float32]
     intercept: NDArray[np.float32]
     recipe: dict[str, Any]
+    statistics: tuple[str, ...]
 
     def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score clips; see `ravfeat.heads.base.Model`."""
-        check_features(features, dim=self.recipe["dim"], pooled=self.recipe["pooled"])
-        names = ("mean", "std")[: self.scaler.mean.shape[1]]
-        statistics = clip_statistics(select_clips(features, rows), names, layers=self.recipe["layers"])
+        check_features(features, self.recipe)
+        statistics = clip_statistics(select_clips(features, rows), self.statistics, layers=self.recipe["layers"])
         every = np.arange(len(rows))
         z = np.hstack([self.scaler.rows(statistics, every, layer) for layer in range(statistics.shape[1])])
         return np.asarray(z @ self.weights + self.intercept, np.float32)

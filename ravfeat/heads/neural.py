@@ -26,7 +26,7 @@ from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
 from ravfeat.heads.checks import candidate_scores, plain_settings
 from ravfeat.heads.fit import Net, Schedule, stacked_logits, train
-from ravfeat.heads.statistics import check_features, select_clips
+from ravfeat.heads.statistics import check_features, select_clips, source_of
 from ravfeat.heads.windows import Windows
 
 __all__ = ["NeuralHead", "NeuralModel", "best_epoch"]
@@ -132,8 +132,7 @@ class NeuralHead(ABC):
                     "seed": job.seed,
                     "n_classes": n_classes,
                     "layers": list(windows.layers),
-                    "dim": windows.dim,
-                    "pooled": bool(features.statistics),
+                    **source_of(features),
                 },
             )
             for one, job, choice in zip(trained, jobs, chosen, strict=True)
@@ -152,6 +151,8 @@ class NeuralHead(ABC):
         return Schedule(stop=stop, **{name: getattr(self, name) for name in shared})
 
     def _windows(self, features: ClipFeatures) -> Windows:
+        if features.blocks:
+            raise HeadError(f"head '{self.name}' pools frames by itself, these features were joined after pooling")
         return Windows.of(features, layers=self.layers, window=self.frame_average, device=self.device)
 
 
@@ -176,7 +177,7 @@ class NeuralModel:
         HeadError
             If the features are of another kind than those of the training.
         """
-        check_features(features, dim=self.recipe["dim"], pooled=self.recipe["pooled"])
+        check_features(features, self.recipe)
         if not len(rows):
             return np.zeros((0, self.recipe["n_classes"]), np.float32)
         windows = Windows.of(

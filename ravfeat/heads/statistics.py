@@ -7,10 +7,12 @@ last axis holds its statistics one after another.
 
 Offers
 ------
-clip_statistics, split_statistics, layer_positions, select_clips, check_features.
+clip_statistics, split_statistics, layer_positions, select_clips, source_of, check_features.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,14 @@ from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures
 from ravfeat.pooling import pool_frames
 
-__all__ = ["check_features", "clip_statistics", "layer_positions", "select_clips", "split_statistics"]
+__all__ = [
+    "check_features",
+    "clip_statistics",
+    "layer_positions",
+    "select_clips",
+    "source_of",
+    "split_statistics",
+]
 
 
 def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeatures:
@@ -29,24 +38,42 @@ def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeature
     pieces = [features.frames[features.offsets[row] : features.offsets[row + 1]] for row in rows]
     frames = np.concatenate(pieces) if pieces else features.frames[:0]
     offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
-    return ClipFeatures(frames, offsets, features.layers, features.statistics, features.window)
+    return replace(features, frames=frames, offsets=offsets)
 
 
-def check_features(features: ClipFeatures, *, dim: int, pooled: bool) -> None:
+def source_of(features: ClipFeatures) -> dict[str, Any]:
+    """Say what a model was trained on, for its recipe: ``dim``, ``pooled`` and, of a join, ``blocks``."""
+    dim = features.frames.shape[2] // max(1, len(features.statistics))
+    joined = {"blocks": list(features.blocks)} if features.blocks else {}
+    return {"dim": dim, "pooled": bool(features.statistics), **joined}
+
+
+def check_features(features: ClipFeatures, recipe: Mapping[str, Any]) -> None:
     """Refuse features that a model was not trained on.
+
+    Parameters
+    ----------
+    features : ClipFeatures
+    recipe : mapping
+        Of the model; holds what `source_of` gave.
 
     Raises
     ------
     HeadError
-        If the width of a layer differs from `dim`, or one is pooled and the other is not.
+        If the width of a layer differs, one is pooled and the other is not, or other caches were
+        joined, or in another order.
     """
-    width = features.frames.shape[2] // max(1, len(features.statistics))
-    if width != dim or bool(features.statistics) != pooled:
-        kinds = {True: "pooled statistics", False: "frames"}
+    now, then = source_of(features), {name: recipe[name] for name in ("dim", "pooled", "blocks") if name in recipe}
+    if now != then:
         raise HeadError(
-            f"the model was trained on {kinds[pooled]} of {dim} dimensions, these features are "
-            f"{kinds[bool(features.statistics)]} of {width}; read them from a cache like the one it was trained on"
+            f"the model was trained on {_kind(then)}, these features are {_kind(now)}; read them from a cache like the"
+            " one it was trained on"
         )
+
+
+def _kind(source: Mapping[str, Any]) -> str:
+    joined = f" of joined caches ({' + '.join(map(str, source['blocks']))})" if "blocks" in source else ""
+    return f"{'pooled statistics' if source['pooled'] else 'frames'} of {source['dim']} dimensions{joined}"
 
 
 def layer_positions(features: ClipFeatures, layers: Sequence[int] | None) -> list[int]:

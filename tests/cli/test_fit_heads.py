@@ -10,6 +10,7 @@ import pytest
 
 from ravfeat.cli.fit_heads import command
 from tests.toycaches import Take, actors_and_emotions, build_cache
+from tests.writtencaches import write_cache
 
 QUICK = ["--head", "logreg", "--layers", "1", "--device", "cpu"]
 
@@ -181,3 +182,36 @@ def test_labels_are_replaced_by_clip_id(here, home, takes, tmp_path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "a" / "recipe.json").read_text())["classes"] == ["high", "low"]
+
+
+# --- joins
+
+
+def test_a_join_alone_trains_only_the_join_and_its_run_can_be_reported(here, home, takes, tmp_path) -> None:
+    paths = [write_cache(tmp_path / "caches", takes, name=name) for name in ("one", "two")]
+    join = ",".join(map(str, paths))
+    done = here("fit-heads", "--join", join, *QUICK, "--out", tmp_path / "a", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[2].startswith("face one+two logreg  0.")
+    assert len(done.stdout.splitlines()) == 4
+    recipe = json.loads((tmp_path / "a" / "recipe.json").read_text())
+    assert [one["path"] for one in recipe["caches"][0]["joined"]] == list(map(str, paths))
+    assert (tmp_path / "a" / "heads" / "face-one+two-logreg" / "fold-0-seed-0.toml").is_file()
+    assert {r["features"] for r in json.loads((tmp_path / "a" / "metrics.json").read_text())} == {"one+two"}
+    report = here("report", tmp_path / "a")
+    assert report.returncode == 0, report.stderr
+    assert "face / one+two / logreg" in (tmp_path / "a" / "report" / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("join", ["a", "a,", ",a", ""])
+def test_a_join_names_two_caches_or_more(join, here, tmp_path) -> None:
+    done = here("fit-heads", "--join", join, *QUICK, "--out", tmp_path / "a")
+    assert done.returncode == 2
+    assert f"--join '{join}': expected two or more caches with commas between them" in done.stderr
+
+
+def test_a_join_is_refused_to_a_head_that_pools_by_itself(here, takes, tmp_path) -> None:
+    paths = [write_cache(tmp_path / "caches", takes, name=name) for name in ("one", "two")]
+    done = here("fit-heads", "--join", ",".join(map(str, paths)), "--device", "cpu", "--out", tmp_path / "a")
+    assert done.returncode == 2
+    assert "head 'attentive' pools the frames of a cache by itself" in done.stderr

@@ -7,6 +7,7 @@ import pytest
 COMMANDS = [
     ["extract"], ["fit-heads"], ["report"], ["download"], ["download", "ravdess"],
     ["cache"], ["cache", "info"], ["cache", "ls"], ["cache", "verify"], ["cache", "rebuild-index"],
+    ["cache", "import"], ["cache", "preview"], ["compare-splits"],
 ]  # fmt: skip
 
 BLOCK = """
@@ -39,9 +40,9 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravf
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
-        "cache", "download", "extract", "fit-heads", "report"
+        "cache", "compare-splits", "download", "extract", "fit-heads", "report"
     ]  # fmt: skip
-    for command in ("download ravdess", "extract", "cache verify", "fit-heads", "report"):
+    for command in ("download ravdess", "extract", "cache verify", "fit-heads", "compare-splits", "report"):
         assert f"  ravfeat {command} " in done.stdout
 
 

@@ -1,11 +1,13 @@
 """What every head promises."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures, Job
-from ravfeat.heads.registry import HEADS, get_head
+from ravfeat.heads.registry import HEADS, get_head, restore
 
 QUICK = {
     "attentive": {"epochs": 8, "hidden": 16, "frame_average": 4, "lr": 1e-2, "batch_size": 9},
@@ -203,3 +205,60 @@ def test_half_and_single_precision_frames_give_nearly_the_same_model(problem):
     half = fit(head, problem, problem.job(), choice).logits(problem.features, problem.test)
     single = head.fit(features, problem.y, problem.n_classes, [problem.job()], [choice])[0]
     np.testing.assert_allclose(half, single.logits(features, problem.test), atol=1e-4)
+
+
+# --- features of faces
+
+
+@EVERY
+@pytest.mark.parametrize(("dim", "frames"), [(7, 12), (150, 12), (7, 1)])
+def test_every_head_reads_one_layer_of_any_width_and_clips_of_one_frame(name, dim, frames, make_problem):
+    problem = make_problem(n_layers=3, dim=dim, strength=3.0)
+    every = problem.features
+    lengths = np.minimum(np.diff(every.offsets), frames)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    rows = np.concatenate([start + np.arange(n) for start, n in zip(every.offsets[:-1], lengths, strict=True)])
+    face = ClipFeatures(every.frames[rows][:, [problem.informative]], offsets, (0,))
+    settings = {"statistics": ("mean", "std", "speed")} if name in {"logreg", "kernel"} else {}
+    head, job = quick(name, **settings), problem.job()
+    sweep = head.sweep(face, problem.y, problem.n_classes, [job])[0]
+    choice = sweep.candidates[head.choose([sweep], [problem.y[job.val]])]
+    model = head.fit(face, problem.y, problem.n_classes, [job], [choice])[0]
+    assert problem.accuracy(model.logits(face, problem.test), problem.test) > 0.75
+
+
+# --- joined features
+
+
+@pytest.fixture
+def joined(problem):
+    """A useless wide cache beside a useful narrow one, pooled: of one layer."""
+    pooled = problem.pooled(("mean", "std"))
+    values = pooled.frames.reshape(len(pooled), 4, 2, 12)
+    noise = np.random.default_rng(0).normal(size=(len(pooled), 2, 60)).astype(np.float32)
+    frames = np.concatenate([noise, values[:, problem.informative]], axis=-1).reshape(len(pooled), 1, -1)
+    return ClipFeatures(frames, pooled.offsets, (0,), ("mean", "std"), blocks=(60, 12))
+
+
+@pytest.mark.parametrize(("name", "settings"), [("logreg", {}), ("kernel", {"statistics": ("mean", "std")})])
+def test_joined_features_train_and_are_refused_in_another_order(name, settings, problem, joined):
+    head, job = quick(name, **settings), problem.job()
+    sweep = head.sweep(joined, problem.y, problem.n_classes, [job])[0]
+    choice = sweep.candidates[head.choose([sweep], [problem.y[job.val]])]
+    model = head.fit(joined, problem.y, problem.n_classes, [job], [choice])[0]
+    scored = sweep.logits[sweep.candidates.index(choice)]
+    np.testing.assert_allclose(model.logits(joined, job.val), scored, atol=0.02)
+    assert problem.accuracy(model.logits(joined, problem.test), problem.test) > 0.75
+    assert model.recipe["blocks"] == [60, 12]
+    again = restore(model.arrays(), model.recipe)
+    np.testing.assert_array_equal(again.logits(joined, problem.test), model.logits(joined, problem.test))
+    with pytest.raises(HeadError, match=r"72 dimensions of joined caches \(60 \+ 12\), these .* caches \(12 \+ 60\)"):
+        model.logits(replace(joined, blocks=(12, 60)), problem.test)
+    with pytest.raises(HeadError, match=r"joined caches \(60 \+ 12\), these features are pooled statistics of 72 dim"):
+        model.logits(replace(joined, blocks=()), problem.test)
+
+
+@pytest.mark.parametrize("name", ["attentive", "attentive-sum"])
+def test_heads_that_pool_by_themselves_refuse_joined_features(name, problem, joined):
+    with pytest.raises(HeadError, match=f"head '{name}' pools frames by itself, these features were joined"):
+        quick(name).sweep(joined, problem.y, problem.n_classes, [problem.job()])

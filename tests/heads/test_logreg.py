@@ -4,6 +4,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ravfeat.heads.gram import Scaler, layer_products
 from ravfeat.heads.logreg import LogregHead
+from ravfeat.heads.registry import restore
 from ravfeat.heads.softmax_regression import Coordinates, regularization_path
 from ravfeat.heads.statistics import clip_statistics
 
@@ -67,3 +68,26 @@ def test_the_informative_layer_is_chosen(make_problem):
     sweeps = head.sweep(problem.features, problem.y, problem.n_classes, [job])
     chosen = sweeps[0].candidates[head.choose(sweeps, [problem.y[job.val]])]
     assert problem.informative in chosen["layers"]
+
+
+def test_statistics_can_be_named_and_are_what_the_model_reads_again(problem):
+    head, job = LogregHead(statistics=("mean", "speed")), problem.job()
+    assert head.reading.statistics == ("mean", "speed")
+    model = head.fit(problem.features, problem.y, problem.n_classes, [job], [{"layers": [2], "C": 1.0}])[0]
+    assert model.recipe["settings"]["statistics"] == ["mean", "speed"]
+    again = restore(model.arrays(), model.recipe)
+    expected = model.logits(problem.features, problem.test)
+    np.testing.assert_array_equal(again.logits(problem.features, problem.test), expected)
+    other = head.fit(problem.features, problem.y, problem.n_classes, [job], [{"layers": [2], "C": 1.0}])[0]
+    speed = clip_statistics(problem.features, ("speed",), layers=[2])
+    np.testing.assert_allclose(other.scaler.mean[0, 1], speed[job.train, 0, 0].mean(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("std", [True, False])
+def test_a_model_saved_before_statistics_were_a_setting_still_restores(std, problem):
+    head, job = LogregHead(std=std), problem.job()
+    model = head.fit(problem.features, problem.y, problem.n_classes, [job], [{"layers": [2], "C": 1.0}])[0]
+    old = dict(model.recipe, settings={k: v for k, v in model.recipe["settings"].items() if k != "statistics"})
+    again = restore(model.arrays(), old)
+    expected = model.logits(problem.features, problem.test)
+    np.testing.assert_array_equal(again.logits(problem.features, problem.test), expected)

@@ -1,0 +1,133 @@
+"""Landmarks as features: the geometry of the face, what its muscles do, and how the head is held.
+
+Conventions
+-----------
+One layer of 1492 numbers, in this order:
+
+=============  ==================================================================================
+0 … 1433       x, y, z of the 478 points of MediaPipe's mesh, point by point, similarity-normalised
+               (see `ravfeat.similarity`): place, size and roll are gone
+1434 … 1485    52 blendshapes in [0, 1], in the order of the model
+1486 … 1488    the head's rotation from the canonical face to the camera: axis times angle in radians
+1489 … 1491    its translation, in centimetres: x to the right, y up, z towards the camera
+=============  ==================================================================================
+
+Place, size and roll are thus kept, apart from the shape, in the last six numbers. A picture before the first
+found face gives no frame; where no face is found later on, the last landmarks stand in and ``found`` is 0. The
+landmarker gives no confidence: 1 where it found a face, else 0. The box is what the points reach over.
+
+Offers
+------
+LandmarkEncoder, rotation_vector.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.faces.base import Faces, Mesh
+from ravfeat.similarity import similarity_normalise
+
+__all__ = ["LandmarkEncoder", "rotation_vector"]
+
+N_POINTS = 478
+N_BLENDSHAPES = 52
+DIM = N_POINTS * 3 + N_BLENDSHAPES + 6
+
+
+class LandmarkEncoder:
+    """What MediaPipe's face landmarker sees; no further weights.
+
+    Parameters
+    ----------
+    weights : str
+        SHA-256 of the landmarker's model.
+    steps : tuple of str
+        What decides the meshes.
+    frame_rate_hz : float
+        Nominal.
+    """
+
+    batching: Batching = "pieces"
+    needs = frozenset({"landmarker"})
+
+    def __init__(self, *, weights: str, steps: tuple[str, ...], frame_rate_hz: float) -> None:
+        self.spec = EncoderSpec(
+            name="landmarks",
+            stream="face",
+            weights=weights,
+            layer_convention="478 points x y z, 52 blendshapes, rotation vector, translation/1",
+            preprocessing=(*steps, "similarity: eye centre to 0, eyes 1 apart, no roll, per frame/1"),
+            n_layers=1,
+            dim=DIM,
+            frame_rate_hz=frame_rate_hz,
+        )
+
+    def prepare(self, faces: Faces) -> Prepared:
+        """Line up the numbers of every picture that has a mesh."""
+        rows = [row for row, mesh in enumerate(faces.meshes) if mesh is not None]
+        meshes = [mesh for mesh in faces.meshes if mesh is not None]
+        found = faces.mesh_found[rows].astype(np.float32)
+        columns = {"box": _boxes(meshes), "confidence": found, "found": found}
+        return Prepared(_features(meshes), faces.times_s[rows], columns)
+
+    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        """Give the numbers as one layer."""
+        return [piece.values[:, None] for piece in batch]  # (T, D) -> (T, 1, D)
+
+    def provenance(self) -> dict[str, Any]:
+        """Only numpy takes part; the landmarker is the source's."""
+        return {"device": "cpu", "numpy": np.__version__}
+
+
+def _features(meshes: Sequence[Mesh]) -> NDArray[np.float32]:
+    features = np.empty((len(meshes), DIM), np.float32)
+    if meshes:
+        points = similarity_normalise(np.stack([mesh.points for mesh in meshes]))
+        features[:, : N_POINTS * 3] = points.reshape(len(meshes), -1)
+        features[:, N_POINTS * 3 : -6] = [mesh.blendshapes for mesh in meshes]
+        features[:, -6:-3] = [rotation_vector(mesh.pose[:3, :3]) for mesh in meshes]
+        features[:, -3:] = [mesh.pose[:3, 3] for mesh in meshes]
+    return features
+
+
+def _boxes(meshes: Sequence[Mesh]) -> NDArray[np.float32]:
+    boxes = [(*mesh.points[:, :2].min(axis=0), *mesh.points[:, :2].max(axis=0)) for mesh in meshes]
+    return np.array(boxes, dtype=np.float32).reshape(-1, 4)
+
+
+def rotation_vector(matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """Give the axis of a rotation times its angle.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (3, 3)
+        A rotation, up to a positive scale and small errors: the nearest rotation is taken.
+
+    Returns
+    -------
+    ndarray of shape (3,), float64
+        Its length is the angle, in [0, pi] radians.
+    """
+    u, _, v = np.linalg.svd(matrix.astype(np.float64))
+    rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ v)]) @ v
+    # As a unit quaternion (w, q): the largest entry is computed first, so that nothing small is divided by.
+    # Each row of this matrix is the quaternion times four times one of its entries.
+    r = rotation
+    rows = np.array(
+        [
+            [1 + np.trace(r), r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]],
+            [r[2, 1] - r[1, 2], 1 + r[0, 0] - r[1, 1] - r[2, 2], r[0, 1] + r[1, 0], r[0, 2] + r[2, 0]],
+            [r[0, 2] - r[2, 0], r[0, 1] + r[1, 0], 1 + r[1, 1] - r[0, 0] - r[2, 2], r[1, 2] + r[2, 1]],
+            [r[1, 0] - r[0, 1], r[0, 2] + r[2, 0], r[1, 2] + r[2, 1], 1 + r[2, 2] - r[0, 0] - r[1, 1]],
+        ]
+    )
+    quaternion: NDArray[np.float64] = rows[np.argmax(np.diag(rows))]
+    quaternion /= np.linalg.norm(quaternion) * (-1 if quaternion[0] < 0 else 1)
+    sine = np.linalg.norm(quaternion[1:])
+    if sine < 1e-12:
+        return np.asarray(2 * quaternion[1:])
+    return np.asarray(quaternion[1:] / sine * 2 * np.arctan2(sine, quaternion[0]))

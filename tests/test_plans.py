@@ -1,0 +1,52 @@
+"""Plans, and the heads that are built for the features they get."""
+
+from pathlib import Path
+
+import pytest
+
+from ravfeat.errors import CacheError, UsageError
+from ravfeat.plans import FACE_STATISTICS, FitPlan, build_head, check_plan
+from ravfeat.protocols import get_protocol
+from ravfeat.systems import System, open_systems
+from tests.toycaches import actors_and_emotions
+from tests.writtencaches import write_cache
+
+TAKES = actors_and_emotions(actors=6)
+
+
+def system(folder: Path, **options: object) -> System:
+    path = write_cache(folder, TAKES, **options)
+    return open_systems([path], get_protocol("group3"))[0]
+
+
+@pytest.mark.parametrize("head", ["logreg", "kernel"])
+def test_a_face_is_read_with_its_speed_and_a_voice_is_not(head, tmp_path) -> None:
+    assert build_head(head, FitPlan(), system(tmp_path)).reading.statistics == FACE_STATISTICS
+    assert "speed" not in build_head(head, FitPlan(), system(tmp_path, stream="audio")).reading.statistics
+    assert build_head(head, FitPlan(std=False), system(tmp_path)).reading.statistics == ("mean",)
+    chosen = FitPlan(settings={"statistics": ("mean", "max")})
+    assert build_head(head, chosen, system(tmp_path)).reading.statistics == ("mean", "max")
+
+
+def test_a_pooled_cache_of_faces_serves_every_head(tmp_path) -> None:
+    pooled = system(tmp_path, pooled=("mean", "std", "speed"))
+    for head in ("logreg", "kernel", "attentive"):
+        build_head(head, FitPlan(), pooled)
+
+
+def test_a_pooled_cache_without_speed_is_refused(tmp_path) -> None:
+    pooled = system(tmp_path, pooled=("mean", "std"))
+    with pytest.raises(CacheError, match=r"holds pooled \['mean', 'std'\], the head needs \['speed'\] as well"):
+        build_head("logreg", FitPlan(), pooled)
+
+
+def test_a_join_needs_heads_that_pool_by_statistics() -> None:
+    joins = ((Path("a"), Path("b")),)
+    with pytest.raises(UsageError, match=r"head 'attentive' pools the frames .*; give a join to logreg or kernel, or"):
+        check_plan(FitPlan(joins=joins, heads=("logreg", "attentive")))
+    check_plan(FitPlan(joins=joins, heads=("logreg", "kernel")))
+
+
+def test_a_plan_without_features_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least one cache or join, got none"):
+        check_plan(FitPlan())

@@ -1,0 +1,71 @@
+"""Caches written shard by shard, without an encoder: any stream, any statistics, at once.
+
+Offers
+------
+write_cache.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, features_sha256
+from ravfeat.cache.locks import WorkLock
+from ravfeat.cache.writer import prepare_cache
+from ravfeat.manifest import Clip, Manifest
+from ravfeat.pooling import pool_frames
+from ravfeat.schema import RAVDESS_LABELS
+from tests.toycaches import Take
+
+RATE_HZ = 30.0
+
+
+def write_cache(
+    folder: Path,
+    takes: Sequence[Take],
+    *,
+    name: str = "toy",
+    stream: str = "face",
+    corpus: str = "ravdess",
+    pooled: tuple[str, ...] = (),
+    lost: Sequence[str] = (),
+) -> Path:
+    """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips."""
+    clips = [
+        Clip(take.clip_id, take.performance_id or take.clip_id, take.actor, take.gender, take.label, take.clip_id, 1.0)
+        for take in takes
+    ]
+    manifest = Manifest(corpus, RAVDESS_LABELS, tuple(clips))
+    blocks = {take.clip_id: _block(take, pooled) for take in takes if take.clip_id not in lost}
+    n_layers, _, dim = next(iter(blocks.values())).shape
+    recipe = StoreRecipe(store="pooled" if pooled else "frames", dtype="float32")
+    identity = {"stream": stream, "weights": name, "layer_convention": "toy/1", "preprocessing": ["toy/1"]}
+    identity |= recipe.identity(n_layers, stream) | {"statistics": list(pooled)}
+    about = {"corpus": corpus, "synthetic": False, "stream": stream, "encoder": name}
+    cache = prepare_cache(folder, manifest, about, identity, lambda _: 1)
+    stored = [clip for clip in manifest if clip.clip_id not in lost]
+    records, start = [], 0
+    for clip in stored:
+        block = blocks[clip.clip_id]
+        who = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
+        digest = hashlib.sha256(block.tobytes()).hexdigest()
+        records.append(ClipRecord(*who, 30, RATE_HZ, digest, features_sha256(block), start, block.shape[1]))
+        start += block.shape[1]
+    features = tuple(blocks[clip.clip_id] for clip in stored)
+    times_s = tuple(np.arange(block.shape[1]) / RATE_HZ for block in features)
+    content = ShardContent(
+        0, about, identity, {"device": "cpu"}, tuple(records), (), features, times_s, (n_layers, dim)
+    )
+    with WorkLock(cache.path) as lock:
+        cache.update_index(lock, {0: cache.write_shard(content)})
+    return cache.path
+
+
+def _block(take: Take, pooled: tuple[str, ...]) -> np.ndarray:
+    frames = take.features
+    if pooled:
+        values = pool_frames(frames, np.array([0, len(frames)]), pooled)  # (1, L, S, D)
+        frames = values.reshape(1, frames.shape[1], -1)
+    return np.ascontiguousarray(frames.transpose(1, 0, 2), np.float32)  # (T, L, D) -> (L, T, D)
