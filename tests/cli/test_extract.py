@@ -25,7 +25,11 @@ def clips(generated, tmp_path) -> Path:
 
 def test_bare_it_means_ravdess_through_wavlm_large_into_cache() -> None:
     defaults = {parameter.name: parameter.default for parameter in command.params}
-    assert (defaults["corpus"], list(defaults["encoders"]), defaults["out"]) == ("ravdess", ["wavlm-large"], Path("cache"))
+    assert (defaults["corpus"], list(defaults["encoders"]), defaults["out"]) == (
+        "ravdess",
+        ["wavlm-large"],
+        Path("cache"),
+    )
     assert (defaults["device"], defaults["store"], defaults["dtype"]) == ("auto", "frames", "float16")
 
 

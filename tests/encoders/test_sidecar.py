@@ -62,7 +62,7 @@ def test_every_key_arrives(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("embeding = 'features'", r"mine.toml has the key 'embeding', which means nothing; did you mean 'embedding'\?"),
+        ("embeddin = 'features'", r"mine.toml has the key 'embeddin', which means nothing; did you mean 'embedding'\?"),
         ("color = 'rgb'", r"'color', which means nothing; did you mean 'colour'\?"),
         ("qqq = 1", r"'qqq', which means nothing; choose from colour, divide_by, embedding"),
         ("colour = 'red'", r"'colour' with 'red'; expected rgb or bgr or gray"),
