@@ -60,7 +60,7 @@ class WhisperEncoder:
         )
 
     def prepare(self, waveform: Waveform) -> Prepared:
-        """Resample and compute the log-mel input, exactly as the library does for 30 s."""
+        """Resample and compute the log-mel input, as the library does for 30 s (up to rounding)."""
         samples = resample(waveform, self._rate)
         if len(samples) > self._limit:
             raise ClipError(

@@ -62,7 +62,7 @@ def test_every_key_arrives(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("embeddin = 'features'", r"mine.toml has the key 'embeddin', which means nothing; did you mean 'embedding'\?"),
+        ("labelz = ['a']", r"mine.toml has the key 'labelz', which means nothing; did you mean 'labels'\?"),
         ("color = 'rgb'", r"'color', which means nothing; did you mean 'colour'\?"),
         ("qqq = 1", r"'qqq', which means nothing; choose from colour, divide_by, embedding"),
         ("colour = 'red'", r"'colour' with 'red'; expected rgb or bgr or gray"),

@@ -39,7 +39,8 @@ def test_the_log_mel_of_a_clip_is_what_the_library_computes_for_30_seconds(n_sam
     library = transformers.WhisperFeatureExtractor(feature_size=bands)(
         clip.samples, sampling_rate=16_000, return_tensors="np"
     )
-    np.testing.assert_array_equal(encoder.prepare(clip).values, library.input_features[0])
+    # Matrix products of another width may round otherwise, by CPU.
+    np.testing.assert_allclose(encoder.prepare(clip).values, library.input_features[0], rtol=0, atol=1e-6)
 
 
 def test_a_batch_equals_transformers_clip_by_clip_on_every_layer(folder, noise, far_apart) -> None:
