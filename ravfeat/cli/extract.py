@@ -87,10 +87,8 @@ def command(
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.encoders.registry import load_encoder, stream_of
-    from ravfeat.extract import Extraction, extract_together
-    from ravfeat.extract.sources import source_of
+    from ravfeat.extract.streams import extract_stream
     from ravfeat.faces.source import FaceOptions
-    from ravfeat.layers import parse_layers
 
     if store == "pooled" and frame_stride > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")
@@ -98,29 +96,19 @@ def command(
     faces = FaceOptions(fps=fps, models=models, cropped=cropped, margin=crop_margin)
     if "face" not in by_stream and faces != FaceOptions():
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
+    recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype)  # type: ignore[arg-type]  # click.Choice
     failed = False
     for stream, names in by_stream.items():
         # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
         manifest = load_corpus(corpus, data, stream=stream, name=name)
         _say(manifest)
         loaded = [load_encoder(one, device, faces=faces) for one in names]
-        source = source_of(stream, loaded, faces)
-        work = [
-            Extraction(
-                manifest, data_root(corpus, data), encoder,
-                StoreRecipe(
-                    layers=parse_layers(layers, range(encoder.spec.n_layers)),
-                    store=store,  # type: ignore[arg-type]  # click.Choice keeps it to the two
-                    frame_stride=frame_stride,
-                    dtype=dtype,  # type: ignore[arg-type]  # the same
-                ),
-                source, shard_index=shard_index, num_shards=num_shards, batch_clips=batch_clips,
-                batch_frames=batch_pictures,
-            )
-            for encoder in loaded
-        ]  # fmt: skip
         started = perf_counter()
-        for result in extract_together(work, out):
+        results = extract_stream(
+            manifest, data_root(corpus, data), loaded, out, faces=faces, recipe=recipe, layers=layers,
+            shard_index=shard_index, num_shards=num_shards, batch_clips=batch_clips, batch_frames=batch_pictures,
+        )  # fmt: skip
+        for result in results:
             failed |= show_result(result, perf_counter() - started)
     if failed:
         click.echo("mend what the reasons name and run the same command again: only these are tried", err=True)

@@ -13,7 +13,6 @@ import logging
 import math
 import platform
 from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +24,6 @@ from tqdm import tqdm
 
 from ravfeat import __version__
 from ravfeat.cache.format import StoreRecipe, shard_file
-from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.shard import read_header
 from ravfeat.cache.writer import CacheFolder, prepare_cache
@@ -33,9 +31,9 @@ from ravfeat.encoders.base import Encoder
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, Taker, read_ahead, read_clip
 from ravfeat.extract.lane import BatchLimits, Lane, common_order
-from ravfeat.extract.resume import EncodeOne, check_same_features, find_work, lost_clips
-from ravfeat.extract.shards import ShardBuilder
+from ravfeat.extract.resume import EncodeOne, check_same_features, find_work
 from ravfeat.extract.sound import WaveformSource
+from ravfeat.extract.writing import ShardWriter
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.sources import Source
 
@@ -243,7 +241,7 @@ def _write_shards(lanes: Sequence[Lane], what: Extraction, here: Mapping[str, Cl
 
     order = common_order([lane for lane in lanes if lane.pending])
     with (
-        _Writer() as writer,
+        ShardWriter() as writer,
         closing(read_ahead(order, read, what.source.ahead)) as events,
         tqdm(total=len(order), desc="encoding", unit="clip", smoothing=0.05, disable=None) as bar,
     ):
@@ -267,48 +265,6 @@ def _show(bar: "tqdm[Any]", event: Event) -> None:
 def _place(event: PreparedPiece) -> str:
     last = max((piece.times_s[-1] for piece in event.prepared.values() if piece.n_frames), default=0.0)
     return f"{event.clip.clip_id} at {last:.0f} of {event.clip.duration_s:.0f} s"
-
-
-class _Writer:
-    """Writes one shard at a time behind the encoders."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
-        self._writing: tuple[Lane, Future[IndexedShard | None]] | None = None
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown()
-
-    def submit(self, lane: Lane, builder: ShardBuilder) -> None:
-        self.collect(wait=True)
-        self._writing = lane, self._pool.submit(_write_one, lane, builder)
-
-    def collect(self, *, wait: bool) -> None:
-        if self._writing is None:
-            return
-        lane, future = self._writing
-        if wait or future.done():
-            self._writing = None
-            if (shard := future.result()) is not None:
-                lane.written[shard.number] = shard
-
-
-def _write_one(lane: Lane, builder: ShardBuilder) -> IndexedShard | None:
-    content = builder.content(lane.folder.about, lane.folder.identity, lane.provenance)
-    if lost := lost_clips(lane.folder, content):
-        _log.warning(
-            "%s stays as it is: it holds %s, which cannot be read now, and would lose it",
-            shard_file(builder.number),
-            ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else ""),
-        )
-        return None
-    written = lane.folder.write_shard(content)
-    lane.frames += builder.n_frames
-    lane.fallback += builder.n_fallback
-    return written
 
 
 def _result(lane: Lane, here: Mapping[str, Clip]) -> ExtractResult:

@@ -1,0 +1,84 @@
+"""All encoders of one stream in one run: what they read from, and what each stores.
+
+Offers
+------
+extract_stream, source_of.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.encoders.base import Encoder
+from ravfeat.extract.run import Extraction, ExtractResult, extract_together
+from ravfeat.extract.sound import WaveformSource
+from ravfeat.faces.source import FaceOptions
+from ravfeat.layers import parse_layers
+from ravfeat.manifest import Manifest
+from ravfeat.schema import Stream
+from ravfeat.sources import Source
+
+__all__ = ["extract_stream", "source_of"]
+
+
+def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptions) -> Source[Any]:
+    """Give one source for all encoders of a stream.
+
+    Parameters
+    ----------
+    stream : {"audio", "face"}
+    encoders : sequence of Encoder
+        Face encoders say what they need of every picture: a box, landmarks, or both.
+    faces : FaceOptions
+    """
+    if stream == "audio":
+        return WaveformSource()
+    needs = {need for encoder in encoders for need in encoder.needs}  # type: ignore[attr-defined]
+    return faces.source(boxes="detector" in needs, meshes="landmarker" in needs)
+
+
+def extract_stream(
+    manifest: Manifest,
+    root: Path,
+    encoders: Sequence[Encoder[Any]],
+    out: Path,
+    *,
+    faces: FaceOptions,
+    recipe: StoreRecipe,
+    layers: str | None = None,
+    **options: int,
+) -> list[ExtractResult]:
+    """Extract what is missing of some encoders of one stream, reading every file once.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    root : Path
+        What the manifest's paths are relative to.
+    encoders : sequence of Encoder
+        At least one, all of one stream.
+    out : Path
+        The cache's home.
+    faces : FaceOptions
+    recipe : StoreRecipe
+        What is stored of each; its layers are not read.
+    layers : str, optional
+        Layers to store as people write them, see `ravfeat.layers.parse_layers`; all by default.
+    **options
+        Further fields of `ravfeat.extract.Extraction`.
+    """
+    source = source_of(encoders[0].spec.stream, encoders, faces)
+    work = [
+        Extraction(
+            manifest,
+            root,
+            encoder,
+            replace(recipe, layers=parse_layers(layers, range(encoder.spec.n_layers))),
+            source,
+            **options,
+        )
+        for encoder in encoders
+    ]
+    return extract_together(work, out)
