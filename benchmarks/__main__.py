@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import extraction
+from benchmarks import extraction, faces
 
 __all__ = ["main"]
 
@@ -18,10 +18,18 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--clips", type=int, default=240, help="clips to extract (default 240; 0 for all)")
+    parser.add_argument("--only", choices=["extraction", "faces"], help="one group of benchmarks (default all)")
     arguments = parser.parse_args()
-    shared = os.environ.get("RAVFEAT_SHARED")
-    for line in extraction.measure(Path(shared) if shared else None, n_clips=arguments.clips):
-        print(line, flush=True)
+    given = os.environ.get("RAVFEAT_SHARED")
+    shared = Path(given) if given else None
+    groups = {
+        "extraction": lambda: extraction.measure(shared, n_clips=arguments.clips),
+        "faces": lambda: faces.measure(shared),
+    }
+    for name, measure in groups.items():
+        if arguments.only in {None, name}:
+            for line in measure():
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,20 @@
 
 Offers
 ------
-FitPlan, Fitted, FittedModel, Prepared, fit_heads, prepare, train, load_system.
+FitPlan, Fitted, FittedModel, Prepared, fit_heads, prepare, train, gather, load_system.
 """
 
 import logging
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
 from ravfeat import __version__
-from ravfeat.folds import inner_folds
+from ravfeat.folds import check_inner, inner_folds
 from ravfeat.heads.base import ClipFeatures, Head, Model, Reading
 from ravfeat.plans import FitPlan, build_head, check_plan, read_layers
 from ravfeat.predictions import Predictions, concatenate
@@ -25,7 +25,7 @@ from ravfeat.selection import InnerFolds, Trained, by_validation, nested
 from ravfeat.systems import System, open_systems
 from ravfeat.view import load_features, load_joined
 
-__all__ = ["FitPlan", "Fitted", "FittedModel", "Prepared", "fit_heads", "load_system", "prepare", "train"]
+__all__ = ["FitPlan", "Fitted", "FittedModel", "Prepared", "fit_heads", "gather", "load_system", "prepare", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -91,6 +91,11 @@ class Prepared:
     systems: tuple[System, ...]
     heads: tuple[tuple[Head, ...], ...]
     inner: tuple[InnerFolds | None, ...]
+
+    def by_system(self) -> tuple["Prepared", ...]:
+        """Give every system as a plan of its own; `gather` puts together what they give."""
+        parts = zip(self.systems, self.heads, self.inner, strict=True)
+        return tuple(replace(self, systems=(system,), heads=(heads,), inner=(inner,)) for system, heads, inner in parts)
 
 
 def fit_heads(plan: FitPlan) -> Fitted:
@@ -172,8 +177,21 @@ def train(prepared: Prepared, load: Load = load_system) -> Fitted:
     return Fitted(concatenate(parts), tuple(models), about)
 
 
+def gather(parts: Sequence[Fitted]) -> Fitted:
+    """Put together what the systems of one plan gave, in their order; see `Prepared.by_system`."""
+    caches = [about for part in parts for about in part.about["caches"]]
+    models = tuple(model for part in parts for model in part.models)
+    return Fitted(concatenate([part.predictions for part in parts]), models, parts[0].about | {"caches": caches})
+
+
 def _inner(system: System, protocol: Protocol) -> InnerFolds:
-    return {fold.number: inner_folds(protocol, fold, system.clips.records) for fold in system.folds}
+    inner = {fold.number: inner_folds(protocol, fold, system.clips.records) for fold in system.folds}
+    for cache, clip_ids in zip(system.caches[1:], system.clip_ids[1:], strict=True):
+        known = cache.records()  # one recording may be under two actors in one of the caches only
+        records = [known[clip_id] for clip_id in clip_ids]
+        for fold in system.folds:
+            check_inner(protocol, fold, inner[fold.number], records)
+    return inner
 
 
 def _versions() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 Offers
 ------
-Fold, check_folds, check_classes, fold_counts.
+Fold, check_folds, check_inner, check_classes, fold_counts.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from ravfeat.errors import LeakError, ProtocolError
 from ravfeat.grouping import FoldClip, Rows, ties
 from ravfeat.protocols import Protocol
 
-__all__ = ["Fold", "check_classes", "check_folds", "fold_counts"]
+__all__ = ["Fold", "check_classes", "check_folds", "check_inner", "fold_counts"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldC
         if empty := [side for side, rows in sides.items() if not len(rows)]:
             raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has no clip in {' and '.join(empty)}")
         if not protocol.leaky:
-            _check_sides(protocol.name, fold.number, sides, clips)
+            remedy = "use --protocol groupK, which keeps tied clips together"
+            _check_sides(f"fold {fold.number} of '{protocol.name}'", sides, clips, remedy)
         check_classes(f"fold {fold.number} of '{protocol.name}'", fold.train, np.arange(len(clips)), clips)
         tested[fold.test] += 1
     if (tested != 1).any():
@@ -69,6 +70,31 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldC
     if protocol.per_gender:
         for fold in folds:
             _check_balance(protocol, fold, genders, clips)
+
+
+def check_inner(protocol: Protocol, fold: Fold, inner: Sequence[tuple[Rows, Rows]], clips: Sequence[FoldClip]) -> None:
+    """Refuse inner folds that leak: no actor, performance or recording is on two sides.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Those of a leaky one are meant to leak.
+    fold : Fold
+        Whose non-test rows the inner folds split.
+    inner : sequence of (train, val)
+    clips : sequence of FoldClip
+        Of any of the caches that are joined.
+
+    Raises
+    ------
+    LeakError
+    """
+    if protocol.leaky:
+        return
+    remedy = "use a protocol that has validation actors" if protocol.always_nested else "choose on validation actors"
+    for number, (train, val) in enumerate(inner):
+        where = f"inner fold {number} of fold {fold.number} of '{protocol.name}'"
+        _check_sides(where, {"train": train, "val": val}, clips, f"{remedy}: --select val")
 
 
 def check_classes(where: str, train: Rows, rows: Rows, clips: Sequence[FoldClip]) -> None:
@@ -107,7 +133,7 @@ def _check_balance(protocol: Protocol, fold: Fold, genders: dict[str, str], clip
             )
 
 
-def _check_sides(name: str, number: int, sides: dict[str, Rows], clips: Sequence[FoldClip]) -> None:
+def _check_sides(where: str, sides: dict[str, Rows], clips: Sequence[FoldClip], remedy: str) -> None:
     seen: dict[tuple[str, str], tuple[str, FoldClip]] = {}
     for side, rows in sides.items():
         for row in rows:
@@ -117,9 +143,8 @@ def _check_sides(name: str, number: int, sides: dict[str, Rows], clips: Sequence
                 if other_side != side:
                     what = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
                     raise LeakError(
-                        f"fold {number} of '{name}' leaks: {what} is in {other_side} (clip '{other.clip_id}',"
-                        f" {other.actor}) and in {side} (clip '{clip.clip_id}', {clip.actor}); correct the corpus, or"
-                        " use --protocol groupK, which keeps tied clips together"
+                        f"{where} leaks: {what} is in {other_side} (clip '{other.clip_id}', {other.actor}) and in"
+                        f" {side} (clip '{clip.clip_id}', {clip.actor}); correct the corpus, or {remedy}"
                     )
 
 

@@ -8,7 +8,7 @@ files. Clips that share one of these stay together wherever groups are made here
 
 Offers
 ------
-Fold, FoldClip, make_folds, check_folds, inner_folds, fold_counts.
+Fold, FoldClip, make_folds, check_folds, inner_folds, check_inner, fold_counts.
 """
 
 from collections import Counter
@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import LeakError, ProtocolError
-from ravfeat.fold_checks import Fold, check_classes, check_folds, fold_counts
+from ravfeat.fold_checks import Fold, check_classes, check_folds, check_inner, fold_counts
 from ravfeat.grouping import FoldClip, Rows, deal_clips, deal_groups, digest, group_order, tied_groups
 from ravfeat.layers import spans
 from ravfeat.manifest import actor_number
 from ravfeat.protocols import Protocol
 
-__all__ = ["Fold", "FoldClip", "check_folds", "fold_counts", "inner_folds", "make_folds"]
+__all__ = ["Fold", "FoldClip", "check_folds", "check_inner", "fold_counts", "inner_folds", "make_folds"]
 
 N_INNER = 5
 

@@ -17,7 +17,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ravfeat.errors import CacheError, LeakError, ProtocolError, UsageError
-from ravfeat.experiment import FitPlan, Fitted, Prepared, load_system, prepare, train
+from ravfeat.experiment import FitPlan, Fitted, Prepared, gather, load_system, prepare, train
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.identity_probe import IdentityProbe, probe_identity, why_not
 from ravfeat.plans import build_head
@@ -68,8 +68,19 @@ class Comparison:
         }
 
 
+@dataclass(frozen=True)
+class _Compared:
+    """One system under both splits."""
+
+    actor: Fitted
+    clip: Fitted
+    train_clips: tuple[float, float]
+    probe: IdentityProbe | None
+    no_probe: str
+
+
 class _Loader:
-    """Reads the features of each system once, for both splits and the probe."""
+    """Reads the features of a system once, for both splits and the probe, and keeps them as long as it lives."""
 
     def __init__(self) -> None:
         self._read: dict[tuple[Any, ...], ClipFeatures] = {}
@@ -99,24 +110,31 @@ def compare_splits(plan: FitPlan) -> Comparison:
         As `prepare` does.
     """
     actor, clip = _prepare(plan)
+    with tqdm(total=3 * len(actor.systems), unit="step", disable=None) as bar:
+        # One system after the other: features are large, and each is forgotten before the next is read.
+        systems = [
+            _compare_system(one, other, bar) for one, other in zip(actor.by_system(), clip.by_system(), strict=True)
+        ]
+    fitted, leaky = gather([one.actor for one in systems]), gather([one.clip for one in systems])
+    known = {(one.stream, one.features): compared for one, compared in zip(actor.systems, systems, strict=True)}
+    return Comparison(_rows(fitted, leaky, known), fitted, leaky)
+
+
+def _compare_system(actor: Prepared, clip: Prepared, bar: "tqdm[Any]") -> _Compared:
+    """Train the heads of one system under both splits, and probe its features."""
     load = _Loader()
-    with tqdm(total=2 + len(actor.systems), desc="actor split", unit="step", disable=None) as bar:
-        fitted = train(actor, load)
-        bar.set_description(f"{CLIP_SPLIT} LEAKY")
-        bar.update()
-        leaky = train(clip, load)
-        bar.set_description("identity probe")
-        bar.update()
-        probes: dict[tuple[str, str], tuple[IdentityProbe | None, str]] = {}
-        for system in actor.systems:
-            probes[system.stream, system.features] = _probe(actor.plan, system, load)
-            bar.update()
-    sizes = {
-        (one.stream, one.features): (_train_clips(other, clip.select), _train_clips(one, actor.select))
-        for one, other in zip(actor.systems, clip.systems, strict=True)
-    }
-    rows = _rows(fitted, leaky, probes, sizes)
-    return Comparison(rows, fitted, leaky)
+    (one,), (other,) = actor.systems, clip.systems
+    bar.set_description(f"{one.features}: actor split")
+    fitted = train(actor, load)
+    bar.update()
+    bar.set_description(f"{one.features}: {CLIP_SPLIT} LEAKY")
+    leaky = train(clip, load)
+    bar.update()
+    bar.set_description(f"{one.features}: identity probe")
+    probe, reason = _probe(actor.plan, one, load)
+    bar.update()
+    sizes = _train_clips(other, clip.select), _train_clips(one, actor.select)
+    return _Compared(fitted, leaky, sizes, probe, reason)
 
 
 def _prepare(plan: FitPlan) -> tuple[Prepared, Prepared]:
@@ -164,25 +182,20 @@ def _probe(plan: FitPlan, system: System, load: _Loader) -> tuple[IdentityProbe 
     return probe_identity(load(plan, system, reading), actors, emotions, reading.statistics), ""
 
 
-def _rows(
-    actor: Fitted,
-    clip: Fitted,
-    probes: Mapping[tuple[str, str], tuple[IdentityProbe | None, str]],
-    sizes: Mapping[tuple[str, str], tuple[float, float]],
-) -> tuple[SplitRow, ...]:
+def _rows(actor: Fitted, clip: Fitted, compared: Mapping[tuple[str, str], _Compared]) -> tuple[SplitRow, ...]:
     rows = []
     for system in actor.predictions.systems():
         honest, leaky = (fitted.predictions.seed_averaged(system) for fitted in (actor, clip))
-        probe, reason = probes[system.stream, system.features]
+        own = compared[system.stream, system.features]
         rows.append(
             SplitRow(
                 system=system,
                 clip=bootstrap(leaky)["uar", "pooled"],
                 actor=bootstrap(honest)["uar", "pooled"],
                 gap=paired_difference(leaky, honest, "uar", "pooled"),
-                train_clips=sizes[system.stream, system.features],
-                probe=probe,
-                no_probe=reason,
+                train_clips=own.train_clips,
+                probe=own.probe,
+                no_probe=own.no_probe,
             )
         )
     return tuple(rows)

@@ -29,6 +29,7 @@ LEVELS: list[set[str]] = [
         "archives",
         "sources",
         "similarity",
+        "running",
     },
     {"cache", "encoders", "faces", "predictions", "corpora", "download", "grouping"},
     {"heads", "stats", "labelling", "fold_checks"},

@@ -12,7 +12,7 @@ import pytest
 from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, CorpusError, LeakError, ProtocolError, UsageError
-from ravfeat.experiment import FitPlan, Fitted, fit_heads
+from ravfeat.experiment import FitPlan, Fitted, fit_heads, gather, prepare, train
 from ravfeat.protocols import FIXED
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats import metric_records
@@ -392,6 +392,17 @@ def test_a_join_is_a_further_system_that_differs_from_its_parts(select, faces) -
     assert {tuple(one.model.recipe["blocks"]) for one in fitted.models if one.features == "one+two"} == {(4, 2)}
 
 
+def test_systems_that_are_trained_one_by_one_give_what_they_give_together(faces) -> None:
+    prepared = prepare(FitPlan(faces, heads=("logreg", "kernel"), joins=(faces,), select="nested"))
+    whole, parts = train(prepared), [train(part) for part in prepared.by_system()]
+    together = gather(parts)
+    assert [len(part.about["caches"]) for part in parts] == [1, 1, 1]
+    assert together.predictions.table == whole.predictions.table
+    assert together.about == whole.about
+    names = [[(one.features, one.head, one.fold) for one in fitted.models] for fitted in (together, whole)]
+    assert names[0] == names[1]
+
+
 def test_a_join_alone_trains_nothing_else_and_reads_the_layers_that_are_named(takes, tmp_path) -> None:
     paths = (write_cache(tmp_path, takes), write_cache(tmp_path, takes, name="other"))
     for text, width in ((None, 12), ("0-1", 8), ("last", 4)):
@@ -414,6 +425,20 @@ def test_what_tested_clips_of_a_join_hold_changes_no_model(faces, takes, tmp_pat
         for name, values in one.items():
             np.testing.assert_array_equal(values, two[name], err_msg=name)
     assert rows(before, fold=0, split="test") != rows(after, fold=0, split="test")
+
+
+def test_one_recording_of_two_actors_in_a_joined_cache_stops_inner_folds_by_name(takes, faces, tmp_path) -> None:
+    one, other = (next(take for take in takes if take.actor == actor) for actor in sorted(TEST_ACTORS)[:2])
+    other_takes = [replace(take, features=one.features) if take is other else take for take in takes]
+    torn = write_cache(tmp_path, other_takes, name="torn")
+    plan = FitPlan(heads=("logreg",), joins=((faces[0], torn),))
+    prepare(plan)  # both are always on one side of the outer folds
+    with pytest.raises(
+        LeakError,
+        match=rf"inner fold \d of fold \d of 'ravdess6' leaks: recording '[0-9a-f]{{16}}…' is in train"
+        rf" \(clip '({one.clip_id}|{other.clip_id})', .*choose on validation actors: --select val",
+    ):
+        prepare(replace(plan, select="nested"))
 
 
 @pytest.mark.parametrize("head", HEADS)

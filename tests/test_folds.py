@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import LeakError, ProtocolError
-from ravfeat.folds import Fold, check_folds, fold_counts, inner_folds, make_folds
+from ravfeat.folds import Fold, check_folds, check_inner, fold_counts, inner_folds, make_folds
 from ravfeat.grouping import tied_groups
 from ravfeat.protocols import FIXED, get_protocol
 from ravfeat.schema import RAVDESS_LABELS
@@ -384,6 +384,37 @@ def test_inner_folds_of_the_leaky_control_leak_as_it_does() -> None:
     inner = inner_folds(protocol, fold, clips)
     assert sorted(np.concatenate([val for _, val in inner]).tolist()) == sorted([*fold.train, *fold.val])
     assert all(actors(clips, train) & actors(clips, val) for train, val in inner)
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "remedy"),
+    [
+        ("ravdess6", "recording", "choose on validation actors: --select val"),
+        ("loso24", "performance", "use a protocol that has validation actors: --select val"),
+    ],
+)
+def test_inner_folds_that_tear_apart_what_belongs_together_are_refused_by_name(name, what, remedy) -> None:
+    clips, protocol = ravdess(), get_protocol(name)
+    fold = make_folds(protocol, clips)[0]
+    inner = inner_folds(protocol, fold, clips)
+    check_inner(protocol, fold, inner, clips)
+    train, val = (rows[0] for rows in inner[0])
+    field = {"recording": "input_sha256", "performance": "performance_id"}[what]
+    torn = list(clips)
+    torn[val] = replace(clips[val], **{field: getattr(clips[train], field)})
+    with pytest.raises(
+        LeakError,
+        match=rf"inner fold 0 of fold 0 of '{name}' leaks: {what} '.*' is in train"
+        rf" \(clip '{clips[train].clip_id}', .*\)"
+        rf" and in val \(clip '{clips[val].clip_id}', .*\); correct the corpus, or {remedy}",
+    ):
+        check_inner(protocol, fold, inner, torn)
+
+
+def test_inner_folds_of_the_leaky_control_may_leak() -> None:
+    clips, protocol = ravdess(), get_protocol("clip6")
+    fold = make_folds(protocol, clips, allow_leak=True)[0]
+    check_inner(protocol, fold, inner_folds(protocol, fold, clips), clips)
 
 
 def test_few_actors_make_fewer_inner_folds() -> None:

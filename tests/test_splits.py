@@ -1,6 +1,8 @@
 """One head on two splits."""
 
+import gc
 import json
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +76,24 @@ def test_features_are_read_once_for_both_splits_and_the_probe(paths, monkeypatch
     assert read == list(paths)
 
 
+def test_features_of_a_system_are_forgotten_before_those_of_the_next_are_read(paths, monkeypatch) -> None:
+    from ravfeat import splits
+
+    kept, still_there, original = [], [], splits.load_system
+
+    def watch(plan, system, reading):
+        gc.collect()
+        still_there.append([name for name, features in kept if features() is not None])
+        features = original(plan, system, reading)
+        kept.append((system.features, weakref.ref(features)))
+        return features
+
+    monkeypatch.setattr("ravfeat.splits.load_system", watch)
+    compare_splits(FitPlan(paths, heads=("logreg", "attentive"), settings={"epochs": 2, "hidden": 8}))
+    assert [name for name, _ in kept] == ["toy", "toy", "other", "other"]  # pooled and in frames
+    assert still_there == [[], ["toy"], [], ["other"]]
+
+
 def test_other_heads_are_compared_and_probed_too(paths) -> None:
     plan = FitPlan(paths[1:], heads=("attentive",), settings={"epochs": 2, "hidden": 8})
     (row,) = compare_splits(plan).rows
@@ -104,6 +124,11 @@ def test_protocols_that_train_on_other_sizes_are_refused_before_training(protoco
         UsageError, match=rf"'{protocol}' trains on \d+ clips of toy per fold, 'clip6' on 1\d\d: the gap"
     ):
         compare_splits(FitPlan(paths, protocol, ("logreg",)))
+
+
+def test_the_clip_split_chooses_as_a_protocol_that_is_always_nested(paths) -> None:
+    with pytest.raises(UsageError, match=r"'loso24' trains on 184 clips of toy per fold, 'clip6' on 160: the gap"):
+        compare_splits(FitPlan(paths, "loso24", ("logreg",), select="val"))  # 160 of 192: validation clips teach, too
 
 
 def test_other_people_are_sent_to_six_groups_which_work(tmp_path) -> None:

@@ -202,7 +202,7 @@ def _merge(folder: Path, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> 
     path = folder / MANIFEST_FILE
     if path.is_file():
         old = read_planned(path)
-        _check_recordings(folder, manifest)
+        _check_recordings(folder, old.manifest, manifest)
         planned = _grown(folder, old, manifest, n_bytes)
         if planned is old:
             return old
@@ -239,17 +239,18 @@ def _check_same(folder: Path, before: Clip | None, clip: Clip) -> None:
             )
 
 
-def _check_recordings(folder: Path, manifest: Manifest) -> None:
-    # Headers of two formats may round differently; another recording differs by more than that.
-    here = manifest.by_id()
+def _check_recordings(folder: Path, before: Manifest, manifest: Manifest) -> None:
+    # Header against header: what was decoded may last otherwise. Two formats may round differently; another
+    # recording differs by more than that. Where one of the two has no length, nothing can be said.
+    here, planned = manifest.by_id(), before.by_id()
     for path in present_shards(folder).values():
         for stored in read_header(path).clips:
-            clip, stored_s = here.get(stored.clip_id), stored.n_samples / stored.rate_hz
-            if clip is not None and abs(clip.duration_s - stored_s) > _SAME_DURATION_S:
+            clip, old = here.get(stored.clip_id), planned.get(stored.clip_id)
+            if clip is not None and old is not None and abs(clip.duration_s - old.duration_s) > _SAME_DURATION_S:
                 raise CorpusError(
-                    f"clip '{clip.clip_id}' ({clip.path}) lasts {clip.duration_s:.2f} s now, the one in {folder} lasts"
-                    f" {stored_s:.2f} s: another recording, or another corpus of the same name; choose another --out or"
-                    " --name"
+                    f"clip '{clip.clip_id}' ({clip.path}) lasts {clip.duration_s:.2f} s now, the one in {folder} lasted"
+                    f" {old.duration_s:.2f} s: another recording, or another corpus of the same name; choose another"
+                    " --out or --name"
                 )
 
 

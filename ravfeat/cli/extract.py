@@ -12,6 +12,7 @@ from ravfeat.cli.results import show_result
 
 if TYPE_CHECKING:
     from ravfeat.manifest import Manifest
+    from ravfeat.schema import Stream
 
 __all__ = ["command"]
 
@@ -92,7 +93,9 @@ def command(
 
     if store == "pooled" and frame_stride > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")
-    by_stream = {stream: [one for one in encoders if stream_of(one) == stream] for stream in map(stream_of, encoders)}
+    by_stream: dict[Stream, list[str]] = {}
+    for one in encoders:
+        by_stream.setdefault(stream_of(one), []).append(one)
     faces = FaceOptions(fps=fps, models=models, cropped=cropped, margin=crop_margin)
     if "face" not in by_stream and faces != FaceOptions():
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")

@@ -43,14 +43,34 @@ class OpenShard(ABC):
         self._encoder = encoder
         self._recipe = recipe
         self._stores: dict[str, ClipStore] = {}
+        self._to_come = len(builder.clips)
 
-    @abstractmethod
+    @property
+    def complete(self) -> bool:
+        """Whether every clip has come to its end, and was stored or failed.
+
+        A clip may fail before its last piece has come, so its failure is not its end.
+        """
+        return not self._to_come and self.builder.complete
+
     def take(self, clip: Clip, prepared: Prepared) -> None:
-        """Take the next piece of a clip."""
+        """Take the next piece of a clip; of one that has failed nothing more is encoded."""
+        if not self.builder.has_failed(clip):
+            self._take(clip, prepared)
 
-    @abstractmethod
     def end(self, clip: Clip, recording: Recording | None, reason: str) -> None:
         """Take note that a clip has no more pieces, or failed for a reason."""
+        self._to_come -= 1
+        if reason or recording is None:
+            self.builder.fail(clip, "decode", reason or f"{clip.path}: could not be read to its end")
+            self._stores.pop(clip.clip_id, None)
+        self._end(clip, recording)
+
+    @abstractmethod
+    def _take(self, clip: Clip, prepared: Prepared) -> None: ...
+
+    @abstractmethod
+    def _end(self, clip: Clip, recording: Recording | None) -> None: ...
 
     def _encode(self, batch: Sequence[_Waiting]) -> None:
         """Encode pieces together; what is too much together is encoded one by one."""
@@ -84,8 +104,8 @@ class OpenShard(ABC):
             self._stores[clip.clip_id] = ClipStore(self._recipe, self._encoder.spec.stream)
         try:
             self._stores[clip.clip_id].add(prepared, states)
-        except ClipError as error:
-            self.builder.fail(clip, "encode", f"{clip.path}: {error}")
+        except (ClipError, MemoryError) as error:
+            self.builder.fail(clip, "encode", f"{clip.path}: {str(error) or 'does not fit into memory'}")
 
     def _finish(self, clip: Clip, recording: Recording) -> None:
         store = self._stores.pop(clip.clip_id, None)
@@ -93,8 +113,8 @@ class OpenShard(ABC):
             return
         try:
             stored = (store or ClipStore(self._recipe, self._encoder.spec.stream)).finish()
-        except ClipError as error:
-            self.builder.fail(clip, "encode", f"{clip.path}: {error}")
+        except (ClipError, MemoryError) as error:
+            self.builder.fail(clip, "encode", f"{clip.path}: {str(error) or 'does not fit into memory'}")
         else:
             self.builder.add(clip, recording, stored)
 
@@ -118,14 +138,12 @@ class PlannedBatches(OpenShard):
         self._waiting: dict[str, list[_Waiting]] = {}
         self._ended: dict[str, tuple[Clip, Recording | None]] = {}
 
-    def take(self, clip: Clip, prepared: Prepared) -> None:
-        """Take the next piece of a clip."""
+    def _take(self, clip: Clip, prepared: Prepared) -> None:
         self._waiting.setdefault(clip.clip_id, []).append((clip, prepared))
 
-    def end(self, clip: Clip, recording: Recording | None, reason: str) -> None:
-        """Encode the clip's batch where this was its last clip."""
-        if reason:
-            self.builder.fail(clip, "decode", reason)
+    def _end(self, clip: Clip, recording: Recording | None) -> None:
+        # The batch is encoded where this was the last clip it waited for.
+        if self.builder.has_failed(clip):
             self._waiting.pop(clip.clip_id, None)
         self._ended[clip.clip_id] = clip, recording
         batch = self._batch_of[clip.clip_id]
@@ -154,21 +172,16 @@ class PieceBatches(OpenShard):
         self._batch_frames = batch_frames
         self._waiting: list[_Waiting] = []
         self._ended: dict[str, tuple[Clip, Recording]] = {}
-        self._to_come = len(builder.clips)
 
-    def take(self, clip: Clip, prepared: Prepared) -> None:
-        """Take the next piece of a clip, and encode where this fills the batch."""
+    def _take(self, clip: Clip, prepared: Prepared) -> None:
         self._waiting.append((clip, prepared))
         if sum(piece.n_frames for _, piece in self._waiting) >= self._batch_frames:
             self._flush()
 
-    def end(self, clip: Clip, recording: Recording | None, reason: str) -> None:
-        """Finish the clip where none of its pieces waits; encode the rest after the shard's last clip."""
-        self._to_come -= 1
-        if reason or recording is None:
-            self.builder.fail(clip, "decode", reason)
+    def _end(self, clip: Clip, recording: Recording | None) -> None:
+        # A clip is finished where none of its pieces waits; what is left is encoded after the shard's last clip.
+        if recording is None or self.builder.has_failed(clip):
             self._waiting = [waiting for waiting in self._waiting if waiting[0].clip_id != clip.clip_id]
-            self._stores.pop(clip.clip_id, None)
         else:
             self._ended[clip.clip_id] = clip, recording
         if not self._to_come:

@@ -104,7 +104,7 @@ class Lane:
             shard.end(event.clip, event.recording, event.reasons.get(self.taker, ""))
         elif self.taker in event.prepared:
             shard.take(event.clip, event.prepared[self.taker])
-        if not shard.builder.complete:
+        if not shard.complete:
             return None
         return self._open.pop(number).builder
 
@@ -129,7 +129,9 @@ class Lane:
 def common_order(lanes: Sequence[Lane]) -> list[Clip]:
     """Give every clip that a lane wants, once, in an order that keeps few shards open.
 
-    The first lane's clips come in the order of its batches; others where their ids put them.
+    Where pieces share batches, clips come in the order of their ids, so that what shares a batch does not
+    depend on the other lanes. Planned batches do not depend on the order: the first lane's clips come as its
+    batches want them, others where their ids put them.
     """
     place: dict[str, tuple[str, int]] = {}
     known: dict[str, Clip] = {}
@@ -139,5 +141,8 @@ def common_order(lanes: Sequence[Lane]) -> list[Clip]:
             for position, clip in enumerate(clips):
                 known.setdefault(clip.clip_id, clip)
                 place.setdefault(clip.clip_id, (first, position) if number == 0 else (clip.clip_id, -1))
-    ordered = known if len(lanes) == 1 else sorted(known, key=lambda clip_id: place[clip_id])
+    if len(lanes) == 1:
+        return list(known.values())
+    by_id = any(lane.encoder.batching == "pieces" for lane in lanes)
+    ordered = sorted(known) if by_id else sorted(known, key=lambda clip_id: place[clip_id])
     return [known[clip_id] for clip_id in ordered]

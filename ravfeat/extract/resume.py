@@ -6,7 +6,7 @@ Worklist, find_work, check_same_features, lost_clips, EncodeOne, MAX_DIFFERENCE.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.cache.format import ClipRecord, FailedClip, ShardContent, StoreRecipe, fingerprint, shard_file
+from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, fingerprint, shard_file
 from ravfeat.cache.index import present_shards
 from ravfeat.cache.shard import ShardHeader, foreign, open_shard, read_header
 from ravfeat.cache.writer import CacheFolder
@@ -78,27 +78,36 @@ class EncodeOne:
 
 @dataclass(frozen=True)
 class Worklist:
-    """What one process has to do.
+    """What is there of one cache, and what one process has to do.
 
     Attributes
     ----------
-    pending : tuple of int
-        Shards to write.
-    kept : tuple of int
-        Shards of this process that are there and stay as they are.
-    others : tuple of ShardHeader
-        Every shard that is there and not pending, whoever is responsible for it.
+    mine : tuple of int
+        Shards this process is responsible for.
+    absent : tuple of int
+        Those of them that are not there.
+    headers : dict of int to ShardHeader
+        Every shard that is there, whoever is responsible for it.
     """
 
-    pending: tuple[int, ...]
-    kept: tuple[int, ...]
-    others: tuple[ShardHeader, ...]
+    mine: tuple[int, ...]
+    absent: tuple[int, ...]
+    headers: Mapping[int, ShardHeader]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Shards of this process's failed clips, by ``clip_id``."""
+        present = (number for number in self.mine if number in self.headers)
+        return {clip.clip_id: number for number in present for clip in self.headers[number].failed}
+
+    def pending(self, mended: Collection[str]) -> tuple[int, ...]:
+        """Give the shards to write: those that are not there, and those of failed clips that can be stored now."""
+        again = {number for clip_id, number in self.failed.items() if clip_id in mended}
+        return tuple(number for number in self.mine if number in self.absent or number in again)
 
 
-def find_work(folder: CacheFolder, mine: Sequence[int], encode_one: EncodeOne) -> Worklist:
-    """Find the shards that this process has to write.
-
-    A shard that is there is done, unless it has failed clips of which one can be stored now.
+def find_work(folder: CacheFolder, mine: Sequence[int]) -> Worklist:
+    """Look at every shard that is there.
 
     Raises
     ------
@@ -108,17 +117,7 @@ def find_work(folder: CacheFolder, mine: Sequence[int], encode_one: EncodeOne) -
     headers = {number: read_header(path) for number, path in present_shards(folder.path).items()}
     for number, header in headers.items():
         _check_plan(folder, number, header)
-    clips = folder.planned.manifest.by_id()
-    pending = tuple(
-        number
-        for number in mine
-        if number not in headers or any(_can_be_stored(encode_one, clips, failed) for failed in headers[number].failed)
-    )
-    return Worklist(
-        pending=pending,
-        kept=tuple(number for number in mine if number not in pending),
-        others=tuple(header for number, header in headers.items() if number not in pending),
-    )
+    return Worklist(tuple(mine), tuple(number for number in mine if number not in headers), headers)
 
 
 def _check_plan(folder: CacheFolder, number: int, header: ShardHeader) -> None:
@@ -132,14 +131,6 @@ def _check_plan(folder: CacheFolder, number: int, header: ShardHeader) -> None:
             f"{path} holds {len(stored)} clips, the manifest plans {len(planned)} there,"
             f" {len(planned ^ stored)} differ; 'ravfeat cache verify {folder.path}' names them"
         )
-
-
-def _can_be_stored(encode_one: EncodeOne, clips: Mapping[str, Clip], failed: FailedClip) -> bool:
-    try:
-        encode_one(clips[failed.clip_id])
-    except ClipError:
-        return False
-    return True
 
 
 def lost_clips(folder: CacheFolder, content: ShardContent) -> list[str]:

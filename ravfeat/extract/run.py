@@ -31,7 +31,8 @@ from ravfeat.encoders.base import Encoder
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, Taker, read_ahead, read_clip
 from ravfeat.extract.lane import BatchLimits, Lane, common_order
-from ravfeat.extract.resume import EncodeOne, check_same_features, find_work
+from ravfeat.extract.resume import EncodeOne, Worklist, check_same_features, find_work
+from ravfeat.extract.retry import Trial, try_again
 from ravfeat.extract.sound import WaveformSource
 from ravfeat.extract.writing import ShardWriter
 from ravfeat.manifest import Clip, Manifest
@@ -156,18 +157,18 @@ def extract_together(work: Sequence[Extraction], out: Path) -> list[ExtractResul
     first = work[0]
     here = {clip.clip_id: clip for clip in first.manifest}
     with ExitStack() as locks:
-        lanes = [
-            _open_lane(taker, what, folder, locks.enter_context(WorkLock(folder.path)), here)
-            for taker, (what, folder) in enumerate(zip(work, folders, strict=True))
+        opened = [
+            _open(what, folder, locks.enter_context(WorkLock(folder.path)))
+            for what, folder in zip(work, folders, strict=True)
         ]
+        lanes = [_lane(taker, one, here, mended) for taker, (one, mended) in enumerate(_retried(opened, here))]
         try:
             _write_shards(lanes, first, here)
         except BaseException:
             for lane in lanes:
                 _keep_finished(lane)
             raise
-        for lane in lanes:
-            lane.folder.update_index(lane.lock, lane.written)
+        _update_all(lanes)
         return [_result(lane, here) for lane in lanes]
 
 
@@ -179,17 +180,59 @@ def _check_distinct(work: Sequence[Extraction], folders: Sequence[CacheFolder]) 
                 raise UsageError(f"the encoders {names} are the same; name every --encoder once")
 
 
-def _open_lane(taker: Taker, what: Extraction, folder: CacheFolder, lock: WorkLock, here: Mapping[str, Clip]) -> Lane:
+@dataclass(frozen=True)
+class _Opened:
+    """A cache that this run may write, and what is there of it."""
+
+    what: Extraction
+    folder: CacheFolder
+    lock: WorkLock
+    work: Worklist
+
+
+def _open(what: Extraction, folder: CacheFolder, lock: WorkLock) -> _Opened:
     mine = [n for n in folder.planned.numbers if n % what.num_shards == what.shard_index]
-    provenance = _provenance(what)
-    encode_one = EncodeOne(partial(_read, what, here, {taker: what.encoder}), what.encoder, what.recipe)
     lock.claim(mine)
     folder.remove_leftovers(mine)
-    work = find_work(folder, mine, encode_one)
-    if work.pending:
-        check_same_features(folder, work.others, provenance, encode_one)
+    return _Opened(what, folder, lock, find_work(folder, mine))
+
+
+def _retried(opened: Sequence[_Opened], here: Mapping[str, Clip]) -> list[tuple[_Opened, set[str]]]:
+    """Give with every cache its failed clips that can be stored now."""
+    failed = {taker: list(one.work.failed) for taker, one in enumerate(opened)}
+    clips = {clip.clip_id: clip for one in opened for clip in one.folder.planned.manifest}
+    mended = try_again(
+        failed,
+        lambda taker: Trial(opened[taker].what.encoder, opened[taker].what.recipe),
+        clips,
+        partial(_read, opened[0].what, here),
+    )
+    return [(one, mended[taker]) for taker, one in enumerate(opened)]
+
+
+def _lane(taker: Taker, opened: _Opened, here: Mapping[str, Clip], mended: set[str]) -> Lane:
+    what, work = opened.what, opened.work
+    pending, provenance = work.pending(mended), _provenance(what)
+    if pending:
+        others = [header for number, header in work.headers.items() if number not in pending]
+        encode_one = EncodeOne(partial(_read, what, here, {taker: what.encoder}), what.encoder, what.recipe)
+        check_same_features(opened.folder, others, provenance, encode_one)
     limits = BatchLimits(what.batch_clips, what.batch_s, what.batch_frames)
-    return Lane(taker, what.encoder, what.recipe, folder, lock, provenance, mine, work.pending, limits)
+    return Lane(
+        taker, what.encoder, what.recipe, opened.folder, opened.lock, provenance, work.mine, pending, limits
+    )  # fmt: skip
+
+
+def _update_all(lanes: Sequence[Lane]) -> None:
+    """Bring every cache's index up to date; one that cannot be written does not cost the others theirs."""
+    errors = []
+    for lane in lanes:
+        try:
+            lane.folder.update_index(lane.lock, lane.written)
+        except CacheError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _keep_finished(lane: Lane) -> None:

@@ -19,6 +19,7 @@ from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Prepared
 from ravfeat.errors import ClipError
 from ravfeat.pooling import average_frames, pool_frames
+from ravfeat.running import RunningStatistics
 from ravfeat.schema import Stream
 
 __all__ = ["ClipStore", "StoredClip"]
@@ -62,6 +63,7 @@ class ClipStore:
         self._stream: Stream = stream
         self._blocks: list[NDArray[Any]] = []
         self._left: list[NDArray[np.float32]] = []  # states that wait for more of their kind
+        self._running = RunningStatistics()  # of faces; a voice is one piece
         self._times: list[NDArray[np.float64]] = []
         self._columns: dict[str, list[NDArray[np.float32]]] = {}
 
@@ -87,7 +89,9 @@ class ClipStore:
         layers = self._recipe.resolve_layers(states.shape[1])
         if len(layers) < states.shape[1]:
             states = states[:, list(layers)]
-        if self._recipe.store == "pooled":
+        if self._recipe.store == "pooled" and self._stream == "face":
+            self._running.add(states)
+        elif self._recipe.store == "pooled":
             self._left.append(states)
         elif self._recipe.frame_stride == 1:
             self._keep(states)
@@ -128,9 +132,12 @@ class ClipStore:
     def _pooled(
         self, times_s: NDArray[np.float64], columns: Mapping[str, NDArray[np.float32]], seen: tuple[int, int]
     ) -> StoredClip:
-        states = self._left[0] if len(self._left) == 1 else np.concatenate(self._left)
         names = self._recipe.statistics(self._stream)
-        pooled = pool_frames(states, np.array([0, len(states)]), names)[0]  # (L, S, D)
+        if self._stream == "face":
+            pooled = self._running.give(names).transpose(1, 0, 2)  # (S, L, D) -> (L, S, D)
+        else:
+            states = self._left[0] if len(self._left) == 1 else np.concatenate(self._left)
+            pooled = pool_frames(states, np.array([0, len(states)]), names)[0]  # (L, S, D)
         self._keep(pooled.reshape(1, len(pooled), -1))
         means = {name: values.mean(axis=0, keepdims=True, dtype=np.float32) for name, values in columns.items()}
         return StoredClip(self._blocks[0], times_s.mean(keepdims=True), means, *seen)

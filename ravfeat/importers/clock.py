@@ -40,8 +40,8 @@ class Clock:
         """Name and version of the rule; part of the identity."""
         return {
             "times": "times as in the file/1",
-            "frames": f"times: frame number / {self.fps:g} Hz/1",
-            "rows": f"times: row number / {self.fps:g} Hz/1",
+            "frames": f"times: frame number / {self.fps:.9g} Hz/1",
+            "rows": f"times: row number / {self.fps:.9g} Hz/1",
             "clip": "times: one row per clip at 0 s/1",
         }[self.timed]
 

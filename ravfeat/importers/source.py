@@ -55,6 +55,10 @@ class ImportSource:
     def read(self, clip: Clip, root: Path) -> Generator[Brought, None, Recording]:
         """Read one clip's rows.
 
+        The recording's ``input_sha256`` is that of its rows; where clips are one row each, that of the
+        performance's name and the row, so that equal rows of two performances do not make them one
+        recording. See `rows_sha256`.
+
         Raises
         ------
         ClipError
@@ -72,7 +76,9 @@ class ImportSource:
         for start in range(0, len(values), _PIECE):
             own = slice(start, start + _PIECE)
             yield Brought(values[own], times_s[own], {name: column[own] for name, column in columns.items()})
-        return Recording(len(values), self._clock.rate_hz(brought), rows_sha256(rows))
+        # One row has few values, and others may well have the same: two clips are not one recording for that.
+        alone = clip.performance_id if self._clock.timed == "clip" else None
+        return Recording(len(values), self._clock.rate_hz(brought), rows_sha256(rows, alone))
 
     def provenance(self) -> dict[str, Any]:
         """Nothing but numpy takes part."""
@@ -116,7 +122,21 @@ def _check_times(brought: BroughtClip, times_s: NDArray[np.float64]) -> None:
         )
 
 
-def rows_sha256(rows: Rows) -> str:
-    """Digest of the rows as they were brought: their little-endian bytes in C order."""
+def rows_sha256(rows: Rows, performance_id: str | None = None) -> str:
+    """Digest of the rows as they were brought.
+
+    Parameters
+    ----------
+    rows : Rows
+    performance_id : str, optional
+        Where equal rows of two performances are to have two digests.
+
+    Returns
+    -------
+    str
+        SHA-256 of the rows' little-endian bytes in C order, after ``performance_id`` in UTF-8 and a zero
+        byte where it is given.
+    """
     little = np.ascontiguousarray(rows.values, dtype=rows.values.dtype.newbyteorder("<"))
-    return hashlib.sha256(little.tobytes()).hexdigest()
+    name = b"" if performance_id is None else performance_id.encode() + b"\0"
+    return hashlib.sha256(name + little.tobytes()).hexdigest()

@@ -171,3 +171,16 @@ def test_faces_are_found_counted_and_never_made_up(here, shared, tmp_path) -> No
     assert points["02-01-02-01-01-01-01"].shape[0] == 12
     assert points.times("02-01-02-01-01-01-01")[0] == pytest.approx(6 / 25, abs=1e-3)
     assert points["02-01-02-01-01-01-02"].shape[0] == 18
+
+
+def test_videos_whose_header_and_pictures_disagree_can_be_gone_on_with(here, net, tmp_path) -> None:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    write_video(folder / "02-01-01-01-01-01-01.mkv", [quarters()] * 20, sound_s=1.6)  # the sound is longer
+    write_video(folder / "02-01-01-01-01-01-02.mp4", [quarters()] * 3, stamps_ms=[0, 40, 2000])
+    write_video(folder / "02-01-02-01-01-01-02.mkv", [quarters()] * 20, stamps_ms=range(500, 1300, 40))
+    options = ["extract", "--data", folder, "--encoder", net, "--cropped"]
+    assert here(*options, cwd=tmp_path).returncode == 0
+    again = here(*options, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert ": 0 shards written (0 clips), 1 were there" in again.stdout

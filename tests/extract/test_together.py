@@ -210,3 +210,73 @@ def test_the_same_encoder_twice_is_a_mistake(corpus: Any, tmp_path: Path) -> Non
 def test_results_come_in_the_order_of_the_encoders(corpus: Any, tmp_path: Path) -> None:
     results: list[ExtractResult] = faces(corpus, tmp_path, Loudness("b"), Loudness("a", floor=0.01))
     assert [result.path.name.split("-")[1] for result in results] == ["b", "a"]
+
+
+class Overflowing(Loudness):
+    """Gives more than float16 holds in the first piece of a clip."""
+
+    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        states = super().encode(batch)
+        return [one + 1e6 * (piece.times_s[0] == 0) for one, piece in zip(states, batch, strict=True)]
+
+
+@pytest.mark.parametrize("n_clips", [1, 4, 5])
+def test_a_clip_that_fails_early_is_not_stored_from_there_on(corpus: Any, tmp_path: Path, n_clips: int) -> None:
+    few = corpus.manifest.with_clips(corpus.manifest.clips[:n_clips])
+    work = Extraction(few, corpus.root, Overflowing(), source=Chunks(steps=1), batch_frames=1)
+    (result,) = extract_together([work], tmp_path)
+    assert set(result.failed) == {clip.clip_id for clip in few}
+    assert all("do not fit into float16" in reason for reason in result.failed.values())
+    assert result.encoded == 0
+    assert len(open_cache(result.path)) == 0
+
+
+def test_nothing_more_of_a_failed_clip_is_encoded(corpus: Any, tmp_path: Path) -> None:
+    encoder = Overflowing()
+    few = corpus.manifest.with_clips(corpus.manifest.clips[:1])
+    extract_together([Extraction(few, corpus.root, encoder, source=Chunks(steps=1), batch_frames=1)], tmp_path)
+    assert encoder.batches == [1]
+
+
+def test_failed_clips_are_read_once_for_all_and_faceless_ones_not_encoded(corpus: Any, tmp_path: Path) -> None:
+    reads: Counter[str] = Counter()
+
+    @dataclass(frozen=True)
+    class Noted(Chunks):
+        def read(self, clip: Clip, root: Path) -> Generator[Chunk, None, Recording]:
+            reads[clip.clip_id] += 1
+            return (yield from super().read(clip, root))
+
+    deaf = [Loudness("one", floor=2.0), Loudness("two", floor=3.0)]
+    first = faces(corpus, tmp_path, *deaf, source=Noted())
+    assert [len(result.failed) for result in first] == [len(corpus.manifest)] * 2
+    reads.clear()
+    for encoder in deaf:
+        encoder.batches.clear()
+    again = faces(corpus, tmp_path, *deaf, source=Noted())
+    assert [result.failed for result in again] == [result.failed for result in first]
+    assert [result.written for result in again] == [0, 0]
+    assert set(reads.values()) == {1}
+    assert [encoder.batches for encoder in deaf] == [[], []]
+
+
+def test_what_shares_a_batch_does_not_depend_on_the_other_encoders(corpus: Any, tmp_path: Path, contents: Any) -> None:
+    class Social(Loudness):
+        """Says with every frame how large its batch was."""
+
+        def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+            n = sum(piece.n_frames for piece in batch)
+            return [one + n for one in super().encode(batch)]
+
+    few = corpus.manifest.with_clips(corpus.manifest.clips[1::2])
+    old, new = Loudness("old"), Social("new", floor=-1.0)
+    (grown,) = extract_together([Extraction(few, corpus.root, old, source=Chunks(), batch_frames=9)], tmp_path / "a")
+    (alone,) = faces(corpus, tmp_path / "alone", new, batch_frames=9)
+    assert grown.written
+    _, together = faces(corpus, tmp_path / "a", old, new, batch_frames=9)
+    assert contents(together.path) == contents(alone.path)
+    (tmp_path / "b").mkdir()
+    extract_together([Extraction(few, corpus.root, old, source=Chunks(), batch_frames=9)], tmp_path / "b")
+    next((tmp_path / "b").rglob("shard-00000.h5")).unlink()
+    _, together = faces(corpus, tmp_path / "b", old, new, batch_frames=9)
+    assert contents(together.path) == contents(alone.path)

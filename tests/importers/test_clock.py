@@ -28,6 +28,13 @@ def test_each_rule_has_its_times_and_its_name(timed, fps, default, frames, times
     assert clock.step == step
 
 
+@pytest.mark.parametrize("frames", [True, False])
+def test_rates_that_give_other_times_have_other_names(frames) -> None:
+    rates_hz = (29.97, 30000 / 1001, 29.970001, 30.0)
+    steps = [set_clock("rows", fps, None, frames=frames).step for fps in rates_hz]
+    assert [step.split("/")[1] for step in steps] == [" 29.97 Hz", " 29.97003 Hz", " 29.970001 Hz", " 30 Hz"]
+
+
 def test_rows_are_put_in_the_order_of_frames_then_of_times() -> None:
     clock = set_clock("frames", 10, None, frames=True)
     assert clock.order(ROWS).tolist() == [0, 2, 1]

@@ -1,6 +1,7 @@
 """Brought rows as a source."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +30,13 @@ class InMemory:
         return self.rows
 
 
-def read(values, *, transform="none", **facts):
+def read(values, *, transform="none", timed=None, clip=CLIP, **facts):
     values = np.asarray(values)
     rows = Rows(values, {name: np.asarray(fact, np.float64) for name, fact in facts.items()})
-    timed = "frames" if "frame" in facts else "rows"
+    timed = timed or ("frames" if "frame" in facts else "rows")
     clock = set_clock(timed, 10.0, None, frames="frame" in facts)
-    source = ImportSource(InMemory(rows), {"id": BROUGHT}, clock, get_transform(transform, values.shape[1:]))
-    pieces, reading = [], source.read(CLIP, Path())
+    source = ImportSource(InMemory(rows), {clip.clip_id: BROUGHT}, clock, get_transform(transform, values.shape[1:]))
+    pieces, reading = [], source.read(clip, Path())
     while True:
         try:
             pieces.append(next(reading))
@@ -67,6 +68,16 @@ def test_the_digest_is_of_the_rows_as_they_were_brought() -> None:
     assert recording.input_sha256 == hashlib.sha256(values.astype("<f4").tobytes()).hexdigest()
     assert read(values)[1].input_sha256 == recording.input_sha256
     assert read(values[::-1])[1].input_sha256 != recording.input_sha256
+
+
+def test_one_row_clips_with_equal_values_are_one_recording_only_where_they_are_one_performance() -> None:
+    row = np.array([[0, 1, 0]], np.int16)
+    copy, other = replace(CLIP, clip_id="copy"), replace(CLIP, performance_id="q")
+    digests = [read(row, timed="clip", clip=clip)[1].input_sha256 for clip in (CLIP, copy, other)]
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0] == hashlib.sha256(b"p\0" + row.astype("<i2").tobytes()).hexdigest()
+    assert read(row + 1, timed="clip")[1].input_sha256 != digests[0]
+    assert read(row, clip=CLIP)[1].input_sha256 == read(row, clip=other)[1].input_sha256  # frames, of which one came
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
