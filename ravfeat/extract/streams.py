@@ -12,8 +12,9 @@ from typing import Any
 
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
-from ravfeat.extract.run import Extraction, ExtractResult, extract_together
+from ravfeat.extract.run import extract_together
 from ravfeat.extract.sound import WaveformSource
+from ravfeat.extract.work import Extraction, ExtractResult
 from ravfeat.faces.source import FaceOptions
 from ravfeat.layers import parse_layers
 from ravfeat.manifest import Manifest
