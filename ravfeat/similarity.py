@@ -9,7 +9,7 @@ two corners in MediaPipe's mesh of 478, whose lids and irises move with the gaze
 
 Offers
 ------
-EYES, similarity_normalise.
+EYES, SIMILARITY, eyes_apart, similarity_normalise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EYES", "similarity_normalise"]
+__all__ = ["EYES", "SIMILARITY", "eyes_apart", "similarity_normalise"]
+
+SIMILARITY = "similarity: eye centre to 0, eyes 1 apart, no roll, per frame/1"
+"""What `similarity_normalise` does, named and versioned: part of the identity of what is made with it."""
 
 EYES: Mapping[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     68: (tuple(range(42, 48)), tuple(range(36, 42))),
     478: ((362, 263), (33, 133)),
 }
 """By number of points: those of the left eye, those of the right eye."""
+
+
+def eyes_apart(points: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which frames can be normalised: both eyes are finite, and apart in the plane of the picture.
+
+    Parameters
+    ----------
+    points : ndarray of shape (T, 68 or 478, 2 or 3)
+
+    Returns
+    -------
+    ndarray of shape (T,), bool
+    """
+    left, right = map(list, EYES[points.shape[1]])
+    flat: NDArray[np.float64] = points[..., :2].astype(np.float64)  # roll is an angle in the picture
+    across, down = (flat[:, left].mean(axis=1) - flat[:, right].mean(axis=1)).T
+    distance = np.hypot(across, down)
+    return np.asarray((distance > 0) & np.isfinite(distance))
 
 
 def similarity_normalise(

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from ravfeat.similarity import EYES, similarity_normalise
+from ravfeat.encoders.landmarks import LandmarkEncoder
+from ravfeat.importers.transforms import TRANSFORMS
+from ravfeat.similarity import EYES, SIMILARITY, eyes_apart, similarity_normalise
 
 
 def cloud(n_points: int, axes: int = 2, frames: int = 3) -> np.ndarray:
@@ -81,3 +83,14 @@ def test_no_frames_give_no_frames() -> None:
 def test_points_without_eyes_are_refused(points, match) -> None:
     with pytest.raises(ValueError, match=match):
         similarity_normalise(points)
+
+
+def test_eyes_are_apart_where_they_are_finite_and_differ_in_the_picture() -> None:
+    points = np.concatenate([cloud(68), np.zeros((1, 68, 2)), np.full((1, 68, 2), np.nan)])
+    assert eyes_apart(points).tolist() == [True] * 3 + [False, False]
+
+
+def test_the_step_of_every_similarity_is_one_text() -> None:
+    encoder = LandmarkEncoder(weights="5" * 64, steps=(), frame_rate_hz=25.0)
+    assert encoder.spec.preprocessing == (SIMILARITY,) == (TRANSFORMS["similarity"].step,)
+    assert SIMILARITY == "similarity: eye centre to 0, eyes 1 apart, no roll, per frame/1"

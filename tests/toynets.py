@@ -19,7 +19,7 @@ DIM, CLASSES = 5, 3
 WEIGHTS = np.random.default_rng(1).normal(size=(3, DIM)).astype(np.float32)
 HEAD = np.random.default_rng(2).normal(size=(DIM, CLASSES)).astype(np.float32)
 
-Trick = Literal["", "one inside", "mixes", "cube", "two inputs", "bytes"]
+Trick = Literal["", "one inside", "mixes", "cube", "two inputs", "bytes", "elsewhere", "huge", "number"]
 
 
 def write_net(
@@ -41,10 +41,12 @@ def write_net(
         As the input declares them; a text is a free axis.
     layout : {"nchw", "nhwc"}
     outputs : sequence of str
-        Of ``features``, ``scores``, ``means``, ``map`` and, with the trick, ``cube``.
+        Of ``features``, ``scores``, ``means``, ``map`` and, with the trick of that name, ``cube``,
+        ``number`` or ``huge``.
     trick : str
         What is wrong with it: a batch of one is written into it, pictures depend on each other, an output of
-        three long axes, a second input, an input of bytes.
+        three long axes, a second input, an input of bytes, weights in a file beside it, an output that no memory
+        holds.
     """
     wide = channels if isinstance(channels, int) else 3
     shape = [batch, channels, size, size] if layout == "nchw" else [batch, size, size, channels]
@@ -63,13 +65,22 @@ def write_net(
         ]
     if trick == "cube":
         nodes.append(_node("Reshape", ["map", "cubic"], ["cube"]))
+    if trick == "number":
+        nodes.append(_node("ReduceMean", ["features"], ["number"], axes=(0, 1), keepdims=0))
+    if trick == "huge":
+        nodes.append(_node("Expand", ["means", "times"], ["huge"]))
+    weights = _tensor("weights", WEIGHTS[:wide])
+    if trick == "elsewhere":
+        (path.parent / "weights.bin").write_bytes(WEIGHTS[:wide].tobytes())
+        weights = _tensor_elsewhere("weights", WEIGHTS[:wide], "weights.bin")
     graph = [
         *(_field(1, node) for node in nodes),
         _field(2, b"toy"),
-        _field(5, _tensor("weights", WEIGHTS[:wide])),
+        _field(5, weights),
         _field(5, _tensor("head", HEAD)),
         _field(5, _tensor("shape", np.array([1 if trick == "one inside" else -1, wide], np.int64))),
         _field(5, _tensor("cubic", np.array([-1, 4, wide * 64], np.int64))),
+        _field(5, _tensor("times", np.array([1 << 24, 1 << 24, 1, 1], np.int64))),
         _field(11, _value("x", shape, 2 if trick == "bytes" else 1)),
         *([_field(11, _value("y", shape, 1))] if trick == "two inputs" else []),
         *(_field(12, _value(name, None, 1)) for name in outputs),
@@ -117,6 +128,12 @@ def _tensor(name: str, values: NDArray[np.generic]) -> bytes:
     kind = 1 if values.dtype == np.float32 else 7
     dims = b"".join(_number(1, length) for length in values.shape)
     return dims + _number(2, kind) + _field(8, name.encode()) + _field(9, values.tobytes())
+
+
+def _tensor_elsewhere(name: str, values: NDArray[np.generic], file: str) -> bytes:
+    dims = b"".join(_number(1, length) for length in values.shape)
+    entry = _field(1, b"location") + _field(2, file.encode())
+    return dims + _number(2, 1) + _field(8, name.encode()) + _field(13, entry) + _number(14, 1)
 
 
 def _value(name: str, shape: Sequence[int | str] | None, kind: int) -> bytes:

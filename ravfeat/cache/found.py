@@ -23,11 +23,14 @@ class Found:
         1 where it was found in every picture.
     n_frames : int
         Stored frames.
+    several : int
+        Frames with several faces, of which one was followed; with a stride, frames that hold such a picture.
     """
 
     clip_id: str
     share: float
     n_frames: int
+    several: int = 0
 
 
 def faces_found(cache: Cache) -> list[Found]:
@@ -37,5 +40,6 @@ def faces_found(cache: Cache) -> list[Found]:
         columns = cache.columns(clip_id)
         if "found" in columns:
             own = columns["found"]
-            found.append(Found(clip_id, float(own.mean()), len(own)))
+            several = int((columns["faces"] > 1).sum()) if "faces" in columns else 0
+            found.append(Found(clip_id, float(own.mean()), len(own), several))
     return sorted(found, key=lambda one: (one.share, one.clip_id))

@@ -89,7 +89,9 @@ def _faces(cache: "Cache") -> str:
     share = sum(one.share * one.n_frames for one in found) / frames
     gaps = [one for one in found if one.share < 1]
     worst = f"; {len(gaps)} clips with gaps, {gaps[0].clip_id} the most ({gaps[0].share:.1%} found)" if gaps else ""
-    return f"found in {share:.2%} of {frames} frames{worst}"
+    several = sum(one.several for one in found)
+    more = f"; several faces in {several} frames" if several else ""
+    return f"found in {share:.2%} of {frames} frames{worst}{more}"
 
 
 @command.command("ls")

@@ -1,6 +1,7 @@
 """``ravfeat cache import``."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -83,7 +84,9 @@ def command(
     work = Extraction(plan.manifest, plan.root, plan.encoder, recipe, plan.source)
     started = perf_counter()
     result = run_extraction(work, out)
-    if show_result(result, perf_counter() - started):
+    # Those without features have been said, and were allowed; the cache remembers them as failed.
+    failed = {clip_id: reason for clip_id, reason in result.failed.items() if clip_id not in plan.absent}
+    if show_result(replace(result, failed=failed), perf_counter() - started, name=name, brought=True):
         click.echo("features that were mended are other features: importing them makes a cache of its own", err=True)
         sys.exit(NOT_WHOLE)
 
@@ -103,8 +106,11 @@ def _say(plan: "ImportPlan") -> None:
         "performances without features": len(joined.missing),
     }
     said = ", ".join(f"{count} {what}" for what, count in left.items() if count)
-    click.echo(f"matched: {len(plan.manifest)} clips{f'; {said}' if said else ''}")
+    click.echo(f"matched: {len(joined.clips)} clips{f'; {said}' if said else ''}")
     if joined.unmatched:
         more = " …" if len(joined.unmatched) > 10 else ""
         click.echo(f"left out: {', '.join(joined.unmatched[:10])}{more}", err=True)
+    if joined.missing:
+        more = " …" if len(joined.missing) > 10 else ""
+        click.echo(f"without features, in the cache as failed: {', '.join(joined.missing[:10])}{more}", err=True)
     click.echo(f"transform: {plan.transform.name} ({plan.why}); {plan.clock.step.rpartition('/')[0]}")

@@ -87,6 +87,8 @@ def command(
     click.echo(summary(comparison.rows, comparison.about))
     _show([HEADINGS, *map(cells, comparison.rows)])
     click.echo(MEANING)
+    if len({row.gap.n for row in comparison.rows}) > 1:
+        click.echo("the rows rest on different clips: their differences are not those of the systems alone")
     for row in comparison.rows:
         if row.no_probe:
             click.echo(f"no identity probe of {row.system}: {row.no_probe}")

@@ -34,7 +34,7 @@ __all__ = ["command"]
 )
 @click.option("--layers", help="Layers to store, such as 6-12 or 0,9,24. [default: all]")
 @click.option("--store", type=click.Choice(["frames", "pooled"]), default="frames", show_default=True,
-              help="Every frame, or mean and standard deviation per clip.")  # fmt: skip
+              help="Every frame, or mean and standard deviation per clip (and mean step, of faces).")  # fmt: skip
 @click.option("--frame-stride", type=click.IntRange(1), default=1, show_default=True, help="Average this many frames.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True,
               help="How features are stored; they are always computed in float32.")  # fmt: skip
@@ -111,8 +111,9 @@ def command(
             manifest, data_root(corpus, data), loaded, out, faces=faces, recipe=recipe, layers=layers,
             shard_index=shard_index, num_shards=num_shards, batch_clips=batch_clips, batch_frames=batch_pictures,
         )  # fmt: skip
-        for result in results:
-            failed |= show_result(result, perf_counter() - started)
+        seconds = perf_counter() - started
+        for result, encoder in zip(results, loaded, strict=True):
+            failed |= show_result(result, seconds, name=encoder.spec.name)
     if failed:
         click.echo("mend what the reasons name and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)

@@ -146,13 +146,21 @@ def _show(records: list[dict[str, Any]], *, synthetic: bool) -> None:
     first = records[0]
     leaky = " LEAKY (tested on actors it was trained on)" if first["leaky"] else ""
     about = " on a synthetic corpus (says nothing about people)" if synthetic else ""
-    click.echo(f"{first['protocol']}{leaky}, select {first['select']}, n={first['n']}{about}")
+    counts = {system: scores["uar", "pooled"]["n"] for system, scores in by_system.items()}
+    together = len(set(counts.values())) == 1
+    n = f", n={first['n']}" if together else ""
+    click.echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
     rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
     rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         click.echo(f"{line}{'  LEAKY' if first['leaky'] and row is not rows[0] else ''}")
+    if not together:
+        listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
+        click.echo(
+            f"the rows rest on different clips ({listing}): their differences are not those of the systems alone"
+        )
 
 
 def _cells(scores: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, str, str]:

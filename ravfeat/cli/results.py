@@ -15,16 +15,40 @@ if TYPE_CHECKING:
 __all__ = ["show_result"]
 
 
-def show_result(result: "ExtractResult", seconds: float) -> bool:
-    """Say what an extraction left behind; give whether clips failed."""
+def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: bool = False) -> bool:
+    """Say what an extraction left behind.
+
+    Parameters
+    ----------
+    result : ExtractResult
+    seconds : float
+        How long it took.
+    name : str
+        What the features were to be called.
+    brought : bool
+        Whether they were made elsewhere.
+
+    Returns
+    -------
+    bool
+        Whether clips failed.
+    """
     click.echo(
         f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.kept} were there,"
         f" in {seconds:.1f} s"
     )
+    if f"-{name}-" not in result.path.name:
+        click.echo(f"features of this very identity were there under another name; '{name}' was not used")
     if result.fallback:
+        instead = "their rows are stored as they came" if brought else "the last box or the last landmarks stand in"
         click.echo(
-            f"no face in {result.fallback} of {result.frames} pictures: the last box or the last landmarks stand in;"
+            f"no face in {result.fallback} of {result.frames} {'rows' if brought else 'pictures'}: {instead};"
             f" 'ravfeat cache info {result.path}' says where"
+        )
+    if result.several:
+        click.echo(
+            f"several faces in {result.several} of {result.frames} pictures: the largest at first, then the one that"
+            f" moves least; 'ravfeat cache preview {result.path}' shows whose"
         )
     if result.absent:
         click.echo(f"{result.absent} clips of this cache are not among the data given now; they stay in it")

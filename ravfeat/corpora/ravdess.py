@@ -205,10 +205,13 @@ def _one_per_performance(
             skipped[f"performances without a copy for the {stream} stream"] += 1
     if not chosen:
         names = " or ".join(f"{modality}-" for modality in wanted)
+        example, fetch = (
+            ("02-01-06-01-02-01-12.mp4", " --video") if stream == "face" else ("03-01-06-01-02-01-12.wav", "")
+        )
         raise CorpusError(
             f"no RAVDESS speech clip for the {stream} stream below {root}: expected media files with names like"
-            f" 03-01-06-01-02-01-12.wav that begin with {names}"
-            f"; saw {sum(skipped.values())} other media files. 'ravfeat download ravdess' fetches the corpus"
+            f" {example} that begin with {names}; saw {sum(skipped.values())} other media files."
+            f" 'ravfeat download ravdess{fetch}' fetches the corpus"
         )
     counts = {name: count for name, count in sorted(skipped.items()) if count}
     clips = tuple(with_durations(root, chosen, stream))

@@ -34,7 +34,8 @@ def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None)
     Returns
     -------
     Prepared
-        values (T, inner, inner, 3) uint8, RGB; columns ``box``, ``confidence`` and ``found``.
+        values (T, inner, inner, 3) uint8, RGB; columns ``box``, ``confidence``, ``found`` and, where it is
+        known, ``faces``.
     """
     kept = inner or size
     start = (size - kept) // 2
@@ -47,6 +48,8 @@ def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None)
         "confidence": faces.confidence.astype(np.float32, copy=False),
         "found": faces.found.astype(np.float32),
     }
+    if len(faces.n_faces):
+        columns["faces"] = faces.n_faces.astype(np.float32)
     return Prepared(crops, faces.times_s, columns)
 
 

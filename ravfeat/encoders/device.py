@@ -5,15 +5,12 @@ Offers
 resolve_device.
 """
 
-import re
-
 import torch
 
-from ravfeat.errors import EncoderError, UsageError
+from ravfeat.encoders.names import cuda_number
+from ravfeat.errors import EncoderError
 
 __all__ = ["resolve_device"]
-
-_DEVICE = re.compile(r"auto|cpu|cuda(?::(\d+))?")
 
 
 def resolve_device(device: str) -> str:
@@ -36,15 +33,13 @@ def resolve_device(device: str) -> str:
     >>> resolve_device("cpu")
     'cpu'
     """
-    match = _DEVICE.fullmatch(device)
-    if match is None:
-        raise UsageError(f"no device '{device}'; choose from auto, cpu, cuda, cuda:N")
+    number = cuda_number(device)
     if device == "cpu":
         return device
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
         return "cuda" if count else "cpu"
-    if count <= int(match[1] or 0):
+    if count <= number:
         raise EncoderError(
             f"device '{device}' is not there: torch {torch.__version__} sees {count} CUDA devices;"
             " use --device cpu, or install a CUDA build of torch"

@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.errors import ClipError
 from ravfeat.faces.base import Faces, Mesh
-from ravfeat.similarity import similarity_normalise
+from ravfeat.similarity import SIMILARITY, eyes_apart, similarity_normalise
 
 __all__ = ["LandmarkEncoder", "rotation_vector"]
 
@@ -60,16 +61,23 @@ class LandmarkEncoder:
             stream="face",
             weights=weights,
             layer_convention="478 points x y z, 52 blendshapes, rotation vector, translation/1",
-            preprocessing=(*steps, "similarity: eye centre to 0, eyes 1 apart, no roll, per frame/1"),
+            preprocessing=(*steps, SIMILARITY),
             n_layers=1,
             dim=DIM,
             frame_rate_hz=frame_rate_hz,
         )
 
     def prepare(self, faces: Faces) -> Prepared:
-        """Line up the numbers of every picture that has a mesh."""
+        """Line up the numbers of every picture that has a mesh.
+
+        Raises
+        ------
+        ClipError
+            Where the mesh of a picture is broken: numbers that are not finite, eyes in one place.
+        """
         rows = [row for row, mesh in enumerate(faces.meshes) if mesh is not None]
         meshes = [mesh for mesh in faces.meshes if mesh is not None]
+        _check(meshes, faces.times_s[rows])
         found = faces.mesh_found[rows].astype(np.float32)
         columns = {"box": _boxes(meshes), "confidence": found, "found": found}
         return Prepared(_features(meshes), faces.times_s[rows], columns)
@@ -81,6 +89,17 @@ class LandmarkEncoder:
     def provenance(self) -> dict[str, Any]:
         """Only numpy takes part; the landmarker is the source's."""
         return {"device": "cpu", "numpy": np.__version__}
+
+
+def _check(meshes: Sequence[Mesh], times_s: NDArray[np.float64]) -> None:
+    for mesh, time_s in zip(meshes, times_s, strict=True):
+        if not all(np.isfinite(values).all() for values in (mesh.points, mesh.blendshapes, mesh.pose)):
+            wrong = "numbers that are not finite"
+        elif not eyes_apart(mesh.points[None]).all():
+            wrong = "both eyes in one place"
+        else:
+            continue
+        raise ClipError(f"the landmarks of the picture at {time_s:.3f} s have {wrong}; leave the clip out, or cut it")
 
 
 def _features(meshes: Sequence[Mesh]) -> NDArray[np.float32]:

@@ -5,23 +5,17 @@ Offers
 Net, open_net.
 """
 
-import os
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.encoders.session import CUDA, failure, open_session
 from ravfeat.encoders.sidecar import Layout, NetSettings
-from ravfeat.errors import EncoderError, MissingExtraError, UsageError
+from ravfeat.errors import EncoderError
 
 __all__ = ["Net", "open_net"]
-
-_DEVICE = re.compile(r"auto|cpu|cuda(?::(\d+))?")
-_CUDA = "CUDAExecutionProvider"
-_CPU = "CPUExecutionProvider"
-_FATAL_ONLY = 4  # errors are raised anyway
 
 
 class Net:
@@ -60,19 +54,37 @@ class Net:
         self._batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
 
     def learn_batch(self, two: NDArray[np.float32]) -> None:
-        """Find out, with two pictures, whether the net takes several at a time and keeps them apart."""
-        if self._batch is not None:
+        """Find out, with two pictures, whether the net takes several at a time and keeps them apart.
+
+        Raises
+        ------
+        EncoderError
+            Where it cannot but take several, and mixes them.
+        MemoryError
+            Where two pictures are too much.
+        """
+        if self._batch == 1:
             return
-        alone = np.concatenate([self._run(two[i : i + 1], [self.embedding])[0] for i in (0, 1)])
+        alone = np.concatenate([self.run(two[i : i + 1], [self.embedding])[0] for i in (0, 1)])
+        if self._batch is None:
+            self._batch = None if self._takes_both(two, alone) else 1
+        elif not _equal(self.run(two, [self.embedding])[0], alone):
+            raise EncoderError(
+                f"{self._settings.model} takes {self._batch} pictures at a time and mixes them: what it gives for one"
+                " depends on the others; export it with a batch of 1, or a free one"
+            )
+
+    def _takes_both(self, two: NDArray[np.float32], alone: NDArray[np.float32]) -> bool:
         try:
             (together,) = self._session.run([self.embedding], {self._input: two})
         except Exception as error:
             if not type(error).__module__.startswith("onnxruntime"):
                 raise
-            self._batch = 1  # a batch of one is written into the net somewhere
-            return
-        apart = together.shape == alone.shape and np.allclose(together, alone, rtol=1e-3, atol=1e-4)
-        self._batch = None if apart else 1
+            short = failure(error, self._settings.model)
+            if isinstance(short, MemoryError):
+                raise short from error
+            return False  # a batch of one is written into the net somewhere
+        return _equal(together, alone)
 
     def run(self, inputs: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[Any]]:
         """Run the net, as many pictures at a time as it takes.
@@ -91,6 +103,8 @@ class Net:
         ------
         EncoderError
             Where the net fails.
+        MemoryError
+            Where these pictures are too much at a time.
         """
         if self._batch is None and len(inputs):
             return self._run(inputs, outputs)
@@ -105,7 +119,13 @@ class Net:
         try:
             results: list[NDArray[Any]] = self._session.run(list(outputs), {self._input: inputs})
         except Exception as error:
-            raise EncoderError(f"{self._settings.model} fails on pictures ({_reason(error)})") from error
+            raise failure(error, self._settings.model) from error
+        for name, result in zip(outputs, results, strict=True):
+            if np.ndim(result) == 0:
+                raise EncoderError(
+                    f"{self._settings.model} gives '{name}' as a single number for {len(inputs)} pictures; expected one"
+                    " vector per picture"
+                )
         return results
 
     def provenance(self) -> dict[str, Any]:
@@ -114,7 +134,7 @@ class Net:
 
         provider = self._session.get_providers()[0]
         return {
-            "device": "cuda" if provider == _CUDA else "cpu",
+            "device": "cuda" if provider == CUDA else "cpu",
             "onnxruntime": onnxruntime.__version__,
             "numpy": np.__version__,
         }
@@ -138,78 +158,11 @@ def open_net(settings: NetSettings, device: str) -> Net:
     EncoderError
         Where the file is no net, has other inputs or outputs, or there is no such device.
     """
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(str(error.name), "face") from error
-    providers = _providers(onnxruntime, device)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = _FATAL_ONLY
-    # The same knob as torch's; onnxruntime itself would take every core there is.
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0)))
-    options.inter_op_num_threads = 1
-    # Threads that wait in a loop take the cores from those that decode.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-
-    def start(model: str | bytes) -> Any:
-        try:
-            return onnxruntime.InferenceSession(model, options, providers=providers)
-        except Exception as error:
-            raise EncoderError(f"{settings.model} cannot be opened by onnxruntime ({_reason(error)})") from error
-
-    session = start(str(settings.model))
-    given = [output.name for output in session.get_outputs()]
-    inner = [name for name in (settings.embedding, settings.logits) if name and name not in given]
-    if inner:
-        session = _with_inner(settings, inner, given, start)
-    if device.startswith("cuda") and session.get_providers()[0] != _CUDA:
-        raise EncoderError(f"onnxruntime cannot use '{device}' for {settings.model}; use --device cpu")
-    return Net(session, settings)
+    return Net(open_session(settings, device), settings)
 
 
-def _with_inner(settings: NetSettings, inner: Sequence[str], given: Sequence[str], start: Any) -> Any:
-    """Open a net once more, with tensors from its inside as further outputs."""
-    try:
-        return start(settings.model.read_bytes() + b"".join(map(_declared, inner)))
-    except EncoderError as error:
-        raise EncoderError(
-            f"{settings.source} names the tensor {' and '.join(map(repr, inner))}, which {settings.model} neither"
-            f" gives nor holds; its outputs are {', '.join(given)}"
-        ) from error
-
-
-def _declared(name: str) -> bytes:
-    """Encode a model that has nothing but an output of this name.
-
-    Protobuf messages that are written one after another are merged, so at the end of a net's file
-    this makes a tensor inside it an output: ``ModelProto.graph`` is field 7, ``GraphProto.output`` field 12,
-    ``ValueInfoProto.name`` field 1 (onnx/onnx.proto); onnxruntime infers type and shape.
-    """
-    message = name.encode()
-    for field in (1, 12, 7):
-        message = bytes([field << 3 | 2]) + _varint(len(message)) + message
-    return message
-
-
-def _varint(value: int) -> bytes:
-    low, rest = value & 0x7F, value >> 7
-    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
-
-
-def _providers(onnxruntime: Any, device: str) -> list[Any]:
-    match = _DEVICE.fullmatch(device)
-    if match is None:
-        raise UsageError(f"no device '{device}'; choose from auto, cpu, cuda, cuda:N")
-    there = _CUDA in onnxruntime.get_available_providers()
-    if device == "cpu" or (device == "auto" and not there):
-        return [_CPU]
-    if not there:
-        raise EncoderError(
-            f"device '{device}' is not there for ONNX nets: onnxruntime {onnxruntime.__version__} was built without"
-            " CUDA; use --device cpu, or install onnxruntime-gpu in its place"
-        )
-    # Like torch's, products are not rounded to TF32.
-    return [(_CUDA, {"device_id": match[1] or "0", "use_tf32": "0"}), _CPU]
+def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def _input_shape(declared: Any, settings: NetSettings) -> list[Any]:
@@ -261,7 +214,3 @@ def _embedding(session: Any, settings: NetSettings) -> str:
             f" outputs are {', '.join(outputs)}"
         )
     return rest[0]
-
-
-def _reason(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

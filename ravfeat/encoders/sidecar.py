@@ -35,6 +35,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from ravfeat.encoders.names import is_folder_name
 from ravfeat.errors import EncoderError
 from ravfeat.files import sha256_of
 
@@ -163,11 +164,17 @@ def _settings(source: str, table: dict[str, Any], model: Path, digest: str) -> N
     size = table.get("size")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 4096):
         raise _wrong(source, "size", "the side of the square input in pixels", size)
+    name = _text(source, table, "name", model.stem)
+    if not is_folder_name(name):
+        raise EncoderError(
+            f"{source} calls the net '{name}' (key 'name', by default the file's), which becomes a part of the cache's"
+            " folder: use letters, digits, '_', '-' and '.'"
+        )
     return NetSettings(
         source=source,
         model=model,
         sha256=digest,
-        name=_text(source, table, "name", model.stem),
+        name=name,
         size=size,
         colour=_choice(source, table, "colour") or "rgb",
         layout=_choice(source, table, "layout"),

@@ -61,8 +61,8 @@ class Lane:
     limits : BatchLimits
     written : dict of int to IndexedShard
         What this run has written so far.
-    frames, fallback : int
-        Frames of the encoder in it, and those of them in which no face was found.
+    frames, fallback, several : int
+        Frames of the encoder in it, those of them in which no face was found, and those in which several were.
     """
 
     taker: Taker
@@ -77,6 +77,7 @@ class Lane:
     written: dict[int, IndexedShard] = field(default_factory=dict)
     frames: int = 0
     fallback: int = 0
+    several: int = 0
 
     def __post_init__(self) -> None:
         self._plans = {number: self._batches(self.folder.planned.clips_of(number)) for number in self.pending}

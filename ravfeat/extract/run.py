@@ -145,4 +145,5 @@ def _result(lane: Lane, here: Mapping[str, Clip]) -> ExtractResult:
         absent=sum(clip.clip_id not in here for clip in lane.folder.planned.manifest),
         frames=lane.frames,
         fallback=lane.fallback,
+        several=lane.several,
     )

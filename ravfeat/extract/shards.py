@@ -60,6 +60,11 @@ class ShardBuilder:
         return sum(stored.n_fallback for _, stored in self._stored.values())
 
     @property
+    def n_several(self) -> int:
+        """In how many of them several faces were found."""
+        return sum(stored.n_several for _, stored in self._stored.values())
+
+    @property
     def complete(self) -> bool:
         """Whether every clip of the shard was stored or failed."""
         return len(self._stored) + len(self._failed) == len(self.clips)

@@ -37,8 +37,8 @@ class StoredClip:
         Centre of every stored frame.
     columns : mapping of str to ndarray of shape (T',) or (T', n), float32
         What else is known of every stored frame: means over the frames it is made of.
-    n_frames, n_fallback : int
-        Frames of the encoder, and those of them in which no face was found.
+    n_frames, n_fallback, n_several : int
+        Frames of the encoder, those of them in which no face was found, and those in which several were.
     """
 
     block: NDArray[Any]
@@ -46,6 +46,7 @@ class StoredClip:
     columns: Mapping[str, NDArray[np.float32]]
     n_frames: int
     n_fallback: int
+    n_several: int
 
 
 class ClipStore:
@@ -117,7 +118,9 @@ class ClipStore:
             raise ClipError(f"no face was found in any of its {len(times_s) or ''} pictures".replace("  ", " "))
         if not len(times_s):
             raise ClipError("the encoder gave no frame")
-        seen = (len(times_s), int((columns["found"] == 0).sum()) if "found" in columns else 0)
+        fallback = int((columns["found"] == 0).sum()) if "found" in columns else 0
+        several = int((columns["faces"] > 1).sum()) if "faces" in columns else 0
+        seen = (len(times_s), fallback, several)
         if self._recipe.store == "pooled":
             return self._pooled(times_s, columns, seen)
         if self._left and len(self._left[0]):
@@ -130,7 +133,7 @@ class ClipStore:
         return StoredClip(block, times_s, columns, *seen)
 
     def _pooled(
-        self, times_s: NDArray[np.float64], columns: Mapping[str, NDArray[np.float32]], seen: tuple[int, int]
+        self, times_s: NDArray[np.float64], columns: Mapping[str, NDArray[np.float32]], seen: tuple[int, int, int]
     ) -> StoredClip:
         names = self._recipe.statistics(self._stream)
         if self._stream == "face":

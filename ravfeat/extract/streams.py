@@ -12,6 +12,7 @@ from typing import Any
 
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
+from ravfeat.errors import UsageError
 from ravfeat.extract.run import extract_together
 from ravfeat.extract.sound import WaveformSource
 from ravfeat.extract.work import Extraction, ExtractResult
@@ -33,10 +34,17 @@ def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptio
     encoders : sequence of Encoder
         Face encoders say what they need of every picture: a box, landmarks, or both.
     faces : FaceOptions
+
+    Raises
+    ------
+    UsageError
+        Where an option of crops is given and nothing is cropped.
     """
     if stream == "audio":
         return WaveformSource()
     needs = {need for encoder in encoders for need in encoder.needs}  # type: ignore[attr-defined]
+    if "detector" not in needs and (faces.cropped or faces.margin is not None):
+        raise UsageError("--cropped and --crop-margin go with an encoder of crops; landmarks looks at whole pictures")
     return faces.source(boxes="detector" in needs, meshes="landmarker" in needs)
 
 

@@ -83,6 +83,8 @@ class ExtractResult:
     frames, fallback : int
         Frames encoded by this run, and those of them in which no face was found, so that the last box or
         the last landmarks stand in.
+    several : int
+        Frames with several faces, of which one is followed.
     """
 
     path: Path
@@ -93,6 +95,7 @@ class ExtractResult:
     absent: int = 0
     frames: int = 0
     fallback: int = 0
+    several: int = 0
 
 
 def read_for(

@@ -61,4 +61,5 @@ def _write_one(lane: Lane, builder: ShardBuilder) -> IndexedShard | None:
     written = lane.folder.write_shard(content)
     lane.frames += builder.n_frames
     lane.fallback += builder.n_fallback
+    lane.several += builder.n_several
     return written

@@ -10,7 +10,7 @@ Offers
 Detection, Mesh, Faces.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,8 @@ class Faces:
         was asked for.
     mesh_found : ndarray of shape (n,), bool
         Whether the landmarker found a face in this very picture. Empty without a landmarker.
+    n_faces : ndarray of shape (n,), int64
+        How many faces the detector found, of which one is followed. Empty without a detector.
     """
 
     pictures: tuple[NDArray[np.uint8], ...]
@@ -84,6 +86,7 @@ class Faces:
     found: NDArray[np.bool_]
     meshes: tuple[Mesh | None, ...]
     mesh_found: NDArray[np.bool_]
+    n_faces: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
         """Count the pictures."""

@@ -119,9 +119,14 @@ def find_model(model: PublishedModel, given: Sequence[Path] = ()) -> ModelFile:
     try:
         return ModelFile(fetch(model.url, place, sha256=model.sha256), model.sha256, model.name)
     except DownloadError as error:
+        other = (
+            f" What --detector-model names ({', '.join(map(str, given))}) holds no {model.suffix} file."
+            if given
+            else ""
+        )
         raise DownloadError(
-            f"{error}. What is wanted is {model.url} (sha256 {model.sha256}) at {place}, or anywhere else and"
-            " given with --detector-model PATH"
+            f"{error}. Put that file (sha256 {model.sha256}) at {place}, or anywhere else and name it with"
+            f" --detector-model PATH.{other}"
         ) from error
 
 

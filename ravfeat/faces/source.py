@@ -31,7 +31,7 @@ PIECE_BYTES = 1 << 27
 """A piece ends early where its pictures are large."""
 
 MAX_FPS = 1000.0
-MAX_MARGIN = 5.0
+MAX_MARGIN = 10.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class _Finder:
     def _face(self, rgb: NDArray[np.uint8], time_s: float) -> Followed | None:
         height, width = rgb.shape[:2]
         if self.cropped:
-            return Followed(np.array([0.0, 0.0, width, height]), 1.0, found=True)
+            return Followed(np.array([0.0, 0.0, width, height]), 1.0, found=True, n_faces=1)
         if self.detector is None:
             return None
         return self._track.follow(self.detector.detect(rgb, time_s), time_s, (height, width))
@@ -159,6 +159,7 @@ def _piece(seen: list[_Seen]) -> Faces:
         found=np.array([face.found for face in faces], dtype=np.bool_),
         meshes=tuple(one.mesh for one in with_mesh),
         mesh_found=np.array([one.mesh_found for one in with_mesh], dtype=np.bool_),
+        n_faces=np.array([face.n_faces for face in faces], dtype=np.int64),
     )
 
 

@@ -33,11 +33,14 @@ class Followed:
     confidence : float
         Of the detector; 0 where nothing was found.
     found : bool
+    n_faces : int
+        Faces in the picture; one of them is followed.
     """
 
     box: NDArray[np.float64]
     confidence: float
     found: bool
+    n_faces: int
 
 
 class FaceTrack:
@@ -73,11 +76,11 @@ class FaceTrack:
             self._shape, self._raw, self._smooth, self._found_s = shape, None, None, None
         if not detections:
             self._found_s = None
-            return Followed(_middle(shape) if self._smooth is None else self._smooth, 0.0, found=False)
+            return Followed(_middle(shape) if self._smooth is None else self._smooth, 0.0, found=False, n_faces=0)
         chosen = self._choose(detections)
         self._smooth = self._smoothed(chosen.box, time_s)
         self._raw, self._found_s = chosen.box, time_s
-        return Followed(self._smooth, chosen.confidence, found=True)
+        return Followed(self._smooth, chosen.confidence, found=True, n_faces=len(detections))
 
     def _choose(self, detections: Sequence[Detection]) -> Detection:
         if self._raw is not None:

@@ -5,10 +5,9 @@ product are slower than one, and many times slower when the machine is busy. Who
 
 Offers
 ------
-map_jobs, one_thread_each, processors.
+map_jobs, one_thread_each.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,15 +17,12 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-__all__ = ["map_jobs", "one_thread_each", "processors"]
+from ravfeat.machine import processors
+
+__all__ = ["map_jobs", "one_thread_each"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
-
-
-def processors() -> int:
-    """Count the processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -5,7 +5,6 @@ Offers
 Brought, ImportEncoder, states_shape.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.names import is_folder_name
 from ravfeat.errors import UsageError
 from ravfeat.importers.transforms import Transform
 from ravfeat.schema import Stream
 
 __all__ = ["Brought", "ImportEncoder", "states_shape"]
-
-_NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class ImportEncoder:
         fps: float,
         files: Sequence[str],
     ) -> None:
-        if not _NAME.fullmatch(name):
+        if not is_folder_name(name):
             raise UsageError(
                 f"--name '{name}' becomes a part of the cache's folder: use letters, digits, '_', '-' and '.'"
             )

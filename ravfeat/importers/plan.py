@@ -5,7 +5,7 @@ Offers
 ImportOptions, ImportPlan, plan_import.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -23,7 +23,7 @@ from ravfeat.importers.performances import load_performances
 from ravfeat.importers.source import HELD, ImportSource, rows_sha256
 from ravfeat.importers.tables import TableFiles
 from ravfeat.importers.transforms import Transform, get_transform, landmark_shaped, probability_rows
-from ravfeat.manifest import Manifest
+from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
 
 __all__ = ["ImportOptions", "ImportPlan", "plan_import"]
@@ -88,7 +88,9 @@ class ImportPlan:
     why : str
         Why this transform.
     manifest : Manifest
-        Clips of the new cache.
+        Clips of the new cache, those without features included.
+    absent : frozenset of str
+        Ids of clips that nothing was brought for; they are in the manifest, and fail.
     root : Path
     encoder : ImportEncoder
     source : ImportSource
@@ -102,6 +104,7 @@ class ImportPlan:
     transform: Transform
     why: str
     manifest: Manifest
+    absent: frozenset[str]
     root: Path
     encoder: ImportEncoder
     source: ImportSource
@@ -130,6 +133,7 @@ def plan_import(options: ImportOptions) -> ImportPlan:
     joined = join(files.clips, corpus, names, wanted, lambda one, other: _same(files, one, other))
     joined.check_complete(allow_missing=options.allow_missing)
     transform, why = _choose(options.transform, files, joined.clips.values())
+    absent = _absent(corpus, joined, None if is_table else wanted[0])
     return ImportPlan(
         corpus=corpus,
         files=files,
@@ -138,9 +142,10 @@ def plan_import(options: ImportOptions) -> ImportPlan:
         clock=clock,
         transform=transform,
         why=why,
-        manifest=_manifest(corpus, joined, clock),
+        manifest=_manifest(corpus, joined, clock, absent),
+        absent=frozenset(clip.clip_id for clip in absent),
         root=found.root,
-        encoder=_encoder(options, found, files, clock, transform, joined.clips.values()),
+        encoder=_encoder(options, found, files, clock, transform, joined.clips.values(), wanted),
         source=ImportSource(files, joined.clips, clock, transform),
     )
 
@@ -183,8 +188,19 @@ def _improbable(files: FeatureFiles, clips: Iterable[BroughtClip]) -> str:
     return ""
 
 
-def _manifest(corpus: Manifest, joined: Joined, clock: Clock) -> Manifest:
-    clips = []
+def _absent(corpus: Manifest, joined: Joined, modality: str | None) -> list[Clip]:
+    """Give the clips that nothing was brought for, called like the wanted copy of their performance."""
+    missing = set(joined.missing)
+    lacking = {clip.performance_id: clip for clip in corpus if clip.performance_id in missing}
+    return [
+        replace(clip, path="", clip_id=clip.clip_id if modality is None else f"{modality}-{clip.performance_id}")
+        for clip in lacking.values()
+    ]
+
+
+def _manifest(corpus: Manifest, joined: Joined, clock: Clock, absent: Iterable[Clip]) -> Manifest:
+    # What is missing belongs in the cache: who reads it later must be told.
+    clips = list(absent)
     for clip_id, brought in joined.clips.items():
         duration_s = brought.n_frames / clock.rate_hz(brought)
         clips.append(replace(joined.manifest[clip_id], path=brought.file, duration_s=duration_s))
@@ -198,17 +214,19 @@ def _encoder(
     clock: Clock,
     transform: Transform,
     clips: Iterable[BroughtClip],
+    wanted: Sequence[str],
 ) -> ImportEncoder:
     names = sorted(PurePosixPath(name).name for name in found.names)
     more = [f"and {len(names) - _NAMED_FILES} more"] if len(names) > _NAMED_FILES else []
     held = (HELD,) if "found" in files.facts else ()
+    copies = () if options.corpus == "folder" else (f"copies {' before '.join(wanted)}/1",)
     return ImportEncoder(
         options.name,
         stream=options.stream,
         digest=content_digest(found, files.array, named=files.named),
         shape=files.shape,
         transform=transform,
-        steps=(f"read from {files.kind}/1", clock.step, *held),
+        steps=(f"read from {files.kind}/1", *copies, clock.step, *held),
         fps=max(map(clock.rate_hz, clips)),
         files=(*names[:_NAMED_FILES], *more),
     )

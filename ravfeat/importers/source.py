@@ -66,7 +66,9 @@ class ImportSource:
         MediaError
             Where the file cannot be read.
         """
-        brought = self._brought[clip.clip_id]
+        brought = self._brought.get(clip.clip_id)
+        if brought is None:
+            raise ClipError(f"'{clip.clip_id}': no features were brought for this performance")
         rows = self._files.read(brought)
         rows = rows.take(self._clock.order(rows))
         times_s = self._clock.times_s(rows)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import UsageError
-from ravfeat.similarity import EYES, similarity_normalise
+from ravfeat.similarity import EYES, SIMILARITY, eyes_apart, similarity_normalise
 
 __all__ = ["TRANSFORMS", "Transform", "TransformName", "get_transform", "landmark_shaped", "probability_rows"]
 
@@ -67,12 +67,6 @@ def probability_rows(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(inside & (np.abs(wide.sum(axis=1) - 1) <= _SUM_TOLERANCE))
 
 
-def _eyes_apart(points: NDArray[Any]) -> NDArray[np.bool_]:
-    left, right = map(list, EYES[points.shape[1]])
-    flat = points[..., :2].astype(np.float64)  # roll is an angle in the picture
-    return np.asarray(np.linalg.norm(flat[:, left].mean(axis=1) - flat[:, right].mean(axis=1), axis=1) > 0)
-
-
 def _log_softmax(values: _Floats) -> _Floats:
     logs = np.log(np.maximum(values.astype(np.float64), _FLOOR))
     return np.asarray(logs - np.log(np.exp(logs).sum(axis=1, keepdims=True)), np.float32)
@@ -85,10 +79,10 @@ def _all_usable(values: NDArray[Any]) -> NDArray[np.bool_]:
 TRANSFORMS: Mapping[TransformName, Transform] = {
     "similarity": Transform(
         "similarity",
-        "similarity: eye centre to 0, eyes 1 apart, no roll, per frame/1",
+        SIMILARITY,
         landmark_shaped,
         "68 or 478 points in two or three dimensions",
-        _eyes_apart,
+        eyes_apart,
         "the two eyes are in one place",
         lambda values: np.asarray(similarity_normalise(values), np.float32),
     ),

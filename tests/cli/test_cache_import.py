@@ -72,9 +72,15 @@ def test_an_incomplete_match_writes_nothing_unless_it_is_allowed(bring, tmp_path
     )
     assert not (tmp_path / "cache").exists()
     code, said, wrong = bring(path, "--name", "x", "--allow-missing")
-    assert (code, wrong) == (0, ["left out: talk"])
+    assert (code, wrong) == (
+        0, ["left out: talk", "without features, in the cache as failed: 01-05-01-01-01-02"]
+    )  # fmt: skip
     assert said[2] == "matched: 5 clips; 1 names of no performance, left out, 1 performances without features"
-    assert len(package.open_cache(tmp_path / "cache")) == 5
+    cache = package.open_cache(tmp_path / "cache")
+    assert len(cache) == 5
+    # Who reads the cache later is told what it lacks.
+    assert cache.missing == ("02-01-05-01-01-01-02",)
+    assert cache.failed == {cache.missing[0]: f"'{cache.missing[0]}': no features were brought for this performance"}
 
 
 def test_a_bad_clip_costs_only_itself_and_the_exit_code_says_so(bring, tmp_path) -> None:

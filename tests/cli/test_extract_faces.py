@@ -98,6 +98,32 @@ def test_options_of_faces_need_an_encoder_of_faces(here, generated, tmp_path, op
     assert "go with an encoder of faces" in done.stderr
 
 
+def test_options_of_crops_need_something_to_crop(here, videos, shared, tmp_path) -> None:
+    given = ["--encoder", "landmarks", "--detector-model", shared / "models/face"]
+    done = here("extract", "--data", videos, *given, "--cropped", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "landmarks looks at whole pictures" in done.stderr
+
+
+def test_a_known_identity_under_another_name_says_so(here, videos, net, tmp_path) -> None:
+    options = ["extract", "--data", videos, "--encoder", net, "--cropped"]
+    assert "another name" not in here(*options, cwd=tmp_path).stdout
+    settings = net.with_suffix(".toml")
+    settings.write_text(settings.read_text().replace('"tiny"', '"other"'), encoding="utf-8")
+    assert "were there under another name; 'other' was not used" in here(*options, cwd=tmp_path).stdout
+
+
+def test_faces_need_videos_and_are_told_where_from(here, generated, net, tmp_path) -> None:
+    done = here("extract", "--data", generated, "--corpus", "folder", "--encoder", net, cwd=tmp_path)
+    assert done.returncode == 1
+    (tmp_path / "voices").mkdir()
+    shutil.copy(next(generated.rglob("03-*.wav")), tmp_path / "voices")
+    done = here("extract", "--data", tmp_path / "voices", "--encoder", net, "--cropped", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "02-01-06-01-02-01-12.mp4 that begin with 02- or 01-" in done.stderr
+    assert "ravfeat download ravdess --video" in done.stderr
+
+
 def test_a_net_whose_output_does_not_exist_lists_those_that_do(here, videos, net, tmp_path) -> None:
     settings = net.with_suffix(".toml")
     settings.write_text(settings.read_text().replace('"features"', '"embeddings"'), encoding="utf-8")
@@ -158,6 +184,7 @@ def test_faces_are_found_counted_and_never_made_up(here, shared, tmp_path) -> No
     assert done.returncode == 3, done.stderr
     assert done.stderr.count("02-01-01-01-01-01-02.mp4: no face was found in any of its") == 2
     assert "no face in 12 of 72 pictures: the last box" in done.stdout
+    assert "several faces in 12 of 72 pictures: the largest at first" in done.stdout
     crops, points = (
         package.open_cache(next((tmp_path / "cache/ravdess").glob(f"face-{name}-*"))) for name in ("fer", "landmarks")
     )
@@ -165,6 +192,8 @@ def test_faces_are_found_counted_and_never_made_up(here, shared, tmp_path) -> No
     assert found["02-01-01-01-01"] == [0] * 6 + [1] * 12
     assert found["02-01-01-01-02"] == [1] * 12 + [0] * 6
     assert found["03-01-01-01-01"] == found["03-01-01-01-02"] == found["01-01-01-01-01"] == [1] * 12
+    assert crops.columns("02-01-03-01-01-01-01")["faces"].tolist() == [2] * 12
+    assert "several faces in 12 frames" in here("cache", "info", crops.path).stdout
     boxes = crops.columns("02-01-02-01-01-01-02")["box"]
     np.testing.assert_array_equal(boxes[12:], np.repeat(boxes[11:12], 6, axis=0))
     # Landmarks cannot be guessed before they were first found: those pictures give no frame.

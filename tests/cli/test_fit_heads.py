@@ -161,6 +161,10 @@ def test_missing_clips_are_named_and_left_out_on_request(here, takes, tmp_path) 
     assert done.returncode == 0, done.stderr
     assert "n=94" in done.stdout
     assert "audio toy: without 2 clips that are not stored and 0 that have no label" in done.stdout
+    whole = build_cache(tmp_path / "other", takes, name="whole")
+    both = here(*call[:3], "--cache", whole, *QUICK, "--out", tmp_path / "b", "--allow-missing")
+    assert "n=" not in both.stdout.splitlines()[0]
+    assert "the rows rest on different clips (audio toy " in both.stdout
 
 
 def test_a_leak_in_the_shards_ends_with_1_and_names_who_and_where(here, takes, tmp_path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ravfeat.encoders.landmarks import DIM, LandmarkEncoder, rotation_vector
+from ravfeat.errors import ClipError
 from ravfeat.similarity import similarity_normalise
 from tests.toyfaces import mesh_of, with_meshes
 
@@ -38,6 +39,21 @@ def test_a_picture_before_the_first_face_gives_no_frame_and_its_time_none_either
     np.testing.assert_array_equal(clip.times_s, faces.times_s[2:])
     np.testing.assert_array_equal(clip.columns["found"], [1, 0, 1])
     np.testing.assert_array_equal(clip.columns["confidence"], [1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"points": np.ones((478, 3), np.float32)}, "both eyes in one place"),
+        ({"points": np.full((478, 3), np.nan, np.float32)}, "numbers that are not finite"),
+        ({"pose": np.full((4, 4), np.nan, np.float32)}, "numbers that are not finite"),
+        ({"blendshapes": np.full(52, np.inf, np.float32)}, "numbers that are not finite"),
+    ],
+)
+def test_a_broken_mesh_fails_its_clip_and_names_the_time_of_the_picture(changes, match, encoder) -> None:
+    faces = with_meshes([None, mesh_of(), replace(mesh_of(), **changes)], [False, True, True])
+    with pytest.raises(ClipError, match=rf"the landmarks of the picture at {faces.times_s[2]:.3f} s have {match}"):
+        encoder.prepare(faces)
 
 
 def test_a_piece_without_any_face_is_empty(encoder) -> None:

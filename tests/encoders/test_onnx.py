@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from ravfeat.encoders.base import Prepared
@@ -130,6 +131,26 @@ def test_pieces_together_equal_pictures_alone(net, tmp_path) -> None:
         for row, picture in enumerate(piece.values):
             (alone,) = encoder.encode([Prepared(picture[None], np.zeros(1))])
             np.testing.assert_allclose(states[row], alone[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_net_that_cannot_but_mix_its_pictures_is_refused(tmp_path) -> None:
+    with pytest.raises(EncoderError, match=r"toy.onnx takes 4 pictures at a time and mixes them.*a batch of 1, or a"):
+        load(tmp_path, trick="mixes", batch=4)
+    load(tmp_path, trick="mixes", batch=1)
+
+
+def test_a_net_that_needs_more_memory_than_there_is_says_so(tmp_path) -> None:
+    with pytest.raises(MemoryError, match=r"toy.onnx needs more memory than there is \(.*llocat"):
+        load(tmp_path, "embedding = 'huge'", outputs=["huge"], trick="huge")
+
+
+def test_provenance_tells_the_device_that_is_used_and_not_the_one_that_is_listed(tmp_path, monkeypatch) -> None:
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(
+        "onnxruntime.InferenceSession", lambda net, options, providers: real(net, options, providers=providers[-1:])
+    )
+    assert load(tmp_path, device="auto").provenance()["device"] == "cpu"
 
 
 def test_only_empty_pieces_give_no_frames(tmp_path) -> None:
@@ -315,3 +336,10 @@ def test_a_wrong_colour_order_scale_or_crop_would_be_noticed(net, wrong, shared,
         probabilities, meant, surprised = real_scores(shared, net, real_faces, **changes)
         seen.append(probabilities[surprised, meant[surprised][0]].mean())
     assert seen[0] > 1.5 * seen[1]
+
+
+def test_an_embedding_that_is_one_number_for_all_pictures_is_refused(tmp_path) -> None:
+    path = write_net(tmp_path / "net.onnx", outputs=("number",), trick="number")
+    path.with_suffix(".toml").write_text('embedding = "number"', encoding="utf-8")
+    with pytest.raises(EncoderError, match=r"net.onnx gives 'number' as a single number for . pictures; expected one"):
+        load_onnx_encoder(path, "cpu", steps=(), margin=None, frame_rate_hz=30.0)

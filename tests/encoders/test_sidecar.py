@@ -80,6 +80,7 @@ def test_every_key_arrives(tmp_path) -> None:
         ("margin = -1", "'margin' with -1.0; expected a number above 0"),
         ("margin = true", "'margin' with True; expected a finite number"),
         ("name = ''", "'name' with ''; expected a text"),
+        ("name = '../mine'", r"mine.toml calls the net '../mine' .*a part of the cache's folder: use letters, digits"),
         ("embedding = 3", "'embedding' with 3; expected a text"),
         ("labels = 'a'\nlogits = 'scores'", "'labels' with 'a'; expected a list of names"),
         ("labels = ['a']", "has labels and no logits that they belong to"),

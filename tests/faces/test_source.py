@@ -152,13 +152,17 @@ def test_only_models_that_are_needed_are_looked_for(
     [
         ({"fps": 0}, "expected pictures a second above 0, at most 1000; got 0"),
         ({"fps": float("nan")}, "got nan"),
-        ({"margin": -1.0}, r"expected a margin above 0, at most 5 \(1 is the face's box\); got -1"),
+        ({"margin": -1.0}, r"expected a margin above 0, at most 10 \(1 is the face's box\); got -1"),
         ({"margin": 50.0}, "got 50"),
     ],
 )
 def test_numbers_out_of_range_are_usage_errors(wrong: dict[str, float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         FaceOptions(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_margin_of_ten_is_the_widest() -> None:
+    assert FaceOptions(margin=10.0).margin == 10.0
 
 
 # --- real faces
