@@ -22,6 +22,7 @@ from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.identity_probe import IdentityProbe, probe_identity, why_not
 from ravfeat.plans import build_head
 from ravfeat.protocols import FIXED, get_protocol
+from ravfeat.report.runs import SPLITS_FILE
 from ravfeat.report.split_figure import split_figure
 from ravfeat.report.split_rows import SplitRow, markdown, record
 from ravfeat.report.style import render
@@ -32,7 +33,6 @@ from ravfeat.systems import System
 __all__ = ["CLIP_SPLIT", "Comparison", "check_comparison_out", "compare_splits", "write_comparison"]
 
 CLIP_SPLIT = "clip6"
-SPLITS_FILE = "splits.json"
 
 _TOLERANCE = 0.05
 """Share by which the training sizes may differ. From 16 to 20 training actors, a quarter more, UAR rose

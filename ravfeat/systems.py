@@ -166,7 +166,7 @@ def _missing(cache: Cache) -> CacheError:
     rest = len(cache.missing) - len(named)
     return CacheError(
         f"{cache.path} lacks {len(cache.missing)} of {len(cache.missing) + len(cache)} clips: {'; '.join(named)}"
-        f"{f' and {rest} more' if rest else ''}. Run 'ravfeat extract' again, or go on without them: --allow-missing"
+        f"{f' and {rest} more' if rest else ''}. Run the same extraction again, or go on without them: --allow-missing"
     )
 
 

@@ -20,7 +20,9 @@ __all__ = ["command"]
 @click.option("--clips", "n_clips", type=click.IntRange(1, 200), default=12, show_default=True, help="How many clips.")
 @click.option("--pictures", "n_pictures", type=click.IntRange(1, 50), default=8, show_default=True,
               help="How many pictures of each.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), help="The PNG. [default: preview-<encoder>.png]")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="The PNG. [default: preview-<encoder>.png]"
+)
 def command(
     path: Path, data: Path | None, clip_ids: tuple[str, ...], n_clips: int, n_pictures: int, out: Path | None
 ) -> None:
@@ -38,6 +40,8 @@ def command(
     from ravfeat.files import replace_file
     from ravfeat.preview import chosen_clips, preview_rows
 
+    if out is not None and out.suffix.lower() != ".png":
+        raise click.UsageError(f"--out {out}: the sheet is a PNG; call it so")
     cache = open_cache(path)
     given = data or Path("data") / str(cache.about["corpus"])
     root = given.parent if given.is_file() else given

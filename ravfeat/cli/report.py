@@ -13,12 +13,14 @@ __all__ = ["command"]
 def command(runs: tuple[Path, ...], out: Path | None) -> None:
     """Make one self-contained HTML page, its Markdown and its figures from finished runs.
 
-    A clip6 run beside an actor-disjoint run of the same head shows the leak gap.
+    A clip6 run beside an actor-disjoint run of the same head shows the leak gap; the folder that
+    compare-splits made stands for its two runs.
 
     \b
     ravfeat report runs/a
     ravfeat report runs/a runs/a-leaky --out runs/a-report
     """  # noqa: D301
     from ravfeat.report import build_report
+    from ravfeat.report.runs import runs_of
 
-    click.echo(build_report(list(runs), out or runs[0] / "report"))
+    click.echo(build_report([run for path in runs for run in runs_of(path)], out or runs[0] / "report"))

@@ -175,5 +175,5 @@ def _refuse(block: NDArray[np.float32], stored: NDArray[Any], layers: Sequence[i
         raise ClipError(f"the encoder gave NaN or infinite values in layers {wrong}")
     raise ClipError(
         f"values up to {np.abs(block).max():.3g} in layers {layers_of(np.isfinite(stored))} do not fit into float16"
-        " (at most 65504); extract with --dtype float32"
+        " (at most 65504); store them with --dtype float32"
     )

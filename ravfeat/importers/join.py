@@ -47,8 +47,14 @@ class Joined:
     unused: int
     twice: int
 
-    def check_complete(self, *, allow_missing: bool) -> None:
+    def check_complete(self, *, allow_missing: bool, named: bool = True) -> None:
         """Refuse an incomplete match.
+
+        Parameters
+        ----------
+        allow_missing : bool
+        named : bool
+            Whether the names stand inside the files; otherwise they are the files' own.
 
         Raises
         ------
@@ -63,7 +69,8 @@ class Joined:
         ]
         what = "the match is incomplete" if self.clips else "no name matches a performance of the corpus"
         remedy = "give --allow-missing to import the rest" if self.clips else "check --corpus, --data and --modality"
-        raise CorpusError("\n".join([f"{what}; nothing was written: {remedy}", *filter(None, left)]))
+        whose = "" if named else "  the files' names were taken, as they hold no clip_id, name, clip, file or filename"
+        raise CorpusError("\n".join([f"{what}; nothing was written: {remedy}", *filter(None, [*left, whose])]))
 
 
 def _listed(what: str, names: Sequence[str]) -> str:

@@ -131,7 +131,7 @@ def plan_import(options: ImportOptions) -> ImportPlan:
     clock = set_clock(files.timed, options.fps, default_fps, frames="frame" in files.facts)
     names = FolderNames(corpus) if is_table else RavdessNames(corpus)
     joined = join(files.clips, corpus, names, wanted, lambda one, other: _same(files, one, other))
-    joined.check_complete(allow_missing=options.allow_missing)
+    joined.check_complete(allow_missing=options.allow_missing, named=files.named)
     transform, why = _choose(options.transform, files, joined.clips.values())
     absent = _absent(corpus, joined, None if is_table else wanted[0])
     return ImportPlan(

@@ -9,7 +9,7 @@ in form; the report shows all of it and understands these keys wherever they sta
 
 Offers
 ------
-Run, LayerWeights, read_runs, find.
+Run, LayerWeights, read_runs, runs_of, find, SPLITS_FILE.
 """
 
 import json
@@ -24,10 +24,18 @@ from ravfeat.predictions import Predictions, System, read_scores
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats import metric_records
 
-__all__ = ["LayerWeights", "Run", "find", "read_runs"]
+__all__ = ["SPLITS_FILE", "LayerWeights", "Run", "find", "read_runs", "runs_of"]
+
+SPLITS_FILE = "splits.json"
+"""Marks the folder of a comparison of splits, which holds two runs."""
 
 # Records are recomputed from the predictions; another numpy may move the last digits.
 _AGREEMENT = 1e-6
+
+
+def runs_of(path: Path) -> list[Path]:
+    """Give the two runs of a comparison's folder; any other path as it is."""
+    return [path / "actor", path / "clip"] if (path / SPLITS_FILE).is_file() else [path]
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,8 @@ def test_one_table_says_what_both_splits_give_and_whether_people_are_known(here,
     assert lines[4].startswith("The gap is the price of the split")
     assert re.search(r"'ravfeat report .*/a/actor .*/a/clip' makes the report$", lines[5])
     assert len(json.loads((tmp_path / "a" / "splits.json").read_text())["systems"]) == 2
+    assert here("report", tmp_path / "a").returncode == 0  # its two runs
+    assert "LEAKY" in (tmp_path / "a" / "report" / "report.md").read_text(encoding="utf-8")
     command = json.loads((tmp_path / "a" / "clip" / "recipe.json").read_text())["command"]
     assert command.startswith("ravfeat compare-splits --cache ")
 

@@ -159,6 +159,8 @@ def test_a_preview_needs_the_videos_and_a_cache_of_faces(here, videos, net, cach
     done = here("cache", "preview", "out", "--data", tmp_path / "other", cwd=tmp_path)
     assert done.returncode == 1
     assert "is it another file?" in done.stderr
+    done = here("cache", "preview", "out", "--data", videos, "--out", "faces.jpg", cwd=tmp_path)
+    assert (done.returncode, "the sheet is a PNG; call it so" in done.stderr) == (2, True)
     done = here("cache", "preview", "out", "--clip", "02-01", "--data", videos, cwd=tmp_path)
     assert "clip '02-01' is not stored" in done.stderr
 

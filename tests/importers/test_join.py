@@ -5,7 +5,7 @@ import pytest
 from ravfeat.corpora.ravdess import parse_stem
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.importers.base import BroughtClip
-from ravfeat.importers.join import join, wanted_modalities
+from ravfeat.importers.join import Joined, join, wanted_modalities
 from ravfeat.importers.names import RavdessNames
 from ravfeat.manifest import Manifest
 from ravfeat.schema import RAVDESS_LABELS
@@ -78,3 +78,11 @@ def test_either_side_alone_makes_a_match_incomplete(names, message) -> None:
 def test_no_match_at_all_is_never_allowed() -> None:
     with pytest.raises(CorpusError, match="no name matches a performance of the corpus; nothing was written: check"):
         brought("x").check_complete(allow_missing=True)
+
+
+def test_where_names_are_those_of_the_files_the_refusal_says_so() -> None:
+    joined = Joined({}, {}, ("talk",), ("p",), 0, 0)
+    with pytest.raises(
+        CorpusError, match="files' names were taken, as they hold no clip_id, name, clip, file or filename"
+    ):
+        joined.check_complete(allow_missing=False, named=False)
