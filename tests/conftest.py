@@ -12,6 +12,7 @@ import pytest
 
 # Tests compute small things; threads inside them only get in each other's way. Read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests start onnxruntime themselves
 
 from ravfeat.cache import writer
 from ravfeat.corpora.ravdess import scan_ravdess

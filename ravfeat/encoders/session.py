@@ -48,6 +48,8 @@ def open_session(settings: NetSettings, device: str) -> Any:
     MissingExtraError, UsageError, EncoderError
         See `ravfeat.encoders.net.open_net`.
     """
+    # From 1.29 on it reports sessions to its makers unless told not to before it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ModuleNotFoundError as error:

@@ -1,5 +1,8 @@
 """Starting onnxruntime, and what its errors mean."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +75,19 @@ def test_too_little_memory_is_a_memory_error(text) -> None:
     assert isinstance(made, MemoryError)
     assert text in str(made)
     assert isinstance(failure(RuntimeError("wrong axis"), Path("toy.onnx")), EncoderError)
+
+
+def test_nothing_is_reported_to_anybody(tmp_path) -> None:
+    net = write_net(tmp_path / "net.onnx")
+    net.with_suffix(".toml").write_text('embedding = "features"', encoding="utf-8")
+    code = (
+        "import sys; from ravfeat.encoders.registry import load_encoder; from ravfeat.faces.source import FaceOptions;"
+        " load_encoder(sys.argv[1], 'cpu', faces=FaceOptions(cropped=True))"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    # Its own switches for unit tests and continuous integration must not hide what users would get.
+    hidden = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden} | {"HOME": str(home)}
+    subprocess.run([sys.executable, "-c", code, str(net)], env=environment, check=True)
+    assert list(home.rglob("*")) == []
