@@ -1,4 +1,4 @@
-"""The composition: caches × protocol × heads → predictions, with nothing chosen on a test row.
+"""The composition: caches × protocol × heads → predictions → fusion, with nothing chosen on a test row.
 
 Offers
 ------
@@ -16,8 +16,9 @@ import numpy as np
 
 from ravfeat import __version__
 from ravfeat.folds import check_inner, inner_folds
+from ravfeat.fusion import Fusion, fuse
 from ravfeat.heads.base import ClipFeatures, Head, Model, Reading
-from ravfeat.plans import FitPlan, build_head, check_plan, read_layers
+from ravfeat.plans import FitPlan, build_head, check_plan, heads_of, read_layers
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols import Protocol, get_protocol
 from ravfeat.schema import Select
@@ -61,11 +62,14 @@ class Fitted:
     models : tuple of FittedModel
     about : dict
         Protocol, folds, caches, what was left out, versions; goes into the run's recipe.
+    fusion : Fusion or None
+        What mixed the systems to those of the fused streams; None where nothing was fused.
     """
 
     predictions: Predictions
     models: tuple[FittedModel, ...]
     about: dict[str, Any]
+    fusion: Fusion | None = None
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,15 @@ class Prepared:
 
 
 def fit_heads(plan: FitPlan) -> Fitted:
-    """Train every head on every cache and join, and predict every test clip once per seed.
+    """Train every head on every cache and join, predict every test clip once per seed, and fuse.
 
     Whatever can be refused is refused before the first head is trained; see `prepare`.
     """
-    return train(prepare(plan))
+    fitted = train(prepare(plan))
+    if plan.rule is None or len(fitted.predictions.systems()) < 2:
+        return fitted
+    predictions, fusion = fuse(fitted.predictions, plan.rule)
+    return replace(fitted, predictions=predictions, fusion=fusion)
 
 
 def prepare(plan: FitPlan) -> Prepared:
@@ -131,8 +139,9 @@ def prepare(plan: FitPlan) -> Prepared:
         labels=plan.labels,
         allow_leak=plan.allow_leak,
         allow_missing=plan.allow_missing,
+        together=plan.rule is not None,
     )
-    heads = tuple(tuple(build_head(name, plan, system) for name in plan.heads) for system in systems)
+    heads = tuple(tuple(build_head(name, plan, system) for name in heads_of(plan, system)) for system in systems)
     inner = tuple(_inner(system, protocol) if select == "nested" else None for system in systems)
     return Prepared(plan, protocol, select, tuple(systems), heads, inner)
 

@@ -132,14 +132,21 @@ def _count(clips: Sequence[FoldClip], rows: Rows, position: dict[tuple[str, str]
 
 
 def deal_clips(name: str, clips: Sequence[FoldClip], rows: Rows, n: int) -> Rows:
-    """Deal single clips into n parts, classes as even as can be; gives the part of every row."""
+    """Deal single clips into n parts, classes as even as can be; gives the part of every row.
+
+    The order is that of performances, so that a voice and a face of one performance come into the same part.
+    """
     by_label: dict[str, list[int]] = defaultdict(list)
     for position, row in enumerate(rows):
         by_label[clips[row].label].append(position)
     part = np.empty(len(rows), dtype=np.int64)
     dealt = 0
     for label in sorted(by_label):
-        for position in sorted(by_label[label], key=lambda p: digest(name, 0, clips[int(rows[p])].clip_id)):
+        for position in sorted(by_label[label], key=lambda p: _clip_order(name, clips[int(rows[p])])):
             part[position] = dealt % n
             dealt += 1
     return part
+
+
+def _clip_order(name: str, clip: FoldClip) -> tuple[str, str]:
+    return digest(name, 0, clip.performance_id), clip.clip_id

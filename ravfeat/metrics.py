@@ -22,6 +22,7 @@ from ravfeat.errors import PredictionsError
 __all__ = [
     "ECE_BINS",
     "brier",
+    "clip_brier",
     "clip_nll",
     "confusion",
     "decide",
@@ -157,8 +158,13 @@ def clip_nll(y: NDArray[Any], probs: NDArray[Any]) -> NDArray[np.float64]:
 
 def brier(y: NDArray[Any], probs: NDArray[Any]) -> float:
     """Brier score over all classes, from 0 to 2: ``1/N * sum_n sum_k (p_n[k] - [y_n = k])^2``."""
+    return float(clip_brier(y, probs).mean())
+
+
+def clip_brier(y: NDArray[Any], probs: NDArray[Any]) -> NDArray[np.float64]:
+    """Squared error of each clip over all classes, of shape (N,)."""
     p = np.asarray(probs, dtype=np.float64)
-    return float(((p - np.eye(p.shape[1])[y]) ** 2).sum(1).mean())
+    return np.asarray(((p - np.eye(p.shape[1])[y]) ** 2).sum(1))
 
 
 def ece(y: NDArray[Any], probs: NDArray[Any], n_bins: int = ECE_BINS) -> float:

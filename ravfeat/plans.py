@@ -2,10 +2,10 @@
 
 Offers
 ------
-FitPlan, check_plan, build_head, read_layers, FACE_STATISTICS.
+FitPlan, check_plan, heads_of, build_head, read_layers, FACE_STATISTICS.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from ravfeat.errors import UsageError
 from ravfeat.heads.base import Head
 from ravfeat.heads.registry import HEADS, get_head
 from ravfeat.layers import parse_layers
-from ravfeat.schema import Select
+from ravfeat.schema import Rule, Select
 from ravfeat.systems import System
 from ravfeat.view import check_reading
 
-__all__ = ["FACE_STATISTICS", "FitPlan", "build_head", "check_plan", "read_layers"]
+__all__ = ["FACE_STATISTICS", "FitPlan", "build_head", "check_plan", "heads_of", "read_layers"]
+
+_STREAMS = ("audio", "face")
 
 FACE_STATISTICS = ("mean", "std", "speed")
 """What heads on pooled statistics read of a face: what it looks like, how much it moves, how fast.
@@ -39,6 +41,7 @@ class FitPlan:
         Of one corpus; every cache is a system of its own with every head.
     protocol : str
     heads : tuple of str
+        Names of heads; ``audio:attentive`` is for caches of that stream only.
     select : {"val", "nested"}
         Whose rows choose layers, strengths and epochs: the protocol's validation actors, or five
         inner actor-grouped folds over all non-test actors.
@@ -58,6 +61,8 @@ class FitPlan:
     joins : tuple of tuple of Path
         Caches of one stream that feed one head together; every join is a further system, with heads
         that read pooled statistics only.
+    rule : {"auto", "linear", "loglinear"} or None
+        How two or more systems are fused; None leaves each alone.
     """
 
     caches: tuple[Path, ...] = ()
@@ -73,6 +78,7 @@ class FitPlan:
     allow_leak: bool = False
     allow_missing: bool = False
     joins: tuple[tuple[Path, ...], ...] = ()
+    rule: Rule | None = "auto"
 
 
 def check_plan(plan: FitPlan) -> None:
@@ -81,19 +87,54 @@ def check_plan(plan: FitPlan) -> None:
     Raises
     ------
     UsageError
-        For no cache, an unknown head, a head twice, a setting that none of the heads has, or a join
-        with a head that pools frames by itself.
+        For no cache, an unknown head or stream, a head twice, a setting that none of the heads has, or a
+        join with a head that pools frames by itself.
     """
-    if unknown := [name for name in plan.heads if name not in HEADS]:
+    wanted = [_parsed(entry) for entry in plan.heads]
+    if unknown := [name for _, name in wanted if name not in HEADS]:
         raise UsageError(f"no head '{unknown[0]}'; choose from {', '.join(HEADS)}")
-    if not plan.heads or len(set(plan.heads)) < len(plan.heads):
-        raise UsageError(f"expected every head once, got {', '.join(plan.heads) or 'none'}")
-    if idle := sorted(plan.settings.keys() - {name for head in plan.heads for name in _settings_of(head)}):
+    if strange := [stream for stream, _ in wanted if stream not in ("", *_STREAMS)]:
+        raise UsageError(f"no stream '{strange[0]}' to keep a head for; choose from {', '.join(_STREAMS)}")
+    for stream in _STREAMS:
+        own = [name for where, name in wanted if where in ("", stream)]
+        if not wanted or len(set(own)) < len(own):
+            raise UsageError(f"expected every head once, got {', '.join(plan.heads) or 'none'}")
+    if idle := sorted(plan.settings.keys() - {name for _, head in wanted for name in _settings_of(head)}):
         raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{idle[0]}'")
     if not plan.caches and not plan.joins:
         raise UsageError("expected at least one cache or join, got none")
+    if plan.joins:
+        _check_pooling([name for stream, name in wanted if not stream])
+
+
+def heads_of(plan: FitPlan, system: System) -> list[str]:
+    """Give the names of the heads that a plan wants on a system.
+
+    Raises
+    ------
+    UsageError
+        For none, or a join with a head that pools frames by itself.
+    """
+    own = [name for stream, name in map(_parsed, plan.heads) if stream in ("", system.stream)]
+    if not own:
+        raise UsageError(
+            f"no head is meant for {system.stream} {system.features}: the heads are {', '.join(plan.heads)}; add one"
+            f" with --head {system.stream}:NAME, or leave that cache out"
+        )
+    if system.joined:
+        _check_pooling(own)
+    return own
+
+
+def _parsed(entry: str) -> tuple[str, str]:
+    """Split ``audio:attentive`` into stream and head; the stream is empty where none is named."""
+    stream, _, name = entry.rpartition(":")
+    return stream, name
+
+
+def _check_pooling(names: Sequence[str]) -> None:
     pooling = [name for name in HEADS if get_head(name).reading.statistics]
-    if plan.joins and (alone := [name for name in plan.heads if name not in pooling]):
+    if alone := [name for name in names if name not in pooling]:
         raise UsageError(
             f"head '{alone[0]}' pools the frames of a cache by itself, and caches are joined after pooling; give a join"
             f" to {' or '.join(pooling)}, or give every cache a --cache of its own"

@@ -1,4 +1,4 @@
-"""A run on disk: predictions, scores, metrics, heads and the recipe, all of them or none.
+"""A run on disk: predictions, scores, metrics, calibration, fusion, heads and the recipe, all of them or none.
 
 Offers
 ------
@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ravfeat.calibrate import calibration_record
 from ravfeat.errors import UsageError
 from ravfeat.experiment import Fitted, FittedModel
+from ravfeat.fusion import fusion_record
 from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import write_scores
-from ravfeat.stats import metric_records, score_rows, write_metrics
+from ravfeat.stats import difference_records, metric_records, score_rows, write_metrics
 
 __all__ = ["check_out", "whole_folder", "write_json", "write_run"]
 
@@ -110,6 +112,10 @@ def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict
     write_scores(folder / "scores.parquet", score_rows(fitted.predictions))
     records = metric_records(fitted.predictions)
     write_metrics(folder / "metrics.json", records)
+    write_metrics(folder / "differences.json", difference_records(fitted.predictions))
+    write_json(folder / "calibration.json", calibration_record(fitted.predictions))
+    if fitted.fusion is not None:
+        write_json(folder / "fusion.json", fusion_record(fitted.fusion, fitted.predictions))
     for one in fitted.models:
         system = f"{one.stream}-{one.features}-{one.head}"
         save_model(folder / "heads" / system / f"fold-{one.fold}-seed-{one.seed}", one.model)

@@ -2,17 +2,21 @@
 
 Offers
 ------
-RAVDESS_LABELS, MANIFEST_COLUMNS, PREDICTION_COLUMNS, METRIC_FIELDS,
-and the closed choices `Stream`, `Split`, `Gender`, `Store`, `Select`.
+RAVDESS_LABELS, MANIFEST_COLUMNS, PREDICTION_COLUMNS, METRIC_FIELDS, DIFFERENCE_FIELDS, FUSED_STREAMS,
+and the closed choices `Stream`, `Split`, `Gender`, `Store`, `Select`, `Rule`.
 """
 
 from typing import Literal
 
-Stream = Literal["audio", "face", "fused"]
+Stream = Literal["audio", "face", "other", "fused", "fused-linear", "fused-loglinear"]
 Split = Literal["train", "val", "test"]
 Gender = Literal["male", "female", ""]
 Store = Literal["frames", "pooled"]
 Select = Literal["val", "nested"]
+Rule = Literal["auto", "linear", "loglinear"]
+
+FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
+"""Streams of what was mixed from others: by the rule that was asked for, and by each of the two."""
 
 RAVDESS_LABELS: tuple[str, ...] = (
     "neutral",
@@ -68,3 +72,22 @@ METRIC_FIELDS: tuple[str, ...] = (
     "n",
 )
 """Fields of one record of ``metrics.json``."""
+
+DIFFERENCE_FIELDS: tuple[str, ...] = (
+    "a",
+    "b",
+    "protocol",
+    "leaky",
+    "select",
+    "metric",
+    "averaging",
+    "value_a",
+    "value_b",
+    "value",
+    "ci_low",
+    "ci_high",
+    "p",
+    "p_holm",
+    "n",
+)
+"""Fields of one record of ``differences.json``; ``a`` and ``b`` hold stream, features and head."""

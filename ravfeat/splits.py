@@ -143,7 +143,7 @@ def _prepare(plan: FitPlan) -> tuple[Prepared, Prepared]:
             f"protocol '{plan.protocol}' is what is compared with: give one that keeps actors apart, such as ravdess6"
         )
     try:
-        actor = prepare(replace(plan, allow_leak=False))
+        actor = prepare(replace(plan, allow_leak=False, rule=None))
     except LeakError:
         raise
     except ProtocolError as error:
@@ -152,7 +152,7 @@ def _prepare(plan: FitPlan) -> tuple[Prepared, Prepared]:
         raise ProtocolError(
             f"{error}. To compare it with '{CLIP_SPLIT}' take group6, whose folds are as large as those"
         ) from error
-    clip = prepare(replace(plan, protocol=CLIP_SPLIT, select=actor.select, allow_leak=True))
+    clip = prepare(replace(plan, protocol=CLIP_SPLIT, select=actor.select, allow_leak=True, rule=None))
     for one, other in zip(actor.systems, clip.systems, strict=True):
         mine, theirs = _train_clips(one, actor.select), _train_clips(other, clip.select)
         if abs(mine - theirs) > _TOLERANCE * theirs:

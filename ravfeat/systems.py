@@ -5,7 +5,7 @@ Offers
 System, open_systems.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.folds import Fold, check_folds, fold_counts, make_folds
+from ravfeat.fusable import check_fold_by_fold, in_common
 from ravfeat.joins import align
 from ravfeat.labelling import LabelledClips, check_known, read_labels
 from ravfeat.protocols import Protocol
@@ -41,7 +42,7 @@ class System:
         For each cache, what it calls these clips, in the order of ``clips.records``.
     folds : list of Fold
     missing : tuple of str
-        Clips (of a join: performances) that belong to the corpus and are not here.
+        Clips (of a join: performances) that belong to the corpus and are not here, or not in another system.
     """
 
     caches: tuple[Cache, ...]
@@ -104,6 +105,7 @@ def open_systems(
     labels: Path | None = None,
     allow_leak: bool = False,
     allow_missing: bool = False,
+    together: bool = False,
 ) -> list[System]:
     """Open caches of one corpus and make their folds.
 
@@ -121,6 +123,9 @@ def open_systems(
         Needed for a leaky protocol.
     allow_missing : bool
         Go on without clips that are not stored.
+    together : bool
+        The systems are to be fused: they must hold the same performances, or, with `allow_missing`, are
+        brought down to those that all of them hold.
 
     Raises
     ------
@@ -143,10 +148,14 @@ def open_systems(
     if given is not None and labels is not None:
         known = {clip_id for cache in caches.values() for clip_id in (*cache.clip_ids, *cache.missing)}
         check_known(given, known, labels)
-    systems = [
-        _system(group, protocol, given, labels, allow_leak=allow_leak, allow_missing=allow_missing) for group in groups
-    ]
+    chosen = [_choose(group, given, labels, allow_missing=allow_missing) for group in groups]
+    if together:
+        chosen = _in_common(chosen, allow_missing=allow_missing)
+    systems = [_system(one, protocol, allow_leak=allow_leak) for one in chosen]
     _check_classes(systems)
+    if together:
+        clips = [one.clips.records for one in chosen]
+        check_fold_by_fold(protocol.name, [one.title for one in chosen], clips, [one.folds for one in systems])
     return _distinct(systems)
 
 
@@ -170,30 +179,64 @@ def _missing(cache: Cache) -> CacheError:
     )
 
 
-def _system(
-    caches: tuple[Cache, ...],
-    protocol: Protocol,
-    given: Mapping[str, str] | None,
-    where: Path | None,
-    *,
-    allow_leak: bool,
-    allow_missing: bool,
-) -> System:
+@dataclass(frozen=True)
+class _Chosen:
+    """Clips of one system before they are put into folds.
+
+    Attributes
+    ----------
+    sides : tuple of mapping of str to ClipRecord
+        Of a join: for each cache, performance to record. Empty for a single cache.
+    """
+
+    caches: tuple[Cache, ...]
+    clips: LabelledClips
+    sides: tuple[Mapping[str, ClipRecord], ...]
+    missing: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return " joined with ".join(str(cache.path) for cache in self.caches)
+
+    def only(self, clip_ids: Collection[str]) -> "_Chosen":
+        """Keep some clips; the others count as missing."""
+        kept = tuple(record for record in self.clips.records if record.clip_id in clip_ids)
+        gone = [record for record in self.clips.records if record.clip_id not in clip_ids]
+        names = {record.performance_id if self.sides else record.clip_id for record in gone}
+        clips = LabelledClips.of(kept, self.clips.classes)
+        return replace(
+            self,
+            clips=replace(clips, left_out=self.clips.left_out),
+            missing=tuple(sorted({*self.missing, *names})),
+        )
+
+
+def _choose(
+    caches: tuple[Cache, ...], given: Mapping[str, str] | None, where: Path | None, *, allow_missing: bool
+) -> _Chosen:
     if len(caches) == 1:
         clips = _labelled(caches[0], caches[0].records().values(), given, where)
-        folds = make_folds(protocol, clips.records, allow_leak=allow_leak)
-        own = tuple(record.clip_id for record in clips.records)
-        return System(caches, _name(caches), clips, (own,), folds, caches[0].missing)
+        return _Chosen(caches, clips, (), caches[0].missing)
     aligned = align(caches, allow_missing=allow_missing)
     clips = _labelled(caches[0], aligned.records[0].values(), given, where)
+    absent = set(aligned.missing) | {name for cache in caches for name in _missing_performances(cache)}
+    return _Chosen(caches, clips, aligned.records, tuple(sorted(absent)))
+
+
+def _system(chosen: _Chosen, protocol: Protocol, *, allow_leak: bool) -> System:
+    caches, clips = chosen.caches, chosen.clips
     folds = make_folds(protocol, clips.records, allow_leak=allow_leak)
-    clip_ids = []
-    for of_cache in aligned.records:
+    clip_ids = [] if chosen.sides else [tuple(record.clip_id for record in clips.records)]
+    for of_cache in chosen.sides:
         records = [replace(of_cache[one.performance_id], label=one.label) for one in clips.records]
         check_folds(protocol, folds, records)  # one recording may be under two actors in one of the caches only
         clip_ids.append(tuple(record.clip_id for record in records))
-    absent = set(aligned.missing) | {name for cache in caches for name in _missing_performances(cache)}
-    return System(caches, _name(caches), clips, tuple(clip_ids), folds, tuple(sorted(absent)))
+    return System(caches, _name(caches), clips, tuple(clip_ids), folds, chosen.missing)
+
+
+def _in_common(chosen: Sequence[_Chosen], *, allow_missing: bool) -> list[_Chosen]:
+    kept = in_common([one.title for one in chosen], [one.clips.records for one in chosen], allow_missing=allow_missing)
+    return [one.only(clip_ids) for one, clip_ids in zip(chosen, kept, strict=True)]
 
 
 def _missing_performances(cache: Cache) -> list[str]:

@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: list[set[str]] = [
     {"errors", "schema"},
-    {"files", "machine"},
+    {"files", "machine", "logits"},
     {
         "manifest",
         "media",
@@ -32,8 +32,9 @@ LEVELS: list[set[str]] = [
         "running",
     },
     {"cache", "encoders", "faces", "predictions", "corpora", "download", "grouping"},
-    {"heads", "stats", "labelling", "fold_checks"},
-    {"folds", "extract", "importers"},
+    {"heads", "calibrate", "labelling", "fold_checks"},
+    {"fusion", "stats", "fusable", "folds", "extract", "importers"},
+    {"scorefiles"},
     {"view", "selection", "joins", "systems", "plans", "identity_probe", "preview"},
     {"experiment", "report"},
     {"runs", "splits"},
@@ -47,7 +48,7 @@ OWNERS: dict[str, set[str]] = {
     "huggingface_hub": {"encoders"},
     "h5py": {"cache"},
     "sklearn": {"folds", "heads"},
-    "scipy": {"heads", "metrics", "stats"},
+    "scipy": {"heads", "metrics", "stats", "calibrate", "fusion"},
     "safetensors": {"heads"},
     "threadpoolctl": {"heads"},
     "av": {"media"},

@@ -1,7 +1,7 @@
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from ravfeat import metrics, stats
 from ravfeat.errors import PredictionsError
+from ravfeat.logits import log_softmax
 from ravfeat.predictions import Predictions, SystemProbs
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats.intervals import draw_actors
@@ -27,7 +28,6 @@ def simulated(
     ease = np.linspace(0, 2, actors)[actor]
     logits = rng.normal(size=(len(y), len(CLASSES)))
     logits[np.arange(len(y)), y] += gain * ease
-    powers = np.exp(logits)
     names = np.array([f"{a:02d}-{i:04d}" for i, a in enumerate(actor)], dtype=object)
     return SystemProbs(
         clip_ids=names,
@@ -35,22 +35,9 @@ def simulated(
         actors=np.array([f"a{a:02d}" for a in actor], dtype=object),
         folds=rng.integers(0, folds, len(y)) if leaky else actor % folds,
         y=y,
-        probs=powers / powers.sum(1, keepdims=True),
+        log_probs=log_softmax(logits),
         classes=CLASSES,
         seeds=(0,),
-    )
-
-
-def part(probs: SystemProbs, rows: Any) -> SystemProbs:
-    return SystemProbs(
-        probs.clip_ids[rows],
-        probs.performance_ids[rows],
-        probs.actors[rows],
-        probs.folds[rows],
-        probs.y[rows],
-        probs.probs[rows],
-        probs.classes,
-        probs.seeds,
     )
 
 
@@ -70,7 +57,7 @@ def table(probs: SystemProbs, n_seeds: int = 3, head: str = "logreg") -> Predict
             "performance_id": np.tile(probs.performance_ids, n_seeds),
             "actor": np.tile(probs.actors, n_seeds),
             "label": [CLASSES[k] for k in np.tile(probs.y, n_seeds)],
-            "logits": (np.log(probs.probs) + noise).reshape(-1, len(CLASSES)),
+            "logits": (probs.log_probs + noise).reshape(-1, len(CLASSES)),
         },
         classes=CLASSES,
         protocol="group4",
@@ -117,7 +104,7 @@ def test_draws_equal_a_bootstrap_that_really_copies_clips(monkeypatch: pytest.Mo
 def test_actors_are_drawn_not_clips() -> None:
     """Ten identical takes per actor tell no more than one; an interval over clips would shrink."""
     once = simulated(actors=12, takes=4)
-    many = part(once, np.repeat(np.arange(len(once)), 10))
+    many = once.rows(np.repeat(np.arange(len(once)), 10))
     narrow, wide = stats.bootstrap(many)["uar", "pooled"], stats.bootstrap(once)["uar", "pooled"]
     assert (narrow.ci_low, narrow.ci_high) == pytest.approx((wide.ci_low, wide.ci_high))
 
@@ -129,7 +116,7 @@ def test_the_interval_covers_about_as_often_as_it_promises() -> None:
         hit = rng.random((24, 8)) < rng.normal(truth, 0.1, 24)[:, None]
         probs = simulated(actors=24, takes=8, folds=6)
         answer = np.where(hit.ravel(), probs.y, (probs.y + 1) % 4)
-        interval = stats.bootstrap(SystemProbs(**{**vars(probs), "probs": np.eye(4)[answer]}))["wa", "pooled"]
+        interval = stats.bootstrap(replace(probs, log_probs=certain(answer)))["wa", "pooled"]
         covered += interval.ci_low <= truth <= interval.ci_high
     assert 0.85 < covered / trials <= 1.0
 
@@ -198,7 +185,7 @@ def test_recalls_average_to_the_uar() -> None:
 
 def test_a_class_nobody_plays_has_no_recall() -> None:
     probs = simulated()
-    assert [r.label for r in stats.recalls(part(probs, probs.y != 1))] == ["calm", "sad", "angry"]
+    assert [r.label for r in stats.recalls(probs.rows(probs.y != 1))] == ["calm", "sad", "angry"]
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
@@ -209,7 +196,7 @@ def test_a_system_does_not_differ_from_itself() -> None:
 def test_a_difference_is_joined_by_performance_whatever_the_order_or_folds() -> None:
     a, b = simulated(seed=1, gain=2.0), simulated(seed=2, gain=0.5, leaky=True)
     order = np.random.default_rng(0).permutation(len(b))
-    straight, shuffled = stats.paired_difference(a, b), stats.paired_difference(a, part(b, order))
+    straight, shuffled = stats.paired_difference(a, b), stats.paired_difference(a, b.rows(order))
     assert vars(straight) == pytest.approx(vars(shuffled))
     assert straight.value == pytest.approx(straight.value_a - straight.value_b)
     assert straight.ci_low < straight.value < straight.ci_high
@@ -218,7 +205,7 @@ def test_a_difference_is_joined_by_performance_whatever_the_order_or_folds() -> 
 
 def test_pairing_narrows_the_interval_of_systems_that_fail_together() -> None:
     a = simulated(seed=1)
-    b = SystemProbs(**{**vars(a), "probs": 0.8 * a.probs + 0.2 * simulated(seed=2).probs})
+    b = replace(a, log_probs=np.log(0.8 * a.probs + 0.2 * simulated(seed=2).probs))
     paired = stats.paired_difference(a, b)
     alone = stats.bootstrap(a)["uar", "pooled"]
     assert paired.ci_high - paired.ci_low < alone.ci_high - alone.ci_low
@@ -229,19 +216,19 @@ def test_different_performances_are_refused_with_counts_and_ids() -> None:
     with pytest.raises(
         PredictionsError, match=r"2 performances only on the first side \['00-0000', '00-0001'\], 0 only"
     ):
-        stats.paired_difference(probs, part(probs, slice(2, None)))
+        stats.paired_difference(probs, probs.rows(slice(2, None)))
 
 
 def test_contradicting_facts_are_refused() -> None:
     probs = simulated()
-    moved = SystemProbs(**{**vars(probs), "y": np.roll(probs.y, 1)})
+    moved = replace(probs, y=np.roll(probs.y, 1))
     with pytest.raises(PredictionsError, match="performance 00-0000 has actor and label"):
         stats.paired_difference(probs, moved)
-    renamed = SystemProbs(**{**vars(probs), "classes": ("a", "b", "c", "d")})
+    renamed = replace(probs, classes=("a", "b", "c", "d"))
     with pytest.raises(PredictionsError, match="classes differ"):
         stats.paired_difference(probs, renamed)
     with pytest.raises(PredictionsError, match="stand twice on one side"):
-        stats.paired_difference(part(probs, [0, 0, 1]), part(probs, [0, 0, 1]))
+        stats.paired_difference(probs.rows([0, 0, 1]), probs.rows([0, 0, 1]))
     with pytest.raises(PredictionsError, match="no metric 'acc'"):
         stats.paired_difference(probs, probs, "acc")
 

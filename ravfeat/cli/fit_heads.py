@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from ravfeat.cli.scores import show_run
+
 __all__ = ["command", "resolve_inputs"]
 
 
@@ -22,7 +24,10 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
-              help="attentive, attentive-sum, logreg or kernel; repeat for more.")  # fmt: skip
+              help="attentive, attentive-sum, logreg or kernel, or audio:NAME and face:NAME for caches of one stream;"
+              " repeat for more.")  # fmt: skip
+@click.option("--rule", type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
+              help="How systems (caches x heads) are fused; auto takes what is best on validation rows.")  # fmt: skip
 @click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
               help="Choose on the validation actors, or on inner folds over all non-test actors.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
@@ -40,6 +45,7 @@ def command(
     joins: tuple[str, ...],
     protocol: str,
     heads: tuple[str, ...],
+    rule: str,
     select: str,
     seeds: int,
     device: str,
@@ -56,11 +62,13 @@ def command(
     """Train small heads on cached features and score them on actors they never met.
 
     Before anything is trained, actors, performances and recordings are read from the shards
-    themselves; folds that put one of them on two sides are refused.
+    themselves; folds that put one of them on two sides are refused. Every system gets a temperature, and
+    two or more are fused; both are learned from validation rows only.
 
     \b
     ravfeat fit-heads
     ravfeat fit-heads --cache cache --head attentive --head logreg --select nested --seeds 3 --out runs/a
+    ravfeat fit-heads --cache cache/voice --cache cache/face --head audio:attentive --head face:kernel
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --head attentive --layers last --out runs/last-layer
@@ -88,13 +96,14 @@ def command(
         allow_leak=allow_leak,
         allow_missing=allow_missing,
         joins=joined,
+        rule=None if rule == "none" else rule,  # type: ignore[arg-type]  # click.Choice keeps it to these
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
     started = perf_counter()
     fitted = fit_heads(plan)
     trained_s = perf_counter() - started
     records = write_run(target, fitted, recipe, force=force)
-    _show(records, synthetic=fitted.predictions.synthetic)
+    show_run(records, fitted)
     for cache in fitted.about["caches"]:
         if cache["missing"] or cache["left_out"]:
             click.echo(
@@ -135,39 +144,3 @@ def resolve_inputs(
     if not found and not joined:
         raise CacheError("no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR")
     return tuple(found), tuple(joined)
-
-
-def _show(records: list[dict[str, Any]], *, synthetic: bool) -> None:
-    """Print one line per system: UAR with its interval, the folds' mean and spread, plain accuracy."""
-    by_system: dict[tuple[str, str, str], dict[tuple[str, str], dict[str, Any]]] = {}
-    for record in records:
-        system = (record["stream"], record["features"], record["head"])
-        by_system.setdefault(system, {})[record["metric"], record["averaging"]] = record
-    first = records[0]
-    leaky = " LEAKY (tested on actors it was trained on)" if first["leaky"] else ""
-    about = " on a synthetic corpus (says nothing about people)" if synthetic else ""
-    counts = {system: scores["uar", "pooled"]["n"] for system, scores in by_system.items()}
-    together = len(set(counts.values())) == 1
-    n = f", n={first['n']}" if together else ""
-    click.echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
-    rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
-    rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        click.echo(f"{line}{'  LEAKY' if first['leaky'] and row is not rows[0] else ''}")
-    if not together:
-        listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
-        click.echo(
-            f"the rows rest on different clips ({listing}): their differences are not those of the systems alone"
-        )
-
-
-def _cells(scores: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, str, str]:
-    uar, folds, wa = scores["uar", "pooled"], scores["uar", "fold_mean"], scores["wa", "pooled"]
-    spread = "" if folds["sd"] is None else f" ± {folds['sd']:.3f}"
-    return (
-        f"{uar['value']:.3f} [{uar['ci_low']:.3f}, {uar['ci_high']:.3f}]",
-        f"{folds['value']:.3f}{spread}",
-        f"{wa['value']:.3f}",
-    )

@@ -2,7 +2,7 @@
 
 Offers
 ------
-check_jobs, balanced_weights, candidate_scores, likeliest, log_softmax, plain_settings.
+check_jobs, balanced_weights, candidate_scores, likeliest, plain_settings.
 """
 
 import dataclasses
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import Job, Sweep
+from ravfeat.logits import log_softmax
 
-__all__ = ["balanced_weights", "candidate_scores", "check_jobs", "likeliest", "log_softmax", "plain_settings"]
+__all__ = ["balanced_weights", "candidate_scores", "check_jobs", "likeliest", "plain_settings"]
 
 
 def check_jobs(jobs: Sequence[Job], y: NDArray[np.int64], n_classes: int) -> None:
@@ -50,13 +51,6 @@ def balanced_weights(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float32
     present = max(1, int((counts > 0).sum()))
     weights = np.where(counts > 0, len(y) / (present * np.maximum(counts, 1)), 0.0)
     return weights.astype(np.float32)
-
-
-def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Log-probabilities over the last axis."""
-    shifted = np.asarray(logits, np.float64)
-    shifted = shifted - shifted.max(-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(-1, keepdims=True)))
 
 
 def candidate_scores(

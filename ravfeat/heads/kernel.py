@@ -26,7 +26,7 @@ from scipy.optimize import minimize_scalar
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
-from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, log_softmax, plain_settings
+from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, plain_settings
 from ravfeat.heads.gram import Scaler, layer_products
 from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.statistics import (
@@ -36,6 +36,7 @@ from ravfeat.heads.statistics import (
     select_clips,
     source_of,
 )
+from ravfeat.logits import log_softmax
 
 __all__ = ["KernelHead", "KernelModel"]
 

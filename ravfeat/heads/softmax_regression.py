@@ -24,7 +24,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.optimize import fmin_l_bfgs_b
 
-from ravfeat.heads.checks import balanced_weights, log_softmax
+from ravfeat.heads.checks import balanced_weights
+from ravfeat.logits import log_softmax
 
 __all__ = ["Coordinates", "regularization_path"]
 

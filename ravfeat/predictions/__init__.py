@@ -12,21 +12,25 @@ Only ``val`` rows may be learned from; only ``test`` rows may be quoted. There a
 
 Offers
 ------
-Predictions, System, SystemProbs, softmax, concatenate, write_scores, read_scores.
+Predictions, System, SystemProbs, concatenate, Evidence, evidence_of, check_learnable, write_scores, read_scores.
 """
 
-from ravfeat.predictions.average import SystemProbs, softmax
+from ravfeat.predictions.average import SystemProbs
 from ravfeat.predictions.columns import System
+from ravfeat.predictions.evidence import CROSSFIT, Evidence, check_learnable, evidence_of
 from ravfeat.predictions.files import FORMAT_VERSION, read_scores, write_scores
 from ravfeat.predictions.table import Predictions, concatenate
 
 __all__ = [
+    "CROSSFIT",
     "FORMAT_VERSION",
+    "Evidence",
     "Predictions",
     "System",
     "SystemProbs",
+    "check_learnable",
     "concatenate",
+    "evidence_of",
     "read_scores",
-    "softmax",
     "write_scores",
 ]

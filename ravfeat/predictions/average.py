@@ -2,10 +2,11 @@
 
 Offers
 ------
-SystemProbs, softmax, average_seeds.
+SystemProbs, average_seeds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
+from ravfeat.logits import log_softmax
 from ravfeat.predictions.columns import System, logit_array
 
-__all__ = ["SystemProbs", "average_seeds", "softmax"]
+__all__ = ["SystemProbs", "average_seeds"]
 
 
 @dataclass(frozen=True)
 class SystemProbs:
     """Probabilities of one system on one split, seeds averaged, sorted by clip (then fold).
+
+    They are kept as logarithms, so that what is nearly impossible stays apart from what is more so.
 
     Attributes
     ----------
@@ -29,11 +33,15 @@ class SystemProbs:
     folds : ndarray of shape (N,), int64
     y : ndarray of shape (N,), int64
         Index of the true label in `classes`.
-    probs : ndarray of shape (N, K), float64
-        Mean over seeds of softmax(logits).
+    log_probs : ndarray of shape (N, K), float64
+        Logarithm of the mean over seeds of softmax(logits); after `calibrated`, at a temperature.
     classes : tuple of str, length K
     seeds : tuple of int
         The seeds that were averaged, ascending.
+    split : str
+        ``val`` rows may be learned from, ``test`` rows only be read.
+    uncalibrated_log_probs : ndarray of shape (N, K), float64, optional
+        What `log_probs` were before `calibrated`; None where they are as the system said.
     """
 
     clip_ids: NDArray[Any]
@@ -41,22 +49,42 @@ class SystemProbs:
     actors: NDArray[Any]
     folds: NDArray[np.int64]
     y: NDArray[np.int64]
-    probs: NDArray[np.float64]
+    log_probs: NDArray[np.float64]
     classes: tuple[str, ...]
     seeds: tuple[int, ...]
+    split: str = "test"
+    uncalibrated_log_probs: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
+    @cached_property
+    def probs(self) -> NDArray[np.float64]:
+        """Probabilities, of shape (N, K)."""
+        return np.asarray(np.exp(self.log_probs))
 
-def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """Turn logits of shape (..., K) into probabilities, in float64.
+    @cached_property
+    def uncalibrated(self) -> NDArray[np.float64]:
+        """Probabilities as the system said them, of shape (N, K)."""
+        return self.probs if self.uncalibrated_log_probs is None else np.asarray(np.exp(self.uncalibrated_log_probs))
 
-    ``p_k = exp(z_k - max z) / sum_j exp(z_j - max z)``
-    """
-    z = np.asarray(logits, dtype=np.float64)
-    powers = np.exp(z - z.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True))
+    def rows(self, chosen: NDArray[Any]) -> "SystemProbs":
+        """Keep some rows, given as a mask or as indices."""
+        said = self.uncalibrated_log_probs
+        return replace(
+            self,
+            clip_ids=self.clip_ids[chosen],
+            performance_ids=self.performance_ids[chosen],
+            actors=self.actors[chosen],
+            folds=self.folds[chosen],
+            y=self.y[chosen],
+            log_probs=self.log_probs[chosen],
+            uncalibrated_log_probs=None if said is None else said[chosen],
+        )
+
+    def calibrated(self, log_probs: NDArray[np.float64]) -> "SystemProbs":
+        """Replace the probabilities and remember what the system said."""
+        return replace(self, log_probs=log_probs, uncalibrated_log_probs=self.log_probs)
 
 
 def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> SystemProbs:
@@ -67,9 +95,7 @@ def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> S
     seeds = tuple(sorted(pc.unique(rows["seed"]).to_pylist()))
     _check_seeds_cover_the_same(rows, seeds, system)
     one = rows.take(pa.array(np.arange(0, rows.num_rows, len(seeds))))
-    probs = (
-        softmax(logit_array(rows, len(classes))).reshape(one.num_rows, len(seeds), len(classes)).mean(1)
-    )  # (N, S, K) -> (N, K)
+    by_seed = log_softmax(logit_array(rows, len(classes))).reshape(one.num_rows, len(seeds), len(classes))
     y = pc.index_in(one["label"], value_set=pa.array(classes))
     return SystemProbs(
         clip_ids=np.asarray(one["clip_id"].to_pylist(), dtype=object),
@@ -77,9 +103,10 @@ def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> S
         actors=np.asarray(one["actor"].to_pylist(), dtype=object),
         folds=np.asarray(one["fold"], dtype=np.int64),
         y=np.asarray(y, dtype=np.int64),
-        probs=probs,
+        log_probs=np.logaddexp.reduce(by_seed, axis=1) - np.log(len(seeds)),  # (N, S, K) -> (N, K)
         classes=classes,
         seeds=seeds,
+        split=one["split"][0].as_py(),
     )
 
 

@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions.columns import SYSTEM_COLUMNS, System, logit_array
+from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["check_table"]
 
-_STREAMS = ("audio", "face", "fused")
+_STREAMS = ("audio", "face", "other", *FUSED_STREAMS)
 _SPLITS = ("val", "test")
 
 

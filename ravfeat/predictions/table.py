@@ -157,6 +157,10 @@ class Predictions:
         rows = self._split_rows(system, split)
         return average_seeds(rows.filter(pc.field("seed") == seed), self.classes, System(*system))
 
+    def has_split(self, system: tuple[str, str, str], split: str) -> bool:
+        """Whether one system has rows of a split."""
+        return bool(self._rows(system).filter(pc.field("split") == split).num_rows)
+
     def logits(self) -> NDArray[np.float32]:
         """Logits of all rows in table order, of shape (rows, K)."""
         return logit_array(self.table, len(self.classes))

@@ -12,25 +12,31 @@ actors were drawn drops out of that draw.
 
 Offers
 ------
-METRICS, AVERAGINGS, metric_records, score_rows, fold_scores, write_metrics, bootstrap, Interval,
-recalls, Recall, paired_difference, Difference.
+METRICS, AVERAGINGS, metric_records, difference_records, score_rows, fold_scores, write_metrics, bootstrap,
+Interval, recalls, Recall, paired_difference, Difference, Compared, Pairing, holm.
 """
 
 from ravfeat.stats.intervals import DRAWS, Interval, Recall, bootstrap, recalls
-from ravfeat.stats.paired import Difference, paired_difference
-from ravfeat.stats.records import fold_scores, metric_records, score_rows, write_metrics
+from ravfeat.stats.paired import Compared, Difference, Pairing, paired_difference
+from ravfeat.stats.permutation import SWAPS, holm
+from ravfeat.stats.records import difference_records, fold_scores, metric_records, score_rows, write_metrics
 from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging
 
 __all__ = [
     "AVERAGINGS",
     "DRAWS",
     "METRICS",
+    "SWAPS",
     "Averaging",
+    "Compared",
     "Difference",
     "Interval",
+    "Pairing",
     "Recall",
     "bootstrap",
+    "difference_records",
     "fold_scores",
+    "holm",
     "metric_records",
     "paired_difference",
     "recalls",

@@ -2,20 +2,23 @@
 
 Offers
 ------
-paired_difference, Difference.
+paired_difference, Difference, Compared, Pairing.
 """
 
 from dataclasses import dataclass
-from typing import cast
+from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import SystemProbs
 from ravfeat.stats.intervals import draw_actors, percentiles
+from ravfeat.stats.permutation import swap_p_values
 from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging, Sums
 
-__all__ = ["Difference", "paired_difference"]
+__all__ = ["Compared", "Difference", "Pairing", "paired_difference"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class Difference:
         95 % interval of the difference; each draw uses the same actors on both sides.
     n : int
         Number of performances.
+    p : float or None
+        Two-sided p-value of the pooled difference: how often swapping the two systems for some of the
+        actors gives one as large; see `ravfeat.stats.permutation`. None for ``fold_mean``.
     """
 
     metric: str
@@ -39,6 +45,85 @@ class Difference:
     ci_low: float
     ci_high: float
     n: int
+    p: float | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A system prepared for comparison: its scores over all actors, and in every draw of actors."""
+
+    probs: SystemProbs
+
+    @cached_property
+    def actors(self) -> NDArray[Any]:
+        """Names of the actors, sorted."""
+        return np.unique(self.probs.actors)
+
+    @cached_property
+    def sums(self) -> Sums:
+        """What its clips add up to."""
+        return Sums.of(self.probs, self.actors)
+
+    @cached_property
+    def facts(self) -> dict[str, tuple[str, str]]:
+        """Actor and label of every performance."""
+        labels = [self.probs.classes[k] for k in self.probs.y]
+        facts = dict(zip(self.probs.performance_ids, zip(self.probs.actors, labels, strict=True), strict=True))
+        if len(facts) < len(self.probs):
+            raise PredictionsError(
+                f"the systems cannot be compared: {len(self.probs) - len(facts)} performances stand twice on one side"
+            )
+        return cast("dict[str, tuple[str, str]]", facts)
+
+    @cached_property
+    def scores(self) -> dict[Averaging, dict[str, float]]:
+        """Its scores."""
+        whole = np.ones((1, len(self.actors)))
+        return {
+            averaging: {name: float(values[0]) for name, values in self.sums.scores(whole, averaging).items()}
+            for averaging in AVERAGINGS
+        }
+
+    @cached_property
+    def drawn(self) -> dict[Averaging, dict[str, NDArray[np.float64]]]:
+        """Its scores in every draw of actors, each of shape (R,)."""
+        draws = draw_actors(len(self.actors))
+        return {averaging: self.sums.scores(draws, averaging) for averaging in AVERAGINGS}
+
+
+class Pairing:
+    """Two systems on the same performances, checked.
+
+    Parameters
+    ----------
+    a, b : Compared
+
+    Raises
+    ------
+    PredictionsError
+        Other classes, different sets of performances, a performance twice, or a performance with
+        another actor or label on the other side.
+    """
+
+    def __init__(self, a: Compared, b: Compared) -> None:
+        _check_pairs(a, b)
+        self._a, self._b = a, b
+
+    @cached_property
+    def _p_values(self) -> dict[str, float]:
+        return swap_p_values(self._a.sums, self._b.sums)
+
+    def difference(self, metric: str, averaging: Averaging) -> Difference:
+        """Compare in one metric and averaging."""
+        if metric not in METRICS or averaging not in AVERAGINGS:
+            raise PredictionsError(
+                f"no metric '{metric}' with averaging '{averaging}'; "
+                f"choose from {', '.join(METRICS)} and {', '.join(AVERAGINGS)}"
+            )
+        a, b = self._a.scores[averaging][metric], self._b.scores[averaging][metric]
+        low, high = percentiles(self._a.drawn[averaging][metric] - self._b.drawn[averaging][metric])
+        p = self._p_values[metric] if averaging == "pooled" else None
+        return Difference(metric, averaging, a, b, a - b, low, high, len(self._a.probs), p)
 
 
 def paired_difference(
@@ -47,56 +132,32 @@ def paired_difference(
     """Compare two systems on the same performances.
 
     Rows are joined by performance id; folds may differ (that is what the leak gap compares).
-    With ``fold_mean`` each side is averaged over its own folds.
+    With ``fold_mean`` each side is averaged over its own folds. Who compares many systems keeps a
+    `Compared` of each and makes a `Pairing` of every two.
 
     Raises
     ------
     PredictionsError
-        Unknown metric, other classes, different sets of performances, a performance twice, or
-        a performance with another actor or label on the other side.
+        Unknown metric, or what `Pairing` refuses.
     """
-    if metric not in METRICS or averaging not in AVERAGINGS:
-        raise PredictionsError(
-            f"no metric '{metric}' with averaging '{averaging}'; "
-            f"choose from {', '.join(METRICS)} and {', '.join(AVERAGINGS)}"
-        )
-    _check_pairs(a, b)
-    actors = np.unique(a.actors)
-    sums_a, sums_b = Sums.of(a, actors), Sums.of(b, actors)
-    draws, whole = draw_actors(len(actors)), np.ones((1, len(actors)))
-    gaps = sums_a.scores(draws, averaging)[metric] - sums_b.scores(draws, averaging)[metric]
-    value_a = float(sums_a.scores(whole, averaging)[metric][0])
-    value_b = float(sums_b.scores(whole, averaging)[metric][0])
-    low, high = percentiles(gaps)
-    return Difference(metric, averaging, value_a, value_b, value_a - value_b, low, high, len(a))
+    return Pairing(Compared(a), Compared(b)).difference(metric, averaging)
 
 
-def _check_pairs(a: SystemProbs, b: SystemProbs) -> None:
-    if a.classes != b.classes:
+def _check_pairs(a: Compared, b: Compared) -> None:
+    if a.probs.classes != b.probs.classes:
         raise PredictionsError(
-            f"the systems cannot be compared: classes differ, {list(a.classes)} and {list(b.classes)}"
+            f"the systems cannot be compared: classes differ, {list(a.probs.classes)} and {list(b.probs.classes)}"
         )
-    sides = [_facts(a), _facts(b)]
-    if sides[0].keys() != sides[1].keys():
-        only_a = sorted(sides[0].keys() - sides[1].keys())
-        only_b = sorted(sides[1].keys() - sides[0].keys())
+    if a.facts.keys() != b.facts.keys():
+        only_a = sorted(a.facts.keys() - b.facts.keys())
+        only_b = sorted(b.facts.keys() - a.facts.keys())
         raise PredictionsError(
             f"the systems cannot be compared: {len(only_a)} performances only on the first side {only_a[:3]}, "
             f"{len(only_b)} only on the second {only_b[:3]}; score both on the same clips"
         )
-    for performance, facts in sides[0].items():
-        if facts != sides[1][performance]:
+    for performance, facts in a.facts.items():
+        if facts != b.facts[performance]:
             raise PredictionsError(
                 f"the systems cannot be compared: performance {performance} has actor and label {facts} "
-                f"on the first side, {sides[1][performance]} on the second"
+                f"on the first side, {b.facts[performance]} on the second"
             )
-
-
-def _facts(probs: SystemProbs) -> dict[str, tuple[str, str]]:
-    labels = [probs.classes[k] for k in probs.y]
-    facts = dict(zip(probs.performance_ids, zip(probs.actors, labels, strict=True), strict=True))
-    if len(facts) < len(probs):
-        raise PredictionsError(
-            f"the systems cannot be compared: {len(probs) - len(facts)} performances stand twice on one side"
-        )
-    return cast("dict[str, tuple[str, str]]", facts)

@@ -2,37 +2,46 @@
 
 Offers
 ------
-metric_records, score_rows, fold_scores, write_metrics.
+metric_records, difference_records, score_rows, fold_scores, write_metrics.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ravfeat import metrics
+from ravfeat.calibrate import calibrate
 from ravfeat.files import replace_file
 from ravfeat.predictions import Predictions, SystemProbs
-from ravfeat.schema import METRIC_FIELDS
+from ravfeat.schema import DIFFERENCE_FIELDS, METRIC_FIELDS
 from ravfeat.stats.intervals import bootstrap
-from ravfeat.stats.sums import METRICS
+from ravfeat.stats.paired import Compared, Pairing
+from ravfeat.stats.permutation import holm
+from ravfeat.stats.sums import AVERAGINGS, METRICS
 
-__all__ = ["fold_scores", "metric_records", "score_rows", "write_metrics"]
+__all__ = ["difference_records", "fold_scores", "metric_records", "score_rows", "write_metrics"]
+
+_DECISIONS = ("uar", "wa", "macro_f1")
+_QUALITIES = ("nll", "brier", "ece")
 
 
 def metric_records(predictions: Predictions) -> list[dict[str, Any]]:
     """Make the records of ``metrics.json``.
 
     Exactly one record per (stream, features, head, metric, averaging), with the fields of
-    `schema.METRIC_FIELDS`: ``value`` scores the seed-averaged probabilities of the test rows,
-    ``sd``, ``ci_low`` and ``ci_high`` are those of `Interval`, ``n`` counts test clips.
+    `schema.METRIC_FIELDS`: ``value`` scores the seed-averaged probabilities of the test rows, at
+    the temperature of their fold (`ravfeat.calibrate.calibrate`) and, for the metrics that end in
+    ``_uncalibrated``, as the system said them; ``sd``, ``ci_low`` and ``ci_high`` are those of
+    `Interval`, ``n`` counts test clips.
     """
     records = []
     for system in predictions.systems():
-        probs = predictions.seed_averaged(system)
+        probs = calibrate(predictions, system).test
         metrics.validate(probs.y, probs.probs)
         for (metric, averaging), interval in bootstrap(probs).items():
             record = {
@@ -52,16 +61,41 @@ def metric_records(predictions: Predictions) -> list[dict[str, Any]]:
     return records
 
 
+def difference_records(predictions: Predictions) -> list[dict[str, Any]]:
+    """Make the records of ``differences.json``: every two systems that tested the same performances.
+
+    Exactly one record per pair, metric and averaging, with the fields of `schema.DIFFERENCE_FIELDS`. The
+    p-values of a metric's pooled rows are corrected together (Holm), so ``p_holm`` holds for a reader who
+    looks at all pairs; ``fold_mean`` rows have none.
+    """
+    compared = {system: Compared(calibrate(predictions, system).test) for system in predictions.systems()}
+    rows = []
+    for a, b in combinations(compared, 2):
+        if compared[a].facts != compared[b].facts:
+            continue  # other clips: their difference would not be one of the systems
+        pairing = Pairing(compared[a], compared[b])
+        for metric, averaging in product(METRICS, AVERAGINGS):
+            found = pairing.difference(metric, averaging)
+            rows.append({"a": a._asdict(), "b": b._asdict(), **asdict(found), "p_holm": None})
+    for metric in METRICS:
+        own = [row for row in rows if row["metric"] == metric and row["p"] is not None]
+        for row, corrected in zip(own, holm([row["p"] for row in own]), strict=True):
+            row["p_holm"] = corrected
+    about = {name: getattr(predictions, name) for name in ("protocol", "leaky", "select")}
+    return [{field: (row | about)[field] for field in DIFFERENCE_FIELDS} for row in rows]
+
+
 def score_rows(predictions: Predictions) -> list[dict[str, Any]]:
-    """Make the rows of ``scores.parquet``: single seeds, per fold and over all folds.
+    """Make the rows of ``scores.parquet``: single seeds, per fold and over all folds, as the systems said.
 
     Returns
     -------
     list of dict
         Keys stream, features, head, protocol, leaky, select, synthetic, seed, split, averaging,
-        fold, uar, wa, macro_f1, nll, ece, n. A row with averaging ``fold`` scores one fold; a row
-        with averaging ``pooled`` scores all rows of the seed and split at once and has fold -1.
-        ``n`` counts rows; a validation clip that serves several folds counts in each.
+        fold, uar, wa, macro_f1, nll_uncalibrated, brier_uncalibrated, ece_uncalibrated, n. A row with
+        averaging ``fold`` scores one fold; a row with averaging ``pooled`` scores all rows of the seed
+        and split at once and has fold -1. ``n`` counts rows; a validation clip that serves several folds
+        counts in each.
     """
     about = {name: getattr(predictions, name) for name in ("protocol", "leaky", "select", "synthetic")}
     rows = []
@@ -72,17 +106,19 @@ def score_rows(predictions: Predictions) -> list[dict[str, Any]]:
             for split in (name for name in ("test", "val") if name in present):
                 probs = own.seed_scores(system, seed, split)
                 key = {**system._asdict(), **about, "seed": seed, "split": split}
-                rows += [{**key, "averaging": "fold", **scores} for scores in fold_scores(probs)]
-                rows.append({**key, "averaging": "pooled", "fold": -1, **_scores(probs.y, probs.probs)})
+                for fold in np.unique(probs.folds).tolist():
+                    rows.append({**key, "averaging": "fold", "fold": fold, **_said(probs.rows(probs.folds == fold))})
+                rows.append({**key, "averaging": "pooled", "fold": -1, **_said(probs)})
     return rows
 
 
 def fold_scores(probs: SystemProbs) -> list[dict[str, Any]]:
-    """Score each fold by itself: dicts with fold, the five metrics and n, by ascending fold."""
+    """Score each fold by itself: dicts with fold, every metric and n, by ascending fold."""
     rows = []
-    for fold in np.unique(probs.folds):
-        own = probs.folds == fold
-        rows.append({"fold": int(fold), **_scores(probs.y[own], probs.probs[own])})
+    for fold in np.unique(probs.folds).tolist():
+        own = probs.rows(probs.folds == fold)
+        values = metrics.evaluate(own.y, own.probs)
+        rows.append({"fold": fold, **values, **_said(own)})
     return rows
 
 
@@ -92,6 +128,8 @@ def write_metrics(path: Path, records: Sequence[dict[str, Any]]) -> None:
     replace_file(path, f"{text}\n".encode())
 
 
-def _scores(y: NDArray[np.int64], probs: NDArray[np.float64]) -> dict[str, Any]:
-    values = metrics.evaluate(y, probs)
-    return {**{name: values[name] for name in METRICS}, "n": len(y)}
+def _said(probs: SystemProbs) -> dict[str, Any]:
+    """Score what a system said, before any temperature."""
+    values = metrics.evaluate(probs.y, probs.uncalibrated)
+    qualities = {f"{name}_uncalibrated": values[name] for name in _QUALITIES}
+    return {name: values[name] for name in _DECISIONS} | qualities | {"n": len(probs)}

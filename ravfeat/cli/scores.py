@@ -1,0 +1,97 @@
+"""What commands that score systems say at their end.
+
+Offers
+------
+show_run.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ravfeat.experiment import Fitted
+    from ravfeat.fusion import Fusion
+
+__all__ = ["show_run"]
+
+System = tuple[str, str, str]
+Records = Sequence[Mapping[str, Any]]
+
+
+def show_run(records: Records, fitted: "Fitted") -> None:
+    """Print a line per system, then what fusing them gained and what to be wary of."""
+    from ravfeat.calibrate import calibration_record
+
+    _show_scores(records, synthetic=fitted.predictions.synthetic)
+    if fitted.fusion is not None:
+        _show_fusion(fitted.fusion, fitted)
+    _show_bounds(calibration_record(fitted.predictions))
+
+
+def _show_scores(records: Records, *, synthetic: bool) -> None:
+    """Print one line per system: UAR with its interval, the folds' mean and spread, plain accuracy."""
+    by_system: dict[System, dict[tuple[str, str], Mapping[str, Any]]] = {}
+    for record in records:
+        system = (record["stream"], record["features"], record["head"])
+        by_system.setdefault(system, {})[record["metric"], record["averaging"]] = record
+    first = records[0]
+    leaky = " LEAKY (tested on actors it was trained on)" if first["leaky"] else ""
+    about = " on a synthetic corpus (says nothing about people)" if synthetic else ""
+    counts = {system: scores["uar", "pooled"]["n"] for system, scores in by_system.items()}
+    together = len(set(counts.values())) == 1
+    n = f", n={first['n']}" if together else ""
+    click.echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
+    rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
+    rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(f"{line}{'  LEAKY' if first['leaky'] and row is not rows[0] else ''}")
+    if not together:
+        listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
+        click.echo(
+            f"the rows rest on different clips ({listing}): their differences are not those of the systems alone"
+        )
+
+
+def _cells(scores: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[str, str, str]:
+    uar, folds, wa = scores["uar", "pooled"], scores["uar", "fold_mean"], scores["wa", "pooled"]
+    spread = "" if folds["sd"] is None else f" ± {folds['sd']:.3f}"
+    return (
+        f"{uar['value']:.3f} [{uar['ci_low']:.3f}, {uar['ci_high']:.3f}]",
+        f"{folds['value']:.3f}{spread}",
+        f"{wa['value']:.3f}",
+    )
+
+
+def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:
+    from ravfeat.calibrate import calibrate
+    from ravfeat.fusion import name_of
+    from ravfeat.stats import paired_difference
+
+    chosen = Counter(one.chosen for one in fusion.folds)
+    said = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
+    click.echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {said} of {len(fusion.folds)} folds")
+    fused = calibrate(fitted.predictions, name_of(fusion.systems, "fused")).test
+    for system in fusion.systems:
+        found = paired_difference(fused, calibrate(fitted.predictions, system).test)
+        interval = f"[{found.ci_low:+.3f}, {found.ci_high:+.3f}]"
+        click.echo(f"  UAR over {' '.join(system)}: {found.value:+.3f} {interval}, p = {found.p:.4f}")
+
+
+def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:
+    why = {
+        "lower": "the right class is always the most probable one there, so nothing says how sure to be",
+        "upper": "the scores say nothing about the labels there, or the wrong thing",
+    }
+    found: dict[tuple[System, str], list[int]] = {}
+    for entry in entries:
+        if entry["at_bound"]:
+            system = (entry["stream"], entry["features"], entry["head"])
+            found.setdefault((system, entry["at_bound"]), []).append(entry["fold"])
+    for (system, bound), folds in found.items():
+        listing = ", ".join(map(str, folds))
+        click.echo(f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {why[bound]}", err=True)

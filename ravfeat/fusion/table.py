@@ -1,0 +1,130 @@
+"""From a table of systems to the rows of their fusion.
+
+Offers
+------
+Fusion, fuse, members_of, name_of.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import PredictionsError
+from ravfeat.fusion.aligned import Aligned, align
+from ravfeat.fusion.fit import Choice, FoldFusion, fit_fold
+from ravfeat.predictions import CROSSFIT, Evidence, Predictions, System, concatenate, evidence_of
+from ravfeat.schema import FUSED_STREAMS, Rule
+
+__all__ = ["Fusion", "fuse", "members_of", "name_of"]
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """What the fusion of a table learned.
+
+    Attributes
+    ----------
+    rule : {"auto", "linear", "loglinear"}
+    systems : tuple of System, length M
+    seeds : tuple of int, length M
+        How many seeds of each were averaged.
+    folds : tuple of FoldFusion
+    """
+
+    rule: Rule
+    systems: tuple[System, ...]
+    seeds: tuple[int, ...]
+    folds: tuple[FoldFusion, ...]
+
+
+def members_of(predictions: Predictions) -> list[System]:
+    """Systems of a table that can be fused: all but those that are fused already."""
+    return [system for system in predictions.systems() if system.stream not in FUSED_STREAMS]
+
+
+def name_of(systems: Sequence[System], stream: str) -> System:
+    """Name a fusion: all its features, and all its heads, each once."""
+    features, heads = (dict.fromkeys(getattr(one, part) for one in systems) for part in ("features", "head"))
+    return System(stream, "+".join(features), "+".join(heads))
+
+
+def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fusion]:
+    """Fuse all systems of a table, fold by fold, from rows that may be learned from.
+
+    Every system is averaged over its seeds and divided by its temperature; then the two rules of
+    `ravfeat.fusion.mixing` mix them, and `rule` says which of the mixtures is ``fused``.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        At least two systems; rows of earlier fusions are replaced.
+    rule : {"auto", "linear", "loglinear"}
+
+    Returns
+    -------
+    Predictions
+        The rows given, and those of the streams ``fused`` (the chosen rule), ``fused-linear`` and
+        ``fused-loglinear``, val and test. Their logits are the log-probabilities of the mixture, and they
+        have seed 0.
+    Fusion
+
+    Raises
+    ------
+    PredictionsError
+        For fewer than two systems; for systems that do not test the same performances in the same folds, or
+        do not have the same rows to learn from.
+    """
+    systems = members_of(predictions)
+    if len(systems) < 2:
+        raise PredictionsError(
+            f"fusing needs at least two systems, got {', '.join(map(str, systems)) or 'none'}; add a cache, a head or a"
+            " score file"
+        )
+    by_fold = _folds(systems, [evidence_of(predictions, system) for system in systems])
+    fitted, blocks = [], []
+    for evidence in by_fold:
+        one, learned = fit_fold(systems, evidence, rule)
+        read = align(systems, [part.read for part in evidence], f"fold {one.fold}, test")
+        fitted.append(one)
+        blocks += [(one, rows) for rows in (learned, read) if rows.split != CROSSFIT]
+    own = concatenate([predictions.select_system(system) for system in systems])
+    seeds = tuple(len(predictions.seeds(system)) for system in systems)
+    fused = [_rows(own, name_of(systems, stream), blocks) for stream in FUSED_STREAMS]
+    return concatenate([own, *fused]), Fusion(rule, tuple(systems), seeds, tuple(fitted))
+
+
+def _folds(systems: Sequence[System], evidence: Sequence[list[Evidence]]) -> list[tuple[Evidence, ...]]:
+    """Turn folds of systems into systems of folds."""
+    numbers = [[one.fold for one in own] for own in evidence]
+    for system, own in zip(systems, numbers, strict=True):
+        if own != numbers[0]:
+            raise PredictionsError(
+                f"{systems[0]} tests the folds {numbers[0]}, {system} the folds {own}; systems that are fused come from"
+                " one protocol"
+            )
+    return list(zip(*evidence, strict=True))
+
+
+def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion, Aligned]]) -> Predictions:
+    columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("fold", "split", "label", "logits")}
+    facts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("clip_id", "performance_id", "actor")}
+    for one, rows in blocks:
+        choices: dict[str, Choice] = dict(zip(FUSED_STREAMS, (one.chosen, "linear", "loglinear"), strict=True))
+        n = len(rows.y)
+        columns["fold"].append(np.full(n, one.fold))
+        columns["split"].append(np.full(n, rows.split))
+        columns["label"].append(np.take(table.classes, rows.y))
+        columns["logits"].append(one.mix(choices[system.stream], one.calibrated(rows.log_probs)))
+        for name, parts in facts.items():
+            parts.append(getattr(rows, f"{name}s"))
+    return Predictions.from_columns(
+        {**system._asdict(), "seed": 0} | {name: np.concatenate(parts) for name, parts in (columns | facts).items()},
+        classes=table.classes,
+        protocol=table.protocol,
+        leaky=table.leaky,
+        select=table.select,
+        synthetic=table.synthetic,
+    )
