@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from ravfeat import __version__
+from ravfeat.fitted import Fitted, FittedModel
 from ravfeat.folds import check_inner, inner_folds
-from ravfeat.fusion import Fusion, fuse
-from ravfeat.heads.base import ClipFeatures, Head, Model, Reading
+from ravfeat.fusion import fuse
+from ravfeat.heads.base import ClipFeatures, Head, Reading
 from ravfeat.plans import FitPlan, build_head, check_plan, heads_of, read_layers
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols import Protocol, get_protocol
@@ -31,45 +32,6 @@ __all__ = ["FitPlan", "Fitted", "FittedModel", "Prepared", "fit_heads", "gather"
 _log = logging.getLogger(__name__)
 
 Load = Callable[[FitPlan, System, Reading], ClipFeatures]
-
-
-@dataclass(frozen=True)
-class FittedModel:
-    """One trained head and where it comes from.
-
-    Attributes
-    ----------
-    stream, features, head : str
-    seed, fold : int
-    model : Model
-    """
-
-    stream: str
-    features: str
-    head: str
-    seed: int
-    fold: int
-    model: Model
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Everything a plan gave.
-
-    Attributes
-    ----------
-    predictions : Predictions
-    models : tuple of FittedModel
-    about : dict
-        Protocol, folds, caches, what was left out, versions; goes into the run's recipe.
-    fusion : Fusion or None
-        What mixed the systems to those of the fused streams; None where nothing was fused.
-    """
-
-    predictions: Predictions
-    models: tuple[FittedModel, ...]
-    about: dict[str, Any]
-    fusion: Fusion | None = None
 
 
 @dataclass(frozen=True)

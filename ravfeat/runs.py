@@ -8,16 +8,15 @@ write_run, check_out, whole_folder, write_json.
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ravfeat.calibrate import calibration_record
 from ravfeat.errors import UsageError
-from ravfeat.experiment import Fitted, FittedModel
+from ravfeat.fitted import Fitted, FittedModel
 from ravfeat.fusion import fusion_record
-from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import write_scores
 from ravfeat.stats import difference_records, metric_records, score_rows, write_metrics
 
@@ -116,14 +115,21 @@ def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict
     write_json(folder / "calibration.json", calibration_record(fitted.predictions))
     if fitted.fusion is not None:
         write_json(folder / "fusion.json", fusion_record(fitted.fusion, fitted.predictions))
-    for one in fitted.models:
-        system = f"{one.stream}-{one.features}-{one.head}"
-        save_model(folder / "heads" / system / f"fold-{one.fold}-seed-{one.seed}", one.model)
+    if fitted.models:
+        _save_heads(folder / "heads", fitted.models)
     weights = [_layer_weights(one) for one in fitted.models if one.model.layer_weights]
     write_json(folder / "layer_weights.json", weights)
     chosen = [_chosen(one) for one in fitted.models]
     write_json(folder / _RECIPE, {**recipe, **fitted.about, "chosen": chosen})
     return records
+
+
+def _save_heads(folder: Path, models: Sequence[FittedModel]) -> None:
+    from ravfeat.heads.checkpoint import save_model  # brings torch, which a run without heads can do without
+
+    for one in models:
+        system = f"{one.stream}-{one.features}-{one.head}"
+        save_model(folder / system / f"fold-{one.fold}-seed-{one.seed}", one.model)
 
 
 def _layer_weights(one: FittedModel) -> dict[str, Any]:

@@ -149,10 +149,10 @@ def open_systems(
         known = {clip_id for cache in caches.values() for clip_id in (*cache.clip_ids, *cache.missing)}
         check_known(given, known, labels)
     chosen = [_choose(group, given, labels, allow_missing=allow_missing) for group in groups]
+    _check_classes(chosen)
     if together:
         chosen = _in_common(chosen, allow_missing=allow_missing)
     systems = [_system(one, protocol, allow_leak=allow_leak) for one in chosen]
-    _check_classes(systems)
     if together:
         clips = [one.clips.records for one in chosen]
         check_fold_by_fold(protocol.name, [one.title for one in chosen], clips, [one.folds for one in systems])
@@ -265,12 +265,12 @@ def _labelled(
     return clips
 
 
-def _check_classes(systems: Sequence[System]) -> None:
-    for system in systems:
-        if system.clips.classes != systems[0].clips.classes:
+def _check_classes(chosen: Sequence[_Chosen]) -> None:
+    for one in chosen:
+        if one.clips.classes != chosen[0].clips.classes:
             raise UsageError(
-                f"the caches have different classes: {systems[0].caches[0].path} has {list(systems[0].clips.classes)},"
-                f" {system.caches[0].path} has {list(system.clips.classes)}; train them in runs of their own"
+                f"the caches have different classes: {chosen[0].caches[0].path} has {list(chosen[0].clips.classes)},"
+                f" {one.caches[0].path} has {list(one.clips.classes)}; train them in runs of their own"
             )
 
 

@@ -14,8 +14,8 @@ from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, CorpusError, LeakError, ProtocolError, UsageError
 from ravfeat.experiment import FitPlan, Fitted, fit_heads, gather, prepare, train
 from ravfeat.protocols import FIXED
-from ravfeat.schema import METRIC_FIELDS
-from ravfeat.stats import metric_records
+from ravfeat.schema import FUSED_STREAMS, METRIC_FIELDS
+from ravfeat.stats import METRICS, metric_records
 from tests.toycaches import EMOTIONS, Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
 
@@ -119,10 +119,12 @@ def test_there_is_one_model_per_system_fold_and_seed_and_one_metric_record_per_k
     )
     records = metric_records(fitted.predictions)
     keys = [tuple(r[key] for key in ("stream", "features", "head", "metric", "averaging")) for r in records]
-    assert len(keys) == len(set(keys)) == 2 * 5 * 2
+    fused = [record for record in records if record["stream"].startswith("fused")]
+    assert len(keys) == len(set(keys)) == (2 + 3) * len(METRICS) * 2
+    assert {record["stream"] for record in fused} == set(FUSED_STREAMS)
     assert all(tuple(record) == METRIC_FIELDS for record in records)
     assert {record["n"] for record in records} == {96}
-    assert {record["metric"] for record in records} == {"uar", "wa", "macro_f1", "nll", "ece"}
+    assert {record["metric"] for record in records} == set(METRICS)
 
 
 def test_seeds_differ_and_the_same_plan_gives_the_same_file(cache, tmp_path) -> None:
@@ -222,7 +224,7 @@ def test_wrong_heads_are_refused(heads, match, cache) -> None:
 def test_every_cache_and_head_is_a_system_and_equal_names_are_told_apart(cache, takes, tmp_path) -> None:
     middle = build_cache(tmp_path / "a", takes, recipe=StoreRecipe(layers=(1,), dtype="float32"))
     other = build_cache(tmp_path / "b", takes, name="other")
-    fitted = fit_heads(FitPlan((cache, middle, other), heads=("logreg", "kernel"), layers="1"))
+    fitted = fit_heads(FitPlan((cache, middle, other), heads=("logreg", "kernel"), layers="1", rule=None))
     names = {f"toy-{path.name[-12:]}" for path in (cache, middle)} | {"other"}
     assert {tuple(system) for system in fitted.predictions.systems()} == {
         ("audio", name, head) for name in names for head in ("logreg", "kernel")
@@ -381,7 +383,7 @@ def faces(takes, tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("select", ["val", "nested"])
 def test_a_join_is_a_further_system_that_differs_from_its_parts(select, faces) -> None:
-    fitted = fit_heads(FitPlan(faces, heads=("logreg", "kernel"), select=select, joins=(faces,)))
+    fitted = fit_heads(FitPlan(faces, heads=("logreg", "kernel"), select=select, joins=(faces,), rule=None))
     systems = {tuple(system) for system in fitted.predictions.systems()}
     assert systems == {("face", name, head) for name in ("one", "two", "one+two") for head in ("logreg", "kernel")}
     tested = {name: rows(fitted, features=name, head="logreg", split="test") for name in ("one", "one+two")}

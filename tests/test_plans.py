@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.plans import FACE_STATISTICS, FitPlan, build_head, check_plan
+from ravfeat.plans import FACE_STATISTICS, FitPlan, build_head, check_plan, heads_of
 from ravfeat.protocols import get_protocol
 from ravfeat.systems import System, open_systems
 from tests.toycaches import actors_and_emotions
@@ -50,3 +50,32 @@ def test_a_join_needs_heads_that_pool_by_statistics() -> None:
 def test_a_plan_without_features_is_refused() -> None:
     with pytest.raises(UsageError, match="at least one cache or join, got none"):
         check_plan(FitPlan())
+
+
+def test_heads_can_be_kept_for_one_stream(tmp_path) -> None:
+    face, voice = system(tmp_path), system(tmp_path / "voice", stream="audio")
+    plan = FitPlan(caches=(tmp_path,), heads=("audio:attentive", "face:kernel", "logreg"))
+    check_plan(plan)
+    assert heads_of(plan, voice) == ["attentive", "logreg"]
+    assert heads_of(plan, face) == ["kernel", "logreg"]
+    with pytest.raises(UsageError, match=r"no head is meant for face .*; add one with --head face:NAME"):
+        heads_of(FitPlan(heads=("audio:attentive",)), face)
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        (("audio:forest",), "no head 'forest'; choose from attentive"),
+        (("video:logreg",), "no stream 'video' to keep a head for; choose from audio, face"),
+        (("logreg", "face:logreg"), "expected every head once, got logreg, face:logreg"),
+        ((), "expected every head once, got none"),
+    ],
+)
+def test_heads_that_cannot_be_are_refused(heads, message, tmp_path) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_plan(FitPlan(caches=(tmp_path,), heads=heads))
+
+
+def test_a_head_of_another_stream_that_pools_by_itself_does_not_stop_a_join(tmp_path) -> None:
+    joins = ((tmp_path / "a", tmp_path / "b"),)
+    check_plan(FitPlan(joins=joins, heads=("audio:attentive", "face:kernel")))

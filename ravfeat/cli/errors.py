@@ -31,7 +31,7 @@ _EXTRAS = {
     "mediapipe": "face",
     "onnxruntime": "face",
     "torch": "heads",
-    "scipy": "heads",
+    "scipy": "fuse",
     "safetensors": "heads",
     "threadpoolctl": "heads",
     "matplotlib": "report",

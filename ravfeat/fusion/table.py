@@ -47,7 +47,9 @@ def members_of(predictions: Predictions) -> list[System]:
 
 def name_of(systems: Sequence[System], stream: str) -> System:
     """Name a fusion: all its features, and all its heads, each once."""
-    features, heads = (dict.fromkeys(getattr(one, part) for one in systems) for part in ("features", "head"))
+    # A join is named after its caches, which may be systems of their own as well.
+    features = dict.fromkeys(name for one in systems for name in one.features.split("+"))
+    heads = dict.fromkeys(one.head for one in systems)
     return System(stream, "+".join(features), "+".join(heads))
 
 

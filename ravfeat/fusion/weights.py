@@ -75,7 +75,8 @@ def fit_linear(log_probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
 
 def simplex_grid(n: int, steps: int = STEPS) -> _FLOATS:
     """Every point of the simplex whose coordinates are multiples of 1 / steps, of shape (P, n)."""
-    bars = np.array(list(combinations(range(steps + n - 1), n - 1)), dtype=np.int64).reshape(-1, n - 1)
+    between = list(combinations(range(steps + n - 1), n - 1))
+    bars = np.array(between, dtype=np.int64).reshape(len(between), n - 1)
     edges = np.hstack([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), steps + n - 1)])
     return np.asarray((np.diff(edges, axis=1) - 1) / steps)
 

@@ -48,7 +48,7 @@ def test_bare_it_trains_on_every_cache_under_cache_and_makes_a_dated_run(here, h
     assert re.fullmatch(r"\d{8}-\d{6}-attentive", run.name)
     records = json.loads((run / "metrics.json").read_text())
     assert {(r["features"], r["head"], r["protocol"], r["select"]) for r in records} == {
-        (name, "attentive", "ravdess6", "val") for name in ("toy", "other")
+        (name, "attentive", "ravdess6", "val") for name in ("toy", "other", "other+toy")
     }
     assert json.loads((run / "recipe.json").read_text())["command"].endswith("fit-heads")
 
@@ -65,7 +65,15 @@ def test_the_table_names_metric_averaging_protocol_interval_and_n(here, home, tm
         assert re.fullmatch(
             rf"audio toy {head} +0\.\d{{3}} \[0\.\d{{3}}, [01]\.\d{{3}}\] +0\.\d{{3}} ± 0\.\d{{3}} +0\.\d{{3}}", line
         )
-    assert re.search(r"12 heads, in \d+\.\d s \(\d+\.\d s training\); 'ravfeat report .*/a' makes the report", lines[4])
+    assert [line.split()[:3] for line in lines[4:7]] == [
+        [stream, "toy", "kernel+logreg"] for stream in ("fused", "fused-linear", "fused-loglinear")
+    ]
+    assert re.fullmatch(r"fused: 2 systems, rule auto: .* of 6 folds", lines[7])
+    gain = r"  UAR over audio toy (kernel|logreg): [+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\], p = [01]\.\d{4}"
+    assert re.fullmatch(gain, lines[8])
+    assert re.search(
+        r"12 heads, in \d+\.\d s \(\d+\.\d s training\); 'ravfeat report .*/a' makes the report", lines[-1]
+    )
     records = json.loads((tmp_path / "a" / "metrics.json").read_text())
     uar = next(r for r in records if (r["head"], r["metric"], r["averaging"]) == ("kernel", "uar", "pooled"))
     assert f"{uar['value']:.3f} [{uar['ci_low']:.3f}, {uar['ci_high']:.3f}]" in lines[2]
@@ -162,7 +170,12 @@ def test_missing_clips_are_named_and_left_out_on_request(here, takes, tmp_path) 
     assert "n=94" in done.stdout
     assert "audio toy: without 2 clips that are not stored and 0 that have no label" in done.stdout
     whole = build_cache(tmp_path / "other", takes, name="whole")
-    both = here(*call[:3], "--cache", whole, *QUICK, "--out", tmp_path / "b", "--allow-missing")
+    fused = here(*call[:3], "--cache", whole, *QUICK, "--out", tmp_path / "f", "--allow-missing")
+    assert fused.returncode == 0, fused.stderr
+    assert "n=94" in fused.stdout.splitlines()[0]
+    assert "audio whole: without 2 clips that are not stored here or in a cache it is fused with" in fused.stdout
+    alone = [*call[:3], "--cache", whole, *QUICK, "--out", tmp_path / "b", "--rule", "none"]
+    both = here(*alone, "--allow-missing")
     assert "n=" not in both.stdout.splitlines()[0]
     assert "the rows rest on different clips (audio toy " in both.stdout
 

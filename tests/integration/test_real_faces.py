@@ -1,13 +1,9 @@
 """Features made elsewhere from real faces: what they say of emotions, and what of people."""
 
-from pathlib import Path
-
 import pytest
 
 from ravfeat.cache import verify_cache
 from ravfeat.experiment import FitPlan
-from ravfeat.extract import Extraction, run_extraction
-from ravfeat.importers import ImportOptions, plan_import
 from ravfeat.report.split_rows import SplitRow
 from ravfeat.splits import compare_splits
 
@@ -15,27 +11,14 @@ pytestmark = pytest.mark.shared
 
 
 @pytest.fixture(scope="module")
-def caches(shared, tmp_path_factory) -> dict[str, Path]:
-    out = tmp_path_factory.mktemp("faces")
-    brought = shared / "data/ravdess_face"
-    paths = {}
-    for name, path in {"landmarks": "landmarks68", "expressions": "xception_fer2013_framewise.npz"}.items():
-        plan = plan_import(ImportOptions(brought / path, "ravdess", shared / "data/ravdess", name, stream="face"))
-        result = run_extraction(Extraction(plan.manifest, plan.root, plan.encoder, source=plan.source), out)
-        assert (result.encoded, result.failed) == (1440, {})
-        paths[name] = result.path
-    return paths
-
-
-@pytest.fixture(scope="module")
-def rows(caches) -> dict[str, SplitRow]:
-    both = tuple(caches.values())
+def rows(face_caches) -> dict[str, SplitRow]:
+    both = tuple(face_caches.values())
     plan = FitPlan(caches=both, joins=(both,), heads=("logreg",), select="nested")
     return {row.system.features: row for row in compare_splits(plan).rows}
 
 
-def test_every_performance_was_brought_and_every_bit_is_in_its_place(caches) -> None:
-    assert [verify_cache(path) for path in caches.values()] == [[], []]
+def test_every_performance_was_brought_and_every_bit_is_in_its_place(face_caches) -> None:
+    assert [verify_cache(path) for path in face_caches.values()] == [[], []]
 
 
 def test_landmarks_know_who_and_something_of_what(rows) -> None:

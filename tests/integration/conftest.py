@@ -1,0 +1,22 @@
+"""Features made elsewhere from real faces, as caches."""
+
+from pathlib import Path
+
+import pytest
+
+from ravfeat.extract import Extraction, run_extraction
+from ravfeat.importers import ImportOptions, plan_import
+
+
+@pytest.fixture(scope="session")
+def face_caches(shared, tmp_path_factory) -> dict[str, Path]:
+    """Landmarks and expressions of all 1440 performances, not to be changed."""
+    out = tmp_path_factory.mktemp("faces")
+    brought = shared / "data/ravdess_face"
+    paths = {}
+    for name, path in {"landmarks": "landmarks68", "expressions": "xception_fer2013_framewise.npz"}.items():
+        plan = plan_import(ImportOptions(brought / path, "ravdess", shared / "data/ravdess", name, stream="face"))
+        result = run_extraction(Extraction(plan.manifest, plan.root, plan.encoder, source=plan.source), out)
+        assert (result.encoded, result.failed) == (1440, {})
+        paths[name] = result.path
+    return paths
