@@ -69,8 +69,8 @@ def fit_linear(log_probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
     n = len(log_probs)
     if n <= _EXHAUSTIVE:
         return search.best(simplex_grid(n))
-    starts = (search.best(np.eye(n)), _nearly_equal(n))
-    return search.best(np.stack([search.climb(start) for start in starts]))
+    singles = search.ranked(np.eye(n))
+    return search.best(np.stack([search.climb(start) for start in (singles[0], _nearly_equal(singles))]))
 
 
 def simplex_grid(n: int, steps: int = STEPS) -> _FLOATS:
@@ -130,9 +130,10 @@ def fit_loglinear(log_probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
     return np.asarray(weights, dtype=np.float64)
 
 
-def _nearly_equal(n: int) -> _FLOATS:
-    """Give the point of the grid next to equal weights; what is left over goes to the first systems."""
-    return np.array([STEPS // n + (m < STEPS % n) for m in range(n)]) / STEPS
+def _nearly_equal(singles: _FLOATS) -> _FLOATS:
+    """Give the point of the grid next to equal weights; what is left over goes to the best systems, listed first."""
+    n = len(singles)
+    return np.asarray((STEPS // n + singles[: STEPS % n].sum(0)) / STEPS)
 
 
 class _Search:
@@ -144,6 +145,11 @@ class _Search:
     def best(self, points: _FLOATS) -> _FLOATS:
         """Give the best of some points."""
         return self._best(points)[1]
+
+    def ranked(self, points: _FLOATS) -> _FLOATS:
+        """Sort points, best first, so that a search does not depend on the order of the systems."""
+        keys = [self._best(point[None])[0] for point in points]
+        return points[sorted(range(len(points)), key=keys.__getitem__)]
 
     def climb(self, point: _FLOATS) -> _FLOATS:
         """Move to the best neighbour as long as it is better."""

@@ -64,6 +64,14 @@ def test_the_search_for_many_systems_is_never_below_a_single_one_and_close_to_th
     assert found.sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("m", [3, 7])
+def test_the_order_of_the_systems_does_not_matter(m) -> None:
+    log_probs, y = experts(m, skill=0.6)
+    order = np.random.default_rng(m).permutation(m)
+    np.testing.assert_allclose(fit_linear(log_probs[order], y), fit_linear(log_probs, y)[order], atol=1e-9)
+    np.testing.assert_allclose(fit_loglinear(log_probs[order], y), fit_loglinear(log_probs, y)[order], atol=1e-5)
+
+
 def test_nine_systems_are_searched_too() -> None:
     log_probs, y = experts(9, skill=0.6)
     found = fit_linear(log_probs, y)
