@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import extraction, faces
+from benchmarks import extraction, faces, fusion
 
 __all__ = ["main"]
 
@@ -18,13 +18,16 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--clips", type=int, default=240, help="clips to extract (default 240; 0 for all)")
-    parser.add_argument("--only", choices=["extraction", "faces"], help="one group of benchmarks (default all)")
+    parser.add_argument(
+        "--only", choices=["extraction", "faces", "fusion"], help="one group of benchmarks (default all)"
+    )
     arguments = parser.parse_args()
     given = os.environ.get("RAVFEAT_SHARED")
     shared = Path(given) if given else None
     groups = {
         "extraction": lambda: extraction.measure(shared, n_clips=arguments.clips),
         "faces": lambda: faces.measure(shared),
+        "fusion": fusion.measure,
     }
     for name, measure in groups.items():
         if arguments.only in {None, name}:
