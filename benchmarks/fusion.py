@@ -43,8 +43,8 @@ def _fusion(systems: int) -> str:
     mine, theirs = _ours(logits, y), _plain(logits, y)
     ratios = [b / a for a, b in zip(ours, plain, strict=True)]
     return (
-        f"temperatures and weights of {systems} systems, one fold: {median(ours):.3f} s against {median(plain):.3f} s of"
-        f" scikit-learn and SciPy, ratio {median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}); log-linear"
+        f"temperatures and weights of {systems} systems, one fold: {median(ours):.3f} s against {median(plain):.3f} s"
+        f" of scikit-learn and SciPy, ratio {median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}); log-linear"
         f" NLL {mine:.6f} against {theirs:.6f}"
     )
 
@@ -94,8 +94,8 @@ def _interval() -> str:
     ratios = [20 * second / first for first, second in zip(ours, loop, strict=True)]
     return (
         f"a difference with 2000 draws of actors and 10,000 swaps, all metrics: {median(ours):.3f} s against"
-        f" {20 * median(loop):.1f} s for 2000 draws of UAR alone in a loop over scikit-learn (100 timed, times 20), ratio"
-        f" {median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f})"
+        f" {20 * median(loop):.1f} s for 2000 draws of UAR alone in a loop over scikit-learn (100 timed, times 20),"
+        f" ratio {median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f})"
     )
 
 

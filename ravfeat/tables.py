@@ -29,12 +29,12 @@ def read_table(path: Path) -> pa.Table:
     try:
         if path.suffix.lower() in {".parquet", ".pq"}:
             return _distinct(path, parquet_table(path.read_bytes()))
-        with path.open("rb") as file:
-            header = file.readline().decode("utf-8-sig").strip()
-        names = [name.strip().strip('"') for name in header.split(",")]
+        with pyarrow.csv.open_csv(path) as reader:
+            names = reader.schema.names
         # As text: an actor '01' must not become the number 1.
         types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
         table = pyarrow.csv.read_csv(path, convert_options=types)
+        table = table.rename_columns([name.strip() for name in names])
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
     return _distinct(path, table)

@@ -18,6 +18,11 @@ def test_numbers_in_a_csv_stay_the_text_they_are(tmp_path: Path) -> None:
     ]
 
 
+def test_spaces_around_a_column_name_are_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path, actor\na.wav,01\n")
+    assert read_table(tmp_path / "t.csv").to_pylist() == [{"path": "a.wav", "actor": "01"}]
+
+
 def test_a_byte_order_mark_is_not_part_of_a_column(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfpath,actor\r\na.wav,01\r\n")
     assert read_table(tmp_path / "t.csv").to_pylist() == [{"path": "a.wav", "actor": "01"}]

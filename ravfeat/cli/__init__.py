@@ -22,6 +22,7 @@ COMMANDS = {
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
+    "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores, those made elsewhere too."),
     "report": ("ravfeat.cli.report", "Make the report of one or several runs."),
 }
 
@@ -67,6 +68,7 @@ def group(verbose: int) -> None:
     ravfeat extract --device cuda               data/ravdess through WavLM-large into cache/
     ravfeat cache verify cache                  every bit still in its place?
     ravfeat fit-heads --seeds 3 --out runs/a    heads on the folds of ravdess6
+    ravfeat fuse --scores a.csv --scores b.csv  scores that any program made, calibrated and mixed
     ravfeat compare-splits                      how much of a number is knowing the actors?
     ravfeat report runs/a                       tables and figures, one HTML page
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)

@@ -9,7 +9,6 @@ from typing import Literal
 from tqdm import tqdm
 
 from ravfeat.manifest import Clip
-from ravfeat.media import probe_duration
 from ravfeat.schema import Stream
 
 __all__ = ["with_durations"]
@@ -17,6 +16,8 @@ __all__ = ["with_durations"]
 
 def with_durations(root: Path, clips: Sequence[Clip], stream: Stream) -> Iterator[Clip]:
     """Fill in ``duration_s`` of every clip for a stream; NaN where a file cannot be probed."""
+    from ravfeat.media import probe_duration  # brings decoders, which who only reads names can do without
+
     track: Literal["audio", "video"] = "video" if stream == "face" else "audio"
     with ThreadPoolExecutor(max_workers=8) as pool:
         durations = pool.map(lambda clip: probe_duration(root / clip.path, track), clips)

@@ -38,7 +38,8 @@ class Predictions:
     leaky : bool
         The protocol puts actors on two sides; every number made from this table must say LEAKY.
     select : str
-        ``val`` or ``nested``: which rows chose models and settings.
+        ``val`` or ``nested``: which rows chose models and settings. ``crossfit``: there are no val rows, and what
+        is learned from scores is learned from other folds; see `ravfeat.predictions.evidence`.
     synthetic : bool
         The corpus was generated; every number made from this table must say so.
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 COMMANDS = [
-    ["extract"], ["fit-heads"], ["report"], ["download"], ["download", "ravdess"],
+    ["extract"], ["fit-heads"], ["fuse"], ["report"], ["download"], ["download", "ravdess"],
     ["cache"], ["cache", "info"], ["cache", "ls"], ["cache", "verify"], ["cache", "rebuild-index"],
     ["cache", "import"], ["cache", "preview"], ["compare-splits"],
 ]  # fmt: skip
@@ -40,9 +40,9 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravf
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
-        "cache", "compare-splits", "download", "extract", "fit-heads", "report"
+        "cache", "compare-splits", "download", "extract", "fit-heads", "fuse", "report"
     ]  # fmt: skip
-    for command in ("download ravdess", "extract", "cache verify", "fit-heads", "compare-splits", "report"):
+    for command in ("download ravdess", "extract", "cache verify", "fit-heads", "compare-splits", "fuse", "report"):
         assert f"  ravfeat {command} " in done.stdout
 
 
@@ -81,7 +81,7 @@ def test_without_a_command_the_help_is_shown(ravfeat) -> None:
         (["extract", "--data", "{clips}", "--encoder", "wavlm-large"], "torch", "extract"),
         (["extract", "--data", "{clips}", "--encoder", "wavlm-large"], "transformers", "extract"),
         (["fit-heads", "--cache", "{cache}"], "torch", "heads"),
-        (["fit-heads", "--cache", "{cache}"], "scipy", "heads"),
+        (["fit-heads", "--cache", "{cache}"], "scipy", "fuse"),
         (["report", "runs/a"], "matplotlib", "report"),
         (["report", "runs/a"], "jinja2", "report"),
     ],

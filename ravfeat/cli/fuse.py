@@ -1,0 +1,85 @@
+"""``ravfeat fuse``."""
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+from ravfeat.cli.scores import show_run
+
+if TYPE_CHECKING:
+    from ravfeat.scorefiles import Part
+
+__all__ = ["command"]
+
+
+@click.command("fuse")
+@click.option("--scores", "paths", type=click.Path(path_type=Path), multiple=True, required=True,
+              help="A CSV or Parquet file of scores, or a run's folder; repeat for more.")  # fmt: skip
+@click.option("--rule", type=click.Choice(["auto", "linear", "loglinear"]), default="auto", show_default=True,
+              help="How systems are fused; auto takes what is best where it is learned.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-fused]")
+@click.option("--allow-leak", is_flag=True, help="Fuse LEAKY scores as a control.")
+@click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
+def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak: bool, force: bool) -> None:
+    """Calibrate and fuse scores: those of finished runs, and those that any other program made.
+
+    A score file is a table with a row per clip and fold. It has the columns name (a RAVDESS file name, or any
+    name beside the columns actor and label) and fold, if need be split (val or test), seed, stream (audio, face
+    or other) and performance, and a column for each class, of logits or of probabilities.
+
+    Temperatures and weights are learned from val rows only. Scores that come without any are cross-fitted: what
+    is applied to a fold was learned from the actors of the other folds.
+
+    \b
+    ravfeat fuse --scores voice.csv --scores face.csv
+    ravfeat fuse --scores voice.csv --scores face.parquet --rule loglinear --out runs/fused
+    ravfeat fuse --scores runs/voice --scores runs/face --scores text.csv
+    """  # noqa: D301
+    from ravfeat.fitted import Fitted
+    from ravfeat.fusion import fuse
+    from ravfeat.runs import check_out, write_run
+    from ravfeat.scorefiles import gather_scores
+
+    target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-fused"
+    check_out(target, force=force)
+    started = perf_counter()
+    gathered = gather_scores(paths, allow_leak=allow_leak)
+    for part in gathered.parts:
+        click.echo(_found(part))
+    predictions, fusion = fuse(gathered.predictions, rule)  # type: ignore[arg-type]  # click.Choice keeps it to these
+    fitted = Fitted(predictions, (), gathered.about(), fusion)
+    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "rule": rule}
+    records = write_run(target, fitted, recipe, force=force)
+    show_run(records, fitted)
+    click.echo(
+        f"{target}: predictions, scores, metrics, temperatures and weights, in {perf_counter() - started:.1f} s;"
+        f" 'ravfeat report {target}' makes the report"
+    )
+
+
+def _found(part: "Part") -> str:
+    """Say what a file was taken for, so that a wrong guess is seen."""
+    table = part.predictions
+    systems = part.systems()
+    folds, splits = (sorted(set(table.table[name].to_pylist())) for name in ("fold", "split"))
+    seeds = max(len(table.seeds(system)) for system in systems)
+    return ", ".join(
+        [
+            f"{part.path}: {part.kind}{' LEAKY' if table.leaky else ''}",
+            f"{len(table)} rows",
+            _count(len(folds), "fold"),
+            _count(seeds, "seed"),
+            " and ".join(reversed(splits)),
+            f"{len(table.classes)} classes",
+            f"as {'; '.join(map(str, systems))}",
+        ]
+    )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,0 +1,15 @@
+"""Scores made elsewhere, and finished runs → one prediction table that can be fused.
+
+A score file is a CSV or Parquet table with a row per clip, fold, split and seed: the columns ``name`` and
+``fold``, optionally ``split``, ``seed``, ``stream``, ``actor``, ``label`` and ``performance``, and one column of
+numbers for each class. Whether these are probabilities or logits is found out for every file, and said.
+
+Offers
+------
+gather_scores, Gathered, Part.
+"""
+
+from ravfeat.scorefiles.gather import Gathered, gather_scores
+from ravfeat.scorefiles.parts import Part
+
+__all__ = ["Gathered", "Part", "gather_scores"]

@@ -1,0 +1,113 @@
+"""Whether score files and runs belong together.
+
+Offers
+------
+check_leaks, check_alike, check_systems, different.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ravfeat.errors import LeakError, PredictionsError, UsageError
+from ravfeat.predictions import CROSSFIT, System
+from ravfeat.scorefiles.parts import Part, Run, sides_of
+from ravfeat.scorefiles.read import ScoreFile
+
+__all__ = ["check_alike", "check_leaks", "check_systems", "different"]
+
+_NAMED = 4
+
+
+def check_leaks(given: Sequence[ScoreFile | Run], *, allow_leak: bool) -> None:
+    """Refuse scores of actors who sit on two sides, unless somebody allowed that.
+
+    Raises
+    ------
+    LeakError
+        Naming an actor and where.
+    """
+    for one in given:
+        leak = _leak(one)
+        if leak and not allow_leak:
+            raise LeakError(
+                f"{one.path} puts actors on both sides: {leak}, so its scores say how well a model knows these actors."
+                " Add --allow-leak to fuse it as a control; every output will say LEAKY"
+            )
+
+
+def _leak(one: ScoreFile | Run) -> str:
+    if isinstance(one, ScoreFile):
+        return one.sides.leak
+    table = one.predictions
+    return sides_of(table).leak or f"protocol '{table.protocol}' does so by design" if table.leaky else ""
+
+
+def check_alike(first: Part, other: Part) -> None:
+    """Refuse two parts that cannot stand in one table.
+
+    Raises
+    ------
+    PredictionsError
+        Naming both and what is different.
+    """
+    one, two = first.predictions, other.predictions
+    if CROSSFIT in (selects := (one.select, two.select)) and one.select != two.select:
+        has, lacks = (first, other) if selects[1] == CROSSFIT else (other, first)
+        raise PredictionsError(
+            f"{has.path} has val rows and {lacks.path} has none; give every system its val rows, or leave them out"
+            " everywhere: then each fold learns from the others' test rows"
+        )
+    for what in ("classes", "protocol", "leaky", "select", "synthetic"):
+        mine, theirs = getattr(one, what), getattr(two, what)
+        if mine != theirs:
+            where = _apart(first, other) if what == "protocol" else ""
+            raise different(first.path, other.path, what, _said(mine), _said(theirs), where)
+
+
+def different(first: Path, other: Path, what: str, mine: str, theirs: str, where: str = "") -> PredictionsError:
+    """Make the error that two files differ; `where` says more, from a new line on."""
+    return PredictionsError(
+        f"{first} and {other} cannot be fused, they differ in {what}:\n  {first}: {mine}\n  {other}: {theirs}{where}\n"
+        "score both with the same classes, folds and selection"
+    )
+
+
+def _said(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _apart(first: Part, other: Part) -> str:
+    """Say which fold first tests other actors in two tables."""
+    mine, theirs = sides_of(first.predictions).test, sides_of(other.predictions).test
+    for fold in sorted({*mine, *theirs}):
+        here, there = (sorted(side.get(fold, ())) for side in (mine, theirs))
+        if here != there:
+            return f"\n  fold {fold} tests {_some(here)} in the first and {_some(there)} in the second"
+    return ""
+
+
+def _some(actors: Sequence[str]) -> str:
+    more = f" and {len(actors) - _NAMED} more" if len(actors) > _NAMED else ""
+    return f"{', '.join(actors[:_NAMED])}{more}" or "nobody"
+
+
+def check_systems(parts: Sequence[Part]) -> None:
+    """Refuse a system that two parts hold, and fewer than two systems.
+
+    Raises
+    ------
+    PredictionsError, UsageError
+    """
+    seen: dict[System, Part] = {}
+    for part in parts:
+        for system in part.systems():
+            if (first := seen.setdefault(system, part)) is not part:
+                raise PredictionsError(
+                    f"{first.path} and {part.path} both hold the system {system}; leave one of them out, or give one"
+                    " of them other features or another head"
+                )
+    if len(seen) < 2:
+        raise UsageError(
+            f"fusing needs at least two systems, got {', '.join(map(str, seen)) or 'none'}; name another score file or"
+            " run with --scores"
+        )
