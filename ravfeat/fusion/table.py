@@ -70,7 +70,8 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
     Predictions
         The rows given, and those of the streams ``fused`` (the chosen rule), ``fused-linear`` and
         ``fused-loglinear``, val and test. Their logits are the log-probabilities of the mixture, and they
-        have seed 0.
+        have seed 0. Where the systems are cross-fitted, the val rows of a fused fold are the rows of other folds that
+        it learned from, mixed with its own weights: what is learned from them knows nothing of the fold either.
     Fusion
 
     Raises
@@ -91,7 +92,7 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
         one, learned = fit_fold(systems, evidence, rule)
         read = align(systems, [part.read for part in evidence], f"fold {one.fold}, test")
         fitted.append(one)
-        blocks += [(one, rows) for rows in (learned, read) if rows.split != CROSSFIT]
+        blocks += [(one, learned), (one, read)]
     own = concatenate([predictions.select_system(system) for system in systems])
     seeds = tuple(len(predictions.seeds(system)) for system in systems)
     fused = [_rows(own, name_of(systems, stream), blocks) for stream in FUSED_STREAMS]
@@ -117,7 +118,7 @@ def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion,
         choices: dict[str, Choice] = dict(zip(FUSED_STREAMS, (one.chosen, "linear", "loglinear"), strict=True))
         n = len(rows.y)
         columns["fold"].append(np.full(n, one.fold))
-        columns["split"].append(np.full(n, rows.split))
+        columns["split"].append(np.full(n, "val" if rows.split == CROSSFIT else rows.split))
         columns["label"].append(np.take(table.classes, rows.y))
         columns["logits"].append(one.mix(choices[system.stream], one.calibrated(rows.log_probs)))
         for name, parts in facts.items():

@@ -109,6 +109,10 @@ def test_what_test_rows_say_and_are_called_changes_nothing_that_their_fold_learn
     np.testing.assert_array_equal(before.linear, after.linear)
     assert [t.temperature_ for t in before.temperatures] == [t.temperature_ for t in after.temperatures]
     assert (before.chosen, before.scores) == (after.chosen, after.scores)
+    fused = [fuse(one)[0] for one in (table, Predictions.from_columns(columns, **about))]
+    for stream in FUSED_STREAMS:
+        last = [calibrate(one, FUSED._replace(stream=stream)).folds[1].temperature.temperature_ for one in fused]
+        assert last[0] == last[1]
 
 
 def test_test_rows_offered_to_a_fit_are_refused() -> None:
