@@ -23,10 +23,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """Cells of one row, as text; `leaky` rows are set apart."""
+    """Cells of one row, as text; `leaky` rows are set apart, `quiet` ones step back."""
 
     cells: tuple[str, ...]
     leaky: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """A headed part: paragraphs, then figures side by side where there is room, tables, points."""
+    """A headed part: paragraphs, then figures side by side where there is room, tables, points.
+
+    Attributes
+    ----------
+    folded : bool
+        Opens on demand in HTML, under its title.
+    """
 
     anchor: str
     title: str
@@ -81,6 +88,7 @@ class Section:
     code: str = ""
     subsections: "tuple[Section, ...]" = ()
     leaky: bool = False
+    folded: bool = False
 
 
 @dataclass(frozen=True)

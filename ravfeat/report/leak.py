@@ -2,7 +2,7 @@
 
 Offers
 ------
-LeakGap, leak_gaps.
+LeakGap, leak_gaps, GAP_ROWS.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ravfeat.errors import PredictionsError
 from ravfeat.report.graded import Graded
-from ravfeat.stats import Averaging, Difference, paired_difference
+from ravfeat.stats import Averaging, Difference, Pairing
 
 __all__ = ["GAP_ROWS", "LeakGap", "leak_gaps"]
 
@@ -43,14 +43,14 @@ class LeakGap:
 def leak_gaps(graded: Sequence[Graded]) -> list[LeakGap]:
     """Pair every LEAKY system with its actor-disjoint twins.
 
-    Twins share stream, features, head, its settings, the cache's fingerprint and the number of seeds;
-    those selected in the same way are preferred, and only where there are none does another
-    selection stand in.
+    Twins share stream, features, head, its settings, the cache's fingerprint and the number of seeds; what
+    was fused, the same of all members, and the rule. Those selected in the same way are preferred, and only
+    where there are none does another selection stand in. Mixtures that were not chosen have no gap.
     """
     gaps = []
-    for leaky in (entry for entry in graded if entry.leaky):
+    for leaky in (entry for entry in graded if entry.leaky and entry.role != "alternative"):
         twins = [entry for entry in graded if not entry.leaky and _alike(entry, leaky)]
-        alike = [twin for twin in twins if twin.run.predictions.select == leaky.run.predictions.select]
+        alike = [twin for twin in twins if twin.select == leaky.select]
         gaps += [_gap(leaky, twin) for twin in alike or twins]
     return gaps
 
@@ -66,7 +66,8 @@ def _alike(honest: Graded, leaky: Graded) -> bool:
 
 def _gap(leaky: Graded, honest: Graded) -> LeakGap:
     try:
-        found = tuple(paired_difference(leaky.probs, honest.probs, *row) for row in GAP_ROWS)
+        pairing = Pairing(leaky.compared, honest.compared)
+        found = tuple(pairing.difference(*row) for row in GAP_ROWS)
     except PredictionsError as error:
         return LeakGap(leaky, honest, (), str(error))
     return LeakGap(leaky, honest, found, "")

@@ -9,15 +9,26 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
+from ravfeat.report.learned_limits import (
+    bounds,
+    calibration,
+    crossfit,
+    fusion_floor,
+    selection_nested,
+    selection_val,
+)
 from ravfeat.report.runs import find
 
 __all__ = ["limits"]
 
+_Rule = Callable[[Sequence[Graded]], str]
 
-def limits(graded: Sequence[Graded]) -> list[str]:
+
+def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
     """Say what the numbers of these systems cannot support, most important first."""
-    rules: tuple[Callable[[Sequence[Graded]], str], ...] = (
+    before: tuple[_Rule, ...] = (
         _random_weights,
         _synthetic,
         _leaky,
@@ -25,19 +36,25 @@ def limits(graded: Sequence[Graded]) -> list[str]:
         _acted,
         _missing,
         _actors,
-        _selection_val,
-        _selection_nested,
+        selection_val,
+        selection_nested,
+        crossfit,
+    )
+    after: tuple[_Rule, ...] = (
         _several_systems,
+        _p_values,
         _one_seed,
-        _calibration,
+        calibration,
+        bounds,
         _averaging,
         _different_clips,
     )
-    return [sentence for rule in rules if (sentence := rule(graded))]
+    found = [*(rule(graded) for rule in before), fusion_floor(fused), *(rule(graded) for rule in after)]
+    return [sentence for sentence in found if sentence]
 
 
 def _random_weights(graded: Sequence[Graded]) -> str:
-    names = _names(entry for entry in graded if any(find(entry.run.recipe, "random_weights")))
+    names = _names(entry for entry in graded if entry.role == "single" and _untrained(entry))
     if not names:
         return ""
     return f"The encoder of {names} was never trained: its weights are random. These numbers test code, not an encoder."
@@ -103,40 +120,14 @@ def _missing(graded: Sequence[Graded]) -> str:
 
 
 def _actors(graded: Sequence[Graded]) -> str:
-    records = [entry.records["uar", "pooled"] for entry in graded]
+    honest = [entry for entry in graded if not entry.leaky]
+    records = [entry.records["uar", "pooled"] for entry in honest or graded]
     width = float(np.median([(record["ci_high"] - record["ci_low"]) / 2 for record in records]))
     actors = min(entry.n_actors for entry in graded)
     return (
-        f"With {actors} test actors the 95 % interval of pooled UAR is about ±{width:.3f}; differences well inside it "
-        "are not findings. The intervals draw actors only: other folds, seeds, labels and corpora would add to them."
-    )
-
-
-def _selection_val(graded: Sequence[Graded]) -> str:
-    chosen = [entry for entry in graded if entry.run.predictions.select == "val" and not entry.leaky]
-    if not chosen:
-        return ""
-    val = [score for entry in chosen for score in entry.seed_scores("val", "uar")]
-    test = [score for entry in chosen for score in entry.seed_scores("test", "uar")]
-    measured = ""
-    if val and test:
-        measured = (
-            f"; here single seeds average {np.mean(val):.3f} UAR on validation and {np.mean(test):.3f} on test rows"
-        )
-    return (
-        "With select val the same few validation actors stop the training and choose the settings, and anything fitted "
-        f"on their rows later uses them again. Their scores lean to the optimistic side{measured}. Choices made on so "
-        "few people are noisy."
-    )
-
-
-def _selection_nested(graded: Sequence[Graded]) -> str:
-    if not any(entry.run.predictions.select == "nested" and not entry.leaky for entry in graded):
-        return ""
-    return (
-        "With select nested the final heads are trained on all actors that are not tested, more than select val may "
-        "use; compare the two with that in mind. Their validation rows come from inner folds, from other models than "
-        "the final ones."
+        f"With {actors} test actors the 95 % interval of pooled UAR is about ±{width:.3f}; whether two systems differ "
+        "is a matter of the paired interval of their difference. Intervals draw actors only: other folds, seeds, "
+        "labels and corpora would add to them."
     )
 
 
@@ -150,22 +141,22 @@ def _several_systems(graded: Sequence[Graded]) -> str:
     )
 
 
+def _p_values(graded: Sequence[Graded]) -> str:
+    if len(graded) < 2:
+        return ""
+    return (
+        "Intervals and p-values of differences are about other actors like these, and about nothing else that could "
+        "have come out differently: seeds, folds, validation actors. Holm's correction counts the rows of one table, "
+        "not those of other tables, nor what was tried before this report."
+    )
+
+
 def _one_seed(graded: Sequence[Graded]) -> str:
-    names = _names(entry for entry in graded if len(entry.probs.seeds) == 1)
+    names = _names(entry for entry in graded if entry.role == "single" and len(entry.probs.seeds) == 1)
     if not names:
         return ""
     return (
         f"{names}: a single seed. Where training is random, its chance is in these numbers and not in their intervals."
-    )
-
-
-def _calibration(graded: Sequence[Graded]) -> str:
-    raw = [entry for entry in graded if not any(find(entry.run.recipe, "calibrated"))]
-    if not raw:
-        return ""
-    return (
-        "NLL and ECE are those of raw logits: no temperature was fitted. They describe the heads as trained, not what "
-        "calibration could make of them."
     )
 
 
@@ -181,6 +172,13 @@ def _different_clips(graded: Sequence[Graded]) -> str:
     if len(sets) == 1:
         return ""
     return f"The rows test {len(sets)} different sets of clips, so not all of them compare directly."
+
+
+def _untrained(entry: Graded) -> bool:
+    """Whether the recipe says so of the system's own caches; of the run, where it does not tell them apart."""
+    caches = entry.run.recipe.get("caches") or []
+    own = [cache for cache in caches if cache.get("features") == entry.system.features]
+    return any(find({"caches": own} if own else entry.run.recipe, "random_weights"))
 
 
 def _names(entries: Iterable[Graded]) -> str:

@@ -24,7 +24,7 @@ def render_markdown(document: Document, figures: str = "figures") -> str:
 
 
 def _section(section: Section, level: int, figures: str) -> Iterator[str]:
-    suffix = " (LEAKY)" if section.leaky else ""
+    suffix = " (LEAKY)" if section.leaky and "LEAKY" not in section.title else ""
     yield from (f"{'#' * level} {_plain(section.title)}{suffix}", "")
     for paragraph in section.paragraphs:
         yield from (_plain(paragraph), "")

@@ -5,8 +5,7 @@ Offers
 headline_figure, folds_figure, leak_figure.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,8 +13,10 @@ from matplotlib.figure import Figure
 
 from ravfeat.report import style
 from ravfeat.report.graded import Graded
+from ravfeat.report.labels import axis_words, figure_number, label_of, shared_facts, short_name
 from ravfeat.report.leak import LeakGap
-from ravfeat.report.rows import RowLabel, dot, system_rows
+from ravfeat.report.marks import dot, mark_of, span
+from ravfeat.report.rows import RowLabel, system_rows
 
 __all__ = ["folds_figure", "headline_figure", "leak_figure"]
 
@@ -25,80 +26,55 @@ def headline_figure(graded: Sequence[Graded]) -> Figure:
 
     def draw(axes: Axes, row: int, y: float) -> None:
         record = graded[row].records["uar", "pooled"]
-        colour = style.VERMILION if graded[row].leaky else style.BLUE
-        axes.plot([record["ci_low"], record["ci_high"]], [y, y], color=colour, linewidth=2.2, solid_capstyle="round")
-        dot(axes, record["value"], y, leaky=graded[row].leaky)
+        mark = mark_of(graded[row].system.stream, leaky=graded[row].leaky)
+        span(axes, record["ci_low"], record["ci_high"], y, mark)
+        dot(axes, record["value"], y, mark)
 
-    numbers = [_interval(entry.records["uar", "pooled"]) for entry in graded]
+    shared = shared_facts(graded)
     return system_rows(
-        [_label(entry, number) for entry, number in zip(graded, numbers, strict=True)],
+        [label_of(entry, figure_number(entry.records["uar", "pooled"]), shared) for entry in graded],
         draw,
-        xlabel="UAR (mean recall), pooled · dotted: chance",
-        chance=1 / len(graded[0].probs.classes),
+        xlabel=axis_words("UAR (mean recall), pooled · dotted: chance", graded, shared),
+        line=1 / len(graded[0].probs.classes),
     )
 
 
 def folds_figure(graded: Sequence[Graded]) -> Figure:
-    """Draw the UAR of every fold as a dot and their mean as a bar."""
+    """Draw the UAR of every fold as a mark and their mean as a bar."""
 
     def draw(axes: Axes, row: int, y: float) -> None:
         entry = graded[row]
-        values = np.array([fold["uar"] for fold in entry.folds])
-        colour = style.VERMILION if entry.leaky else style.BLUE
-        face = style.PAPER if entry.leaky else colour
-        axes.plot(
-            values,
-            np.full(len(values), y),
-            "o",
-            markersize=6,
-            color=colour,
-            markerfacecolor=face,
-            alpha=0.65,
-            markeredgewidth=1.2,
-        )
-        axes.plot([values.mean()] * 2, [y - 0.14, y + 0.1], color=style.INK, linewidth=2)
+        values = [fold["uar"] for fold in entry.folds]
+        mark = mark_of(entry.system.stream, leaky=entry.leaky)
+        for value in values:
+            dot(axes, value, y, mark, size=5)
+        axes.plot([np.mean(values)] * 2, [y - 0.11, y + 0.09], color=style.INK, linewidth=2, alpha=mark.alpha)
 
+    shared = shared_facts(graded)
     labels = []
     for entry in graded:
         record = entry.records["uar", "fold_mean"]
-        labels.append(_label(entry, f"{record['value']:.3f}{_spread(record['sd'])}"))
-    return system_rows(labels, draw, xlabel="UAR (mean recall) of each fold · bar: fold mean")
+        spread = "" if record["sd"] is None else f" ± {record['sd']:.3f}"
+        labels.append(label_of(entry, f"{record['value']:.3f}{spread}", shared))
+    return system_rows(
+        labels, draw, xlabel=axis_words("UAR (mean recall) of each fold · bar: fold mean", graded, shared)
+    )
 
 
 def leak_figure(gaps: Sequence[LeakGap]) -> Figure:
     """Draw, for each pair, the honest and the LEAKY pooled UAR and the stretch between them."""
 
     def draw(axes: Axes, row: int, y: float) -> None:
-        gap = gaps[row].differences[0]
+        gap, stream = gaps[row].differences[0], gaps[row].honest.system.stream
         axes.plot([gap.value_b, gap.value_a], [y, y], color=style.GRID, linewidth=5, solid_capstyle="butt")
-        dot(axes, gap.value_b, y, leaky=False, size=7.5)
-        dot(axes, gap.value_a, y, leaky=True, size=7.5)
+        dot(axes, gap.value_b, y, mark_of(stream, leaky=False), size=7.5)
+        dot(axes, gap.value_a, y, mark_of(stream, leaky=True), size=7.5)
 
     labels = []
     for gap in gaps:
-        difference = gap.differences[0]
+        difference, honest = gap.differences[0], gap.honest
         number = f"{difference.value:+.3f} [{difference.ci_low:+.3f}, {difference.ci_high:+.3f}]"
-        detail = f"{gap.honest.protocol} (filled) to {gap.leaky.protocol} (hollow) · n = {difference.n}"
-        details = (gap.honest.system.features, _synthetic(gap.honest) + detail)
-        labels.append(RowLabel(_name(gap.honest), number, details, leaky=True))
+        synthetic = "synthetic · " if honest.synthetic else ""
+        splits = f"{synthetic}{honest.protocol} (filled) to {gap.leaky.protocol} (hollow) · n = {difference.n}"
+        labels.append(RowLabel(short_name(honest), number, (honest.system.features, splits), leaky=True))
     return system_rows(labels, draw, xlabel="UAR (mean recall), pooled")
-
-
-def _label(entry: Graded, number: str) -> RowLabel:
-    return RowLabel(_name(entry), number, (entry.system.features, entry.conditions), leaky=entry.leaky)
-
-
-def _name(entry: Graded) -> str:
-    return f"{entry.system.head} · {entry.system.stream}"
-
-
-def _synthetic(entry: Graded) -> str:
-    return "synthetic · " if entry.synthetic else ""
-
-
-def _interval(record: Mapping[str, Any]) -> str:
-    return f"{record['value']:.3f} [{record['ci_low']:.3f}, {record['ci_high']:.3f}]"
-
-
-def _spread(sd: float | None) -> str:
-    return "" if sd is None else f" ± {sd:.3f}"

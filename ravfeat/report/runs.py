@@ -1,11 +1,11 @@
 """Read run folders as training wrote them.
 
-A run folder holds ``predictions.parquet``, ``metrics.json``, ``scores.parquet`` and
-``recipe.json``, and ``layer_weights.json`` where a head learned layer weights. The recipe is free
-in form; the report shows all of it and understands these keys wherever they stand in it:
-``corpus`` (str), ``command`` (str), ``random_weights`` (bool: the encoder was never trained),
-``calibrated`` (bool: logits were divided by a fitted temperature) and ``missing`` or
-``missing_clips`` (list of clip ids that belong to the corpus and are not in the numbers).
+A run folder holds ``predictions.parquet``, ``metrics.json``, ``scores.parquet``, ``calibration.json``,
+``differences.json`` and ``recipe.json``, ``fusion.json`` where systems were fused, and
+``layer_weights.json`` where a head learned layer weights. The recipe is free in form; the report shows
+all of it and understands these keys wherever they stand in it: ``corpus`` (str), ``command`` (str),
+``random_weights`` (bool: the encoder was never trained) and ``missing`` or ``missing_clips`` (list of
+clip ids that belong to the corpus and are not in the numbers).
 
 Offers
 ------
@@ -13,24 +13,31 @@ Run, LayerWeights, read_runs, runs_of, find, SPLITS_FILE.
 """
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ravfeat.calibrate import Calibration
 from ravfeat.errors import PredictionsError
+from ravfeat.fusion import Fusion
 from ravfeat.predictions import Predictions, System, read_scores
-from ravfeat.schema import METRIC_FIELDS
-from ravfeat.stats import metric_records
+from ravfeat.report.run_checks import check_calibration, check_differences, check_fusion, check_records
+from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["SPLITS_FILE", "LayerWeights", "Run", "find", "read_runs", "runs_of"]
 
 SPLITS_FILE = "splits.json"
 """Marks the folder of a comparison of splits, which holds two runs."""
 
-# Records are recomputed from the predictions; another numpy may move the last digits.
-_AGREEMENT = 1e-6
+_FILES = (
+    "predictions.parquet",
+    "metrics.json",
+    "scores.parquet",
+    "recipe.json",
+    "calibration.json",
+    "differences.json",
+)
 
 
 def runs_of(path: Path) -> list[Path]:
@@ -62,6 +69,10 @@ class Run:
         ``scores.parquet``: single seeds and folds.
     recipe : dict
     layer_weights : list of LayerWeights
+    calibrations : mapping of System to Calibration
+        Every system at the temperatures of ``calibration.json``, which its own rows give again.
+    fusion : Fusion or None
+        What ``fusion.json`` says was learned, and the rows give again; None where nothing was fused.
     """
 
     name: str
@@ -70,6 +81,8 @@ class Run:
     scores: Sequence[Mapping[str, Any]]
     recipe: Mapping[str, Any]
     layer_weights: Sequence[LayerWeights]
+    calibrations: Mapping[System, Calibration]
+    fusion: Fusion | None
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -78,8 +91,8 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
     Raises
     ------
     PredictionsError
-        No folder, a folder twice, a missing or unreadable file, or a ``metrics.json`` that does
-        not belong to the predictions beside it; runs on different corpora or label sets.
+        No folder, a folder twice, a missing or unreadable file, or one that does not belong to the
+        predictions beside it; runs on different corpora or label sets.
     """
     if not paths:
         raise PredictionsError("nothing to report: name at least one run folder")
@@ -131,16 +144,15 @@ def _walk(node: object, key: str) -> Iterator[Any]:
 def _read_run(path: Path, name: str) -> Run:
     if not path.is_dir():
         raise PredictionsError(f"{path} is not a folder; give the folder that `fit-heads --out` wrote")
-    missing = [
-        file
-        for file in ("predictions.parquet", "metrics.json", "scores.parquet", "recipe.json")
-        if not (path / file).is_file()
-    ]
-    if missing:
+    if missing := [file for file in _FILES if not (path / file).is_file()]:
         raise PredictionsError(f"{path} is not a finished run: {', '.join(missing)} missing; run `fit-heads` again")
     predictions = Predictions.read(path / "predictions.parquet")
     records = _read_json(path / "metrics.json", list)
-    _check_records(records, predictions, path / "metrics.json")
+    check_records(records, predictions, path / "metrics.json")
+    calibrations = check_calibration(
+        _read_json(path / "calibration.json", list), predictions, path / "calibration.json"
+    )
+    check_differences(_read_json(path / "differences.json", list), records, calibrations, path / "differences.json")
     weights = path / "layer_weights.json"
     return Run(
         name=name,
@@ -149,7 +161,18 @@ def _read_run(path: Path, name: str) -> Run:
         scores=read_scores(path / "scores.parquet"),
         recipe=_read_json(path / "recipe.json", dict),
         layer_weights=_layer_weights(_read_json(weights, list), weights) if weights.is_file() else (),
+        calibrations=calibrations,
+        fusion=_fusion(path / "fusion.json", predictions),
     )
+
+
+def _fusion(path: Path, predictions: Predictions) -> Fusion | None:
+    fused = [system for system in predictions.systems() if system.stream in FUSED_STREAMS]
+    if not fused and not path.is_file():
+        return None
+    if not path.is_file():
+        raise PredictionsError(f"{path} is missing, and the run has {fused[0]}; run `fit-heads` again")
+    return check_fusion(_read_json(path, dict), predictions, path)
 
 
 def _read_json(path: Path, kind: type) -> Any:
@@ -160,32 +183,6 @@ def _read_json(path: Path, kind: type) -> Any:
     if not isinstance(value, kind):
         raise PredictionsError(f"{path} must hold a JSON {kind.__name__}, got {type(value).__name__}")
     return value
-
-
-def _check_records(records: list[Any], predictions: Predictions, path: Path) -> None:
-    """Refuse numbers that were not made from the predictions beside them."""
-    expected = {_key(record): record for record in metric_records(predictions)}
-    try:
-        found = {_key(record): record for record in records}
-        values = [(key, float(found[key]["value"]), expected[key]["value"]) for key in expected.keys() & found.keys()]
-    except (KeyError, TypeError, ValueError) as error:
-        raise PredictionsError(f"{path} has records without the fields {', '.join(METRIC_FIELDS)}: {error}") from error
-    if found.keys() != expected.keys() or len(found) != len(records):
-        odd = [" / ".join(key) for key in sorted(found.keys() ^ expected.keys())] or ["some record stands twice"]
-        raise PredictionsError(
-            f"{path} does not belong to predictions.parquet beside it: {odd[0]}; run `fit-heads` again"
-        )
-    for key, ours, theirs in sorted(values):
-        if not math.isclose(ours, theirs, rel_tol=0, abs_tol=_AGREEMENT):
-            raise PredictionsError(
-                f"{path} says {ours:.6f} for {' / '.join(key)}, predictions.parquet beside it gives {theirs:.6f}; "
-                "one of them was replaced, run `fit-heads` again"
-            )
-
-
-def _key(record: Mapping[str, Any]) -> tuple[str, ...]:
-    names = ("stream", "features", "head", "protocol", "leaky", "select", "metric", "averaging", "n")
-    return tuple(str(record[name]) for name in names)
 
 
 def _layer_weights(entries: list[Any], path: Path) -> list[LayerWeights]:

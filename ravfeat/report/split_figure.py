@@ -10,15 +10,14 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ravfeat.identity_probe import IdentityProbe
 from ravfeat.report import style
-from ravfeat.report.rows import RowLabel, dot, system_rows
+from ravfeat.report.marks import Mark, dot, mark_of, span
+from ravfeat.report.rows import RowLabel, system_rows
 from ravfeat.report.split_rows import SplitRow
-from ravfeat.stats import Interval
 
 __all__ = ["split_figure"]
 
-_SCORES, _PROBE = 0.04, -0.14  # heights within a row, between its words and those of the next
+_SCORES, _PROBE = 0.03, -0.11  # heights within a row in inches, between its words and those of the next
 
 
 def split_figure(rows: Sequence[SplitRow], *, protocol: str, synthetic: bool, n_classes: int) -> Figure:
@@ -39,26 +38,22 @@ def split_figure(rows: Sequence[SplitRow], *, protocol: str, synthetic: bool, n_
         row, below = rows[number], y + _PROBE
         y += _SCORES
         axes.plot([row.actor.value, row.clip.value], [y, y], color=style.GRID, linewidth=6, solid_capstyle="butt")
-        _span(axes, row.actor, y, style.BLUE)
-        _span(axes, row.clip, y, style.VERMILION)
-        dot(axes, row.actor.value, y, leaky=False)
-        dot(axes, row.clip.value, y, leaky=True)
+        for score, leaky in ((row.actor, False), (row.clip, True)):
+            mark = mark_of(row.system.stream, leaky=leaky)
+            span(axes, score.ci_low, score.ci_high, y, mark, width=1.6)
+            dot(axes, score.value, y, mark)
         if row.probe is not None:
-            _span(axes, row.probe, below, style.MUTED)
+            span(axes, row.probe.ci_low, row.probe.ci_high, below, Mark(style.MUTED), width=1.6)
             axes.plot([row.probe.value], [below], marker="D", markersize=4.5, color=style.INK)
 
     figure = system_rows(
         [_label(row, protocol, synthetic=synthetic) for row in rows],
         draw,
         xlabel="UAR (mean recall), pooled · dotted: chance\n◆ share of clips whose actor is named",
-        chance=1 / n_classes,
+        line=1 / n_classes,
     )
     figure.axes[0].set_xlim(0, 1)
     return figure
-
-
-def _span(axes: Axes, score: Interval | IdentityProbe, y: float, colour: str) -> None:
-    axes.plot([score.ci_low, score.ci_high], [y, y], color=colour, linewidth=1.6, solid_capstyle="round")
 
 
 def _label(row: SplitRow, protocol: str, *, synthetic: bool) -> RowLabel:

@@ -1,13 +1,12 @@
 """One look for all drawings: palette, sizes, and the way from matplotlib to a file or a page.
 
 Drawings are made narrow (about the width of a phone) so that their text stays readable there.
-Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart: blue for honest
-numbers, vermilion for LEAKY ones, which are also hollow, so that no meaning hangs on colour alone.
-In a page the colours become CSS variables, so that a drawing follows light and dark.
+Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart; `report.marks` says
+what each stands for. In a page they become CSS variables, so that a drawing follows light and dark.
 
 Offers
 ------
-BLUE, VERMILION, INK, MUTED, GRID, PAPER, ON_FILL, canvas, plot, bare, render, Drawing.
+BLUE, PURPLE, GREEN, VERMILION, INK, MUTED, GRID, PAPER, ON_FILL, DOTTED, canvas, plot, plots, bare, render, Drawing.
 """
 
 import io
@@ -24,17 +23,21 @@ from matplotlib.figure import Figure
 
 __all__ = [
     "BLUE",
+    "DOTTED",
+    "GREEN",
     "GRID",
     "INK",
     "MUTED",
     "ON_FILL",
     "PAPER",
+    "PURPLE",
     "VERMILION",
     "WIDTH_IN",
     "Drawing",
     "bare",
     "canvas",
     "plot",
+    "plots",
     "render",
 ]
 
@@ -43,15 +46,20 @@ INK = "#1b1f24"
 MUTED = "#5a636d"
 GRID = "#d4d9df"
 BLUE = "#0072b2"
+PURPLE = "#cc79a7"
+GREEN = "#009e73"
 VERMILION = "#d55e00"
 PAPER = "#fdfdfd"  # inside of hollow dots
 ON_FILL = "#fefefe"  # text on a filled cell; a white of its own, so that a page can set it apart
+DOTTED: Any = (0, (2, 2))  # of lines that mark what nobody scored: chance, zero, equal weights
 
 _VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
     GRID: "var(--grid)",
     BLUE: "var(--blue)",
+    PURPLE: "var(--purple)",
+    GREEN: "var(--green)",
     VERMILION: "var(--vermilion)",
     PAPER: "var(--paper)",
     ON_FILL: "var(--on-fill)",
@@ -86,6 +94,13 @@ def plot(figure: Figure) -> Iterator[Axes]:
     """Draw into a figure's only axes under our settings."""
     with _settings():
         yield figure.add_subplot()
+
+
+@contextmanager
+def plots(figure: Figure, rows: int, columns: int, **options: Any) -> Iterator[list[Axes]]:
+    """Draw into several axes of a figure, row by row, under our settings; options as of matplotlib's ``subplots``."""
+    with _settings():
+        yield list(figure.subplots(rows, columns, squeeze=False, **options).flat)
 
 
 def bare(axes: Axes, *, grid: str = "") -> None:

@@ -7,14 +7,17 @@ summary, warnings.
 
 from collections.abc import Sequence
 
+from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
+from ravfeat.report.labels import conditions_of
 from ravfeat.report.leak import LeakGap
+from ravfeat.stats import Pairing
 
 __all__ = ["summary", "warnings"]
 
 
-def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap]) -> list[str]:
-    """Say what was graded, how well, and what the split is worth."""
+def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[FusedRun]) -> list[str]:
+    """Say what was graded, how well, what fusing gains, and what the split is worth."""
     probs = graded[0].probs
     kind = "a synthetic corpus" if graded[0].synthetic else "recorded speech"
     lines = [
@@ -25,12 +28,24 @@ def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap]) -> list[str]:
     if honest:
         values = [entry.records["uar", "pooled"]["value"] for entry in honest]
         span = f"{values[0]:.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
-        conditions = "; ".join(dict.fromkeys(entry.conditions for entry in honest))
         lines.append(
-            f"With actors kept apart, pooled UAR (mean recall) is {span} ({conditions}); "
+            f"With actors kept apart, pooled UAR (mean recall) is {span} ({conditions_of(honest)}); "
             f"chance is {1 / len(probs.classes):.3f}."
         )
+    lines += [_gain_sentence(one) for one in fused if not one.fused.leaky]
     return lines + [_gap_sentence(gap) for gap in _widest(gaps)]
+
+
+def _gain_sentence(one: FusedRun) -> str:
+    """Set the fused system against the single one that its own validation rows would have picked."""
+    single = one.members[one.best]
+    found = Pairing(one.fused.compared, single.compared).difference("uar", "pooled")
+    verdict = "" if found.ci_low > 0 or found.ci_high < 0 else " The interval does not tell it from zero."
+    return (
+        f"Fused, pooled UAR is {found.value_a:.3f} ({one.fused.conditions}). The best of its members on {one.rows}, "
+        f"{single.system}, has {found.value_b:.3f} alone: a difference of {found.value:+.3f} [{found.ci_low:+.3f}, "
+        f"{found.ci_high:+.3f}].{verdict}"
+    )
 
 
 def _widest(gaps: Sequence[LeakGap]) -> list[LeakGap]:
@@ -47,7 +62,7 @@ def _gap_sentence(gap: LeakGap) -> str:
     )
     settings = "; ".join(dict.fromkeys((gap.honest.setting, gap.leaky.setting)))
     return (
-        f"The same head reaches pooled UAR {found.value_a:.3f} under {gap.leaky.protocol} and {found.value_b:.3f} "
+        f"The same system reaches pooled UAR {found.value_a:.3f} under {gap.leaky.protocol} and {found.value_b:.3f} "
         f"under {gap.honest.protocol} ({gap.honest.system}; {settings}): a gap of {found.value:.3f} "
         f"[{found.ci_low:.3f}, {found.ci_high:.3f}]. {verdict}"
     )

@@ -12,8 +12,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from ravfeat.report import style
-from ravfeat.report.graded import Graded, LayerProfile
-from ravfeat.report.rows import clip_text, dot
+from ravfeat.report.graded import Graded
+from ravfeat.report.layers import LayerProfile
+from ravfeat.report.marks import Mark, dot, mark_of, span
+from ravfeat.report.rows import clip_text
 
 __all__ = ["confusion_figure", "layers_figure", "recall_figure"]
 
@@ -21,12 +23,12 @@ __all__ = ["confusion_figure", "layers_figure", "recall_figure"]
 def recall_figure(entry: Graded) -> Figure:
     """Draw the recall of every class with its interval over actors, and chance."""
     figure = style.canvas(_height_in(entry))
-    colour = _colour(entry)
+    mark = _mark(entry)
     with style.plot(figure) as axes:
-        axes.axvline(1 / len(entry.probs.classes), color=style.MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
+        axes.axvline(1 / len(entry.probs.classes), color=style.MUTED, linewidth=0.9, linestyle=style.DOTTED)
         for row, recall in enumerate(entry.recalls):
-            axes.plot([recall.ci_low, recall.ci_high], [row, row], color=colour, linewidth=2.2, solid_capstyle="round")
-            dot(axes, recall.value, row, leaky=entry.leaky)
+            span(axes, recall.ci_low, recall.ci_high, row, mark)
+            dot(axes, recall.value, row, mark)
             number = f"{recall.value:.2f}"
             axes.text(
                 1.03, row, number, va="center", color=style.INK, transform=axes.get_yaxis_transform(), fontsize=8.5
@@ -48,7 +50,7 @@ def confusion_figure(entry: Graded) -> Figure:
     figure = style.canvas(_height_in(entry))
     with style.plot(figure) as axes:
         for i, j in np.ndindex(k, k):
-            _cell(axes, i, j, float(share[i, j]), _colour(entry), size=min(8.5, 70 / k))
+            _cell(axes, i, j, float(share[i, j]), _mark(entry).colour, size=min(8.5, 70 / k))
         names = [clip_text(name, 12) for name in entry.probs.classes]
         axes.set_yticks(range(k), names)
         axes.set_xticks(range(k), names, rotation=45, ha="right", rotation_mode="anchor")
@@ -64,14 +66,15 @@ def confusion_figure(entry: Graded) -> Figure:
 
 def layers_figure(entry: Graded, profile: LayerProfile) -> Figure:
     """Draw the mean weight of every layer, its range over models, and equal weights."""
-    figure = style.canvas(_height_in(entry))
-    colour = _colour(entry)
+    figure = style.canvas(2.4)
+    colour = _mark(entry).colour
     with style.plot(figure) as axes:
-        axes.axhline(1 / len(profile.layers), color=style.MUTED, linewidth=0.9, linestyle=(0, (2, 2)))
+        axes.axhline(1 / len(profile.layers), color=style.MUTED, linewidth=0.9, linestyle=style.DOTTED)
         axes.fill_between(profile.layers, profile.low, profile.high, color=colour, alpha=0.22, linewidth=0)
         axes.plot(profile.layers, profile.mean, "o-", color=colour, markersize=4.5, linewidth=1.6)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.set_xlabel("layer (0 is the input of the first block)")
         axes.set_ylabel("weight · dotted: equal")
         style.bare(axes, grid="y")
@@ -92,5 +95,6 @@ def _height_in(entry: Graded) -> float:
     return 0.95 + 0.34 * max(len(entry.probs.classes), 5)
 
 
-def _colour(entry: Graded) -> str:
-    return style.VERMILION if entry.leaky else style.BLUE
+def _mark(entry: Graded) -> Mark:
+    mark = mark_of(entry.system.stream, leaky=entry.leaky)
+    return Mark(mark.colour, mark.shape, mark.hollow)  # nothing stands beside it that it would have to step back for

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 from ravfeat.errors import PredictionsError
 from ravfeat.report import build_report
 
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
 
 class Page(HTMLParser):
@@ -42,9 +42,16 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.fixture(scope="module", params=["built", "fused_report"])
+def folder(request: pytest.FixtureRequest) -> Path:
+    """A report of two runs, and one of two runs with fusions."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture(scope="module")
-def html(built: Path) -> str:
-    return (built / "report.html").read_text()
+def html(folder: Path) -> str:
+    return (folder / "report.html").read_text()
 
 
 def test_the_page_asks_nothing_of_the_network(html: str) -> None:
@@ -64,7 +71,7 @@ def test_the_page_is_well_formed_and_its_ids_are_unique(html: str) -> None:
 
 def test_every_drawing_has_a_name_and_a_description(html: str) -> None:
     page = Page(html)
-    assert len(page.drawings) == 3 + 4 * 2 + 2  # overview, recall and confusion of four systems, layers of two
+    assert len(page.drawings) == html.count("<figure ")
     for drawing in page.drawings:
         title, description = str(drawing["aria-labelledby"]).split()
         assert drawing["role"] == "img"
@@ -72,49 +79,97 @@ def test_every_drawing_has_a_name_and_a_description(html: str) -> None:
         assert title in page.ids
 
 
+@pytest.mark.parametrize(
+    ("report", "drawings"),
+    [
+        # headline, pairs of either split, leak gap, folds; layers of two; of four systems reliability, recall and
+        # confusion
+        ("built", 5 + 2 + 4 * 3),
+        # headline, gains of either split, leak gap, folds; of two fusions gains by fold, recall with three matrices,
+        # two surfaces; layers of two; of ten systems reliability, recall and confusion
+        ("fused_report", 5 + 2 * (1 + 4 + 2) + 2 + 10 * 3),
+    ],
+)
+def test_every_part_of_the_argument_is_drawn(request: pytest.FixtureRequest, report: str, drawings: int) -> None:
+    assert len(list((request.getfixturevalue(report) / "figures").glob("*.svg"))) == drawings
+
+
+def test_a_table_follows_every_drawing(html: str) -> None:
+    assert len(
+        re.findall(r"</figure>\s*(?:<details><summary>[^<]*</summary>)?<div class=\"scroll\">\s*<table", html)
+    ) == (html.count("<figure "))
+
+
+def test_the_argument_has_its_order(fused_report: Path) -> None:
+    titles = re.findall(r"^## (.*)$", (fused_report / "report.md").read_text(), re.MULTILINE)
+    assert titles == [
+        "Results",
+        "What fusing gains",
+        "The leak gap",
+        "Fold by fold",
+        "Emotion by emotion",
+        "Layer weights",
+        "Calibration",
+        "The mixing weight",
+        "What this does not show",
+        "System by system",
+        "How it was made",
+    ]
+
+
 def test_drawings_follow_light_and_dark(html: str) -> None:
     assert "prefers-color-scheme: dark" in html
     drawings = "".join(re.findall(r"<svg.*?</svg>", html, re.DOTALL))
     assert "var(--ink)" in drawings
-    assert not re.search(r"#(1b1f24|0072b2|d55e00|d4d9df)", drawings)
+    assert not re.search(r"#(1b1f24|0072b2|cc79a7|009e73|d55e00|d4d9df)", drawings)
     assert not re.search(r"fill: ?#fff", drawings)
 
 
-def test_every_drawing_is_also_a_picture_and_a_file(built: Path) -> None:
-    names = {path.stem for path in (built / "figures").glob("*.svg")}
-    assert names == {path.stem for path in (built / "figures").glob("*.png")}
-    assert len(names) == 13
-    for path in (built / "figures").glob("*.png"):
+def test_every_drawing_is_also_a_picture_and_a_file(folder: Path, html: str) -> None:
+    names = {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (folder / "figures").glob("*.png")}
+    assert len(names) == html.count("<figure ")
+    for path in (folder / "figures").glob("*.png"):
         assert np.ptp(imread(path)[..., :3]) > 0.5, f"{path.name} is blank"
-    assert 'xmlns="http://www.w3.org/2000/svg"' in (built / "figures" / "headline.svg").read_text()
+    assert 'xmlns="http://www.w3.org/2000/svg"' in (folder / "figures" / "headline.svg").read_text()
 
 
-def test_markdown_points_at_every_figure(built: Path) -> None:
-    links = re.findall(r"^!\[[^\]]{40,}\]\((.*?)\)$", (built / "report.md").read_text(), re.MULTILINE)
-    assert len(links) == 13
-    assert all((built / link).is_file() for link in links)
+def test_markdown_points_at_every_figure(folder: Path) -> None:
+    links = re.findall(r"^!\[[^\]]{40,}\]\((.*?)\)$", (folder / "report.md").read_text(), re.MULTILINE)
+    assert len(links) == len(list((folder / "figures").glob("*.png")))
+    assert all((folder / link).is_file() for link in links)
 
 
-def test_the_same_runs_give_the_same_bytes(two_runs: list[Path], built: Path, tmp_path: Path) -> None:
-    again = build_report(two_runs, tmp_path / "again").parent
-    files = sorted(path.relative_to(built) for path in built.rglob("*") if path.is_file())
+def test_the_same_runs_give_the_same_bytes(fused_runs: list[Path], fused_report: Path, tmp_path: Path) -> None:
+    again = build_report(fused_runs, tmp_path / "again").parent
+    files = sorted(path.relative_to(fused_report) for path in fused_report.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
-    assert [name for name in files if (built / name).read_bytes() != (again / name).read_bytes()] == []
+    assert [name for name in files if (fused_report / name).read_bytes() != (again / name).read_bytes()] == []
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.md"])
-def test_leaky_stands_wherever_a_leaky_number_stands(built: Path, name: str) -> None:
-    text = re.sub(r"<[^>]+>", "", (built / name).read_text())
+def test_leaky_stands_wherever_a_leaky_number_stands(folder: Path, name: str) -> None:
+    text = re.sub(r"<[^>]+>", "", (folder / name).read_text())
     assert "clip6" in text
     recipes = text.index("How it was made", text.rindex("Percent of the true"))
     for match in re.finditer("clip6", text[:recipes]):
         around = text[max(0, match.start() - 40) : match.end() + 40]
-        assert "LEAKY" in around or "quick-clip6" in around, around
+        assert "LEAKY" in around or re.search(r"(quick|both)-clip6", around), around
+
+
+def test_every_row_and_part_of_a_leaky_fusion_says_so(fused_report: Path) -> None:
+    page = (fused_report / "report.html").read_text()
+    parts = re.split(r"(?=<section )", page[page.index("<main>") : page.index('<section id="recipes"')])
+    leaky = [part for part in parts if "clip6" in part.split("</h")[0] or "leaky-part" in part.split(">")[0]]
+    assert len(leaky) >= 5 + 6  # five systems; gains, pairs, weights by fold, emotions with matrices, mixing
+    for part in leaky:
+        text = re.sub(r"<[^>]+>", "", part)
+        assert "LEAKY" in text[:200]
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.md"])
-def test_synthetic_stands_in_every_row_of_numbers(built: Path, name: str) -> None:
-    text = (built / name).read_text()
+def test_synthetic_stands_in_every_row_of_numbers(folder: Path, name: str) -> None:
+    text = (folder / name).read_text()
     rows = re.findall(r"<tr.*?</tr>", text, re.DOTALL) if name.endswith("html") else text.splitlines()
     systems = [row for row in rows if "logmel-0f3c9a" in row and ("<th" in row or row.startswith("|"))]
     assert len(systems) > 20

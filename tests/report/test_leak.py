@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ravfeat.report.graded import grade
 from ravfeat.report.leak import GAP_ROWS, leak_gaps
 from ravfeat.report.runs import read_runs
@@ -59,3 +61,33 @@ def test_systems_of_one_name_carry_the_name_of_their_run(make_run: Make) -> None
     first, second = make_run("first", heads={"logreg": 1.0}), make_run("second", heads={"logreg": 2.0})
     assert ["run first" in entry.conditions for entry in grade(read_runs([first, second]))] == [True, False]
     assert "run " not in grade(read_runs([first]))[0].conditions
+
+
+def test_a_fused_system_has_a_gap_and_the_mixtures_beside_it_have_none(fused_runs: list[Path]) -> None:
+    gaps = leak_gaps(grade(read_runs(fused_runs)))
+    assert [gap.leaky.system.stream for gap in gaps] == ["fused", "audio", "face"]
+    fused = gaps[0]
+    assert fused.honest.members == fused.leaky.members != ()
+    assert fused.differences[0].value == pytest.approx(
+        fused.leaky.records["uar", "pooled"]["value"] - fused.honest.records["uar", "pooled"]["value"]
+    )
+
+
+def test_fused_systems_of_other_members_are_no_twins(make_run: Make) -> None:
+    def caches(fingerprint: str) -> dict[str, object]:
+        face = {"features": "landmarks-77ab01", "fingerprint": fingerprint}
+        return {"caches": [{"features": "logmel-0f3c9a", "fingerprint": "1"}, face]}
+
+    both = {"heads": {"logreg": 1.0}, "faces": {"kernel": 1.0}, "seeds": 1}
+    leaky = make_run("leaky", leaky=True, protocol="clip6", recipe=caches("2"), **both)
+    other, alike = make_run("other", recipe=caches("3"), **both), make_run("alike", recipe=caches("2"), **both)
+    gaps = leak_gaps(grade(read_runs([leaky, other, alike])))
+    assert {gap.honest.run.name for gap in gaps if gap.honest.members} == {"alike"}
+    assert {gap.honest.run.name for gap in gaps if gap.honest.system.stream == "audio"} == {"other", "alike"}
+
+
+def test_another_rule_is_no_twin(make_run: Make) -> None:
+    both = {"heads": {"logreg": 1.0}, "faces": {"kernel": 1.0}, "seeds": 1}
+    leaky = make_run("leaky", leaky=True, protocol="clip6", **both)
+    gaps = leak_gaps(grade(read_runs([leaky, make_run("given", rule="linear", **both)])))
+    assert [gap.leaky.system.stream for gap in gaps] == ["audio", "face"]

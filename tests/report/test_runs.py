@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,17 @@ from ravfeat.report.runs import find, read_runs
 Make = Callable[..., Path]
 
 
-@pytest.mark.parametrize("name", ["predictions.parquet", "metrics.json", "scores.parquet", "recipe.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "predictions.parquet",
+        "metrics.json",
+        "scores.parquet",
+        "recipe.json",
+        "calibration.json",
+        "differences.json",
+    ],
+)
 def test_a_missing_file_is_named(make_run: Make, name: str) -> None:
     run = make_run(heads={"logreg": 1.0})
     (run / name).unlink()
@@ -34,37 +43,14 @@ def test_runs_of_one_name_are_told_apart_by_their_parents(make_run: Make) -> Non
     assert [run.name for run in read_runs(runs)] == ["a/fit", "b/fit"]
 
 
-def test_a_polished_number_is_refused(make_run: Make) -> None:
-    run = make_run(heads={"logreg": 1.0})
-    records = json.loads((run / "metrics.json").read_text())
-    records[0]["value"] += 0.01
-    (run / "metrics.json").write_text(json.dumps(records))
-    with pytest.raises(PredictionsError, match=r"metrics.json says .* for audio / logmel-0f3c9a / logreg .* gives"):
-        read_runs([run])
-
-
-def test_records_of_another_run_are_refused(make_run: Make) -> None:
-    run, other = make_run("a", heads={"logreg": 1.0}), make_run("b", heads={"kernel": 1.0})
-    (run / "metrics.json").write_text((other / "metrics.json").read_text())
-    with pytest.raises(
-        PredictionsError, match=r"does not belong to predictions.parquet beside it: audio / .* / kernel"
-    ):
-        read_runs([run])
-
-
-def test_records_without_their_fields_are_refused(make_run: Make) -> None:
-    run = make_run(heads={"logreg": 1.0})
-    (run / "metrics.json").write_text('[{"metric": "uar"}]')
-    with pytest.raises(PredictionsError, match="records without the fields stream, features"):
-        read_runs([run])
-
-
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
         ("recipe.json", "{", "is not valid JSON"),
         ("recipe.json", "[]", "must hold a JSON dict, got list"),
         ("metrics.json", "{}", "must hold a JSON list, got dict"),
+        ("calibration.json", "{}", "must hold a JSON list, got dict"),
+        ("differences.json", "{}", "must hold a JSON list, got dict"),
         ("layer_weights.json", '[{"stream": "audio"}]', "entry that is not {stream"),
     ],
 )
@@ -85,10 +71,24 @@ def test_recipe_values_are_found_at_any_depth() -> None:
     recipe = {"caches": [{"random_weights": True}, {"x": {"random_weights": False}}], "seeds": 3}
     assert find(recipe, "random_weights") == [True, False]
     assert find(recipe, "seeds") == [3]
-    assert find(recipe, "calibrated") == []
+    assert find(recipe, "missing") == []
 
 
 @pytest.mark.parametrize("other", [{"synthetic": False}, {"recipe": {"corpus": "another"}}])
 def test_runs_on_different_corpora_are_refused(make_run: Make, other: dict[str, object]) -> None:
     with pytest.raises(PredictionsError, match="runs of different tasks cannot share a report"):
         read_runs([make_run("a"), make_run("b", **other)])
+
+
+def test_a_run_with_fused_rows_needs_its_fusion(make_run: Make) -> None:
+    run = make_run(heads={"logreg": 1.0}, faces={"kernel": 1.0}, seeds=1)
+    (run / "fusion.json").unlink()
+    with pytest.raises(PredictionsError, match=r"fusion.json is missing, and the run has fused / .*; run `fit-heads`"):
+        read_runs([run])
+
+
+def test_a_fusion_of_nothing_is_refused(make_run: Make) -> None:
+    run, fused = make_run(heads={"logreg": 1.0}), make_run("fused", heads={"logreg": 1.0}, faces={"kernel": 1.0})
+    (run / "fusion.json").write_text((fused / "fusion.json").read_text())
+    with pytest.raises(PredictionsError, match=r"fusion.json: fusing needs at least two systems"):
+        read_runs([run])
