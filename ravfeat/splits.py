@@ -22,10 +22,10 @@ from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.identity_probe import IdentityProbe, probe_identity, why_not
 from ravfeat.plans import build_head
 from ravfeat.protocols import FIXED, get_protocol
+from ravfeat.report.drawings.style import render
 from ravfeat.report.runs import SPLITS_FILE
-from ravfeat.report.split_figure import split_figure
-from ravfeat.report.split_rows import SplitRow, markdown, record
-from ravfeat.report.style import render
+from ravfeat.report.splits.figure import split_figure
+from ravfeat.report.splits.rows import SplitRow, markdown, record
 from ravfeat.runs import check_out, whole_folder, write_json, write_run
 from ravfeat.stats import bootstrap, paired_difference
 from ravfeat.systems import System

@@ -61,7 +61,7 @@ def command(
     """  # noqa: D301
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment import FitPlan
-    from ravfeat.report.split_rows import HEADINGS, MEANING, cells, summary
+    from ravfeat.report.splits.rows import HEADINGS, MEANING, cells, summary
     from ravfeat.splits import check_comparison_out, compare_splits, write_comparison
 
     found, joined = resolve_inputs(caches, joins)

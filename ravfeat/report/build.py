@@ -11,12 +11,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ravfeat.files import replace_file
-from ravfeat.report.graded import grade
-from ravfeat.report.html import render_html
-from ravfeat.report.markdown import render_markdown
+from ravfeat.report.drawings.style import Drawing, render
+from ravfeat.report.findings.graded import grade
+from ravfeat.report.page.html import render_html
+from ravfeat.report.page.markdown import render_markdown
 from ravfeat.report.runs import read_runs
-from ravfeat.report.sections import compose
-from ravfeat.report.style import Drawing, render
+from ravfeat.report.sections.compose import compose
 
 __all__ = ["build_report"]
 

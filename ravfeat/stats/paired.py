@@ -66,12 +66,14 @@ class Compared:
 
     @cached_property
     def facts(self) -> dict[str, tuple[str, str]]:
-        """Actor and label of every performance."""
+        """Actor and label of every performance; of every clip where a performance is several."""
         labels = [self.probs.classes[k] for k in self.probs.y]
-        facts = dict(zip(self.probs.performance_ids, zip(self.probs.actors, labels, strict=True), strict=True))
+        names, clips = self.probs.performance_ids, self.probs.clip_ids
+        key = names if len(set(names)) == len(names) else clips
+        facts = dict(zip(key, zip(self.probs.actors, labels, strict=True), strict=True))
         if len(facts) < len(self.probs):
             raise PredictionsError(
-                f"the systems cannot be compared: {len(self.probs) - len(facts)} performances stand twice on one side"
+                f"the systems cannot be compared: {len(self.probs) - len(facts)} clips stand twice on one side"
             )
         return cast("dict[str, tuple[str, str]]", facts)
 
@@ -101,8 +103,8 @@ class Pairing:
     Raises
     ------
     PredictionsError
-        Other classes, different sets of performances, a performance twice, or a performance with
-        another actor or label on the other side.
+        Other classes, different sets of performances, a clip twice, or a performance with another
+        actor or label on the other side.
     """
 
     def __init__(self, a: Compared, b: Compared) -> None:
@@ -131,7 +133,8 @@ def paired_difference(
 ) -> Difference:
     """Compare two systems on the same performances.
 
-    Rows are joined by performance id; folds may differ (that is what the leak gap compares).
+    Rows are joined by performance id, or by clip where a performance is several clips on both sides; folds may
+    differ (that is what the leak gap compares).
     With ``fold_mean`` each side is averaged over its own folds. Who compares many systems keeps a
     `Compared` of each and makes a `Pairing` of every two.
 

@@ -4,7 +4,7 @@ import pytest
 
 from ravfeat.cache import verify_cache
 from ravfeat.experiment import FitPlan
-from ravfeat.report.split_rows import SplitRow
+from ravfeat.report.splits.rows import SplitRow
 from ravfeat.splits import compare_splits
 
 pytestmark = pytest.mark.shared

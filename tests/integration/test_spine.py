@@ -44,7 +44,7 @@ def uar(run: Path) -> dict[str, float]:
 
 def test_heads_beat_chance_on_actors_they_never_met_and_a_clip_split_flatters_them(runs) -> None:
     honest, leaky = uar(runs / "honest"), uar(runs / "leaky")
-    assert honest.keys() == leaky.keys() == {"logreg", "attentive"}
+    assert honest.keys() == leaky.keys() == {"logreg", "attentive", "attentive+logreg"}
     assert honest["logreg"] > 0.25  # chance is 0.125
     assert leaky["logreg"] > honest["logreg"] + 0.03
 

@@ -9,6 +9,7 @@ from scipy import stats as scipy_stats
 from sklearn.metrics import balanced_accuracy_score
 
 from ravfeat.calibrate import calibrate
+from ravfeat.errors import PredictionsError
 from ravfeat.logits import log_softmax
 from ravfeat.predictions import System, SystemProbs, concatenate
 from ravfeat.schema import DIFFERENCE_FIELDS
@@ -125,6 +126,17 @@ def test_systems_on_other_clips_are_not_compared() -> None:
     other = scores(stream="face", features="face", actors=12)
     records = difference_records(concatenate([scores(), scores(head="kernel"), other]))
     assert {(record["a"]["stream"], record["b"]["stream"]) for record in records} == {("audio", "audio")}
+
+
+def test_a_performance_that_is_several_clips_on_both_sides_is_compared_clip_by_clip() -> None:
+    a, _ = sides()
+    twins = np.repeat(a.performance_ids[::2], 2)
+    one = replace(a, performance_ids=twins)
+    two = replace(one, log_probs=np.roll(a.log_probs, 3, axis=0))
+    once = paired_difference(a, replace(a, log_probs=two.log_probs))
+    assert paired_difference(one, two) == once
+    with pytest.raises(PredictionsError, match="only on the first side"):
+        paired_difference(one, a)
 
 
 def test_differences_of_differences_share_their_draws() -> None:

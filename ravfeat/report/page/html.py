@@ -1,0 +1,54 @@
+"""A document as one HTML file that asks nothing of the network.
+
+Offers
+------
+render_html.
+"""
+
+import re
+from collections.abc import Mapping
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ravfeat.report.drawings.style import Drawing
+from ravfeat.report.page.document import Document, Figure
+
+__all__ = ["render_html"]
+
+_INTERVAL = re.compile(r"\[[-+]?\d+\.\d+, [-+]?\d+\.\d+\]")
+
+_SIGN = re.compile(r"(?<=\w)[+_](?=\w)")
+
+
+def render_html(document: Document, drawings: Mapping[str, Drawing]) -> str:
+    """Fill the template; the drawing of each figure, by its name, is placed inline as SVG."""
+    numbers = {figure.name: number for number, figure in enumerate(document.figures(), start=1)}
+
+    def draw(figure: Figure) -> Markup:
+        # The SVG is ours: matplotlib and `inline` have escaped every name in it.
+        return Markup(drawings[figure.name].inline(f"f{numbers[figure.name]}", figure.title, figure.alt))
+
+    environment = Environment(
+        loader=PackageLoader("ravfeat.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["marked"] = _marked
+    environment.filters["named"] = _named
+    environment.filters["drawing"] = draw
+    return environment.get_template("report.html.j2").render(document=document)
+
+
+def _named(text: str) -> Markup:
+    """Let a long name break behind its signs."""
+    return Markup(_SIGN.sub(r"\g<0><wbr>", str(_marked(text))))
+
+
+def _marked(text: str) -> Markup:
+    """Set the word LEAKY apart wherever it stands, keep n by its number, and give intervals a line of their own."""
+    safe = escape(text).replace("LEAKY", Markup('<b class="leaky">LEAKY</b>')).replace("n = ", Markup("n&nbsp;=&nbsp;"))
+    return Markup(_INTERVAL.sub(r'<span class="interval">\g<0></span>', str(safe)))

@@ -1,0 +1,1 @@
+"""Tables of the report; `cells` holds what all of them share."""
