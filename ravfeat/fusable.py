@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError, CorpusError, ProtocolError
 from ravfeat.fold_checks import Fold
+from ravfeat.gaps import say_gaps
 
 __all__ = ["check_fold_by_fold", "in_common"]
 
@@ -50,7 +51,10 @@ def in_common(names: Sequence[str], records: Sequence[Records], *, allow_missing
     every = sorted(set().union(*tables))
     kept = {one for one in every if all(one in own for own in tables)}
     if len(kept) < len(every) and (not allow_missing or not kept):
-        raise _different(names, tables, every)
+        raise CacheError(
+            f"systems that are fused must hold the same performances:\n{say_gaps(names, tables)}\nextract or import"
+            f" those, go on with the performances that all of them hold: --allow-missing, {_ALONE}"
+        )
     for name, own in zip(names[1:], tables[1:], strict=True):
         _check_agreed(names[0], tables[0], name, own, kept)
     return [{record.clip_id for one, record in own.items() if one in kept} for own in tables]
@@ -96,20 +100,6 @@ def _by_key(name: str, records: Records, key: Callable[[ClipRecord], str]) -> di
                 f" {_ALONE}"
             )
     return table
-
-
-def _different(names: Sequence[str], tables: Sequence[dict[str, ClipRecord]], every: Sequence[str]) -> CacheError:
-    lines = []
-    for name, own in zip(names, tables, strict=True):
-        lacking = [one for one in every if one not in own]
-        if lacking:
-            more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-            lines.append(f"{name} lacks {len(lacking)} of {len(every)}: {', '.join(lacking[:_NAMED])}{more}")
-    listing = "\n  ".join(lines)
-    return CacheError(
-        f"systems that are fused must hold the same performances:\n  {listing}\nextract or import those, go on with the"
-        f" performances that all of them hold: --allow-missing, {_ALONE}"
-    )
 
 
 def _check_agreed(

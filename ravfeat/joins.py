@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError, CorpusError, UsageError
+from ravfeat.gaps import say_gaps
 
 __all__ = ["Alignment", "align"]
 
@@ -61,7 +62,7 @@ def align(caches: Sequence[Cache], *, allow_missing: bool = False) -> Alignment:
     every = sorted(set().union(*records))
     missing = tuple(name for name in every if any(name not in own for own in records))
     if missing and not allow_missing:
-        raise _missing(caches, records, every)
+        raise _missing(caches, records)
     kept = [name for name in every if name not in set(missing)]
     if not kept:
         listing = " and ".join(str(cache.path) for cache in caches)
@@ -96,16 +97,10 @@ def _by_performance(cache: Cache) -> dict[str, ClipRecord]:
     return by_performance
 
 
-def _missing(caches: Sequence[Cache], records: Sequence[Mapping[str, ClipRecord]], every: Sequence[str]) -> CacheError:
-    lines = []
-    for cache, own in zip(caches, records, strict=True):
-        lacking = [name for name in every if name not in own]
-        if lacking:
-            more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-            lines.append(f"{cache.path} lacks {len(lacking)} of {len(every)}: {', '.join(lacking[:_NAMED])}{more}")
-    listing = "\n  ".join(lines)
+def _missing(caches: Sequence[Cache], records: Sequence[Mapping[str, ClipRecord]]) -> CacheError:
+    gaps = say_gaps([cache.path for cache in caches], records, _NAMED)
     return CacheError(
-        f"joined caches must hold the same performances:\n  {listing}\nextract or import those, or go on with the"
+        f"joined caches must hold the same performances:\n{gaps}\nextract or import those, or go on with the"
         f" performances that all of them hold: --allow-missing"
     )
 

@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: list[set[str]] = [
     {"errors", "schema"},
-    {"files", "machine", "logits"},
+    {"files", "machine", "logits", "gaps"},
     {
         "manifest",
         "media",

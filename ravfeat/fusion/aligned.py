@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
+from ravfeat.gaps import say_gaps
 from ravfeat.predictions import System, SystemProbs
 
 __all__ = ["Aligned", "align"]
-
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,10 @@ def align(systems: Sequence[System], parts: Sequence[SystemProbs], where: str) -
     orders = [_order(system, part, key, where) for system, part, key in zip(systems, parts, keys, strict=True)]
     names = [key[order].tolist() for key, order in zip(keys, orders, strict=True)]
     if any(one != names[0] for one in names):
-        raise _different(systems, names, where)
+        raise PredictionsError(
+            f"{where}: systems that are fused must score the same performances:\n{say_gaps(systems, names)}\nscore all"
+            " systems on the same clips with the same protocol and selection"
+        )
     first = parts[0].rows(orders[0])
     for system, part, order in zip(systems[1:], parts[1:], orders[1:], strict=True):
         _check_agreed(systems[0], first, system, part.rows(order), where)
@@ -92,21 +94,6 @@ def _order(system: System, part: SystemProbs, key: NDArray[Any], where: str) -> 
             " performances); systems are fused over one clip per performance"
         )
     return order
-
-
-def _different(systems: Sequence[System], names: Sequence[list[str]], where: str) -> PredictionsError:
-    every = sorted(set().union(*names))
-    lines = []
-    for system, own in zip(systems, names, strict=True):
-        lacking = sorted(set(every) - set(own))
-        if lacking:
-            more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-            lines.append(f"{system} lacks {len(lacking)} of {len(every)}: {', '.join(lacking[:_NAMED])}{more}")
-    listing = "\n  ".join(lines)
-    return PredictionsError(
-        f"{where}: systems that are fused must score the same performances:\n  {listing}\nscore all systems on the"
-        " same clips with the same protocol and selection"
-    )
 
 
 def _check_agreed(one: System, mine: SystemProbs, other: System, theirs: SystemProbs, where: str) -> None:
