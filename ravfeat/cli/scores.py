@@ -74,12 +74,13 @@ def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:
 
     chosen = Counter(one.chosen for one in fusion.folds)
     said = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
-    click.echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {said} of {len(fusion.folds)} folds")
+    leaky = "  LEAKY" if fitted.predictions.leaky else ""
+    click.echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {said} of {len(fusion.folds)} folds{leaky}")
     fused = calibrate(fitted.predictions, name_of(fusion.systems, "fused")).test
     for system in fusion.systems:
         found = paired_difference(fused, calibrate(fitted.predictions, system).test)
         interval = f"[{found.ci_low:+.3f}, {found.ci_high:+.3f}]"
-        click.echo(f"  UAR over {' '.join(system)}: {found.value:+.3f} {interval}, p = {found.p:.4f}")
+        click.echo(f"  UAR over {' '.join(system)}: {found.value:+.3f} {interval}, p = {found.p:.4f}{leaky}")
 
 
 def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:

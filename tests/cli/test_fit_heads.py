@@ -80,7 +80,8 @@ def test_the_table_names_metric_averaging_protocol_interval_and_n(here, home, tm
 
 
 def test_a_leaky_run_needs_leave_and_says_so_in_every_line_with_a_number(here, home, tmp_path) -> None:
-    leaky = ["fit-heads", "--cache", home / "cache", *QUICK, "--protocol", "clip6", "--out", tmp_path / "leaky"]
+    leaky = ["fit-heads", "--cache", home / "cache", *QUICK, "--head", "kernel", "--protocol", "clip6"]
+    leaky += ["--out", tmp_path / "leaky"]
     refused = here(*leaky)
     assert refused.returncode == 1
     assert "Add --allow-leak" in refused.stderr
@@ -89,7 +90,8 @@ def test_a_leaky_run_needs_leave_and_says_so_in_every_line_with_a_number(here, h
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("clip6 LEAKY (tested on actors it was trained on), ")
-    assert lines[2].endswith("  LEAKY")
+    assert all(line.endswith("  LEAKY") for line in lines[2:-1])
+    assert len(lines) == 2 + 5 + 3 + 1
 
 
 def test_a_synthetic_corpus_is_called_synthetic(here, takes, tmp_path) -> None:
