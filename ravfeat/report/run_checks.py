@@ -26,8 +26,8 @@ __all__ = ["check_calibration", "check_differences", "check_fusion", "check_reco
 # Scores are sums: another numpy may move the last digits.
 _AGREEMENT = 1e-6
 # Temperatures and weights are searched for: another machine may stop a little earlier.
-_FITTED = 1e-4
-_AGAIN = "one of them was replaced, or is of another version: run `fit-heads` again"
+_FITTED = 1e-3
+_AGAIN = "one of them was replaced, or is of another version: make the run again"
 
 Entries = Sequence[Any]
 
@@ -78,7 +78,7 @@ def check_fusion(record: Mapping[str, Any], predictions: Predictions, path: Path
     _refuse_other(record, json.loads(json.dumps(fusion_record(fusion, again))), "", path)
     if again.systems() != predictions.systems():
         odd = sorted(set(again.systems()) ^ set(predictions.systems()))[0]
-        raise PredictionsError(f"{path} does not belong to predictions.parquet beside it: {odd}; run `fit-heads` again")
+        raise PredictionsError(f"{path} does not belong to predictions.parquet beside it: {odd}; make the run again")
     for system in again.systems():
         if system.stream in FUSED_STREAMS:
             _check_rows(predictions, again, system, path)
@@ -114,7 +114,7 @@ def _rule(record: Mapping[str, Any], path: Path) -> Rule:
         if record.get("rule") == rule:
             return rule
     raise PredictionsError(
-        f"{path} has the rule {record.get('rule')!r}, expected one of {', '.join(rules)}; run `fit-heads` again"
+        f"{path} has the rule {record.get('rule')!r}, expected one of {', '.join(rules)}; make the run again"
     )
 
 
@@ -142,16 +142,14 @@ def _keyed(entries: Entries, key: Any, fields: Sequence[str], path: Path) -> dic
     except (KeyError, TypeError) as error:
         raise PredictionsError(f"{path} has records without the fields {', '.join(fields)}: {error}") from error
     if lacking:
-        raise PredictionsError(f"{path} has records without the fields {', '.join(lacking)}; run `fit-heads` again")
+        raise PredictionsError(f"{path} has records without the fields {', '.join(lacking)}; make the run again")
     return found
 
 
 def _check_keys(found: Mapping[Any, Any], expected: Mapping[Any, Any], n: int, path: Path) -> None:
     if found.keys() != expected.keys() or len(found) != n:
         odd = [" / ".join(key) for key in sorted(found.keys() ^ expected.keys())] or ["some record stands twice"]
-        raise PredictionsError(
-            f"{path} does not belong to predictions.parquet beside it: {odd[0]}; run `fit-heads` again"
-        )
+        raise PredictionsError(f"{path} does not belong to predictions.parquet beside it: {odd[0]}; make the run again")
 
 
 def _check_value(ours: object, theirs: float, where: str, path: Path) -> None:

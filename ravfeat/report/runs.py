@@ -145,7 +145,7 @@ def _read_run(path: Path, name: str) -> Run:
     if not path.is_dir():
         raise PredictionsError(f"{path} is not a folder; give the folder that `fit-heads --out` wrote")
     if missing := [file for file in _FILES if not (path / file).is_file()]:
-        raise PredictionsError(f"{path} is not a finished run: {', '.join(missing)} missing; run `fit-heads` again")
+        raise PredictionsError(f"{path} is not a finished run: {', '.join(missing)} missing; make the run again")
     predictions = Predictions.read(path / "predictions.parquet")
     records = _read_json(path / "metrics.json", list)
     check_records(records, predictions, path / "metrics.json")
@@ -171,7 +171,7 @@ def _fusion(path: Path, predictions: Predictions) -> Fusion | None:
     if not fused and not path.is_file():
         return None
     if not path.is_file():
-        raise PredictionsError(f"{path} is missing, and the run has {fused[0]}; run `fit-heads` again")
+        raise PredictionsError(f"{path} is missing, and the run has {fused[0]}; make the run again")
     return check_fusion(_read_json(path, dict), predictions, path)
 
 

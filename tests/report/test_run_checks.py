@@ -51,7 +51,7 @@ def edit(path: Path, change: Callable[[Any], None]) -> None:
 
 
 def warm(entries: Any) -> None:
-    entries[1]["temperature"] *= 1.001
+    entries[1]["temperature"] *= 1.01
 
 
 def free(entries: Any) -> None:
@@ -69,7 +69,7 @@ def twice(entries: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (warm, r"says [\d.]+ for audio / .* / fold 1 temperature, .* gives [\d.]+; .* run `fit-heads` again"),
+        (warm, r"says [\d.]+ for audio / .* / fold 1 temperature, .* gives [\d.]+; .* make the run again"),
         (free, "says 'lower' for .* at_bound, .* gives ''"),
         (short, "does not belong to predictions.parquet beside it: audio .* / fold 3"),
         (twice, "some record stands twice"),
@@ -118,7 +118,7 @@ def foreign(record: Any) -> None:
         (flattered, "for folds 0 test gain"),
         (foreign, "says 'kernel' for systems 0 head, .* gives 'logreg'"),
         (lambda record: record.update(rule="best"), "has the rule 'best', expected one of auto, linear, loglinear"),
-        (lambda record: record.pop("folds"), "run `fit-heads` again"),
+        (lambda record: record.pop("folds"), "make the run again"),
     ],
 )
 def test_a_fusion_that_the_systems_do_not_give_is_refused(

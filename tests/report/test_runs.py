@@ -83,7 +83,7 @@ def test_runs_on_different_corpora_are_refused(make_run: Make, other: dict[str, 
 def test_a_run_with_fused_rows_needs_its_fusion(make_run: Make) -> None:
     run = make_run(heads={"logreg": 1.0}, faces={"kernel": 1.0}, seeds=1)
     (run / "fusion.json").unlink()
-    with pytest.raises(PredictionsError, match=r"fusion.json is missing, and the run has fused / .*; run `fit-heads`"):
+    with pytest.raises(PredictionsError, match=r"fusion.json is missing, and the run has fused / .*; make the run"):
         read_runs([run])
 
 
