@@ -27,9 +27,10 @@ def say_gaps(names: Sequence[object], have: Sequence[Collection[str]], shown: in
     >>> say_gaps(["voice", "face"], [{"a", "b"}, {"b"}])
     '  face lacks 1 of 2: a'
     """
-    every = sorted(set().union(*have))
+    sets = [set(own) for own in have]
+    every = sorted(set().union(*sets))
     lines = []
-    for name, own in zip(names, have, strict=True):
+    for name, own in zip(names, sets, strict=True):
         lacking = [one for one in every if one not in own]
         if lacking:
             more = f" and {len(lacking) - shown} more" if len(lacking) > shown else ""

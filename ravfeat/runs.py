@@ -43,16 +43,45 @@ def check_out(out: Path, *, force: bool = False, what: str = "run", known_by: st
     OSError
         Where it cannot be made.
     """
+    _tidy(out)
+    _check_free(out, force=force, what=what, known_by=known_by)
+    out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    beside = _beside(out, "tmp")
+    beside.mkdir()
+    beside.rmdir()
+
+
+def _check_free(out: Path, *, force: bool, what: str, known_by: str) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not (out / known_by).is_file():
             raise UsageError(f"{out} exists and is not a {what}; choose another --out")
         if not force:
             raise UsageError(f"{out} already holds a {what}; choose another --out, or replace it with --force")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = _beside(out, "tmp")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    beside.rmdir()
+
+
+def _tidy(out: Path) -> None:
+    """Take away what a killed command left beside a folder; put back what it was about to replace."""
+    place = out.resolve()
+    if not place.parent.is_dir():
+        return
+    for left in place.parent.glob(f".{place.name}.*.*"):
+        pid, ending = left.name.rsplit(".", 2)[1:]
+        if left.name != f".{place.name}.{pid}.{ending}" or not pid.isdigit() or _alive(int(pid)):
+            continue
+        if ending == "old" and not place.exists():
+            left.rename(place)
+        elif ending in ("old", "tmp"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bool = False) -> list[dict[str, Any]]:
@@ -78,32 +107,39 @@ def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bo
         See `check_out`.
     """
     check_out(out, force=force)
-    with whole_folder(out) as folder:
+    with whole_folder(out, force=force) as folder:
         return _write(folder, fitted, recipe)
 
 
 @contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
+def whole_folder(out: Path, *, force: bool = False, what: str = "run", known_by: str = _RECIPE) -> Iterator[Path]:
     """Lend a temporary neighbour of a folder, which takes its place once it was filled without an error.
 
     Whatever was there is gone then, and untouched otherwise; see `check_out`.
+
+    Raises
+    ------
+    UsageError
+        Where something came there in the meantime.
     """
-    temporary, old = _beside(out, "tmp"), _beside(out, "old")
+    place, temporary, old = out.resolve(), _beside(out, "tmp"), _beside(out, "old")
     try:
         temporary.mkdir()
         yield temporary
-        if out.exists():
-            out.rename(old)  # a moment later the name stands for the new folder
-        temporary.rename(out)
+        _check_free(out, force=force, what=what, known_by=known_by)  # another command may have been quicker
+        if place.exists():
+            place.rename(old)  # a moment later the name stands for the new folder
+        temporary.rename(place)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        if old.exists() and not out.exists():
-            old.rename(out)
+        if old.exists() and not place.exists():
+            old.rename(place)
         shutil.rmtree(old, ignore_errors=True)
 
 
 def _beside(out: Path, ending: str) -> Path:
-    return out.with_name(f".{out.name}.{os.getpid()}.{ending}")
+    place = out.resolve()  # of a link the place that it points to; of "." the folder's own name
+    return place.with_name(f".{place.name}.{os.getpid()}.{ending}")
 
 
 def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:

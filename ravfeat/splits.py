@@ -228,7 +228,7 @@ def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any
         n_classes=len(about["classes"]),
     )
     drawing = render(figure)
-    with whole_folder(out) as folder:
+    with whole_folder(out, force=force, what="comparison of splits", known_by=SPLITS_FILE) as folder:
         write_run(folder / "actor", comparison.actor, recipe)
         write_run(folder / "clip", comparison.clip, recipe)
         (folder / "splits.png").write_bytes(drawing.png)

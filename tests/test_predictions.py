@@ -172,6 +172,14 @@ def test_a_clip_with_two_actors_is_refused() -> None:
         build(actor=["a9", *columns()["actor"][1:]])
 
 
+def test_an_actor_tested_in_two_folds_is_refused_unless_the_table_says_leaky() -> None:
+    fold = columns()["fold"]
+    fold[0] = 7
+    with pytest.raises(PredictionsError, match="actor a0 is tested in 2 folds, but protocol 'p' is not marked leaky"):
+        build(fold=fold)
+    Predictions.from_columns({**columns(), "fold": fold}, **{**ABOUT, "leaky": True})
+
+
 def test_an_actor_on_two_sides_is_refused_unless_the_table_says_leaky() -> None:
     split = columns()["split"]
     split[1] = "val"

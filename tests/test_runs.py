@@ -1,6 +1,8 @@
 """A run's folder: whole, or as it was before."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from ravfeat.experiment import FitPlan, Fitted, fit_heads
 from ravfeat.heads.checkpoint import load_model
 from ravfeat.heads.registry import get_head
 from ravfeat.predictions import Predictions, read_scores
-from ravfeat.runs import check_out, write_run
+from ravfeat.runs import check_out, whole_folder, write_run
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats import METRICS
 from ravfeat.view import load_features
@@ -166,3 +168,47 @@ def test_a_run_that_cannot_take_its_place_leaves_the_old_one_there(fitted, tmp_p
         write_run(tmp_path / "a", fitted, {"command": "new"}, force=True)
     assert json.loads((tmp_path / "a" / "recipe.json").read_text())["command"] == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_what_a_killed_command_left_is_taken_away_and_what_it_was_replacing_put_back(run, fitted, tmp_path) -> None:
+    dead = 2**22 + 1  # no process has this number
+    place = tmp_path / "runs" / "a"
+    shutil.copytree(run, place.with_name(f".a.{dead}.old"))
+    place.with_name(f".a.{dead}.tmp").mkdir()
+    (other := place.with_name(f".b.{dead}.tmp")).mkdir()
+    (living := place.with_name(f".a.{os.getppid()}.tmp")).mkdir()
+    with pytest.raises(UsageError, match="already holds a run"):
+        check_out(place)
+    assert sorted(path.name for path in place.parent.iterdir()) == sorted([living.name, other.name, "a"])
+    assert (place / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
+
+
+def test_a_run_that_another_command_wrote_in_the_meantime_is_not_replaced(run, tmp_path) -> None:
+    place = tmp_path / "a"
+
+    def too_late() -> None:
+        with whole_folder(place) as folder:
+            (folder / "recipe.json").write_text("mine")
+            shutil.copytree(run, place)
+
+    with pytest.raises(UsageError, match="already holds a run"):
+        too_late()
+    assert (place / "metrics.json").is_file()
+    assert not leftovers(tmp_path)
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(fitted, tmp_path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for force in (False, True):
+        write_run(tmp_path / "link", fitted, RECIPE, force=force)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real" / "recipe.json").is_file()
+    assert not leftovers(tmp_path)
+
+
+def test_the_folder_one_stands_in_can_be_filled(fitted, tmp_path, monkeypatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    write_run(Path(), fitted, RECIPE)
+    assert (tmp_path / "here" / "recipe.json").is_file()

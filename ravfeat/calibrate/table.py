@@ -66,8 +66,8 @@ def calibration_record(predictions: Predictions) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Keys stream, features, head, fold, temperature, at_bound (empty, ``lower`` or ``upper``), split and n: from
-        how many rows of which split it was learned.
+        Keys stream, features, head, fold, temperature, at_bound (empty, ``lower`` or ``upper``), split and n (from
+        how many rows of which split it was learned), protocol, leaky and select.
     """
     return [
         {
@@ -77,6 +77,9 @@ def calibration_record(predictions: Predictions) -> list[dict[str, Any]]:
             "at_bound": one.temperature.at_bound_,
             "split": one.split,
             "n": one.n,
+            "protocol": predictions.protocol,
+            "leaky": predictions.leaky,
+            "select": predictions.select,
         }
         for system in predictions.systems()
         for one in calibrate(predictions, system).folds

@@ -21,8 +21,8 @@ from ravfeat.logits import log_softmax
 __all__ = ["BOUNDS", "Temperature"]
 
 BOUNDS = (0.01, float(np.exp(10)))
-"""Where a temperature is looked for: at the lower end logits are a hundred times as sharp, at the upper
-one every class is as probable as any other."""
+"""Where a temperature is looked for, times the mean distance of a clip's logits from its largest: at the lower end
+they lie 100 nats apart, at the upper one every class is as probable as any other."""
 
 _XTOL = 1e-12
 
@@ -38,14 +38,15 @@ class Temperature:
     Parameters
     ----------
     bounds : (float, float)
-        Smallest and largest T.
+        Smallest and largest T, in units of the mean distance of a clip's logits from its largest: logits may come
+        in any scale.
 
     Attributes
     ----------
     temperature_ : float
         1 where every clip's logits are all equal: no T changes anything then.
     at_bound_ : {"", "lower", "upper"}
-        ``lower`` where the likelihood still rises there: the best class is always the right one.
+        ``lower`` where the likelihood still rises there: the best class is the right one, always or but for hairs.
         ``upper`` likewise: the logits say nothing about the labels, or the wrong thing.
 
     Examples
@@ -85,16 +86,16 @@ class Temperature:
             powers = np.exp(z * np.exp(log_inverse))
             return float(((powers * z).sum(1) / powers.sum(1)).mean() - right)
 
-        low, high = -float(np.log(self.bounds[1])), -float(np.log(self.bounds[0]))
+        smallest, largest = (bound * -float(z.mean()) for bound in self.bounds)
         self.at_bound_ = ""
         if not z.any():
             self.temperature_ = 1.0
-        elif slope(low) >= 0:
-            self.temperature_, self.at_bound_ = self.bounds[1], "upper"
-        elif slope(high) <= 0:
-            self.temperature_, self.at_bound_ = self.bounds[0], "lower"
+        elif slope(-np.log(largest)) >= 0:
+            self.temperature_, self.at_bound_ = largest, "upper"
+        elif slope(-np.log(smallest)) <= 0:
+            self.temperature_, self.at_bound_ = smallest, "lower"
         else:
-            self.temperature_ = float(np.exp(-brentq(slope, low, high, xtol=_XTOL)))
+            self.temperature_ = float(np.exp(-brentq(slope, -np.log(largest), -np.log(smallest), xtol=_XTOL)))
         return self
 
     def transform(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -43,10 +43,11 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     from ravfeat.fitted import Fitted
     from ravfeat.fusion import fuse
     from ravfeat.runs import check_out, write_run
-    from ravfeat.scorefiles import gather_scores
+    from ravfeat.scorefiles import check_apart, gather_scores
 
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-fused"
     check_out(target, force=force)
+    check_apart(target, paths)
     started = perf_counter()
     gathered = gather_scores(paths, allow_leak=allow_leak)
     for part in gathered.parts:

@@ -70,22 +70,23 @@ def _cells(scores: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[str, st
 def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:
     from ravfeat.calibrate import calibrate
     from ravfeat.fusion import name_of
-    from ravfeat.stats import paired_difference
+    from ravfeat.stats import holm, paired_difference
 
     chosen = Counter(one.chosen for one in fusion.folds)
     said = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
     leaky = "  LEAKY" if fitted.predictions.leaky else ""
     click.echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {said} of {len(fusion.folds)} folds{leaky}")
     fused = calibrate(fitted.predictions, name_of(fusion.systems, "fused")).test
-    for system in fusion.systems:
-        found = paired_difference(fused, calibrate(fitted.predictions, system).test)
+    gains = [paired_difference(fused, calibrate(fitted.predictions, system).test) for system in fusion.systems]
+    corrected = holm([found.p for found in gains if found.p is not None])
+    for system, found, p in zip(fusion.systems, gains, corrected, strict=True):
         interval = f"[{found.ci_low:+.3f}, {found.ci_high:+.3f}]"
-        click.echo(f"  UAR over {' '.join(system)}: {found.value:+.3f} {interval}, p = {found.p:.4f}{leaky}")
+        click.echo(f"  UAR over {' '.join(system)}: {found.value:+.3f} {interval}, p = {p:.4f} (Holm){leaky}")
 
 
 def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:
     why = {
-        "lower": "the right class is always the most probable one there, so nothing says how sure to be",
+        "lower": "the right class is the most probable one there, so nothing says how sure to be",
         "upper": "the scores say nothing about the labels there, or the wrong thing",
     }
     found: dict[tuple[System, str], list[int]] = {}

@@ -19,7 +19,7 @@ __all__ = ["fusion_record"]
 
 
 def fusion_record(fusion: Fusion, predictions: Predictions) -> dict[str, Any]:
-    """Give rule, systems and, per fold, temperatures, weights, the choice, and both sides' scores.
+    """Give rule, protocol, systems and, per fold, temperatures, weights, the choice, and both sides' scores.
 
     Parameters
     ----------
@@ -37,6 +37,9 @@ def fusion_record(fusion: Fusion, predictions: Predictions) -> dict[str, Any]:
     test = {system: _by_fold(predictions, system) for system in _all(fusion)}
     return {
         "rule": fusion.rule,
+        "protocol": predictions.protocol,
+        "leaky": predictions.leaky,
+        "select": predictions.select,
         "systems": [
             {**system._asdict(), "seeds": seeds} for system, seeds in zip(fusion.systems, fusion.seeds, strict=True)
         ],

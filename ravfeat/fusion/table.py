@@ -69,9 +69,10 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
     -------
     Predictions
         The rows given, and those of the streams ``fused`` (the chosen rule), ``fused-linear`` and
-        ``fused-loglinear``, val and test. Their logits are the log-probabilities of the mixture, and they
-        have seed 0. Where the systems are cross-fitted, the val rows of a fused fold are the rows of other folds that
-        it learned from, mixed with its own weights: what is learned from them knows nothing of the fold either.
+        ``fused-loglinear``, val and test. Their logits are the log-probabilities of the mixture but for a
+        constant per clip, and they have seed 0. Where the systems are cross-fitted, the val rows of a fused fold
+        are the rows of other folds that it learned from, mixed with its own weights: what is learned from them
+        knows nothing of the fold either.
     Fusion
 
     Raises
@@ -120,7 +121,9 @@ def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion,
         columns["fold"].append(np.full(n, one.fold))
         columns["split"].append(np.full(n, "val" if rows.split == CROSSFIT else rows.split))
         columns["label"].append(np.take(table.classes, rows.y))
-        columns["logits"].append(one.mix(choices[system.stream], one.calibrated(rows.log_probs)))
+        mixed = one.mix(choices[system.stream], one.calibrated(rows.log_probs))
+        # From the largest on, so that float32 keeps apart what is nearly equal.
+        columns["logits"].append(mixed - mixed.max(1, keepdims=True))
         for name, parts in facts.items():
             parts.append(getattr(rows, f"{name}s"))
     return Predictions.from_columns(

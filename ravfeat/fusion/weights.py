@@ -35,7 +35,7 @@ STEPS = 20
 """Steps of the grid from 0 to 1."""
 
 LARGEST = 10.0
-"""Largest log-linear weight; reached only where the rows are told apart without an error."""
+"""Largest log-linear weight; reached only where the rows are told apart without an error, or but for hairs."""
 
 _EXHAUSTIVE = 4
 _CHUNK = 1 << 24  # numbers held at once

@@ -32,6 +32,7 @@ def check_table(table: pa.Table, classes: tuple[str, ...], protocol: str, *, lea
     _check_clips_agree(table)
     if not leaky:
         _check_sides(table, protocol)
+        _check_tested_once(table, protocol)
 
 
 def _check_values(table: pa.Table, classes: tuple[str, ...]) -> None:
@@ -79,6 +80,19 @@ def _check_clips_agree(table: pa.Table) -> None:
         found = distinct.filter(pc.field("clip_id") == clip).select(facts).to_pylist()
         readings = "; ".join(sorted(", ".join(row.values()) for row in found))
         raise PredictionsError(f"clip {clip} has several performances, actors or labels: {readings}")
+
+
+def _check_tested_once(table: pa.Table, protocol: str) -> None:
+    """No actor tested in two folds: each would be a model that may have learned from the actor's other clips."""
+    key = [*SYSTEM_COLUMNS, "seed", "actor"]
+    tested = table.filter(pc.field("split") == "test").select([*key, "fold"]).group_by([*key, "fold"]).aggregate([])
+    several = tested.group_by(key).aggregate([([], "count_all")]).filter(pc.field("count_all") > 1)
+    if several.num_rows:
+        first = several.sort_by("actor").slice(0, 1).to_pylist()[0]
+        raise PredictionsError(
+            f"actor {first['actor']} is tested in {first['count_all']} folds, but protocol '{protocol}' is not marked"
+            " leaky"
+        )
 
 
 def _check_sides(table: pa.Table, protocol: str) -> None:

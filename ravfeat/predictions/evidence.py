@@ -60,6 +60,11 @@ def evidence_of(predictions: Predictions, system: System) -> list[Evidence]:
             Evidence(fold, _others(read, fold, system, predictions), read.rows(read.folds == fold)) for fold in folds
         ]
     val = predictions.seed_averaged(system, "val")
+    if val.seeds != read.seeds:
+        raise PredictionsError(
+            f"{System(*system)} has val rows of the seeds {list(val.seeds)} and test rows of {list(read.seeds)}: what"
+            " is learned from one would not suit the other; give the same seeds on both sides"
+        )
     if lacking := [fold for fold in folds if fold not in val.folds]:
         raise PredictionsError(
             f"{System(*system)} has val rows in some folds and none in fold {lacking[0]}"

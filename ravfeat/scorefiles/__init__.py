@@ -6,10 +6,11 @@ numbers for each class. Whether these are probabilities or logits is found out f
 
 Offers
 ------
-gather_scores, Gathered, Part.
+gather_scores, Gathered, Part, check_apart.
 """
 
 from ravfeat.scorefiles.gather import Gathered, gather_scores
 from ravfeat.scorefiles.parts import Part
+from ravfeat.scorefiles.together import check_apart
 
-__all__ = ["Gathered", "Part", "gather_scores"]
+__all__ = ["Gathered", "Part", "check_apart", "gather_scores"]

@@ -100,6 +100,10 @@ def _sort(path: Path, header: Sequence[str]) -> tuple[dict[str, int], dict[str, 
     """Give the positions of the facts and of the classes, by name."""
     names = [name.strip() for name in header]
     names = [name.lower() if name.lower() in FACTS else name for name in names]
+    if "" in names:
+        raise PredictionsError(
+            f"{path}: column {names.index('') + 1} has no name, as row numbers of a data frame have none; leave it out"
+        )
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise PredictionsError(f"{path} has more than one column called {twice}; rename or drop one")
     if missing := [name for name in _NEEDED if name not in names]:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat import __version__
-from ravfeat.errors import UsageError
+from ravfeat.errors import PredictionsError, UsageError
 from ravfeat.files import sha256_of
-from ravfeat.predictions import CROSSFIT, Predictions, concatenate
+from ravfeat.predictions import Predictions, concatenate
 from ravfeat.schema import RAVDESS_LABELS
 from ravfeat.scorefiles.parts import Part, Run, is_run, read_run, sides_of, table_path
 from ravfeat.scorefiles.read import ScoreFile, read_score_file
-from ravfeat.scorefiles.sides import protocol_of
+from ravfeat.scorefiles.sides import protocol_of, select_of
 from ravfeat.scorefiles.together import check_alike, check_leaks, check_systems, different
 
 __all__ = ["Gathered", "gather_scores"]
@@ -43,7 +43,11 @@ class Gathered:
     @cached_property
     def predictions(self) -> Predictions:
         """All systems in one table."""
-        return concatenate([part.predictions for part in self.parts])
+        try:
+            return concatenate([part.predictions for part in self.parts])
+        except PredictionsError as error:
+            names = " and ".join(str(part.path) for part in self.parts)
+            raise PredictionsError(f"{names} contradict each other: {error}") from error
 
     def about(self) -> dict[str, Any]:
         """Say what was read, for the record: what a run's recipe says, and where the scores come from."""
@@ -134,7 +138,7 @@ def _tables(files: Sequence[ScoreFile], runs: Sequence[Run]) -> dict[Path, Predi
             name,
             classes,
             protocol=protocol_of(one.sides, known),
-            select="val" if one.sides.val else CROSSFIT,
+            select=select_of(one.sides),
             synthetic=synthetic or _corpus(one.owners.actors) == _GENERATED,
         )
         for one, name in zip(files, _names(files), strict=True)

@@ -22,11 +22,14 @@ __all__ = ["SLACK", "ZERO", "Kind", "kind_of", "logits_of"]
 Kind = Literal["logits", "probabilities"]
 
 SLACK = 0.01
-"""How far from 1 the probabilities of a row may sum: what rounding to two digits does to a handful of classes."""
+"""How far from 1 the probabilities of a row may sum; further where they were rounded to few digits."""
 
 ZERO = 1e-12
-"""What a probability of zero is taken for; the smallest other probability of its row where that is smaller."""
+"""What a probability of zero is taken for; half of the last digit where a file was rounded to few digits, and the
+smallest other probability of its row where that is smaller."""
 
+_FEW_DIGITS = 4
+_MIXED = 0.05  # share of logits that may look like probabilities by chance
 _ROUNDING = 1e-6  # a softmax in float32 may give 1.0000001
 _LARGEST = float(np.finfo(np.float32).max)  # what a prediction table can hold
 
@@ -37,27 +40,56 @@ def kind_of(cells: Cells) -> Kind:
     Returns
     -------
     {"probabilities", "logits"}
-        ``probabilities`` where all lie within [0, 1] and every row sums to 1 within `SLACK`; ``logits`` where
-        any lies outside.
+        ``probabilities`` where all lie within [0, 1] and every row sums to 1; ``logits`` where some lie outside.
 
     Raises
     ------
     PredictionsError
-        For NaN and Inf, and where all lie within [0, 1] but some row does not sum to 1.
+        For NaN and Inf, for rows of both kinds, for percentages, and where all lie within [0, 1] but some row does
+        not sum to 1.
     """
     _check_finite(cells)
-    if cells.values.min() < -_ROUNDING or cells.values.max() > 1 + _ROUNDING:
-        return "logits"
     sums = cells.values.sum(1)
-    off = np.abs(sums - 1)
-    if (wrong := off > SLACK + _ROUNDING).any():
-        worst = int(off.argmax())
+    within = np.asarray(((cells.values >= -_ROUNDING) & (cells.values <= 1 + _ROUNDING)).all(1))
+    slack = _slack(cells.values)
+    good = within & (np.abs(sums - 1) <= slack + _ROUNDING)
+    if not within.all():
+        _check_logits(cells, within, good, sums)
+        return "logits"
+    if not good.all():
+        worst = int(np.abs(sums - 1).argmax())
         raise PredictionsError(
             f"{cells.where(worst)}: the scores sum to {sums[worst]:.4f}. All scores of the file lie between 0 and 1, as"
-            f" probabilities do, but {wrong.sum()} of {len(cells)} rows do not sum to 1 within {SLACK}; give"
+            f" probabilities do, but {(~good).sum()} of {len(cells)} rows do not sum to 1 within {slack:g}; give"
             " probabilities of all classes, or the logits before them"
         )
     return "probabilities"
+
+
+def _check_logits(cells: Cells, within: NDArray[np.bool_], good: NDArray[np.bool_], sums: NDArray[np.float64]) -> None:
+    """Refuse what is neither: files of both kinds, and percentages."""
+    if good.mean() >= _MIXED:
+        one, other = int(np.flatnonzero(good)[0]), int(np.flatnonzero(~within)[0])
+        raise PredictionsError(
+            f"{cells.where(other)}: scores outside 0 to 1, as logits are, and {good.sum()} of {len(cells)} rows are"
+            f" probabilities that sum to 1, such as row {one + 1} ({cells.facts['name'][one]}); give one kind"
+        )
+    if cells.values.min() >= 0 and (np.abs(sums - 100) <= 100 * SLACK).all():
+        raise PredictionsError(f"{cells.path}: every row sums to 100, as percentages do; divide them by 100")
+
+
+def _slack(values: NDArray[np.float64]) -> float:
+    digits = _digits(values)
+    return SLACK if digits is None else max(SLACK, values.shape[1] * 0.5 * 10.0**-digits)
+
+
+def _digits(values: NDArray[np.float64]) -> int | None:
+    """To how many digits a file was rounded; None where it was not, or to many."""
+    for digits in range(1, _FEW_DIGITS + 1):
+        scaled = values * 10.0**digits
+        if (np.abs(scaled - np.rint(scaled)) < _ROUNDING).all():
+            return digits
+    return None
 
 
 def logits_of(kind: Kind, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -71,14 +103,16 @@ def logits_of(kind: Kind, values: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of shape (N, K)
-        Finite: for zeros see `ZERO`. No row depends on another, so that no test row changes a learned one.
+        Finite: for zeros see `ZERO`.
     """
     if kind == "logits":
         return values
     probs = np.clip(values, 0, None)
     probs = probs / probs.sum(1, keepdims=True)
+    digits = _digits(values)
+    zero = ZERO if digits is None else 0.5 * 10.0**-digits
     smallest = np.where(probs > 0, probs, 1).min(1, keepdims=True)
-    return np.asarray(np.log(np.where(probs > 0, probs, np.minimum(smallest, ZERO))))
+    return np.asarray(np.log(np.where(probs > 0, probs, np.minimum(smallest, zero))))
 
 
 def _check_finite(cells: Cells) -> None:

@@ -45,18 +45,19 @@ def owners_of(cells: Cells) -> Owners:
     """Find out whose the rows are.
 
     A RAVDESS stem, with or without folders, ending and modality, says performance, actor and label. The columns
-    ``actor`` and ``label`` win over it; other names need them, and their performance is the column
-    ``performance``, or the name itself.
+    ``actor`` and ``label`` win over it (people may be renamed, classes merged); other names need them, and their
+    performance is the column ``performance``, or the name itself.
 
     Raises
     ------
     PredictionsError
-        For other names without these columns, and for streams that cannot be.
+        For other names without these columns, for a person under two names, and for streams that cannot be.
     """
     names = cells.facts["name"]
     known = {name: _ravdess(name) for name in dict.fromkeys(names)}
     _check_known(cells, known)
     actors, labels, performances = (cells.facts.get(fact, names) for fact in ("actor", "label", "performance"))
+    _check_actors(cells, known)
     rows = [
         _facts(known[name], name, (performance, actor, label), cells.facts)
         for name, performance, actor, label in zip(names, performances, actors, labels, strict=True)
@@ -107,6 +108,24 @@ def _check_known(cells: Cells, known: Mapping[str, Owner | None]) -> None:
             f"{cells.path}: {len(strangers)} of {len(known)} names are no RAVDESS stems like 03-01-06-01-02-01-12:"
             f" {', '.join(strangers[:_NAMED])}{more}; add the column{'s' * (len(lacking) > 1)} {' and '.join(lacking)}"
         )
+
+
+def _check_actors(cells: Cells, known: Mapping[str, Owner | None]) -> None:
+    """Refuse one person under two names, or two under one: folds could not be checked for leaks."""
+    if "actor" not in cells.facts:
+        return
+    called: dict[str, str] = {}
+    for row, (name, actor) in enumerate(zip(cells.facts["name"], cells.facts["actor"], strict=True)):
+        owner = known[name]
+        if owner is None:
+            continue
+        ours, theirs = owner.clip.actor, _as_ravdess(actor)
+        for one, other in ((f"of {ours}", theirs), (f"called {theirs}", ours)):
+            if called.setdefault(one, other) != other:
+                raise PredictionsError(
+                    f"{cells.where(row)}: actor is '{actor}', and the name is a RAVDESS stem of '{ours}', but another"
+                    f" row {one} says '{called[one]}'; name every person once, or leave the column out"
+                )
 
 
 def _facts(

@@ -2,16 +2,19 @@
 
 Offers
 ------
-Sides, protocol_of.
+Sides, protocol_of, select_of.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ravfeat.manifest import actor_number
+from ravfeat.predictions import CROSSFIT
 from ravfeat.protocols import FIXED
 
-__all__ = ["Sides", "protocol_of"]
+__all__ = ["Sides", "protocol_of", "select_of"]
+
+_RAVDESS = ("ravdess:", "synth:")  # corpora whose actors have the numbers that protocols name
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,31 @@ def protocol_of(sides: Sides, known: Mapping[str, Sides]) -> str:
     Returns
     -------
     str
-        A protocol with published groups, compared by the numbers of the actors; else that of a run with the very
+        A protocol with published groups, compared by the numbers of RAVDESS actors; else that of a run with the very
         same actors; else ``givenN`` for N folds. The order of the folds does not matter.
     """
     groups = frozenset(sides.test.values())
     numbers = [sorted(actor_number(actor) or 0 for actor in actors) for actors in sides.test.values()]
-    for name, protocol in FIXED.items():
+    ravdess = all(actor.startswith(_RAVDESS) for actors in groups for actor in actors)
+    for name, protocol in FIXED.items() if ravdess else ():
         if protocol.test and sorted(numbers) == sorted(map(sorted, protocol.test)):
             return name
     for name, other in known.items():
         if len(other.test) == len(sides.test) and frozenset(other.test.values()) == groups:
             return name
     return f"given{len(sides.test)}"
+
+
+def select_of(sides: Sides) -> str:
+    """Say whose rows choose: ``nested`` where everybody who is not tested is in val, as inner folds leave them.
+
+    Returns
+    -------
+    {"val", "nested", "crossfit"}
+        The last where there are no val rows.
+    """
+    if not sides.val:
+        return CROSSFIT
+    everybody = frozenset().union(*sides.test.values())
+    nested = all(actors | sides.val.get(fold, frozenset()) == everybody for fold, actors in sides.test.items())
+    return "nested" if nested else "val"

@@ -2,7 +2,7 @@
 
 Offers
 ------
-check_leaks, check_alike, check_systems, different.
+check_apart, check_leaks, check_alike, check_systems, different.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,21 @@ from ravfeat.predictions import CROSSFIT, System
 from ravfeat.scorefiles.parts import Part, Run, sides_of
 from ravfeat.scorefiles.read import ScoreFile
 
-__all__ = ["check_alike", "check_leaks", "check_systems", "different"]
+__all__ = ["check_alike", "check_apart", "check_leaks", "check_systems", "different"]
 
 _NAMED = 4
+
+
+def check_apart(out: Path, scores: Sequence[Path]) -> None:
+    """Refuse to write over what is fused.
+
+    Raises
+    ------
+    UsageError
+    """
+    for path in scores:
+        if path.resolve().is_relative_to(out.resolve()):
+            raise UsageError(f"--out {out} would replace {path}, which is fused; choose another --out")
 
 
 def check_leaks(given: Sequence[ScoreFile | Run], *, allow_leak: bool) -> None:
@@ -39,7 +51,8 @@ def _leak(one: ScoreFile | Run) -> str:
     if isinstance(one, ScoreFile):
         return one.sides.leak
     table = one.predictions
-    return sides_of(table).leak or f"protocol '{table.protocol}' does so by design" if table.leaky else ""
+    by_design = f"protocol '{table.protocol}' does so by design" if table.leaky else ""
+    return sides_of(table).leak or by_design
 
 
 def check_alike(first: Part, other: Part) -> None:

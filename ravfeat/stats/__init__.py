@@ -7,8 +7,8 @@ Tibshirani 1993, chapter 13; the cluster bootstrap of Davison & Hinkley 1997, se
 Conventions
 -----------
 Axes: A actors, F folds, K classes, B bins, R draws. ``pooled`` scores all test clips at once;
-``fold_mean`` is the unweighted mean over folds of the fold's score, and a fold none of whose
-actors were drawn drops out of that draw.
+``fold_mean`` is the unweighted mean over folds of the fold's score; in a draw a fold counts as much as
+its actors were drawn, so that one none of whose actors were drawn drops out.
 
 Offers
 ------

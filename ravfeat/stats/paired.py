@@ -34,7 +34,7 @@ class Difference:
         Number of performances.
     p : float or None
         Two-sided p-value of the pooled difference: how often swapping the two systems for some of the
-        actors gives one as large; see `ravfeat.stats.permutation`. None for ``fold_mean``.
+        actors gives one as large; see `ravfeat.stats.permutation`. None for ``fold_mean`` and for ECE.
     """
 
     metric: str
@@ -124,7 +124,7 @@ class Pairing:
             )
         a, b = self._a.scores[averaging][metric], self._b.scores[averaging][metric]
         low, high = percentiles(self._a.drawn[averaging][metric] - self._b.drawn[averaging][metric])
-        p = self._p_values[metric] if averaging == "pooled" else None
+        p = self._p_values.get(metric) if averaging == "pooled" else None
         return Difference(metric, averaging, a, b, a - b, low, high, len(self._a.probs), p)
 
 

@@ -66,7 +66,7 @@ def difference_records(predictions: Predictions) -> list[dict[str, Any]]:
 
     Exactly one record per pair, metric and averaging, with the fields of `schema.DIFFERENCE_FIELDS`. The
     p-values of a metric's pooled rows are corrected together (Holm), so ``p_holm`` holds for a reader who
-    looks at all pairs; ``fold_mean`` rows have none.
+    looks at all pairs; ``fold_mean`` rows and ECE have none.
     """
     compared = {system: Compared(calibrate(predictions, system).test) for system in predictions.systems()}
     rows = []

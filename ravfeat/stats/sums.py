@@ -108,8 +108,8 @@ class Sums:
     def scores(self, weights: NDArray[np.float64], averaging: Averaging) -> dict[str, NDArray[np.float64]]:
         """Score each draw: metric to array of shape (R,), from actor weights of shape (R, A)."""
         if averaging == "fold_mean":
-            by_fold = self.fold_metrics(weights)
-            return {name: np.nanmean(values, axis=1) for name, values in by_fold.items()}
+            share = self._fold_shares(weights)
+            return {name: np.nansum(values * share, axis=1) for name, values in self.fold_metrics(weights).items()}
         return self.pooled_metrics(weights @ self.by_actor())
 
     def fold_metrics(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -117,6 +117,16 @@ class Sums:
         n_folds = self.counts.shape[1]
         drawn = weights @ self._packed("fold_gaps").reshape(len(self.counts), -1)
         return self._unpack(drawn.reshape(len(weights), n_folds, -1))
+
+    def _fold_shares(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give what each fold counts in each draw, of shape (R, F), rows summing to one.
+
+        A fold counts as much as its actors were drawn: otherwise a fold of one actor that was drawn twice would count
+        once, and the draws would vary too little.
+        """
+        there = (self.counts.sum((2, 3)) > 0).astype(np.float64)  # (A, F)
+        drawn = weights @ there / there.sum(0)
+        return np.asarray(drawn / drawn.sum(1, keepdims=True))
 
     def by_actor(self) -> NDArray[np.float64]:
         """Every sum that pooled metrics need, all folds together, of shape (A, S)."""

@@ -62,7 +62,19 @@ def test_test_rows_are_refused() -> None:
 def test_the_record_names_system_fold_temperature_bound_split_and_n() -> None:
     records = calibration_record(two_streams())
     assert len(records) == 2 * 4
-    assert list(records[0]) == ["stream", "features", "head", "fold", "temperature", "at_bound", "split", "n"]
+    assert list(records[0]) == [
+        "stream",
+        "features",
+        "head",
+        "fold",
+        "temperature",
+        "at_bound",
+        "split",
+        "n",
+        "protocol",
+        "leaky",
+        "select",
+    ]
     assert {(one["split"], one["n"], one["at_bound"]) for one in records} == {("val", 24, "")}
 
 

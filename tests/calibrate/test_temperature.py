@@ -81,13 +81,15 @@ def test_decisions_stay_and_log_probabilities_do_as_well_as_logits() -> None:
 def test_labels_that_are_always_the_largest_logit_put_it_at_its_lower_bound() -> None:
     logits = np.random.default_rng(0).normal(size=(50, 4))
     fitted = Temperature().fit(logits, logits.argmax(1))
-    assert (fitted.temperature_, fitted.at_bound_) == (BOUNDS[0], "lower")
+    apart = (logits.max(1, keepdims=True) - logits).mean()
+    assert (fitted.temperature_, fitted.at_bound_) == (pytest.approx(BOUNDS[0] * apart), "lower")
 
 
 def test_labels_that_are_always_the_smallest_logit_put_it_at_its_upper_bound() -> None:
     logits = np.random.default_rng(0).normal(size=(50, 4))
     fitted = Temperature(bounds=(0.5, 20)).fit(logits, logits.argmin(1))
-    assert (fitted.temperature_, fitted.at_bound_) == (20, "upper")
+    apart = (logits.max(1, keepdims=True) - logits).mean()
+    assert (fitted.temperature_, fitted.at_bound_) == (pytest.approx(20 * apart), "upper")
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, -1e6])
@@ -103,10 +105,13 @@ def test_a_class_that_does_not_occur_is_no_obstacle() -> None:
     assert Temperature().fit(logits[kept], y[kept]).at_bound_ == ""
 
 
-def test_huge_logits_keep_their_differences() -> None:
+@pytest.mark.parametrize("scale", [1e-8, 1e-3, 2000.0, 1e9])
+def test_logits_of_any_scale_get_a_temperature_of_that_scale(scale) -> None:
     logits, y = drawn(true=1.0)
-    fitted = Temperature().fit(2000 * logits, y)
-    assert fitted.temperature_ == pytest.approx(2000 * Temperature().fit(logits, y).temperature_, rel=1e-6)
+    one, other = Temperature().fit(logits, y), Temperature().fit(scale * logits, y)
+    assert other.temperature_ == pytest.approx(scale * one.temperature_, rel=1e-6)
+    assert other.at_bound_ == ""
+    np.testing.assert_allclose(other.transform(scale * logits), one.transform(logits), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -345,3 +346,27 @@ def test_the_real_command_ends_with_0_1_and_2_and_no_traceback(ravfeat, single, 
         assert len(done.stderr.splitlines()) == (0 if code == 0 else 1)
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["bad", "out", "runs"]
     assert not any((tmp_path / "runs").iterdir())
+
+
+def test_what_is_fused_is_never_replaced(here, run, tmp_path) -> None:
+    other = shutil.copytree(run, tmp_path / "other")
+    before = {path.name for path in other.iterdir()}
+    done = here("fuse", "--scores", other, "--out", other, "--force")
+    assert done.returncode == 2
+    assert f"--out {other} would replace {other}, which is fused; choose another --out" in done.stderr
+    assert {path.name for path in other.iterdir()} == before
+
+
+def test_a_run_with_an_actor_in_two_folds_needs_leave_as_a_file_does(here, single, tmp_path) -> None:
+    moved = {
+        name: [row | ({"fold": (int(row["fold"]) + 1) % 6} if number == 0 else {}) for number, row in enumerate(rows)]
+        for name, rows in single.items()
+    }
+    given = options(tmp_path / "moved", moved)
+    refused = here("fuse", *given, "--out", tmp_path / "a")
+    assert refused.returncode == 1
+    assert "Add --allow-leak" in refused.stderr
+    assert here("fuse", *given, "--allow-leak", "--out", tmp_path / "a").returncode == 0
+    again = here("fuse", "--scores", tmp_path / "a", "--out", tmp_path / "b")
+    assert again.returncode == 1
+    assert "is tested in the folds" in again.stderr

@@ -220,3 +220,19 @@ def test_a_leaky_table_stays_leaky() -> None:
     fused, _ = fuse(two_streams(leaky=True, val="none"))
     assert fused.leaky
     assert all(record["leaky"] for record in metric_records(fused))
+
+
+def test_the_floor_holds_in_what_is_written_down_too() -> None:
+    """Nearly equal probabilities must not be rounded to equal ones."""
+    for seed in range(6):
+        table = concatenate(
+            [scores(skill=-0.02, seed=seed), scores(stream="face", features="face", skill=0.0, seed=seed)]
+        )
+        fused, fusion = fuse(table)
+        record = fusion_record(fusion, fused)
+        rows = fused.seed_averaged(FUSED, "val")
+        for fold, one in zip(record["folds"], fusion.folds, strict=True):
+            own = rows.rows(rows.folds == fold["fold"])
+            written = metrics.uar(own.y, metrics.decide(own.log_probs))
+            assert written == pytest.approx(one.scores[one.chosen].uar, abs=1e-12)
+            assert written >= max(score["uar"] for score in fold["learned"]["singles"]) - 1e-9

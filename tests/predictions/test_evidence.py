@@ -64,6 +64,12 @@ def test_test_rows_are_refused_by_whoever_learns() -> None:
         check_learnable(one.read)
 
 
+def test_other_seeds_in_val_than_in_test_are_refused() -> None:
+    torn = without(scores(seeds=3), (pc.field("split") == "val") & (pc.field("seed") == 2))
+    with pytest.raises(PredictionsError, match=r"val rows of the seeds \[0, 1\] and test rows of \[0, 1, 2\]"):
+        evidence_of(torn, VOICE)
+
+
 def test_seeds_are_averaged_first() -> None:
     predictions = scores(seeds=3)
     one = evidence_of(predictions, VOICE)[1]

@@ -23,7 +23,8 @@ def cells(*rows) -> Cells:
         ([(0.5, 0.5), (1.0, 0.0)], "probabilities"),
         ([(0.33, 0.33, 0.33), (0.34, 0.34, 0.33)], "probabilities"),
         ([(1.0000001, 0.0), (0.5, 0.5)], "probabilities"),
-        ([(0.5, 0.5), (1.2, -0.2)], "logits"),
+        ([(1.7, 0.5), (1.2, -0.2)], "logits"),
+        ([(0.12,) * 8, (0.13,) * 8], "probabilities"),  # two digits of eight classes may be off by 0.04
         ([(-0.1, -2.4), (-0.2, -1.7)], "logits"),  # log-probabilities
         ([(2.0, 2.0), (2.0, 2.0)], "logits"),
     ],
@@ -39,6 +40,22 @@ def test_what_lies_between_0_and_1_and_does_not_sum_to_1_is_refused_by_its_worst
     )
     with pytest.raises(PredictionsError, match=message):
         kind_of(cells((0.5, 0.5), (0.5, 0.52), (0.5, 0.3), (0.5, 0.509)))
+
+
+def test_a_file_of_both_kinds_is_refused_with_a_row_of_each() -> None:
+    message = r"row 3 \(clip2\): scores outside 0 to 1, .* 2 of 3 rows are probabilities .* such as row 1 \(clip0\)"
+    with pytest.raises(PredictionsError, match=message):
+        kind_of(cells((0.5, 0.5), (0.2, 0.8), (1.2, -0.2)))
+
+
+def test_percentages_are_refused() -> None:
+    with pytest.raises(PredictionsError, match=r"a\.csv: every row sums to 100, as percentages do; divide them by 100"):
+        kind_of(cells((30.0, 70.0), (99.5, 0.0)))
+
+
+def test_a_zero_of_rounded_probabilities_is_half_of_the_last_digit() -> None:
+    logits = logits_of("probabilities", np.array([[0.97, 0.03, 0.0], [1.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(np.exp(logits[:, 2]), 0.005)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
@@ -59,7 +76,9 @@ def test_probabilities_are_brought_to_a_sum_of_1_and_become_their_logarithms() -
 
 
 def test_a_zero_is_nearly_impossible_and_never_more_probable_than_what_is_not_zero() -> None:
-    logits = logits_of("probabilities", np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 1e-30], [1.0, -1e-9, 0.0]]))
+    logits = logits_of(
+        "probabilities", np.array([[1.0, 0.0, 0.0], [1.0, 0.0, 1e-30], [1.0, -1e-9, 0.0], [1 / 3, 1 / 3, 1 / 3]])
+    )
     np.testing.assert_allclose(logits[0], [0, np.log(ZERO), np.log(ZERO)])
     np.testing.assert_allclose(logits[1], np.log([1, 1e-30, 1e-30]), rtol=1e-12)
     assert np.isfinite(logits).all()

@@ -42,6 +42,19 @@ def test_columns_win_over_the_stem_and_bare_numbers_are_written_as_caches_write_
     assert (owners.actors, owners.labels, owners.performance_ids) == ((actor,), ("high",), (STEM[3:],))
 
 
+@pytest.mark.parametrize(
+    ("actors", "message"),
+    [
+        (["a", "b"], r"row 2 \(.*\): actor is 'b', .* stem of 'ravdess:07', but another row of ravdess:07 says 'a'"),
+        (["a", "a"], r"row 2 \(.*\): actor is 'a', .* of 'ravdess:08', but another row called a says 'ravdess:07'"),
+    ],
+)
+def test_one_person_under_two_names_and_two_under_one_are_refused(actors, message) -> None:
+    second = STEM if actors[0] != actors[1] else f"{STEM[:-2]}08"
+    with pytest.raises(PredictionsError, match=message):
+        owners_of(cells(STEM, second, actor=actors, label="calm"))
+
+
 def test_other_names_say_nothing_and_columns_say_it() -> None:
     owners = owners_of(cells("a/1.wav", "a/2.wav", actor=["7", "x:8"], label="calm"))
     assert owners.clip_ids == owners.performance_ids == ("a/1.wav", "a/2.wav")

@@ -3,7 +3,7 @@
 import pytest
 
 from ravfeat.protocols import FIXED
-from ravfeat.scorefiles.sides import Sides, protocol_of
+from ravfeat.scorefiles.sides import Sides, protocol_of, select_of
 
 
 def sides(*test: str, val: tuple[str, ...] = ()) -> Sides:
@@ -33,7 +33,7 @@ def test_an_actor_on_two_sides_is_named_with_the_folds(given, leak) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, protocol in FIXED.items() if protocol.test])
-@pytest.mark.parametrize("prefix", ["ravdess:", ""])
+@pytest.mark.parametrize("prefix", ["ravdess:", "synth:"])
 def test_published_groups_have_their_name_in_any_order(name, prefix) -> None:
     groups = list(FIXED[name].test)[::-1]
     test = {fold: frozenset(f"{prefix}{actor:02d}" for actor in group) for fold, group in enumerate(groups, start=1)}
@@ -45,6 +45,18 @@ def test_other_groups_are_given() -> None:
     groups = [frozenset(f"x:{actor:02d}" for actor in group) for group in FIXED["ravdess6"].test]
     twins = groups[0] | {"y:11"}
     assert protocol_of(Sides(dict(enumerate([twins, *groups[1:]])), {}), {}) == "given6"
+
+
+@pytest.mark.parametrize("prefix", ["", "mine:"])
+def test_people_of_another_corpus_who_have_numbers_too_are_no_published_group(prefix) -> None:
+    test = {fold: frozenset(f"{prefix}{n}" for n in range(4 * fold + 1, 4 * fold + 5)) for fold in range(6)}
+    assert protocol_of(Sides(test, {}), {}) == "given6"
+
+
+def test_val_rows_of_everybody_who_is_not_tested_are_those_of_nested_selection() -> None:
+    assert select_of(sides("ab", "cd", "e", val=("cde", "abe", "abcd"))) == "nested"
+    assert select_of(sides("ab", "cd", "e", val=("cd", "e", "ab"))) == "val"
+    assert select_of(sides("ab", "cd")) == "crossfit"
 
 
 def test_everybody_in_every_fold_is_not_taken_for_clip6() -> None:
