@@ -22,13 +22,14 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def show_run(records: Records, fitted: "Fitted") -> None:
-    """Print a line per system, then what fusing them gained and what to be wary of."""
+    """Print a line per system, then what fusing them gained, what to be wary of, and what is missing."""
     from ravfeat.calibrate import calibration_record
 
     _show_scores(records, synthetic=fitted.predictions.synthetic)
     if fitted.fusion is not None:
         _show_fusion(fitted.fusion, fitted)
     _show_bounds(calibration_record(fitted.predictions))
+    _show_missing(fitted)
 
 
 def _show_scores(records: Records, *, synthetic: bool) -> None:
@@ -97,3 +98,13 @@ def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:
     for (system, bound), folds in found.items():
         listing = ", ".join(map(str, folds))
         click.echo(f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {why[bound]}", err=True)
+
+
+def _show_missing(fitted: "Fitted") -> None:
+    elsewhere = "" if fitted.fusion is None else " here or in a cache it is fused with"
+    for cache in fitted.about["caches"]:
+        if cache["missing"] or cache["left_out"]:
+            click.echo(
+                f"{cache['stream']} {cache['features']}: without {len(cache['missing'])} clips that are not"
+                f" stored{elsewhere} and {cache['left_out']} that have no label"
+            )
