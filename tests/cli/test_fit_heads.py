@@ -69,7 +69,9 @@ def test_the_table_names_metric_averaging_protocol_interval_and_n(here, home, tm
         [stream, "toy", "kernel+logreg"] for stream in ("fused", "fused-linear", "fused-loglinear")
     ]
     assert re.fullmatch(r"fused: 2 systems, rule auto: .* of 6 folds", lines[7])
-    gain = r"  UAR over audio toy (kernel|logreg): [+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\], p = [01]\.\d{4} \(Holm\)"
+    gain = (
+        r"  UAR over audio toy (kernel|logreg): [+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\], p = [01]\.\d{4} \(Holm\)"
+    )
     assert re.fullmatch(gain, lines[8])
     assert re.search(
         r"12 heads, in \d+\.\d s \(\d+\.\d s training\); 'ravfeat report .*/a' makes the report", lines[-1]

@@ -41,7 +41,7 @@ class Contrast:
     a: Graded
     b: Graded
     found: Mapping[str, Difference]
-    corrected: Mapping[str, float]
+    corrected: Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,19 @@ def _family(pairs: Sequence[tuple[Graded, Graded]], group: Sequence[Graded], not
     for a, b in comparable:
         pairing = Pairing(a.compared, b.compared)
         found.append({metric: pairing.difference(metric, "pooled") for metric in COMPARED})
-    corrected = {metric: holm([one[metric].p or 0.0 for one in found]) for metric in COMPARED}
+    corrected = {metric: _corrected([one[metric] for one in found]) for metric in COMPARED}
     contrasts = tuple(
         Contrast(a, b, one, {metric: corrected[metric][row] for metric in COMPARED})
         for row, ((a, b), one) in enumerate(zip(comparable, found, strict=True))
     )
     apart = [_apart_note(sets)] if len(comparable) < len(pairs) and len(sets) > 1 else []
     return Family(contrasts, (*notes, *apart, *problems))
+
+
+def _corrected(found: Sequence[Difference]) -> Sequence[float | None]:
+    """Correct the p-values of one metric; ECE has none."""
+    tested = [one.p for one in found if one.p is not None]
+    return holm(tested) if len(tested) == len(found) else [None] * len(found)
 
 
 def _clip_sets(group: Iterable[Graded]) -> tuple[list[list[Graded]], list[str]]:

@@ -78,6 +78,6 @@ def signed(found: Difference) -> str:
     return f"{found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}]"
 
 
-def p_value(p: float) -> str:
-    """Write a p-value; of 10,000 swaps the smallest is 0.0001."""
-    return f"{p:.4f}"
+def p_value(p: float | None) -> str:
+    """Write a p-value, where there is one; of 10,000 swaps the smallest is 0.0001."""
+    return NONE if p is None else f"{p:.4f}"

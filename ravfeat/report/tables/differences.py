@@ -47,7 +47,7 @@ def quality_gain_table(contrasts: Sequence[Contrast]) -> Table:
             (
                 system_name(one.b),
                 *pair_identity(one.a, one.b),
-                *(f"{signed(one.found[metric])} p = {p_value(one.corrected[metric])}" for metric in _FURTHER),
+                *(_with_p(one, metric) for metric in _FURTHER),
             ),
             one.a.leaky,
             quiet=one.b.role == "alternative",
@@ -57,7 +57,7 @@ def quality_gain_table(contrasts: Sequence[Contrast]) -> Table:
     caption = (
         "WA is plain accuracy. NLL, Brier score and ECE are those of calibrated probabilities; of them less is better, "
         f"so below zero {contrasts[0].a.system.stream} is better. {_PAIRED} p is {holm_note(contrasts)}, in each "
-        "metric by itself."
+        "metric by itself; ECE has none, since swapping systems does not test it."
     )
     return Table(caption, columns, rows, folded="WA, macro F1, NLL, Brier score and ECE", cards=True)
 
@@ -67,6 +67,11 @@ def holm_note(contrasts: Sequence[Contrast]) -> str:
     if len(contrasts) == 1:
         return "that of the only row of this table, so there was nothing to correct for"
     return f"corrected (Holm) for the {len(contrasts)} rows of this table"
+
+
+def _with_p(one: Contrast, metric: str) -> str:
+    p = one.corrected[metric]
+    return signed(one.found[metric]) + ("" if p is None else f" p = {p_value(p)}")
 
 
 def _minus(contrasts: Sequence[Contrast]) -> str:
@@ -97,7 +102,7 @@ def _table(
             name(one),
             *pair_identity(one.a, one.b),
             signed(found),
-            p_value(found.p or 0.0),
+            p_value(found.p),
             p_value(one.corrected["uar"]),
             f"{found.value_a:.3f}",
             f"{found.value_b:.3f}",

@@ -108,7 +108,7 @@ def bounds(graded: Sequence[Graded]) -> str:
         return ""
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return (
-        f"Temperatures at a bound: {'; '.join(found[:_NAMED])}{more}. At the lower one the right class was always the "
-        "most probable, so nothing said how sure to be; at the upper one the scores said nothing about the labels. "
-        "NLL, Brier score and ECE of these folds mean little."
+        f"Temperatures at a bound: {'; '.join(found[:_NAMED])}{more}. At the lower one the right class was the most "
+        "probable, always or but for hairs, so nothing said how sure to be; at the upper one the scores said nothing "
+        "about the labels. NLL, Brier score and ECE of these folds mean little."
     )

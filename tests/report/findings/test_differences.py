@@ -61,9 +61,17 @@ def test_gains_are_those_of_differences_json_and_of_metrics_json(fused_runs: lis
 
 def test_a_familys_p_values_are_corrected_for_its_own_rows(honest: list[Graded]) -> None:
     for family in (gains(honest[0], honest), all_pairs(honest)):
-        for metric in ("uar", "ece"):
-            raw = [one.found[metric].p or 0.0 for one in family.contrasts]
+        for metric in ("uar", "brier"):
+            raw = [one.found[metric].p for one in family.contrasts]
             assert [one.corrected[metric] for one in family.contrasts] == holm(raw)
+        assert {one.corrected["ece"] for one in family.contrasts} == {None}
+
+
+def test_calibration_errors_have_an_interval_and_no_p_value(honest: list[Graded]) -> None:
+    family = gains(honest[0], honest)
+    table = quality_gain_table(family.contrasts)
+    assert all(" p = " in cell for cell in cells(table, "NLL (nats), pooled"))
+    assert all(cell.endswith("]") for cell in cells(table, "ECE (15 bins), pooled"))
 
 
 def test_the_caption_counts_the_rows_that_were_corrected_for(honest: list[Graded]) -> None:
@@ -72,7 +80,7 @@ def test_the_caption_counts_the_rows_that_were_corrected_for(honest: list[Graded
         assert f"corrected (Holm) for the {len(table.rows)} rows of this table" in table.caption
         assert "10,000 draws" in table.caption
     assert cells(gain_table(family.contrasts), "p, Holm") == [
-        f"{p:.4f}" for p in holm([one.found["uar"].p or 0.0 for one in family.contrasts])
+        f"{p:.4f}" for p in holm([one.found["uar"].p for one in family.contrasts])
     ]
 
 
