@@ -94,7 +94,7 @@ def test_temperatures_at_a_bound_are_marked(make_run: Callable[..., Path]) -> No
     run = make_run(heads={"logreg": 1.0}, faces={"kernel": 60.0}, seeds=1)
     graded = grade(read_runs([run]))
     row = next(k for k, entry in enumerate(graded) if entry.system.stream == "face")
-    assert "0.01 (lower bound)" in cell(calibration_tables.temperature_table(graded), row, "Temperatures by fold")
+    assert "(lower bound)" in cell(calibration_tables.temperature_table(graded), row, "Temperatures by fold")
     weights, _, temperatures = weight_tables(fused_runs(graded)[0])
     assert any("(lower bound)" in text for text in temperatures.rows[1].cells)
     assert len(weights.rows) == 2
