@@ -339,8 +339,8 @@ def test_the_real_command_ends_with_0_1_and_2_and_no_traceback(ravfeat, single, 
     cases = (([*good, "--out", tmp_path / "out"], 0), ([*bad, "--out", tmp_path / "no"], 1), (good[:2], 2))
     # What was made elsewhere is fused without what trains heads or draws pages.
     unneeded = (
-        "import sys; sys.modules.update(dict.fromkeys(['torch', 'sklearn', 'transformers', 'matplotlib', 'av', 'soundfile',"
-        " 'soxr', 'mediapipe', 'onnxruntime', 'PIL', 'safetensors', 'threadpoolctl', 'jinja2']))"
+        "import sys; sys.modules.update(dict.fromkeys(['torch', 'sklearn', 'transformers', 'matplotlib', 'av',"
+        " 'soundfile', 'soxr', 'mediapipe', 'onnxruntime', 'PIL', 'safetensors', 'threadpoolctl', 'jinja2']))"
     )
     for arguments, code in cases:
         done = ravfeat("fuse", *arguments, before=unneeded, cwd=tmp_path)
