@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ravfeat.experiment import Fitted
+    from ravfeat.fitted import Fitted
     from ravfeat.fusion import Fusion
 
 __all__ = ["show_run"]
