@@ -7,7 +7,9 @@ write_run, check_out, whole_folder, write_json.
 
 import json
 import os
+import re
 import shutil
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,13 +66,15 @@ def _tidy(out: Path) -> None:
     place = out.resolve()
     if not place.parent.is_dir():
         return
-    for left in place.parent.glob(f".{place.name}.*.*"):
-        pid, ending = left.name.rsplit(".", 2)[1:]
-        if left.name != f".{place.name}.{pid}.{ending}" or not pid.isdigit() or _alive(int(pid)):
+    # Those of other machines on a shared disk may be in use.
+    mine = re.compile(re.escape(f".{place.name}.{socket.gethostname()}-") + r"(\d+)\.(tmp|old)")
+    for left in list(place.parent.iterdir()):
+        match = mine.fullmatch(left.name)
+        if match is None or _alive(int(match[1])):
             continue
-        if ending == "old" and not place.exists():
+        if match[2] == "old" and not place.exists():
             left.rename(place)
-        elif ending in ("old", "tmp"):
+        else:
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -139,7 +143,7 @@ def whole_folder(out: Path, *, force: bool = False, what: str = "run", known_by:
 
 def _beside(out: Path, ending: str) -> Path:
     place = out.resolve()  # of a link the place that it points to; of "." the folder's own name
-    return place.with_name(f".{place.name}.{os.getpid()}.{ending}")
+    return place.with_name(f".{place.name}.{socket.gethostname()}-{os.getpid()}.{ending}")
 
 
 def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:

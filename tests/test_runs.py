@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -173,13 +174,15 @@ def test_a_run_that_cannot_take_its_place_leaves_the_old_one_there(fitted, tmp_p
 def test_what_a_killed_command_left_is_taken_away_and_what_it_was_replacing_put_back(run, fitted, tmp_path) -> None:
     dead = 2**22 + 1  # no process has this number
     place = tmp_path / "runs" / "a"
-    shutil.copytree(run, place.with_name(f".a.{dead}.old"))
-    place.with_name(f".a.{dead}.tmp").mkdir()
-    (other := place.with_name(f".b.{dead}.tmp")).mkdir()
-    (living := place.with_name(f".a.{os.getppid()}.tmp")).mkdir()
+    host = socket.gethostname()
+    shutil.copytree(run, place.with_name(f".a.{host}-{dead}.old"))
+    place.with_name(f".a.{host}-{dead}.tmp").mkdir()
+    kept = [f".b.{host}-{dead}.tmp", f".a.{host}-{os.getppid()}.tmp", f".a.elsewhere-{dead}.tmp"]
+    for name in kept:
+        place.with_name(name).mkdir()
     with pytest.raises(UsageError, match="already holds a run"):
         check_out(place)
-    assert sorted(path.name for path in place.parent.iterdir()) == sorted([living.name, other.name, "a"])
+    assert sorted(path.name for path in place.parent.iterdir()) == sorted([*kept, "a"])
     assert (place / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
 
 
