@@ -19,6 +19,7 @@ from ravfeat.fitted import Fitted, FittedModel
 from ravfeat.folds import check_inner, inner_folds
 from ravfeat.fusion import fuse
 from ravfeat.heads.base import ClipFeatures, Head, Reading
+from ravfeat.plan_record import plan_record
 from ravfeat.plans import FitPlan, build_head, check_plan, heads_of, read_layers
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols import Protocol, get_protocol
@@ -143,6 +144,7 @@ def train(prepared: Prepared, load: Load = load_system) -> Fitted:
         "seeds": prepared.plan.seeds,
         "classes": list(prepared.systems[0].clips.classes),
         "caches": [system.about() for system in prepared.systems],
+        "plan": plan_record(prepared.plan),
         "versions": _versions(),
     }
     return Fitted(concatenate(parts), tuple(models), about)

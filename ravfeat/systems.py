@@ -90,6 +90,7 @@ def _origin(cache: Cache) -> dict[str, Any]:
         "features": str(cache.about["encoder"]),
         "fingerprint": cache.fingerprint,
         "identity": cache.identity,
+        "content_sha256": cache.content_sha256(),
     }
 
 

@@ -36,6 +36,7 @@ LEVELS: list[set[str]] = [
     {"fusion", "stats", "fusable", "folds", "extract", "importers"},
     {"scorefiles", "fitted"},
     {"view", "selection", "joins", "systems", "plans", "identity_probe", "preview"},
+    {"plan_record"},
     {"experiment", "report"},
     {"runs", "splits"},
     {"cli"},

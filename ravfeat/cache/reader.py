@@ -10,6 +10,7 @@ Offers
 Cache, ShardBlock, open_cache.
 """
 
+import hashlib
 import os
 import threading
 from collections import OrderedDict
@@ -30,7 +31,7 @@ from ravfeat.cache.index import read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.shard import UNREADABLE, ShardHeader, check_version, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
-from ravfeat.files import sha256_of
+from ravfeat.files import canonical_json, sha256_of
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
 
@@ -247,6 +248,15 @@ class Cache:
     def records(self) -> dict[str, ClipRecord]:
         """Read what the shards themselves say of every stored clip (not the index, not the manifest)."""
         return {clip.clip_id: clip for number in self.shards for clip in self.header(number).clips}
+
+    def content_sha256(self) -> str:
+        """Give the digest of what is stored: who acted each clip, what, the recording's digest and the features'.
+
+        It is read from the shards' metadata, and does not depend on how clips are dealt into shards.
+        """
+        kept = ("clip_id", "performance_id", "actor", "gender", "label", "input_sha256", "features_sha256")
+        rows = [[getattr(record, name) for name in kept] for _, record in sorted(self.records().items())]
+        return hashlib.sha256(canonical_json(rows).encode()).hexdigest()
 
     def close(self) -> None:
         """Close open files; the cache can still be read afterwards."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from ravfeat.cache.reader import Cache
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.media import read_waveform
+from tests.toycaches import actors_and_emotions
+from tests.writtencaches import write_cache
 
 
 @pytest.fixture
@@ -260,3 +263,12 @@ def test_reading_needs_neither_torch_nor_media_libraries(whole_cache: Path) -> N
 def test_the_public_door_is_the_same_room() -> None:
     assert ravfeat.open_cache is open_cache
     assert ravfeat.Cache is Cache
+
+
+def test_the_content_digest_tells_changed_clips_and_no_other_layout(tmp_path) -> None:
+    takes = actors_and_emotions(actors=3)
+    first = open_cache(write_cache(tmp_path / "a", takes)).content_sha256()
+    assert open_cache(write_cache(tmp_path / "b", takes)).content_sha256() == first
+    assert open_cache(write_cache(tmp_path / "c", takes[:-1])).content_sha256() != first
+    relabelled = [*takes[:-1], replace(takes[-1], label="surprised")]
+    assert open_cache(write_cache(tmp_path / "d", relabelled)).content_sha256() != first

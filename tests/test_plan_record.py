@@ -1,0 +1,52 @@
+"""Plans as plain values, and back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ravfeat.errors import UsageError
+from ravfeat.plan_record import plan_of, plan_record
+from ravfeat.plans import FitPlan
+
+
+def test_a_recorded_plan_comes_back_as_it_was(tmp_path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("clip_id,label\na,happy\n")
+    plan = FitPlan(
+        (Path("cache/voice"),),
+        "group5",
+        ("audio:attentive", "face:kernel"),
+        "nested",
+        seeds=3,
+        layers="1-4",
+        std=False,
+        settings={"epochs": 2},
+        labels=labels,
+        allow_missing=True,
+        joins=((Path("cache/a"), Path("cache/b")),),
+        rule=None,
+    )
+    assert plan_of(json.loads(json.dumps(plan_record(plan)))) == plan
+
+
+def test_paths_of_a_recorded_plan_may_have_moved() -> None:
+    plan = FitPlan((Path("old/voice"),), joins=((Path("old/a"), Path("old/b")),))
+    moved = plan_of(plan_record(plan), where=lambda path: Path("new") / path.name)
+    assert moved.caches == (Path("new/voice"),)
+    assert moved.joins == ((Path("new/a"), Path("new/b")),)
+
+
+def test_another_table_of_labels_is_refused(tmp_path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("clip_id,label\na,happy\n")
+    record = plan_record(FitPlan(labels=labels))
+    labels.write_text("clip_id,label\na,sad\n")
+    with pytest.raises(UsageError, match=r"labels.csv is not the table of labels that the run was made with"):
+        plan_of(record)
+
+
+def test_a_plan_of_another_version_is_refused() -> None:
+    record = plan_record(FitPlan()) | {"temper": 1}
+    with pytest.raises(UsageError, match=r"does not fit this version of ravfeat \(temper\)"):
+        plan_of(record)
