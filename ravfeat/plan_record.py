@@ -54,14 +54,17 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
             f"the recorded plan does not fit this version of ravfeat ({', '.join(odd)}); make the run again, or use the"
             " version that made it"
         )
-    paths: dict[str, Any] = {name: tuple(where(Path(path)) for path in record[name]) for name in _PATHS}
-    joins = tuple(tuple(where(Path(path)) for path in join) for join in record["joins"])
     labels = None if record["labels"] is None else where(Path(record["labels"]))
     if labels is not None and sha256_of(labels) != record[_LABELS_DIGEST]:
         raise UsageError(f"{labels} is not the table of labels that the run was made with; it was changed since")
-    plain = {name: record[name] for name in names - {*_PATHS, "joins", "labels"}}
-    listed = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
-    return FitPlan(**listed, **paths, joins=joins, labels=labels)
+    given: dict[str, Any] = {name: _tupled(record[name]) for name in names}
+    given |= {name: tuple(where(Path(path)) for path in record[name]) for name in _PATHS}
+    given["joins"] = tuple(tuple(where(Path(path)) for path in join) for join in record["joins"])
+    return FitPlan(**given | {"labels": labels})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:
