@@ -17,10 +17,10 @@ import numpy as np
 from ravfeat import __version__
 from ravfeat.fitted import Fitted, FittedModel
 from ravfeat.folds import check_inner, inner_folds
-from ravfeat.fusion import fuse
+from ravfeat.fusion import fuse, members_of
 from ravfeat.heads.base import ClipFeatures, Head, Reading
 from ravfeat.plan_record import plan_record
-from ravfeat.plans import FitPlan, build_head, check_plan, heads_of, read_layers
+from ravfeat.plans import FitPlan, alone, build_head, check_plan, heads_of, joint_caches, read_layers
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols import Protocol, get_protocol
 from ravfeat.schema import Select
@@ -71,7 +71,7 @@ def fit_heads(plan: FitPlan) -> Fitted:
     Whatever can be refused is refused before the first head is trained; see `prepare`.
     """
     fitted = train(prepare(plan))
-    if plan.rule is None or len(fitted.predictions.systems()) < 2:
+    if plan.rule is None or len(members_of(fitted.predictions)) < 2:
         return fitted
     predictions, fusion = fuse(fitted.predictions, plan.rule)
     return replace(fitted, predictions=predictions, fusion=fusion)
@@ -96,14 +96,17 @@ def prepare(plan: FitPlan) -> Prepared:
         _log.warning("protocol '%s' has no validation actors of its own: selection is nested", protocol.name)
     check_plan(plan)
     systems = open_systems(
-        plan.caches,
+        alone(plan),
         protocol,
         joins=plan.joins,
+        joint=joint_caches(plan),
         labels=plan.labels,
         allow_leak=plan.allow_leak,
         allow_missing=plan.allow_missing,
         together=plan.rule is not None,
     )
+    # A cache that only the joint head reads is no system of its own.
+    systems = [system for system in systems if heads_of(plan, system)]
     heads = tuple(tuple(build_head(name, plan, system) for name in heads_of(plan, system)) for system in systems)
     inner = tuple(_inner(system, protocol) if select == "nested" else None for system in systems)
     return Prepared(plan, protocol, select, tuple(systems), heads, inner)
@@ -112,6 +115,10 @@ def prepare(plan: FitPlan) -> Prepared:
 def load_system(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
     """Read the features of a system's clips, in the order of ``system.clips.records``."""
     layers = read_layers(plan, system)
+    if system.joint:
+        sides = zip(system.caches, system.clip_ids, layers, strict=True)
+        first, *others = (load_features(cache, clip_ids, reading, layers=own) for cache, clip_ids, own in sides)
+        return replace(first, also=tuple(others))
     if system.joined:
         return load_joined(system.caches, system.clip_ids, reading.statistics, layers=layers)
     return load_features(system.caches[0], system.clip_ids[0], reading, layers=layers[0])

@@ -1,4 +1,4 @@
-"""Several caches of one stream that feed one head: which clip of one is which clip of the other.
+"""Several caches that feed one head: which clip of one is which clip of the other.
 
 A performance may be another file for another encoder, so clips are joined by performance.
 
@@ -37,7 +37,7 @@ class Alignment:
     missing: tuple[str, ...]
 
 
-def align(caches: Sequence[Cache], *, allow_missing: bool = False) -> Alignment:
+def align(caches: Sequence[Cache], *, allow_missing: bool = False, joint: bool = False) -> Alignment:
     """Match the clips of caches.
 
     Parameters
@@ -46,18 +46,23 @@ def align(caches: Sequence[Cache], *, allow_missing: bool = False) -> Alignment:
         Two or more.
     allow_missing : bool
         Go on with the performances that all of them hold.
+    joint : bool
+        The caches are of different streams, for a head that reads them all.
 
     Raises
     ------
     UsageError
-        Where the caches are of different streams, or one is there twice.
+        Where the caches are of different streams (`joint`: two of one), or one is there twice.
     CacheError
         Where a cache lacks a performance of another, and nobody allowed that; where one holds a
         performance as two clips.
     CorpusError
         Where they do not agree on who acted a performance, or what.
     """
-    _check_alike(caches)
+    if joint:
+        _check_apart(caches)
+    else:
+        _check_alike(caches)
     records = [_by_performance(cache) for cache in caches]
     every = sorted(set().union(*records))
     missing = tuple(name for name in every if any(name not in own for own in records))
@@ -81,6 +86,16 @@ def _check_alike(caches: Sequence[Cache]) -> None:
         listing = "\n  ".join(f"{cache.about['stream']}: {cache.path}" for cache in caches)
         raise UsageError(
             "a join feeds caches of one stream to one head; give those of other streams a --cache of their own:\n"
+            f"  {listing}"
+        )
+
+
+def _check_apart(caches: Sequence[Cache]) -> None:
+    streams = [str(cache.about["stream"]) for cache in caches]
+    if len(streams) < 2 or len(set(streams)) < len(streams):
+        listing = "\n  ".join(f"{cache.about['stream']}: {cache.path}" for cache in caches)
+        raise UsageError(
+            "the head 'joint' is one network over several streams: give it one --cache of each (a voice, a face), got\n"
             f"  {listing}"
         )
 

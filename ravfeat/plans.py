@@ -2,7 +2,7 @@
 
 Offers
 ------
-FitPlan, check_plan, heads_of, build_head, read_layers, FACE_STATISTICS.
+FitPlan, check_plan, heads_of, alone, joint_caches, build_head, read_layers, FACE_STATISTICS.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,19 @@ from ravfeat.schema import Rule, Select
 from ravfeat.systems import System
 from ravfeat.view import check_reading
 
-__all__ = ["FACE_STATISTICS", "FitPlan", "build_head", "check_plan", "heads_of", "read_layers"]
+__all__ = [
+    "FACE_STATISTICS",
+    "FitPlan",
+    "alone",
+    "build_head",
+    "check_plan",
+    "heads_of",
+    "joint_caches",
+    "read_layers",
+]
 
 _STREAMS = ("audio", "face")
+_JOINT = "joint"
 
 FACE_STATISTICS = ("mean", "std", "speed")
 """What heads on pooled statistics read of a face: what it looks like, how much it moves, how fast.
@@ -41,7 +51,7 @@ class FitPlan:
         Of one corpus; every cache is a system of its own with every head.
     protocol : str
     heads : tuple of str
-        Names of heads; ``audio:attentive`` is for caches of that stream only.
+        Names of heads; ``audio:attentive`` is for caches of that stream only; ``joint`` reads all `caches` at once.
     select : {"val", "nested"}
         Whose rows choose layers, strengths and epochs: the protocol's validation actors, or five
         inner actor-grouped folds over all non-test actors.
@@ -103,19 +113,32 @@ def check_plan(plan: FitPlan) -> None:
         raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{idle[0]}'")
     if not plan.caches and not plan.joins:
         raise UsageError("expected at least one cache or join, got none")
+    if misplaced := [entry for entry in plan.heads if entry.endswith(f":{_JOINT}")]:
+        raise UsageError(
+            f"'{misplaced[0]}': the head 'joint' is one network over several streams; ask for --head joint"
+        )
     if plan.joins:
-        _check_pooling([name for stream, name in wanted if not stream])
+        _check_pooling([name for stream, name in wanted if not stream and name != _JOINT])
 
 
 def heads_of(plan: FitPlan, system: System) -> list[str]:
     """Give the names of the heads that a plan wants on a system.
+
+    Returns
+    -------
+    list of str
+        Empty for a cache that only a joint head reads.
 
     Raises
     ------
     UsageError
         For none, or a join with a head that pools frames by itself.
     """
-    own = [name for stream, name in map(_parsed, plan.heads) if stream in ("", system.stream)]
+    if system.joint:
+        return [_JOINT]
+    own = [name for stream, name in map(_parsed, plan.heads) if stream in ("", system.stream) and name != _JOINT]
+    if not own and _JOINT in plan.heads and not system.joined:
+        return []
     if not own:
         raise UsageError(
             f"no head is meant for {system.stream} {system.features}: the heads are {', '.join(plan.heads)}; add one"
@@ -124,6 +147,29 @@ def heads_of(plan: FitPlan, system: System) -> list[str]:
     if system.joined:
         _check_pooling(own)
     return own
+
+
+def joint_caches(plan: FitPlan) -> tuple[Path, ...]:
+    """Give the caches that one network reads together; none where the plan has no joint head.
+
+    Raises
+    ------
+    UsageError
+        For fewer than two caches.
+    """
+    if _JOINT not in plan.heads:
+        return ()
+    if len(plan.caches) < 2:
+        raise UsageError(
+            "the head 'joint' is one network over several streams: give it one --cache of each (a voice, a face), got"
+            f" {', '.join(map(str, plan.caches)) or 'none'}"
+        )
+    return plan.caches
+
+
+def alone(plan: FitPlan) -> tuple[Path, ...]:
+    """Give the caches that have heads of their own, as far as their streams are not known yet."""
+    return () if set(plan.heads) == {_JOINT} else plan.caches
 
 
 def _parsed(entry: str) -> tuple[str, str]:
@@ -155,7 +201,7 @@ def build_head(name: str, plan: FitPlan, system: System) -> Head:
     if system.stream == "face" and "statistics" in _settings_of(name):
         own = {"statistics": FACE_STATISTICS, **own}
     # The layers of joined caches are one layer by the time a head sees them.
-    layers = None if system.joined else read_layers(plan, system)[0]
+    layers = None if len(system.caches) > 1 else read_layers(plan, system)[0]
     head = get_head(name, layers=layers, std=plan.std, device=plan.device, **own)
     for cache in system.caches:
         check_reading(cache, head.reading)

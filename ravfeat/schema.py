@@ -3,12 +3,13 @@
 Offers
 ------
 RAVDESS_LABELS, MANIFEST_COLUMNS, PREDICTION_COLUMNS, METRIC_FIELDS, DIFFERENCE_FIELDS, FUSED_STREAMS,
+CONTROL_STREAMS,
 and the closed choices `Stream`, `Split`, `Gender`, `Store`, `Select`, `Rule`.
 """
 
 from typing import Literal
 
-Stream = Literal["audio", "face", "other", "fused", "fused-linear", "fused-loglinear"]
+Stream = Literal["audio", "face", "other", "joint", "fused", "fused-linear", "fused-loglinear"]
 Split = Literal["train", "val", "test"]
 Gender = Literal["male", "female", ""]
 Store = Literal["frames", "pooled"]
@@ -17,6 +18,9 @@ Rule = Literal["auto", "linear", "loglinear"]
 
 FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
 """Streams of what was mixed from others: by the rule that was asked for, and by each of the two."""
+
+CONTROL_STREAMS: tuple[str, ...] = ("joint",)
+"""Streams of networks that read several streams at once: controls, which no fusion mixes in."""
 
 RAVDESS_LABELS: tuple[str, ...] = (
     "neutral",

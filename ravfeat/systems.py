@@ -32,7 +32,7 @@ class System:
     Attributes
     ----------
     caches : tuple of Cache
-        Of one stream; more than one where a join feeds them to one head.
+        Of one stream, more than one where a join feeds them to one head; or one of each stream for a joint head.
     features : str
         What to call the features: the encoder, and the cache's fingerprint where two share it; the
         encoders of a join with a plus between them.
@@ -54,8 +54,8 @@ class System:
 
     @property
     def stream(self) -> str:
-        """Stream of the caches."""
-        return str(self.caches[0].about["stream"])
+        """Stream of the caches; ``joint`` where they are of several."""
+        return "joint" if self.joint else str(self.caches[0].about["stream"])
 
     @property
     def synthetic(self) -> bool:
@@ -64,13 +64,18 @@ class System:
 
     @property
     def joined(self) -> bool:
-        """Whether several caches feed one head."""
-        return len(self.caches) > 1
+        """Whether several caches of one stream feed one head."""
+        return len(self.caches) > 1 and not self.joint
+
+    @property
+    def joint(self) -> bool:
+        """Whether one network reads several streams."""
+        return len({cache.about["stream"] for cache in self.caches}) > 1
 
     def about(self) -> dict[str, Any]:
         """Say what was read and how it was split, for the record."""
         origins = [_origin(cache) for cache in self.caches]
-        source: dict[str, Any] = {"joined": origins} if self.joined else origins[0]
+        source: dict[str, Any] = {"joined": origins} if len(origins) > 1 else origins[0]
         return source | {
             "stream": self.stream,
             "features": self.features,
@@ -103,6 +108,7 @@ def open_systems(
     protocol: Protocol,
     *,
     joins: Sequence[Sequence[Path]] = (),
+    joint: Sequence[Path] = (),
     labels: Path | None = None,
     allow_leak: bool = False,
     allow_missing: bool = False,
@@ -117,6 +123,8 @@ def open_systems(
     protocol : Protocol
     joins : sequence of sequence of Path
         Caches of one stream that are one system together.
+    joint : sequence of Path
+        Caches of different streams that are one more system together.
     labels : Path, optional
         Table of ``clip_id`` and ``label`` that replaces the corpus's labels; of a join, the clips of
         its first cache.
@@ -139,8 +147,9 @@ def open_systems(
     UsageError
         Where the caches do not belong into one run.
     """
-    caches = {path: open_cache(path) for path in dict.fromkeys([*paths, *(path for join in joins for path in join)])}
-    groups = [*((caches[path],) for path in paths), *(tuple(caches[path] for path in join) for join in joins)]
+    several = [*joins, joint] if joint else joins
+    caches = {path: open_cache(path) for path in dict.fromkeys([*paths, *(path for join in several for path in join)])}
+    groups = [*((caches[path],) for path in paths), *(tuple(caches[path] for path in join) for join in several)]
     _check_together(groups)
     for cache in caches.values():
         if cache.missing and not allow_missing:
@@ -149,7 +158,11 @@ def open_systems(
     if given is not None and labels is not None:
         known = {clip_id for cache in caches.values() for clip_id in (*cache.clip_ids, *cache.missing)}
         check_known(given, known, labels)
-    chosen = [_choose(group, given, labels, allow_missing=allow_missing) for group in groups]
+    kinds = [bool(joint) and number == len(groups) - 1 for number in range(len(groups))]
+    chosen = [
+        _choose(group, given, labels, allow_missing=allow_missing, joint=kind)
+        for group, kind in zip(groups, kinds, strict=True)
+    ]
     _check_classes(chosen)
     if together:
         chosen = _in_common(chosen, allow_missing=allow_missing)
@@ -213,12 +226,17 @@ class _Chosen:
 
 
 def _choose(
-    caches: tuple[Cache, ...], given: Mapping[str, str] | None, where: Path | None, *, allow_missing: bool
+    caches: tuple[Cache, ...],
+    given: Mapping[str, str] | None,
+    where: Path | None,
+    *,
+    allow_missing: bool,
+    joint: bool,
 ) -> _Chosen:
-    if len(caches) == 1:
+    if len(caches) == 1 and not joint:
         clips = _labelled(caches[0], caches[0].records().values(), given, where)
         return _Chosen(caches, clips, (), caches[0].missing)
-    aligned = align(caches, allow_missing=allow_missing)
+    aligned = align(caches, allow_missing=allow_missing, joint=joint)
     clips = _labelled(caches[0], aligned.records[0].values(), given, where)
     absent = set(aligned.missing) | {name for cache in caches for name in _missing_performances(cache)}
     return _Chosen(caches, clips, aligned.records, tuple(sorted(absent)))

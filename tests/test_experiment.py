@@ -13,6 +13,7 @@ from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, CorpusError, LeakError, ProtocolError, UsageError
 from ravfeat.experiment import FitPlan, Fitted, fit_heads, gather, prepare, train
+from ravfeat.fusion import name_of
 from ravfeat.protocols import FIXED
 from ravfeat.schema import FUSED_STREAMS, METRIC_FIELDS
 from ravfeat.stats import METRICS, metric_records
@@ -451,3 +452,56 @@ def test_every_head_trains_on_faces_with_one_frame_per_clip(head, takes, tmp_pat
     assert len(rows(fitted, split="test")) == 96
     scores = {r["metric"]: r["value"] for r in metric_records(fitted.predictions) if r["averaging"] == "pooled"}
     assert scores["uar"] > (0.2 if settings else 0.5)  # two epochs teach little
+
+
+# --- one network over several streams
+
+
+@pytest.fixture(scope="module")
+def voice_and_face(takes, tmp_path_factory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("streams")
+    voices = [replace(take, performance_id=take.clip_id, clip_id=f"voice-{take.clip_id}") for take in takes]
+    faces = [
+        replace(take, performance_id=take.clip_id, clip_id=f"face-{take.clip_id}", features=take.features[..., :3])
+        for take in actors_and_emotions(seed=3)
+    ]
+    return (
+        write_cache(folder / "voice", voices, name="voice", stream="audio"),
+        write_cache(folder / "face", faces, name="face"),
+    )
+
+
+JOINT = QUICK | {"lrs": (1e-2,), "stream_dropouts": (0.0,)}
+
+
+def test_a_joint_head_alone_is_one_system_over_all_caches(voice_and_face) -> None:
+    fitted = fit_heads(FitPlan(voice_and_face, heads=("joint",), settings=JOINT))
+    assert [tuple(system) for system in fitted.predictions.systems()] == [("joint", "voice+face", "joint")]
+    assert fitted.fusion is None
+    (about,) = fitted.about["caches"]
+    assert [one["features"] for one in about["joined"]] == ["voice", "face"]
+    assert fitted.about["plan"]["heads"] == ["joint"]
+
+
+def test_a_joint_head_stands_beside_a_fusion_and_is_not_mixed_in(voice_and_face) -> None:
+    heads = ("joint", "audio:logreg", "face:logreg")
+    fitted = fit_heads(FitPlan(voice_and_face, heads=heads, settings=JOINT))
+    late = fit_heads(FitPlan(voice_and_face, heads=heads[1:]))
+    assert {system.stream for system in fitted.predictions.systems()} == {"audio", "face", "joint", *FUSED_STREAMS}
+    assert late.fusion is not None
+    fused = name_of(late.fusion.systems, "fused")
+    np.testing.assert_array_equal(*(one.predictions.seed_averaged(fused).probs for one in (fitted, late)))
+
+
+def test_a_cache_that_only_the_joint_head_reads_is_no_system_of_its_own(voice_and_face) -> None:
+    fitted = fit_heads(FitPlan(voice_and_face, heads=("joint", "face:logreg"), settings=JOINT))
+    assert [system.stream for system in fitted.predictions.systems()] == ["face", "joint"]
+
+
+def test_a_joint_head_needs_a_cache_of_each_of_two_streams(voice_and_face, cache) -> None:
+    with pytest.raises(UsageError, match=r"one --cache of each \(a voice, a face\), got .*voice"):
+        prepare(FitPlan(voice_and_face[:1], heads=("joint",)))
+    with pytest.raises(UsageError, match=r"one --cache of each \(a voice, a face\), got\n  audio: .*\n  audio: "):
+        prepare(FitPlan((voice_and_face[0], cache), heads=("joint",)))
+    with pytest.raises(UsageError, match=r"'audio:joint': the head 'joint' is one network over several streams"):
+        prepare(FitPlan(voice_and_face, heads=("audio:joint",)))

@@ -24,8 +24,8 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
-              help="attentive, attentive-sum, logreg or kernel, or audio:NAME and face:NAME for caches of one stream;"
-              " repeat for more.")  # fmt: skip
+              help="attentive, attentive-sum, logreg or kernel, audio:NAME and face:NAME for caches of one stream, or"
+              " joint (one network over one cache of each stream, a control); repeat for more.")  # fmt: skip
 @click.option("--rule", type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
               help="How systems (caches x heads) are fused; auto takes what is best on validation rows.")  # fmt: skip
 @click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
@@ -69,6 +69,7 @@ def command(
     ravfeat fit-heads
     ravfeat fit-heads --cache cache --head attentive --head logreg --select nested --seeds 3 --out runs/a
     ravfeat fit-heads --cache cache/voice --cache cache/face --head audio:attentive --head face:kernel
+    ravfeat fit-heads --cache cache/voice --cache cache/face --head joint --out runs/joint
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --head attentive --layers last --out runs/last-layer

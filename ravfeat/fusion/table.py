@@ -16,7 +16,7 @@ from ravfeat.errors import PredictionsError
 from ravfeat.fusion.aligned import Aligned, align
 from ravfeat.fusion.fit import Choice, FoldFusion, fit_fold
 from ravfeat.predictions import CROSSFIT, Evidence, Predictions, System, concatenate, evidence_of
-from ravfeat.schema import FUSED_STREAMS, Rule
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, Rule
 
 __all__ = ["Fusion", "fuse", "members_of", "name_of"]
 
@@ -41,8 +41,9 @@ class Fusion:
 
 
 def members_of(predictions: Predictions) -> list[System]:
-    """Systems of a table that can be fused: all but those that are fused already."""
-    return [system for system in predictions.systems() if system.stream not in FUSED_STREAMS]
+    """Systems of a table that can be fused: all but controls and those that are fused already."""
+    apart = (*FUSED_STREAMS, *CONTROL_STREAMS)
+    return [system for system in predictions.systems() if system.stream not in apart]
 
 
 def name_of(systems: Sequence[System], stream: str) -> System:
@@ -68,7 +69,7 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
     Returns
     -------
     Predictions
-        The rows given, and those of the streams ``fused`` (the chosen rule), ``fused-linear`` and
+        The rows given, controls too, and those of the streams ``fused`` (the chosen rule), ``fused-linear`` and
         ``fused-loglinear``, val and test. Their logits are the log-probabilities of the mixture but for a
         constant per clip, and they have seed 0. Where the systems are cross-fitted, the val rows of a fused fold
         are the rows of other folds that it learned from, mixed with its own weights: what is learned from them
@@ -96,8 +97,10 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
         blocks += [(one, learned), (one, read)]
     own = concatenate([predictions.select_system(system) for system in systems])
     seeds = tuple(len(predictions.seeds(system)) for system in systems)
+    controls = [one for one in predictions.systems() if one.stream in CONTROL_STREAMS]
+    kept = [predictions.select_system(system) for system in controls]
     fused = [_rows(own, name_of(systems, stream), blocks) for stream in FUSED_STREAMS]
-    return concatenate([own, *fused]), Fusion(rule, tuple(systems), seeds, tuple(fitted))
+    return concatenate([own, *kept, *fused]), Fusion(rule, tuple(systems), seeds, tuple(fitted))
 
 
 def _folds(systems: Sequence[System], evidence: Sequence[list[Evidence]]) -> list[tuple[Evidence, ...]]:

@@ -6,10 +6,11 @@ statistics pooling for deep speaker embedding" (arXiv:1803.10963).
 Conventions
 -----------
 Axes: L layers, H heads, B clips, T windows, D dimensions, S statistics (mean, or mean and std).
+Constants and parameters of one head have no head axis, those of a stack a leading one.
 
 Offers
 ------
-attend, attended_moments, window_scale, uniform_scale.
+attend, attended_moments, window_scale, uniform_scale, pooling_constants, pooling_params, pooled_layers.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,15 @@ from torch import Tensor
 
 from ravfeat.heads.windows import Batch, Windows
 
-__all__ = ["attend", "attended_moments", "uniform_scale", "window_scale"]
+__all__ = [
+    "attend",
+    "attended_moments",
+    "pooled_layers",
+    "pooling_constants",
+    "pooling_params",
+    "uniform_scale",
+    "window_scale",
+]
 
 _FLOOR = 1e-10
 _CHUNK = 64
@@ -109,6 +118,40 @@ def uniform_scale(windows: Windows, rows: NDArray[np.int64], center: Tensor, *, 
         pooled.append(attended_moments(weights, x, variances, std=std))  # (L, B, S, D)
     clips = torch.cat(pooled, dim=1)
     return clips.mean(1, keepdim=True), clips.std(1, keepdim=True, unbiased=False).clamp_min(_FLOOR**0.5)
+
+
+def pooling_constants(windows: Windows, rows: NDArray[np.int64], *, std: bool) -> dict[str, Tensor]:
+    """Scale of windows and of uniformly pooled statistics over the training rows of one head."""
+    scale = window_scale(windows, rows)
+    pooled = uniform_scale(windows, rows, scale[0], std=std)
+    return {"window_mean": scale[0], "window_std": scale[1], "pooled_mean": pooled[0], "pooled_std": pooled[1]}
+
+
+def pooling_params(windows: Windows) -> dict[str, Tensor]:
+    """First parameters of `pooled_layers`: uniform attention, equal layers."""
+    return {
+        "attention": torch.zeros(len(windows.layers), windows.dim, device=windows.device),
+        "layer_mix": torch.zeros(len(windows.layers), device=windows.device),
+    }
+
+
+def pooled_layers(params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, *, std: bool) -> Tensor:
+    """Pool every layer by its own attention, standardise it, scale it by its weight, and lay all side by side.
+
+    The windows of `batch` are used up.
+
+    Returns
+    -------
+    Tensor of shape (H, B, L * S * D)
+    """
+    scale = {name: value.transpose(0, 1) for name, value in constants.items()}  # (H, L, ...) -> (L, H, ...)
+    x = batch.means.sub_(scale["window_mean"])  # (L, H, B, T, D); the batch is ours, and this saves a copy of it
+    direction = params["attention"].transpose(0, 1)[:, :, None, None] / scale["window_std"]  # (L, H, 1, 1, D)
+    weights = attend((x @ direction.transpose(-1, -2)).squeeze(-1), batch.padding)
+    pooled = attended_moments(weights, x, batch.variances, std=std)  # (L, H, B, S, D)
+    mix = params["layer_mix"].softmax(-1) * params["layer_mix"].shape[-1]  # (H, L), mean 1
+    z = (pooled - scale["pooled_mean"]) / scale["pooled_std"] * mix.T[:, :, None, None, None]
+    return z.permute(1, 2, 0, 3, 4).flatten(2)  # (L, H, B, S, D) -> (H, B, L * S * D)
 
 
 def _chunks(windows: Windows, rows: NDArray[np.int64]) -> Iterator[Batch]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ravfeat.heads.attention import attend, attended_moments, uniform_scale, window_scale
+from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import candidate_scores
 from ravfeat.heads.fit import Dropout, first_weights
@@ -57,17 +57,13 @@ class AttentiveNet:
 
     def constants(self, windows: Windows, rows: NDArray[np.int64]) -> dict[str, Tensor]:
         """Scale of windows and of uniformly pooled statistics over the training rows."""
-        scale = window_scale(windows, rows)
-        pooled = uniform_scale(windows, rows, scale[0], std=self.std)
-        return {"window_mean": scale[0], "window_std": scale[1], "pooled_mean": pooled[0], "pooled_std": pooled[1]}
+        return pooling_constants(windows, rows, std=self.std)
 
     def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
         """First parameters: uniform attention, equal layers, a random classifier."""
-        n_layers, dim, device = len(windows.layers), windows.dim, windows.device
-        width = n_layers * dim * (2 if self.std else 1)
-        return {
-            "attention": torch.zeros(n_layers, dim, device=device),
-            "layer_mix": torch.zeros(n_layers, device=device),
+        device = windows.device
+        width = len(windows.layers) * windows.dim * (2 if self.std else 1)
+        return pooling_params(windows) | {
             "hidden_weight": first_weights(generator, width, self.hidden),
             "hidden_bias": torch.zeros(self.hidden, device=device),
             "class_weight": first_weights(generator, self.hidden, n_classes),
@@ -78,14 +74,7 @@ class AttentiveNet:
         self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
     ) -> Tensor:
         """Logits of shape (H, B, K)."""
-        scale = {name: value.transpose(0, 1) for name, value in constants.items()}  # (H, L, ...) -> (L, H, ...)
-        x = batch.means.sub_(scale["window_mean"])  # (L, H, B, T, D); the batch is ours, and this saves a copy of it
-        direction = params["attention"].transpose(0, 1)[:, :, None, None] / scale["window_std"]  # (L, H, 1, 1, D)
-        weights = attend((x @ direction.transpose(-1, -2)).squeeze(-1), batch.padding)
-        pooled = attended_moments(weights, x, batch.variances, std=self.std)  # (L, H, B, S, D)
-        mix = params["layer_mix"].softmax(-1) * params["layer_mix"].shape[-1]  # (H, L), mean 1
-        z = (pooled - scale["pooled_mean"]) / scale["pooled_std"] * mix.T[:, :, None, None, None]
-        z = z.permute(1, 2, 0, 3, 4).flatten(2)  # (L, H, B, S, D) -> (H, B, L * S * D)
+        z = pooled_layers(params, constants, batch, std=self.std)
         z = dropout(z, self.feature_dropout) if dropout else z
         z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
         z = dropout(z, self.dropout) if dropout else z

@@ -58,6 +58,8 @@ class ClipFeatures:
     blocks : tuple of int
         Empty for the features of one cache. Where several were joined, the width that each has
         within every statistic, in their order.
+    also : tuple of ClipFeatures
+        What further streams say of the same clips, in the same order, for heads that read several.
     """
 
     frames: NDArray[Any]
@@ -66,6 +68,7 @@ class ClipFeatures:
     statistics: tuple[str, ...] = ()
     window: int = 1
     blocks: tuple[int, ...] = ()
+    also: tuple["ClipFeatures", ...] = ()
 
     def __len__(self) -> int:
         """Count the clips."""

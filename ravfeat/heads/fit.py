@@ -190,8 +190,7 @@ def _n_steps(job: Job, schedule: Schedule) -> int:
 
 def _stacks(windows: Windows, jobs: Sequence[Job], schedules: Sequence[Schedule]) -> Iterator[list[int]]:
     """Jobs that can share a stack, at most as many as memory bears."""
-    longest = int(windows.lengths.max())
-    per_head = schedules[0].batch_size * longest * len(windows.layers) * windows.dim * 4 * 3 if jobs else 1
+    per_head = schedules[0].batch_size * windows.floats_per_clip * 4 * 3 if jobs else 1
     at_most = max(1, STACK_BYTES.get(windows.device.type, STACK_BYTES["cuda"]) // per_head)
     alike: dict[tuple[int, Schedule], list[int]] = {}
     for index, (job, schedule) in enumerate(zip(jobs, schedules, strict=True)):

@@ -59,6 +59,7 @@ class NeuralHead(ABC):
 
     name: ClassVar[str]
     seeded: ClassVar[bool] = True
+    several_streams: ClassVar[bool] = False
 
     layers: tuple[int, ...] | None = None
     std: bool = True
@@ -153,6 +154,8 @@ class NeuralHead(ABC):
     def _windows(self, features: ClipFeatures) -> Windows:
         if features.blocks:
             raise HeadError(f"head '{self.name}' pools frames by itself, these features were joined after pooling")
+        if features.also and not self.several_streams:
+            raise HeadError(f"head '{self.name}' reads one stream, these features are of {1 + len(features.also)}")
         return Windows.of(features, layers=self.layers, window=self.frame_average, device=self.device)
 
 
@@ -197,8 +200,10 @@ class NeuralModel:
         return {f"{part}.{name}": value.cpu().numpy() for part, named in parts.items() for name, value in named.items()}
 
     @property
-    def layer_weights(self) -> dict[int, float]:
-        """Learned weight of every layer; they sum to 1."""
+    def layer_weights(self) -> dict[int, float] | None:
+        """Learned weight of every layer; they sum to 1. None where there are several streams."""
+        if "layer_mix" not in self.params:
+            return None
         mix = self.params["layer_mix"].double().softmax(-1).tolist()
         return dict(zip(self.recipe["layers"], mix, strict=True))
 

@@ -15,6 +15,7 @@ from ravfeat.errors import HeadError
 from ravfeat.heads.attentive import AttentiveHead
 from ravfeat.heads.attentive_sum import AttentiveSumHead
 from ravfeat.heads.base import Head, Model
+from ravfeat.heads.joint import JointHead
 from ravfeat.heads.kernel import KernelHead
 from ravfeat.heads.logreg import LogregHead
 
@@ -25,6 +26,7 @@ HEADS: dict[str, Callable[..., Head]] = {
     AttentiveSumHead.name: AttentiveSumHead,
     LogregHead.name: LogregHead,
     KernelHead.name: KernelHead,
+    JointHead.name: JointHead,
 }
 
 

@@ -30,22 +30,46 @@ __all__ = [
     "split_statistics",
 ]
 
+_SOURCE = ("dim", "pooled", "blocks", "also_dims", "also_layers", "also_pooled")
+
 
 def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeatures:
     """Features of some clips only, in the order of `rows`."""
+    also = tuple(select_clips(one, rows) for one in features.also)
     if len(rows) == len(features) and (rows == np.arange(len(features))).all():
         return features
     pieces = [features.frames[features.offsets[row] : features.offsets[row + 1]] for row in rows]
     frames = np.concatenate(pieces) if pieces else features.frames[:0]
     offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
-    return replace(features, frames=frames, offsets=offsets)
+    return replace(features, frames=frames, offsets=offsets, also=also)
 
 
 def source_of(features: ClipFeatures) -> dict[str, Any]:
-    """Say what a model was trained on, for its recipe: ``dim``, ``pooled`` and, of a join, ``blocks``."""
-    dim = features.frames.shape[2] // max(1, len(features.statistics))
+    """Say what a model was trained on, for its recipe.
+
+    Returns
+    -------
+    dict
+        ``dim``, ``pooled``; of a join ``blocks``; of several streams ``also_dims``, ``also_layers`` and
+        ``also_pooled``, one entry for each stream but the first.
+    """
+    source = {"dim": _dim(features), "pooled": bool(features.statistics)}
     joined = {"blocks": list(features.blocks)} if features.blocks else {}
-    return {"dim": dim, "pooled": bool(features.statistics), **joined}
+    if not features.also:
+        return source | joined
+    return (
+        source
+        | joined
+        | {
+            "also_dims": [_dim(one) for one in features.also],
+            "also_layers": [list(one.layers) for one in features.also],
+            "also_pooled": [bool(one.statistics) for one in features.also],
+        }
+    )
+
+
+def _dim(features: ClipFeatures) -> int:
+    return int(features.frames.shape[2]) // max(1, len(features.statistics))
 
 
 def check_features(features: ClipFeatures, recipe: Mapping[str, Any]) -> None:
@@ -61,9 +85,9 @@ def check_features(features: ClipFeatures, recipe: Mapping[str, Any]) -> None:
     ------
     HeadError
         If the width of a layer differs, one is pooled and the other is not, or other caches were
-        joined, or in another order.
+        joined, or in another order, or those of other streams lie beside them.
     """
-    now, then = source_of(features), {name: recipe[name] for name in ("dim", "pooled", "blocks") if name in recipe}
+    now, then = source_of(features), {name: recipe[name] for name in _SOURCE if name in recipe}
     if now != then:
         raise HeadError(
             f"the model was trained on {_kind(then)}, these features are {_kind(now)}; read them from a cache like the"
@@ -73,7 +97,8 @@ def check_features(features: ClipFeatures, recipe: Mapping[str, Any]) -> None:
 
 def _kind(source: Mapping[str, Any]) -> str:
     joined = f" of joined caches ({' + '.join(map(str, source['blocks']))})" if "blocks" in source else ""
-    return f"{'pooled statistics' if source['pooled'] else 'frames'} of {source['dim']} dimensions{joined}"
+    beside = f" with streams of {', '.join(map(str, source['also_dims']))} beside them" if "also_dims" in source else ""
+    return f"{'pooled statistics' if source['pooled'] else 'frames'} of {source['dim']} dimensions{joined}{beside}"
 
 
 def layer_positions(features: ClipFeatures, layers: Sequence[int] | None) -> list[int]:

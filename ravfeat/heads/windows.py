@@ -39,11 +39,14 @@ class Batch:
         Variance inside every window, where it is known.
     padding : Tensor of shape (H, B, T), bool
         True where there is no window.
+    also : tuple of Batch
+        The same clips in further streams.
     """
 
     means: Tensor
     variances: Tensor | None
     padding: Tensor
+    also: tuple["Batch", ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Windows:
         Clip ``i`` owns windows ``starts[i]`` up to ``starts[i] + lengths[i]``.
     layers : tuple of int, length L
         Encoder layer of every entry of the layer axis.
+    also : tuple of Windows
+        Further streams of the same clips.
     """
 
     means: Tensor
@@ -65,6 +70,7 @@ class Windows:
     starts: Tensor
     lengths: Tensor
     layers: tuple[int, ...]
+    also: tuple["Windows", ...] = ()
 
     @classmethod
     def of(
@@ -73,7 +79,7 @@ class Windows:
         """Average the frames of all clips and put them on a device.
 
         A pooled cache gives one window per clip: its mean, and its squared standard deviation as
-        the variance inside that window.
+        the variance inside that window. Of further streams all layers are read.
 
         Raises
         ------
@@ -93,12 +99,24 @@ class Windows:
             means, variances = _layer_major(averaged, device), None
         starts = torch.from_numpy(np.ascontiguousarray(offsets[:-1], np.int64)).to(device)
         lengths = torch.from_numpy(np.diff(offsets).astype(np.int64)).to(device)
-        return cls(means, variances, starts, lengths, numbers)
+        also = tuple(cls.of(one, layers=None, window=window, device=device) for one in features.also)
+        return cls(means, variances, starts, lengths, numbers, also)
 
     @property
     def dim(self) -> int:
         """Width D of one layer."""
         return self.means.shape[2]
+
+    @property
+    def streams(self) -> tuple["Windows", ...]:
+        """These windows and those of further streams."""
+        return (self, *self.also)
+
+    @property
+    def floats_per_clip(self) -> int:
+        """Numbers that the longest clip takes, further streams included."""
+        own = int(self.lengths.max()) * len(self.layers) * self.dim
+        return own + sum(one.floats_per_clip for one in self.also)
 
     @property
     def device(self) -> torch.device:
@@ -116,7 +134,8 @@ class Windows:
         steps = torch.arange(int(lengths.max()), device=self.device)
         padding = steps >= lengths[..., None]  # (H, B, T)
         index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)
-        return Batch(self._gather(self.means, index), self._gather_variances(index), padding)
+        also = tuple(one.batch(rows) for one in self.also)
+        return Batch(self._gather(self.means, index), self._gather_variances(index), padding, also)
 
     def _gather_variances(self, index: Tensor) -> Tensor | None:
         return None if self.variances is None else self._gather(self.variances, index)

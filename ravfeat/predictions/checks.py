@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions.columns import SYSTEM_COLUMNS, System, logit_array
-from ravfeat.schema import FUSED_STREAMS
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
 __all__ = ["check_table"]
 
-_STREAMS = ("audio", "face", "other", *FUSED_STREAMS)
+_STREAMS = ("audio", "face", "other", *CONTROL_STREAMS, *FUSED_STREAMS)
 _SPLITS = ("val", "test")
 
 

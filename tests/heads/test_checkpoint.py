@@ -12,6 +12,7 @@ CHOICES = {
     "attentive-sum": {"epochs": 2},
     "logreg": {"layers": [1, 2], "C": 3.0},
     "kernel": {"layers": [2, 3], "gamma": 0.5, "alpha": 0.1},
+    "joint": {"epochs": 2, "lr": 1e-3, "stream_dropout": 0.0},
 }
 
 

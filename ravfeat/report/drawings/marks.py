@@ -18,9 +18,14 @@ from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Mark", "dot", "mark_of", "span"]
 
-_STREAMS = {"audio": (style.BLUE, "o"), "face": (style.PURPLE, "s"), "other": (style.INK, "^")}
+_STREAMS = {
+    "audio": (style.BLUE, "o"),
+    "face": (style.PURPLE, "s"),
+    "other": (style.INK, "^"),
+    "joint": (style.INK, "X"),
+}
 _FUSED = (style.GREEN, "D")
-_SMALLER = {"o": 1.0, "s": 0.92, "^": 1.08, "D": 0.88}  # so that shapes of one size look equally large
+_SMALLER = {"o": 1.0, "s": 0.92, "^": 1.08, "X": 1.0, "D": 0.88}  # so that shapes of one size look equally large
 _PALE = 0.55
 
 

@@ -73,6 +73,7 @@ def legend(graded: Sequence[Graded]) -> str:
         "audio": "Blue circle: audio.",
         "face": "Purple square: face.",
         "other": "Triangle: other stream.",
+        "joint": "Cross: one network over several streams, a control.",
         "fused": "Green diamond: fused, paler where by a rule that was not chosen.",
     }
     honest = {entry.system.stream.split("-")[0] for entry in graded if not entry.leaky}

@@ -1,0 +1,201 @@
+"""The control of modality competition: one network on all streams at once.
+
+Every stream is pooled as in the head `attentive`, and one classifier reads what all of them give, trained by one
+loss. Such a network follows the stream that is learned fastest and leaves the others unused: Wang, Tran & Feiszli
+2020, "What makes training multi-modal classification networks hard?" (arXiv:1905.12681); Huang et al. 2022, "Modality
+competition" (arXiv:2203.12221). Late fusion of heads that were trained apart is what it is held against. So that it
+loses, or wins, on its merits, its learning rate and whether whole streams are dropped in training, the usual remedy
+(Neverova et al. 2016, "ModDrop", arXiv:1501.00102), are chosen on validation rows, as its epoch is.
+
+Conventions
+-----------
+Axes: H heads, B clips, W width of what a stream's pooling gives, K classes. Parameters and constants of stream s are
+named ``s.NAME``.
+
+Offers
+------
+JointHead, JointNet.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ravfeat.errors import HeadError
+from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
+from ravfeat.heads.base import ClipFeatures, Job, Model, Sweep
+from ravfeat.heads.checks import likeliest
+from ravfeat.heads.fit import Dropout, first_weights
+from ravfeat.heads.neural import NeuralHead
+from ravfeat.heads.windows import Batch, Windows
+
+__all__ = ["JointHead", "JointNet"]
+
+
+@dataclass(frozen=True)
+class JointNet:
+    """Stacked joint heads.
+
+    Parameters
+    ----------
+    std : bool
+        Pool to mean and standard deviation, or to the mean alone.
+    hidden : int
+        Width of the classifier's hidden layer, which all streams share.
+    feature_dropout, dropout : float
+        Share of pooled features, and of hidden units, dropped in training.
+    stream_dropout : float
+        Share of clips of which a stream is dropped as a whole, in training.
+    """
+
+    std: bool
+    hidden: int
+    feature_dropout: float
+    dropout: float
+    stream_dropout: float
+
+    def constants(self, windows: Windows, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Scales of every stream over the training rows."""
+        return _named([pooling_constants(one, rows, std=self.std) for one in windows.streams])
+
+    def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """First parameters: uniform attention, equal layers, a random classifier on all streams."""
+        device = windows.device
+        width = sum(len(one.layers) * one.dim for one in windows.streams) * (2 if self.std else 1)
+        return _named([pooling_params(one) for one in windows.streams]) | {
+            "hidden_weight": first_weights(generator, width, self.hidden),
+            "hidden_bias": torch.zeros(self.hidden, device=device),
+            "class_weight": first_weights(generator, self.hidden, n_classes),
+            "class_bias": torch.zeros(n_classes, device=device),
+        }
+
+    def forward(
+        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
+    ) -> Tensor:
+        """Logits of shape (H, B, K)."""
+        streams = [
+            pooled_layers(_own(params, s), _own(constants, s), one, std=self.std)
+            for s, one in enumerate((batch, *batch.also))
+        ]
+        if dropout:
+            streams = [self._dropped(one, dropout) for one in streams]
+        z = torch.cat(streams, dim=-1)
+        z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
+        z = dropout(z, self.dropout) if dropout else z
+        return z @ params["class_weight"] + params["class_bias"][:, None]
+
+    def _dropped(self, z: Tensor, dropout: Dropout) -> Tensor:
+        whole = dropout(torch.ones_like(z[..., :1]), self.stream_dropout)  # (H, B, 1)
+        return dropout(z, self.feature_dropout) * whole
+
+
+def _named(streams: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{s}.{name}": value for s, own in enumerate(streams) for name, value in own.items()}
+
+
+def _own(values: Mapping[str, Tensor], stream: int) -> dict[str, Tensor]:
+    prefix = f"{stream}."
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointHead(NeuralHead):
+    """One network over the streams of `ClipFeatures.also`; see `NeuralHead` for the settings all networks have.
+
+    Parameters
+    ----------
+    feature_dropout : float
+        Share of pooled features dropped in training.
+    lrs : tuple of float
+        Peaks of the learning rate to choose among; ``lr`` is that of a model.
+    stream_dropouts : tuple of float
+        Shares of clips that lose a stream in training, to choose among; ``stream_dropout`` is that of a model.
+    """
+
+    name: ClassVar[str] = "joint"
+    several_streams: ClassVar[bool] = True
+
+    feature_dropout: float = 0.3
+    stream_dropout: float = 0.0
+    lrs: tuple[float, ...] = (5e-4, 2e-3)
+    stream_dropouts: tuple[float, ...] = (0.0, 0.3)
+
+    def net(self) -> JointNet:
+        """Build the network these settings describe."""
+        return JointNet(
+            std=self.std,
+            hidden=self.hidden,
+            feature_dropout=self.feature_dropout,
+            dropout=self.dropout,
+            stream_dropout=self.stream_dropout,
+        )
+
+    def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
+        """Train every job once per learning rate and stream dropout; score its validation rows after every epoch.
+
+        Raises
+        ------
+        HeadError
+            If a job has no validation rows, or cannot be trained.
+        """
+        by_setting = [
+            (setting, head.epochs_of(features, y, n_classes, jobs)) for setting, head in self._settings_to_try()
+        ]
+        return [
+            Sweep(
+                tuple({**setting, **one} for setting, sweeps in by_setting for one in sweeps[number].candidates),
+                np.concatenate([sweeps[number].logits for _, sweeps in by_setting]),
+            )
+            for number in range(len(jobs))
+        ]
+
+    def epochs_of(
+        self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
+    ) -> list[Sweep]:
+        """Sweep the epochs of these very settings."""
+        return super().sweep(features, y, n_classes, jobs)
+
+    def _settings_to_try(self) -> Iterator[tuple[dict[str, float], "JointHead"]]:
+        for lr, stream_dropout in product(self.lrs, self.stream_dropouts):
+            setting = {"lr": lr, "stream_dropout": stream_dropout}
+            yield setting, replace(self, lr=lr, stream_dropout=stream_dropout)
+
+    def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+        """Give the setting and epoch with the lowest NLL on all validation rows together, ties by UAR."""
+        return likeliest(sweeps, y_val)
+
+    def fit(
+        self,
+        features: ClipFeatures,
+        y: NDArray[np.int64],
+        n_classes: int,
+        jobs: Sequence[Job],
+        chosen: Sequence[Mapping[str, Any]],
+    ) -> list[Model]:
+        """Train every job on ``job.train`` with its chosen setting, up to its chosen epoch.
+
+        Raises
+        ------
+        HeadError
+            If a job cannot be trained, or a choice names no setting.
+        """
+        models: dict[int, Model] = {}
+        for setting in dict.fromkeys(map(_setting, chosen)):
+            members = [index for index, choice in enumerate(chosen) if _setting(choice) == setting]
+            head = replace(self, lr=setting[0], stream_dropout=setting[1])
+            own = ([jobs[index] for index in members], [chosen[index] for index in members])
+            models |= zip(members, super(JointHead, head).fit(features, y, n_classes, *own), strict=True)
+        return [models[index] for index in range(len(jobs))]
+
+
+def _setting(choice: Mapping[str, Any]) -> tuple[float, float]:
+    if missing := {"lr", "stream_dropout", "epochs"} - choice.keys():
+        raise HeadError(f"a choice of the head 'joint' names {', '.join(sorted(missing))} too, got {dict(choice)}")
+    return float(choice["lr"]), float(choice["stream_dropout"])
