@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: list[set[str]] = [
     {"errors", "schema"},
-    {"files", "machine", "logits", "gaps"},
+    {"files", "machine", "logits", "gaps", "augment"},
     {
         "manifest",
         "media",
