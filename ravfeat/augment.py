@@ -21,12 +21,13 @@ seed and the clip's key alone, never on what was drawn for another clip, so that
 
 Offers
 ------
-VIEWS, CLEAN, augment, view_name.
+VIEWS, CLEAN, View, augment.
 """
 
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -36,10 +37,10 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import ClipError, UsageError
 
-__all__ = ["CLEAN", "VIEWS", "augment", "view_name"]
+__all__ = ["CLEAN", "VIEWS", "View", "augment"]
 
 CLEAN = "clean"
-"""Name of the reading that changes nothing."""
+"""Name of the reading that changes nothing, where a cache says which view it holds."""
 
 GAIN_DB = 6.0
 SNR_DB = (10.0, 30.0)
@@ -50,6 +51,7 @@ CROP_SECONDS = 0.1
 """Longer than what any encoder needs of a clip; see `ravfeat.encoders`."""
 
 Samples = NDArray[np.float32]
+_NAME = re.compile(r"([a-z]+)-[0-9]+:seed([0-9]+)")
 _Step = Callable[[Samples, int, np.random.Generator], Samples]
 
 
@@ -108,12 +110,13 @@ def augment(samples: Samples, sample_rate_hz: int, *, view: str, seed: int, key:
     return changed
 
 
-def view_name(view: str, seed: int) -> str:
-    """Name a view as a cache's identity does.
+@dataclass(frozen=True)
+class View:
+    """One reading of a corpus: which recipe, drawn with which seed.
 
-    Parameters
+    Attributes
     ----------
-    view : str
+    recipe : str
         One of `VIEWS`.
     seed : int
         0 or more.
@@ -121,14 +124,46 @@ def view_name(view: str, seed: int) -> str:
     Raises
     ------
     UsageError
-        For a view or seed there is not.
+        For a recipe or seed there is not.
 
     Examples
     --------
-    >>> view_name("published", 3)
+    >>> View("published", 3).name
     'published-1:seed3'
     """
-    return f"{view}-{_recipe_of(view, seed).version}:seed{seed}"
+
+    recipe: str
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _recipe_of(self.recipe, self.seed)
+
+    @property
+    def name(self) -> str:
+        """Recipe, its version and the seed, as a cache's identity says them."""
+        return f"{self.recipe}-{_recipe_of(self.recipe, self.seed).version}:seed{self.seed}"
+
+    @classmethod
+    def parse(cls, name: str) -> "View | None":
+        """Read what `name` gives; None for the clean clip.
+
+        Raises
+        ------
+        UsageError
+            For anything else, and for another version of a recipe than there is now.
+        """
+        if name == CLEAN:
+            return None
+        found = _NAME.fullmatch(name)
+        view = cls(found[1], int(found[2])) if found else None
+        if view is None or view.name != name:
+            recipes = ", ".join(f"{one}-{_RECIPES[one].version}:seedN" for one in VIEWS)
+            raise UsageError(f"no view is called '{name}' here; expected {CLEAN} or one of {recipes}")
+        return view
+
+    def of(self, samples: Samples, sample_rate_hz: int, key: str) -> Samples:
+        """Give this view of a clip; see `augment`."""
+        return augment(samples, sample_rate_hz, view=self.recipe, seed=self.seed, key=key)
 
 
 def _recipe_of(view: str, seed: int) -> _Recipe:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ravfeat.augment import VIEWS, augment, view_name
+from ravfeat.augment import VIEWS, View, augment
 from ravfeat.errors import ClipError, UsageError
 
 RATE_HZ = 16_000
@@ -131,15 +131,29 @@ def test_what_a_version_draws_stays_as_it_is(view, length, first, total) -> None
 
 
 def test_a_view_is_named_with_its_version_and_seed() -> None:
-    assert view_name("published", 3) == "published-1:seed3"
-    assert [view_name(view, 0).partition("-")[0] for view in VIEWS] == list(VIEWS)
+    assert View("published", 3).name == "published-1:seed3"
+    assert [View.parse(View(view, 12).name) for view in VIEWS] == [View(view, 12) for view in VIEWS]
+    assert View.parse("clean") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["", "published", "published-1", "published-2:seed0", "noise/1", "gain-1:seed-1", "gain-1:seed01"]
+)
+def test_a_name_of_another_version_or_none_is_refused(name) -> None:
+    with pytest.raises(UsageError, match=f"no view is called '{name}' here; expected clean or one of gain-1:seedN, "):
+        View.parse(name)
+
+
+def test_a_view_changes_clips_as_its_recipe_does(voice) -> None:
+    expected = augment(voice, RATE_HZ, view="published", seed=2, key="a")
+    assert np.array_equal(View("published", 2).of(voice, RATE_HZ, "a"), expected)
 
 
 def test_an_unknown_view_is_refused_with_the_choices(voice) -> None:
     with pytest.raises(UsageError, match="no view 'reverb'; choose from gain, noise, mask, crop, published"):
         augment(voice, RATE_HZ, view="reverb", seed=0, key="a")
     with pytest.raises(UsageError, match="no view 'clean'; choose from gain"):
-        view_name("clean", 0)
+        View("clean")
 
 
 def test_a_negative_seed_is_refused(voice) -> None:

@@ -45,6 +45,7 @@ __all__ = [
     "ShardContent",
     "StoreRecipe",
     "cache_folder_name",
+    "encoder_of_folder",
     "features_sha256",
     "fingerprint",
     "identity_text",
@@ -159,7 +160,19 @@ def identity_text(identity: Mapping[str, Any]) -> str:
 
 def cache_folder_name(stream: str, encoder: str, identity: Mapping[str, Any]) -> str:
     """Give the name of the folder that holds the cache of this identity."""
-    return f"{stream}-{encoder}-{fingerprint(identity)}"
+    return f"{stream}-{encoder}{_folder_end(identity)}"
+
+
+def encoder_of_folder(name: str, stream: str, identity: Mapping[str, Any]) -> str:
+    """Give the encoder's name out of the name of a cache's folder."""
+    return name.removeprefix(f"{stream}-").removesuffix(_folder_end(identity))
+
+
+def _folder_end(identity: Mapping[str, Any]) -> str:
+    # People tell folders apart by their names; a colon is not allowed in one everywhere.
+    view = str(identity.get("view", "clean"))
+    said = "" if view == "clean" else f"-{view.replace(':', '-')}"
+    return f"{said}-{fingerprint(identity)}"
 
 
 def shard_file(number: int) -> str:

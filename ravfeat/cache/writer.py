@@ -25,6 +25,7 @@ from ravfeat.cache.format import (
     SUMS_FILE,
     ShardContent,
     cache_folder_name,
+    encoder_of_folder,
     fingerprint,
     identity_text,
     shard_file,
@@ -173,7 +174,7 @@ def prepare_cache(
     except OSError as error:
         raise _write_error(out, error) from error
     # Shards of one cache agree on what the encoder is called, whatever it is called today.
-    encoder = folder.name.removeprefix(f"{about['stream']}-").removesuffix(f"-{fingerprint(identity)}")
+    encoder = encoder_of_folder(folder.name, str(about["stream"]), identity)
     return CacheFolder(folder, {**about, "encoder": encoder}, identity, planned)
 
 

@@ -45,6 +45,8 @@ __all__ = ["command"]
 @click.option("--crop-margin", type=click.FloatRange(0.1, 10),
               help="Side of the crop over that of the box. [default: the encoder says, mostly 1]")  # fmt: skip
 @click.option("--cropped", is_flag=True, help="The pictures are faces already: look for none.")
+@click.option("--view", help="What the encoder hears: gain, noise, mask, crop or published. [default: clean]")
+@click.option("--view-seed", type=click.IntRange(0), help="Another seed, another draw of the view. [default: 0]")
 @click.option("--shard-index", type=click.IntRange(0), default=0, show_default=True, help="Of --num-shards, from 0.")
 @click.option("--num-shards", type=click.IntRange(1), default=1, show_default=True,
               help="Split the work over this many processes, on any machines that share --out.")  # fmt: skip
@@ -65,6 +67,8 @@ def command(
     fps: float | None,
     models: tuple[Path, ...],
     crop_margin: float | None,
+    view: str | None,
+    view_seed: int | None,
     shard_index: int,
     num_shards: int,
     batch_clips: int,
@@ -83,8 +87,10 @@ def command(
     ravfeat extract --encoder nets/expression.onnx --fps 10
     ravfeat extract --corpus folder --data crema-d/clips.csv --encoder hubert-base
     ravfeat extract --encoder ~/models/my-wavlm --layers 6-12 --out /scratch/cache
+    ravfeat extract --encoder wavlm-large --view published --view-seed 1
     ravfeat extract --num-shards 8 --shard-index $SLURM_ARRAY_TASK_ID
     """  # noqa: D301
+    from ravfeat.augment import CLEAN, View
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.encoders.registry import load_encoder, stream_of
@@ -99,7 +105,15 @@ def command(
     faces = FaceOptions(fps=fps, models=models, cropped=cropped, margin=crop_margin)
     if "face" not in by_stream and faces != FaceOptions():
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
-    recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype)  # type: ignore[arg-type]  # click.Choice
+    if view is None and view_seed is not None:
+        raise click.UsageError("--view-seed goes with --view: the clean clip has nothing to draw")
+    if view is not None and "face" in by_stream:
+        raise click.UsageError(
+            f"--view {view} is a view of sound and {', '.join(by_stream['face'])} looks at faces: give it a command of"
+            " its own, without --view"
+        )
+    heard = CLEAN if view is None else View(view, view_seed or 0).name
+    recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype, view=heard)  # type: ignore[arg-type]  # click.Choice
     failed = False
     for stream, names in by_stream.items():
         # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.

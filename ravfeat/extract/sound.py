@@ -1,4 +1,4 @@
-"""Voices as a source: every clip is one piece, its waveform.
+"""Voices as a source: every clip is one piece, its waveform, or a view of it.
 
 Offers
 ------
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ravfeat.augment import CLEAN, View
 from ravfeat.manifest import Clip
 from ravfeat.media import Waveform, read_waveform
 from ravfeat.sources import Recording
@@ -20,14 +21,36 @@ __all__ = ["WaveformSource"]
 
 @dataclass(frozen=True)
 class WaveformSource:
-    """Decodes the sound of any media file; see `ravfeat.sources.Source`."""
+    """Decodes the sound of any media file; see `ravfeat.sources.Source`.
+
+    Attributes
+    ----------
+    ahead : int
+    view : str
+        What the encoder hears of a clip, as a `StoreRecipe` names it.
+
+    Raises
+    ------
+    UsageError
+        For a view there is not.
+    """
 
     ahead: int = 24
+    view: str = CLEAN
+
+    def __post_init__(self) -> None:
+        View.parse(self.view)
 
     def read(self, clip: Clip, root: Path) -> Generator[Waveform, None, Recording]:
-        """Decode one clip to mono at its own rate."""
+        """Decode one clip to mono at its own rate, and give the view of it.
+
+        The recording is described as it was decoded: a view of a clip is the same recording, and no fold may
+        have the one on this side and the other on that.
+        """
         waveform = read_waveform(root / clip.path)
-        yield waveform
+        view = View.parse(self.view)
+        rate = waveform.sample_rate_hz
+        yield waveform if view is None else Waveform(view.of(waveform.samples, rate, clip.performance_id), rate)
         return Recording(len(waveform.samples), float(waveform.sample_rate_hz), waveform.sha256)
 
     def provenance(self) -> dict[str, Any]:

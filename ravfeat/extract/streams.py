@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ravfeat.augment import CLEAN
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
 from ravfeat.errors import UsageError
@@ -25,7 +26,7 @@ from ravfeat.sources import Source
 __all__ = ["extract_stream", "source_of"]
 
 
-def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptions) -> Source[Any]:
+def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptions, view: str = CLEAN) -> Source[Any]:
     """Give one source for all encoders of a stream.
 
     Parameters
@@ -34,14 +35,19 @@ def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptio
     encoders : sequence of Encoder
         Face encoders say what they need of every picture: a box, landmarks, or both.
     faces : FaceOptions
+    view : str
+        What voices are heard as; see `ravfeat.augment`.
 
     Raises
     ------
     UsageError
-        Where an option of crops is given and nothing is cropped.
+        Where an option of crops is given and nothing is cropped, or a view of faces is asked for.
     """
     if stream == "audio":
-        return WaveformSource()
+        return WaveformSource(view=view)
+    if view != CLEAN:
+        names = ", ".join(encoder.spec.name for encoder in encoders)
+        raise UsageError(f"view '{view}' is a view of sound, and {names} looks at faces; views go with voices only")
     needs = {need for encoder in encoders for need in encoder.needs}  # type: ignore[attr-defined]
     if "detector" not in needs and (faces.cropped or faces.margin is not None):
         raise UsageError("--cropped and --crop-margin go with an encoder of crops; landmarks looks at whole pictures")
@@ -72,13 +78,13 @@ def extract_stream(
         The cache's home.
     faces : FaceOptions
     recipe : StoreRecipe
-        What is stored of each; its layers are not read.
+        What is stored of each, and of which view; its layers are not read.
     layers : str, optional
         Layers to store as people write them, see `ravfeat.layers.parse_layers`; all by default.
     **options
         Further fields of `ravfeat.extract.Extraction`.
     """
-    source = source_of(encoders[0].spec.stream, encoders, faces)
+    source = source_of(encoders[0].spec.stream, encoders, faces, recipe.view)
     work = [
         Extraction(
             manifest,

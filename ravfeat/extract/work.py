@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ravfeat.augment import CLEAN
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
 from ravfeat.errors import UsageError
@@ -61,6 +62,11 @@ class Extraction:
             raise UsageError(
                 f"--shard-index {self.shard_index} with --num-shards {self.num_shards}: the index counts from 0 to"
                 f" {self.num_shards - 1}"
+            )
+        given = getattr(self.source, "view", CLEAN)  # only voices have views
+        if given != self.recipe.view:
+            raise UsageError(
+                f"the recipe stores the view '{self.recipe.view}' and the source gives '{given}'; they must be one"
             )
 
 
