@@ -26,6 +26,7 @@ from ravfeat.protocols import Protocol, get_protocol
 from ravfeat.schema import Select
 from ravfeat.selection import InnerFolds, Trained, by_validation, nested
 from ravfeat.systems import System, open_systems
+from ravfeat.training_rows import stack_features
 from ravfeat.view import load_features, load_joined
 
 __all__ = ["FitPlan", "Fitted", "FittedModel", "Prepared", "fit_heads", "gather", "load_system", "prepare", "train"]
@@ -104,6 +105,7 @@ def prepare(plan: FitPlan) -> Prepared:
         allow_leak=plan.allow_leak,
         allow_missing=plan.allow_missing,
         together=plan.rule is not None,
+        train_views=plan.train_views,
     )
     # A cache that only the joint head reads is no system of its own.
     systems = [system for system in systems if heads_of(plan, system)]
@@ -124,6 +126,11 @@ def load_system(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures
     return load_features(system.caches[0], system.clip_ids[0], reading, layers=layers[0])
 
 
+def _load_views(plan: FitPlan, system: System, reading: Reading) -> list[ClipFeatures]:
+    layers = read_layers(plan, system)[0]
+    return [load_features(view.cache, view.clip_ids, reading, layers=layers) for view in system.views]
+
+
 def train(prepared: Prepared, load: Load = load_system) -> Fitted:
     """Train what was prepared.
 
@@ -137,7 +144,9 @@ def train(prepared: Prepared, load: Load = load_system) -> Fitted:
     models: list[FittedModel] = []
     for system, heads, inner in zip(prepared.systems, prepared.heads, prepared.inner, strict=True):
         for head in heads:
-            features = load(prepared.plan, system, head.reading)
+            features = stack_features(
+                [load(prepared.plan, system, head.reading), *_load_views(prepared.plan, system, head.reading)]
+            )
             trained, part = _fit_system(system, head, features, prepared, inner)
             parts.append(part)
             models += [
@@ -186,9 +195,9 @@ def _fit_system(
     seeds = prepared.plan.seeds if head.seeded else 1
     tasks = [(fold, seed) for seed in range(seeds) for fold in system.folds]
     if inner is None:
-        trained = by_validation(head, features, y, n_classes, tasks)
+        trained = by_validation(head, features, y, n_classes, tasks, system.rows)
     else:
-        trained = nested(head, features, y, n_classes, tasks, inner)
+        trained = nested(head, features, y, n_classes, tasks, inner, system.rows)
     tests = [one.model.logits(features, one.fold.test) for one in trained]
     nested_selection = inner is not None
     return trained, _predictions(

@@ -17,7 +17,7 @@ from ravfeat.plans import FitPlan
 __all__ = ["plan_of", "plan_record"]
 
 _LABELS_DIGEST = "labels_sha256"
-_PATHS = ("caches",)
+_PATHS = ("caches", "train_views")
 """Fields that are tuples of paths."""
 
 

@@ -73,6 +73,8 @@ class FitPlan:
         that read pooled statistics only.
     rule : {"auto", "linear", "loglinear"} or None
         How two or more systems are fused; None leaves each alone.
+    train_views : tuple of Path
+        Caches of augmented views of the clips in ``caches``: they add training rows, and only these.
     """
 
     caches: tuple[Path, ...] = ()
@@ -89,6 +91,7 @@ class FitPlan:
     allow_missing: bool = False
     joins: tuple[tuple[Path, ...], ...] = ()
     rule: Rule | None = "auto"
+    train_views: tuple[Path, ...] = ()
 
 
 def check_plan(plan: FitPlan) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ravfeat.folds import Fold
 from ravfeat.heads.base import ClipFeatures, Head, Job, Model
+from ravfeat.training_rows import TrainingRows
 
 __all__ = ["InnerFolds", "Trained", "by_validation", "nested"]
 
@@ -47,7 +48,12 @@ class Trained:
 
 
 def by_validation(
-    head: Head, features: ClipFeatures, y: Rows, n_classes: int, tasks: Sequence[tuple[Fold, int]]
+    head: Head,
+    features: ClipFeatures,
+    y: Rows,
+    n_classes: int,
+    tasks: Sequence[tuple[Fold, int]],
+    rows: TrainingRows | None = None,
 ) -> list[Trained]:
     """Choose on the validation rows of every fold, train on its training rows.
 
@@ -58,12 +64,16 @@ def by_validation(
     y : ndarray of shape (N,), int64
     n_classes : int
     tasks : sequence of (Fold, seed)
+    rows : TrainingRows, optional
+        Views of the N clips that the features hold after them; they train beside their clips.
     """
-    jobs = [Job(fold.train, fold.val, seed) for fold, seed in tasks]
-    sweeps = head.sweep(features, y, n_classes, jobs)
+    rows = rows or TrainingRows.of(len(y))
+    every = rows.spread(y)
+    jobs = [Job(rows.extend(fold.train, (fold.val, fold.test)), fold.val, seed) for fold, seed in tasks]
+    sweeps = head.sweep(features, every, n_classes, jobs)
     picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
     chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
-    models = head.fit(features, y, n_classes, jobs, chosen)
+    models = head.fit(features, every, n_classes, jobs, chosen)
     return [
         Trained(fold, seed, model, fold.val, model.logits(features, fold.val))
         for (fold, seed), model in zip(tasks, models, strict=True)
@@ -77,30 +87,39 @@ def nested(
     n_classes: int,
     tasks: Sequence[tuple[Fold, int]],
     inner: InnerFolds,
+    rows: TrainingRows | None = None,
 ) -> list[Trained]:
     """Choose on inner folds, train on all non-test rows; validation rows are those of the inner folds.
 
     Parameters
     ----------
-    head, features, y, n_classes, tasks
+    head, features, y, n_classes, tasks, rows
         As for `by_validation`.
     inner : mapping of int to sequence of (train, val)
     """
-    jobs = [[Job(train, val, seed) for train, val in inner[fold.number]] for fold, seed in tasks]
-    sweeps = iter(head.sweep(features, y, n_classes, [job for own in jobs for job in own]))
+    rows = rows or TrainingRows.of(len(y))
+    every = rows.spread(y)
+    jobs = [
+        [Job(rows.extend(train, (val, fold.test)), val, seed) for train, val in inner[fold.number]]
+        for fold, seed in tasks
+    ]
+    sweeps = iter(head.sweep(features, every, n_classes, [job for own in jobs for job in own]))
     chosen, outside = [], []
     for own in jobs:
         mine = [next(sweeps) for _ in own]
         pick = head.choose(mine, [y[job.val] for job in own])
         chosen.append(mine[0].candidates[pick])
         # Every non-test clip was left out once: its row is what a head says that never saw its actor.
-        rows = np.concatenate([job.val for job in own])
+        left_out = np.concatenate([job.val for job in own])
         logits = np.concatenate([sweep.logits[pick] for sweep in mine])
-        order = np.argsort(rows)
-        outside.append((rows[order], logits[order]))
-    finals = [Job(rows, np.zeros(0, dtype=np.int64), seed) for (rows, _), (_, seed) in zip(outside, tasks, strict=True)]
-    models = head.fit(features, y, n_classes, finals, chosen)
+        order = np.argsort(left_out)
+        outside.append((left_out[order], logits[order]))
+    finals = [
+        Job(rows.extend(clips, (fold.test,)), np.zeros(0, dtype=np.int64), seed)
+        for (clips, _), (fold, seed) in zip(outside, tasks, strict=True)
+    ]
+    models = head.fit(features, every, n_classes, finals, chosen)
     return [
-        Trained(fold, seed, model, rows, logits)
-        for (fold, seed), model, (rows, logits) in zip(tasks, models, outside, strict=True)
+        Trained(fold, seed, model, clips, logits)
+        for (fold, seed), model, (clips, logits) in zip(tasks, models, outside, strict=True)
     ]

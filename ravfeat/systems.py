@@ -18,6 +18,8 @@ from ravfeat.fusable import check_fold_by_fold, in_common
 from ravfeat.joins import align
 from ravfeat.labelling import LabelledClips, check_known, read_labels
 from ravfeat.protocols import Protocol
+from ravfeat.training_rows import TrainingRows
+from ravfeat.training_views import TrainingView, match_views, open_views, refuse_views, trained_on
 
 __all__ = ["System", "open_systems"]
 
@@ -43,6 +45,8 @@ class System:
     folds : list of Fold
     missing : tuple of str
         Clips (of a join: performances) that belong to the corpus and are not here, or not in another system.
+    views : tuple of TrainingView
+        Augmented views of the clips; they train and are never tested.
     """
 
     caches: tuple[Cache, ...]
@@ -51,6 +55,12 @@ class System:
     clip_ids: tuple[tuple[str, ...], ...]
     folds: list[Fold]
     missing: tuple[str, ...]
+    views: tuple[TrainingView, ...] = ()
+
+    @property
+    def rows(self) -> TrainingRows:
+        """The clips' rows, and those of their views."""
+        return TrainingRows.of(len(self.clips.records), [view.rows for view in self.views])
 
     @property
     def stream(self) -> str:
@@ -85,6 +95,8 @@ class System:
             "clips": len(self.clips.records),
             "missing": list(self.missing),
             "left_out": self.clips.left_out,
+            "trained_on": trained_on(self.views),
+            "views": [view.about() for view in self.views],
             "folds": fold_counts(self.folds, self.clips.records),
         }
 
@@ -113,6 +125,7 @@ def open_systems(
     allow_leak: bool = False,
     allow_missing: bool = False,
     together: bool = False,
+    train_views: Sequence[Path] = (),
 ) -> list[System]:
     """Open caches of one corpus and make their folds.
 
@@ -135,6 +148,8 @@ def open_systems(
     together : bool
         The systems are to be fused: they must hold the same performances, or, with `allow_missing`, are
         brought down to those that all of them hold.
+    train_views : sequence of Path
+        Caches of augmented views; each is matched to the cache that it is a view of. Not beside joins.
 
     Raises
     ------
@@ -151,6 +166,7 @@ def open_systems(
     caches = {path: open_cache(path) for path in dict.fromkeys([*paths, *(path for join in several for path in join)])}
     groups = [*((caches[path],) for path in paths), *(tuple(caches[path] for path in join) for join in several)]
     _check_together(groups)
+    refuse_views(caches.values())
     for cache in caches.values():
         if cache.missing and not allow_missing:
             raise _missing(cache)
@@ -166,7 +182,10 @@ def open_systems(
     _check_classes(chosen)
     if together:
         chosen = _in_common(chosen, allow_missing=allow_missing)
-    systems = [_system(one, protocol, allow_leak=allow_leak) for one in chosen]
+    views = _open_views(train_views, groups)
+    systems = [
+        _with_views(_system(one, protocol, allow_leak=allow_leak), views, allow_missing=allow_missing) for one in chosen
+    ]
     if together:
         clips = [one.clips.records for one in chosen]
         check_fold_by_fold(protocol.name, [one.title for one in chosen], clips, [one.folds for one in systems])
@@ -251,6 +270,22 @@ def _system(chosen: _Chosen, protocol: Protocol, *, allow_leak: bool) -> System:
         check_folds(protocol, folds, records)  # one recording may be under two actors in one of the caches only
         clip_ids.append(tuple(record.clip_id for record in records))
     return System(caches, _name(caches), clips, tuple(clip_ids), folds, chosen.missing)
+
+
+def _open_views(paths: Sequence[Path], groups: Sequence[tuple[Cache, ...]]) -> list[Cache]:
+    if paths and any(len(group) > 1 for group in groups):
+        raise UsageError(
+            "--train-views adds views of clips to a cache that feeds a head alone, and a join has no view of all its"
+            " caches at once; train the join in a run without --train-views"
+        )
+    return open_views(paths, [group[0] for group in groups])
+
+
+def _with_views(system: System, views: Sequence[Cache], *, allow_missing: bool) -> System:
+    if not views:
+        return system
+    found = match_views(system.caches[0], system.clip_ids[0], views, allow_missing=allow_missing)
+    return replace(system, views=found)
 
 
 def _in_common(chosen: Sequence[_Chosen], *, allow_missing: bool) -> list[_Chosen]:

@@ -35,6 +35,7 @@ LEVELS: list[set[str]] = [
     {"heads", "calibrate", "labelling", "fold_checks"},
     {"fusion", "stats", "fusable", "folds", "extract", "importers"},
     {"scorefiles", "fitted"},
+    {"training_rows", "training_views"},
     {"view", "selection", "joins", "systems", "plans", "identity_probe", "preview"},
     {"plan_record"},
     {"experiment", "report"},

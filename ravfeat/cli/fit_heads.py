@@ -21,6 +21,9 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--join", "joins", multiple=True, metavar="A,B",
               help="Caches of one stream that feed one head, joined after pooling (logreg, kernel); repeat for more. "
               "Without --cache, only the joins are trained.")  # fmt: skip
+@click.option("--train-views", "views", type=click.Path(path_type=Path), multiple=True, metavar="CACHE",
+              help="A cache of augmented views (extract --view) of a --cache's clips: they train beside these and are "
+              "never validated or tested on; repeat for more.")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
@@ -43,6 +46,7 @@ __all__ = ["command", "resolve_inputs"]
 def command(
     caches: tuple[Path, ...],
     joins: tuple[str, ...],
+    views: tuple[Path, ...],
     protocol: str,
     heads: tuple[str, ...],
     rule: str,
@@ -73,8 +77,10 @@ def command(
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --head attentive --layers last --out runs/last-layer
+    ravfeat fit-heads --cache cache/ravdess/audio-… --train-views cache/ravdess/audio-…-published-1-seed0-…
     ravfeat fit-heads --head logreg --join cache/landmarks,cache/expression --out runs/face
     """  # noqa: D301
+    from ravfeat.cache import resolve_cache
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment import FitPlan, fit_heads
     from ravfeat.runs import check_out, write_run
@@ -98,6 +104,7 @@ def command(
         allow_missing=allow_missing,
         joins=joined,
         rule=None if rule == "none" else rule,  # type: ignore[arg-type]  # click.Choice keeps it to these
+        train_views=tuple(resolve_cache(path) for path in views),
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
     started = perf_counter()
@@ -115,7 +122,7 @@ def command(
 def resolve_inputs(
     caches: Sequence[Path], joins: Sequence[str]
 ) -> tuple[tuple[Path, ...], tuple[tuple[Path, ...], ...]]:
-    """Find the caches that --cache and --join name; without either, all under cache/.
+    """Find the caches that --cache and --join name; without either, all under cache/ but those of views.
 
     Raises
     ------
@@ -126,6 +133,7 @@ def resolve_inputs(
     """
     from ravfeat.cache import find_caches, resolve_cache
     from ravfeat.errors import CacheError, UsageError
+    from ravfeat.training_views import pass_over_views
 
     joined = []
     for join in joins:
@@ -135,7 +143,9 @@ def resolve_inputs(
         joined.append(tuple(resolve_cache(Path(part)) for part in parts))
     found = [resolve_cache(path) for path in caches]
     if not found and not joined:
-        found = find_caches(Path("cache"))
+        found, views = pass_over_views(find_caches(Path("cache")))
+        for path, view in views.items():
+            click.echo(f"passed over {path}: it holds the view '{view}'; give it with --train-views", err=True)
     if not found and not joined:
         raise CacheError("no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR")
     return tuple(found), tuple(joined)

@@ -26,6 +26,7 @@ def show_run(records: Records, fitted: "Fitted") -> None:
     from ravfeat.calibrate import calibration_record
 
     _show_scores(records, synthetic=fitted.predictions.synthetic)
+    _show_views(fitted)
     if fitted.fusion is not None:
         _show_fusion(fitted.fusion, fitted)
     _show_bounds(calibration_record(fitted.predictions))
@@ -66,6 +67,20 @@ def _cells(scores: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[str, st
         f"{folds['value']:.3f}{spread}",
         f"{wa['value']:.3f}",
     )
+
+
+def _show_views(fitted: "Fitted") -> None:
+    """Say what taught every system, where that is more than the clean clips."""
+    taught = {f"{cache['stream']} {cache['features']}": cache for cache in fitted.about["caches"]}
+    if not any(cache.get("views") for cache in taught.values()):
+        return
+    leaky = "  LEAKY" if fitted.predictions.leaky else ""
+    for name, cache in taught.items():
+        lacking = ", ".join(
+            f"{view['view']} lacks {len(view['lacking'])}" for view in cache["views"] if view["lacking"]
+        )
+        gaps = f" ({lacking} clips)" if lacking else ""
+        click.echo(f"{name}: trained on {cache['trained_on']}{gaps}, tested on clean{leaky}")
 
 
 def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:
