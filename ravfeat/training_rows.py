@@ -40,7 +40,7 @@ class TrainingRows:
 
     @classmethod
     def of(cls, n_clips: int, views: Sequence[Rows] = ()) -> "TrainingRows":
-        """Number the clips, then the rows of one view after the other.
+        """Make rows of clips and, after them, of one view after the other.
 
         Parameters
         ----------

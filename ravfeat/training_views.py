@@ -185,7 +185,7 @@ def _same_view(one: Cache, other: Cache) -> bool:
 
 
 def _differences(view: Cache, clean: Cache) -> Mapping[str, tuple[Any, Any]]:
-    """What a view's cache and a clean one do not share, but for the view."""
+    """Give what a view's cache and a clean one do not share, but for the view."""
     one, other = (
         {**cache.identity, "view": CLEAN, "corpus": cache.about["corpus"], "synthetic": cache.about["synthetic"]}
         for cache in (view, clean)

@@ -71,16 +71,20 @@ def _cells(scores: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[str, st
 
 def _show_views(fitted: "Fitted") -> None:
     """Say what taught every system, where that is more than the clean clips."""
-    taught = {f"{cache['stream']} {cache['features']}": cache for cache in fitted.about["caches"]}
-    if not any(cache.get("views") for cache in taught.values()):
-        return
+    fused = [cache for run in fitted.about.get("runs", ()) for cache in run["recipe"].get("caches", ())]
+    caches = [*fitted.about["caches"], *fused]
     leaky = "  LEAKY" if fitted.predictions.leaky else ""
-    for name, cache in taught.items():
-        lacking = ", ".join(
-            f"{view['view']} lacks {len(view['lacking'])}" for view in cache["views"] if view["lacking"]
-        )
-        gaps = f" ({lacking} clips)" if lacking else ""
-        click.echo(f"{name}: trained on {cache['trained_on']}{gaps}, tested on clean{leaky}")
+    if any(cache.get("views") for cache in caches):
+        for line in dict.fromkeys(map(_taught, caches)):
+            click.echo(f"{line}{leaky}")
+
+
+def _taught(cache: Mapping[str, Any]) -> str:
+    gaps = [f"{view['view']} lacks {len(view['lacking'])} clips" for view in cache.get("views", ()) if view["lacking"]]
+    said = f" ({', '.join(gaps)})" if gaps else ""
+    return (
+        f"{cache['stream']} {cache['features']}: trained on {cache.get('trained_on', 'clean')}{said}, tested on clean"
+    )
 
 
 def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:

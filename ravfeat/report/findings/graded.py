@@ -18,7 +18,7 @@ from ravfeat import metrics
 from ravfeat.calibrate import Calibration
 from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.findings.layers import LayerProfile, profile_of
-from ravfeat.report.runs import Run
+from ravfeat.report.runs import Run, find
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stats import Compared, Recall, fold_scores, recalls
 
@@ -106,17 +106,27 @@ class Graded:
         return f"{name} LEAKY" if self.leaky else name
 
     @property
+    def trained_on(self) -> str:
+        """What taught the heads where that is more than clean clips, as in "clean + published-1:seed0"; else empty."""
+        features = {member.features for member in self.members or (self.system,)}
+        # A fusion of runs has theirs within it; a plan names caches as well, by their paths.
+        entries = [entry for found in find(self.run.recipe, "caches") if isinstance(found, list) for entry in found]
+        caches = [entry for entry in entries if isinstance(entry, Mapping) and entry.get("features") in features]
+        return " or ".join(dict.fromkeys(str(cache["trained_on"]) for cache in caches if cache.get("views")))
+
+    @property
     def team(self) -> str:
         """How many seeds were averaged, or systems mixed."""
         return _count(len(self.members), "system") if self.members else _count(len(self.probs.seeds), "seed")
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a number must never stand without: corpus, protocol, selection, seeds, clips."""
+        """What a number must never stand without: corpus, protocol, selection, views that taught, seeds, clips."""
         facts = {"corpus": "synthetic"} if self.synthetic else {}
         facts |= {
             "protocol": self.protocol,
             "select": f"select {self.select}",
+            **({"views": f"trained on {self.trained_on}"} if self.trained_on else {}),
             "team": self.team,
             "n": f"n = {len(self.probs)}",
         }
@@ -196,7 +206,8 @@ def _grade(run: Run, system: System, slug: str) -> Graded:
 
 def _training(run: Run, system: System) -> str:
     caches = run.recipe.get("caches") or []
-    prints = [str(cache.get("fingerprint", "")) for cache in caches if cache.get("features") == system.features]
+    own = [cache for cache in caches if cache.get("features") == system.features]
+    prints = [str(one.get("fingerprint", "")) for cache in own for one in (cache, *(cache.get("views") or ()))]
     settings = [one.get("settings") for one in run.recipe.get("chosen") or [] if _system_of(one) == system][:1]
     return json.dumps([str(system), prints, settings], sort_keys=True)
 

@@ -35,6 +35,7 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _leak_gap,
         _acted,
         _missing,
+        _views,
         _actors,
         selection_val,
         selection_nested,
@@ -117,6 +118,17 @@ def _missing(graded: Sequence[Graded]) -> str:
             verb = "clip is" if len(names) == 1 else "clips are"
             sentences.append(f"{len(names)} {verb} missing from run {run} ({listed}); its numbers hold without them.")
     return " ".join(sentences)
+
+
+def _views(graded: Sequence[Graded]) -> str:
+    names = _names(entry for entry in graded if entry.role == "single" and entry.trained_on)
+    if not names:
+        return ""
+    return (
+        f"{names}: also trained on augmented views of the training clips, which its conditions name. Validation and "
+        "test clips are clean. Beside a head trained on clean clips alone it has seen more sound of the same people, "
+        "no more people."
+    )
 
 
 def _actors(graded: Sequence[Graded]) -> str:
