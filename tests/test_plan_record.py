@@ -26,14 +26,16 @@ def test_a_recorded_plan_comes_back_as_it_was(tmp_path) -> None:
         allow_missing=True,
         joins=((Path("cache/a"), Path("cache/b")),),
         rule=None,
+        train_views=(Path("cache/voice-published"),),
     )
     assert plan_of(json.loads(json.dumps(plan_record(plan)))) == plan
 
 
 def test_paths_of_a_recorded_plan_may_have_moved() -> None:
-    plan = FitPlan((Path("old/voice"),), joins=((Path("old/a"), Path("old/b")),))
+    plan = FitPlan((Path("old/voice"),), joins=((Path("old/a"), Path("old/b")),), train_views=(Path("old/view"),))
     moved = plan_of(plan_record(plan), where=lambda path: Path("new") / path.name)
     assert moved.caches == (Path("new/voice"),)
+    assert moved.train_views == (Path("new/view"),)
     assert moved.joins == ((Path("new/a"), Path("new/b")),)
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ravfeat.errors import LeakError
 from ravfeat.folds import Fold
 from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
 from ravfeat.selection import by_validation, nested
+from ravfeat.training_rows import TrainingRows
 
 N, K = 12, 3
 Y = np.arange(N) % K
@@ -116,6 +119,51 @@ def test_nested_final_heads_train_on_all_rows_but_the_test_rows_and_validate_on_
         np.testing.assert_array_equal(final.train, np.sort(np.concatenate([fold.train, fold.val])))
         assert (len(final.val), final.seed, chosen) == (0, 7, {"c": 1})
         np.testing.assert_array_equal(np.concatenate(asked), np.concatenate([Y[val] for _, val in halves(fold)]))
+
+
+# --- views of clips
+
+
+VIEWS = TrainingRows.of(N, [np.arange(N), np.arange(0, N, 3)])
+WITH_VIEWS = ClipFeatures(np.zeros((len(VIEWS.origin), 1, 1), np.float32), np.arange(len(VIEWS.origin) + 1), (0,))
+
+
+def views_of(clips: NDArray[np.int64]) -> set[int]:
+    return {row for row in range(N, len(VIEWS.origin)) if VIEWS.origin[row] in clips}
+
+
+def test_views_train_where_their_clip_trains_and_nothing_else(folds) -> None:
+    head = Witness()
+    by_validation(head, WITH_VIEWS, Y, K, [(fold, 0) for fold in folds], VIEWS)
+    for fold, swept, (fitted, _) in zip(folds, head.swept, head.fitted, strict=True):
+        for job in (swept, fitted):
+            assert set(job.train) == {*fold.train, *views_of(fold.train)}
+            np.testing.assert_array_equal(job.val, fold.val)
+
+
+def test_views_train_in_inner_folds_and_in_the_final_fit_and_are_never_left_out(folds) -> None:
+    head = Witness()
+    inner = {fold.number: halves(fold) for fold in folds}
+    trained = nested(head, WITH_VIEWS, Y, K, [(fold, 0) for fold in folds], inner, VIEWS)
+    jobs = iter(head.swept)
+    for fold, one, (final, _) in zip(folds, trained, head.fitted, strict=True):
+        for train, val in halves(fold):
+            job = next(jobs)
+            assert set(job.train) == {*train, *views_of(train)}
+            np.testing.assert_array_equal(job.val, val)
+        clips = np.concatenate([fold.train, fold.val])
+        assert set(final.train) == {*clips, *views_of(clips)}
+        assert not len(final.val)
+        np.testing.assert_array_equal(one.val_rows, np.sort(clips))
+
+
+@pytest.mark.parametrize("how", ["val", "nested"])
+def test_folds_that_judge_a_view_are_refused(how, folds) -> None:
+    torn = Fold(0, folds[0].train, folds[0].val, np.append(folds[0].test, N))
+    inner = {0: halves(folds[0])}
+    train = by_validation if how == "val" else partial(nested, inner=inner)
+    with pytest.raises(LeakError, match=f"row {N} is judged; the {N} clips alone are dealt and judged"):
+        train(Witness(), WITH_VIEWS, Y, K, [(torn, 0)], rows=VIEWS)
 
 
 def halves(fold: Fold) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.extract import Extraction, run_extraction
+from ravfeat.extract.sound import WaveformSource
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media import Waveform
 from ravfeat.schema import RAVDESS_LABELS
@@ -86,7 +87,8 @@ def build_cache(
     n_layers, dim = takes[0].features.shape[1:]
     manifest = Manifest(corpus, tuple(classes), tuple(clips), synthetic=synthetic)
     recipe = recipe or StoreRecipe(dtype="float32")
-    what = Extraction(manifest, root, ToyEncoder(n_layers, dim, name=name), recipe)
+    source = WaveformSource(view=recipe.view)
+    what = Extraction(manifest, root, ToyEncoder(n_layers, dim, name=name), recipe, source)
     return run_extraction(what, folder / "cache").path
 
 

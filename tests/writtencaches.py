@@ -8,6 +8,7 @@ write_cache.
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -31,16 +32,27 @@ def write_cache(
     corpus: str = "ravdess",
     pooled: tuple[str, ...] = (),
     lost: Sequence[str] = (),
+    view: str = "clean",
+    heard: Sequence[Take] | None = None,
+    dtype: Literal["float16", "float32"] = "float32",
 ) -> Path:
-    """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips."""
+    """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips.
+
+    A `view` stores the features of `heard`, take by take, under the facts and digests of the takes.
+    """
     clips = [
         Clip(take.clip_id, take.performance_id or take.clip_id, take.actor, take.gender, take.label, take.clip_id, 1.0)
         for take in takes
     ]
     manifest = Manifest(corpus, RAVDESS_LABELS, tuple(clips))
-    blocks = {take.clip_id: _block(take, pooled) for take in takes if take.clip_id not in lost}
+    digests = {take.clip_id: hashlib.sha256(_block(take, pooled).tobytes()).hexdigest() for take in takes}
+    blocks = {
+        take.clip_id: _block(changed, pooled).astype(dtype)
+        for take, changed in zip(takes, heard or takes, strict=True)
+        if take.clip_id not in lost
+    }
     n_layers, _, dim = next(iter(blocks.values())).shape
-    recipe = StoreRecipe(store="pooled" if pooled else "frames", dtype="float32")
+    recipe = StoreRecipe(store="pooled" if pooled else "frames", dtype=dtype, view=view)
     identity = {"stream": stream, "weights": name, "layer_convention": "toy/1", "preprocessing": ["toy/1"]}
     identity |= recipe.identity(n_layers, stream) | {"statistics": list(pooled)}
     about = {"corpus": corpus, "synthetic": False, "stream": stream, "encoder": name}
@@ -50,8 +62,9 @@ def write_cache(
     for clip in stored:
         block = blocks[clip.clip_id]
         who = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
-        digest = hashlib.sha256(block.tobytes()).hexdigest()
-        records.append(ClipRecord(*who, 30, RATE_HZ, digest, features_sha256(block), start, block.shape[1]))
+        records.append(
+            ClipRecord(*who, 30, RATE_HZ, digests[clip.clip_id], features_sha256(block), start, block.shape[1])
+        )
         start += block.shape[1]
     features = tuple(blocks[clip.clip_id] for clip in stored)
     times_s = tuple(np.arange(block.shape[1]) / RATE_HZ for block in features)

@@ -63,6 +63,7 @@ def _info(cache: "Cache") -> None:
         "corpus": f"{cache.about['corpus']}{' (synthetic)' if cache.about['synthetic'] else ''}",
         "stream": cache.about["stream"],
         "encoder": cache.about["encoder"],
+        "view": cache.identity.get("view", "clean"),
         "fingerprint": cache.fingerprint,
         "clips": f"{len(cache)} of {total}{f' ({len(cache.failed)} failed)' if cache.failed else ''}",
         "layers": f"{spans(cache.layers)} ({len(cache.layers)})",

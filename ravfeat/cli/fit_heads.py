@@ -142,10 +142,12 @@ def resolve_inputs(
             raise UsageError(f"--join '{join}': expected two or more caches with commas between them: --join DIR,DIR")
         joined.append(tuple(resolve_cache(Path(part)) for part in parts))
     found = [resolve_cache(path) for path in caches]
+    views: dict[Path, str] = {}
     if not found and not joined:
         found, views = pass_over_views(find_caches(Path("cache")))
         for path, view in views.items():
             click.echo(f"passed over {path}: it holds the view '{view}'; give it with --train-views", err=True)
     if not found and not joined:
-        raise CacheError("no cache under cache/; make one with 'ravfeat extract', or name it with --cache DIR")
+        but = " but views" if views else ""
+        raise CacheError(f"no cache under cache/{but}; make one with 'ravfeat extract', or name it with --cache DIR")
     return tuple(found), tuple(joined)

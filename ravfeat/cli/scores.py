@@ -80,11 +80,10 @@ def _show_views(fitted: "Fitted") -> None:
 
 
 def _taught(cache: Mapping[str, Any]) -> str:
-    gaps = [f"{view['view']} lacks {len(view['lacking'])} clips" for view in cache.get("views", ()) if view["lacking"]]
+    taught, views = cache.get("trained_on", "clean"), cache.get("views", ())
+    gaps = [f"{view['view']} lacks {len(view['lacking'])} clips" for view in views if view["lacking"]]
     said = f" ({', '.join(gaps)})" if gaps else ""
-    return (
-        f"{cache['stream']} {cache['features']}: trained on {cache.get('trained_on', 'clean')}{said}, tested on clean"
-    )
+    return f"{cache['stream']} {cache['features']}: trained on {taught}{said}, tested on clean"
 
 
 def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravfeat.cache.format import StoreRecipe, cache_folder_name, features_sha256, fingerprint, shard_file, shard_number
+from ravfeat.cache.format import (
+    StoreRecipe,
+    cache_folder_name,
+    encoder_of_folder,
+    features_sha256,
+    fingerprint,
+    shard_file,
+    shard_number,
+)
 from ravfeat.errors import CacheError, UsageError
 
 
@@ -18,6 +26,15 @@ def test_the_fingerprint_is_that_of_the_canonical_json() -> None:
     assert fingerprint(dict(reversed(identity.items()))) == fingerprint(identity)
     assert fingerprint(identity | {"a": "e"}) != fingerprint(identity)
     assert cache_folder_name("audio", "wavlm", identity) == f"audio-wavlm-{fingerprint(identity)}"
+
+
+def test_the_folder_of_a_view_is_named_after_it_and_the_encoder_is_read_from_it_again() -> None:
+    clean, view = ({"a": 1, "view": name} for name in ("clean", "published-1:seed3"))
+    assert cache_folder_name("audio", "wavlm", clean) == f"audio-wavlm-{fingerprint(clean)}"
+    name = f"audio-wavlm-published-1-seed3-{fingerprint(view)}"
+    assert cache_folder_name("audio", "wavlm", view) == name
+    assert encoder_of_folder(name, "audio", view) == "wavlm"
+    assert encoder_of_folder(f"audio-my-wavlm-{fingerprint(clean)}", "audio", clean) == "my-wavlm"
 
 
 def test_every_part_of_a_recipe_is_identity() -> None:

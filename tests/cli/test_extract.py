@@ -108,6 +108,11 @@ def test_a_synthetic_corpus_is_called_synthetic(here, generated, tmp_path, monke
         (["--name", "mine"], "--name goes with --corpus folder"),
         (["--encoder", "hubert-base", "--device", "gpu"], "no device 'gpu'; choose from auto, cpu, cuda, cuda:N"),
         (["--dtype", "bfloat16"], "is not one of 'float16', 'float32'"),
+        (["--view", "reverb"], "no view 'reverb'; choose from gain, noise, mask, crop, published"),
+        (["--view", "clean"], "no view 'clean'; choose from gain"),
+        (["--view-seed", "1"], "--view-seed goes with --view: the clean clip has nothing to draw"),
+        (["--view", "gain", "--view-seed", "-1"], "is not in the range x>=0"),
+        (["--view", "gain", "--encoder", "landmarks"], "--view gain is a view of sound and landmarks looks at faces"),
     ],
 )
 def test_options_that_cannot_be_end_with_2(options, message, here, clips, tmp_path) -> None:
@@ -128,6 +133,21 @@ def test_an_out_that_is_a_file_is_one_line(here, clips, tmp_path) -> None:
     done = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_view_is_a_cache_of_its_own_that_says_which(here, clips, tmp_path) -> None:
+    call = ["extract", "--data", clips, "--encoder", "logmel"]
+    for options in ([], ["--view", "published"], ["--view", "published", "--view-seed", 2]):
+        done = here(*call, *options, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert "cache/ravdess/audio-logmel-published-1-seed2-" in done.stdout
+    (second,) = (tmp_path / "cache" / "ravdess").glob("audio-logmel-published-1-seed2-*")
+    caches = [package.open_cache(path) for path in (tmp_path / "cache" / "ravdess").iterdir()]
+    assert {cache.identity["view"] for cache in caches} == {"clean", "published-1:seed0", "published-1:seed2"}
+    assert {cache.about["encoder"] for cache in caches} == {"logmel"}
+    info = here("cache", "info", second).stdout.splitlines()
+    assert "view         published-1:seed2" in info
+    assert here("cache", "verify", second).returncode == 0
 
 
 def test_stereo_and_other_rates_are_read_like_any_file(here, clips, tmp_path) -> None:

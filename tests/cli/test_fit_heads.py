@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ravfeat.augment import View
+from ravfeat.cache.format import StoreRecipe
 from ravfeat.cli.fit_heads import command
 from tests.toycaches import Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
@@ -236,3 +238,72 @@ def test_a_join_is_refused_to_a_head_that_pools_by_itself(here, takes, tmp_path)
     done = here("fit-heads", "--join", ",".join(map(str, paths)), "--device", "cpu", "--out", tmp_path / "a")
     assert done.returncode == 2
     assert "head 'attentive' pools the frames of a cache by itself" in done.stderr
+
+
+# --- views
+
+
+@pytest.fixture(scope="module")
+def viewed(takes, tmp_path_factory) -> Path:
+    """A folder with a cache and two views of it under cache/."""
+    folder = tmp_path_factory.mktemp("viewed")
+    clean = build_cache(folder / "clean", takes)
+    for name in ("gain", "noise"):
+        view = build_cache(folder / name, takes, recipe=StoreRecipe(dtype="float32", view=View(name, 1).name))
+        view.rename(clean.parent / view.name)
+    return folder / "clean"
+
+
+def named(folder: Path, view: str) -> Path:
+    (path,) = (folder / "cache" / "ravdess").glob(f"audio-toy-{view}-1-seed1-*")
+    return path
+
+
+def test_views_that_train_are_named_wherever_their_numbers_stand(here, viewed, tmp_path) -> None:
+    views = [named(viewed, "gain"), named(viewed, "noise")]
+    (clean,) = set((viewed / "cache" / "ravdess").iterdir()) - set(views)
+    options = ["--train-views", views[0], "--train-views", views[1], "--out", tmp_path / "a"]
+    done = here("fit-heads", "--cache", clean, *QUICK, *options)
+    assert done.returncode == 0, done.stderr
+    said = "audio toy: trained on clean + gain-1:seed1 + noise-1:seed1, tested on clean"
+    assert said in done.stdout.splitlines()
+    recipe = json.loads((tmp_path / "a" / "recipe.json").read_text())
+    assert recipe["caches"][0]["trained_on"] == "clean + gain-1:seed1 + noise-1:seed1"
+    assert [Path(view["path"]) for view in recipe["caches"][0]["views"]] == views
+    assert here("report", tmp_path / "a").returncode == 0
+    page = (tmp_path / "a" / "report" / "report.md").read_text(encoding="utf-8")
+    assert "select val · trained on clean + gain-1:seed1 + noise-1:seed1 · 1 seed" in page
+    assert "also trained on augmented views of the training clips" in page
+
+
+def test_a_leaky_control_may_have_views_and_says_leaky_beside_them(here, viewed, tmp_path) -> None:
+    options = ["--protocol", "clip6", "--allow-leak", "--train-views", named(viewed, "gain"), "--out", tmp_path / "a"]
+    done = here("fit-heads", *QUICK, *options, cwd=viewed)
+    assert done.returncode == 0, done.stderr
+    assert "audio toy: trained on clean + gain-1:seed1, tested on clean  LEAKY" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", ["fit-heads", "compare-splits"])
+def test_caches_of_views_are_passed_over_where_caches_are_looked_for(name, here, viewed, tmp_path) -> None:
+    done = here(name, *QUICK, "--out", tmp_path / "a", cwd=viewed)
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"passed over cache/ravdess/audio-toy-gain-1-seed1-\w+: it holds the view 'gain-1:seed1'", done.stderr
+    )
+    assert done.stderr.count("passed over") == 2
+    assert "trained on" not in done.stdout
+
+
+def test_where_there_are_only_views_it_says_what_is_missing(here, takes, tmp_path) -> None:
+    build_cache(tmp_path, takes, recipe=StoreRecipe(dtype="float32", view=View("gain").name))
+    done = here("fit-heads", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "passed over cache/ravdess/audio-toy-gain-1-seed0-" in done.stderr
+    assert "no cache under cache/ but views" in done.stderr
+
+
+def test_a_view_alone_ends_with_2_and_what_to_do(here, viewed, tmp_path) -> None:
+    done = here("fit-heads", "--cache", named(viewed, "gain"), *QUICK, "--out", tmp_path / "a")
+    assert done.returncode == 2
+    assert "give it with --train-views, beside the --cache of the same encoder" in done.stderr
+    assert not (tmp_path / "a").exists()
