@@ -146,7 +146,9 @@ def resolve_inputs(
     if not found and not joined:
         found, views = pass_over_views(find_caches(Path("cache")))
         for path, view in views.items():
-            click.echo(f"passed over {path}: it holds the view '{view}'; give it with --train-views", err=True)
+            click.echo(
+                f"passed over {path}: it holds the view '{view}', for 'ravfeat fit-heads --train-views'", err=True
+            )
     if not found and not joined:
         but = " but views" if views else ""
         raise CacheError(f"no cache under cache/{but}; make one with 'ravfeat extract', or name it with --cache DIR")

@@ -291,7 +291,7 @@ def test_caches_of_views_are_passed_over_where_caches_are_looked_for(name, here,
         r"passed over cache/ravdess/audio-toy-gain-1-seed1-\w+: it holds the view 'gain-1:seed1'", done.stderr
     )
     assert done.stderr.count("passed over") == 2
-    assert "trained on" not in done.stdout
+    assert "tested on clean" not in done.stdout
 
 
 def test_where_there_are_only_views_it_says_what_is_missing(here, takes, tmp_path) -> None:

@@ -52,6 +52,20 @@ def test_other_settings_are_no_twins(make_run: Make) -> None:
     assert [gap.honest.run.name for gap in gaps] == ["alike"]
 
 
+def test_heads_that_other_views_trained_are_no_twins(make_run: Make) -> None:
+    def on(*views: str) -> dict[str, object]:
+        own = [{"view": view, "fingerprint": f"0{view}"} for view in views]
+        cache = {"features": "logmel-0f3c9a", "fingerprint": "1", "trained_on": " + ".join(["clean", *views])}
+        return {"caches": [cache | {"views": own}]}
+
+    one = {"logreg": 1.0}
+    leaky = make_run("leaky", heads=one, leaky=True, protocol="clip6", recipe=on("gain-1:seed0"))
+    clean, other = make_run("clean", heads=one, recipe=on()), make_run("other", heads=one, recipe=on("gain-1:seed1"))
+    assert leak_gaps(grade(read_runs([leaky, clean, other]))) == []
+    alike = make_run("alike", heads=one, recipe=on("gain-1:seed0"))
+    assert [gap.honest.run.name for gap in leak_gaps(grade(read_runs([leaky, clean, alike])))] == ["alike"]
+
+
 def test_another_number_of_seeds_is_no_twin(make_run: Make) -> None:
     leaky = make_run("leaky", heads={"logreg": 1.0}, leaky=True, protocol="clip6", seeds=2)
     assert leak_gaps(grade(read_runs([leaky, make_run("one", heads={"logreg": 1.0}, seeds=1)]))) == []

@@ -26,7 +26,7 @@ def test_a_plain_run_makes_no_claim_it_need_not_deny(plain: Path) -> None:
     text = said(plain)
     for absent in (
         "synthetic", "LEAKY", "random", "missing", "nested", ": a single seed", "different sets", "highest", "fused",
-        "cross-fitted", "bound", "p-values",
+        "views", "cross-fitted", "bound", "p-values",
     ):  # fmt: skip
         assert absent not in text
     assert "one corpus of 8 speakers" in text
@@ -35,6 +35,7 @@ def test_a_plain_run_makes_no_claim_it_need_not_deny(plain: Path) -> None:
     assert "lean to the optimistic side; here single seeds average 0." in text
 
 
+TAUGHT = {"features": "logmel-0f3c9a", "trained_on": "clean + gain-1:seed0", "views": [{"view": "gain-1:seed0"}]}
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"synthetic": True}, "they say nothing about people"),
     ({"leaky": True, "protocol": "clip6"}, r"Rows marked LEAKY (clip6 LEAKY)"),
@@ -43,6 +44,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"heads": {"a": 1.0, "b": 1.0}}, "2 systems stand beside each other"),
     ({"recipe": {"corpus": "ravdess"}}, "RAVDESS is acted speech: 8 professional actors"),
     ({"recipe": {"caches": [{"random_weights": True}]}}, "its weights are random"),
+    ({"recipe": {"caches": [TAUGHT]}}, "audio / logmel-0f3c9a / logreg (group4): also trained on augmented views"),
     ({"recipe": {"missing_clips": ["c1"]}}, "1 clip is missing from run run (c1)"),
     ({"recipe": {"missing_clips": ["c1", "c2", "c3", "c4"]}}, "4 clips are missing from run run (c1, c2, c3, …)"),
     ({"recipe": {"caches": [{"missing": []}, {"missing": ["c9"]}]}}, "1 clip is missing from run run (c9)"),
