@@ -149,7 +149,8 @@ def open_systems(
         The systems are to be fused: they must hold the same performances, or, with `allow_missing`, are
         brought down to those that all of them hold.
     train_views : sequence of Path
-        Caches of augmented views; each is matched to the cache that it is a view of. Not beside joins.
+        Caches of augmented views; each is matched to the cache that it is a view of. Not beside
+        `joins` or `joint`.
 
     Raises
     ------
@@ -275,8 +276,8 @@ def _system(chosen: _Chosen, protocol: Protocol, *, allow_leak: bool) -> System:
 def _open_views(paths: Sequence[Path], groups: Sequence[tuple[Cache, ...]]) -> list[Cache]:
     if paths and any(len(group) > 1 for group in groups):
         raise UsageError(
-            "--train-views adds views of clips to a cache that feeds a head alone, and a join has no view of all its"
-            " caches at once; train the join in a run without --train-views"
+            "--train-views adds views of clips to a cache that feeds a head alone: neither a join nor the head 'joint'"
+            " has a view of all its caches at once; train it in a run without --train-views"
         )
     return open_views(paths, [group[0] for group in groups])
 

@@ -246,11 +246,13 @@ def test_a_view_of_another_recording_is_refused(what, other, clean, takes, tmp_p
         opened(clean, path)
 
 
-def test_a_join_has_no_views(clean, view, takes, tmp_path) -> None:
-    other = write_cache(tmp_path, takes, stream="audio", name="other")
-    plan = FitPlan((), heads=("logreg",), joins=((clean, other),), train_views=(view,))
-    with pytest.raises(UsageError, match="a join has no view of all its caches at once; train the join in a run"):
-        prepare(plan)
+def test_heads_that_read_several_caches_have_no_views(clean, view, takes, tmp_path) -> None:
+    other, face = write_cache(tmp_path, takes, stream="audio", name="other"), write_cache(tmp_path, takes)
+    join = FitPlan((), heads=("logreg",), joins=((clean, other),), train_views=(view,))
+    joint = FitPlan((clean, face), heads=("joint", "logreg"), train_views=(view,))
+    for plan in (join, joint):
+        with pytest.raises(UsageError, match="neither a join nor the head 'joint' has a view of all its caches at"):
+            prepare(plan)
 
 
 # --- the real way: extracted, matched, trained
