@@ -40,6 +40,7 @@ LEVELS: list[set[str]] = [
     {"plan_record"},
     {"experiment", "report"},
     {"runs", "splits"},
+    {"reproduce"},
     {"cli"},
 ]
 """A room imports from rooms above it in this list, and from its own; see ARCHITECTURE, section 3."""

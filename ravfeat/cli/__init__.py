@@ -23,6 +23,7 @@ COMMANDS = {
     "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores, those made elsewhere too."),
+    "reproduce": ("ravfeat.cli.reproduce", "The study row by row: published beside measured."),
     "report": ("ravfeat.cli.report", "Make the report of one or several runs."),
 }
 
@@ -71,6 +72,7 @@ def group(verbose: int) -> None:
     ravfeat fuse --scores a.csv --scores b.csv  scores that any program made, calibrated and mixed
     ravfeat compare-splits                      how much of a number is knowing the actors?
     ravfeat report runs/a                       tables and figures, one HTML page
+    ravfeat reproduce                           every published row, beside what comes out here
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]
     # Our own logger only: libraries that print their messages themselves would print them twice.

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from ravfeat.files import replace_file
 from ravfeat.report.drawings.style import Drawing, render
 from ravfeat.report.findings.graded import grade
+from ravfeat.report.page.document import Section
 from ravfeat.report.page.html import render_html
 from ravfeat.report.page.markdown import render_markdown
 from ravfeat.report.runs import read_runs
@@ -21,7 +22,7 @@ from ravfeat.report.sections.compose import compose
 __all__ = ["build_report"]
 
 
-def build_report(runs: Sequence[Path], out: Path) -> Path:
+def build_report(runs: Sequence[Path], out: Path, *, front: Section | None = None) -> Path:
     """Write ``report.html``, ``report.md`` and ``figures/*.png`` and ``*.svg``.
 
     Parameters
@@ -30,6 +31,8 @@ def build_report(runs: Sequence[Path], out: Path) -> Path:
         Run folders; see `report.runs` for what they hold.
     out : Path
         Folder to write to; made if missing, files of an earlier report are replaced.
+    front : Section, optional
+        What stands before everything else.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def build_report(runs: Sequence[Path], out: Path) -> Path:
         A run folder is incomplete, damaged, or contradicts itself.
     """
     found = read_runs(runs)
-    document = compose(found, grade(found))
+    document = compose(found, grade(found), front=front)
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     drawings: dict[str, Drawing] = {}

@@ -26,10 +26,11 @@ from ravfeat.report.words.summary import summary, warnings
 __all__ = ["compose"]
 
 
-def compose(runs: Sequence[Run], graded: Sequence[Graded]) -> Document:
-    """Put the whole report together."""
+def compose(runs: Sequence[Run], graded: Sequence[Graded], *, front: Section | None = None) -> Document:
+    """Put the whole report together, `front` before everything else."""
     gaps, fused = leak_gaps(graded), fused_runs(graded)
     parts = (
+        front,
         results_section(graded),
         difference_section(graded),
         leak_section(gaps),

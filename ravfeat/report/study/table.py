@@ -1,0 +1,90 @@
+"""The lines of a study as a table, and as Markdown of its own.
+
+Offers
+------
+study_table, ablation_table, markdown.
+"""
+
+from collections.abc import Sequence
+
+from ravfeat.report.page.document import Column, Row, Table
+from ravfeat.report.study.lines import Interval, Score, StudyLine
+
+__all__ = ["ablation_table", "markdown", "study_table"]
+
+_NONE = "-"
+_COLUMNS = (
+    Column("Row", short=True),
+    Column("System"),
+    Column("Published"),
+    Column("Ours: WA, fold mean ± sd", numeric=True),
+    Column("Ours: UAR, pooled", numeric=True),
+    Column("Protocol, select, seeds, n"),
+    Column("Encoder"),
+    Column("What differs"),
+)
+_CAPTION = (
+    "Published numbers are fold-mean accuracies (WA) in percent where nothing else is said. Ours are shares; WA is"
+    " plain accuracy, UAR mean recall; in brackets 95 % intervals over actors. A row whose encoder or media are not"
+    " on this machine says so; below it stands what an encoder that is here gives in its place. Such a number is no"
+    " reproduction of the published one."
+)
+
+
+def study_table(lines: Sequence[StudyLine]) -> Table:
+    """Set what was published beside what came out."""
+    return Table(_CAPTION, _COLUMNS, tuple(row for line in lines for row in _rows(line)), cards=True)
+
+
+def ablation_table(scores: Sequence[Score]) -> Table:
+    """Set the parts of a head side by side."""
+    columns = (Column("What is left"), *_COLUMNS[3:6])
+    rows = tuple(Row((score.label, *_numbers(score), score.conditions), score.leaky) for score in scores)
+    caption = "The head attentive with parts of it taken away, and each layer alone; everything else as it was."
+    return Table(caption, columns, rows, cards=True)
+
+
+def _rows(line: StudyLine) -> list[Row]:
+    ours = (line.encoder or _NONE, "; ".join(line.differs) or _NONE)
+    name = f"{line.system}{' (stand-in)' if line.stand_in else ''}"
+    rows = [
+        Row((line.key, _labelled(name, score), line.published, *_numbers(score), score.conditions, *ours), score.leaky)
+        for score in line.scores
+    ]
+    rows += [Row((line.key, name, line.published, said, _NONE, _NONE, *ours)) for said in line.said]
+    if line.missing:
+        nothing = (line.key, name, line.published, f"not here: {line.missing}", _NONE, _NONE)
+        rows.append(Row((*nothing, line.encoder or _NONE, line.setup), quiet=True))
+    return rows
+
+
+def _labelled(name: str, score: Score) -> str:
+    return f"{name}: {score.label}" if score.label else name
+
+
+def _numbers(score: Score) -> tuple[str, str]:
+    spread = "" if score.wa_sd is None else f" ± {score.wa_sd:.3f}"
+    leaky = " LEAKY" if score.leaky else ""
+    return f"{score.wa[0]:.3f}{spread} {_ends(score.wa)}{leaky}", f"{score.uar[0]:.3f} {_ends(score.uar)}{leaky}"
+
+
+def _ends(interval: Interval) -> str:
+    return f"[{interval[1]:.3f}, {interval[2]:.3f}]"
+
+
+def markdown(lines: Sequence[StudyLine], ablations: Sequence[Score]) -> str:
+    """Write ``study.md``."""
+    parts = ["# The study, row by row", *_markdown(study_table(lines))]
+    if ablations:
+        parts += ["## Ablations", *_markdown(ablation_table(ablations))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown(table: Table) -> tuple[str, str]:
+    head = [[column.title for column in table.columns], ["---"] * len(table.columns)]
+    lines = [*head, *([_cell(cell) for cell in row.cells] for row in table.rows)]
+    return table.caption, "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/").replace("\n", " ")

@@ -1,0 +1,12 @@
+"""The study, row by row: what was published, what comes out here, and what differs.
+
+Offers
+------
+StudyOptions, Study, plan_study, run_study.
+"""
+
+from ravfeat.reproduce.options import StudyOptions
+from ravfeat.reproduce.plan import Study, plan_study
+from ravfeat.reproduce.run import run_study
+
+__all__ = ["Study", "StudyOptions", "plan_study", "run_study"]

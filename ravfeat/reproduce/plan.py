@@ -1,0 +1,67 @@
+"""A study that is planned: its materials, its entries, and the steps they need, each once.
+
+Offers
+------
+Study, plan_study, wishes_of.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ravfeat.reproduce.entries import Entry, Figure, ablations_of, entries_of
+from ravfeat.reproduce.materials import Materials, find_materials
+from ravfeat.reproduce.options import StudyOptions
+from ravfeat.reproduce.steps import Step
+
+__all__ = ["Study", "plan_study"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that is planned.
+
+    Attributes
+    ----------
+    options : StudyOptions
+    materials : Materials
+    entries : tuple of Entry
+        One or two of every row.
+    ablations : tuple of Figure
+    steps : tuple of Step
+        In the order of the rows.
+    """
+
+    options: StudyOptions
+    materials: Materials
+    entries: tuple[Entry, ...]
+    ablations: tuple[Figure, ...]
+    steps: tuple[Step, ...]
+
+
+def plan_study(options: StudyOptions, missing: dict[str, str] | None = None) -> Study:
+    """Plan a study from the caches that are there.
+
+    Parameters
+    ----------
+    options : StudyOptions
+    missing : dict of str to str
+        Why roles could not be extracted, where that was tried.
+
+    Raises
+    ------
+    CacheError, UsageError
+        See `ravfeat.reproduce.materials.find_materials`.
+    """
+    found = find_materials(options)
+    materials = Materials(found.found, {**found.missing, **_still(found, missing or {})})
+    entries, ablations = entries_of(materials, options), ablations_of(materials, options)
+    figures = [*(figure for entry in entries for figure in entry.figures), *ablations]
+    return Study(options, materials, tuple(entries), tuple(ablations), tuple(_once(one.step for one in figures)))
+
+
+def _still(found: Materials, reasons: dict[str, str]) -> dict[str, str]:
+    return {role: reason for role, reason in reasons.items() if role in found.missing}
+
+
+def _once(steps: Iterable[Step]) -> list[Step]:
+    return list({step.name: step for step in steps}.values())

@@ -1,0 +1,114 @@
+"""A study from its caches to its report: step by step, going on from what is there.
+
+Offers
+------
+Outcome, run_study, check_study_out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ravfeat.errors import RavfeatError, UsageError
+from ravfeat.files import replace_file
+from ravfeat.report import build_report
+from ravfeat.report.study.lines import StudyLine, record
+from ravfeat.report.study.section import study_section
+from ravfeat.report.study.table import markdown
+from ravfeat.reproduce.plan import Study
+from ravfeat.reproduce.read import ablation_scores, lines_of
+from ravfeat.reproduce.steps import Fit, Step
+from ravfeat.reproduce.work import do_step, is_done, run_folders
+from ravfeat.runs import write_json
+
+__all__ = ["STUDY_FILE", "Outcome", "check_study_out", "folder_of", "run_study"]
+
+STUDY_FILE = "study.json"
+"""Marks the folder of a study, and holds its lines."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a study gave.
+
+    Attributes
+    ----------
+    lines : list of StudyLine
+    failed : dict of str to str
+        Steps that could not be done, with the reason.
+    kept : int
+        Steps that were done before.
+    report : Path or None
+        The page; None where no step gave a run.
+    """
+
+    lines: list[StudyLine]
+    failed: dict[str, str]
+    kept: int
+    report: Path | None
+
+
+def check_study_out(out: Path) -> None:
+    """Refuse a folder that holds something else than a study.
+
+    Raises
+    ------
+    UsageError
+    """
+    ours = (out / STUDY_FILE).is_file() or (out / "steps").is_dir()
+    if out.exists() and not ours and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} exists and holds no reproduced study; choose another --out")
+
+
+def folder_of(study: Study, step: Step) -> Path:
+    """Give the folder of a step."""
+    return study.options.out / "steps" / step.name
+
+
+def run_study(study: Study) -> Outcome:
+    """Do the steps that are not done yet, then write ``study.json``, ``study.md`` and ``report/``.
+
+    A step that cannot be done leaves its reason in the rows that wait for it; the others go on.
+
+    Raises
+    ------
+    UsageError
+        Where the output folder holds something else.
+    """
+    out = study.options.out
+    check_study_out(out)
+    (out / "steps").mkdir(parents=True, exist_ok=True)
+    finished: dict[str, Path] = {}
+    failed: dict[str, str] = {}
+    kept = 0
+    with tqdm(study.steps, unit="step", disable=None) as bar:
+        for step in bar:
+            bar.set_description(step.what)
+            folder = folder_of(study, step)
+            try:
+                if is_done(step, folder):
+                    kept += 1
+                else:
+                    do_step(step, folder)
+                finished[step.name] = folder
+            except RavfeatError as error:
+                failed[step.name] = str(error)
+    lines = lines_of(study, finished, failed)
+    ablations = ablation_scores(study, finished)
+    replace_file(out / "study.md", markdown(lines, ablations).encode())
+    runs = _reported(study.steps, finished)
+    page = build_report(runs, out / "report", front=study_section(lines, ablations)) if runs else None
+    write_json(out / STUDY_FILE, {"lines": [record(line) for line in lines], "failed": failed})
+    return Outcome(lines, failed, kept, page)
+
+
+def _reported(steps: Sequence[Step], finished: dict[str, Path]) -> list[Path]:
+    """Give the runs that the report shows in full: all but ablations, which have a table of their own."""
+    shown = [step for step in steps if step.name in finished and not _is_ablation(step)]
+    return [run for step in shown for run in run_folders(step, finished[step.name])]
+
+
+def _is_ablation(step: Step) -> bool:
+    return isinstance(step, Fit) and step.name.startswith("ablation-")

@@ -1,0 +1,92 @@
+"""Steps are done here, and this is the one place that decides which are done already.
+
+A step is done where its folder holds a run of the same plan on caches that hold the same: anything else there is
+replaced. A folder appears whole or not at all, so whatever interrupted a study costs one step.
+
+Offers
+------
+is_done, do_step, run_folders.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ravfeat.corpora import data_root, load_corpus
+from ravfeat.experiment import fit_heads
+from ravfeat.plan_record import plan_record
+from ravfeat.reproduce.steps import Fit, Splits, Step, Tune
+from ravfeat.runs import write_run
+from ravfeat.splits import compare_splits, write_comparison
+
+__all__ = ["do_step", "is_done", "run_folders"]
+
+
+def run_folders(step: Step, folder: Path) -> tuple[Path, ...]:
+    """Give the run folders in a step's folder: of a comparison the actor split, then the LEAKY clip split."""
+    return (folder / "actor", folder / "clip") if isinstance(step, Splits) else (folder,)
+
+
+def is_done(step: Step, folder: Path) -> bool:
+    """Tell whether a folder holds what a step would give."""
+    recipe = _recipe(run_folders(step, folder)[0])
+    if isinstance(step, Tune):
+        return recipe.get("step") == _tune_record(step)
+    return recipe.get("plan") == _plan_of(step) and _contents(recipe) == {one.content_sha256 for one in step.materials}
+
+
+def do_step(step: Step, folder: Path) -> None:
+    """Do a step, in place of what its folder holds.
+
+    Raises
+    ------
+    RavfeatError
+        Where it cannot be done; the folder is as it was.
+    """
+    recipe: dict[str, Any] = {"command": "ravfeat reproduce", "settings": {}}
+    if isinstance(step, Tune):
+        _tune(step, folder, recipe)
+    elif isinstance(step, Splits):
+        write_comparison(folder, compare_splits(step.plan), recipe | {"heads": list(step.plan.heads)}, force=True)
+    else:
+        write_run(folder, fit_heads(step.plan), recipe | {"heads": list(step.plan.heads)}, force=True)
+
+
+def _tune(step: Tune, folder: Path, recipe: Mapping[str, Any]) -> None:
+    from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
+
+    plan = FineTunePlan(
+        load_corpus("ravdess", step.data),
+        data_root("ravdess", step.data),
+        step.encoder,
+        step.unfreeze_top,
+        device=step.device,
+    )
+    fitted = fine_tune(prepare(plan), work_folder(folder))
+    write_run(folder, fitted, {**recipe, "heads": [plan.head_name], "step": _tune_record(step)}, force=True)
+    remove_work(work_folder(folder))
+
+
+def _tune_record(step: Tune) -> dict[str, Any]:
+    return {"encoder": step.encoder, "unfreeze_top": step.unfreeze_top, "data": str(step.data)}
+
+
+def _plan_of(step: Fit | Splits) -> dict[str, Any]:
+    # A comparison trains under its own two protocols, and fuses nothing.
+    plan = replace(step.plan, allow_leak=False, rule=None) if isinstance(step, Splits) else step.plan
+    return json.loads(json.dumps(plan_record(plan)))  # type: ignore[no-any-return]  # a dict comes back as one
+
+
+def _recipe(run: Path) -> dict[str, Any]:
+    try:
+        recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there, or not a run: it is made
+        return {}
+    return recipe if isinstance(recipe, dict) else {}
+
+
+def _contents(recipe: Mapping[str, Any]) -> set[str]:
+    origins = [one for cache in recipe.get("caches", []) for one in cache.get("joined", [cache])]
+    return {str(one.get("content_sha256")) for one in origins}
