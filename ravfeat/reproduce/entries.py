@@ -147,7 +147,13 @@ class _Study:
         step = self._frozen_step(voice)
         heads = ("attentive-sum", "attentive", "logreg", "kernel")
         figures = tuple(Figure(step, head=head, label=head) for head in heads)
-        return Entry(row, figures, voice.encoder, ("trained on clean clips only",))
+        if not voice.views:
+            return Entry(row, figures, voice.encoder, ("trained on clean clips only",))
+        plan = self._plan(voice, heads=heads[:2], train_views=voice.views)
+        what = f"{voice.encoder}, trained on {len(voice.views)} augmented view{'s' if len(voice.views) > 1 else ''} too"
+        augmented = Fit(f"views-{voice.encoder}", what, plan, (voice,))
+        more = tuple(Figure(augmented, head=head, label=f"{head}, augmented views too") for head in heads[:2])
+        return Entry(row, (*figures, *more), voice.encoder, ("trained on clean clips where no views are named",))
 
     def _layers(self, row: Row, voice: Material) -> Entry:
         figure = Figure(self._frozen_step(voice), head="attentive-sum", kind="layers")

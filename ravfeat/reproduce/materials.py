@@ -8,8 +8,9 @@ ROLES, Role, PUBLISHED, Material, Materials, find_materials.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
+from ravfeat.augment import CLEAN
 from ravfeat.cache import Cache, find_caches, open_cache, resolve_cache
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.reproduce.options import StudyOptions
@@ -36,8 +37,6 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 }
 """What the name of a face encoder says of its role."""
 
-CLEAN = "clean"
-
 
 @dataclass(frozen=True)
 class Material:
@@ -53,6 +52,10 @@ class Material:
     layers : tuple of int
     dim, clips : int
     synthetic : bool
+    views : tuple of Path
+        Caches of augmented views of the same clips by the same encoder.
+    views_sha256 : tuple of str
+        What they hold.
     """
 
     path: Path
@@ -64,6 +67,8 @@ class Material:
     dim: int
     clips: int
     synthetic: bool
+    views: tuple[Path, ...] = ()
+    views_sha256: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def find_materials(options: StudyOptions) -> Materials:
     for role in get_args(Role):
         own = [clean[named[role]]] if role in named else _of_role(role, list(clean.values()))
         if own:
-            found[role] = _material(role, own[0])
+            found[role] = _material(role, own[0], _views_of(own[0], list(caches.values())))
     missing = {role: f"no cache of {name} here" for role, name in PUBLISHED.items() if not _is_exact(found, role)}
     return Materials(found, missing)
 
@@ -142,7 +147,14 @@ def _of_role(role: Role, caches: Sequence[Cache]) -> list[Cache]:
     return [*exact, *like]
 
 
-def _material(role: Role, cache: Cache) -> Material:
+def _views_of(cache: Cache, caches: Sequence[Cache]) -> list[Cache]:
+    def without_view(one: Cache) -> dict[str, Any]:
+        return {**one.identity, "view": CLEAN}
+
+    return [one for one in caches if one.fingerprint != cache.fingerprint and without_view(one) == cache.identity]
+
+
+def _material(role: Role, cache: Cache, views: Sequence[Cache]) -> Material:
     encoder = str(cache.about["encoder"])
     # A landmark cache that was imported has the name and other points than ours.
     exact = encoder == PUBLISHED.get(role) and not str(cache.identity["layer_convention"]).startswith("as imported")
@@ -156,6 +168,8 @@ def _material(role: Role, cache: Cache) -> Material:
         cache.dim,
         len(cache),
         bool(cache.about["synthetic"]),
+        tuple(view.path for view in views),
+        tuple(view.content_sha256() for view in views),
     )
 
 

@@ -34,7 +34,7 @@ def is_done(step: Step, folder: Path) -> bool:
     recipe = _recipe(run_folders(step, folder)[0])
     if isinstance(step, Tune):
         return recipe.get("step") == _tune_record(step)
-    return recipe.get("plan") == _plan_of(step) and _contents(recipe) == {one.content_sha256 for one in step.materials}
+    return recipe.get("plan") == _plan_of(step) and _contents(recipe) == _wanted(step)
 
 
 def do_step(step: Step, folder: Path) -> None:
@@ -87,6 +87,12 @@ def _recipe(run: Path) -> dict[str, Any]:
     return recipe if isinstance(recipe, dict) else {}
 
 
+def _wanted(step: Fit | Splits) -> set[str]:
+    caches = {one.content_sha256 for one in step.materials}
+    return caches | {digest for one in step.materials if step.plan.train_views for digest in one.views_sha256}
+
+
 def _contents(recipe: Mapping[str, Any]) -> set[str]:
-    origins = [one for cache in recipe.get("caches", []) for one in cache.get("joined", [cache])]
+    caches = recipe.get("caches", [])
+    origins = [one for cache in caches for one in (*cache.get("joined", [cache]), *cache.get("views", []))]
     return {str(one.get("content_sha256")) for one in origins}
