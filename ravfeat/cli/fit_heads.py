@@ -85,7 +85,8 @@ def command(
     from ravfeat.experiment import FitPlan, fit_heads
     from ravfeat.runs import check_out, write_run
 
-    found, joined = resolve_inputs(caches, joins)
+    taught = tuple(resolve_cache(path) for path in views)
+    found, joined = resolve_inputs(caches, joins, taught)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)
     settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
@@ -104,7 +105,7 @@ def command(
         allow_missing=allow_missing,
         joins=joined,
         rule=None if rule == "none" else rule,  # type: ignore[arg-type]  # click.Choice keeps it to these
-        train_views=tuple(resolve_cache(path) for path in views),
+        train_views=taught,
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
     started = perf_counter()
@@ -120,9 +121,11 @@ def command(
 
 
 def resolve_inputs(
-    caches: Sequence[Path], joins: Sequence[str]
+    caches: Sequence[Path], joins: Sequence[str], views: Sequence[Path] = ()
 ) -> tuple[tuple[Path, ...], tuple[tuple[Path, ...], ...]]:
     """Find the caches that --cache and --join name; without either, all under cache/ but those of views.
+
+    Those passed over are named, but for the `views` that train.
 
     Raises
     ------
@@ -142,14 +145,14 @@ def resolve_inputs(
             raise UsageError(f"--join '{join}': expected two or more caches with commas between them: --join DIR,DIR")
         joined.append(tuple(resolve_cache(Path(part)) for part in parts))
     found = [resolve_cache(path) for path in caches]
-    views: dict[Path, str] = {}
+    passed: dict[Path, str] = {}
     if not found and not joined:
-        found, views = pass_over_views(find_caches(Path("cache")))
-        for path, view in views.items():
-            click.echo(
-                f"passed over {path}: it holds the view '{view}', for 'ravfeat fit-heads --train-views'", err=True
-            )
+        found, passed = pass_over_views(find_caches(Path("cache")))
+        given = {path.resolve() for path in views}
+        for path, view in passed.items():
+            if path.resolve() not in given:
+                click.echo(f"passed over {path}: the view '{view}' is for 'ravfeat fit-heads --train-views'", err=True)
     if not found and not joined:
-        but = " but views" if views else ""
+        but = " but views" if passed else ""
         raise CacheError(f"no cache under cache/{but}; make one with 'ravfeat extract', or name it with --cache DIR")
     return tuple(found), tuple(joined)

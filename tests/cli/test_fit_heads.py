@@ -281,6 +281,8 @@ def test_a_leaky_control_may_have_views_and_says_leaky_beside_them(here, viewed,
     done = here("fit-heads", *QUICK, *options, cwd=viewed)
     assert done.returncode == 0, done.stderr
     assert "audio toy: trained on clean + gain-1:seed1, tested on clean  LEAKY" in done.stdout.splitlines()
+    assert "passed over cache/ravdess/audio-toy-noise-1-seed1-" in done.stderr  # and of the one that was given nothing
+    assert done.stderr.count("passed over") == 1
 
 
 @pytest.mark.parametrize("name", ["fit-heads", "compare-splits"])
@@ -288,7 +290,7 @@ def test_caches_of_views_are_passed_over_where_caches_are_looked_for(name, here,
     done = here(name, *QUICK, "--out", tmp_path / "a", cwd=viewed)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"passed over cache/ravdess/audio-toy-gain-1-seed1-\w+: it holds the view 'gain-1:seed1'", done.stderr
+        r"passed over cache/ravdess/audio-toy-gain-1-seed1-\w+: the view 'gain-1:seed1' is for 'rav", done.stderr
     )
     assert done.stderr.count("passed over") == 2
     assert "tested on clean" not in done.stdout
