@@ -17,14 +17,27 @@ if TYPE_CHECKING:
     from ravfeat.cache import Cache, open_cache, verify_cache
     from ravfeat.errors import RavfeatError
     from ravfeat.manifest import Clip, Manifest
+    from ravfeat.published import PublishedHead, load_head
 
-__all__ = ["Cache", "Clip", "Manifest", "RavfeatError", "__version__", "open_cache", "verify_cache"]
+__all__ = [
+    "Cache",
+    "Clip",
+    "Manifest",
+    "PublishedHead",
+    "RavfeatError",
+    "__version__",
+    "load_head",
+    "open_cache",
+    "verify_cache",
+]
 
 _HOMES = {
     "Cache": "ravfeat.cache",
     "Clip": "ravfeat.manifest",
     "Manifest": "ravfeat.manifest",
+    "PublishedHead": "ravfeat.published",
     "RavfeatError": "ravfeat.errors",
+    "load_head": "ravfeat.published",
     "open_cache": "ravfeat.cache",
     "verify_cache": "ravfeat.cache",
 }

@@ -19,6 +19,7 @@ from ravfeat.fitted import Fitted, FittedModel
 from ravfeat.folds import check_inner, inner_folds
 from ravfeat.fusion import fuse, members_of
 from ravfeat.heads.base import ClipFeatures, Head, Reading
+from ravfeat.heads.parallel import one_thread_each
 from ravfeat.plan_record import plan_record
 from ravfeat.plans import FitPlan, alone, build_head, check_plan, heads_of, joint_caches, read_layers
 from ravfeat.predictions import Predictions, concatenate
@@ -198,7 +199,8 @@ def _fit_system(
         trained = by_validation(head, features, y, n_classes, tasks, system.rows)
     else:
         trained = nested(head, features, y, n_classes, tasks, inner, system.rows)
-    tests = [one.model.logits(features, one.fold.test) for one in trained]
+    with one_thread_each():  # whoever scores these clips again gets the same bits, however many processors there are
+        tests = [one.model.logits(features, one.fold.test) for one in trained]
     nested_selection = inner is not None
     return trained, _predictions(
         system, head.name, trained, tests, prepared.protocol, nested_selection=nested_selection

@@ -27,7 +27,9 @@ __all__ = ["check_out", "whole_folder", "write_json", "write_run"]
 _RECIPE = "recipe.json"
 
 
-def check_out(out: Path, *, force: bool = False, what: str = "run", known_by: str = _RECIPE) -> None:
+def check_out(
+    out: Path, *, force: bool = False, what: str = "run", known_by: str = _RECIPE, option: str = "--out"
+) -> None:
     """Refuse an output folder that holds something or cannot be made, before anything is trained.
 
     Parameters
@@ -37,6 +39,8 @@ def check_out(out: Path, *, force: bool = False, what: str = "run", known_by: st
         Allow a run that is there already.
     what, known_by : str
         What the folder may hold, and the file that tells.
+    option : str
+        What the user named it by.
 
     Raises
     ------
@@ -46,19 +50,19 @@ def check_out(out: Path, *, force: bool = False, what: str = "run", known_by: st
         Where it cannot be made.
     """
     _tidy(out)
-    _check_free(out, force=force, what=what, known_by=known_by)
+    _check_free(out, force=force, what=what, known_by=known_by, option=option)
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(out, "tmp")
     beside.mkdir()
     beside.rmdir()
 
 
-def _check_free(out: Path, *, force: bool, what: str, known_by: str) -> None:
+def _check_free(out: Path, *, force: bool, what: str, known_by: str, option: str) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not (out / known_by).is_file():
-            raise UsageError(f"{out} exists and is not a {what}; choose another --out")
+            raise UsageError(f"{out} exists and is not a {what}; choose another {option}")
         if not force:
-            raise UsageError(f"{out} already holds a {what}; choose another --out, or replace it with --force")
+            raise UsageError(f"{out} already holds a {what}; choose another {option}, or replace it with --force")
 
 
 def _tidy(out: Path) -> None:
@@ -116,7 +120,9 @@ def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bo
 
 
 @contextmanager
-def whole_folder(out: Path, *, force: bool = False, what: str = "run", known_by: str = _RECIPE) -> Iterator[Path]:
+def whole_folder(
+    out: Path, *, force: bool = False, what: str = "run", known_by: str = _RECIPE, option: str = "--out"
+) -> Iterator[Path]:
     """Lend a temporary neighbour of a folder, which takes its place once it was filled without an error.
 
     Whatever was there is gone then, and untouched otherwise; see `check_out`.
@@ -130,7 +136,9 @@ def whole_folder(out: Path, *, force: bool = False, what: str = "run", known_by:
     try:
         temporary.mkdir()
         yield temporary
-        _check_free(out, force=force, what=what, known_by=known_by)  # another command may have been quicker
+        _check_free(
+            out, force=force, what=what, known_by=known_by, option=option
+        )  # another command may have been quicker
         if place.exists():
             place.rename(old)  # a moment later the name stands for the new folder
         temporary.rename(place)

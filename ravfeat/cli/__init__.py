@@ -20,6 +20,7 @@ COMMANDS = {
     "cache": ("ravfeat.cli.cache", "Look into caches, check them, bring in features."),
     "compare-splits": ("ravfeat.cli.compare_splits", "One head on an actor split and on the LEAKY clip split."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
+    "export-heads": ("ravfeat.cli.export_heads", "Publish the heads of a run in one folder."),
     "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores, those made elsewhere too."),
@@ -71,6 +72,7 @@ def group(verbose: int) -> None:
     ravfeat fit-heads --seeds 3 --out runs/a    heads on the folds of ravdess6
     ravfeat fuse --scores a.csv --scores b.csv  scores that any program made, calibrated and mixed
     ravfeat compare-splits                      how much of a number is knowing the actors?
+    ravfeat export-heads runs/a --to heads/a    heads that give the run's probabilities back
     ravfeat report runs/a                       tables and figures, one HTML page
     ravfeat reproduce                           every published row, beside what comes out here
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)

@@ -6,14 +6,14 @@ one is guaranteed on the rows that were learned from; on test rows it is a findi
 
 Offers
 ------
-fuse, Fusion, FoldFusion, Score, Aligned, align, mix, members_of, name_of, fusion_record.
+fuse, Fusion, FoldFusion, Score, Aligned, align, mix, members_of, name_of, fusion_record, fused_logits.
 """
 
 from ravfeat.fusion.aligned import Aligned, align
 from ravfeat.fusion.fit import Choice, FoldFusion, Score, fit_fold
 from ravfeat.fusion.mixing import MixRule, mix
 from ravfeat.fusion.record import fusion_record
-from ravfeat.fusion.table import Fusion, fuse, members_of, name_of
+from ravfeat.fusion.table import Fusion, fuse, fused_logits, members_of, name_of
 from ravfeat.fusion.weights import LARGEST, STEPS, fit_linear, fit_loglinear, grid_uar, simplex_grid
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "fit_linear",
     "fit_loglinear",
     "fuse",
+    "fused_logits",
     "fusion_record",
     "grid_uar",
     "members_of",

@@ -18,7 +18,7 @@ from ravfeat.fusion.aligned import Aligned, align
 from ravfeat.fusion.mixing import linear, mix
 from ravfeat.fusion.weights import LARGEST, best_nll, fit_linear, fit_loglinear
 from ravfeat.predictions import Evidence, System
-from ravfeat.schema import Rule
+from ravfeat.schema import FUSED_STREAMS, Rule
 
 __all__ = ["Choice", "FoldFusion", "Score", "fit_fold"]
 
@@ -76,6 +76,11 @@ class FoldFusion:
     scores: dict[Choice, Score]
     split: str
     n: int
+
+    @property
+    def choices(self) -> dict[str, Choice]:
+        """What each of the fused streams holds."""
+        return dict(zip(FUSED_STREAMS, (self.chosen, "linear", "loglinear"), strict=True))
 
     @property
     def at_bound(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 Offers
 ------
-Fusion, fuse, members_of, name_of.
+Fusion, fuse, fused_logits, members_of, name_of.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion.aligned import Aligned, align
-from ravfeat.fusion.fit import Choice, FoldFusion, fit_fold
+from ravfeat.fusion.fit import FoldFusion, fit_fold
 from ravfeat.predictions import CROSSFIT, Evidence, Predictions, System, concatenate, evidence_of
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, Rule
 
-__all__ = ["Fusion", "fuse", "members_of", "name_of"]
+__all__ = ["Fusion", "fuse", "fused_logits", "members_of", "name_of"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,12 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
     return concatenate([own, *kept, *fused]), Fusion(rule, tuple(systems), seeds, tuple(fitted))
 
 
+def fused_logits(mixed: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Give mixed log-probabilities, shape (N, K), as the logits of a fused row."""
+    # From the largest on, so that float32 keeps apart what is nearly equal.
+    return np.asarray(mixed - mixed.max(1, keepdims=True), dtype=np.float32)
+
+
 def _folds(systems: Sequence[System], evidence: Sequence[list[Evidence]]) -> list[tuple[Evidence, ...]]:
     """Turn folds of systems into systems of folds."""
     numbers = [[one.fold for one in own] for own in evidence]
@@ -119,14 +125,12 @@ def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion,
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("fold", "split", "label", "logits")}
     facts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("clip_id", "performance_id", "actor")}
     for one, rows in blocks:
-        choices: dict[str, Choice] = dict(zip(FUSED_STREAMS, (one.chosen, "linear", "loglinear"), strict=True))
+        choices = one.choices
         n = len(rows.y)
         columns["fold"].append(np.full(n, one.fold))
         columns["split"].append(np.full(n, "val" if rows.split == CROSSFIT else rows.split))
         columns["label"].append(np.take(table.classes, rows.y))
-        mixed = one.mix(choices[system.stream], one.calibrated(rows.log_probs))
-        # From the largest on, so that float32 keeps apart what is nearly equal.
-        columns["logits"].append(mixed - mixed.max(1, keepdims=True))
+        columns["logits"].append(fused_logits(one.mix(choices[system.stream], one.calibrated(rows.log_probs))))
         for name, parts in facts.items():
             parts.append(getattr(rows, f"{name}s"))
     return Predictions.from_columns(

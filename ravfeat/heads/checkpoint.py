@@ -8,9 +8,7 @@ Offers
 FORMAT_VERSION, save_model, load_model.
 """
 
-import json
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import Model
 from ravfeat.heads.registry import restore
+from ravfeat.tomltext import toml_text
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
@@ -48,7 +47,7 @@ def save_model(stem: Path, model: Model) -> None:
     save_file(arrays, temporary)
     temporary.replace(tensors)
     temporary = recipe.with_name(recipe.name + ".tmp")
-    temporary.write_text("\n".join(_toml(document)) + "\n", encoding="utf-8")
+    temporary.write_text(toml_text(document), encoding="utf-8")
     temporary.replace(recipe)
 
 
@@ -80,31 +79,3 @@ def load_model(stem: Path, *, device: str = "cpu") -> Model:
 
 def _paths(stem: Path) -> tuple[Path, Path]:
     return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".toml")
-
-
-def _toml(table: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Lines of a TOML table: plain values first, then tables within it."""
-    lines = [f"{_key(key)} = {_value(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            name = f"{prefix}{_key(key)}"
-            lines += ["", f"[{name}]", *_toml(value, f"{name}.")]
-    return lines
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, str):
-        return json.dumps(value)  # a JSON string is a TOML basic string
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_value(item) for item in value)}]"
-    raise HeadError(f"a recipe holds plain values only, got {type(value).__name__}: {value!r}")

@@ -12,10 +12,11 @@ Only ``val`` rows may be learned from; only ``test`` rows may be quoted. There a
 
 Offers
 ------
-Predictions, System, SystemProbs, concatenate, Evidence, evidence_of, check_learnable, write_scores, read_scores.
+Predictions, System, SystemProbs, concatenate, Evidence, evidence_of, check_learnable, mean_of_seeds, write_scores,
+read_scores.
 """
 
-from ravfeat.predictions.average import SystemProbs
+from ravfeat.predictions.average import SystemProbs, mean_of_seeds
 from ravfeat.predictions.columns import System
 from ravfeat.predictions.evidence import CROSSFIT, Evidence, check_learnable, evidence_of
 from ravfeat.predictions.files import FORMAT_VERSION, read_scores, write_scores
@@ -31,6 +32,7 @@ __all__ = [
     "check_learnable",
     "concatenate",
     "evidence_of",
+    "mean_of_seeds",
     "read_scores",
     "write_scores",
 ]

@@ -2,7 +2,7 @@
 
 Offers
 ------
-SystemProbs, average_seeds.
+SystemProbs, average_seeds, mean_of_seeds.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from ravfeat.errors import PredictionsError
 from ravfeat.logits import log_softmax
 from ravfeat.predictions.columns import System, logit_array
 
-__all__ = ["SystemProbs", "average_seeds"]
+__all__ = ["SystemProbs", "average_seeds", "mean_of_seeds"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,12 @@ class SystemProbs:
         return replace(self, log_probs=log_probs, uncalibrated_log_probs=self.log_probs)
 
 
+def mean_of_seeds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Give the logarithm of the mean of softmax(logits) over S seeds: (N, S, K) -> (N, K)."""
+    by_seed = log_softmax(logits)
+    return np.asarray(np.logaddexp.reduce(by_seed, axis=1) - np.log(by_seed.shape[1]))
+
+
 def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> SystemProbs:
     """Average the softmax of all rows of a clip and fold; refuse seeds that cover different clips."""
     if rows.num_rows == 0:
@@ -95,7 +101,7 @@ def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> S
     seeds = tuple(sorted(pc.unique(rows["seed"]).to_pylist()))
     _check_seeds_cover_the_same(rows, seeds, system)
     one = rows.take(pa.array(np.arange(0, rows.num_rows, len(seeds))))
-    by_seed = log_softmax(logit_array(rows, len(classes))).reshape(one.num_rows, len(seeds), len(classes))
+    by_seed = logit_array(rows, len(classes)).reshape(one.num_rows, len(seeds), len(classes))
     y = pc.index_in(one["label"], value_set=pa.array(classes))
     return SystemProbs(
         clip_ids=np.asarray(one["clip_id"].to_pylist(), dtype=object),
@@ -103,7 +109,7 @@ def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> S
         actors=np.asarray(one["actor"].to_pylist(), dtype=object),
         folds=np.asarray(one["fold"], dtype=np.int64),
         y=np.asarray(y, dtype=np.int64),
-        log_probs=np.logaddexp.reduce(by_seed, axis=1) - np.log(len(seeds)),  # (N, S, K) -> (N, K)
+        log_probs=mean_of_seeds(by_seed),
         classes=classes,
         seeds=seeds,
         split=one["split"][0].as_py(),

@@ -1,0 +1,57 @@
+"""``ravfeat export-heads``."""
+
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command("export-heads")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Where the head goes: heads/NAME.")
+@click.option("--refit", is_flag=True, help="Add heads that learn from all actors; they cannot be scored here.")
+@click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
+              help="Where a cache of the run lies now, if it was moved; repeat for more.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option(
+    "--unchecked", is_flag=True, help="Do not hold the heads against the run's predictions: no cache is read."
+)
+@click.option("--allow-leak", is_flag=True, help="Publish the heads of a LEAKY run.")
+@click.option("--force", is_flag=True, help="Replace a published head that is already there.")
+def command(
+    run: Path,
+    to: Path,
+    caches: tuple[Path, ...],
+    device: str,
+    *,
+    refit: bool,
+    unchecked: bool,
+    allow_leak: bool,
+    force: bool,
+) -> None:
+    """Publish the heads of a run: one folder with heads, temperatures, fusion, recipe and a card.
+
+    Before the folder is there, it is loaded and scores every test clip again; what it says is held against the
+    predictions of the run. ravfeat.load_head gives the probabilities back.
+
+    \b
+    ravfeat export-heads runs/a --to heads/voice-and-face
+    ravfeat export-heads runs/a --to heads/voice-and-face --refit
+    ravfeat export-heads runs/a --to heads/voice --cache /disk/cache/ravdess/audio-wavlm-large-0123456789ab
+    """  # noqa: D301
+    from ravfeat.encoders.device import resolve_device
+    from ravfeat.published.export import export_heads
+
+    done = export_heads(
+        run,
+        to,
+        caches=caches,
+        device=resolve_device(device),
+        refitted=refit,
+        unchecked=unchecked,
+        allow_leak=allow_leak,
+        force=force,
+    )
+    click.echo(f"held against the predictions of {run}: {done.check}")
+    click.echo(f"{to}: {done.n_heads} heads, temperatures, weights, head.toml and card.md")

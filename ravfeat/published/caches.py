@@ -1,0 +1,122 @@
+"""Caches for a published head: which of them each system reads, and which of their clips are asked for.
+
+Offers
+------
+match, own_clips, read_clips, differences.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ravfeat.cache import Cache, open_cache
+from ravfeat.errors import CacheError
+from ravfeat.heads.base import ClipFeatures
+from ravfeat.published.parts import Clip, Need, PublishedSystem
+from ravfeat.view import load_features, load_joined
+
+__all__ = ["differences", "match", "own_clips", "read_clips"]
+
+_SHORT = 60
+
+
+def match(systems: Sequence[PublishedSystem], caches: Sequence[Cache | str | Path]) -> list[tuple[Cache, ...]]:
+    """Find the caches that every system reads, by their identity.
+
+    Raises
+    ------
+    CacheError
+        Where one is not among those given; it says what differs from the nearest one of its stream.
+    """
+    opened = [cache if isinstance(cache, Cache) else open_cache(cache) for cache in caches]
+    corpora = sorted({str(cache.about["corpus"]) for cache in opened})
+    if len(corpora) > 1:
+        raise CacheError(f"the caches are of several corpora ({', '.join(corpora)}); give those of one at a time")
+    return [tuple(_find(system, need, opened) for need in system.needs) for system in systems]
+
+
+def _find(system: PublishedSystem, need: Need, caches: Sequence[Cache]) -> Cache:
+    for cache in caches:
+        if cache.fingerprint == need.fingerprint:
+            return cache
+    wanted = f"{system.system} was trained on features of '{need.encoder}' ({need.fingerprint})"
+    near = [cache for cache in caches if cache.about["stream"] == need.identity.get("stream")]
+    if not near:
+        stream = need.identity.get("stream")
+        raise CacheError(f"{wanted}; no cache of the stream '{stream}' is given: make one with that encoder")
+    told = [(cache, differences(need.identity, cache.identity)) for cache in near]
+    cache, odd = min(told, key=lambda one: len(one[1]))
+    raise CacheError(
+        f"{wanted}, {cache.path} holds features of another kind: {'; '.join(odd)}. Extract with the same encoder and"
+        " options"
+    )
+
+
+def differences(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
+    """Say in what two identities differ, one line for each field."""
+    return [
+        f"{name} is {_said(got.get(name))}, expected {_said(wanted.get(name))}"
+        for name in sorted(wanted.keys() | got.keys())
+        if wanted.get(name) != got.get(name)
+    ]
+
+
+def _said(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
+
+
+def own_clips(caches: Sequence[Cache], names: Sequence[str]) -> list[list[Clip]]:
+    """Say what every cache calls some clips.
+
+    Parameters
+    ----------
+    caches : sequence of Cache
+    names : sequence of str
+        Clip ids of any of the caches; a cache that does not know one of them has the clip of the same performance.
+
+    Raises
+    ------
+    CacheError
+        For a name that no cache knows, or a cache that has no clip, or several, of a performance.
+    """
+    records = [cache.records() for cache in caches]
+    performances = {clip_id: one.performance_id for own in records for clip_id, one in own.items()}
+    if unknown := [name for name in names if name not in performances]:
+        listing = ", ".join(str(cache.path) for cache in caches)
+        raise CacheError(f"no clip '{unknown[0]}' in {listing} ({len(unknown)} such names)")
+    found = []
+    for cache, own in zip(caches, records, strict=True):
+        by_performance: dict[str, list[str]] = {}
+        for clip_id, one in own.items():
+            by_performance.setdefault(one.performance_id, []).append(clip_id)
+        ids = [name if name in own else _one_of(cache, performances[name], by_performance) for name in names]
+        found.append([Clip(clip_id, own[clip_id].performance_id) for clip_id in ids])
+    return found
+
+
+def _one_of(cache: Cache, performance: str, by_performance: Mapping[str, Sequence[str]]) -> str:
+    clips = by_performance.get(performance, [])
+    if len(clips) == 1:
+        return clips[0]
+    has = f"several clips of performance '{performance}': {', '.join(clips)}" if clips else f"no '{performance}'"
+    raise CacheError(f"{cache.path} has {has}; a clip is scored by all systems, so each needs one clip of it")
+
+
+def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[Clip]) -> ClipFeatures:
+    """Read what a system's heads read.
+
+    Parameters
+    ----------
+    system : PublishedSystem
+    caches : sequence of Cache
+        As `match` gave them.
+    clips : sequence of Clip
+        As the first of them calls them.
+    """
+    names = [clip.clip_id for clip in clips]
+    if len(caches) == 1:
+        return load_features(caches[0], names, system.reading, layers=system.needs[0].layers)
+    clip_ids = [[clip.clip_id for clip in own] for own in own_clips(caches, names)]
+    layers = [need.layers for need in system.needs]
+    return load_joined(caches, clip_ids, system.reading.statistics, layers=layers)

@@ -1,0 +1,166 @@
+"""``card.md``: what a published head is, what it scored and how, and what it is not good for.
+
+Offers
+------
+card.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ravfeat.schema import FUSED_STREAMS
+
+__all__ = ["card"]
+
+_METRICS = (("uar", "UAR (mean recall)"), ("wa", "WA (plain accuracy)"), ("nll", "NLL"), ("ece", "ECE"))
+_AVERAGINGS = (("pooled", "pooled over folds"), ("fold_mean", "mean of folds"))
+
+Records = Sequence[Mapping[str, Any]]
+
+
+def card(document: Mapping[str, Any], records: Records) -> str:
+    """Write the card.
+
+    Parameters
+    ----------
+    document : mapping
+        ``head.toml``.
+    records : sequence of mapping
+        ``metrics.json`` of the run.
+    """
+    sections = [
+        [f"# {document['name']}", "", *_warnings(document), *_what(document)],
+        ["## How to use it", "", *_use(document)],
+        ["## Numbers", "", *_numbers(document, records)],
+        ["## How it was graded", "", *_graded(document)],
+        ["## Data terms", "", document["data_terms"], *_rows_inside(document)],
+        ["## Limits", "", *_limits(document)],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+
+
+def _warnings(document: Mapping[str, Any]) -> list[str]:
+    said = []
+    if document["leaky"]:
+        said += ["**LEAKY: tested on actors it was trained on. Its numbers say how well it knows these actors.**", ""]
+    if document["synthetic"]:
+        said += ["**Trained on a synthetic corpus: no number here says anything about people.**", ""]
+    return said
+
+
+def _what(document: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"Emotion heads on frozen features, trained by ravfeat {document['ravfeat']} on the corpus"
+        f" `{document['corpus']}` ({document['actors']} actors, {document['clips']} clips).",
+        "",
+        f"Classes, in the order of the probabilities: {', '.join(document['classes'])}.",
+        "",
+        "| system | seeds averaged | needs features of |",
+        "|---|---|---|",
+    ]
+    for system in document["systems"]:
+        encoders = ", ".join(f"`{one['encoder']}` (`{one['fingerprint']}`)" for one in system["caches"])
+        lines.append(f"| {_name(system)} | {len(system['seeds'])} | {encoders} |")
+    if "rule" in document:
+        lines += ["", f"The systems are calibrated and fused by the rule `{document['rule']}`."]
+    lines += ["", f"Heads of {document['folds']} folds{_refitted(document)}."]
+    return lines
+
+
+def _refitted(document: Mapping[str, Any]) -> str:
+    return ", and one of each system that learned from all actors" if "refit" in document else ""
+
+
+def _use(document: Mapping[str, Any]) -> list[str]:
+    default = "the heads that learned from all actors" if "refit" in document else "the mean over the folds' heads"
+    return [
+        "```python",
+        "import ravfeat",
+        "",
+        f'head = ravfeat.load_head("heads/{document["name"]}")',
+        "probs = head.predict(caches, clip_ids)  # (N, classes), calibrated",
+        "```",
+        "",
+        f"`caches` are feature caches made by the encoders above. By default {default} answer; `fold=N` asks fold N,"
+        " for clips of the training corpus that it tested.",
+    ]
+
+
+def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
+    leaky = " **LEAKY**" if document["leaky"] else ""
+    lines = [
+        "| system | metric | averaging | value [95 %, over actors] | protocol | select | n |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for record in records:
+        metric, averaging = dict(_METRICS).get(record["metric"]), dict(_AVERAGINGS).get(record["averaging"])
+        if metric is None or averaging is None or record["stream"] in FUSED_STREAMS[1:]:
+            continue
+        lines.append(
+            f"| {_name(record)} | {metric} | {averaging} | {_value(record)} | {record['protocol']}{leaky} |"
+            f" {record['select']} | {record['n']} |"
+        )
+    lines += ["", "Of calibrated probabilities of test clips, each by the heads of the fold that tested it."]
+    if "refit" in document:
+        lines += ["", f"The heads that learned from all actors: {document['refit']['score']}."]
+    return lines
+
+
+def _value(record: Mapping[str, Any]) -> str:
+    interval = "" if record["ci_low"] is None else f" [{record['ci_low']:.3f}, {record['ci_high']:.3f}]"
+    return f"{record['value']:.3f}{interval}"
+
+
+def _graded(document: Mapping[str, Any]) -> list[str]:
+    who = (
+        "folds of clips: every actor is on both sides (LEAKY)"
+        if document["leaky"]
+        else "folds of actors: nobody whose clips are tested taught the heads that test them, which was checked from"
+        " the metadata of the features themselves"
+    )
+    chose = (
+        "the protocol's validation actors" if document["select"] == "val" else "inner folds over all that is not tested"
+    )
+    lines = [
+        f"Protocol `{document['protocol']}`, {document['folds']} {who}. Layers, strengths, epochs, temperatures and"
+        f" weights were learned from {chose}; test clips were only read. Intervals are of a bootstrap over actors.",
+        "",
+        f"Held against the predictions of the run: {document['check']}.",
+    ]
+    if "refit" in document:
+        lines += [
+            "",
+            f"The heads of all actors were chosen on {document['refit']['inner_folds']} inner folds over all actors;"
+            " their temperatures and weights come from what heads said that never met the actor.",
+        ]
+    return lines
+
+
+def _rows_inside(document: Mapping[str, Any]) -> list[str]:
+    if not any(system["head"] == "kernel" for system in document["systems"]):
+        return []
+    return ["", "The `kernel` heads hold the standardised feature statistics of their training clips: derived data."]
+
+
+def _limits(document: Mapping[str, Any]) -> list[str]:
+    encoders = sorted({one["encoder"] for system in document["systems"] for one in system["caches"]})
+    acted = [
+        "- Acted speech of professional actors, two fixed sentences, one studio, North American English. Spontaneous"
+        " speech, other languages, other microphones and other ages were not measured."
+    ]
+    other = [
+        "- The numbers hold for this corpus's way of speaking, language and recording. Acted emotion is not felt"
+        " emotion, and other languages, rooms and ages were not measured."
+    ]
+    return [
+        f"- {document['actors']} actors: the intervals above say how much that leaves open.",
+        *(acted if document["corpus"] == "ravdess" else other),
+        f"- It reads features, not files: the encoders ({', '.join(encoders)}) are needed to make them, with the very"
+        " weights and preprocessing that head.toml names.",
+        "- It names the most probable of its classes for anything it is given. It does not say what a person feels, and"
+        " is not made for decisions about people.",
+    ]
+
+
+def _name(one: Mapping[str, Any]) -> str:
+    return f"{one['stream']} / {one['features']} / {one['head']}"

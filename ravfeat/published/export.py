@@ -1,0 +1,238 @@
+"""From a run to a published head.
+
+Offers
+------
+Exported, export_heads.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ravfeat import __version__
+from ravfeat.errors import LeakError, UsageError
+from ravfeat.experiment import prepare
+from ravfeat.files import replace_file, sha256_of
+from ravfeat.fusion import name_of
+from ravfeat.heads.base import Model
+from ravfeat.heads.checkpoint import save_model
+from ravfeat.plan_record import plan_of
+from ravfeat.published.agreement import UNCHECKED, compare
+from ravfeat.published.card import card
+from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
+from ravfeat.published.head import Source, load_head, stem_of
+from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_record
+from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
+from ravfeat.published.sources import load_models, locate, origins_of, parts_of
+from ravfeat.published.terms import data_terms
+from ravfeat.report.runs import Run, read_runs
+from ravfeat.runs import check_out, whole_folder, write_json
+from ravfeat.schema import FUSED_STREAMS
+
+__all__ = ["Exported", "export_heads"]
+
+_WHAT: dict[str, str] = {"what": "published head", "known_by": HEAD_FILE, "option": "--to"}
+_SETTINGS = ("heads", "seeds", "select", "layers", "std", "settings")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was published.
+
+    Attributes
+    ----------
+    n_heads : int
+    check : str
+        How far it says what the run said.
+    """
+
+    n_heads: int
+    check: str
+
+
+def export_heads(
+    run: Path,
+    to: Path,
+    *,
+    caches: Sequence[Path] = (),
+    device: str = "cpu",
+    refitted: bool = False,
+    unchecked: bool = False,
+    allow_leak: bool = False,
+    force: bool = False,
+) -> Exported:
+    """Publish the heads of a run.
+
+    Parameters
+    ----------
+    run, to : Path
+    caches : sequence of Path
+        Where caches of the run lie now, if they were moved.
+    device : str
+        Where networks are computed.
+    refitted : bool
+        Train every head once more, on all actors.
+    unchecked : bool
+        Do not hold the heads against the run's predictions; needs no cache.
+    allow_leak, force : bool
+
+    Raises
+    ------
+    PredictionsError
+        Where the run's files do not belong together.
+    HeadError
+        Where it has no heads, or they do not give its predictions.
+    CacheError
+        Where a cache is gone, or holds something else by now.
+    LeakError
+        For a LEAKY run, unless `allow_leak`.
+    UsageError
+        Where `to` is taken, or options cannot go together.
+    """
+    if unchecked and (refitted or caches):
+        raise UsageError("--unchecked reads no cache: it cannot go with --refit or --cache")
+    check_out(to, force=force, **_WHAT)
+    read = read_runs([run])[0]
+    _check_leak(read, run, allow_leak=allow_leak)
+    parts = parts_of(run, read.predictions, read.recipe)
+    places = {} if unchecked else _places(parts, read, caches, run)
+    models: dict[Source, list[tuple[Model, ...]]] = _models(run, read, parts, device)
+    learned: dict[Source, Learned] = {fold: _learned(read, parts, fold) for fold in models}  # type: ignore[arg-type]
+    document = _document(read, run, parts, to)
+    if refitted:
+        again = _refit(read, parts, places, device)
+        models["refit"] = [again.models[part.system] for part in parts]
+        learned["refit"] = again.learned
+        document["refit"] = _about_refit(again, len(read.predictions.seed_averaged(parts[0].system).folds), document)
+    with whole_folder(to, force=force, **_WHAT) as folder:
+        _write(folder, parts, models, learned, read)
+        write_document(folder, document | {"check": UNCHECKED, "chosen": _chosen(parts, models)})
+        check = UNCHECKED
+        if not unchecked:
+            check = str(compare(load_head(folder, device=device), read.predictions, list(places.values()), run))
+        document |= {"check": check, "chosen": _chosen(parts, models)}
+        replace_file(folder / CARD_FILE, card(document, read.records).encode())
+        write_document(folder, document)
+    return Exported(sum(len(own) for by_system in models.values() for own in by_system), check)
+
+
+def _check_leak(read: Run, run: Path, *, allow_leak: bool) -> None:
+    if read.predictions.leaky and not allow_leak:
+        raise LeakError(
+            f"{run} is LEAKY: its heads were tested on actors they were trained on. Add --allow-leak to publish them as"
+            " a control; card.md and head.toml will say LEAKY"
+        )
+
+
+def _places(parts: Sequence[PublishedSystem], read: Run, caches: Sequence[Path], run: Path) -> dict[Path, Path]:
+    where = run / "recipe.json"
+    origins = [origin for part in parts for origin in origins_of(read.recipe, part.system, where)]
+    return locate(origins, caches, run)
+
+
+def _models(
+    run: Path, read: Run, parts: Sequence[PublishedSystem], device: str
+) -> dict[Source, list[tuple[Model, ...]]]:
+    by_system = [load_models(run, read.predictions, part, device) for part in parts]
+    return {fold: [own[fold] for own in by_system] for fold in by_system[0]}
+
+
+def _learned(read: Run, parts: Sequence[PublishedSystem], fold: int) -> Learned:
+    """Give temperatures and weights as the run's rows give them, not as its files say."""
+
+    def temperature(system: Any) -> float:
+        return next(one for one in read.calibrations[system].folds if one.fold == fold).temperature.temperature_
+
+    members = [part.system for part in parts]
+    own = tuple(temperature(system) for system in members)
+    if read.fusion is None:
+        return Learned(own)
+    fusion = next(one for one in read.fusion.folds if one.fold == fold)
+    return Learned(own, fusion, tuple(temperature(name_of(members, stream)) for stream in FUSED_STREAMS))
+
+
+def _refit(read: Run, parts: Sequence[PublishedSystem], places: Mapping[Path, Path], device: str) -> Refitted:
+    def where(path: Path) -> Path:
+        # A plan may name a folder that holds the cache.
+        return next((now for then, now in places.items() if then == path or path in then.parents), path)
+
+    plan = replace(plan_of(read.recipe["plan"], where=where), device=device)
+    rule = None if read.fusion is None else read.fusion.rule
+    return refit(prepare(plan), [part.system for part in parts], rule)
+
+
+def _about_refit(again: Refitted, n: int, document: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "score": NOT_MEASURED.format(n=document["folds"]),
+        "inner_folds": again.n_inner,
+        "clips": again.n_clips,
+        "chosen_by": "inner actor-grouped folds over all actors",
+    }
+
+
+def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) -> dict[str, Any]:
+    predictions, recipe = read.predictions, read.recipe
+    first = predictions.seed_averaged(parts[0].system)
+    corpus = next(one["corpus"] for one in recipe["caches"])
+    plan = {name: recipe["plan"][name] for name in _SETTINGS if recipe["plan"][name] is not None}
+    return {
+        "name": to.resolve().name,
+        "ravfeat": __version__,
+        "corpus": corpus,
+        "synthetic": predictions.synthetic,
+        "data_terms": data_terms(corpus, synthetic=predictions.synthetic),
+        "classes": list(predictions.classes),
+        "protocol": predictions.protocol,
+        "leaky": predictions.leaky,
+        "select": predictions.select,
+        "folds": len(set(first.folds.tolist())),
+        "actors": len(set(first.actors.tolist())),
+        "clips": len(first),
+        "run_sha256": sha256_of(run / "predictions.parquet"),
+        **({} if read.fusion is None else {"rule": read.fusion.rule}),
+        "plan": plan,
+        "versions": recipe.get("versions", {}),
+        "systems": [part.record() for part in parts],
+    }
+
+
+def _chosen(
+    parts: Sequence[PublishedSystem], models: Mapping[Source, Sequence[Sequence[Model]]]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            **part.system._asdict(),
+            "fold": source,
+            "seed": seed,
+            "chosen": model.recipe.get("chosen", {}),
+            "settings": model.recipe.get("settings", {}),
+        }
+        for source, by_system in models.items()
+        for part, own in zip(parts, by_system, strict=True)
+        for seed, model in zip(part.seeds, own, strict=True)
+    ]
+
+
+def _write(
+    folder: Path,
+    parts: Sequence[PublishedSystem],
+    models: Mapping[Source, Sequence[Sequence[Model]]],
+    learned: Mapping[Source, Learned],
+    read: Run,
+) -> None:
+    for source, by_system in models.items():
+        for part, own in zip(parts, by_system, strict=True):
+            for seed, model in zip(part.seeds, own, strict=True):
+                save_model(stem_of(folder, part, source, seed), model)
+    folds = [{"fold": fold, **own.record()} for fold, own in learned.items() if fold != "refit"]
+    again = {"refit": learned["refit"].record()} if "refit" in learned else {}
+    write_json(folder / LEARNED_FILE, {"folds": folds, **again})
+    tested = {fold: [_tested(read, part, fold) for part in parts] for fold in learned if isinstance(fold, int)}
+    write_json(folder / CLIPS_FILE, clips_record(tested))
+
+
+def _tested(read: Run, part: PublishedSystem, fold: int) -> list[Clip]:
+    test = read.predictions.seed_averaged(part.system)
+    own = test.rows(test.folds == fold)
+    return [Clip(*pair) for pair in zip(own.clip_ids.tolist(), own.performance_ids.tolist(), strict=True)]

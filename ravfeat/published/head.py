@@ -1,0 +1,315 @@
+"""A published head: features in, calibrated and fused probabilities out.
+
+Offers
+------
+PublishedHead, load_head.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.cache import Cache
+from ravfeat.errors import HeadError, UsageError
+from ravfeat.fusion import name_of
+from ravfeat.heads.base import ClipFeatures, Model
+from ravfeat.predictions import System
+from ravfeat.published.caches import match, own_clips, read_clips
+from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, read_document, read_json
+from ravfeat.published.mixing import probabilities, system_logits
+from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_of
+
+__all__ = ["Fold", "PublishedHead", "Source", "load_head"]
+
+Source = int | Literal["refit"]
+"""Whose heads: those of one fold, or those that were refitted on all actors."""
+
+Fold = int | Literal["refit", "mean"] | None
+
+_FLOATS = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PublishedHead:
+    """Heads, temperatures and weights of a run; made by `load_head`.
+
+    Attributes
+    ----------
+    path : Path
+    classes : tuple of str, length K
+    parts : tuple of PublishedSystem
+    learned : mapping of (int or "refit") to Learned
+    models : mapping of (int or "refit") to tuple of tuple of Model
+        For each system, one model per seed.
+    tested : mapping of int to tuple of tuple of Clip
+        Of every fold, the clips that it tested, as every system calls them.
+    about : dict
+        ``head.toml``.
+    """
+
+    path: Path
+    classes: tuple[str, ...]
+    parts: tuple[PublishedSystem, ...]
+    learned: Mapping[Source, Learned]
+    models: Mapping[Source, tuple[tuple[Model, ...], ...]]
+    tested: Mapping[int, tuple[tuple[Clip, ...], ...]]
+    about: dict[str, Any]
+
+    def __repr__(self) -> str:
+        systems = "; ".join(map(str, self.systems))
+        return f"<PublishedHead {self.path} ({systems}; {len(self.classes)} classes)>"
+
+    @property
+    def systems(self) -> tuple[System, ...]:
+        """Every system, and the mixture of all where they are fused: what `probabilities` can tell of."""
+        own = tuple(part.system for part in self.parts)
+        return (*own, name_of(own, "fused")) if self.fused else own
+
+    @property
+    def fused(self) -> bool:
+        """Whether systems are fused."""
+        return next(iter(self.learned.values())).fusion is not None
+
+    @property
+    def folds(self) -> tuple[int, ...]:
+        """Folds whose heads are here."""
+        return tuple(sorted(self.tested))
+
+    @property
+    def refitted(self) -> bool:
+        """Whether heads that learned from all actors are here."""
+        return "refit" in self.learned
+
+    def predict(
+        self,
+        caches: Sequence[Cache | str | Path],
+        clip_ids: Sequence[str],
+        *,
+        fold: Fold = None,
+        system: System | None = None,
+    ) -> _FLOATS:
+        """Give the probabilities of one system: the fused one, or the only one.
+
+        Parameters
+        ----------
+        caches, clip_ids, fold
+            As for `probabilities`.
+        system : System, optional
+            Another one of `systems`.
+
+        Returns
+        -------
+        ndarray of shape (N, K)
+            In the order of `clip_ids` and `classes`; rows sum to 1.
+
+        Raises
+        ------
+        UsageError
+            For a system that is not here, or where several are not fused and none is named.
+        """
+        return self.probabilities(caches, clip_ids, fold=fold)[self._one(system)]
+
+    def probabilities(
+        self, caches: Sequence[Cache | str | Path], clip_ids: Sequence[str], *, fold: Fold = None
+    ) -> dict[System, _FLOATS]:
+        """Score clips of caches with every system.
+
+        Parameters
+        ----------
+        caches : sequence of Cache or path
+            Those that the systems read, in any order; they are told apart by their identity.
+        clip_ids : sequence of str
+            The N clips, as any of the caches calls them; the others are joined by performance.
+        fold : int, "refit", "mean" or None
+            A number takes the heads of that fold: clips that it tested get the run's own probabilities, bit for
+            bit on the machine of the run. ``refit`` takes the heads that learned from all actors, ``mean`` the mean
+            of the calibrated probabilities of all folds. None is ``refit`` where there is one, else ``mean``.
+
+        Returns
+        -------
+        dict of System to ndarray of shape (N, K)
+            Calibrated; where systems are fused, the three mixtures too.
+
+        Warns
+        -----
+        UserWarning
+            Where clips are of the corpus that the heads asked for were trained on, and not tested by that fold:
+            what is said of them is no score.
+
+        Raises
+        ------
+        CacheError
+            Where a cache is missing, of another encoder, or lacks a clip.
+        UsageError
+            For a fold that is not here.
+
+        Notes
+        -----
+        The last bits of a matrix product depend on the rows that share it. So whoever asks a fold for some of the
+        clips that it tested has them scored among all of them, as the run did, if the caches still hold them all.
+        """
+        sources = self._sources(fold)
+        groups = match(self.parts, caches)
+        flat = list(dict.fromkeys(cache for group in groups for cache in group))
+        named = dict(zip(flat, own_clips(flat, clip_ids), strict=True))
+        asked = [named[group[0]] for group in groups]
+        self._warn(asked[0], fold)
+        clips = self._among_tested(groups, asked, fold)
+        features = [read_clips(part, group, own) for part, group, own in zip(self.parts, groups, clips, strict=True)]
+        found = self.score(features, clips, sources)
+        rows = [_rows(own, all_) for own, all_ in zip(asked, clips, strict=True)]
+        # Mixtures are in the rows of the first system.
+        of_system = {part.system: own for part, own in zip(self.parts, rows, strict=True)}
+        return {system: probs[of_system.get(system, rows[0])] for system, probs in found.items()}
+
+    def score(
+        self, features: Sequence[ClipFeatures], clips: Sequence[Sequence[Clip]], sources: Sequence[Source]
+    ) -> dict[System, _FLOATS]:
+        """Score features that are in memory already.
+
+        Parameters
+        ----------
+        features : sequence of ClipFeatures
+            One for each system.
+        clips : sequence of sequence of Clip
+            Which clips each system's rows are; all have the same, in any order.
+        sources : sequence of (int or "refit")
+            Whose heads; the probabilities of several are averaged.
+
+        Returns
+        -------
+        dict of System to ndarray of shape (N, K)
+            Each in its own rows; mixtures in those of the first system.
+        """
+        orders = _orders(clips)
+        systems = [part.system for part in self.parts]
+        said = []
+        for source in sources:
+            logits = [system_logits(own, one) for own, one in zip(self.models[source], features, strict=True)]
+            said.append(probabilities(systems, logits, self.learned[source], orders))
+        if len(said) == 1:
+            return said[0]
+        return {system: np.mean([one[system] for one in said], axis=0) for system in said[0]}
+
+    def _sources(self, fold: Fold) -> tuple[Source, ...]:
+        if fold is None:
+            fold = "refit" if self.refitted else "mean"
+        if fold == "mean" and self.folds:
+            return self.folds
+        if fold in self.learned:
+            return (fold,)  # type: ignore[return-value]  # "mean" is no key
+        raise UsageError(
+            f"{self.path} has no heads of fold {fold!r}; choose from {', '.join(map(str, [*self.learned, 'mean']))}"
+        )
+
+    def _one(self, system: System | None) -> System:
+        if system is None and len(self.parts) > 1 and not self.fused:
+            raise UsageError(
+                f"{self.path} has several systems and they were not fused; name one of"
+                f" {'; '.join(map(str, self.systems))}"
+            )
+        wanted = self.systems[-1] if system is None else System(*system)
+        if wanted not in self.systems:
+            raise UsageError(f"{self.path} has no system '{wanted}'; choose from {'; '.join(map(str, self.systems))}")
+        return wanted
+
+    def _among_tested(
+        self, groups: Sequence[tuple[Cache, ...]], asked: Sequence[Sequence[Clip]], fold: Fold
+    ) -> Sequence[Sequence[Clip]]:
+        """Give all clips that a fold tested, where those asked for are some of them; else those asked for."""
+        if fold not in self.tested:
+            return asked
+        whole = self.tested[fold]  # type: ignore[index]  # only numbers are in there
+        held = all(clip.clip_id in group[0] for group, own in zip(groups, whole, strict=True) for clip in own)
+        known = all(set(own) <= set(all_) for own, all_ in zip(asked, whole, strict=True))
+        return whole if held and known else asked
+
+    def _warn(self, clips: Sequence[Clip], fold: Fold) -> None:
+        known = {clip for number in self.folds if number != fold for clip in self.tested[number][0]}
+        if taught := [clip.clip_id for clip in clips if clip in known]:
+            warnings.warn(
+                f"{len(taught)} of {len(clips)} clips, the first '{taught[0]}', are of those that these heads learned"
+                " from: what is said of them is no score; give fold=N for the clips that fold N tested",
+                stacklevel=3,
+            )
+
+
+def _orders(clips: Sequence[Sequence[Clip]]) -> list[NDArray[np.int64]]:
+    """Bring clips into the order in which a run fuses them: of the clip ids, or of the performances."""
+    alike = len({frozenset(clip.clip_id for clip in own) for own in clips}) == 1
+    keys = [[clip.clip_id if alike else clip.performance_id for clip in own] for own in clips]
+    return [np.argsort(np.array(own, dtype=str), kind="stable") for own in keys]
+
+
+def _rows(asked: Sequence[Clip], clips: Sequence[Clip]) -> NDArray[np.int64]:
+    if asked is clips:
+        return np.arange(len(asked))
+    place = {clip.clip_id: row for row, clip in enumerate(clips)}
+    return np.array([place[clip.clip_id] for clip in asked], dtype=np.int64)
+
+
+def load_head(path: str | Path, *, device: str = "cpu") -> PublishedHead:
+    """Load a published head.
+
+    Parameters
+    ----------
+    path : str or Path
+        A folder that ``ravfeat export-heads`` made.
+    device : str
+        Where networks are computed.
+
+    Returns
+    -------
+    PublishedHead
+
+    Raises
+    ------
+    HeadError
+        Where there is none, it was written by a newer version, or a file is missing or damaged.
+
+    Examples
+    --------
+    >>> head = ravfeat.load_head("heads/voice-and-face")  # doctest: +SKIP
+    >>> head.predict(["cache/ravdess/audio-…", "cache/ravdess/face-…"], ["03-01-06-01-02-01-12"])  # doctest: +SKIP
+    """
+    from ravfeat.heads.checkpoint import load_model  # brings torch
+
+    folder = Path(path)
+    document = read_document(folder)
+    parts = tuple(PublishedSystem.of(one) for one in document["systems"])
+    record = read_json(folder / LEARNED_FILE)
+    learned: dict[Source, Learned] = {int(one["fold"]): Learned.of(one) for one in record["folds"]}
+    if "refit" in record:
+        learned["refit"] = Learned.of(record["refit"])
+    models = {
+        source: tuple(
+            tuple(load_model(stem_of(folder, part, source, seed), device=device) for seed in part.seeds)
+            for part in parts
+        )
+        for source in learned
+    }
+    for own in models.values():
+        _check_classes(folder, own, document["classes"])
+    return PublishedHead(
+        folder, tuple(document["classes"]), parts, learned, models, clips_of(read_json(folder / CLIPS_FILE)), document
+    )
+
+
+def stem_of(folder: Path, part: PublishedSystem, source: Source, seed: int) -> Path:
+    """Say where a head lies in the folder, without suffix."""
+    if source == "refit":
+        return folder / "refit" / part.folder / f"seed-{seed}"
+    return folder / "folds" / part.folder / f"fold-{source}-seed-{seed}"
+
+
+def _check_classes(folder: Path, models: Sequence[Sequence[Model]], classes: Sequence[str]) -> None:
+    for model in (model for own in models for model in own):
+        if model.recipe.get("n_classes") != len(classes):
+            raise HeadError(
+                f"{folder} has {len(classes)} classes and a head of {model.recipe.get('n_classes')}; export it again"
+            )

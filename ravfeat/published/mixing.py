@@ -1,0 +1,71 @@
+"""From logits to the probabilities that a run has: seeds averaged, calibrated, fused, in its order of operations.
+
+Conventions
+-----------
+Axes: M systems, N clips, S seeds, K classes. The very functions that made the run's numbers make these, on the
+same arrays, so that they are the same to the last bit.
+
+Offers
+------
+system_logits, probabilities.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.fusion import fused_logits, name_of
+from ravfeat.heads.base import ClipFeatures, Model
+from ravfeat.heads.parallel import one_thread_each
+from ravfeat.predictions import System, mean_of_seeds
+from ravfeat.published.parts import Learned, at
+from ravfeat.schema import FUSED_STREAMS
+
+__all__ = ["probabilities", "system_logits"]
+
+
+def system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np.float32]:
+    """Score all clips with the models of all seeds, shape (N, S, K)."""
+    rows = np.arange(len(features))
+    with one_thread_each():  # as a run does; the last bits of a product depend on how many threads share it
+        return np.stack([model.logits(features, rows) for model in models], axis=1)
+
+
+def probabilities(
+    systems: Sequence[System],
+    logits: Sequence[NDArray[np.float32]],
+    learned: Learned,
+    orders: Sequence[NDArray[np.int64]],
+) -> dict[System, NDArray[np.float64]]:
+    """Average, calibrate and fuse.
+
+    Parameters
+    ----------
+    systems : sequence of System, length M
+    logits : sequence of ndarray of shape (N, S, K)
+        One for each system, in rows of its own.
+    learned : Learned
+    orders : sequence of ndarray of shape (N,), int64
+        For each system its rows in the order that all systems share.
+
+    Returns
+    -------
+    dict of System to ndarray of shape (N, K)
+        Every system by itself and, where they are fused, the mixtures, in the rows of the first system.
+    """
+    said = [mean_of_seeds(own) for own in logits]
+    temperatures = [at(value) for value in learned.temperatures]
+    found = {
+        system: np.exp(temperature.transform(own))
+        for system, temperature, own in zip(systems, temperatures, said, strict=True)
+    }
+    if learned.fusion is None:
+        return found
+    shared = np.stack([own[order] for own, order in zip(said, orders, strict=True)])
+    calibrated = learned.fusion.calibrated(shared)
+    back = np.argsort(orders[0])
+    for stream, value in zip(FUSED_STREAMS, learned.fused, strict=True):
+        mixed = fused_logits(learned.fusion.mix(learned.fusion.choices[stream], calibrated))
+        found[name_of(systems, stream)] = np.exp(at(value).transform(mean_of_seeds(mixed[:, None])))[back]
+    return found

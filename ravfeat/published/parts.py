@@ -1,0 +1,178 @@
+"""What a published head is made of: systems, the caches each reads, and what was learned on top of them.
+
+Offers
+------
+Need, PublishedSystem, Learned, Clip.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ravfeat.calibrate import Temperature
+from ravfeat.fusion import FoldFusion
+from ravfeat.heads.base import Reading
+from ravfeat.predictions import System
+from ravfeat.schema import FUSED_STREAMS
+
+__all__ = ["Clip", "Learned", "Need", "PublishedSystem"]
+
+
+class Clip(NamedTuple):
+    """A clip that a fold tested."""
+
+    clip_id: str
+    performance_id: str
+
+
+@dataclass(frozen=True)
+class Need:
+    """A cache that a system reads.
+
+    Attributes
+    ----------
+    encoder : str
+        What the cache calls it.
+    fingerprint : str
+        Of the identity.
+    identity : mapping
+        Weights digest, layer convention, preprocessing, layers, store, stride, dtype, view …
+    content_sha256 : str
+        Of the features that the heads were trained on; another corpus through the same encoder has another.
+    layers : tuple of int or None
+        The layers to read; None reads all.
+    """
+
+    encoder: str
+    fingerprint: str
+    identity: Mapping[str, Any]
+    content_sha256: str
+    layers: tuple[int, ...] | None
+
+    def record(self) -> dict[str, Any]:
+        """Give plain values for ``head.toml``; TOML has no empty value, so those are left out."""
+        read = {} if self.layers is None else {"read_layers": list(self.layers)}
+        held = {name: value for name, value in self.identity.items() if value is not None}
+        own = {"encoder": self.encoder, "fingerprint": self.fingerprint, "content_sha256": self.content_sha256}
+        return own | read | {"identity": held}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Need":
+        """Read what `record` gave."""
+        layers = tuple(record["read_layers"]) if "read_layers" in record else None
+        return cls(record["encoder"], record["fingerprint"], record["identity"], record["content_sha256"], layers)
+
+
+@dataclass(frozen=True)
+class PublishedSystem:
+    """One system: caches and a head on top of them.
+
+    Attributes
+    ----------
+    system : System
+    seeds : tuple of int
+        Ascending; their probabilities are averaged.
+    reading : Reading
+        What the head needs of a cache.
+    needs : tuple of Need
+        More than one where caches are joined.
+    """
+
+    system: System
+    seeds: tuple[int, ...]
+    reading: Reading
+    needs: tuple[Need, ...]
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder that holds its heads."""
+        return "-".join(self.system)
+
+    def record(self) -> dict[str, Any]:
+        """Give plain values for ``head.toml``."""
+        reading = {"window": self.reading.window, "statistics": list(self.reading.statistics)}
+        caches = [need.record() for need in self.needs]
+        return {**self.system._asdict(), "seeds": list(self.seeds), "reading": reading, "caches": caches}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "PublishedSystem":
+        """Read what `record` gave."""
+        reading = Reading(record["reading"]["window"], tuple(record["reading"]["statistics"]))
+        needs = tuple(Need.of(one) for one in record["caches"])
+        system = System(record["stream"], record["features"], record["head"])
+        return cls(system, tuple(record["seeds"]), reading, needs)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Temperatures and weights of one fold, or of the heads that were refitted on all actors.
+
+    Attributes
+    ----------
+    temperatures : tuple of float
+        One for each system, in their order.
+    fusion : FoldFusion or None
+        Weights and temperatures only; no scores.
+    fused : tuple of float
+        Temperatures of the mixtures, in the order of `ravfeat.schema.FUSED_STREAMS`; empty without fusion.
+    """
+
+    temperatures: tuple[float, ...]
+    fusion: FoldFusion | None = None
+    fused: tuple[float, ...] = ()
+
+    def record(self) -> dict[str, Any]:
+        """Give plain values for ``learned.json``."""
+        plain: dict[str, Any] = {"temperatures": list(self.temperatures)}
+        if self.fusion is None:
+            return plain
+        mixed = {
+            "chosen": self.fusion.chosen,
+            "single": self.fusion.single,
+            "linear": self.fusion.linear.tolist(),
+            "loglinear": self.fusion.loglinear.tolist(),
+            "temperatures": dict(zip(FUSED_STREAMS, self.fused, strict=True)),
+        }
+        return plain | {"fusion": mixed}
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Learned":
+        """Read what `record` gave."""
+        temperatures = tuple(map(float, record["temperatures"]))
+        mixed = record.get("fusion")
+        if mixed is None:
+            return cls(temperatures)
+        fusion = FoldFusion(
+            fold=-1,
+            temperatures=tuple(map(at, temperatures)),
+            linear=np.array(mixed["linear"], np.float64),
+            loglinear=np.array(mixed["loglinear"], np.float64),
+            single=int(mixed["single"]),
+            chosen=mixed["chosen"],
+            singles=(),
+            scores={},
+            split="",
+            n=0,
+        )
+        return cls(temperatures, fusion, tuple(float(mixed["temperatures"][stream]) for stream in FUSED_STREAMS))
+
+
+def at(value: float) -> Temperature:
+    """Give the temperature of a value that was learned before."""
+    temperature = Temperature()
+    temperature.temperature_, temperature.at_bound_ = value, ""
+    return temperature
+
+
+def clips_record(clips: Mapping[int, Sequence[Sequence[Clip]]]) -> list[dict[str, Any]]:
+    """Give plain values for ``clips.json``: of every fold, the tested clips of every system."""
+    return [
+        {"fold": fold, "systems": [[list(clip) for clip in own] for own in tested]} for fold, tested in clips.items()
+    ]
+
+
+def clips_of(record: Sequence[Mapping[str, Any]]) -> dict[int, tuple[tuple[Clip, ...], ...]]:
+    """Read what `clips_record` gave."""
+    return {int(one["fold"]): tuple(tuple(Clip(*clip) for clip in own) for own in one["systems"]) for one in record}
