@@ -158,8 +158,10 @@ class PublishedHead:
         flat = list(dict.fromkeys(cache for group in groups for cache in group))
         named = dict(zip(flat, own_clips(flat, clip_ids), strict=True))
         asked = [named[group[0]] for group in groups]
-        self._warn(asked[0], fold)
-        clips = self._among_tested(groups, asked, fold)
+        clips: Sequence[Sequence[Clip]] = asked
+        if groups[0][0].about["corpus"] == self.about["corpus"]:
+            self._warn(asked[0], fold)
+            clips = self._among_tested(groups, asked, fold)
         features = [read_clips(part, group, own) for part, group, own in zip(self.parts, groups, clips, strict=True)]
         found = self.score(features, clips, sources)
         rows = [_rows(own, all_) for own, all_ in zip(asked, clips, strict=True)]
@@ -230,7 +232,9 @@ class PublishedHead:
         return whole if held and known else asked
 
     def _warn(self, clips: Sequence[Clip], fold: Fold) -> None:
-        known = {clip for number in self.folds if number != fold for clip in self.tested[number][0]}
+        known = {clip for number in self.folds for clip in self.tested[number][0]}
+        if fold in self.tested:
+            known -= set(self.tested[fold][0])  # type: ignore[index]  # only numbers are in there
         if taught := [clip.clip_id for clip in clips if clip in known]:
             warnings.warn(
                 f"{len(taught)} of {len(clips)} clips, the first '{taught[0]}', are of those that these heads learned"

@@ -94,7 +94,7 @@ def locate(origins: Sequence[Origin], given: Sequence[Path], run: Path) -> dict[
     places: dict[Path, Path] = {}
     used = set()
     for origin in {origin.path: origin for origin in origins}.values():
-        moved = next((one for one in caches if one.content_sha256() == origin.content_sha256), None)
+        moved = next((one for one in caches if _holds(one, origin)), None)
         cache = moved or _where_it_lay(origin, caches, run)
         _check_unchanged(origin, cache, run)
         places[origin.path] = cache.path
@@ -102,6 +102,10 @@ def locate(origins: Sequence[Origin], given: Sequence[Path], run: Path) -> dict[
     if idle := [cache.path for cache in caches if cache.path not in used]:
         raise UsageError(f"--cache {idle[0]} is none of the caches of {run}; leave it out")
     return places
+
+
+def _holds(cache: Cache, origin: Origin) -> bool:
+    return cache.fingerprint == origin.fingerprint and cache.content_sha256() == origin.content_sha256
 
 
 def _where_it_lay(origin: Origin, caches: Sequence[Cache], run: Path) -> Cache:

@@ -1,0 +1,36 @@
+"""``ravfeat export-heads``."""
+
+from pathlib import Path
+
+import pytest
+
+from ravfeat.experiment import FitPlan, fit_heads
+from ravfeat.runs import write_run
+from tests.toycaches import actors_and_emotions
+from tests.writtencaches import write_cache
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    cache = write_cache(folder, actors_and_emotions(), stream="audio")
+    write_run(folder / "a", fit_heads(FitPlan((cache,), heads=("logreg",), layers="1")), {"command": "ravfeat"})
+    return folder / "a"
+
+
+def test_it_says_what_was_made_and_whether_it_is_the_run(run, here, tmp_path) -> None:
+    done = here("export-heads", run, "--to", tmp_path / "voice", "--refit", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"held against the predictions of {run}: identical, bit for bit, in all 96 test rows",
+        f"{tmp_path / 'voice'}: 7 heads, temperatures, weights, head.toml and card.md",
+    ]
+    again = here("export-heads", run, "--to", tmp_path / "voice", "--device", "cpu")
+    assert again.returncode == 2
+    assert "already holds a published head; choose another --to" in again.stderr
+
+
+def test_a_run_that_is_none_ends_with_1(here, tmp_path) -> None:
+    done = here("export-heads", tmp_path / "nothing", "--to", tmp_path / "head")
+    assert done.returncode == 1
+    assert "is not a folder; give the folder that `fit-heads --out` wrote" in done.stderr
