@@ -50,8 +50,8 @@ def _warnings(document: Mapping[str, Any]) -> list[str]:
 
 def _what(document: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"Emotion heads on frozen features, trained by ravfeat {document['ravfeat']} on the corpus"
-        f" `{document['corpus']}` ({document['actors']} actors, {document['clips']} clips).",
+        f"Emotion heads on frozen features, trained on the corpus `{document['corpus']}` ({document['actors']} actors,"
+        f" {document['clips']} clips) and published by ravfeat {document['ravfeat']}.",
         "",
         f"Classes, in the order of the probabilities: {', '.join(document['classes'])}.",
         "",
