@@ -6,6 +6,7 @@ match, own_clips, read_clips, differences.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError
 from ravfeat.heads.base import ClipFeatures
 from ravfeat.published.parts import Clip, Need, PublishedSystem
+from ravfeat.schema import CONTROL_STREAMS
 from ravfeat.view import load_features, load_joined
 
 __all__ = ["differences", "match", "own_clips", "read_clips"]
@@ -119,4 +121,8 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
         return load_features(caches[0], names, system.reading, layers=system.needs[0].layers)
     clip_ids = [[clip.clip_id for clip in own] for own in own_clips(caches, names)]
     layers = [need.layers for need in system.needs]
+    if system.system.stream in CONTROL_STREAMS:
+        sides = zip(caches, clip_ids, layers, strict=True)
+        first, *others = (load_features(cache, ids, system.reading, layers=own) for cache, ids, own in sides)
+        return replace(first, also=tuple(others))
     return load_joined(caches, clip_ids, system.reading.statistics, layers=layers)

@@ -62,7 +62,10 @@ def _what(document: Mapping[str, Any]) -> list[str]:
         encoders = ", ".join(f"`{one['encoder']}` (`{one['fingerprint']}`)" for one in system["caches"])
         lines.append(f"| {_name(system)} | {len(system['seeds'])} | {encoders} |")
     if "rule" in document:
-        lines += ["", f"The systems are calibrated and fused by the rule `{document['rule']}`."]
+        lines += [
+            "",
+            f"The systems are calibrated and fused by the rule `{document['rule']}`; no `joint` one is mixed in.",
+        ]
     lines += ["", f"Heads of {document['folds']} folds{_refitted(document)}."]
     return lines
 

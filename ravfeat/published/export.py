@@ -22,7 +22,7 @@ from ravfeat.published.agreement import UNCHECKED, compare
 from ravfeat.published.card import card
 from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
 from ravfeat.published.head import Source, load_head, stem_of
-from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_record
+from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_record, mixed_in
 from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
 from ravfeat.published.sources import load_models, locate, origins_of, parts_of
 from ravfeat.published.terms import data_terms
@@ -144,11 +144,12 @@ def _learned(read: Run, parts: Sequence[PublishedSystem], fold: int) -> Learned:
     def temperature(system: Any) -> float:
         return next(one for one in read.calibrations[system].folds if one.fold == fold).temperature.temperature_
 
-    members = [part.system for part in parts]
-    own = tuple(temperature(system) for system in members)
+    systems = [part.system for part in parts]
+    own = tuple(temperature(system) for system in systems)
     if read.fusion is None:
         return Learned(own)
     fusion = next(one for one in read.fusion.folds if one.fold == fold)
+    members = [systems[number] for number in mixed_in(systems)]
     return Learned(own, fusion, tuple(temperature(name_of(members, stream)) for stream in FUSED_STREAMS))
 
 

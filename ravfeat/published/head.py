@@ -22,7 +22,7 @@ from ravfeat.predictions import System
 from ravfeat.published.caches import match, own_clips, read_clips
 from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, read_document, read_json
 from ravfeat.published.mixing import probabilities, system_logits
-from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_of
+from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_of, mixed_in
 
 __all__ = ["Fold", "PublishedHead", "Source", "load_head"]
 
@@ -68,7 +68,7 @@ class PublishedHead:
     def systems(self) -> tuple[System, ...]:
         """Every system, and the mixture of all where they are fused: what `probabilities` can tell of."""
         own = tuple(part.system for part in self.parts)
-        return (*own, name_of(own, "fused")) if self.fused else own
+        return (*own, name_of([own[number] for number in mixed_in(own)], "fused")) if self.fused else own
 
     @property
     def fused(self) -> bool:
@@ -165,9 +165,10 @@ class PublishedHead:
         features = [read_clips(part, group, own) for part, group, own in zip(self.parts, groups, clips, strict=True)]
         found = self.score(features, clips, sources)
         rows = [_rows(own, all_) for own, all_ in zip(asked, clips, strict=True)]
-        # Mixtures are in the rows of the first system.
-        of_system = {part.system: own for part, own in zip(self.parts, rows, strict=True)}
-        return {system: probs[of_system.get(system, rows[0])] for system, probs in found.items()}
+        systems = [part.system for part in self.parts]
+        of_system = dict(zip(systems, rows, strict=True))
+        first = rows[min(mixed_in(systems), default=0)]  # whose rows the mixtures are in
+        return {system: probs[of_system.get(system, first)] for system, probs in found.items()}
 
     def score(
         self, features: Sequence[ClipFeatures], clips: Sequence[Sequence[Clip]], sources: Sequence[Source]
@@ -186,7 +187,7 @@ class PublishedHead:
         Returns
         -------
         dict of System to ndarray of shape (N, K)
-            Each in its own rows; mixtures in those of the first system.
+            Each in its own rows; mixtures in those of the first system that is mixed in.
         """
         orders = _orders(clips)
         systems = [part.system for part in self.parts]

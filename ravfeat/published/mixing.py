@@ -19,7 +19,7 @@ from ravfeat.fusion import fused_logits, name_of
 from ravfeat.heads.base import ClipFeatures, Model
 from ravfeat.heads.parallel import one_thread_each
 from ravfeat.predictions import System, mean_of_seeds
-from ravfeat.published.parts import Learned, at
+from ravfeat.published.parts import Learned, at, mixed_in
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["probabilities", "system_logits"]
@@ -52,7 +52,7 @@ def probabilities(
     Returns
     -------
     dict of System to ndarray of shape (N, K)
-        Every system by itself and, where they are fused, the mixtures, in the rows of the first system.
+        Every system by itself and, where they are fused, the mixtures, in the rows of the first one that is mixed in.
     """
     said = [mean_of_seeds(own) for own in logits]
     temperatures = [at(value) for value in learned.temperatures]
@@ -62,10 +62,13 @@ def probabilities(
     }
     if learned.fusion is None:
         return found
-    shared = np.stack([own[order] for own, order in zip(said, orders, strict=True)])
+    members = mixed_in(systems)
+    shared = np.stack([said[number][orders[number]] for number in members])
     calibrated = learned.fusion.calibrated(shared)
-    back = np.argsort(orders[0])
+    back = np.argsort(orders[members[0]])
     for stream, value in zip(FUSED_STREAMS, learned.fused, strict=True):
         mixed = fused_logits(learned.fusion.mix(learned.fusion.choices[stream], calibrated))
-        found[name_of(systems, stream)] = np.exp(at(value).transform(mean_of_seeds(mixed[:, None])))[back]
+        found[name_of([systems[number] for number in members], stream)] = np.exp(
+            at(value).transform(mean_of_seeds(mixed[:, None]))
+        )[back]
     return found

@@ -2,7 +2,7 @@
 
 Offers
 ------
-Need, PublishedSystem, Learned, Clip.
+Need, PublishedSystem, Learned, Clip, at, mixed_in, clips_record, clips_of.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +15,9 @@ from ravfeat.calibrate import Temperature
 from ravfeat.fusion import FoldFusion
 from ravfeat.heads.base import Reading
 from ravfeat.predictions import System
-from ravfeat.schema import FUSED_STREAMS
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
-__all__ = ["Clip", "Learned", "Need", "PublishedSystem"]
+__all__ = ["Clip", "Learned", "Need", "PublishedSystem", "at", "clips_of", "clips_record", "mixed_in"]
 
 
 class Clip(NamedTuple):
@@ -129,6 +129,7 @@ class Learned:
         if self.fusion is None:
             return plain
         mixed = {
+            "system_temperatures": [one.temperature_ for one in self.fusion.temperatures],
             "chosen": self.fusion.chosen,
             "single": self.fusion.single,
             "linear": self.fusion.linear.tolist(),
@@ -146,7 +147,7 @@ class Learned:
             return cls(temperatures)
         fusion = FoldFusion(
             fold=-1,
-            temperatures=tuple(map(at, temperatures)),
+            temperatures=tuple(at(float(value)) for value in mixed["system_temperatures"]),
             linear=np.array(mixed["linear"], np.float64),
             loglinear=np.array(mixed["loglinear"], np.float64),
             single=int(mixed["single"]),
@@ -157,6 +158,11 @@ class Learned:
             n=0,
         )
         return cls(temperatures, fusion, tuple(float(mixed["temperatures"][stream]) for stream in FUSED_STREAMS))
+
+
+def mixed_in(systems: Sequence[System]) -> list[int]:
+    """Say which systems a fusion mixes, by their place: all but controls."""
+    return [number for number, system in enumerate(systems) if system.stream not in CONTROL_STREAMS]
 
 
 def at(value: float) -> Temperature:

@@ -24,7 +24,7 @@ from ravfeat.heads.base import Head, Model
 from ravfeat.plans import FitPlan
 from ravfeat.predictions import Evidence, SystemProbs, mean_of_seeds
 from ravfeat.predictions import System as Graded
-from ravfeat.published.parts import Learned
+from ravfeat.published.parts import Learned, mixed_in
 from ravfeat.schema import FUSED_STREAMS, Rule
 from ravfeat.selection import Trained, nested
 from ravfeat.systems import System
@@ -69,7 +69,7 @@ def refit(prepared: Prepared, members: Sequence[Graded], rule: Rule | None) -> R
     prepared : Prepared
         The run's plan.
     members : sequence of System
-        The run's systems, in the order in which they are fused.
+        The run's systems, sorted.
     rule : {"auto", "linear", "loglinear"} or None
         The run's.
 
@@ -143,13 +143,16 @@ def _said(system: System, trained: Sequence[Trained]) -> SystemProbs:
 
 
 def _learn(said: Sequence[SystemProbs], members: Sequence[Graded], rule: Rule | None) -> Learned:
+    temperatures = tuple(fit_temperature(own).temperature_ for own in said)
     if rule is None:
-        return Learned(tuple(fit_temperature(own).temperature_ for own in said))
+        return Learned(temperatures)
+    mixed = mixed_in(members)
     # A fold's fusion looks at the rows to learn from only.
-    one, rows = fit_fold(members, [Evidence(_EVERYBODY, own, own) for own in said], rule)
+    evidence = [Evidence(_EVERYBODY, said[number], said[number]) for number in mixed]
+    one, rows = fit_fold([members[number] for number in mixed], evidence, rule)
     calibrated = one.calibrated(rows.log_probs)
     fused = []
     for stream in FUSED_STREAMS:
-        mixed = fused_logits(one.mix(one.choices[stream], calibrated))
-        fused.append(Temperature().fit(mean_of_seeds(mixed[:, None]), rows.y).temperature_)
-    return Learned(tuple(own.temperature_ for own in one.temperatures), one, tuple(fused))
+        logits = fused_logits(one.mix(one.choices[stream], calibrated))
+        fused.append(Temperature().fit(mean_of_seeds(logits[:, None]), rows.y).temperature_)
+    return Learned(temperatures, one, tuple(fused))

@@ -12,13 +12,13 @@ from typing import Any
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError, HeadError, PredictionsError, UsageError
-from ravfeat.fusion import members_of
 from ravfeat.heads.base import Model
 from ravfeat.heads.registry import get_head
 from ravfeat.layers import parse_layers
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem
+from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Origin", "load_models", "locate", "origins_of", "parts_of"]
 
@@ -149,7 +149,8 @@ def parts_of(run: Path, predictions: Predictions, recipe: Mapping[str, Any]) -> 
     where = run / "recipe.json"
     if "plan" not in recipe:
         raise PredictionsError(f"{where} has no plan: the run is of an older version; make it again")
-    return tuple(_part(run, predictions, recipe, system, where) for system in members_of(predictions))
+    systems = [system for system in predictions.systems() if system.stream not in FUSED_STREAMS]
+    return tuple(_part(run, predictions, recipe, system, where) for system in systems)
 
 
 def _part(

@@ -40,7 +40,7 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravf
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
-        "cache", "compare-splits", "download", "extract", "fit-heads", "fuse", "report"
+        "cache", "compare-splits", "download", "export-heads", "extract", "fit-heads", "fuse", "report"
     ]  # fmt: skip
     for command in ("download ravdess", "extract", "cache verify", "fit-heads", "compare-splits", "fuse", "report"):
         assert f"  ravfeat {command} " in done.stdout

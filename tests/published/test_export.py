@@ -1,6 +1,7 @@
 """From a run to a published head, and what is refused on the way."""
 
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Callable
@@ -117,6 +118,18 @@ def test_systems_that_were_not_fused_are_asked_by_name(places, tmp_path) -> None
     with pytest.raises(UsageError, match="has several systems and they were not fused; name one of audio / voice / k"):
         head.predict([places["voice"]], ["11-00"], fold=0)
     assert head.predict([places["voice"]], ["11-00"], fold=0, system=head.systems[1]).shape == (1, 4)
+
+
+@pytest.mark.parametrize("heads", [("joint",), ("audio:logreg", "face:kernel", "joint")])
+def test_a_network_over_two_streams_is_published_too(heads, places, tmp_path) -> None:
+    caches = (places["voice"], places["landmarks"])
+    write_run(tmp_path / "run", fit_heads(FitPlan(caches, heads=heads, settings={"epochs": 1, "hidden": 4})), {})
+    done = export_heads(tmp_path / "run", tmp_path / "head", refitted=True)
+    assert re.fullmatch(r"identical, bit for bit, in all (96|576) test rows", done.check)
+    head = load_head(tmp_path / "head")
+    (joint,) = [system for system in head.systems if system.stream == "joint"]
+    assert head.predict(caches, ["11-01", "12-00"], fold=0, system=joint).shape == (2, 4)
+    assert head.systems[-1].stream == ("fused" if len(heads) > 1 else "joint")
 
 
 def test_refitted_heads_learn_from_everybody_and_know_the_corpus(published, places) -> None:
