@@ -2,7 +2,7 @@
 
 Offers
 ------
-FitPlan, Fitted, FittedModel, Prepared, fit_heads, prepare, train, gather, load_system.
+FitPlan, Fitted, FittedModel, Prepared, fit_heads, prepare, train, gather, load_system, load_training.
 """
 
 import logging
@@ -30,7 +30,18 @@ from ravfeat.systems import System, open_systems
 from ravfeat.training_rows import stack_features
 from ravfeat.view import load_features, load_joined
 
-__all__ = ["FitPlan", "Fitted", "FittedModel", "Prepared", "fit_heads", "gather", "load_system", "prepare", "train"]
+__all__ = [
+    "FitPlan",
+    "Fitted",
+    "FittedModel",
+    "Prepared",
+    "fit_heads",
+    "gather",
+    "load_system",
+    "load_training",
+    "prepare",
+    "train",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -127,6 +138,11 @@ def load_system(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures
     return load_features(system.caches[0], system.clip_ids[0], reading, layers=layers[0])
 
 
+def load_training(plan: FitPlan, system: System, reading: Reading, load: Load = load_system) -> ClipFeatures:
+    """Read the features of a system's clips and, after them, of their views; see `System.rows`."""
+    return stack_features([load(plan, system, reading), *_load_views(plan, system, reading)])
+
+
 def _load_views(plan: FitPlan, system: System, reading: Reading) -> list[ClipFeatures]:
     layers = read_layers(plan, system)[0]
     return [load_features(view.cache, view.clip_ids, reading, layers=layers) for view in system.views]
@@ -145,9 +161,7 @@ def train(prepared: Prepared, load: Load = load_system) -> Fitted:
     models: list[FittedModel] = []
     for system, heads, inner in zip(prepared.systems, prepared.heads, prepared.inner, strict=True):
         for head in heads:
-            features = stack_features(
-                [load(prepared.plan, system, head.reading), *_load_views(prepared.plan, system, head.reading)]
-            )
+            features = load_training(prepared.plan, system, head.reading, load)
             trained, part = _fit_system(system, head, features, prepared, inner)
             parts.append(part)
             models += [

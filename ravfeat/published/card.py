@@ -8,7 +8,7 @@ card.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ravfeat.schema import FUSED_STREAMS
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
 __all__ = ["card"]
 
@@ -55,17 +55,16 @@ def _what(document: Mapping[str, Any]) -> list[str]:
         "",
         f"Classes, in the order of the probabilities: {', '.join(document['classes'])}.",
         "",
-        "| system | seeds averaged | needs features of |",
-        "|---|---|---|",
+        "| system | seeds averaged | trained on | needs features of |",
+        "|---|---|---|---|",
     ]
     for system in document["systems"]:
         encoders = ", ".join(f"`{one['encoder']}` (`{one['fingerprint']}`)" for one in system["caches"])
-        lines.append(f"| {_name(system)} | {len(system['seeds'])} | {encoders} |")
+        lines.append(f"| {_name(system)} | {len(system['seeds'])} | {system['trained_on']} | {encoders} |")
     if "rule" in document:
-        lines += [
-            "",
-            f"The systems are calibrated and fused by the rule `{document['rule']}`; no `joint` one is mixed in.",
-        ]
+        apart = any(one["stream"] in CONTROL_STREAMS for one in document["systems"])
+        but = "; the `joint` one is a control and not mixed in" if apart else ""
+        lines += ["", f"The systems are calibrated and fused by the rule `{document['rule']}`{but}."]
     lines += ["", f"Heads of {document['folds']} folds{_refitted(document)}."]
     return lines
 

@@ -24,7 +24,7 @@ from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_F
 from ravfeat.published.head import Source, load_head, stem_of
 from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_record, mixed_in
 from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
-from ravfeat.published.sources import load_models, locate, origins_of, parts_of
+from ravfeat.published.sources import load_models, locate, origins_of, parts_of, views_of
 from ravfeat.published.terms import data_terms
 from ravfeat.report.runs import Run, read_runs
 from ravfeat.runs import check_out, whole_folder, write_json
@@ -96,7 +96,7 @@ def export_heads(
     read = read_runs([run])[0]
     _check_leak(read, run, allow_leak=allow_leak)
     parts = parts_of(run, read.predictions, read.recipe)
-    places = {} if unchecked else _places(parts, read, caches, run)
+    places = {} if unchecked else _places(parts, read, caches, run, views=refitted)
     models: dict[Source, list[tuple[Model, ...]]] = _models(run, read, parts, device)
     learned: dict[Source, Learned] = {fold: _learned(read, parts, fold) for fold in models}  # type: ignore[arg-type]
     document = _document(read, run, parts, to)
@@ -125,10 +125,12 @@ def _check_leak(read: Run, run: Path, *, allow_leak: bool) -> None:
         )
 
 
-def _places(parts: Sequence[PublishedSystem], read: Run, caches: Sequence[Path], run: Path) -> dict[Path, Path]:
+def _places(
+    parts: Sequence[PublishedSystem], read: Run, caches: Sequence[Path], run: Path, *, views: bool
+) -> dict[Path, Path]:
     where = run / "recipe.json"
     origins = [origin for part in parts for origin in origins_of(read.recipe, part.system, where)]
-    return locate(origins, caches, run)
+    return locate([*origins, *(views_of(read.recipe) if views else ())], caches, run)
 
 
 def _models(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ravfeat.augment import CLEAN
 from ravfeat.calibrate import Temperature
 from ravfeat.fusion import FoldFusion
 from ravfeat.heads.base import Reading
@@ -78,12 +79,15 @@ class PublishedSystem:
         What the head needs of a cache.
     needs : tuple of Need
         More than one where caches are joined.
+    trained_on : str
+        ``clean``, or ``clean + gain-1:seed0`` where views of the clips taught the heads too.
     """
 
     system: System
     seeds: tuple[int, ...]
     reading: Reading
     needs: tuple[Need, ...]
+    trained_on: str = CLEAN
 
     @property
     def folder(self) -> str:
@@ -94,7 +98,8 @@ class PublishedSystem:
         """Give plain values for ``head.toml``."""
         reading = {"window": self.reading.window, "statistics": list(self.reading.statistics)}
         caches = [need.record() for need in self.needs]
-        return {**self.system._asdict(), "seeds": list(self.seeds), "reading": reading, "caches": caches}
+        own = {"seeds": list(self.seeds), "trained_on": self.trained_on, "reading": reading, "caches": caches}
+        return self.system._asdict() | own
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "PublishedSystem":
@@ -102,7 +107,7 @@ class PublishedSystem:
         reading = Reading(record["reading"]["window"], tuple(record["reading"]["statistics"]))
         needs = tuple(Need.of(one) for one in record["caches"])
         system = System(record["stream"], record["features"], record["head"])
-        return cls(system, tuple(record["seeds"]), reading, needs)
+        return cls(system, tuple(record["seeds"]), reading, needs, record["trained_on"])
 
 
 @dataclass(frozen=True)

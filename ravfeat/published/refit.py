@@ -17,7 +17,7 @@ import numpy as np
 
 from ravfeat.calibrate import Temperature, fit_temperature
 from ravfeat.errors import UsageError
-from ravfeat.experiment import Prepared, load_system
+from ravfeat.experiment import Prepared, load_training
 from ravfeat.folds import Fold, check_inner, inner_folds
 from ravfeat.fusion import fit_fold, fused_logits
 from ravfeat.heads.base import Head, Model
@@ -37,7 +37,7 @@ NOT_MEASURED = "not measured on this model; the protocol's number is of its {n} 
 _EVERYBODY = -1
 _KNOWN = {
     "caches", "protocol", "heads", "select", "seeds", "device", "layers", "std", "settings", "labels", "allow_leak",
-    "allow_missing", "joins", "rule",
+    "allow_missing", "joins", "rule", "train_views",
 }  # fmt: skip
 
 
@@ -119,11 +119,11 @@ def _inner(system: System, prepared: Prepared) -> list[tuple[np.ndarray[Any, Any
 
 
 def _train(system: System, head: Head, inner: Any, prepared: Prepared) -> list[Trained]:
-    features = load_system(prepared.plan, system, head.reading)
+    features = load_training(prepared.plan, system, head.reading)
     seeds = range(prepared.plan.seeds if head.seeded else 1)
     tasks = [(_everybody(system), seed) for seed in seeds]
     y, n_classes = system.clips.y, len(system.clips.classes)
-    return nested(head, features, y, n_classes, tasks, {_EVERYBODY: inner})
+    return nested(head, features, y, n_classes, tasks, {_EVERYBODY: inner}, system.rows)
 
 
 def _said(system: System, trained: Sequence[Trained]) -> SystemProbs:

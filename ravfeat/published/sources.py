@@ -2,7 +2,7 @@
 
 Offers
 ------
-Origin, origins_of, locate, parts_of, load_models.
+Origin, origins_of, views_of, locate, parts_of, load_models.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ravfeat.augment import CLEAN
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError, HeadError, PredictionsError, UsageError
 from ravfeat.heads.base import Model
@@ -20,7 +21,7 @@ from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["Origin", "load_models", "locate", "origins_of", "parts_of"]
+__all__ = ["Origin", "load_models", "locate", "origins_of", "parts_of", "views_of"]
 
 _RUN_HEADS = "heads"
 
@@ -52,19 +53,31 @@ def origins_of(recipe: Mapping[str, Any], system: System, where: Path) -> tuple[
     PredictionsError
         Where the recipe does not tell, or is of an older version.
     """
+    entry = _entry(recipe, system, where)
+    try:
+        return tuple(
+            Origin(Path(one["path"]), one["features"], one["fingerprint"], one["content_sha256"], one["identity"])
+            for one in entry.get("joined", [entry])
+        )
+    except KeyError as error:
+        raise PredictionsError(f"{where} does not say the {error} of its caches; make the run again") from error
+
+
+def _entry(recipe: Mapping[str, Any], system: System, where: Path) -> Mapping[str, Any]:
     entries = [one for one in recipe.get("caches", []) if (one["stream"], one["features"]) == system[:2]]
     if len(entries) != 1:
         raise PredictionsError(
             f"{where} names {len(entries)} caches with the features '{system.features}' of the stream"
             f" '{system.stream}', expected one; make the run again"
         )
-    try:
-        return tuple(
-            Origin(Path(one["path"]), one["features"], one["fingerprint"], one["content_sha256"], one["identity"])
-            for one in entries[0].get("joined", entries)
-        )
-    except KeyError as error:
-        raise PredictionsError(f"{where} does not say the {error} of its caches; make the run again") from error
+    only: Mapping[str, Any] = entries[0]
+    return only
+
+
+def views_of(recipe: Mapping[str, Any]) -> tuple[Origin, ...]:
+    """Give the caches of views that taught a run's heads."""
+    views = [view for entry in recipe["caches"] for view in entry.get("views", [])]
+    return tuple(Origin(Path(one["path"]), one["view"], one["fingerprint"], one["content_sha256"], {}) for one in views)
 
 
 def locate(origins: Sequence[Origin], given: Sequence[Path], run: Path) -> dict[Path, Path]:
@@ -170,7 +183,8 @@ def _part(
     seeds = predictions.seeds(system)
     first = _load(run, system, _folds(predictions, system)[0], seeds[0], "cpu")
     reading = get_head(first.recipe["head"], **first.recipe["settings"]).reading
-    return PublishedSystem(system, seeds, reading, needs)
+    entry = _entry(recipe, system, where)
+    return PublishedSystem(system, seeds, reading, needs, entry.get("trained_on", CLEAN))
 
 
 def load_models(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ravfeat import load_head
+from ravfeat.augment import View
 from ravfeat.errors import CacheError, HeadError, LeakError, PredictionsError, UsageError
 from ravfeat.experiment import FitPlan, fit_heads
 from ravfeat.files import sha256_of
@@ -130,6 +131,21 @@ def test_a_network_over_two_streams_is_published_too(heads, places, tmp_path) ->
     (joint,) = [system for system in head.systems if system.stream == "joint"]
     assert head.predict(caches, ["11-01", "12-00"], fold=0, system=joint).shape == (2, 4)
     assert head.systems[-1].stream == ("fused" if len(heads) > 1 else "joint")
+
+
+def test_heads_that_views_taught_say_so_and_learn_from_them_again(places, tmp_path) -> None:
+    view = write_cache(tmp_path, actors_and_emotions(), name="voice", stream="audio", view=View("gain", 0).name)
+    plan = FitPlan((places["voice"],), heads=("logreg",), layers="1", train_views=(view,))
+    write_run(tmp_path / "run", fit_heads(plan), {})
+    moved = Path(shutil.move(view, tmp_path / "moved"))
+    done = export_heads(tmp_path / "run", tmp_path / "head")
+    assert done.check == "identical, bit for bit, in all 96 test rows"
+    assert document(tmp_path / "head")["systems"][0]["trained_on"] == f"clean + {View('gain', 0).name}"
+    assert f"| 1 | clean + {View('gain', 0).name} |" in (tmp_path / "head" / "card.md").read_text(encoding="utf-8")
+    with pytest.raises(CacheError, match="which is not there any more"):
+        export_heads(tmp_path / "run", tmp_path / "other", refitted=True)
+    export_heads(tmp_path / "run", tmp_path / "other", refitted=True, caches=[moved])
+    assert load_head(tmp_path / "other").refitted
 
 
 def test_refitted_heads_learn_from_everybody_and_know_the_corpus(published, places) -> None:
