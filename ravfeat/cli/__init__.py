@@ -17,6 +17,7 @@ from ravfeat.cli.errors import reporting
 __all__ = ["main"]
 
 COMMANDS = {
+    "audit": ("ravfeat.cli.audit", "Try to break the numbers of finished runs."),
     "cache": ("ravfeat.cli.cache", "Look into caches, check them, bring in features."),
     "compare-splits": ("ravfeat.cli.compare_splits", "One head on an actor split and on the LEAKY clip split."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
@@ -73,6 +74,7 @@ def group(verbose: int) -> None:
     ravfeat fuse --scores a.csv --scores b.csv  scores that any program made, calibrated and mixed
     ravfeat compare-splits                      how much of a number is knowing the actors?
     ravfeat export-heads runs/a --to heads/a    heads that give the run's probabilities back
+    ravfeat audit runs/a                        does the number hold?
     ravfeat report runs/a                       tables and figures, one HTML page
     ravfeat reproduce                           every published row, beside what comes out here
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)

@@ -1,0 +1,39 @@
+"""Features of a system, read once for all that is tried on them.
+
+Offers
+------
+Features.
+"""
+
+from typing import Any
+
+from ravfeat.experiment import load_system
+from ravfeat.heads.base import ClipFeatures, Reading
+from ravfeat.plans import FitPlan
+from ravfeat.systems import System
+
+__all__ = ["Features"]
+
+
+class Features:
+    """Reads features and keeps them; their digests are checked as they come."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[Any, ...], ClipFeatures] = {}
+
+    def __call__(self, plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+        """Give the features of a system's clips.
+
+        Raises
+        ------
+        CacheError
+            As `ravfeat.experiment.load_system` does.
+        """
+        key = (tuple(cache.path for cache in system.caches), system.clip_ids, reading, plan.layers)
+        if key not in self._read:
+            self._read[key] = load_system(plan, system, reading)
+        return self._read[key]
+
+    def keep_statistics(self) -> None:
+        """Free the memory of all that is more than statistics: one frame per clip."""
+        self._read = {key: found for key, found in self._read.items() if len(found.frames) == len(found)}

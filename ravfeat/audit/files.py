@@ -1,0 +1,108 @@
+"""Whether the run's files belong to its predictions: everything that follows from them is made again and compared.
+
+Offers
+------
+check_files, read_json.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravfeat.audit.lines import Line, edited, not_possible, pass_
+from ravfeat.audit.opened import Opened
+from ravfeat.calibrate import calibrate
+from ravfeat.errors import PredictionsError
+from ravfeat.predictions import Predictions, read_scores
+from ravfeat.report.run_checks import check_calibration, check_differences, check_fusion, check_records
+from ravfeat.schema import FUSED_STREAMS
+from ravfeat.stats import score_rows
+
+__all__ = ["check_files", "read_json"]
+
+_CHECK = "files belong together"
+_AGREEMENT = 1e-6
+
+
+def check_files(opened: Opened) -> list[Line]:
+    """Make metrics, temperatures, differences, fusion and scores again, a line for each file that says otherwise."""
+    predictions = opened.predictions
+    if predictions is None:
+        return [not_possible(_CHECK, "", opened.refused)]
+    odd = [
+        edited(_CHECK, name, reason)
+        for name, check in _checks(opened.path, predictions)
+        if (reason := _refusal(check)) is not None
+    ]
+    names = ", ".join(name for name, _ in _checks(opened.path, predictions))
+    return odd or [pass_(_CHECK, "", f"{names}: made again from predictions.parquet, and the same")]
+
+
+def _checks(path: Path, predictions: Predictions) -> Iterator[tuple[str, Callable[[], None]]]:
+    def metrics() -> None:
+        check_records(read_json(path / "metrics.json", list), predictions, path / "metrics.json")
+
+    def calibration() -> None:
+        check_calibration(read_json(path / "calibration.json", list), predictions, path / "calibration.json")
+
+    def differences() -> None:
+        given = read_json(path / "differences.json", list), read_json(path / "metrics.json", list)
+        calibrations = {system: calibrate(predictions, system) for system in predictions.systems()}
+        check_differences(*given, calibrations, path / "differences.json")
+
+    def fusion() -> None:
+        check_fusion(read_json(path / "fusion.json", dict), predictions, path / "fusion.json")
+
+    def scores() -> None:
+        _check_scores(read_scores(path / "scores.parquet"), predictions)
+
+    yield "metrics.json", metrics
+    yield "calibration.json", calibration
+    yield "differences.json", differences
+    yield "scores.parquet", scores
+    if (path / "fusion.json").is_file() or any(one.stream in FUSED_STREAMS for one in predictions.systems()):
+        yield "fusion.json", fusion
+
+
+def _refusal(check: Callable[[], None]) -> str | None:
+    try:
+        check()
+    except (PredictionsError, KeyError) as error:
+        return f"{error}" if isinstance(error, PredictionsError) else f"it lacks the record {error}"
+    return None
+
+
+def _check_scores(rows: Sequence[Mapping[str, Any]], predictions: Predictions) -> None:
+    again = score_rows(predictions)
+    if len(rows) != len(again):
+        raise PredictionsError(f"scores.parquet has {len(rows)} rows, predictions.parquet gives {len(again)}")
+    for ours, theirs in zip(rows, again, strict=True):
+        for name, value in theirs.items():
+            same = np.isclose(ours[name], value, atol=_AGREEMENT) if isinstance(value, float) else ours[name] == value
+            if not same:
+                raise PredictionsError(
+                    f"scores.parquet says {name} = {ours[name]!r} where predictions.parquet gives {value!r}"
+                    f" ({theirs['stream']} / {theirs['features']} / {theirs['head']}, seed {theirs['seed']})"
+                )
+
+
+def read_json(path: Path, kind: type) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    PredictionsError
+        Where it is missing, is not JSON, or holds something else.
+    """
+    if not path.is_file():
+        raise PredictionsError(f"{path} is missing")
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PredictionsError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(value, kind):
+        raise PredictionsError(f"{path} must hold a JSON {kind.__name__}, got {type(value).__name__}")
+    return value

@@ -1,0 +1,138 @@
+"""Where a run's caches lie now, and whether they are what the run was made from.
+
+Offers
+------
+Place, find_places.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ravfeat.audit.lines import Line, edited, not_possible, pass_
+from ravfeat.cache import Cache, find_caches, open_cache
+from ravfeat.errors import CacheError
+
+__all__ = ["Place", "find_places"]
+
+_CHECK = "caches unchanged"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A cache that a run was made from.
+
+    Attributes
+    ----------
+    recorded : Path
+        Where it lay when the run was made.
+    now : Path or None
+        Where it lies; None where it is gone.
+    line : Line
+        Whether it holds what it held.
+    """
+
+    recorded: Path
+    now: Path | None
+    line: Line
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether what is read from it is what the run was made from."""
+        return self.line.verdict == "pass"
+
+
+def find_places(recipe: Mapping[str, Any], given: Sequence[Path], *, without: bool = False) -> tuple[Place, ...]:
+    """Find the caches that a recipe names.
+
+    Parameters
+    ----------
+    recipe : mapping
+        What ``recipe.json`` holds.
+    given : sequence of Path
+        Caches, or folders of caches, to look among first; they are told by fingerprint.
+    without : bool
+        Go on where a cache is gone.
+
+    Raises
+    ------
+    CacheError
+        Where a cache is neither at its recorded place nor among those given, or a given one is none of the run's.
+    """
+    recorded = {str(one["path"]): one for one in _caches(recipe)}
+    moved = _by_fingerprint(given)
+    wanted = {str(one["fingerprint"]) for one in recorded.values()}
+    if moved and not wanted & moved.keys():
+        raise CacheError(
+            f"the run was not made from {sorted(moved.values())[0]}: it needs the fingerprints"
+            f" {', '.join(sorted(wanted)) or 'of no cache'}"
+        )
+    return tuple(_place(Path(path), one, moved, without=without) for path, one in recorded.items())
+
+
+def _caches(node: object) -> Iterator[Mapping[str, Any]]:
+    """Every cache that a recipe tells of, wherever it stands: a path with the fingerprint of what lay there."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get("path"), str) and isinstance(node.get("identity"), Mapping):
+            yield node
+        for child in node.values():
+            yield from _caches(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _caches(child)
+
+
+def _by_fingerprint(given: Sequence[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for folder in given:
+        own = find_caches(folder)
+        if not own:
+            raise CacheError(f"there is no cache at {folder}; give the folder of a cache, or one that holds caches")
+        found |= {open_cache(path).fingerprint: path for path in own}
+    return found
+
+
+def _place(path: Path, recorded: Mapping[str, Any], moved: Mapping[str, Path], *, without: bool) -> Place:
+    now = moved.get(str(recorded["fingerprint"]), path)
+    if not now.is_dir():
+        if not without:
+            raise CacheError(
+                f"the cache {path} (fingerprint {recorded['fingerprint']}) is not there any more; say where it lies now"
+                " with --cache DIR, or audit what can be audited --without-caches"
+            )
+        return Place(path, None, not_possible(_CHECK, str(path), "it is not there any more"))
+    try:
+        return Place(path, now, _compare(now, recorded))
+    except CacheError as error:
+        return Place(path, now, edited(_CHECK, str(now), f"it cannot be read: {error}"))
+
+
+def _compare(now: Path, recorded: Mapping[str, Any]) -> Line:
+    cache = open_cache(now)
+    if cache.fingerprint != recorded["fingerprint"]:
+        return edited(
+            _CHECK,
+            str(now),
+            f"another cache lies there: fingerprint {cache.fingerprint}, the run was made from"
+            f" {recorded['fingerprint']}; say where that one is with --cache DIR",
+        )
+    return _compare_content(cache, recorded)
+
+
+def _compare_content(cache: Cache, recorded: Mapping[str, Any]) -> Line:
+    where, said, found = str(cache.path), recorded.get("content_sha256"), cache.content_sha256()
+    if said is None:
+        return not_possible(_CHECK, where, "the run recorded no digest of what the cache held (an older ravfeat)")
+    if said != found:
+        return edited(
+            _CHECK,
+            where,
+            f"what is stored is not what the run was made from: digest {found[:12]}, then {str(said)[:12]}; bring the"
+            " cache of then back, or make the run again",
+            content_sha256=found,
+            recorded=said,
+        )
+    return pass_(
+        _CHECK, where, f"{len(cache)} clips, digest {found[:12]} as recorded", content_sha256=found, clips=len(cache)
+    )

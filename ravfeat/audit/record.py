@@ -1,0 +1,81 @@
+"""``audit.json``: what an audit found, and of which files.
+
+Offers
+------
+Audit, FILE, digests, write_audit.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ravfeat import __version__
+from ravfeat.audit.lines import BROKEN, Line
+from ravfeat.files import replace_file, sha256_of
+
+__all__ = ["FILE", "Audit", "digests", "write_audit"]
+
+FILE = "audit.json"
+_FORMAT = {"format": "ravfeat-audit", "format_version": 1}
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found.
+
+    Attributes
+    ----------
+    path : Path
+        The run.
+    lines : tuple of Line
+    quick : bool
+        Nothing was trained again.
+    files : mapping of str to str
+        SHA-256 of the files that were audited; empty for one that is missing.
+    """
+
+    path: Path
+    lines: tuple[Line, ...]
+    quick: bool
+    files: Mapping[str, str]
+
+    @property
+    def broken(self) -> tuple[Line, ...]:
+        """Lines after which a number must not be quoted."""
+        return tuple(line for line in self.lines if line.verdict in BROKEN)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many lines have each verdict."""
+        return dict(Counter(line.verdict for line in self.lines))
+
+
+def digests(path: Path) -> dict[str, str]:
+    """Give the digests of the files that a run's numbers rest on."""
+    names = ("predictions.parquet", "recipe.json", "metrics.json", "calibration.json", "fusion.json")
+    return {name: sha256_of(path / name) if (path / name).is_file() else "" for name in names}
+
+
+def write_audit(audit: Audit) -> Path:
+    """Write ``audit.json`` into the run: whole or not at all."""
+    record: dict[str, Any] = {
+        **_FORMAT,
+        "ravfeat": __version__,
+        "quick": audit.quick,
+        "broken": bool(audit.broken),
+        "counts": audit.counts,
+        "files": dict(audit.files),
+        "lines": [asdict(line) for line in audit.lines],
+    }
+    place = audit.path / FILE
+    replace_file(place, (json.dumps(record, indent=1, ensure_ascii=False, default=_plain) + "\n").encode())
+    return place
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "item"):  # a number of numpy's
+        return value.item()
+    raise TypeError(f"audit.json holds plain values, got {type(value).__name__}")

@@ -1,0 +1,135 @@
+"""The audit of a run: every attempt to break its number, one after the other.
+
+Offers
+------
+audit_run.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ravfeat.audit.cheap import apart_of, cheap_of
+from ravfeat.audit.clip_split import check_clip_split
+from ravfeat.audit.encoders import check_encoders
+from ravfeat.audit.features import Features
+from ravfeat.audit.files import check_files
+from ravfeat.audit.identity import check_identity
+from ravfeat.audit.learned import check_temperatures, check_weights
+from ravfeat.audit.lines import Line, not_possible
+from ravfeat.audit.opened import Opened, open_run
+from ravfeat.audit.per_actor import check_per_actor, check_transductive
+from ravfeat.audit.permuted import check_permuted
+from ravfeat.audit.record import Audit, digests
+from ravfeat.audit.retraining import check_retrained
+from ravfeat.audit.rows import check_against_folds, check_rows
+from ravfeat.audit.saved_heads import check_saved_heads
+from ravfeat.audit.sentences import check_sentences
+from ravfeat.audit.sides import check_leaky, check_sides, name_of
+from ravfeat.errors import RavfeatError
+from ravfeat.experiment import Prepared
+
+__all__ = ["audit_run"]
+
+_OF_RUN: tuple[tuple[str, Callable[[Opened], list[Line]]], ...] = (
+    ("protocol", check_leaky),
+    ("folds", check_sides),
+    ("rows", check_rows),
+    ("rows and folds", check_against_folds),
+    ("files", check_files),
+    ("temperatures", check_temperatures),
+    ("fusion weights", check_weights),
+    ("encoders", check_encoders),
+    ("transductive", check_transductive),
+)
+_OF_SYSTEM = ("saved heads", "trained again", "labels permuted", "identity", "clip split", "per actor", "sentences")
+
+
+def audit_run(
+    path: Path,
+    *,
+    caches: Sequence[Path] = (),
+    device: str = "cpu",
+    quick: bool = False,
+    without_caches: bool = False,
+) -> Audit:
+    """Try to break the number of a run.
+
+    Parameters
+    ----------
+    path : Path
+        A run's folder.
+    caches : sequence of Path
+        Where its caches lie now, or folders that hold them.
+    device : str
+        Where heads are trained and read.
+    quick : bool
+        Do not train the run's heads again.
+    without_caches : bool
+        Go on where a cache is gone: what needs it is not possible.
+
+    Raises
+    ------
+    PredictionsError
+        Where there is no run.
+    CacheError
+        Where a cache is gone, or one that is given is none of the run's.
+    """
+    opened = open_run(path, caches, device=device, without_caches=without_caches)
+    parts = () if opened.prepared is None else opened.prepared.by_system()
+    lines = [place.line for place in opened.places]
+    with tqdm(total=len(_OF_RUN) + len(_OF_SYSTEM) * len(parts), unit="check", disable=None) as bar:
+        for name, check in _OF_RUN:
+            bar.set_description(name)
+            lines += _tried(name, "", lambda check=check: check(opened))  # type: ignore[misc]
+            bar.update()
+        for part in parts:
+            lines += _of_system(opened, part, bar, quick=quick)
+        if opened.prepared is None:
+            lines += [not_possible(name, "", opened.why) for name in _OF_SYSTEM]
+    return Audit(path, tuple(lines), quick, digests(path))
+
+
+def _of_system(opened: Opened, part: Prepared, bar: "tqdm[Any]", *, quick: bool) -> list[Line]:
+    """Try what needs the features of one system."""
+    load, subject = Features(), name_of(part.systems[0])
+
+    def retrained() -> list[Line]:
+        if quick:
+            return [not_possible("trained again", subject, "left out by --quick")]
+        return check_retrained(opened, part, load)
+
+    lines = []
+    heads: list[Callable[[], list[Line]]] = [lambda: check_saved_heads(opened, part, load), retrained]
+    for name, check in zip(_OF_SYSTEM[:2], heads, strict=True):
+        bar.set_description(f"{subject}: {name}")
+        lines += _tried(name, subject, check)
+        bar.update()
+    load.keep_statistics()
+    try:
+        cheap = cheap_of(part, part.systems[0], load)
+        apart = apart_of(cheap, part)
+    except RavfeatError as error:
+        bar.update(len(_OF_SYSTEM[2:]))
+        return lines + [not_possible(name, subject, error) for name in _OF_SYSTEM[2:]]
+    asked: list[Callable[[], list[Line]]] = [
+        lambda: check_permuted(cheap, subject),
+        lambda: check_identity(cheap, subject),
+        lambda: check_clip_split(cheap, apart, subject),
+        lambda: check_per_actor(cheap, apart, subject),
+        lambda: check_sentences(cheap, apart, subject),
+    ]
+    for name, check in zip(_OF_SYSTEM[2:], asked, strict=True):
+        bar.set_description(f"{subject}: {name}")
+        lines += _tried(name, subject, check)
+        bar.update()
+    return lines
+
+
+def _tried(name: str, subject: str, check: Callable[[], list[Line]]) -> list[Line]:
+    try:
+        return check()
+    except RavfeatError as error:
+        return [not_possible(name, subject, error)]

@@ -1,0 +1,81 @@
+"""``ravfeat audit``."""
+
+import textwrap
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ravfeat.audit import Audit
+
+__all__ = ["command"]
+
+_WIDTH = 118
+
+
+@click.command("audit")
+@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
+              help="Where a cache lies that was moved, or a folder of such caches; repeat for more.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="Do not train the run's heads again.")
+@click.option("--without-caches", is_flag=True, help="Go on where a cache is gone; what needs it is not possible.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    runs: tuple[Path, ...],
+    caches: tuple[Path, ...],
+    device: str,
+    *,
+    quick: bool,
+    without_caches: bool,
+) -> None:
+    """Try to break the numbers of finished runs; exit 1 where one is broken.
+
+    Actors, performances and recordings are counted over once more, from the shards; temperatures, weights, layers and
+    settings are learned and chosen again; the saved heads must give the stored scores; labels are permuted. Beside that
+    stands what the number owes to knowing actors and sentences. Every line has a verdict: pass, leak, edited (the run
+    or its caches are not what they were), info, warn, or not possible with the reason. The file audit.json in the run's
+    folder holds the evidence, and 'ravfeat report' shows it.
+
+    \b
+    ravfeat audit runs/a
+    ravfeat audit runs/a --quick
+    ravfeat audit runs/a --cache /mnt/elsewhere/cache
+    """  # noqa: D301
+    from ravfeat.audit import audit_run, write_audit
+    from ravfeat.encoders.device import resolve_device
+
+    broken = False
+    for run in runs:
+        started = perf_counter()
+        audit = audit_run(run, caches=caches, device=resolve_device(device), quick=quick, without_caches=without_caches)
+        place = write_audit(audit)
+        _show(audit)
+        click.echo(f"{place}: {_count(audit)}, in {perf_counter() - started:.1f} s")
+        broken = broken or bool(audit.broken)
+    if broken:
+        ctx.exit(1)
+
+
+def _show(audit: "Audit") -> None:
+    """Print a block per line: verdict and check, then what was found, indented."""
+    click.echo(f"audit of {audit.path}")
+    for line in audit.lines:
+        subject = f" · {line.subject}" if line.subject else ""
+        click.echo(f"{line.verdict.upper() if line in audit.broken else line.verdict:<13} {line.check}{subject}")
+        indent = " " * 14
+        click.echo(
+            textwrap.fill(
+                line.finding, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )  # fmt: skip
+
+
+def _count(audit: "Audit") -> str:
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in sorted(audit.counts.items()))
+    verdict = "BROKEN" if audit.broken else "nothing broke it"
+    return f"{verdict} ({counts}{'; quick' if audit.quick else ''})"
