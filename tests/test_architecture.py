@@ -41,6 +41,7 @@ LEVELS: list[set[str]] = [
     {"experiment", "report"},
     {"runs", "splits"},
     {"reproduce", "published"},
+    {"audit"},
     {"cli"},
 ]
 """A room imports from rooms above it in this list, and from its own; see ARCHITECTURE, section 3."""
@@ -212,6 +213,7 @@ RUN = "import click.testing; from ravfeat.cli import group; click.testing.CliRun
                 ["extract"],
                 ["fit-heads"],
                 ["compare-splits"],
+                ["audit"],
                 ["fuse"],
                 ["export-heads"],
                 ["report"],

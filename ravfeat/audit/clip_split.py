@@ -5,6 +5,7 @@ Offers
 check_clip_split.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ravfeat.audit.cheap import Apart, Cheap
@@ -40,13 +41,13 @@ def check_clip_split(cheap: Cheap, apart: Apart, subject: str) -> list[Line]:
         info(
             _CHECK,
             subject,
-            f"the cheap head reads {found.value_a:.3f} on random clips (LEAKY) and {found.value_b:.3f} under '{apart.protocol}':"
-            f" {found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}] is knowing the actors"
+            f"the cheap head reads {found.value_a:.3f} on random clips (LEAKY) and {found.value_b:.3f} under"
+            f" '{apart.protocol}': {found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}] is knowing the actors"
             f" (taught by {sizes[0]:.0f} and {sizes[1]:.0f} clips)",
             **evidence,
         )
     ]
 
 
-def _teaching(folds: list[Fold]) -> float:
+def _teaching(folds: Sequence[Fold]) -> float:
     return sum(len(fold.train) + len(fold.val) for fold in folds) / len(folds)

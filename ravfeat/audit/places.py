@@ -101,11 +101,11 @@ def _place(path: Path, recorded: Mapping[str, Any], moved: Mapping[str, Path], *
                 f"the cache {path} (fingerprint {recorded['fingerprint']}) is not there any more; say where it lies now"
                 " with --cache DIR, or audit what can be audited --without-caches"
             )
-        return Place(path, None, not_possible(_CHECK, str(path), "it is not there any more"))
+        return Place(path, None, not_possible(_CHECK, path.name, f"{path} is not there any more"))
     try:
         return Place(path, now, _compare(now, recorded))
     except CacheError as error:
-        return Place(path, now, edited(_CHECK, str(now), f"it cannot be read: {error}"))
+        return Place(path, now, edited(_CHECK, now.name, f"it cannot be read: {error}"))
 
 
 def _compare(now: Path, recorded: Mapping[str, Any]) -> Line:
@@ -113,23 +113,23 @@ def _compare(now: Path, recorded: Mapping[str, Any]) -> Line:
     if cache.fingerprint != recorded["fingerprint"]:
         return edited(
             _CHECK,
-            str(now),
-            f"another cache lies there: fingerprint {cache.fingerprint}, the run was made from"
+            now.name,
+            f"another cache lies at {now}: fingerprint {cache.fingerprint}, the run was made from"
             f" {recorded['fingerprint']}; say where that one is with --cache DIR",
         )
     return _compare_content(cache, recorded)
 
 
 def _compare_content(cache: Cache, recorded: Mapping[str, Any]) -> Line:
-    where, said, found = str(cache.path), recorded.get("content_sha256"), cache.content_sha256()
+    where, said, found = cache.path.name, recorded.get("content_sha256"), cache.content_sha256()
     if said is None:
         return not_possible(_CHECK, where, "the run recorded no digest of what the cache held (an older ravfeat)")
     if said != found:
         return edited(
             _CHECK,
             where,
-            f"what is stored is not what the run was made from: digest {found[:12]}, then {str(said)[:12]}; bring the"
-            " cache of then back, or make the run again",
+            f"what is stored in {cache.path} is not what the run was made from: digest {found[:12]}, then"
+            f" {str(said)[:12]}; bring the cache of then back, or make the run again",
             content_sha256=found,
             recorded=said,
         )

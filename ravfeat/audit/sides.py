@@ -72,7 +72,7 @@ def name_of(system: System) -> str:
 
 
 def _counted(system: System, inner: InnerFolds | None, prepared: Prepared) -> Line:
-    found = list(_overlaps(system, inner))
+    found = sorted(_overlaps(system, inner), key=lambda one: "test" not in one[1].sides)
     n_inner = 0 if inner is None else sum(map(len, inner.values()))
     actors = {record.actor for record in system.clips.records}
     what = f"{len(system.folds)} folds{f' and {n_inner} inner ones' if n_inner else ''}"

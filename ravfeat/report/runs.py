@@ -1,9 +1,9 @@
 """Read run folders as training wrote them.
 
 A run folder holds ``predictions.parquet``, ``metrics.json``, ``scores.parquet``, ``calibration.json``,
-``differences.json`` and ``recipe.json``, ``fusion.json`` where systems were fused, and
-``layer_weights.json`` where a head learned layer weights. The recipe is free in form; the report shows
-all of it and understands these keys wherever they stand in it: ``corpus`` (str), ``command`` (str),
+``differences.json`` and ``recipe.json``, ``fusion.json`` where systems were fused, ``layer_weights.json``
+where a head learned layer weights, and ``audit.json`` where it was audited. The recipe is free in form; the report
+shows all of it and understands these keys wherever they stand in it: ``corpus`` (str), ``command`` (str),
 ``random_weights`` (bool: the encoder was never trained) and ``missing`` or ``missing_clips`` (list of
 clip ids that belong to the corpus and are not in the numbers).
 
@@ -22,6 +22,7 @@ from ravfeat.calibrate import Calibration
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import Fusion
 from ravfeat.predictions import Predictions, System, read_scores
+from ravfeat.report.audits import AuditRecord, read_audit
 from ravfeat.report.run_checks import check_calibration, check_differences, check_fusion, check_records
 from ravfeat.schema import FUSED_STREAMS
 
@@ -73,6 +74,8 @@ class Run:
         Every system at the temperatures of ``calibration.json``, which its own rows give again.
     fusion : Fusion or None
         What ``fusion.json`` says was learned, and the rows give again; None where nothing was fused.
+    audit : AuditRecord or None
+        What ``ravfeat audit`` found; None where it was never called.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Run:
     layer_weights: Sequence[LayerWeights]
     calibrations: Mapping[System, Calibration]
     fusion: Fusion | None
+    audit: AuditRecord | None = None
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -163,6 +167,7 @@ def _read_run(path: Path, name: str) -> Run:
         layer_weights=_layer_weights(_read_json(weights, list), weights) if weights.is_file() else (),
         calibrations=calibrations,
         fusion=_fusion(path / "fusion.json", predictions),
+        audit=read_audit(path),
     )
 
 

@@ -13,6 +13,7 @@ from ravfeat.report.findings.leak import leak_gaps
 from ravfeat.report.page.document import Document, Section
 from ravfeat.report.recipe import readable
 from ravfeat.report.runs import Run
+from ravfeat.report.sections.audit import audit_section
 from ravfeat.report.sections.calibration import calibration_section
 from ravfeat.report.sections.differences import difference_section
 from ravfeat.report.sections.emotions import emotion_section
@@ -32,6 +33,7 @@ def compose(runs: Sequence[Run], graded: Sequence[Graded], *, front: Section | N
     parts = (
         front,
         results_section(graded),
+        audit_section(runs),
         difference_section(graded),
         leak_section(gaps),
         fold_section(graded, fused),

@@ -33,9 +33,12 @@ def headline_table(graded: Sequence[Graded]) -> Table:
     """UAR and WA, pooled and fold mean, with intervals."""
     pairs = [(metric, averaging) for metric in ("uar", "wa") for averaging in ("pooled", "fold_mean")]
     columns = [Column(f"{NAMES[metric]}, {_AVERAGING[averaging]}", numeric=True) for metric, averaging in pairs]
-    rows = [
-        table_row(entry, (*identity(entry), *(interval(entry.records[pair]) for pair in pairs))) for entry in graded
-    ]
+    audited = any(entry.run.audit is not None for entry in graded)
+    columns += [Column("Audit")] if audited else []
+    rows = []
+    for entry in graded:
+        scores = (interval(entry.records[pair]) for pair in pairs)
+        rows.append(table_row(entry, (*identity(entry), *scores, *_badge(entry, audited=audited))))
     caption = (
         "UAR is the mean recall over emotions, WA plain accuracy. In brackets the 95 % interval of a bootstrap over "
         "actors; after ± the standard deviation over folds. Several seeds: their probabilities are averaged first."
@@ -46,6 +49,12 @@ def headline_table(graded: Sequence[Graded]) -> Table:
             " have given."
         )
     return Table(caption, (*IDENTITY, *columns), tuple(rows), cards=True)
+
+
+def _badge(entry: Graded, *, audited: bool) -> tuple[str, ...]:
+    """Say beside a number what its audit came to, where any was made."""
+    audit = entry.run.audit
+    return (("none" if audit is None else audit.badge),) if audited else ()
 
 
 def further_tables(graded: Sequence[Graded]) -> tuple[Table, Table]:

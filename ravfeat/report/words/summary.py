@@ -77,4 +77,10 @@ def warnings(graded: Sequence[Graded]) -> list[tuple[str, str]]:
     if any(entry.leaky for entry in graded):
         sentence = "Rows with this word test on actors that were trained on. They are a control, not a result."
         found.append(("LEAKY", sentence))
+    runs = {entry.run.name: entry.run.audit for entry in graded if entry.run.audit is not None}
+    for name, audit in runs.items():
+        if audit.stale:
+            found.append(("Stale audit", f"The audit of {name} is of other files than these; audit the run again."))
+        elif audit.broken:
+            found.append(("Audit", f"The audit broke the numbers of {name}: read there why before you quote them."))
     return found
