@@ -1,0 +1,99 @@
+"""What the cheap head is asked, on features whose answer is known."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ravfeat.audit.cheap import Cheap, apart_of, cheap_of
+from ravfeat.audit.clip_split import check_clip_split
+from ravfeat.audit.features import Features
+from ravfeat.audit.identity import check_identity
+from ravfeat.audit.per_actor import check_per_actor
+from ravfeat.audit.permuted import check_permuted
+from ravfeat.audit.sentences import check_sentences, statement_of
+from ravfeat.errors import CacheError
+from ravfeat.experiment import FitPlan, Prepared, prepare
+from ravfeat.folds import Fold
+from tests.audit.runs import takes
+from tests.toycaches import Take, actors_and_emotions
+from tests.writtencaches import write_cache
+
+
+def asked(folder: Path, clips: list[Take], **options: object) -> tuple[Cheap, Prepared]:
+    prepared = prepare(FitPlan((write_cache(folder, clips),), heads=("logreg",), **options))  # type: ignore[arg-type]
+    return cheap_of(prepared, prepared.systems[0], Features()), prepared
+
+
+def test_permuted_labels_are_learned_where_takes_are_on_two_sides(tmp_path) -> None:
+    cheap, _ = asked(tmp_path, takes())
+    assert check_permuted(cheap, "")[0].verdict == "pass"
+    n = len(cheap.system.clips.records)
+    half = np.arange(n) < n // 2
+    # Every clip of the second half becomes one of the first: the same features, the same performance.
+    records = [*cheap.system.clips.records[: n // 2], *cheap.system.clips.records[: n - n // 2]]
+    features = cheap.features
+    twins = replace(features, frames=np.concatenate([features.frames[: n // 2], features.frames[: n - n // 2]]))
+    rows = np.arange(n)
+    fold = Fold(0, rows[half][:-20], rows[half][-20:], rows[~half])
+    clips = replace(cheap.system.clips, records=tuple(records), y=np.concatenate([cheap.system.clips.y[: n // 2]] * 2))
+    (line,) = check_permuted(Cheap(replace(cheap.system, clips=clips, folds=[fold]), cheap.head, twins), "")
+    assert line.verdict == "leak"
+    assert "clips are on two sides" in line.finding
+
+
+def test_features_that_know_people_flatter_a_clip_split_and_lose_to_per_actor_normalisation(tmp_path) -> None:
+    people = 6 * np.random.default_rng(3).normal(size=(25, 1, 1, 4)).astype(np.float32)
+    clips = [replace(take, features=take.features + people[int(take.actor[-2:])]) for take in takes()]
+    cheap, prepared = asked(tmp_path, clips)
+    apart = apart_of(cheap, prepared)
+    assert check_identity(cheap, "")[0].evidence["value"] > 0.8
+    assert check_clip_split(cheap, apart, "")[0].evidence["value"] > 0.02
+    line = check_per_actor(cheap, apart, "")[0]
+    assert line.evidence["value"] > 0.1
+    assert "the run does not do it" in line.finding
+
+
+def test_a_head_that_knows_only_the_sentences_is_a_warning(tmp_path) -> None:
+    rng = np.random.default_rng(2)
+    said = {"01": rng.normal(size=(4, 4)), "02": rng.normal(size=(4, 4))}
+    clips = []
+    for take in takes():
+        statement, emotion = str(statement_of(take.performance_id)), int(take.performance_id[3:5]) - 2
+        features = rng.normal(scale=0.3, size=take.features.shape) + 2 * said[statement][emotion]
+        clips.append(replace(take, features=features.astype(np.float32)))
+    cheap, prepared = asked(tmp_path, clips)
+    (line,) = check_sentences(cheap, apart_of(cheap, prepared), "")
+    assert line.verdict == "warn"
+    assert line.evidence["value_b"] > 0.9 > 0.6 > line.evidence["value_a"]
+
+
+def test_names_that_tell_no_sentence_leave_the_question_open(tmp_path) -> None:
+    cheap, prepared = asked(tmp_path, actors_and_emotions())
+    (line,) = check_sentences(cheap, apart_of(cheap, prepared), "")
+    assert line.verdict == "not possible"
+    one = [take for take in takes() if not (take.performance_id[9:11] == "02" and take.performance_id[3:5] == "03")]
+    cheap, prepared = asked(tmp_path / "one", one)
+    (line,) = check_sentences(cheap, apart_of(cheap, prepared), "")
+    assert line.finding == "sentence 02 is not said with every emotion in every fold"
+
+
+@pytest.mark.parametrize(("name", "statement"), [("01-06-01-02-01-12", "02"), ("01-06-01-02-01", None), ("x", None)])
+def test_the_statement_is_the_fourth_field_of_a_performance(name, statement) -> None:
+    assert statement_of(name) == statement
+
+
+def test_joined_caches_are_asked_too(tmp_path) -> None:
+    clips = takes()
+    caches = (write_cache(tmp_path, clips), write_cache(tmp_path, clips, name="other"))
+    prepared = prepare(FitPlan((), heads=("logreg",), joins=(caches,)))
+    cheap = cheap_of(prepared, prepared.systems[0], Features())
+    assert check_permuted(cheap, "")[0].verdict == "pass"
+
+
+def test_a_pooled_cache_that_lacks_a_statistic_cannot_be_asked(tmp_path) -> None:
+    with pytest.raises(CacheError, match="the head needs"):
+        cache = write_cache(tmp_path, takes(), pooled=("mean", "std", "min", "max"))
+        prepared = prepare(FitPlan((cache,), heads=("kernel",), settings={"statistics": ("mean", "std", "min", "max")}))
+        cheap_of(prepared, prepared.systems[0], Features())

@@ -1,0 +1,389 @@
+"""Honest runs hold, cheats do not."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from ravfeat.audit import Audit, Line, audit_run, write_audit
+from ravfeat.audit.features import Features
+from ravfeat.audit.files import check_files
+from ravfeat.audit.learned import check_temperatures, check_weights
+from ravfeat.audit.opened import open_run
+from ravfeat.audit.per_actor import check_transductive
+from ravfeat.audit.retraining import check_retrained
+from ravfeat.audit.rows import check_against_folds
+from ravfeat.audit.saved_heads import check_saved_heads
+from ravfeat.audit.sides import check_sides
+from ravfeat.cache import open_cache
+from ravfeat.errors import CacheError, PredictionsError
+from ravfeat.experiment import FitPlan, fit_heads
+from ravfeat.heads.checkpoint import save_model
+from ravfeat.predictions import Predictions
+from ravfeat.runs import write_run
+from tests.audit.runs import chosen_on_test, make_run, rewrite, takes, weights_on_test
+from tests.report.simulated import write_made
+from tests.toyscores import two_streams
+from tests.writtencaches import write_cache
+
+Copy = Callable[[Path], Path]
+
+
+@pytest.fixture(scope="module")
+def audited(honest: Path) -> Audit:
+    return audit_run(honest)
+
+
+def found(audit: Audit, check: str) -> list[Line]:
+    return [line for line in audit.lines if line.check == check]
+
+
+def only(audit: Audit, check: str) -> Line:
+    (line,) = found(audit, check)
+    return line
+
+
+def broken(audit: Audit) -> set[str]:
+    return {line.check for line in audit.broken}
+
+
+def test_an_honest_run_holds_against_every_attempt(audited: Audit) -> None:
+    assert not audited.broken
+    verdicts = {line.check: line.verdict for line in audited.lines}
+    assert verdicts == {
+        "caches unchanged": "pass",
+        "protocol keeps actors apart": "pass",
+        "folds from the shards": "pass",
+        "folds as recorded": "pass",
+        "predictions keep sides apart": "pass",
+        "predictions follow the folds": "pass",
+        "files belong together": "pass",
+        "temperatures from val rows": "pass",
+        "fusion weights from val rows": "pass",
+        "encoder has met the actors": "info",
+        "nothing transductive": "pass",
+        "saved heads give the test rows": "pass",
+        "trained again": "pass",
+        "labels permuted": "pass",
+        "identity probe": "info",
+        "gain of a clip split": "info",
+        "per-actor normalisation": "info",
+        "held-out sentence": "info",
+    }
+    assert [line.subject for line in found(audited, "trained again")] == [
+        "audio / voice / logreg",
+        "face / face / logreg",
+    ]
+
+
+def test_lines_carry_their_evidence_and_the_file_holds_it(audited: Audit, copy: Copy) -> None:
+    permuted = found(audited, "labels permuted")[0].evidence
+    assert permuted["mean"] < permuted["bound"] < 0.5
+    gap = found(audited, "gain of a clip split")[0]
+    assert gap.evidence["value"] == pytest.approx(gap.evidence["value_a"] - gap.evidence["value_b"])
+    assert gap.evidence["teaching_clips"] == [160, 160]
+    run = copy(audited.path)
+    record = json.loads(write_audit(replace(audited, path=run)).read_text())
+    assert record["counts"] == audited.counts
+    assert len(record["lines"]) == len(audited.lines)
+    assert all(set(line) == {"check", "subject", "verdict", "finding", "evidence"} for line in record["lines"])
+    assert len(record["files"]["predictions.parquet"]) == 64
+
+
+def test_nested_selection_is_counted_over_and_trained_again(single: Path) -> None:
+    audit = audit_run(single)
+    assert not audit.broken
+    assert "6 folds and 30 inner ones" in only(audit, "folds from the shards").finding
+    assert "6 heads chosen as recorded" in only(audit, "trained again").finding
+    assert only(audit, "fusion weights from val rows").verdict == "not possible"
+
+
+def test_quick_trains_nothing_again_and_says_so(single: Path) -> None:
+    line = only(audit_run(single, quick=True), "trained again")
+    assert (line.verdict, line.finding) == ("not possible", "left out by --quick")
+
+
+# --- cheats
+
+
+def test_a_clip_split_is_a_leak(caches, tmp_path) -> None:
+    run = make_run(tmp_path / "leaky", caches[1:], protocol="clip6", allow_leak=True)
+    audit = audit_run(run, quick=True)
+    assert broken(audit) == {
+        "protocol keeps actors apart",
+        "folds from the shards",
+        "predictions keep sides apart",
+    }
+    assert "'clip6' is LEAKY" in only(audit, "protocol keeps actors apart").finding
+    assert "in test (clip" in only(audit, "folds from the shards").finding
+    assert "under 'group6'" in only(audit, "gain of a clip split").finding
+
+
+def test_a_mixing_weight_chosen_on_test_is_a_leak_whatever_the_files_agree_on(caches, tmp_path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        weights_on_test(patch)
+        run = make_run(tmp_path / "weights", caches, rule="loglinear")
+        (line,) = check_files(open_run(run))
+    assert line.verdict == "pass"  # of themselves, the files of the cheat belong together
+    audit = audit_run(run, quick=True)
+    assert broken(audit) == {"fusion weights from val rows", "files belong together"}
+    line = only(audit, "fusion weights from val rows")
+    assert "as if chosen on test" in line.finding
+    assert line.evidence["on_test"] == len(line.evidence["differences"])
+
+
+def test_layers_and_strengths_chosen_on_test_are_a_leak(caches, tmp_path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        chosen_on_test(patch)
+        run = make_run(tmp_path / "chosen", caches[1:])
+    audit = audit_run(run)
+    assert broken(audit) == {"trained again"}
+    line = only(audit, "trained again")
+    assert "as if chosen on test" in line.finding
+    assert line.evidence["on_test"] == len(line.evidence["differences"])
+
+
+def doctored(run: Path, change: Callable[[dict[str, list]], None]) -> None:
+    """Change rows of the predictions, and make every file that follows from them again."""
+    table = Predictions.read(run / "predictions.parquet")
+    columns = {name: table.table[name].to_pylist() for name in table.table.column_names}
+    change(columns)
+    write_made(run, replace(table, table=pa.table(columns)))
+
+
+def test_a_performance_on_two_sides_of_the_predictions_is_a_leak(single, copy) -> None:
+    run = copy(single)
+
+    def change(columns: dict[str, list]) -> None:
+        rows = list(zip(columns["fold"], columns["split"], strict=True))
+        tested, val = rows.index((0, "test")), rows.index((0, "val"))
+        name = columns["clip_id"][val]
+        for row, clip_id in enumerate(columns["clip_id"]):
+            if clip_id == name:  # the same take under another clip's name, and by another actor
+                columns["performance_id"][row] = columns["performance_id"][tested]
+
+    doctored(run, change)
+    audit = audit_run(run, quick=True)
+    assert {"predictions keep sides apart", "predictions follow the folds"} <= broken(audit)
+    line = only(audit, "predictions keep sides apart")
+    assert "performance 01-" in line.finding
+    assert "in val (clip 03-01-" in line.finding
+    assert "in test (clip 03-01-" in line.finding
+
+
+def test_a_test_clip_that_the_folds_do_not_test_is_a_leak(single, copy) -> None:
+    run = copy(single)
+
+    def change(columns: dict[str, list]) -> None:
+        for name, values in columns.items():
+            kept = [one for one, clip in zip(values, columns["clip_id"], strict=True) if clip != "03-01-02-01-01-01-03"]
+            if name != "clip_id":
+                columns[name] = kept
+        columns["clip_id"] = [clip for clip in columns["clip_id"] if clip != "03-01-02-01-01-01-03"]
+
+    doctored(run, change)
+    (line,) = check_against_folds(open_run(run))
+    assert line.verdict == "leak"
+    assert "belongs there and is missing" in line.finding
+
+
+def test_a_cache_in_which_a_performance_is_by_two_actors_is_a_leak(tmp_path) -> None:
+    cache = write_cache(tmp_path / "a", takes(), name="voice", stream="audio")
+    run = make_run(tmp_path / "run", [cache])
+    torn = takes()
+    torn[-1] = replace(torn[-1], performance_id=torn[0].performance_id)
+    shutil.rmtree(cache)
+    moved = write_cache(tmp_path / "b", torn, name="voice", stream="audio")
+    digest = open_cache(moved).content_sha256()
+    rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0].update(content_sha256=digest))
+    audit = audit_run(run, caches=[tmp_path / "b"], quick=True)
+    assert "folds from the shards" in broken(audit)
+    assert "performance '01-02-01-01-01-01' is in" in only(audit, "folds from the shards").finding
+    assert {line.verdict for line in audit.lines if line.check == "trained again"} == {"not possible"}
+
+
+def test_scores_by_other_heads_than_the_saved_ones_are_a_leak(single, caches, copy) -> None:
+    run = copy(single)
+    for one in fit_heads(FitPlan(caches[:1], heads=("logreg",), layers="0")).models:
+        save_model(run / "heads" / "audio-voice-logreg" / f"fold-{one.fold}-seed-{one.seed}", one.model)
+    opened = open_run(run)
+    assert opened.prepared is not None
+    (line,) = check_saved_heads(opened, opened.prepared, Features())
+    assert line.verdict == "leak"
+    assert "do not come from these heads and these features" in line.finding
+
+
+# --- edited by hand
+
+
+CHECKS = {
+    "files belong together": check_files,
+    "temperatures from val rows": check_temperatures,
+    "fusion weights from val rows": check_weights,
+    "folds as recorded": check_sides,
+    "predictions follow the folds": check_against_folds,
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "check", "message"),
+    [
+        ("metrics.json", lambda value: value[0].update(value=0.99), "files belong together", "says 0.990000 for"),
+        (
+            "calibration.json",
+            lambda value: value[0].update(temperature=3.5),
+            "temperatures from val rows",
+            "temperature of audio / voice / logreg in fold 0 is 3.500, val rows give",
+        ),
+        (
+            "fusion.json",
+            lambda value: value["folds"][1].update(linear=[0.15, 0.85]),
+            "fusion weights from val rows",
+            r"the linear weights of fold 1 is \[0.150, 0.850\], val rows give",
+        ),
+        (
+            "fusion.json",
+            lambda value: value["folds"][0].update(chosen="single"),
+            "fusion weights from val rows",
+            "'chosen' of fold 0 is single, val rows give",
+        ),
+        ("differences.json", lambda value: value.pop(), "files belong together", "does not belong to predictions"),
+        (
+            "recipe.json",
+            lambda value: value["caches"][0]["folds"][0]["actors"].pop(),
+            "folds as recorded",
+            "counts other clips or actors than the shards give, first in fold 0, train",
+        ),
+        (
+            "recipe.json",
+            lambda value: value["plan"].update(select="nested"),
+            "predictions follow the folds",
+            "is of 'ravdess6', select val; the recipe's plan is 'ravdess6', select nested",
+        ),
+    ],
+    ids=["metrics", "temperature", "weights", "choice", "differences", "counts", "plan"],
+)
+def test_a_file_edited_by_hand_is_found(file, change, check, message, honest, copy) -> None:
+    run = copy(honest)
+    rewrite(run / file, change)
+    audit = audit_run(run, quick=True)
+    assert check in broken(audit)
+    said = " ".join(line.finding for line in found(audit, check) if line in audit.broken)
+
+    assert re.search(message, said), said
+
+
+def test_predictions_that_are_refused_are_a_line_and_not_a_crash(single, copy) -> None:
+    run = copy(single)
+    (run / "predictions.parquet").write_bytes(b"PAR1")
+    audit = audit_run(run, quick=True)
+    assert broken(audit) == {"predictions keep sides apart"}
+    assert "cannot be read as Parquet" in only(audit, "predictions keep sides apart").finding
+
+
+# --- caches that moved or changed
+
+
+def test_a_cache_that_moved_is_refused_until_its_new_place_is_named(tmp_path) -> None:
+    cache = write_cache(tmp_path / "then", takes(), name="voice", stream="audio")
+    run = make_run(tmp_path / "run", [cache])
+    shutil.move(tmp_path / "then", tmp_path / "now")
+    with pytest.raises(CacheError, match=r"is not there any more; say where it lies now with --cache DIR"):
+        audit_run(run)
+    (place,) = open_run(run, [tmp_path / "now"]).places
+    assert (place.unchanged, place.now.parent.parent) == (True, tmp_path / "now")
+    audit = audit_run(run, without_caches=True)
+    assert not audit.broken
+    assert only(audit, "caches unchanged").verdict == "not possible"
+    assert "is not there any more" in only(audit, "folds from the shards").finding
+
+
+def test_a_cache_that_changed_is_an_edited_run_and_nothing_is_read_from_it(tmp_path) -> None:
+    cache = write_cache(tmp_path / "a", takes(), name="voice", stream="audio")
+    run = make_run(tmp_path / "run", [cache])
+    shutil.rmtree(tmp_path / "a")
+    write_cache(tmp_path / "a", takes(seed=5), name="voice", stream="audio")
+    audit = audit_run(run)
+    assert broken(audit) == {"caches unchanged"}
+    assert "is not what the run was made from: digest" in only(audit, "caches unchanged").finding
+    assert "was changed since the run was made" in only(audit, "folds from the shards").finding
+
+
+def test_another_cache_at_the_place_of_the_runs_is_named(caches, single, copy) -> None:
+    run = copy(single)
+    rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0].update(path=str(caches[1])))
+    assert "another cache lies at" in open_run(run).places[0].line.finding
+    with pytest.raises(CacheError, match="the run was not made from"):
+        audit_run(run, caches=[caches[1]])
+    with pytest.raises(CacheError, match="there is no cache at"):
+        audit_run(run, caches=[run])
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:
+    with pytest.raises(PredictionsError, match=r"is not a run: it has no recipe.json"):
+        audit_run(tmp_path)
+    (tmp_path / "recipe.json").write_text("{")
+    with pytest.raises(PredictionsError, match="is not valid JSON"):
+        audit_run(tmp_path)
+    (tmp_path / "recipe.json").write_text("[]")
+    with pytest.raises(PredictionsError, match="must hold a JSON object, got list"):
+        audit_run(tmp_path)
+
+
+# --- runs without caches or plans
+
+
+def test_scores_made_elsewhere_are_audited_as_far_as_they_go(tmp_path) -> None:
+    from ravfeat.fitted import Fitted
+    from ravfeat.fusion import fuse
+
+    predictions, fusion = fuse(two_streams(), "auto")
+    write_run(tmp_path / "run", Fitted(predictions, (), {"protocol": "group4", "leaky": False}, fusion), {})
+    audit = audit_run(tmp_path / "run")
+    assert not audit.broken
+    assert only(audit, "fusion weights from val rows").verdict == "pass"
+    assert only(audit, "predictions keep sides apart").verdict == "pass"
+    assert only(audit, "folds from the shards").finding == "the run was not made from caches"
+    assert only(audit, "labels permuted").verdict == "not possible"
+    assert only(audit, "encoder has met the actors").verdict == "not possible"
+
+
+def test_a_plan_that_this_version_does_not_know_is_not_possible_and_no_crash(single, copy) -> None:
+    run = copy(single)
+    rewrite(run / "recipe.json", lambda recipe: recipe["plan"].update(protocol="cross-corpus"))
+    audit = audit_run(run)
+    assert "no protocol 'cross-corpus'" in only(audit, "folds from the shards").finding
+    rewrite(run / "recipe.json", lambda recipe: recipe["plan"].update(views=["gain"]))
+    assert "the recorded plan does not fit this version" in only(audit_run(run), "trained again").finding
+    rewrite(run / "recipe.json", lambda recipe: recipe.pop("plan"))
+    assert "the recipe holds no plan" in only(audit_run(run), "trained again").finding
+
+
+def test_what_a_recipe_calls_transductive_is_a_warning(single, copy) -> None:
+    run = copy(single)
+    rewrite(run / "recipe.json", lambda recipe: recipe.update(normalisation="corpus z-score (transductive)"))
+    (line,) = check_transductive(open_run(run))
+    assert line.verdict == "warn"
+    assert "normalisation: corpus z-score (transductive)" in line.finding
+
+
+def test_trained_networks_are_trained_again_and_read_from_disk(caches, tmp_path) -> None:
+    run = make_run(tmp_path / "run", caches[:1], heads=("attentive",), settings={"epochs": 2}, layers="1")
+
+    def again() -> Line:
+        opened = open_run(run)
+        assert opened.prepared is not None
+        return check_retrained(opened, opened.prepared, Features())[0]
+
+    assert "6 heads chosen as recorded" in again().finding
+    rewrite(run / "recipe.json", lambda recipe: recipe["chosen"][0].update(chosen={"epochs": 99}))
+    assert again().verdict == "leak"
+    rewrite(run / "recipe.json", lambda recipe: recipe["versions"].update(torch="1.0"))
+    elsewhere = again()
+    assert elsewhere.verdict == "warn"
+    assert "it was trained with other versions (torch 1.0, now" in elsewhere.finding
