@@ -1,5 +1,6 @@
 """``ravfeat audit``."""
 
+import sys
 import textwrap
 from pathlib import Path
 from time import perf_counter
@@ -22,9 +23,7 @@ _WIDTH = 118
 @click.option("--quick", is_flag=True, help="Do not train the run's heads again.")
 @click.option("--without-caches", is_flag=True, help="Go on where a cache is gone; what needs it is not possible.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     runs: tuple[Path, ...],
     caches: tuple[Path, ...],
     device: str,
@@ -57,7 +56,7 @@ def command(
         click.echo(f"{place}: {_count(audit)}, in {perf_counter() - started:.1f} s")
         broken = broken or bool(audit.broken)
     if broken:
-        ctx.exit(1)
+        sys.exit(1)
 
 
 def _show(audit: "Audit") -> None:
