@@ -25,6 +25,7 @@ from ravfeat.plans import build_head
 from ravfeat.predictions import SystemProbs
 from ravfeat.protocols import get_protocol
 from ravfeat.systems import System
+from ravfeat.view import load_joined
 
 __all__ = ["INSTEAD", "Apart", "Cheap", "Rows", "apart_of", "cheap_of"]
 
@@ -153,4 +154,7 @@ def cheap_of(prepared: Prepared, system: System, load: Features) -> Cheap:
     """
     plan = replace(prepared.plan, layers=None, std=True, settings={})
     head = build_head("logreg", plan, system)
+    if system.joint:  # every stream's statistics side by side
+        every = [None] * len(system.caches)
+        return Cheap(system, head, load_joined(system.caches, system.clip_ids, head.reading.statistics, layers=every))
     return Cheap(system, head, load(plan, system, head.reading))

@@ -74,7 +74,7 @@ def find_places(recipe: Mapping[str, Any], given: Sequence[Path], *, without: bo
 def _caches(node: object) -> Iterator[Mapping[str, Any]]:
     """Every cache that a recipe tells of, wherever it stands: a path with the fingerprint of what lay there."""
     if isinstance(node, Mapping):
-        if isinstance(node.get("path"), str) and isinstance(node.get("identity"), Mapping):
+        if isinstance(node.get("path"), str) and isinstance(node.get("fingerprint"), str):
             yield node
         for child in node.values():
             yield from _caches(child)

@@ -85,6 +85,8 @@ def _other_choice(
 def _chosen_on_test(prepared: Prepared, head: Head, odd: Mapping[Key, tuple[Any, Any]], load: Features) -> int:
     """Count the choices that a head would have made had it looked at its test rows."""
     (system,) = prepared.systems
+    if system.views:
+        return 0  # views would have to train beside the clips
     features = load(prepared.plan, system, head.reading)
     folds = {fold.number: fold for fold in system.folds}
     keys = [key for key in odd if key[1] in folds]

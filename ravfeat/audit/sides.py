@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
 from ravfeat.audit.opened import Opened
@@ -102,15 +103,27 @@ def _overlaps(system: System, inner: InnerFolds | None) -> Iterator[tuple[str, O
         records = [known[clip_id] for clip_id in clip_ids]
         for fold in system.folds:
             sides = {"train": fold.train, "val": fold.val, "test": fold.test}
-            for overlap in overlaps_of({side: _facts(records, rows) for side, rows in sides.items()}):
+            for overlap in overlaps_of(_with_views(system, records, sides)):
                 yield f"fold {fold.number} of {cache.path.name}", overlap
             for number, (train, val) in enumerate(() if inner is None else inner[fold.number]):
                 sides = {"train": train, "inner val": val, "test": fold.test}
-                for overlap in overlaps_of({side: _facts(records, rows) for side, rows in sides.items()}):
+                for overlap in overlaps_of(_with_views(system, records, sides)):
                     yield f"inner fold {number} of fold {fold.number} of {cache.path.name}", overlap
 
 
-def _facts(records: Sequence[ClipRecord], rows: np.ndarray[Any, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:
+def _with_views(
+    system: System, records: Sequence[ClipRecord], sides: Mapping[str, NDArray[np.int64]]
+) -> dict[str, list[tuple[str, Mapping[str, str]]]]:
+    """Give what is known of every clip on every side; the views of training clips train, too."""
+    facts = {side: list(_facts(records, rows)) for side, rows in sides.items()}
+    for view in system.views:
+        known = view.cache.records()
+        own = [known[clip_id] for clip_id in view.clip_ids]
+        facts["train"] += _facts(own, np.flatnonzero(np.isin(view.rows, sides["train"])))
+    return facts
+
+
+def _facts(records: Sequence[ClipRecord], rows: NDArray[np.int64]) -> Iterator[tuple[str, Mapping[str, str]]]:
     for row in rows.tolist():
         one = records[row]
         yield (

@@ -69,7 +69,7 @@ def chosen_on_test(patch: pytest.MonkeyPatch) -> None:
     """Let layers and strengths be chosen on the test rows."""
 
     def cheat(
-        head: Head, features: ClipFeatures, y: Any, n_classes: int, tasks: Sequence[tuple[Fold, int]]
+        head: Head, features: ClipFeatures, y: Any, n_classes: int, tasks: Sequence[tuple[Fold, int]], _: object
     ) -> list[Trained]:
         jobs = [Job(fold.train, fold.test, seed) for fold, seed in tasks]
         sweeps = head.sweep(features, y, n_classes, jobs)

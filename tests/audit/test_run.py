@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -387,3 +388,29 @@ def test_trained_networks_are_trained_again_and_read_from_disk(caches, tmp_path)
     elsewhere = again()
     assert elsewhere.verdict == "warn"
     assert "it was trained with other versions (torch 1.0, now" in elsewhere.finding
+
+
+def test_a_joint_head_is_audited_like_any_other(tmp_path) -> None:
+    clips = takes()
+    voice = write_cache(tmp_path, clips, name="voice", stream="audio")
+    face = write_cache(tmp_path, [replace(one, clip_id=f"02{one.clip_id[2:]}") for one in clips], name="face")
+    run = make_run(tmp_path / "joint", [voice, face], heads=("joint",), settings={"epochs": 1})
+    audit = audit_run(run, quick=True)
+    assert not audit.broken
+    assert only(audit, "saved heads give the test rows").verdict == "pass"
+    assert only(audit, "labels permuted").verdict == "pass"
+
+
+def test_views_are_counted_on_the_training_side_and_their_caches_held_against_their_digests(tmp_path) -> None:
+    clips = takes()
+    heard = [replace(one, features=one.features + np.float32(0.1)) for one in clips]
+    voice = write_cache(tmp_path, clips, name="voice", stream="audio")
+    view = write_cache(tmp_path, clips, name="voice", stream="audio", view="gain-1:seed0", heard=heard)
+    run = make_run(tmp_path / "run", [voice], train_views=(view,))
+    opened = open_run(run)
+    assert opened.prepared is not None
+    assert [place.line.verdict for place in opened.places] == ["pass", "pass"]
+    assert check_sides(opened)[0].verdict == "pass"
+    assert check_retrained(opened, opened.prepared, Features())[0].verdict == "pass"
+    rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0]["views"][0].update(content_sha256="0" * 64))
+    assert [place.line.verdict for place in open_run(run).places] == ["pass", "edited"]
