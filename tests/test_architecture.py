@@ -40,8 +40,8 @@ LEVELS: list[set[str]] = [
     {"plan_record"},
     {"experiment", "report"},
     {"runs", "splits"},
-    {"reproduce", "published"},
-    {"audit"},
+    {"audit", "published"},
+    {"reproduce"},
     {"cli"},
 ]
 """A room imports from rooms above it in this list, and from its own; see ARCHITECTURE, section 3."""
