@@ -2,7 +2,7 @@
 
 Offers
 ------
-FitPlan, Fitted, FittedModel, Prepared, fit_heads, prepare, train, gather, load_system, load_training.
+FitPlan, Fitted, FittedModel, Prepared, fit_heads, prepare, train, gather, fused, load_system, load_training.
 """
 
 import logging
@@ -24,7 +24,7 @@ from ravfeat.plan_record import plan_record
 from ravfeat.plans import FitPlan, alone, build_head, check_plan, heads_of, joint_caches, read_layers
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols import Protocol, get_protocol
-from ravfeat.schema import Select
+from ravfeat.schema import Rule, Select
 from ravfeat.selection import InnerFolds, Trained, by_validation, nested
 from ravfeat.systems import System, open_systems
 from ravfeat.training_rows import stack_features
@@ -36,6 +36,7 @@ __all__ = [
     "FittedModel",
     "Prepared",
     "fit_heads",
+    "fused",
     "gather",
     "load_system",
     "load_training",
@@ -83,10 +84,14 @@ def fit_heads(plan: FitPlan) -> Fitted:
 
     Whatever can be refused is refused before the first head is trained; see `prepare`.
     """
-    fitted = train(prepare(plan))
-    if plan.rule is None or len(members_of(fitted.predictions)) < 2:
+    return fused(train(prepare(plan)), plan.rule)
+
+
+def fused(fitted: Fitted, rule: Rule | None) -> Fitted:
+    """Add what fusing the systems gives; nothing for a single one, or without a rule."""
+    if rule is None or len(members_of(fitted.predictions)) < 2:
         return fitted
-    predictions, fusion = fuse(fitted.predictions, plan.rule)
+    predictions, fusion = fuse(fitted.predictions, rule)
     return replace(fitted, predictions=predictions, fusion=fusion)
 
 

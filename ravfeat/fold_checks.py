@@ -2,7 +2,7 @@
 
 Offers
 ------
-Fold, check_folds, check_inner, check_classes, fold_counts.
+Fold, check_folds, check_inner, check_classes, check_sides, fold_counts.
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from ravfeat.errors import LeakError, ProtocolError
 from ravfeat.grouping import FoldClip, Rows, ties
 from ravfeat.protocols import Protocol
 
-__all__ = ["Fold", "check_classes", "check_folds", "check_inner", "fold_counts"]
+__all__ = ["Fold", "check_classes", "check_folds", "check_inner", "check_sides", "fold_counts"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldC
             raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has no clip in {' and '.join(empty)}")
         if not protocol.leaky:
             remedy = "use --protocol groupK, which keeps tied clips together"
-            _check_sides(f"fold {fold.number} of '{protocol.name}'", sides, clips, remedy)
+            check_sides(f"fold {fold.number} of '{protocol.name}'", sides, clips, remedy)
         check_classes(f"fold {fold.number} of '{protocol.name}'", fold.train, np.arange(len(clips)), clips)
         tested[fold.test] += 1
     if (tested != 1).any():
@@ -94,7 +94,7 @@ def check_inner(protocol: Protocol, fold: Fold, inner: Sequence[tuple[Rows, Rows
     remedy = "use a protocol that has validation actors" if protocol.always_nested else "choose on validation actors"
     for number, (train, val) in enumerate(inner):
         where = f"inner fold {number} of fold {fold.number} of '{protocol.name}'"
-        _check_sides(where, {"train": train, "val": val}, clips, f"{remedy}: --select val")
+        check_sides(where, {"train": train, "val": val}, clips, f"{remedy}: --select val")
 
 
 def check_classes(where: str, train: Rows, rows: Rows, clips: Sequence[FoldClip]) -> None:
@@ -133,7 +133,21 @@ def _check_balance(protocol: Protocol, fold: Fold, genders: dict[str, str], clip
             )
 
 
-def _check_sides(where: str, sides: dict[str, Rows], clips: Sequence[FoldClip], remedy: str) -> None:
+def check_sides(where: str, sides: dict[str, Rows], clips: Sequence[FoldClip], remedy: str) -> None:
+    """Refuse sides that share an actor, a performance or a recording.
+
+    Parameters
+    ----------
+    where : str
+        What the sides are of, and `remedy` what else could be done than correct the corpus, for the message.
+    sides : dict of str to rows
+    clips : sequence of FoldClip
+    remedy : str
+
+    Raises
+    ------
+    LeakError
+    """
     seen: dict[tuple[str, str], tuple[str, FoldClip]] = {}
     for side, rows in sides.items():
         for row in rows:

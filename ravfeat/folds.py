@@ -8,7 +8,7 @@ files. Clips that share one of these stay together wherever groups are made here
 
 Offers
 ------
-Fold, FoldClip, make_folds, check_folds, inner_folds, check_inner, fold_counts.
+Fold, FoldClip, make_folds, check_folds, inner_folds, check_inner, check_sides, draw_groups, fold_counts.
 """
 
 from collections import Counter
@@ -18,13 +18,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import LeakError, ProtocolError
-from ravfeat.fold_checks import Fold, check_classes, check_folds, check_inner, fold_counts
+from ravfeat.fold_checks import Fold, check_classes, check_folds, check_inner, check_sides, fold_counts
 from ravfeat.grouping import FoldClip, Rows, deal_clips, deal_groups, digest, group_order, tied_groups
 from ravfeat.layers import spans
 from ravfeat.manifest import actor_number
 from ravfeat.protocols import Protocol
 
-__all__ = ["Fold", "FoldClip", "check_folds", "check_inner", "fold_counts", "inner_folds", "make_folds"]
+__all__ = [
+    "Fold",
+    "FoldClip",
+    "check_folds",
+    "check_inner",
+    "check_sides",
+    "draw_groups",
+    "fold_counts",
+    "inner_folds",
+    "make_folds",
+]
 
 N_INNER = 5
 
@@ -134,12 +144,25 @@ def _group_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
         n_tested, n_left = _count_actors(clips, test), _count_actors(clips, ~test)
         # As many as are tested; where folds are so few that this would eat the training actors, half of them.
         wanted = min(n_tested, n_left // 2)
-        folds.append(_fold(number, test, _draw_groups(clips, rest, wanted)))
+        folds.append(_fold(number, test, draw_groups(clips, rest, wanted)))
     return folds
 
 
-def _draw_groups(clips: Sequence[FoldClip], rest: Sequence[Rows], wanted: int) -> NDArray[np.bool_]:
-    """Draw groups for validation, in order, passing over one that alone still teaches a class."""
+def draw_groups(clips: Sequence[FoldClip], rest: Sequence[Rows], wanted: int) -> NDArray[np.bool_]:
+    """Draw groups for validation, in order, passing over one that alone still teaches a class.
+
+    Parameters
+    ----------
+    clips : sequence of FoldClip
+    rest : sequence of rows
+        The groups that can be drawn; together they teach and validate.
+    wanted : int
+        Actors.
+
+    Returns
+    -------
+    ndarray of bool, as long as clips
+    """
     val = np.zeros(len(clips), bool)
     left = Counter(clips[row].label for group in rest for row in group.tolist())
     for group in rest:

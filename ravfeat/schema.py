@@ -3,8 +3,7 @@
 Offers
 ------
 RAVDESS_LABELS, MANIFEST_COLUMNS, PREDICTION_COLUMNS, METRIC_FIELDS, DIFFERENCE_FIELDS, FUSED_STREAMS,
-CONTROL_STREAMS,
-and the closed choices `Stream`, `Split`, `Gender`, `Store`, `Select`, `Rule`.
+CONTROL_STREAMS, NORMALISED, and the closed choices `Stream`, `Split`, `Gender`, `Store`, `Select`, `Rule`, `Normalise`.
 """
 
 from typing import Literal
@@ -15,6 +14,10 @@ Gender = Literal["male", "female", ""]
 Store = Literal["frames", "pooled"]
 Select = Literal["val", "nested"]
 Rule = Literal["auto", "linear", "loglinear"]
+Normalise = Literal["none", "corpus", "both"]
+
+NORMALISED = "@corpus-normalised"
+"""Ending of the name of features that were standardised by their corpus's own unlabelled clips: transductive."""
 
 FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
 """Streams of what was mixed from others: by the rule that was asked for, and by each of the two."""

@@ -2,7 +2,7 @@
 
 Offers
 ------
-System, open_systems.
+System, open_systems, missing_clips_error, origin_of.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from ravfeat.protocols import Protocol
 from ravfeat.training_rows import TrainingRows
 from ravfeat.training_views import TrainingView, match_views, open_views, refuse_views, trained_on
 
-__all__ = ["System", "open_systems"]
+__all__ = ["System", "missing_clips_error", "open_systems", "origin_of"]
 
 _NAMED = 10
 """Missing clips that a message names; 'ravfeat cache verify' names all."""
@@ -84,7 +84,7 @@ class System:
 
     def about(self) -> dict[str, Any]:
         """Say what was read and how it was split, for the record."""
-        origins = [_origin(cache) for cache in self.caches]
+        origins = [origin_of(cache) for cache in self.caches]
         source: dict[str, Any] = {"joined": origins} if len(origins) > 1 else origins[0]
         return source | {
             "stream": self.stream,
@@ -101,7 +101,8 @@ class System:
         }
 
 
-def _origin(cache: Cache) -> dict[str, Any]:
+def origin_of(cache: Cache) -> dict[str, Any]:
+    """Say which cache was read, for the record."""
     return {
         "path": str(cache.path),
         "features": str(cache.about["encoder"]),
@@ -170,7 +171,7 @@ def open_systems(
     refuse_views(caches.values())
     for cache in caches.values():
         if cache.missing and not allow_missing:
-            raise _missing(cache)
+            raise missing_clips_error(cache)
     given = None if labels is None else read_labels(labels)
     if given is not None and labels is not None:
         known = {clip_id for cache in caches.values() for clip_id in (*cache.clip_ids, *cache.missing)}
@@ -204,7 +205,8 @@ def _check_together(groups: Sequence[tuple[Cache, ...]]) -> None:
         raise UsageError(f"one run grades one corpus; choose with --cache among\n  {listing}")
 
 
-def _missing(cache: Cache) -> CacheError:
+def missing_clips_error(cache: Cache) -> CacheError:
+    """Say which clips a cache lacks, and what to do."""
     named = [f"{clip_id} ({cache.failed.get(clip_id, 'not extracted yet')})" for clip_id in cache.missing[:_NAMED]]
     rest = len(cache.missing) - len(named)
     return CacheError(

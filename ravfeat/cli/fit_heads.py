@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from ravfeat.cli.across import across_options, cross_plan, show_across
 from ravfeat.cli.scores import show_run
 
 __all__ = ["command", "resolve_inputs"]
@@ -43,6 +44,7 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
+@across_options
 def command(
     caches: tuple[Path, ...],
     joins: tuple[str, ...],
@@ -57,6 +59,10 @@ def command(
     layers: str | None,
     labels: Path | None,
     epochs: int | None,
+    train_caches: tuple[Path, ...],
+    test_caches: tuple[Path, ...],
+    label_map: Path | None,
+    normalise: str,
     *,
     no_std: bool,
     allow_leak: bool,
@@ -79,14 +85,16 @@ def command(
     ravfeat fit-heads --head attentive --layers last --out runs/last-layer
     ravfeat fit-heads --cache cache/ravdess/audio-… --train-views cache/ravdess/audio-…-published-1-seed0-…
     ravfeat fit-heads --head logreg --join cache/landmarks,cache/expression --out runs/face
+    ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --map labels.csv --select nested
     """  # noqa: D301
     from ravfeat.cache import resolve_cache
+    from ravfeat.crosscorpus import fit_across
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment import FitPlan, fit_heads
     from ravfeat.runs import check_out, write_run
 
     taught = tuple(resolve_cache(path) for path in views)
-    found, joined = resolve_inputs(caches, joins, taught)
+    found, joined = ((), ()) if train_caches or test_caches else resolve_inputs(caches, joins, taught)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)
     settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
@@ -107,11 +115,13 @@ def command(
         rule=None if rule == "none" else rule,  # type: ignore[arg-type]  # click.Choice keeps it to these
         train_views=taught,
     )
+    across = cross_plan(plan, train_caches, test_caches, label_map, normalise)
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
     started = perf_counter()
-    fitted = fit_heads(plan)
+    fitted = fit_heads(plan) if across is None else fit_across(across)
     trained_s = perf_counter() - started
     records = write_run(target, fitted, recipe, force=force)
+    show_across(fitted.about)
     show_run(records, fitted)
     n_heads = len(fitted.models)
     click.echo(

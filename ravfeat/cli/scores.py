@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ravfeat.schema import NORMALISED
+
 if TYPE_CHECKING:
     from ravfeat.fitted import Fitted
     from ravfeat.fusion import Fusion
@@ -51,7 +53,8 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        click.echo(f"{line}{'  LEAKY' if first['leaky'] and row is not rows[0] else ''}")
+        leaky = "  LEAKY" if first["leaky"] and row is not rows[0] else ""
+        click.echo(f"{line}{leaky}{'  TRANSDUCTIVE' if NORMALISED in row[0] else ''}")
     if not together:
         listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
         click.echo(

@@ -1,0 +1,222 @@
+"""Two caches of one encoder as one system: the corpus that teaches, then the corpus that tests.
+
+Offers
+------
+CorpusPair, open_pairs.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ravfeat.cache import Cache, open_cache
+from ravfeat.cache.format import ClipRecord
+from ravfeat.crosscorpus.checks import check_alike, check_apart
+from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
+from ravfeat.errors import CorpusError, UsageError
+from ravfeat.folds import fold_counts
+from ravfeat.fusable import check_fold_by_fold, in_common
+from ravfeat.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
+from ravfeat.labelling import LabelledClips
+from ravfeat.schema import NORMALISED
+from ravfeat.systems import System, missing_clips_error, origin_of
+
+__all__ = ["CorpusPair", "open_pairs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusPair(System):
+    """A cache of the corpus that is trained on, and one of the corpus that is tested on.
+
+    Attributes
+    ----------
+    caches : tuple of two Cache
+    clips : LabelledClips
+        Of both corpora, labelled with the shared classes: those that are trained on first.
+    clip_ids : tuple of two tuple of str
+        Of each cache; one after the other they are ``clips.records``.
+    unmapped : tuple of two mapping of str to int
+        Clips of each corpus that are left out, by the label that stands for no class.
+    normalised : bool
+        Whether each corpus is standardised by its own unlabelled clips, which is transductive.
+    """
+
+    unmapped: tuple[Mapping[str, int], Mapping[str, int]]
+    normalised: bool = False
+
+    @property
+    def joined(self) -> bool:
+        """Two corpora, not two caches of one: layers remain layers."""
+        return False
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether one of the corpora was generated."""
+        return any(bool(cache.about["synthetic"]) for cache in self.caches)
+
+    @property
+    def corpora(self) -> tuple[str, str]:
+        """Names of the corpora that are trained on and tested on."""
+        train, test = (str(cache.about["corpus"]) for cache in self.caches)
+        return train, test
+
+    def normalise(self) -> "CorpusPair":
+        """Give the same with each corpus standardised, under a name that says so."""
+        return replace(self, features=f"{self.features}{NORMALISED}", normalised=True)
+
+    def about(self) -> dict[str, Any]:
+        """Say what was read and how it was split, for the record."""
+        train, test = self.corpora
+        return {
+            "stream": self.stream,
+            "features": self.features,
+            "corpus": test,
+            "train_corpus": train,
+            "test_corpus": test,
+            "transductive": self.normalised,
+            "synthetic": self.synthetic,
+            "fingerprint": self.caches[0].fingerprint,
+            "train_cache": origin_of(self.caches[0]),
+            "test_cache": origin_of(self.caches[1]),
+            "clips": len(self.clips.records),
+            "missing": list(self.missing),
+            "left_out": self.clips.left_out,
+            "left_out_labels": {"train": dict(self.unmapped[0]), "test": dict(self.unmapped[1])},
+            "folds": fold_counts(self.folds, self.clips.records),
+        }
+
+
+def open_pairs(
+    paths: Sequence[tuple[Path, Path]], *, label_map: Path | None = None, allow_missing: bool = False, together: bool
+) -> list[CorpusPair]:
+    """Open pairs of caches (trained on, tested on) and make their fold.
+
+    Parameters
+    ----------
+    paths : sequence of (Path, Path)
+        All of the same two corpora; every pair is a system of its own.
+    label_map : Path, optional
+        Which class every label stands for; see `ravfeat.label_map`. Default the labels of the same name.
+    allow_missing : bool
+        Go on without clips that are not stored.
+    together : bool
+        The pairs are to be fused: they must hold the same performances, or, with `allow_missing`, are brought down
+        to those that all of them hold.
+
+    Raises
+    ------
+    CacheError, CorpusError, LeakError, ProtocolError, UsageError
+        Where clips are missing; where the labels do not fit; where somebody is in both corpora; where the training
+        corpus cannot be divided; where the caches do not belong together.
+    """
+    opened = [(open_cache(train), open_cache(test)) for train, test in paths]
+    _check_pairs(opened)
+    sides = [_sides(caches, label_map, allow_missing=allow_missing) for caches in opened]
+    if len({one.mapped.classes for one in sides}) > 1:
+        listing = "; ".join(f"{one.title}: {', '.join(one.mapped.classes)}" for one in sides)
+        raise UsageError(f"the pairs of caches share different classes ({listing}); train them in runs of their own")
+    if together and len(sides) > 1:
+        titles = [one.title for one in sides]
+        kept = in_common(titles, [one.records for one in sides], allow_missing=allow_missing)
+        sides = [one.only(clip_ids) for one, clip_ids in zip(sides, kept, strict=True)]
+    names = _names([caches[0] for caches in opened])
+    pairs = [one.pair(name) for one, name in zip(sides, names, strict=True)]
+    if together:
+        clips = [pair.clips.records for pair in pairs]
+        check_fold_by_fold(PROTOCOL.name, [one.title for one in sides], clips, [pair.folds for pair in pairs])
+    return pairs
+
+
+def _check_pairs(opened: Sequence[tuple[Cache, Cache]]) -> None:
+    for train, test in opened:
+        check_alike(train, test)
+    corpora = {(train.about["corpus"], test.about["corpus"]) for train, test in opened}
+    if len(corpora) > 1:
+        listing = "\n  ".join(f"{train.path} ({train.about['corpus']}) and {test.path} ({test.about['corpus']})"
+                              for train, test in opened)  # fmt: skip
+        raise UsageError(
+            f"one run trains on one corpus and tests on one other; these pairs are of several:\n  {listing}"
+        )
+    paths = [train.path.resolve() for train, _ in opened]
+    if twice := [path for path in paths if paths.count(path) > 1]:
+        raise UsageError(f"{twice[0]} is given twice; name every cache once")
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Clips of a pair, sorted by id within each corpus, before they are put into a fold."""
+
+    caches: tuple[Cache, Cache]
+    train: tuple[ClipRecord, ...]
+    test: tuple[ClipRecord, ...]
+    mapped: LabelMap
+    unmapped: tuple[Mapping[str, int], Mapping[str, int]]
+    missing: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.caches[0].path} with {self.caches[1].path}"
+
+    @property
+    def records(self) -> tuple[ClipRecord, ...]:
+        return (*self.train, *self.test)
+
+    def only(self, clip_ids: set[str]) -> "_Sides":
+        train, test = (tuple(one for one in own if one.clip_id in clip_ids) for own in (self.train, self.test))
+        gone = {one.clip_id for one in self.records} - clip_ids
+        return replace(self, train=train, test=test, missing=tuple(sorted({*self.missing, *gone})))
+
+    def pair(self, name: str) -> CorpusPair:
+        for corpus, own in zip(self.caches, (self.train, self.test), strict=True):
+            if lacking := set(self.mapped.classes) - {one.label for one in own}:
+                raise CorpusError(f"of {corpus.path} no clip of {sorted(lacking)} is left that all systems hold")
+        left_out = sum(sum(counts.values()) for counts in self.unmapped)
+        return CorpusPair(
+            caches=self.caches,
+            features=name,
+            clips=LabelledClips(self.records, self.mapped.classes, left_out),
+            clip_ids=tuple(tuple(one.clip_id for one in own) for own in (self.train, self.test)),
+            folds=[cross_fold(self.records, len(self.train))],
+            missing=self.missing,
+            unmapped=self.unmapped,
+        )
+
+
+def _sides(caches: tuple[Cache, Cache], label_map: Path | None, *, allow_missing: bool) -> _Sides:
+    for cache in caches:
+        if cache.missing and not allow_missing:
+            raise missing_clips_error(cache)
+    names = [str(cache.about["corpus"]) for cache in caches]
+    stored = [sorted(cache.records().values(), key=lambda record: record.clip_id) for cache in caches]
+    check_apart(names[0], stored[0], names[1], stored[1])
+    train, test = (
+        CorpusLabels.of(name, cache.classes, own) for name, cache, own in zip(names, caches, stored, strict=True)
+    )
+    mapped = shared_labels(train, test) if label_map is None else read_label_map(label_map, train, test)
+    return _Sides(
+        caches,
+        _labelled(stored[0], mapped.train),
+        _labelled(stored[1], mapped.test),
+        mapped,
+        (_unmapped(stored[0], mapped.train), _unmapped(stored[1], mapped.test)),
+        tuple(sorted({*caches[0].missing, *caches[1].missing})),
+    )
+
+
+def _labelled(records: Sequence[ClipRecord], means: Mapping[str, str]) -> tuple[ClipRecord, ...]:
+    return tuple(replace(record, label=means[record.label]) for record in records if record.label in means)
+
+
+def _unmapped(records: Sequence[ClipRecord], means: Mapping[str, str]) -> dict[str, int]:
+    return dict(sorted(Counter(record.label for record in records if record.label not in means).items()))
+
+
+def _names(caches: Sequence[Cache]) -> list[str]:
+    """Call each by its encoder, with the fingerprint where two share one."""
+    names = [(str(cache.about["stream"]), str(cache.about["encoder"])) for cache in caches]
+    return [
+        name[1] if names.count(name) == 1 else f"{name[1]}-{cache.fingerprint}"
+        for name, cache in zip(names, caches, strict=True)
+    ]

@@ -1,0 +1,128 @@
+"""The composition: pairs of caches × heads, with and without normalisation → predictions → fusion.
+
+Offers
+------
+CrossPlan, fit_across.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ravfeat.cache import Cache
+from ravfeat.crosscorpus.folds import PROTOCOL
+from ravfeat.crosscorpus.normalise import stacked, standardised
+from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
+from ravfeat.errors import UsageError
+from ravfeat.experiment import Prepared, fused, train
+from ravfeat.fitted import Fitted
+from ravfeat.folds import inner_folds
+from ravfeat.heads.base import ClipFeatures, Reading
+from ravfeat.heads.statistics import select_clips
+from ravfeat.plans import FitPlan, build_head, check_plan, heads_of, read_layers
+from ravfeat.schema import Normalise
+from ravfeat.systems import System
+from ravfeat.view import load_features
+
+__all__ = ["CrossPlan", "fit_across"]
+
+
+@dataclass(frozen=True)
+class CrossPlan:
+    """What is to be trained on one corpus and tested on another.
+
+    Attributes
+    ----------
+    pairs : tuple of (Path, Path)
+        Cache that is trained on and cache that is tested on, both of one encoder.
+    fit : FitPlan
+        Heads, selection, seeds, device, layers, settings, rule and ``allow_missing``; its caches, protocol, labels
+        and joins are not read.
+    label_map : Path or None
+        See `ravfeat.label_map`.
+    normalise : {"none", "corpus", "both"}
+        Whether each corpus is standardised by its own unlabelled clips; ``both`` grades every head twice.
+    """
+
+    pairs: tuple[tuple[Path, Path], ...]
+    fit: FitPlan
+    label_map: Path | None = None
+    normalise: Normalise = "both"
+
+
+def fit_across(plan: CrossPlan) -> Fitted:
+    """Train on the actors of one corpus, predict every clip of the other, and fuse.
+
+    What is normalised is never fused with what is not: under ``both``, nothing is fused.
+
+    Raises
+    ------
+    CacheError, CorpusError, LeakError, ProtocolError, UsageError
+        See `ravfeat.crosscorpus.pairs.open_pairs`; everything is refused before the first head is trained.
+    """
+    prepared = _prepare(plan)
+    fitted = train(prepared, _load)
+    pairs = [cast("CorpusPair", system) for system in prepared.systems]
+    fitted = replace(fitted, about=fitted.about | {"cross_corpus": _about(plan, pairs, fitted)})
+    return fitted if plan.normalise == "both" else fused(fitted, plan.fit.rule)
+
+
+def _prepare(plan: CrossPlan) -> Prepared:
+    fit = replace(plan.fit, caches=tuple(train for train, _ in plan.pairs), protocol=PROTOCOL.name, joins=())
+    check_plan(fit)
+    if plan.normalise == "both" and fit.rule not in (None, "auto"):
+        raise UsageError(
+            f"rule '{fit.rule}' has nothing to fuse: normalised features are not mixed with others, so with --normalise"
+            " both every system stands alone; choose --normalise none or corpus"
+        )
+    together = fit.rule is not None and plan.normalise != "both"
+    pairs = open_pairs(plan.pairs, label_map=plan.label_map, allow_missing=fit.allow_missing, together=together)
+    systems = [
+        one
+        for pair in pairs
+        for one, wanted in ((pair, "none"), (pair.normalise(), "corpus"))
+        if plan.normalise in (wanted, "both")
+    ]
+    heads = tuple(tuple(build_head(name, fit, system) for name in heads_of(fit, system)) for system in systems)
+    inner = tuple(
+        {fold.number: inner_folds(PROTOCOL, fold, system.clips.records) for fold in system.folds}
+        if fit.select == "nested"
+        else None
+        for system in systems
+    )
+    return Prepared(fit, PROTOCOL, fit.select, tuple(systems), heads, inner)
+
+
+def _load(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+    pair = cast("CorpusPair", system)
+    layers = read_layers(plan, pair)[0]
+    read = _read_normalised if pair.normalised else _read
+    train, test = (read(cache, own, reading, layers) for cache, own in zip(pair.caches, pair.clip_ids, strict=True))
+    return stacked(train, test)
+
+
+def _read(cache: Cache, clip_ids: tuple[str, ...], reading: Reading, layers: tuple[int, ...] | None) -> ClipFeatures:
+    return load_features(cache, clip_ids, reading, layers=layers)
+
+
+def _read_normalised(
+    cache: Cache, clip_ids: tuple[str, ...], reading: Reading, layers: tuple[int, ...] | None
+) -> ClipFeatures:
+    # Over all stored clips: which of them stand for a class is known from their labels.
+    everything = standardised(load_features(cache, cache.clip_ids, reading, layers=layers))
+    row = {clip_id: number for number, clip_id in enumerate(cache.clip_ids)}
+    return select_clips(everything, np.array([row[clip_id] for clip_id in clip_ids], dtype=np.int64))
+
+
+def _about(plan: CrossPlan, pairs: list[CorpusPair], fitted: Fitted) -> dict[str, Any]:
+    train, test = pairs[0].corpora
+    return {
+        "train": train,
+        "test": test,
+        "label_map": None if plan.label_map is None else str(plan.label_map),
+        "normalise": plan.normalise,
+        "transductive": [pair.features for pair in pairs if pair.normalised],
+        "kept_apart": plan.normalise == "both" and plan.fit.rule is not None and len(fitted.predictions.systems()) > 2,
+    }
