@@ -2,7 +2,7 @@
 
 Offers
 ------
-across_options, cross_plan, show_across.
+across_options, check_across, cross_plan, show_across.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ravfeat.crosscorpus import CrossPlan
     from ravfeat.experiment import FitPlan
 
-__all__ = ["across_options", "cross_plan", "show_across"]
+__all__ = ["across_options", "check_across", "cross_plan", "show_across"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,21 +49,13 @@ def across_options(command: F) -> F:
     return command
 
 
-def cross_plan(
-    fit: "FitPlan",
-    train_caches: Sequence[Path],
-    test_caches: Sequence[Path],
-    label_map: Path | None,
-    normalise: str,
-) -> "CrossPlan | None":
-    """Make the plan of a test on another corpus; None where only one corpus is named.
+def check_across(train_caches: Sequence[Path], test_caches: Sequence[Path]) -> bool:
+    """Tell whether another corpus is to be tested on.
 
     Raises
     ------
     click.UsageError
         Where options do not go together.
-    CacheError
-        Where there is no cache at one of the places, or more than one.
     """
     context = click.get_current_context()
     if not train_caches and not test_caches:
@@ -71,7 +63,7 @@ def cross_plan(
             raise click.UsageError(
                 f"{given[0]} speaks of two corpora: name them with --train-cache and --test-cache", context
             )
-        return None
+        return False
     if given := _given(context, _APART):
         raise click.UsageError(
             f"{' and '.join(given)} and --train-cache do not go together: a test on another corpus has one fold, the"
@@ -84,6 +76,23 @@ def cross_plan(
             f" {len(test_caches)} of --test-cache",
             context,
         )
+    return True
+
+
+def cross_plan(
+    fit: "FitPlan",
+    train_caches: Sequence[Path],
+    test_caches: Sequence[Path],
+    label_map: Path | None,
+    normalise: str,
+) -> "CrossPlan":
+    """Make the plan of a test on another corpus.
+
+    Raises
+    ------
+    CacheError
+        Where there is no cache at one of the places, or more than one.
+    """
     from ravfeat.cache import resolve_cache
     from ravfeat.crosscorpus import CrossPlan
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ravfeat.cli.across import across_options, cross_plan, show_across
+from ravfeat.cli.across import across_options, check_across, cross_plan, show_across
 from ravfeat.cli.scores import show_run
 
 __all__ = ["command", "resolve_inputs"]
@@ -94,7 +94,8 @@ def command(
     from ravfeat.runs import check_out, write_run
 
     taught = tuple(resolve_cache(path) for path in views)
-    found, joined = ((), ()) if train_caches or test_caches else resolve_inputs(caches, joins, taught)
+    across = check_across(train_caches, test_caches)
+    found, joined = ((), ()) if across else resolve_inputs(caches, joins, taught)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)
     settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
@@ -115,10 +116,11 @@ def command(
         rule=None if rule == "none" else rule,  # type: ignore[arg-type]  # click.Choice keeps it to these
         train_views=taught,
     )
-    across = cross_plan(plan, train_caches, test_caches, label_map, normalise)
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
     started = perf_counter()
-    fitted = fit_heads(plan) if across is None else fit_across(across)
+    fitted = (
+        fit_across(cross_plan(plan, train_caches, test_caches, label_map, normalise)) if across else fit_heads(plan)
+    )
     trained_s = perf_counter() - started
     records = write_run(target, fitted, recipe, force=force)
     show_across(fitted.about)

@@ -19,7 +19,7 @@ from ravfeat.calibrate import Calibration
 from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.findings.layers import LayerProfile, profile_of
 from ravfeat.report.runs import Run, find
-from ravfeat.schema import FUSED_STREAMS
+from ravfeat.schema import FUSED_STREAMS, NORMALISED
 from ravfeat.stats import Compared, Recall, fold_scores, recalls
 
 __all__ = ["Graded", "Role", "grade"]
@@ -100,9 +100,22 @@ class Graded:
         return self.run.predictions.select
 
     @property
+    def across(self) -> tuple[str, str] | None:
+        """Corpora that were trained on and tested on, where these are two."""
+        across = self.run.recipe.get("cross_corpus")
+        return (str(across["train"]), str(across["test"])) if across else None
+
+    @property
+    def transductive(self) -> bool:
+        """Whether unlabelled test clips shaped the features."""
+        return NORMALISED in self.system.features
+
+    @property
     def protocol(self) -> str:
-        """Protocol name, with LEAKY where it is."""
+        """Protocol name, with LEAKY where it is, and the corpora where these are two."""
         name = self.run.predictions.protocol
+        if self.across:
+            name = f"{name} {self.across[0]} to {self.across[1]}"
         return f"{name} LEAKY" if self.leaky else name
 
     @property
@@ -121,7 +134,7 @@ class Graded:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a number must never stand without: corpus, protocol, selection, views that taught, seeds, clips."""
+        """What a number must never stand without: corpus, protocol, selection, views, seeds, clips, TRANSDUCTIVE."""
         facts = {"corpus": "synthetic"} if self.synthetic else {}
         facts |= {
             "protocol": self.protocol,
@@ -130,6 +143,7 @@ class Graded:
             "team": self.team,
             "n": f"n = {len(self.probs)}",
         }
+        facts |= {"features": "TRANSDUCTIVE"} if self.transductive else {}
         return facts | ({"run": f"run {self.run.name}"} if self.ambiguous else {})
 
     @property

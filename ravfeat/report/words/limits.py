@@ -20,6 +20,7 @@ from ravfeat.report.words.learned_limits import (
     selection_nested,
     selection_val,
 )
+from ravfeat.schema import NORMALISED
 
 __all__ = ["limits"]
 
@@ -33,6 +34,8 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _synthetic,
         _leaky,
         _leak_gap,
+        _across,
+        _transductive,
         _acted,
         _missing,
         _views,
@@ -88,6 +91,31 @@ def _leak_gap(graded: Sequence[Graded]) -> str:
     return (
         "The leak gap is the price of the whole split. Under the clip split a head also trains on clips of more "
         "actors, so not all of the gap is recognising who speaks."
+    )
+
+
+def _across(graded: Sequence[Graded]) -> str:
+    pairs = dict.fromkeys(entry.across for entry in graded if entry.across)
+    if not pairs:
+        return ""
+    said = "; ".join(f"trained and chosen on {train}, tested on {test}" for train, test in pairs)
+    return (
+        f"Rows of protocol cross-corpus test another corpus than the one that taught: {said}. Temperatures and weights "
+        "come from the training corpus as well and need not suit the other. There is one fold, so pooled and fold mean "
+        "are one number, and its interval draws test actors only: another training corpus would give another number. "
+        "That nobody is in both corpora is known from ids and from equal recordings; one person under two ids would "
+        "not be noticed."
+    )
+
+
+def _transductive(graded: Sequence[Graded]) -> str:
+    if not any(entry.transductive for entry in graded):
+        return ""
+    return (
+        f"Features named {NORMALISED} were brought to mean 0 and standard deviation 1 over all clips of their own "
+        "corpus, those of the test corpus over its unlabelled clips: TRANSDUCTIVE. Such a number holds where a whole "
+        "corpus is at hand before the first clip is scored, with emotions in about the proportions of the training "
+        "corpus."
     )
 
 

@@ -11,6 +11,7 @@ from ravfeat.report.findings.fused import FusedRun
 from ravfeat.report.findings.graded import Graded
 from ravfeat.report.findings.leak import LeakGap
 from ravfeat.report.words.labels import conditions_of
+from ravfeat.schema import NORMALISED
 from ravfeat.stats import Pairing
 
 __all__ = ["summary", "warnings"]
@@ -83,4 +84,10 @@ def warnings(graded: Sequence[Graded]) -> list[tuple[str, str]]:
             found.append(("Stale audit", f"The audit of {name} is of other files than these; audit the run again."))
         elif audit.broken:
             found.append(("Audit", f"The audit broke the numbers of {name}: read there why before you quote them."))
+    if any(entry.transductive for entry in graded):
+        sentence = (
+            f"Rows of features named {NORMALISED} saw all unlabelled clips of the test corpus at once. They do not hold"
+            " for a clip that comes alone."
+        )
+        found.append(("TRANSDUCTIVE", sentence))
     return found
