@@ -72,7 +72,7 @@ def test_a_parquet_table_will_do_with_columns_of_its_own(tmp_path) -> None:
         ),
         (
             "label,class\nsad,low\nhappy,high\n",
-            r"class 'high' has 8 clips in 'one' \(trained on\) and 0 in 'two' \(tested on\); a class needs clips in both",
+            r"class 'high' has 8 clips in 'one' \(trained on\) and 0 in 'two' \(tested on\); a class needs clips",
         ),
         ("label,class\nsad,low\ncalm,high\njoy,high\n", "class 'high' has 0 clips in 'one'"),
     ],

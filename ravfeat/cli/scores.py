@@ -125,7 +125,8 @@ def _show_missing(fitted: "Fitted") -> None:
     elsewhere = "" if fitted.fusion is None else " here or in a cache it is fused with"
     for cache in fitted.about["caches"]:
         if cache["missing"] or cache["left_out"]:
+            unlabelled = "are in no class" if "train_corpus" in cache else "have no label"
             click.echo(
                 f"{cache['stream']} {cache['features']}: without {len(cache['missing'])} clips that are not"
-                f" stored{elsewhere} and {cache['left_out']} that have no label"
+                f" stored{elsewhere} and {cache['left_out']} that {unlabelled}"
             )

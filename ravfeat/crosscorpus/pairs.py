@@ -139,7 +139,7 @@ def _check_pairs(opened: Sequence[tuple[Cache, Cache]]) -> None:
         raise UsageError(
             f"one run trains on one corpus and tests on one other; these pairs are of several:\n  {listing}"
         )
-    paths = [train.path.resolve() for train, _ in opened]
+    paths = [cache.path.resolve() for caches in opened for cache in caches]
     if twice := [path for path in paths if paths.count(path) > 1]:
         raise UsageError(f"{twice[0]} is given twice; name every cache once")
 

@@ -4,7 +4,8 @@ A run folder holds ``predictions.parquet``, ``metrics.json``, ``scores.parquet``
 ``differences.json`` and ``recipe.json``, ``fusion.json`` where systems were fused, ``layer_weights.json``
 where a head learned layer weights, and ``audit.json`` where it was audited. The recipe is free in form; the report
 shows all of it and understands these keys wherever they stand in it: ``corpus`` (str), ``command`` (str),
-``random_weights`` (bool: the encoder was never trained) and ``missing`` or ``missing_clips`` (list of
+``random_weights`` (bool: the encoder was never trained), ``cross_corpus`` (at its top: ``train`` and ``test``, the
+corpora of a test on another corpus) and ``missing`` or ``missing_clips`` (list of
 clip ids that belong to the corpus and are not in the numbers).
 
 Offers

@@ -51,11 +51,13 @@ def test_left_out_labels_are_listed_and_a_map_is_recorded(here, two, tmp_path) -
     done = here(*across(two), "--map", tmp_path / "map.csv", "--normalise", "none", "--out", tmp_path / "a")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[:4] == [
-        "trained on one (6 actors, 36 clips; chosen on 2 of them), tested on two (6 actors, 36 clips); classes up, down",
+        "trained on one (6 actors, 36 clips; chosen on 2 of them), tested on two (6 actors, 36 clips);"
+        " classes up, down",
         "left out of one: 12 clips of labels in no class (calm 12)",
         "left out of two: 12 clips of labels in no class (calm 12)",
         "cross-corpus, select val, n=36",
     ]
+    assert "audio toy: without 0 clips that are not stored and 24 that are in no class" in done.stdout
     assert json.loads((tmp_path / "a" / "recipe.json").read_text())["cross_corpus"]["label_map"].endswith("map.csv")
 
 

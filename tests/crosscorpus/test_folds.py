@@ -36,7 +36,7 @@ def fold_of(train: list[Clip], test: list[Clip]):
 def test_about_a_fifth_of_the_actors_is_drawn_and_all_of_the_other_corpus_tested(actors, drawn) -> None:
     train, test = corpus("one", actors), corpus("two", 3)
     fold = fold_of(train, test)
-    assert {row for row in fold.test} == set(range(len(train), len(train) + len(test)))
+    assert fold.test.tolist() == list(range(len(train), len(train) + len(test)))
     assert len({train[row].actor for row in fold.val}) == drawn
     assert sorted([*fold.train, *fold.val]) == list(range(len(train)))
     assert not {train[row].actor for row in fold.val} & {train[row].actor for row in fold.train}

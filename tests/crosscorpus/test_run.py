@@ -116,7 +116,7 @@ def test_what_is_transductive_is_never_fused_with_what_is_not(two, tmp_path) -> 
     assert fitted.fusion is None
     assert len(fitted.predictions.systems()) == 4
     assert fitted.about["cross_corpus"]["kept_apart"]
-    with pytest.raises(UsageError, match="rule 'linear' has nothing to fuse.*choose --normalise none or corpus"):
+    with pytest.raises(UsageError, match=r"rule 'linear' has nothing to fuse.*choose --normalise none or corpus"):
         fit_across(plan_of(*pairs, rule="linear"))
     assert not fit_across(plan_of(*pairs, rule=None)).about["cross_corpus"]["kept_apart"]
 

@@ -34,6 +34,15 @@ def test_twins_selected_alike_are_preferred(make_run: Make) -> None:
     assert [gap.honest.run.name for gap in leak_gaps(grade(read_runs([leaky, val])))] == ["val"]
 
 
+def test_what_another_corpus_taught_is_no_twin(make_run: Make) -> None:
+    one = {"logreg": 1.0}
+    leaky = make_run("leaky", heads=one, leaky=True, protocol="clip6")
+    across = make_run("across", heads=one, recipe={"cross_corpus": {"train": "other", "test": "sim"}})
+    graded = grade(read_runs([leaky, across]))
+    assert [entry.protocol for entry in graded] == ["group4 other to sim", "clip6 LEAKY"]
+    assert leak_gaps(graded) == []
+
+
 def test_other_heads_are_no_twins(make_run: Make) -> None:
     leaky = make_run("leaky", heads={"logreg": 1.0}, leaky=True, protocol="clip6")
     assert leak_gaps(grade(read_runs([leaky, make_run("other", heads={"kernel": 1.0})]))) == []

@@ -26,7 +26,7 @@ def test_a_plain_run_makes_no_claim_it_need_not_deny(plain: Path) -> None:
     text = said(plain)
     for absent in (
         "synthetic", "LEAKY", "random", "missing", "nested", ": a single seed", "different sets", "highest", "fused",
-        "views", "cross-fitted", "bound", "p-values",
+        "views", "cross-fitted", "bound", "p-values", "cross-corpus", "TRANSDUCTIVE",
     ):  # fmt: skip
         assert absent not in text
     assert "one corpus of 8 speakers" in text
@@ -36,6 +36,8 @@ def test_a_plain_run_makes_no_claim_it_need_not_deny(plain: Path) -> None:
 
 
 TAUGHT = {"features": "logmel-0f3c9a", "trained_on": "clean + gain-1:seed0", "views": [{"view": "gain-1:seed0"}]}
+ACROSS = {"cross_corpus": {"train": "a", "test": "b"}}
+
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"synthetic": True}, "they say nothing about people"),
     ({"leaky": True, "protocol": "clip6"}, r"Rows marked LEAKY (clip6 LEAKY)"),
@@ -47,6 +49,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"recipe": {"caches": [TAUGHT]}}, "audio / logmel-0f3c9a / logreg (group4): also trained on augmented views"),
     ({"recipe": {"missing_clips": ["c1"]}}, "1 clip is missing from run run (c1)"),
     ({"recipe": {"missing_clips": ["c1", "c2", "c3", "c4"]}}, "4 clips are missing from run run (c1, c2, c3, …)"),
+    ({"recipe": ACROSS}, "test another corpus than the one that taught: trained and chosen on a, tested on b."),
     ({"recipe": {"caches": [{"missing": []}, {"missing": ["c9"]}]}}, "1 clip is missing from run run (c9)"),
 ]
 
