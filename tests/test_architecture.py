@@ -36,7 +36,7 @@ LEVELS: list[set[str]] = [
     {"fusion", "stats", "fusable", "folds", "extract", "importers"},
     {"scorefiles", "fitted"},
     {"training_rows", "training_views"},
-    {"view", "selection", "joins", "systems", "plans", "identity_probe", "preview"},
+    {"view", "selection", "joins", "systems", "plans", "identity_probe", "preview", "finetune"},
     {"plan_record"},
     {"experiment", "report"},
     {"runs", "splits", "crosscorpus"},
@@ -47,13 +47,13 @@ LEVELS: list[set[str]] = [
 """A room imports from rooms above it in this list, and from its own; see ARCHITECTURE, section 3."""
 
 OWNERS: dict[str, set[str]] = {
-    "torch": {"encoders", "heads"},
+    "torch": {"encoders", "heads", "finetune"},
     "transformers": {"encoders"},
     "huggingface_hub": {"encoders"},
     "h5py": {"cache"},
     "sklearn": {"folds", "heads"},
     "scipy": {"heads", "metrics", "stats", "calibrate", "fusion"},
-    "safetensors": {"heads"},
+    "safetensors": {"heads", "finetune"},
     "threadpoolctl": {"heads"},
     "av": {"media"},
     "mediapipe": {"faces"},
@@ -212,6 +212,7 @@ RUN = "import click.testing; from ravfeat.cli import group; click.testing.CliRun
                 [],
                 ["extract"],
                 ["fit-heads"],
+                ["fine-tune"],
                 ["compare-splits"],
                 ["audit"],
                 ["fuse"],

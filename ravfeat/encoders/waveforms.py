@@ -101,6 +101,11 @@ class WaveformEncoder:
             )
             return own_frames(output, batch)
 
+    @property
+    def model(self) -> Any:
+        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.split`."""
+        return self._model
+
     def times_s(self, n_frames: int) -> NDArray[np.float64]:
         """Centres of the convolutions' receptive fields."""
         return (np.arange(n_frames) * self._hop + self._field / 2) / self._rate

@@ -97,6 +97,11 @@ class WhisperEncoder:
         with frozen_pass():
             return own_frames(self._model(values, output_hidden_states=True), batch)
 
+    @property
+    def model(self) -> Any:
+        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.split`."""
+        return self._model
+
     def times_s(self, n_frames: int) -> NDArray[np.float64]:
         """Centres of the frames' windows: the log-mel windows are centred, so frame 0 looks at 0 s."""
         return np.arange(n_frames) / self._frame_rate

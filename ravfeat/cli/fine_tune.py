@@ -1,0 +1,135 @@
+"""``ravfeat fine-tune``."""
+
+import shlex
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import click
+
+from ravfeat.cli.scores import show_run
+
+if TYPE_CHECKING:
+    from ravfeat.finetune.plan import FineTunePlan
+    from ravfeat.fitted import Fitted
+
+__all__ = ["command"]
+
+
+@click.command("fine-tune")
+@click.option("--corpus", default="ravdess", show_default=True, help="ravdess, folder or synth.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Folder of clips; for --corpus folder a CSV or Parquet table. [default: data/<corpus>]",
+)
+@click.option("--name", help="What to call a --corpus folder. [default: the table's name]")
+@click.option("--encoder", default="wavlm-large", show_default=True,
+              help="A name (wavlm-large, hubert-base, whisper-small …), a hub id or a folder: WavLM, HuBERT,"
+              " wav2vec 2.0, UniSpeech, Whisper.")  # fmt: skip
+@click.option("--unfreeze-top", type=click.IntRange(1), required=True,
+              help="Layers that learn, from the top (the study: 6 of WavLM-large, 3 of HuBERT-base).")  # fmt: skip
+@click.option("--protocol", default="ravdess6", show_default=True,
+              help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
+@click.option("--folds", help="Train and test these folds only, such as 0,1. [default: all]")
+@click.option("--head", default="attentive", show_default=True, help="attentive or attentive-sum.")
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Length of the schedule.")
+@click.option("--batch-clips", type=click.IntRange(1), default=16, show_default=True, help="Clips per step.")
+@click.option("--lr", type=float, default=3e-5, show_default=True, help="Peak learning rate of the encoder's layers.")
+@click.option("--head-lr", type=float, default=1e-3, show_default=True, help="Peak learning rate of the head.")
+@click.option("--augment", default="published", show_default=True,
+              help="How training clips are changed, anew each epoch: published, gain, noise, mask, crop or"
+              " none.")  # fmt: skip
+@click.option("--context", type=click.Choice(["encoder", "clip"]), default="encoder", show_default=True,
+              help="What the layers that learn look at: all that the encoder computes (Whisper: 30 s, mostly silence),"
+              " or the clip's own frames, which is many times faster there.")  # fmt: skip
+@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option("--out", type=click.Path(path_type=Path),
+              help="Where the run goes; OUT.work beside it holds what is unfinished."
+              " [default: runs/fine-tuned-<encoder>-top<N>-<protocol>]")  # fmt: skip
+@click.option("--keep-weights", is_flag=True, help="Keep the trained layers and heads of every fold, under OUT/heads.")
+@click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
+@click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
+def command(
+    corpus: str,
+    data: Path | None,
+    name: str | None,
+    encoder: str,
+    unfreeze_top: int,
+    protocol: str,
+    folds: str | None,
+    head: str,
+    epochs: int,
+    batch_clips: int,
+    lr: float,
+    head_lr: float,
+    augment: str,
+    context: str,
+    seeds: int,
+    device: str,
+    out: Path | None,
+    *,
+    keep_weights: bool,
+    allow_leak: bool,
+    force: bool,
+) -> None:
+    """Train an encoder's top layers and a head on waveforms: the control for heads on frozen features.
+
+    Everything below the top layers stays as it is. Validation actors choose the epoch; test actors are read once, at
+    the end of each fold. Run the same command again to go on after an interruption: it continues after the last whole
+    epoch and gives what an uninterrupted run gives.
+
+    \b
+    ravfeat fine-tune --unfreeze-top 6 --device cuda
+    ravfeat fine-tune --encoder hubert-base --unfreeze-top 3 --device cuda --out runs/hubert-top3
+    ravfeat fine-tune --encoder models/tiny --unfreeze-top 1 --folds 0,1 --augment none --device cpu
+    ravfeat fine-tune --unfreeze-top 6 --protocol clip6 --allow-leak --device cuda
+    """  # noqa: D301
+    from ravfeat.augment import CLEAN
+    from ravfeat.corpora import data_root, load_corpus
+    from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
+    from ravfeat.runs import check_out, write_run
+
+    label = Path(encoder).name
+    target = out or Path("runs") / f"fine-tuned-{label}-top{unfreeze_top}-{protocol}"
+    check_out(target, force=force)
+    chosen = None if folds is None else _numbers(folds)
+    manifest = load_corpus(corpus, data, name=name)
+    plan = FineTunePlan(
+        manifest, data_root(corpus, data), encoder, unfreeze_top, protocol=protocol, head=head, epochs=epochs,
+        batch_clips=batch_clips, lr=lr, head_lr=head_lr, augment=CLEAN if augment == "none" else augment,
+        context=context, seeds=seeds, folds=chosen, device=device, allow_leak=allow_leak, keep_weights=keep_weights,  # type: ignore[arg-type]  # click.Choice
+    )  # fmt: skip
+    started = perf_counter()
+    fitted = fine_tune(prepare(plan), work_folder(target))
+    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": [plan.head_name]}
+    records = write_run(target, fitted, recipe, force=force)
+    remove_work(work_folder(target))
+    show_run(records, fitted)
+    _show_epochs(plan, fitted)
+    click.echo(
+        f"{target}: predictions, scores and metrics, in {perf_counter() - started:.0f} s;"
+        f" 'ravfeat report {target}' makes the report"
+    )
+
+
+def _numbers(folds: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in folds.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise click.UsageError(f"--folds '{folds}': expected numbers with commas between, such as 0,1")
+    return tuple(map(int, parts))
+
+
+def _show_epochs(plan: "FineTunePlan", fitted: "Fitted") -> None:
+    about = fitted.about
+    epochs = ", ".join(f"{one['epoch']}" for one in about["fine_tuned"]["epochs"])
+    click.echo(f"best of {plan.epochs} epochs on validation actors, fold by fold: {epochs}")
+    tested = about["tested_folds"]
+    if len(tested["folds"]) < tested["of"]:
+        listing = ", ".join(map(str, tested["folds"]))
+        click.echo(
+            f"only fold {listing} (from 0) of the {tested['of']} of {about['protocol']}: the other actors were not"
+            " tested, and these numbers are not the protocol's"
+        )

@@ -1,0 +1,121 @@
+"""The clips of a manifest, each read once before anything is trained: whether it can be, and what it holds.
+
+Offers
+------
+ReadClip, ClipReader, read_all.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ravfeat.augment import augment
+from ravfeat.encoders.base import Encoder, Prepared
+from ravfeat.errors import ClipError, MediaError
+from ravfeat.manifest import Clip, Manifest
+from ravfeat.media import Waveform, read_waveform
+
+__all__ = ["ClipReader", "ReadClip", "read_all"]
+
+_NAMED = 3
+"""Unreadable clips that a message names."""
+
+
+@dataclass(frozen=True)
+class ReadClip:
+    """What folds must know of a clip, its recording's digest included; see `ravfeat.grouping.FoldClip`.
+
+    Attributes
+    ----------
+    clip_id, performance_id, actor, gender, label, path : str
+        As in `ravfeat.manifest.Clip`.
+    input_sha256 : str
+        Of the decoded samples.
+    """
+
+    clip_id: str
+    performance_id: str
+    actor: str
+    gender: str
+    label: str
+    path: str
+    input_sha256: str
+
+
+@dataclass(frozen=True)
+class ClipReader:
+    """From a file to an encoder's input.
+
+    Attributes
+    ----------
+    root : Path
+        What paths are relative to.
+    encoder : Encoder
+    view : str
+        How training clips are changed.
+    """
+
+    root: Path
+    encoder: Encoder[Any]
+    view: str = ""
+
+    def clean(self, clip: ReadClip) -> Prepared:
+        """Read a clip as it is."""
+        return self.encoder.prepare(self._waveform(clip))
+
+    def changed(self, clip: ReadClip, seed: int) -> Prepared:
+        """Read a clip in its view; what is drawn depends on the seed and its performance."""
+        waveform = self._waveform(clip)
+        rate = waveform.sample_rate_hz
+        samples = augment(waveform.samples, rate, view=self.view, seed=seed, key=clip.performance_id)
+        return self.encoder.prepare(Waveform(samples, rate))
+
+    def _waveform(self, clip: ReadClip) -> Waveform:
+        waveform = read_waveform(self.root / clip.path)
+        if waveform.sha256 != clip.input_sha256:
+            raise MediaError(f"{self.root / clip.path} was replaced while this was running; run the same command again")
+        return waveform
+
+
+def read_all(manifest: Manifest, root: Path, encoder: Encoder[Any]) -> list[ReadClip]:
+    """Read every clip once, as deep as the encoder's input.
+
+    Returns
+    -------
+    list of ReadClip
+        Sorted by ``clip_id``.
+
+    Raises
+    ------
+    MediaError
+        Where clips cannot be read or are too short or too long, naming the first of them.
+    """
+
+    def read(clip: Clip) -> ReadClip | str:
+        try:
+            waveform = read_waveform(root / clip.path)
+            encoder.prepare(waveform)
+        except (MediaError, ClipError) as error:
+            return f"{'' if clip.path in str(error) else f'{clip.path}: '}{error}"
+        return ReadClip(
+            clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label, clip.path, waveform.sha256
+        )
+
+    with ThreadPoolExecutor(2, thread_name_prefix="read") as pool:
+        done = pool.map(read, manifest)
+        results = list(tqdm(done, total=len(manifest), desc="reading", unit="clip", disable=None, leave=False))
+    _refuse([found for found in results if isinstance(found, str)], len(manifest))
+    return [found for found in results if isinstance(found, ReadClip)]
+
+
+def _refuse(reasons: Sequence[str], n_clips: int) -> None:
+    if reasons:
+        more = f" and {len(reasons) - _NAMED} more" if len(reasons) > _NAMED else ""
+        raise MediaError(
+            f"{len(reasons)} of {n_clips} clips cannot be used: {'; '.join(reasons[:_NAMED])}{more}; mend them, or"
+            " leave them out with --corpus folder and a table of the others"
+        )

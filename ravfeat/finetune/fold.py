@@ -1,0 +1,213 @@
+"""One fold in training: epochs of steps, and the best epoch on the validation actors.
+
+Conventions
+-----------
+Axes: N clips, E epochs, K classes. Every draw (order, view, dropout) comes from seed, fold, epoch and step; see
+`ravfeat.finetune.draws`.
+
+Offers
+------
+FoldTraining, FoldResult, Progress.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ravfeat.augment import CLEAN
+from ravfeat.errors import HeadError
+from ravfeat.finetune.draws import draw_of, epoch_batches, n_batches
+from ravfeat.finetune.frozen import FrozenStates
+from ravfeat.finetune.network import Network, Tensors
+from ravfeat.finetune.plan import FineTunePlan
+from ravfeat.finetune.schedule import rate_factor
+from ravfeat.folds import Fold
+from ravfeat.heads.base import Job, Sweep
+from ravfeat.heads.checks import balanced_weights, check_jobs
+from ravfeat.heads.neural import best_epoch
+
+__all__ = ["FoldResult", "FoldTraining", "Progress"]
+
+Rows = NDArray[np.int64]
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A fold after some epochs: all it takes to go on as if nothing had happened.
+
+    Attributes
+    ----------
+    params, best : dict of Tensor
+        What learns, now and after its best epoch so far.
+    first, second : dict of Tensor
+        The optimiser's moving averages of gradients and of their squares.
+    constants : dict of Tensor
+        What the head's network fixed before training.
+    val_logits : ndarray of shape (E, N, K), float32
+        After every epoch.
+    """
+
+    params: Tensors
+    best: Tensors
+    first: Tensors
+    second: Tensors
+    constants: Tensors
+    val_logits: Logits
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """What a fold gave.
+
+    Attributes
+    ----------
+    epoch : int
+        The best on validation rows, from 1.
+    val_logits, test_logits : ndarray of shape (N, K), float32
+        After the best epoch, in the order of the fold's rows.
+    params, constants : dict of Tensor
+        After the best epoch.
+    """
+
+    epoch: int
+    val_logits: Logits
+    test_logits: Logits
+    params: Tensors
+    constants: Tensors
+
+
+class FoldTraining:
+    """Trains one fold with one seed.
+
+    Parameters
+    ----------
+    plan : FineTunePlan
+    network : Network
+        Started anew by `begin`, or as it was by `go_on`.
+    states : FrozenStates
+    y : ndarray of shape (N,), int64
+    n_classes : int
+    fold : Fold
+    seed : int
+    """
+
+    def __init__(
+        self,
+        plan: FineTunePlan,
+        network: Network,
+        states: FrozenStates,
+        y: Rows,
+        n_classes: int,
+        fold: Fold,
+        seed: int,
+    ) -> None:
+        check_jobs([Job(fold.train, fold.val, seed)], y, n_classes)
+        self.plan, self.network, self.states, self.fold = plan, network, states, fold
+        self._y, self._n_classes, self._key = y, n_classes, (seed, fold.number)
+        self._weights = torch.from_numpy(balanced_weights(y[fold.train], n_classes))
+        self.n_steps = n_batches(len(fold.train), plan.batch_clips)
+        self._val_logits: list[Logits] = []
+        self._best: Tensors = {}
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs behind it."""
+        return len(self._val_logits)
+
+    def begin(self) -> None:
+        """Start from the pretrained layers and a new head."""
+        clips = self.states.of(self._batches(self.fold.train))
+        self.network.start(clips, self._n_classes, draw_of("head", *self._key))
+        self._optimizer = self._new_optimizer()
+
+    def go_on(self, progress: Progress) -> None:
+        """Start from where another process was."""
+        self.network.restore(progress.params, progress.constants)
+        self._optimizer = self._new_optimizer()
+        steps = torch.tensor(float(len(progress.val_logits) * self.n_steps))
+        for name, value in self.network.params.items():
+            averages = {"exp_avg": progress.first[name], "exp_avg_sq": progress.second[name]}
+            held = {key: one.clone().to(value.device) for key, one in averages.items()}
+            self._optimizer.state[value] = {"step": steps.clone(), **held}
+        self._val_logits = list(progress.val_logits)
+        self._best = dict(progress.best)
+
+    def progress(self) -> Progress:
+        """Give everything that `go_on` takes."""
+        params = self.network.params
+        first, second = (
+            {name: self._optimizer.state[value][key] for name, value in params.items()}
+            for key in ("exp_avg", "exp_avg_sq")
+        )
+        return Progress(params, self._best, first, second, self.network.constants, np.stack(self._val_logits))
+
+    def train_epoch(self, advance: Callable[[], object]) -> None:
+        """Pass over the training clips once, then score the validation clips."""
+        epoch = self.epochs_done
+        batches = epoch_batches(self.fold.train, self.plan.batch_clips, *self._key, epoch)
+        draw = None if self.plan.augment == CLEAN else draw_of("view", *self._key, epoch)
+        for step, clips in enumerate(self.states.of(batches, draw=draw)):
+            logits = self.network.logits(clips, draw_of("dropout", *self._key, epoch, step))
+            self._step(logits, self._y[batches[step]], epoch * self.n_steps + step)
+            advance()
+        self._val_logits.append(self.score(self.fold.val))
+        if self._pick() == epoch:
+            self._best = {name: value.detach().clone() for name, value in self.network.params.items()}
+
+    def result(self) -> FoldResult:
+        """Score the test clips with what the best epoch left."""
+        best = self._pick()
+        self.network.load(self._best)
+        tested = self.score(self.fold.test)
+        return FoldResult(best + 1, self._val_logits[best], tested, self._best, self.network.constants)
+
+    @torch.no_grad()
+    def score(self, rows: Rows) -> Logits:
+        """Score unchanged clips, without dropout."""
+        batches = self.states.of(self._batches(rows))
+        return np.concatenate([self.network.logits(clips).cpu().numpy() for clips in batches])
+
+    def _batches(self, rows: Rows) -> list[Rows]:
+        return np.array_split(rows, n_batches(len(rows), self.plan.batch_clips))
+
+    def _pick(self) -> int:
+        logits = np.stack(self._val_logits)
+        return best_epoch([Sweep(({},) * len(logits), logits)], [self._y[self.fold.val]])
+
+    def _step(self, logits: Tensor, labels: Rows, step: int) -> None:
+        factor = rate_factor(step, self.plan.epochs * self.n_steps, self.plan.warm_up)
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        self._optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(self._loss(logits, torch.from_numpy(labels)))
+        torch.nn.utils.clip_grad_norm_(self.network.params.values(), self.plan.clip_norm)
+        self._optimizer.step()
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Class-weighted mean cross-entropy, as the heads' own."""
+        losses = functional.cross_entropy(
+            logits, labels.to(logits.device), reduction="none", label_smoothing=self.plan.label_smoothing
+        )
+        weights = self._weights[labels].to(logits.device)
+        loss = (losses * weights).sum() / weights.sum()
+        if not torch.isfinite(loss):
+            seed, fold = self._key
+            raise HeadError(
+                f"fold {fold}, seed {seed}: the loss is {loss.item()} in epoch {self.epochs_done + 1}; lower --lr"
+                f" ({self.plan.lr:g}) or --head-lr ({self.plan.head_lr:g})"
+            )
+        return loss
+
+    def _new_optimizer(self) -> torch.optim.AdamW:
+        groups: list[dict[str, Any]] = []
+        for part, rate in (("encoder.", self.plan.lr), ("head.", self.plan.head_lr)):
+            own = [value for name, value in self.network.params.items() if name.startswith(part)]
+            groups.append({"params": own, "lr": rate, "peak": rate})
+        return torch.optim.AdamW(groups, weight_decay=self.plan.weight_decay, foreach=False)

@@ -1,0 +1,158 @@
+"""What learns: the encoder's top layers and a head on all layers.
+
+The head is one of `ravfeat.heads`, a stack of one: same network, same first weights, same pooling. Nothing here
+knows about folds, files or epochs.
+
+Conventions
+-----------
+Axes: B clips, L layers, T frames, W windows, D dimensions, K classes; H = 1 heads.
+
+Offers
+------
+Network.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ravfeat.encoders.split import SplitEncoder
+from ravfeat.finetune.frozen import FrozenClip
+from ravfeat.finetune.windows import n_windows, window_means
+from ravfeat.heads.fit import Dropout, Net
+from ravfeat.heads.windows import Batch, Windows
+
+__all__ = ["Network", "Tensors"]
+
+Tensors = dict[str, Tensor]
+
+
+class Network:
+    """The top layers of an encoder and a head on all its layers.
+
+    Parameters
+    ----------
+    split : SplitEncoder
+    net : Net
+        The head's network, written for stacks.
+    window : int
+        Frames the head averages.
+    half : bool
+        Run the encoder's layers in bfloat16 where that is faster (autocast).
+    """
+
+    def __init__(self, split: SplitEncoder, net: Net, *, window: int, half: bool) -> None:
+        self._split, self._net, self._window, self._half = split, net, window, half
+        self._pretrained = {name: value.detach().clone() for name, value in split.learned.items()}
+        self.head: Tensors = {}
+        self.constants: Tensors = {}
+
+    def start(self, clips: Iterator[list[FrozenClip]], n_classes: int, seed: int) -> None:
+        """Go back to the pretrained layers and a new head, whose scale is that of some clips.
+
+        Parameters
+        ----------
+        clips : iterator of list of FrozenClip
+            Training clips as they are.
+        n_classes : int
+        seed : int
+            Of the head's first weights.
+        """
+        self.load({f"encoder.{name}": value for name, value in self._pretrained.items()})
+        windows = self._windows(clips)
+        generator = torch.Generator(windows.device).manual_seed(seed)
+        n_clips = len(windows.lengths)
+        self.constants = _stacked(self._net.constants(windows, np.arange(n_clips)))
+        self.head = _stacked(self._net.init(windows, n_classes, generator))
+        for value in self.head.values():
+            value.requires_grad_()
+
+    @property
+    def params(self) -> Tensors:
+        """Everything that learns, by name: ``encoder.…`` and ``head.…``."""
+        encoder = {f"encoder.{name}": value for name, value in self._split.learned.items()}
+        return encoder | {f"head.{name}": value for name, value in self.head.items()}
+
+    def restore(self, params: Mapping[str, Tensor], constants: Mapping[str, Tensor]) -> None:
+        """Take over what another process learned."""
+        device = self._split.device
+        self.constants = {name: value.to(device) for name, value in constants.items()}
+        heads = {name.removeprefix("head."): value for name, value in params.items() if name.startswith("head.")}
+        self.head = {name: value.clone().to(device).requires_grad_() for name, value in heads.items()}
+        self.load(params)
+
+    @torch.no_grad()
+    def load(self, params: Mapping[str, Tensor]) -> None:
+        """Set values of what learns."""
+        own = self.params
+        for name, value in params.items():
+            own[name].copy_(value)
+
+    def logits(self, clips: Sequence[FrozenClip], draw: int | None = None) -> Tensor:
+        """Score clips.
+
+        Parameters
+        ----------
+        clips : sequence of FrozenClip
+        draw : int, optional
+            Seed of all dropout; None for none.
+
+        Returns
+        -------
+        Tensor of shape (B, K), float32
+        """
+        device = self._split.device
+        with self._dropout(draw) as dropout:
+            batch = self._batch(clips)
+            scores = self._net.forward(self.head, self.constants, batch, dropout)
+        return scores[0].to(device)
+
+    def _batch(self, clips: Sequence[FrozenClip]) -> Batch:
+        entry = torch.nn.utils.rnn.pad_sequence([clip.entry for clip in clips], batch_first=True)
+        entry = entry.to(self._split.device)
+        with torch.autocast(entry.device.type, torch.bfloat16, enabled=self._half):
+            upper = self._split.upper(entry, [len(clip.entry) for clip in clips])  # (N, B, T, D)
+        lengths = [clip.n_frames for clip in clips]
+        top = window_means(upper, lengths, self._window)  # (N, B, W, D)
+        lower = torch.zeros(len(clips[0].means), *top.shape[1:])
+        for row, clip in enumerate(clips):
+            lower[:, row, : clip.means.shape[1]] = clip.means
+        means = torch.cat([lower.to(top.device), top])[:, None]  # (L, B, W, D) -> (L, H, B, W, D)
+        counts = torch.tensor([n_windows(n, self._window) for n in lengths])
+        padding = torch.arange(top.shape[2]) >= counts[:, None]
+        return Batch(means, None, padding.to(top.device)[None])
+
+    @contextmanager
+    def _dropout(self, draw: int | None) -> Iterator[Dropout | None]:
+        device = self._split.device
+        self._split.train(training=draw is not None)
+        if draw is None:
+            yield None
+            return
+        # The encoder's layers draw from the library's own generator; whoever uses it too finds it as it was.
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(draw)
+            yield Dropout([torch.Generator(device).manual_seed(draw)])
+            self._split.train(training=False)
+
+    @torch.no_grad()
+    def _windows(self, clips: Iterator[list[FrozenClip]]) -> Windows:
+        """Windows of all layers of some clips, as a head reads them from a cache."""
+        parts, lengths = [], []
+        for some in clips:
+            batch = self._batch(some)
+            own = ~batch.padding[0]  # (B, W)
+            parts.append(batch.means[:, 0][:, own])  # (L, B, W, D) -> (L, F, D)
+            lengths.append(own.sum(1))
+        counts = torch.cat(lengths)
+        means = torch.cat(parts, dim=1)
+        return Windows(means, None, counts.cumsum(0) - counts, counts, tuple(range(len(means))))
+
+
+def _stacked(values: Mapping[str, Any]) -> Tensors:
+    """Give every tensor a head axis."""
+    return {name: value[None].contiguous() for name, value in values.items()}
