@@ -8,7 +8,7 @@ files. Clips that share one of these stay together wherever groups are made here
 
 Offers
 ------
-Fold, FoldClip, make_folds, check_folds, inner_folds, check_inner, check_sides, draw_groups, fold_counts.
+Fold, FoldClip, make_folds, check_allowed, check_folds, inner_folds, check_inner, check_sides, draw_groups, fold_counts.
 """
 
 from collections import Counter
@@ -27,6 +27,7 @@ from ravfeat.protocols import Protocol
 __all__ = [
     "Fold",
     "FoldClip",
+    "check_allowed",
     "check_folds",
     "check_inner",
     "check_sides",
@@ -61,12 +62,8 @@ def make_folds(protocol: Protocol, clips: Sequence[FoldClip], *, allow_leak: boo
     ProtocolError
         Where the protocol does not fit the corpus.
     """
+    check_allowed(protocol, allow_leak=allow_leak)
     if protocol.leaky:
-        if not allow_leak:
-            raise LeakError(
-                f"protocol '{protocol.name}' puts clips of one actor on both sides: its scores say how well a model"
-                " knows these actors. Add --allow-leak to run it as a control; every output will say LEAKY"
-            )
         folds = _clip_folds(protocol, clips)
     elif protocol.test:
         folds = _fixed_folds(protocol, clips)
@@ -74,6 +71,20 @@ def make_folds(protocol: Protocol, clips: Sequence[FoldClip], *, allow_leak: boo
         folds = _group_folds(protocol, clips)
     check_folds(protocol, folds, clips)
     return folds
+
+
+def check_allowed(protocol: Protocol, *, allow_leak: bool) -> None:
+    """Refuse a leaky protocol that was not asked for as such.
+
+    Raises
+    ------
+    LeakError
+    """
+    if protocol.leaky and not allow_leak:
+        raise LeakError(
+            f"protocol '{protocol.name}' puts clips of one actor on both sides: its scores say how well a model knows"
+            " these actors. Add --allow-leak to run it as a control; every output will say LEAKY"
+        )
 
 
 def _fixed_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:

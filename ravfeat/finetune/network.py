@@ -73,9 +73,11 @@ class Network:
 
     @property
     def params(self) -> Tensors:
-        """Everything that learns, by name: ``encoder.…`` and ``head.…``."""
+        """Everything that learns, by name: ``encoder.…`` and ``head.…``, sorted."""
         encoder = {f"encoder.{name}": value for name, value in self._split.learned.items()}
-        return encoder | {f"head.{name}": value for name, value in self.head.items()}
+        found = encoder | {f"head.{name}": value for name, value in self.head.items()}
+        # Sums over all of them (the length of the gradient) must not depend on where they were read from.
+        return dict(sorted(found.items()))
 
     def restore(self, params: Mapping[str, Tensor], constants: Mapping[str, Tensor]) -> None:
         """Take over what another process learned."""

@@ -20,11 +20,11 @@ from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.device import resolve_device
 from ravfeat.encoders.registry import load_encoder, stream_of
 from ravfeat.encoders.split import SPLITTABLE, SplitEncoder
-from ravfeat.errors import CorpusError, EncoderError, LeakError, UsageError
+from ravfeat.errors import CorpusError, EncoderError, UsageError
 from ravfeat.files import canonical_json
 from ravfeat.finetune.clips import ReadClip, read_all
 from ravfeat.finetune.plan import FineTunePlan, check_plan
-from ravfeat.folds import Fold, make_folds
+from ravfeat.folds import Fold, check_allowed, make_folds
 from ravfeat.protocols import Protocol, get_protocol
 
 __all__ = ["Prepared", "prepare"]
@@ -105,11 +105,7 @@ def prepare(plan: FineTunePlan) -> Prepared:
     """
     check_plan(plan)
     protocol = get_protocol(plan.protocol)
-    if protocol.leaky and not plan.allow_leak:
-        raise LeakError(
-            f"protocol '{protocol.name}' puts clips of one actor on both sides: its scores say how well a model knows"
-            " these actors. Add --allow-leak to run it as a control; every output will say LEAKY"
-        )
+    check_allowed(protocol, allow_leak=plan.allow_leak)
     device = resolve_device(plan.device)
     _check_stream(plan.encoder)
     encoder = load_encoder(plan.encoder, device)

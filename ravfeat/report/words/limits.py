@@ -39,6 +39,7 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _acted,
         _missing,
         _views,
+        _some_folds,
         _actors,
         selection_val,
         selection_nested,
@@ -157,6 +158,19 @@ def _views(graded: Sequence[Graded]) -> str:
         "test clips are clean. Beside a head trained on clean clips alone it has seen more sound of the same people, "
         "no more people."
     )
+
+
+def _some_folds(graded: Sequence[Graded]) -> str:
+    sentences = []
+    for name, recipe in {entry.run.name: entry.run.recipe for entry in graded}.items():
+        for tested in find(recipe, "tested_folds"):
+            if len(tested["folds"]) < tested["of"]:
+                listed = ", ".join(map(str, tested["folds"]))
+                sentences.append(
+                    f"Run {name} trained and tested {len(tested['folds'])} of {tested['of']} folds ({listed}): its "
+                    "numbers are of their test actors alone and do not compare with those of the whole protocol."
+                )
+    return " ".join(sentences)
 
 
 def _actors(graded: Sequence[Graded]) -> str:
