@@ -8,7 +8,7 @@ the last entry is replaced by ``last_hidden_state``, which never changed its mea
 
 Offers
 ------
-LAYER_CONVENTION, frozen_pass, own_frames, torch_provenance, first_line.
+LAYER_CONVENTION, frozen_pass, full_precision, own_frames, torch_provenance, first_line.
 """
 
 import warnings
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ravfeat.encoders.base import Prepared
 from ravfeat.errors import EncoderError
 
-__all__ = ["LAYER_CONVENTION", "first_line", "frozen_pass", "own_frames", "torch_provenance"]
+__all__ = ["LAYER_CONVENTION", "first_line", "frozen_pass", "full_precision", "own_frames", "torch_provenance"]
 
 LAYER_CONVENTION = "hidden_states[:-1] + last_hidden_state/1"
 
@@ -32,11 +32,18 @@ LAYER_CONVENTION = "hidden_states[:-1] + last_hidden_state/1"
 @contextmanager
 def frozen_pass() -> Iterator[None]:
     """Run a model without gradients and in full float32; memory that runs out is a MemoryError."""
+    with full_precision(), torch.inference_mode():
+        yield
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Run a model in full float32, gradients or not; memory that runs out is a MemoryError."""
     # On GPUs convolutions would round their input to TF32 by default.
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     try:
-        with torch.inference_mode(), warnings.catch_warnings():
+        with warnings.catch_warnings():
             # WavLM's attention in transformers gives torch masks of two types; the sum is the same.
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
             yield

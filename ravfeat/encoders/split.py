@@ -15,9 +15,7 @@ Offers
 SplitEncoder, SPLITTABLE.
 """
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -25,6 +23,7 @@ from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
 from ravfeat.encoders.base import Encoder, EncoderSpec, Prepared
+from ravfeat.encoders.hidden_states import full_precision
 from ravfeat.errors import EncoderError, UsageError
 
 __all__ = ["SPLITTABLE", "SplitEncoder"]
@@ -122,7 +121,7 @@ class SplitEncoder:
 
         hooks = [layer.register_forward_pre_hook(look, with_kwargs=True) for layer in self._layers[: self.n_lower + 1]]
         try:
-            with torch.no_grad(), _calm():
+            with full_precision(), torch.no_grad():
                 self._model(torch.from_numpy(clip.values)[None].to(self.device))
         except _ReachedError:
             pass
@@ -147,7 +146,7 @@ class SplitEncoder:
         """
         x, outputs = entry, []
         mask = self._mask(entry, lengths)
-        with _calm():
+        with full_precision():
             bias = self._position_bias(entry)
             for layer in self._top:
                 if self._family == "wavlm":
@@ -177,11 +176,3 @@ class SplitEncoder:
         with torch.no_grad():
             bias: Tensor = first.attention.compute_bias(n_frames, n_frames)  # (heads, T, T)
         return bias.repeat(n_clips, 1, 1)  # (B * heads, T, T)
-
-
-@contextmanager
-def _calm() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # WavLM's attention in transformers gives torch masks of two types; the sum is the same.
-        warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
-        yield

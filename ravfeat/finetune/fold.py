@@ -10,7 +10,7 @@ Offers
 FoldTraining, FoldResult, Progress.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from tqdm import tqdm
 
 from ravfeat.augment import CLEAN
 from ravfeat.errors import HeadError
 from ravfeat.finetune.draws import draw_of, epoch_batches, n_batches
-from ravfeat.finetune.frozen import FrozenStates
+from ravfeat.finetune.frozen import FrozenClip, FrozenStates
 from ravfeat.finetune.network import Network, Tensors
 from ravfeat.finetune.plan import FineTunePlan
 from ravfeat.finetune.schedule import rate_factor
@@ -123,7 +124,7 @@ class FoldTraining:
 
     def begin(self) -> None:
         """Start from the pretrained layers and a new head."""
-        clips = self.states.of(self._batches(self.fold.train))
+        clips = self._clean(self.fold.train, "training clips as they are")
         self.network.start(clips, self._n_classes, draw_of("head", *self._key))
         self._optimizer = self._new_optimizer()
 
@@ -171,11 +172,12 @@ class FoldTraining:
     @torch.no_grad()
     def score(self, rows: Rows) -> Logits:
         """Score unchanged clips, without dropout."""
-        batches = self.states.of(self._batches(rows))
-        return np.concatenate([self.network.logits(clips).cpu().numpy() for clips in batches])
+        clips = self._clean(rows, "scoring")
+        return np.concatenate([self.network.logits(some).cpu().numpy() for some in clips])
 
-    def _batches(self, rows: Rows) -> list[Rows]:
-        return np.array_split(rows, n_batches(len(rows), self.plan.batch_clips))
+    def _clean(self, rows: Rows, what: str) -> Iterable[list[FrozenClip]]:
+        batches = np.array_split(rows, n_batches(len(rows), self.plan.batch_clips))
+        return tqdm(self.states.of(batches), total=len(batches), desc=what, unit="batch", disable=None, leave=False)
 
     def _pick(self) -> int:
         logits = np.stack(self._val_logits)

@@ -12,7 +12,7 @@ Offers
 Network.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ class Network:
     window : int
         Frames the head averages.
     half : bool
-        Run the encoder's layers in bfloat16 where that is faster (autocast).
+        Run the encoder's layers that learn in bfloat16 (autocast); all else is computed in float32.
     """
 
     def __init__(self, split: SplitEncoder, net: Net, *, window: int, half: bool) -> None:
@@ -51,12 +51,12 @@ class Network:
         self.head: Tensors = {}
         self.constants: Tensors = {}
 
-    def start(self, clips: Iterator[list[FrozenClip]], n_classes: int, seed: int) -> None:
+    def start(self, clips: Iterable[list[FrozenClip]], n_classes: int, seed: int) -> None:
         """Go back to the pretrained layers and a new head, whose scale is that of some clips.
 
         Parameters
         ----------
-        clips : iterator of list of FrozenClip
+        clips : iterable of list of FrozenClip
             Training clips as they are.
         n_classes : int
         seed : int
@@ -142,7 +142,7 @@ class Network:
             self._split.train(training=False)
 
     @torch.no_grad()
-    def _windows(self, clips: Iterator[list[FrozenClip]]) -> Windows:
+    def _windows(self, clips: Iterable[list[FrozenClip]]) -> Windows:
         """Windows of all layers of some clips, as a head reads them from a cache."""
         parts, lengths = [], []
         for some in clips:

@@ -66,7 +66,7 @@ class Prepared:
 
     @property
     def half(self) -> bool:
-        """Whether the encoder's layers run in bfloat16: on CUDA devices."""
+        """Whether the encoder's layers that learn run in bfloat16: on CUDA devices."""
         return self.split.device.type == "cuda"
 
     def recipe(self) -> dict[str, Any]:
@@ -79,7 +79,7 @@ class Prepared:
             "protocol": self.protocol.name,
             "classes": list(self.classes),
             "clips": hashlib.sha256(clips.encode()).hexdigest(),
-            "precision": "bfloat16 autocast" if self.half else "float32",
+            "precision": "bfloat16 in the layers that learn, float32 elsewhere" if self.half else "float32",
             "device": self.split.device.type,
             "versions": _versions(),
         }

@@ -14,6 +14,7 @@ from ravfeat.errors import HeadError, UsageError
 from ravfeat.finetune import clips, fine_tune, frozen, prepare
 from ravfeat.finetune.checkpoint import read_tensors
 from ravfeat.finetune.fold import FoldTraining
+from ravfeat.finetune.network import Network
 from ravfeat.finetune.results import FineTunedModel
 from ravfeat.heads.checkpoint import load_model, save_model
 
@@ -223,3 +224,25 @@ def test_whisper_learns_with_and_without_the_silence_after_a_clip(plan_of, tmp_p
     ]
     assert logits[0].shape == logits[1].shape == (16, 4)
     assert not np.array_equal(*logits)
+
+
+@pytest.mark.parametrize("layout", ["stable", "group"])
+def test_layers_in_half_precision_give_nearly_the_same_scores_and_gradients(layout, plan_of) -> None:
+    prepared = prepare(plan_of(layout, folds=(0,)))
+    head = prepared.plan.network_head()
+    reader = clips.ClipReader(prepared.plan.root, prepared.encoder)
+    states = frozen.FrozenStates(prepared.split, reader, prepared.clips, window=16, context="encoder")
+    (some,) = states.of([np.arange(6)])
+    scores, gradients = [], []
+    for half in (False, True):
+        network = Network(prepared.split, head.net(), window=16, half=half)
+        network.start([some], 4, seed=0)
+        logits = network.logits(some)
+        torch.autograd.backward(logits.square().sum())
+        scores.append(logits.detach())
+        gradients.append(torch.cat([value.grad.flatten() for value in network.params.values()]))
+        for value in network.params.values():
+            value.grad = None
+    assert not torch.equal(*scores)
+    assert (scores[0] - scores[1]).norm() < 0.05 * scores[0].norm()
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.98
