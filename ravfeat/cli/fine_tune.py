@@ -130,6 +130,6 @@ def _show_epochs(plan: "FineTunePlan", fitted: "Fitted") -> None:
     if len(tested["folds"]) < tested["of"]:
         listing = ", ".join(map(str, tested["folds"]))
         click.echo(
-            f"only fold {listing} (from 0) of the {tested['of']} of {about['protocol']}: the other actors were not"
-            " tested, and these numbers are not the protocol's"
+            f"{len(tested['folds'])} of {tested['of']} folds of {about['protocol']} ({listing}): the other actors were"
+            " not tested, and these numbers are not the protocol's"
         )

@@ -57,17 +57,10 @@ class SplitEncoder:
     """
 
     def __init__(self, encoder: Encoder[Any], n_top: int) -> None:
-        model = getattr(encoder, "model", None)
-        family = getattr(getattr(model, "config", None), "model_type", type(encoder).__name__)
-        if model is None or family not in SPLITTABLE:
-            raise EncoderError(
-                f"'{encoder.spec.name}' is of the family '{family}', whose layers cannot be trained here; expected one"
-                f" of {', '.join(SPLITTABLE)}"
-            )
-        whisper = family == "whisper"
-        self._model, self._family = model, family
-        self._body = model if whisper else model.encoder
-        self._layers: list[nn.Module] = list(self._body.layers)
+        model, self._family = _model_of(encoder)
+        self._model, whisper = model, self._family == "whisper"
+        body = model if whisper else model.encoder
+        self._layers: list[nn.Module] = list(body.layers)
         if not 1 <= n_top <= len(self._layers):
             raise UsageError(
                 f"{n_top} top layers cannot be trained: '{encoder.spec.name}' has {len(self._layers)} layers; choose 1"
@@ -77,7 +70,7 @@ class SplitEncoder:
         self.n_lower = len(self._layers) - n_top
         self._top = self._layers[self.n_lower :]
         self._norm: nn.Module | None = (
-            self._body.layer_norm if whisper or getattr(model.config, "do_stable_layer_norm", False) else None
+            body.layer_norm if whisper or getattr(model.config, "do_stable_layer_norm", False) else None
         )
         model.eval().requires_grad_(requires_grad=False)
         self.learned = self._learned()
@@ -176,3 +169,15 @@ class SplitEncoder:
         with torch.no_grad():
             bias: Tensor = first.attention.compute_bias(n_frames, n_frames)  # (heads, T, T)
         return bias.repeat(n_clips, 1, 1)  # (B * heads, T, T)
+
+
+def _model_of(encoder: Encoder[Any]) -> tuple[Any, str]:
+    """Give the library's model and its family."""
+    model = getattr(encoder, "model", None)
+    family = getattr(getattr(model, "config", None), "model_type", type(encoder).__name__)
+    if model is None or family not in SPLITTABLE:
+        raise EncoderError(
+            f"'{encoder.spec.name}' is of the family '{family}', whose layers cannot be trained here; expected one of"
+            f" {', '.join(SPLITTABLE)}"
+        )
+    return model, family

@@ -13,6 +13,7 @@ Offers
 FrozenClip, FrozenStates, KEPT_BYTES.
 """
 
+import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +31,8 @@ from ravfeat.finetune.windows import window_means
 
 __all__ = ["KEPT_BYTES", "FrozenClip", "FrozenStates"]
 
-KEPT_BYTES = 6 << 30
-"""Memory that kept states may take."""
+KEPT_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+"""Memory that kept states may take: a quarter of the machine's."""
 
 _AHEAD = 2
 
