@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat import metrics
+from ravfeat.augment import CLEAN
 from ravfeat.calibrate import Calibration
 from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.findings.layers import LayerProfile, profile_of
@@ -50,6 +51,8 @@ class Graded:
     ambiguous : bool
         Another run of the report has a system of the same name under the same conditions, so the
         run's name is one of its conditions.
+    beside_views : bool
+        Views trained a system of the report, so that those trained on clean clips alone say so.
     """
 
     run: Run
@@ -62,6 +65,7 @@ class Graded:
     confusion: NDArray[np.int64]
     layers: LayerProfile | None
     ambiguous: bool = False
+    beside_views: bool = False
 
     @property
     def probs(self) -> SystemProbs:
@@ -139,7 +143,7 @@ class Graded:
         facts |= {
             "protocol": self.protocol,
             "select": f"select {self.select}",
-            **({"views": f"trained on {self.trained_on}"} if self.trained_on else {}),
+            **({"views": f"trained on {self.trained_on or CLEAN}"} if self.trained_on or self.beside_views else {}),
             "team": self.team,
             "n": f"n = {len(self.probs)}",
         }
@@ -190,6 +194,8 @@ def grade(runs: Sequence[Run]) -> list[Graded]:
     for run in sorted(runs, key=lambda run: run.predictions.leaky):
         for system in sorted(run.calibrations, key=lambda system: (_ORDER.index(role_of(system)), system)):
             graded.append(_grade(run, system, _slug(f"{run.name}-{'-'.join(system)}", slugs)))
+    views = any(entry.trained_on for entry in graded)
+    graded = [replace(entry, beside_views=views) for entry in graded]
     names = [(entry.system, entry.conditions) for entry in graded]
     return [replace(entry, ambiguous=names.count(name) > 1) for entry, name in zip(graded, names, strict=True)]
 

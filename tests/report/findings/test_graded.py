@@ -28,6 +28,12 @@ def test_clean_clips_go_without_saying(make_run: Make, recipe: dict[str, object]
     assert "trained on" not in entry.conditions
 
 
+def test_beside_views_clean_clips_are_named_too(make_run: Make) -> None:
+    runs = [make_run(name, recipe={"caches": [cache]}) for name, cache in (("a", CLEAN), ("b", TAUGHT))]
+    taught = [entry.facts["views"] for entry in grade(read_runs(runs))]
+    assert taught == 2 * ["trained on clean"] + 2 * ["trained on clean + gain-1:seed0"]
+
+
 def test_what_was_fused_names_the_views_of_its_members_and_so_does_a_fusion_of_runs(make_run: Make) -> None:
     caches = [TAUGHT, {"features": "landmarks-77ab01", "trained_on": "clean", "views": []}]
     for name, recipe in (("one", {"caches": caches}), ("many", {"runs": [{"recipe": {"caches": caches}}]})):
