@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat import __version__
-from ravfeat.augment import CLEAN, view_name
+from ravfeat.augment import CLEAN, View
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.device import resolve_device
 from ravfeat.encoders.registry import load_encoder, stream_of
@@ -74,7 +74,7 @@ class Prepared:
         clips = canonical_json([list(astuple(clip)) for clip in self.clips])
         return {
             "settings": self.plan.settings(),
-            "view": CLEAN if self.plan.augment == CLEAN else view_name(self.plan.augment, 0).partition(":")[0],
+            "view": CLEAN if self.plan.augment == CLEAN else View(self.plan.augment, 0).name.partition(":")[0],
             "encoder": self.encoder.spec.identity(),
             "protocol": self.protocol.name,
             "classes": list(self.classes),
