@@ -90,6 +90,8 @@ def command(
         _say_plan(study, [])
     outcome = run_study(study)
     _say_lines(outcome.lines)
+    if outcome.audit:
+        click.echo(f"audit of {outcome.audit}")
     n_made = len(study.steps) - outcome.kept - len(outcome.failed)
     click.echo(
         f"{out}: study.md, study.json{f', {outcome.report}' if outcome.report else ''}; {n_made} steps done,"

@@ -5,15 +5,17 @@ Offers
 Outcome, run_study, check_study_out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
 
+from ravfeat.audit import audit_run, write_audit
 from ravfeat.errors import RavfeatError, UsageError
 from ravfeat.files import replace_file
 from ravfeat.report import build_report
+from ravfeat.report.audits import read_audit
 from ravfeat.report.study.lines import StudyLine, record
 from ravfeat.report.study.section import study_section
 from ravfeat.report.study.table import markdown
@@ -42,12 +44,15 @@ class Outcome:
         Steps that were done before.
     report : Path or None
         The page; None where no step gave a run.
+    audit : str
+        What came of trying to break the headline's number; empty where it was not tried.
     """
 
     lines: list[StudyLine]
     failed: dict[str, str]
     kept: int
     report: Path | None
+    audit: str = ""
 
 
 def check_study_out(out: Path) -> None:
@@ -68,7 +73,7 @@ def folder_of(study: Study, step: Step) -> Path:
 
 
 def run_study(study: Study) -> Outcome:
-    """Do the steps that are not done yet, then write ``study.json``, ``study.md`` and ``report/``.
+    """Do the steps that are not done yet, audit the headline, then write ``study.json``, ``study.md`` and ``report/``.
 
     A step that cannot be done leaves its reason in the rows that wait for it; the others go on.
 
@@ -95,13 +100,38 @@ def run_study(study: Study) -> Outcome:
                 finished[step.name] = folder
             except RavfeatError as error:
                 failed[step.name] = str(error)
+    audit = _audit_headline(study, finished, failed)
     lines = lines_of(study, finished, failed)
     ablations = ablation_scores(study, finished)
     replace_file(out / "study.md", markdown(lines, ablations).encode())
     runs = _reported(study.steps, finished)
     page = build_report(runs, out / "report", front=study_section(lines, ablations)) if runs else None
     write_json(out / STUDY_FILE, {"lines": [record(line) for line in lines], "failed": failed})
-    return Outcome(lines, failed, kept, page)
+    return Outcome(lines, failed, kept, page, audit)
+
+
+def _audit_headline(study: Study, finished: Mapping[str, Path], failed: dict[str, str]) -> str:
+    """Try to break the number that the study is quoted for, and say what came of it; the report says more."""
+    step = headline_of(study)
+    if step is None or step.name not in finished:
+        return ""
+    folder = finished[step.name]
+    try:
+        audit = read_audit(folder)
+        if audit is None or audit.stale:
+            write_audit(audit_run(folder, device=study.options.device, quick=True))
+            audit = read_audit(folder)
+    except RavfeatError as error:
+        failed[f"audit of {step.name}"] = str(error)
+        return ""
+    return "" if audit is None else f"{folder}: {audit.badge}"
+
+
+def headline_of(study: Study) -> Step | None:
+    """Give the step whose number a study is quoted for: late fusion of all there is, else the frozen voice."""
+    figures = {entry.row.key: entry.figures[-1] for entry in study.entries if entry.figures}
+    figure = figures.get("10") or figures.get("5")
+    return None if figure is None else figure.step
 
 
 def _reported(steps: Sequence[Step], finished: dict[str, Path]) -> list[Path]:

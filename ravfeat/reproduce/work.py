@@ -16,6 +16,7 @@ from typing import Any
 
 from ravfeat.corpora import data_root, load_corpus
 from ravfeat.experiment import fit_heads
+from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
 from ravfeat.plan_record import plan_record
 from ravfeat.reproduce.steps import Fit, Splits, Step, Tune
 from ravfeat.runs import write_run
@@ -55,8 +56,6 @@ def do_step(step: Step, folder: Path) -> None:
 
 
 def _tune(step: Tune, folder: Path, recipe: Mapping[str, Any]) -> None:
-    from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
-
     plan = FineTunePlan(
         load_corpus("ravdess", step.data),
         data_root("ravdess", step.data),

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ravfeat.errors import UsageError
+from ravfeat.report.audits import read_audit
 from ravfeat.reproduce import StudyOptions, plan_study, run_study
 from ravfeat.reproduce.run import STUDY_FILE, Outcome, folder_of
 from ravfeat.reproduce.work import is_done
@@ -67,6 +68,15 @@ def test_the_report_begins_with_the_study(done) -> None:
     assert (out / "report/figures/study.png").is_file()
     assert "| R1 |" in (out / "study.md").read_text()
     assert "## Ablations" in (out / "study.md").read_text()
+
+
+def test_the_number_that_a_study_is_quoted_for_is_audited(done) -> None:
+    out, outcome = done
+    audit = read_audit(out / "steps/best-toy-voice")
+    assert audit is not None
+    assert not audit.broken
+    assert outcome.audit == f"{out / 'steps/best-toy-voice'}: {audit.badge}"
+    assert audit.badge in (out / "report/report.html").read_text()
 
 
 def test_a_second_run_does_nothing_again_and_a_lost_step_alone_is_made(home, done, tmp_path) -> None:
