@@ -39,27 +39,28 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
     Parameters
     ----------
     record : mapping
-        What `plan_record` gave.
+        What `plan_record` gave. Fields that came later are at their defaults, which change nothing.
     where : callable
         Says where a recorded path lies now.
 
     Raises
     ------
     UsageError
-        Where fields are missing or unknown (another version of ravfeat), or the table of labels is another one by now.
+        Where a field is unknown (a newer version of ravfeat), or the table of labels is another one by now.
     """
     names = {field.name for field in fields(FitPlan)}
-    if odd := sorted(names ^ (record.keys() - {_LABELS_DIGEST})):
+    if odd := sorted(record.keys() - names - {_LABELS_DIGEST}):
         raise UsageError(
             f"the recorded plan does not fit this version of ravfeat ({', '.join(odd)}); make the run again, or use the"
             " version that made it"
         )
-    labels = None if record["labels"] is None else where(Path(record["labels"]))
-    if labels is not None and sha256_of(labels) != record[_LABELS_DIGEST]:
+    known = plan_record(FitPlan()) | dict(record)
+    labels = None if known["labels"] is None else where(Path(known["labels"]))
+    if labels is not None and sha256_of(labels) != known[_LABELS_DIGEST]:
         raise UsageError(f"{labels} is not the table of labels that the run was made with; it was changed since")
-    given: dict[str, Any] = {name: _tupled(record[name]) for name in names}
-    given |= {name: tuple(where(Path(path)) for path in record[name]) for name in _PATHS}
-    given["joins"] = tuple(tuple(where(Path(path)) for path in join) for join in record["joins"])
+    given: dict[str, Any] = {name: _tupled(known[name]) for name in names}
+    given |= {name: tuple(where(Path(path)) for path in known[name]) for name in _PATHS}
+    given["joins"] = tuple(tuple(where(Path(path)) for path in join) for join in known["joins"])
     return FitPlan(**given | {"labels": labels})
 
 

@@ -48,6 +48,12 @@ def test_another_table_of_labels_is_refused(tmp_path) -> None:
         plan_of(record)
 
 
+def test_a_field_that_came_later_is_at_its_default() -> None:
+    record = plan_record(FitPlan((Path("voice"),)))
+    del record["train_views"]
+    assert plan_of(record) == FitPlan((Path("voice"),))
+
+
 def test_a_plan_of_another_version_is_refused() -> None:
     record = plan_record(FitPlan()) | {"temper": 1}
     with pytest.raises(UsageError, match=r"does not fit this version of ravfeat \(temper\)"):
