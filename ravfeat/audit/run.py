@@ -34,17 +34,25 @@ from ravfeat.experiment import Prepared
 __all__ = ["audit_run"]
 
 _OF_RUN: tuple[tuple[str, Callable[[Opened], list[Line]]], ...] = (
-    ("protocol", check_leaky),
-    ("folds", check_sides),
-    ("rows", check_rows),
-    ("rows and folds", check_against_folds),
-    ("files", check_files),
-    ("temperatures", check_temperatures),
-    ("fusion weights", check_weights),
-    ("encoders", check_encoders),
-    ("transductive", check_transductive),
+    ("protocol keeps actors apart", check_leaky),
+    ("folds from the shards", check_sides),
+    ("predictions keep sides apart", check_rows),
+    ("predictions follow the folds", check_against_folds),
+    ("files belong together", check_files),
+    ("temperatures from val rows", check_temperatures),
+    ("fusion weights from val rows", check_weights),
+    ("encoder has met the actors", check_encoders),
+    ("nothing transductive", check_transductive),
 )
-_OF_SYSTEM = ("saved heads", "trained again", "labels permuted", "identity", "clip split", "per actor", "sentences")
+_OF_SYSTEM = (
+    "saved heads give the test rows",
+    "trained again",
+    "labels permuted",
+    "identity probe",
+    "gain of a clip split",
+    "per-actor normalisation",
+    "held-out sentence",
+)
 
 
 def audit_run(
