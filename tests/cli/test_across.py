@@ -44,6 +44,7 @@ def test_it_names_both_corpora_marks_what_is_transductive_and_its_report_does_to
     assert "> **TRANSDUCTIVE.** Rows of features named @corpus-normalised saw all unlabelled clips" in page
     assert "audio / toy@corpus-normalised / logreg | cross-corpus one to two |" in page
     assert "trained and chosen on one, tested on two" in page
+    assert "(cross-corpus one to two · select nested · 1 seed · n = 48 · partly TRANSDUCTIVE)" in page
 
 
 def test_left_out_labels_are_listed_and_a_map_is_recorded(here, two, tmp_path) -> None:
