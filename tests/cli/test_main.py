@@ -7,7 +7,7 @@ import pytest
 COMMANDS = [
     ["extract"], ["fit-heads"], ["fuse"], ["report"], ["download"], ["download", "ravdess"],
     ["cache"], ["cache", "info"], ["cache", "ls"], ["cache", "verify"], ["cache", "rebuild-index"],
-    ["cache", "import"], ["cache", "preview"], ["compare-splits"],
+    ["cache", "import"], ["cache", "preview"], ["compare-splits"], ["fine-tune"],
 ]  # fmt: skip
 
 BLOCK = """
@@ -40,7 +40,8 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravf
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
-        "cache", "compare-splits", "download", "export-heads", "extract", "fit-heads", "fuse", "report"
+        "audit", "cache", "compare-splits", "download", "export-heads", "extract", "fine-tune", "fit-heads", "fuse",
+        "report", "reproduce",
     ]  # fmt: skip
     for command in ("download ravdess", "extract", "cache verify", "fit-heads", "compare-splits", "fuse", "report"):
         assert f"  ravfeat {command} " in done.stdout
