@@ -23,7 +23,7 @@ COMMANDS = {
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "export-heads": ("ravfeat.cli.export_heads", "Publish the heads of a run in one folder."),
     "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
-    "fine-tune": ("ravfeat.cli.fine_tune", "Train an encoder's top layers and a head on waveforms (control)."),
+    "fine-tune": ("ravfeat.cli.fine_tune", "Train an encoder's top layers too (control)."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores, those made elsewhere too."),
     "reproduce": ("ravfeat.cli.reproduce", "The study row by row: published beside measured."),
