@@ -1,0 +1,59 @@
+"""Rows of fine-tuned encoders, when that is asked for."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+from ravfeat.corpora.synth import generate
+from ravfeat.reproduce import StudyOptions, plan_study
+from ravfeat.reproduce.read import lines_of
+from ravfeat.reproduce.steps import Tune, estimate_s
+from ravfeat.reproduce.work import do_step, is_done
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory) -> Path:
+    """Two emotions by 24 actors."""
+    whole, few = tmp_path_factory.mktemp("spoken") / "synth", tmp_path_factory.mktemp("few")
+    generate(whole)
+    for emotion in ("03", "05"):
+        for path in whole.rglob(f"03-01-{emotion}-01-01-01-*.wav"):
+            shutil.copy(path, few)
+    return few
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    config = transformers.WavLMConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, conv_dim=(8,) * 7,
+        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("encoder") / "tiny"
+    transformers.WavLMModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_an_encoder_that_stands_in_is_fine_tuned_and_stands_in_the_table(spoken, encoder, tmp_path) -> None:
+    options = StudyOptions(
+        tmp_path / "out", (tmp_path / "none",), data=spoken, home=tmp_path, encoder=str(encoder), fine_tune=True
+    )
+    study = plan_study(options)
+    steps = {step.name: step for step in study.steps}
+    step = steps["fine-tuned-tiny"]
+    assert isinstance(step, Tune)
+    assert estimate_s(step) is None
+    folder = tmp_path / "out/steps" / step.name
+    assert not is_done(step, folder)
+    do_step(step, folder)
+    assert is_done(step, folder)
+    assert list(folder.parent.iterdir()) == [folder]  # nothing unfinished beside it
+    failed = {"fine-tuned-wavlm-large": "no weights of it", "fine-tuned-hubert-base": "no weights of it"}
+    lines = {(line.key, line.stand_in): line for line in lines_of(study, {step.name: folder}, failed)}
+    (score,) = lines["3b", True].scores
+    assert score.conditions == "ravdess6, val, 1 seed, n=48"
+    assert lines["3b", True].differs == (f"{encoder} in place of hubert-base, its top layer",)
+    assert lines["4", False].missing == "no weights of it"
