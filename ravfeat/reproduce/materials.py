@@ -112,13 +112,14 @@ def find_materials(options: StudyOptions) -> Materials:
     CacheError
         Where a named cache is not there, or the caches are of several corpora.
     UsageError
-        For a role that there is not.
+        For a role that there is not, or a cache that cannot have it.
     """
     if unknown := sorted(options.roles.keys() - set(ROLES)):
         raise UsageError(f"no role '{unknown[0]}'; choose from {', '.join(ROLES)}")
     paths = [path for home in options.caches if home.exists() for path in find_caches(home)]
     named = {role: resolve_cache(path) for role, path in options.roles.items()}
     caches = {path: open_cache(path) for path in dict.fromkeys([*named.values(), *paths])}
+    _check_roles({role: caches[path] for role, path in named.items()})
     clean = {path: cache for path, cache in caches.items() if cache.identity.get("view", CLEAN) == CLEAN}
     _check_one_corpus(list(clean.values()))
     found: dict[Role, Material] = {}
@@ -128,6 +129,15 @@ def find_materials(options: StudyOptions) -> Materials:
             found[role] = _material(role, own[0], _views_of(own[0], list(caches.values())))
     missing = {role: f"no cache of {name} here" for role, name in PUBLISHED.items() if not _is_exact(found, role)}
     return Materials(found, missing)
+
+
+def _check_roles(named: Mapping[str, Cache]) -> None:
+    for role, cache in named.items():
+        stream = "audio" if role in ("wavlm", "hubert", "voice") else "face"
+        view = cache.identity.get("view", CLEAN)
+        if cache.about["stream"] != stream or view != CLEAN:
+            is_ = f"a view ({view})" if view != CLEAN else f"of the stream {cache.about['stream']}"
+            raise UsageError(f"--role {role}={cache.path}: expected a clean cache of the stream {stream}, it is {is_}")
 
 
 def _is_exact(found: Mapping[Role, Material], role: str) -> bool:
@@ -151,7 +161,9 @@ def _views_of(cache: Cache, caches: Sequence[Cache]) -> list[Cache]:
     def without_view(one: Cache) -> dict[str, Any]:
         return {**one.identity, "view": CLEAN}
 
-    return [one for one in caches if one.fingerprint != cache.fingerprint and without_view(one) == cache.identity]
+    views = [one for one in caches if one.fingerprint != cache.fingerprint and without_view(one) == cache.identity]
+    # A view that lacks clips would be refused as a teacher of all of them.
+    return [view for view in views if set(cache.clip_ids) <= set(view.clip_ids)]
 
 
 def _material(role: Role, cache: Cache, views: Sequence[Cache]) -> Material:

@@ -129,9 +129,10 @@ def _audit_headline(study: Study, finished: Mapping[str, Path], failed: dict[str
 
 def headline_of(study: Study) -> Step | None:
     """Give the step whose number a study is quoted for: late fusion of all there is, else the frozen voice."""
-    figures = {entry.row.key: entry.figures[-1] for entry in study.entries if entry.figures}
-    figure = figures.get("10") or figures.get("5")
-    return None if figure is None else figure.step
+    figures = {entry.row.key: entry.figures for entry in study.entries if entry.figures}
+    if "10" in figures:
+        return figures["10"][-1].step
+    return figures["5"][0].step if "5" in figures else None
 
 
 def _reported(steps: Sequence[Step], finished: dict[str, Path]) -> list[Path]:

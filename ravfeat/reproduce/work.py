@@ -1,7 +1,8 @@
 """Steps are done here, and this is the one place that decides which are done already.
 
-A step is done where its folder holds a run of the same plan on caches that hold the same: anything else there is
-replaced. A folder appears whole or not at all, so whatever interrupted a study costs one step.
+A step is done where its folder holds a whole run of the same plan on caches that hold the same: anything else there,
+a run that was changed by hand too, is replaced. A folder appears whole or not at all, so whatever interrupted a study
+costs one step.
 
 Offers
 ------
@@ -9,20 +10,25 @@ is_done, do_step, run_folders.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ravfeat.corpora import data_root, load_corpus
+from ravfeat.errors import PredictionsError
 from ravfeat.experiment import fit_heads
 from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
 from ravfeat.plan_record import plan_record
+from ravfeat.report.runs import SPLITS_FILE, read_runs
 from ravfeat.reproduce.steps import Fit, Splits, Step, Tune
 from ravfeat.runs import write_run
 from ravfeat.splits import compare_splits, write_comparison
 
 __all__ = ["do_step", "is_done", "run_folders"]
+
+_log = logging.getLogger(__name__)
 
 
 def run_folders(step: Step, folder: Path) -> tuple[Path, ...]:
@@ -34,8 +40,19 @@ def is_done(step: Step, folder: Path) -> bool:
     """Tell whether a folder holds what a step would give."""
     recipe = _recipe(run_folders(step, folder)[0])
     if isinstance(step, Tune):
-        return recipe.get("step") == _tune_record(step)
-    return recipe.get("plan") == _plan_of(step) and _contents(recipe) == _wanted(step)
+        same = recipe.get("step") == _tune_record(step)
+    else:
+        same = recipe.get("plan") == _plan_of(step) and _contents(recipe) == _wanted(step)
+    return same and _is_whole(step, folder)
+
+
+def _is_whole(step: Step, folder: Path) -> bool:
+    try:
+        read_runs(run_folders(step, folder))
+    except PredictionsError as error:
+        _log.warning("%s is made again: %s", folder, error)
+        return False
+    return not isinstance(step, Splits) or (folder / SPLITS_FILE).is_file()
 
 
 def do_step(step: Step, folder: Path) -> None:

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from ravfeat.cache import open_cache
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.reproduce import StudyOptions, plan_study
 from ravfeat.reproduce.entries import Entry
 from ravfeat.reproduce.rows import ROWS
+from ravfeat.reproduce.run import headline_of
 from ravfeat.reproduce.steps import Fit, Splits, Tune, estimate_s
 from tests.toycaches import actors_and_emotions
 from tests.writtencaches import write_cache
@@ -66,6 +68,29 @@ def test_a_role_can_be_given_where_the_name_does_not_tell(tmp_path) -> None:
     assert [entry.stand_in for entry in entries("7", given)] == [False, True]
     with pytest.raises(UsageError, match="no role 'nose'; choose from wavlm, hubert, voice, expression"):
         plan_study(options(tmp_path, roles={"nose": path}))
+
+
+def test_a_role_that_a_cache_cannot_have_is_refused(tmp_path) -> None:
+    face = write_cache(tmp_path / "face", actors_and_emotions(), name="net-7")
+    with pytest.raises(UsageError, match=r"--role voice=.*: expected a clean cache of the stream audio, it is of the"):
+        plan_study(options(tmp_path, roles={"voice": face}))
+    view = write_cache(tmp_path / "view", actors_and_emotions(), name="v", stream="audio", view="gain-1:seed0")
+    with pytest.raises(UsageError, match=r"expected a clean cache of the stream audio, it is a view \(gain-1:seed0\)"):
+        plan_study(options(tmp_path, roles={"voice": view}))
+
+
+def test_whole_views_of_the_voice_teach_in_a_step_of_their_own(tmp_path) -> None:
+    takes = actors_and_emotions()
+    write_cache(tmp_path, takes, name="voice", stream="audio")
+    write_cache(tmp_path, takes, name="voice", stream="audio", view="gain-1:seed0")
+    write_cache(tmp_path, takes, name="voice", stream="audio", view="noise-1:seed0", lost=(takes[0].clip_id,))
+    study = plan_study(options(tmp_path))
+    (step,) = (step for step in study.steps if step.name == "views-voice")
+    assert isinstance(step, Fit)
+    assert [open_cache(path).identity["view"] for path in step.plan.train_views] == ["gain-1:seed0"]
+    headline = headline_of(study)
+    assert headline is not None
+    assert headline.name == "frozen-voice"
 
 
 def test_caches_of_two_corpora_are_refused(tmp_path) -> None:

@@ -100,6 +100,23 @@ def test_a_step_of_other_features_or_of_another_plan_is_not_done(home, done) -> 
     assert not is_done(step, out / "steps/nowhere")
 
 
+@pytest.mark.parametrize("how", ["changed", "gone"])
+def test_a_step_that_was_changed_by_hand_is_not_done(how, home, done, tmp_path, caplog) -> None:
+    out, _ = done
+    planned = plan_study(StudyOptions(out, (home,), seeds=1))
+    (step,) = (step for step in planned.steps if step.name == "ablation-layers-0-toy-voice")
+    folder = tmp_path / step.name
+    shutil.copytree(folder_of(planned, step), folder)
+    assert is_done(step, folder)
+    metrics = folder / "metrics.json"
+    records = json.loads(metrics.read_text())
+    metrics.unlink()
+    if how == "changed":
+        metrics.write_text(json.dumps([one | {"value": 0.999} for one in records]))
+    assert not is_done(step, folder)
+    assert "is made again" in caplog.text
+
+
 def test_a_step_that_cannot_be_done_leaves_its_reason_and_the_others_go_on(tmp_path) -> None:
     outcome = study(write_all(tmp_path / "caches", actors=20), tmp_path / "out")
     (line,) = (line for line in outcome.lines if line.key == "5" and line.stand_in)
