@@ -21,7 +21,7 @@ from ravfeat.schema import RAVDESS_LABELS
 from ravfeat.scorefiles.parts import Part, Run, is_run, read_run, sides_of, table_path
 from ravfeat.scorefiles.read import ScoreFile, read_score_file
 from ravfeat.scorefiles.sides import protocol_of, select_of
-from ravfeat.scorefiles.together import check_alike, check_leaks, check_systems, different
+from ravfeat.scorefiles.together import check_alike, check_leaks, check_normalised, check_systems, different
 
 __all__ = ["Gathered", "gather_scores"]
 
@@ -107,6 +107,7 @@ def gather_scores(paths: Sequence[Path], *, allow_leak: bool = False) -> Gathere
     for other in parts[1:]:
         check_alike(parts[0], other)
     check_systems(parts)
+    check_normalised(parts)
     return Gathered(parts)
 
 

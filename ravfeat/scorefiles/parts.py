@@ -13,7 +13,7 @@ from typing import Any
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import members_of
 from ravfeat.predictions import Predictions, System, concatenate
-from ravfeat.schema import PREDICTION_COLUMNS
+from ravfeat.schema import CONTROL_STREAMS, PREDICTION_COLUMNS
 from ravfeat.scorefiles.sides import Sides
 from ravfeat.tables import read_table
 
@@ -22,6 +22,7 @@ __all__ = ["Part", "Run", "is_run", "read_run", "sides_of", "table_path"]
 _TABLE = "predictions.parquet"
 _PARQUET = {".parquet", ".pq"}
 _LONG = ("chosen", "folds")  # a list for every model and fold; the run's own recipe keeps them
+_SHORT = "tested_folds"  # which folds were tested at all: what a report warns of
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,13 @@ def read_run(path: Path) -> Run:
     Raises
     ------
     PredictionsError
-        Where it cannot be read, or every system is fused already.
+        Where it cannot be read, or every system is fused already or a control.
     """
     table = table_path(path)
     predictions = Predictions.read(table)
     members = members_of(predictions)
     if not members:
-        raise PredictionsError(f"{path} holds fused systems only; give the runs or score files that were fused")
+        raise PredictionsError(_nothing_to_fuse(path, predictions))
     own = concatenate([predictions.select_system(system) for system in members])
     # Whatever lies beside a table of another name is not its recipe.
     recipe = _read_recipe(table.with_name("recipe.json")) if table.name == _TABLE else {}
@@ -131,6 +132,16 @@ def sides_of(predictions: Predictions) -> Sides:
     """Give the actors of every fold of a table."""
     columns = (predictions.table[name].to_pylist() for name in ("fold", "split", "actor"))
     return Sides.of(zip(*columns, strict=True))
+
+
+def _nothing_to_fuse(path: Path, predictions: Predictions) -> str:
+    controls = [str(system) for system in predictions.systems() if system.stream in CONTROL_STREAMS]
+    if not controls:
+        return f"{path} holds fused systems only; give the runs or score files that were fused"
+    return (
+        f"{path} holds no system that can be fused: {'; '.join(controls)} is a network over several streams, a control"
+        " that stands beside fusions; give the runs of its streams"
+    )
 
 
 def _read_recipe(path: Path) -> dict[str, Any]:
@@ -146,5 +157,6 @@ def _read_recipe(path: Path) -> dict[str, Any]:
 
 def _without(node: Any, names: tuple[str, ...]) -> Any:
     if isinstance(node, dict):
-        return {name: _without(child, names) for name, child in node.items() if name not in names}
+        kept = {name: child for name, child in node.items() if name not in names}
+        return {name: child if name == _SHORT else _without(child, names) for name, child in kept.items()}
     return [_without(child, names) for child in node] if isinstance(node, list) else node

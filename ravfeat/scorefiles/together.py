@@ -2,18 +2,20 @@
 
 Offers
 ------
-check_apart, check_leaks, check_alike, check_systems, different.
+check_apart, check_leaks, check_alike, check_systems, check_normalised, different.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from ravfeat.augment import CLEAN
 from ravfeat.errors import LeakError, PredictionsError, UsageError
 from ravfeat.predictions import CROSSFIT, System
+from ravfeat.schema import NORMALISED
 from ravfeat.scorefiles.parts import Part, Run, sides_of
 from ravfeat.scorefiles.read import ScoreFile
 
-__all__ = ["check_alike", "check_apart", "check_leaks", "check_systems", "different"]
+__all__ = ["check_alike", "check_apart", "check_leaks", "check_normalised", "check_systems", "different"]
 
 _NAMED = 4
 
@@ -115,12 +117,46 @@ def check_systems(parts: Sequence[Part]) -> None:
     for part in parts:
         for system in part.systems():
             if (first := seen.setdefault(system, part)) is not part:
-                raise PredictionsError(
-                    f"{first.path} and {part.path} both hold the system {system}; leave one of them out, or give one"
-                    " of them other features or another head"
-                )
+                raise PredictionsError(_one_name(first, part, system))
     if len(seen) < 2:
         raise UsageError(
             f"fusing needs at least two systems, got {', '.join(map(str, seen)) or 'none'}; name another score file or"
             " run with --scores"
         )
+
+
+def check_normalised(parts: Sequence[Part]) -> None:
+    """Refuse to mix features that were standardised by their own corpus with features that were not.
+
+    Raises
+    ------
+    PredictionsError
+        Naming one of each.
+    """
+    found = [(part, system) for part in parts for system in part.systems()]
+    normalised = [one for one in found if one[1].features.endswith(NORMALISED)]
+    plain = [one for one in found if not one[1].features.endswith(NORMALISED)]
+    if normalised and plain:
+        (part, system), (other, alone) = normalised[0], plain[0]
+        raise PredictionsError(
+            f"{part.path} holds {system}, which is TRANSDUCTIVE, and {other.path} holds {alone}, which is not; they are"
+            " never mixed: make runs with --normalise none or --normalise corpus, and fuse those of one kind"
+        )
+
+
+def _one_name(first: Part, other: Part, system: System) -> str:
+    said = f"{first.path} and {other.path} both hold the system {system}"
+    taught = {part.path: trained for part in (first, other) if (trained := _trained_on(part, system)) != CLEAN}
+    if not taught:
+        return f"{said}; leave one of them out, or give one of them other features or another head"
+    path, trained = next(iter(taught.items()))
+    return (
+        f"{said}; that of {path} was trained on views ({trained}), which a name does not tell: leave one of them out."
+        " 'ravfeat report' puts both beside each other"
+    )
+
+
+def _trained_on(part: Part, system: System) -> str:
+    entries = [one for one in part.recipe.get("caches", []) if isinstance(one, dict)]
+    own = [one for one in entries if (one.get("stream"), one.get("features")) == system[:2]]
+    return next((str(one["trained_on"]) for one in own if one.get("trained_on")), CLEAN)

@@ -15,7 +15,7 @@ from ravfeat.fitted import Fitted
 from ravfeat.fusion import fuse
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.runs import write_run
-from ravfeat.schema import RAVDESS_LABELS
+from ravfeat.schema import NORMALISED, RAVDESS_LABELS
 from ravfeat.scorefiles import gather_scores
 from tests.scorefiles.made import Row, rows_of, simulated, write_rows
 
@@ -40,10 +40,10 @@ def without_val(rows: Sequence[Row]) -> list[Row]:
     return [{key: value for key, value in row.items() if key != "split"} for row in rows if row["split"] == "test"]
 
 
-def run(folder: Path, *tables: Predictions) -> Path:
+def run(folder: Path, *tables: Predictions, **about: Any) -> Path:
     """A finished run of tables, fused where there are several."""
     table, fusion = (tables[0], None) if len(tables) == 1 else fuse(concatenate(tables))
-    write_run(folder, Fitted(table, (), ABOUT, fusion), {"command": "ravfeat fit-heads"})
+    write_run(folder, Fitted(table, (), ABOUT | about, fusion), {"command": "ravfeat fit-heads"})
     return folder
 
 
@@ -245,6 +245,15 @@ def test_what_a_runs_recipe_warns_of_is_kept(voice, tmp_path) -> None:
     assert gather_scores(paths).about()["runs"] == []
 
 
+def test_which_folds_a_run_tested_is_kept_and_who_was_in_them_is_not(voice, tmp_path) -> None:
+    tested = {"folds": [0, 1], "of": 6}
+    tuned = {"stream": "face", "folds": [{"fold": 0, "actors": ["ravdess:01"]}]}
+    path = run(tmp_path / "run", simulated("face", seeds=1), tested_folds=tested, fine_tuned=tuned)
+    (kept,) = gather_scores([path, *files(tmp_path, voice=voice)]).about()["runs"]
+    assert kept["recipe"]["tested_folds"] == tested
+    assert kept["recipe"]["fine_tuned"] == {"stream": "face"}
+
+
 def test_a_file_takes_classes_and_protocol_from_the_run_it_is_fused_with(voice, tmp_path) -> None:
     table = simulated("face", seeds=1)
     order = RAVDESS_LABELS[::-1]
@@ -289,6 +298,30 @@ def test_a_system_in_two_runs_is_refused(tmp_path) -> None:
         gather_scores(paths)
 
 
+def test_one_that_views_taught_and_one_that_clean_clips_taught_have_one_name(tmp_path) -> None:
+    entry = {"corpus": "ravdess", "stream": "audio", "features": "audio-features"}
+    taught = [entry | {"trained_on": "clean + gain-1:seed0"}]
+    clean = run(tmp_path / "a", simulated(seeds=1), caches=[entry | {"trained_on": "clean"}])
+    views = run(tmp_path / "b", simulated(seeds=1, draw=1), caches=taught)
+    for paths in ([clean, views], [views, clean]):
+        with pytest.raises(
+            PredictionsError, match=r"that of .*b was trained on views \(clean \+ gain-1:seed0\), which a name does not"
+        ):
+            gather_scores(paths)
+
+
+def test_normalised_and_plain_features_are_never_mixed(voice, tmp_path) -> None:
+    both = simulated(seeds=1), simulated(seeds=1, draw=1, features=f"audio-features{NORMALISED}")
+    path = run(tmp_path / "both", concatenate(both))
+    alone = run(tmp_path / "one", both[1])
+    message = r"holds audio / audio-features@corpus-normalised / logreg, which is TRANSDUCTIVE, and .* --normalise none"
+    for paths in ([path], [alone, *files(tmp_path, voice=voice)]):
+        with pytest.raises(PredictionsError, match=message):
+            gather_scores(paths)
+    face = run(tmp_path / "face", simulated("face", seeds=1, features=f"face-features{NORMALISED}"))
+    assert len(gather_scores([alone, face]).predictions.systems()) == 2
+
+
 def test_a_leaky_run_needs_leave(tmp_path) -> None:
     tables = (replace(simulated(stream, seeds=1), protocol="clip6", leaky=True) for stream in ("audio", "face"))
     path = run(tmp_path / "leaky", *tables)
@@ -330,6 +363,14 @@ def test_fused_systems_alone_are_refused(tmp_path) -> None:
         PredictionsError, match=r"fused\.parquet holds fused systems only; give the runs or score files"
     ):
         gather_scores([tmp_path / "fused.parquet"])
+
+
+def test_a_network_over_several_streams_alone_is_refused_as_a_control(voice, tmp_path) -> None:
+    path = run(tmp_path / "joint", simulated("joint", seeds=1))
+    with pytest.raises(
+        PredictionsError, match=r"joint / joint-features / logreg is a network over several streams, a control"
+    ):
+        gather_scores([path, *files(tmp_path, voice=voice)])
 
 
 def test_the_record_is_plain(voice, face, tmp_path) -> None:

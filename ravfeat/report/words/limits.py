@@ -170,7 +170,7 @@ def _some_folds(graded: Sequence[Graded]) -> str:
                     f"Run {name} trained and tested {len(tested['folds'])} of {tested['of']} folds ({listed}): its "
                     "numbers are of their test actors alone and do not compare with those of the whole protocol."
                 )
-    return " ".join(sentences)
+    return " ".join(dict.fromkeys(sentences))  # a fusion says it of every run in it
 
 
 def _actors(graded: Sequence[Graded]) -> str:

@@ -54,6 +54,13 @@ CASES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+def test_a_fusion_says_which_folds_its_runs_tested(make_run: Make) -> None:
+    tested = {"tested_folds": {"folds": [0, 1], "of": 6}}
+    runs = [{"path": name, "recipe": tested} for name in "ab"]
+    text = said(make_run("both", heads={"logreg": 1.0}, recipe={"runs": runs}))
+    assert text.count("Run both trained and tested 2 of 6 folds (0, 1)") == 1
+
+
 @pytest.mark.parametrize(("options", "sentence"), CASES)
 def test_each_weakness_gets_its_sentence(make_run: Make, options: dict[str, Any], sentence: str) -> None:
     assert sentence in said(make_run(**{"heads": {"logreg": 1.0}, "synthetic": False, **options}))
