@@ -18,7 +18,7 @@ from tqdm import tqdm
 from ravfeat.cache import Cache
 from ravfeat.cache.format import features_sha256, shard_file
 from ravfeat.cache.reader import ShardBlock
-from ravfeat.errors import CacheError, ShardError
+from ravfeat.errors import CacheError, ShardError, UsageError
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.heads.statistics import clip_statistics
 from ravfeat.pooling import average_frames, pool_frames
@@ -35,7 +35,7 @@ def load_features(
     ----------
     cache : Cache
     clip_ids : sequence of str
-        The N clips, in the order wanted.
+        The N clips, in the order wanted; at least one. One that is wanted twice is read once.
     reading : Reading
         What the head needs: frames (averaged in windows), or pooled statistics.
     layers : sequence of int, optional
@@ -50,22 +50,26 @@ def load_features(
     CacheError
         For clips or layers that are not stored, statistics a pooled cache does not hold, or features
         that do not match their digests.
+    UsageError
+        For no clip.
     """
+    if not clip_ids:
+        raise UsageError(f"expected at least one clip of {cache.path}, got none")
     if absent := [clip_id for clip_id in clip_ids if clip_id not in cache]:
         raise CacheError(f"{len(absent)} clips are not stored in {cache.path}: {', '.join(absent[:3])} …")
     check_reading(cache, reading)
-    wanted = {clip_id: row for row, clip_id in enumerate(clip_ids)}
-    pieces: dict[int, NDArray[Any]] = {}
+    wanted = set(clip_ids)
+    pieces: dict[str, NDArray[Any]] = {}
     for number in tqdm(cache.shards, desc="reading features", unit="shard", leave=False, delay=1.0, disable=None):
         block = cache.read_shard(number, layers=layers)
         _check_digests(cache, number, block, whole=layers is None)
-        rows = [(wanted[clip.clip_id], i) for i, clip in enumerate(block.clips) if clip.clip_id in wanted]
-        if rows:
+        own = [(clip.clip_id, i) for i, clip in enumerate(block.clips) if clip.clip_id in wanted]
+        if own:
             ends = np.cumsum([clip.n_frames for clip in block.clips])
             starts = np.concatenate([[0], ends]).astype(np.int64)
             frames, offsets = _narrow(block.features.transpose(1, 0, 2), starts, cache, reading)
-            pieces |= {row: frames[offsets[i] : offsets[i + 1]] for row, i in rows}
-    ordered = [pieces[row] for row in range(len(clip_ids))]
+            pieces |= {clip_id: frames[offsets[i] : offsets[i + 1]] for clip_id, i in own}
+    ordered = [pieces[clip_id] for clip_id in clip_ids]
     offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in ordered])]).astype(np.int64)
     return ClipFeatures(
         frames=np.concatenate(ordered),

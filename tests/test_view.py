@@ -8,7 +8,7 @@ import pytest
 
 from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.errors import CacheError, ShardError
+from ravfeat.errors import CacheError, ShardError, UsageError
 from ravfeat.heads.base import Reading
 from ravfeat.view import check_reading, load_features, load_joined
 from tests.toycaches import Take, actors_and_emotions, build_cache
@@ -37,6 +37,14 @@ def test_frames_come_in_the_order_asked_for_across_shards(cache, takes) -> None:
     np.testing.assert_array_equal(features.frames, np.concatenate([take.features for take in wanted]))
     np.testing.assert_array_equal(np.diff(features.offsets), [len(take.features) for take in wanted])
     assert (features.layers, features.statistics, features.window) == ((0, 1, 2), (), 1)
+
+
+def test_a_clip_asked_for_twice_is_there_twice_and_no_clip_is_refused(cache, takes) -> None:
+    names = [takes[i].clip_id for i in (7, 2, 7)]
+    features = load_features(cache, names, Reading())
+    np.testing.assert_array_equal(features.frames, np.concatenate([takes[i].features for i in (7, 2, 7)]))
+    with pytest.raises(UsageError, match="expected at least one clip of .*, got none"):
+        load_features(cache, [], Reading())
 
 
 def test_only_the_layers_asked_for_are_read(cache, takes) -> None:

@@ -22,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _APART = {
     "caches": "--cache",
     "joins": "--join",
+    "views": "--train-views",
     "protocol": "--protocol",
     "labels": "--labels",
     "allow_leak": "--allow-leak",
@@ -67,7 +68,7 @@ def check_across(train_caches: Sequence[Path], test_caches: Sequence[Path]) -> b
     if given := _given(context, _APART):
         raise click.UsageError(
             f"{' and '.join(given)} and --train-cache do not go together: a test on another corpus has one fold, the"
-            " test corpus whole, and its labels from --map",
+            " test corpus whole, its labels from --map, and learns from clean clips",
             context,
         )
     if len(train_caches) != len(test_caches):

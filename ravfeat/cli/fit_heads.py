@@ -93,8 +93,8 @@ def command(
     from ravfeat.experiment import FitPlan, fit_heads
     from ravfeat.runs import check_out, write_run
 
-    taught = tuple(resolve_cache(path) for path in views)
     across = check_across(train_caches, test_caches)
+    taught = tuple(resolve_cache(path) for path in views)
     found, joined = ((), ()) if across else resolve_inputs(caches, joins, taught)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)

@@ -72,6 +72,16 @@ def fit_across(plan: CrossPlan) -> Fitted:
 def _prepare(plan: CrossPlan) -> Prepared:
     fit = replace(plan.fit, caches=tuple(train for train, _ in plan.pairs), protocol=PROTOCOL.name, joins=())
     check_plan(fit)
+    if "joint" in fit.heads:
+        raise UsageError(
+            "the head 'joint' reads several streams of one corpus and is no head of a test on another corpus; leave it"
+            " out, or train it on one corpus with --cache"
+        )
+    if fit.train_views:
+        raise UsageError(
+            f"--train-views {fit.train_views[0]}: views are of the clips of one corpus that is split into folds, and a"
+            " test on another corpus has no place for them; leave them out"
+        )
     if plan.normalise == "both" and fit.rule not in (None, "auto"):
         raise UsageError(
             f"rule '{fit.rule}' has nothing to fuse: normalised features are not mixed with others, so with --normalise"

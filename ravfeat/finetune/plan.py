@@ -111,9 +111,10 @@ class FineTunePlan:
         UsageError
             Where that head is no trained network, or there is none of that name.
         """
-        networks = [name for name in HEADS if isinstance(get_head(name), NeuralHead)]
-        head = get_head(self.head) if self.head in HEADS else None
-        if not isinstance(head, NeuralHead):
+        networks = {name: head for name in HEADS if isinstance(head := get_head(name), NeuralHead)}
+        networks.pop("joint", None)  # it reads stored features of several streams, not one encoder
+        head = networks.get(self.head)
+        if head is None:
             raise UsageError(f"no head '{self.head}' to train with an encoder; choose from {', '.join(networks)}")
         return head
 

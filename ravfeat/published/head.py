@@ -23,6 +23,7 @@ from ravfeat.published.caches import match, own_clips, read_clips
 from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, read_document, read_json
 from ravfeat.published.mixing import probabilities, system_logits
 from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_of, mixed_in
+from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Fold", "PublishedHead", "Source", "load_head"]
 
@@ -124,7 +125,8 @@ class PublishedHead:
         caches : sequence of Cache or path
             Those that the systems read, in any order; they are told apart by their identity.
         clip_ids : sequence of str
-            The N clips, as any of the caches calls them; the others are joined by performance.
+            The N clips, as any of the caches calls them; the others are joined by performance. None may be given, or
+            one several times.
         fold : int, "refit", "mean" or None
             A number takes the heads of that fold: clips that it tested get the run's own probabilities, bit for
             bit on the machine of the run. ``refit`` takes the heads that learned from all actors, ``mean`` the mean
@@ -158,6 +160,8 @@ class PublishedHead:
         flat = list(dict.fromkeys(cache for group in groups for cache in group))
         named = dict(zip(flat, own_clips(flat, clip_ids), strict=True))
         asked = [named[group[0]] for group in groups]
+        if not clip_ids:
+            return {system: np.zeros((0, len(self.classes))) for system in self._all_systems()}
         clips: Sequence[Sequence[Clip]] = asked
         if groups[0][0].about["corpus"] == self.about["corpus"]:
             self._warn(asked[0], fold)
@@ -198,6 +202,11 @@ class PublishedHead:
         if len(said) == 1:
             return said[0]
         return {system: np.mean([one[system] for one in said], axis=0) for system in said[0]}
+
+    def _all_systems(self) -> list[System]:
+        own = [part.system for part in self.parts]
+        members = [own[number] for number in mixed_in(own)]
+        return [*own, *(name_of(members, stream) for stream in FUSED_STREAMS if self.fused)]
 
     def _sources(self, fold: Fold) -> tuple[Source, ...]:
         if fold is None:

@@ -86,6 +86,10 @@ def test_fused_streams_are_transductive_too_and_with_both_nothing_is_fused(here,
         (["--train-cache", "A", "--cache", "C"], "--cache and --train-cache do not go together"),
         (["--train-cache", "A", "--protocol", "group5"], "--protocol and --train-cache do not go together"),
         (["--train-cache", "A", "--join", "C,D"], "--join and --train-cache do not go together"),
+        (
+            ["--train-cache", "A", "--test-cache", "B", "--train-views", "C"],
+            "--train-views and --train-cache do not go together",
+        ),
         (["--train-cache", "A", "--labels", "x.csv"], "--labels and --train-cache do not go together"),
         (
             ["--train-cache", "A", "--allow-leak", "--protocol", "clip6"],

@@ -144,6 +144,15 @@ def test_pooled_caches_will_do(tmp_path) -> None:
     assert (uar_of(fitted, PLAIN), uar_of(fitted, NORMALISED)) == (1 / len(EMOTIONS), 1)
 
 
+def test_a_network_over_streams_and_views_are_refused_before_a_cache_is_opened(tmp_path) -> None:
+    nowhere = (tmp_path / "a", tmp_path / "b")
+    for heads in (("joint",), ("logreg", "joint")):
+        with pytest.raises(UsageError, match="the head 'joint' reads several streams of one corpus and is no head of"):
+            fit_across(plan_of(nowhere, heads=heads, layers=None))
+    with pytest.raises(UsageError, match="--train-views .*view: views are of the clips of one corpus"):
+        fit_across(plan_of(nowhere, train_views=(tmp_path / "view",)))
+
+
 def test_a_plan_without_a_known_head_is_refused_before_a_cache_is_opened(tmp_path) -> None:
     plan = plan_of((tmp_path / "no", tmp_path / "none"))
     with pytest.raises(UsageError, match="no head 'forest'"):

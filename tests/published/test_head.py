@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -91,6 +92,25 @@ def test_a_clip_may_be_named_as_any_of_the_caches_calls_it(head, places, run) ->
     faces = [clip for clip in open_cache(places["landmarks"]).clip_ids if clip.endswith(tuple(clips))]
     faces.sort(key=lambda name: clips.index(name.partition("-face-")[2]))
     assert np.array_equal(head.predict(places.values(), faces, fold=0), head.predict(places.values(), clips, fold=0))
+
+
+def test_a_clip_may_be_asked_for_twice_and_under_two_names(head, places, run) -> None:
+    first, second = clips_of(run, 2)[:2]
+    face = next(clip for clip in open_cache(places["landmarks"]).clip_ids if clip.endswith(f"-face-{first}"))
+    for fold in (2, "mean"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore" if fold == "mean" else "error")
+            expected = head.predict(places.values(), [first, second], fold=fold)
+            found = head.predict(places.values(), [first, second, first, face], fold=fold)
+        np.testing.assert_allclose(found, expected[[0, 1, 0, 0]], atol=1e-6)
+
+
+def test_no_clip_gives_no_row_of_every_system(head, places, run) -> None:
+    whole = head.probabilities(places.values(), clips_of(run, 0)[:1], fold=0)
+    none = head.probabilities(places.values(), [], fold=0)
+    assert list(none) == list(whole)
+    assert {probs.shape for probs in none.values()} == {(0, 4)}
+    assert head.predict(places.values(), []).shape == (0, 4)
 
 
 def test_it_says_what_it_is(head) -> None:
