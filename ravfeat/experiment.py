@@ -20,6 +20,7 @@ from ravfeat.folds import check_inner, inner_folds
 from ravfeat.fusion import fuse, members_of
 from ravfeat.heads.base import ClipFeatures, Head, Reading
 from ravfeat.heads.parallel import one_thread_each
+from ravfeat.labelling import replaced_labels
 from ravfeat.plan_record import plan_record
 from ravfeat.plans import FitPlan, alone, build_head, check_plan, heads_of, joint_caches, read_layers
 from ravfeat.predictions import Predictions, concatenate
@@ -183,7 +184,15 @@ def train(prepared: Prepared, load: Load = load_system) -> Fitted:
         "plan": plan_record(prepared.plan),
         "versions": _versions(),
     }
+    about |= _replaced_labels(prepared)
     return Fitted(concatenate(parts), tuple(models), about)
+
+
+def _replaced_labels(prepared: Prepared) -> dict[str, Any]:
+    path, first = prepared.plan.labels, prepared.systems[0]
+    if path is None:
+        return {}
+    return {"replaced_labels": replaced_labels(path, first.clips, first.caches[0].records())}
 
 
 def gather(parts: Sequence[Fitted]) -> Fitted:

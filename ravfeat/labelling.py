@@ -2,21 +2,23 @@
 
 Offers
 ------
-LabelledClips, read_labels, check_known.
+LabelledClips, read_labels, check_known, replaced_labels, labels_said.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CorpusError
+from ravfeat.files import sha256_of
 from ravfeat.tables import read_table
 
-__all__ = ["LabelledClips", "check_known", "read_labels"]
+__all__ = ["LabelledClips", "check_known", "labels_said", "read_labels", "replaced_labels"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,36 @@ def check_known(labels: Mapping[str, str], known: Collection[str], where: Path) 
         raise CorpusError(
             f"{where} labels {len(unknown)} clips that belong in none of the caches: {', '.join(unknown[:3])} …"
         )
+
+
+def replaced_labels(path: Path, clips: LabelledClips, corpus: Mapping[str, ClipRecord]) -> dict[str, Any]:
+    """Say what a label file changed, for the record of a run.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its name and digest are kept.
+    clips : LabelledClips
+        With the file's labels.
+    corpus : mapping of str to ClipRecord
+        The same clips as the corpus labels them.
+    """
+    return {
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "clips": len(clips.records),
+        "relabelled": sum(corpus[one.clip_id].label != one.label for one in clips.records),
+        "left_out": clips.left_out,
+    }
+
+
+def labels_said(record: Mapping[str, Any]) -> str:
+    """Put what `replaced_labels` gave into a sentence."""
+    return (
+        f"Labels are those of the file {record['file']} (SHA-256 {str(record['sha256'])[:12]}…), not the corpus's:"
+        f" another label than there for {record['relabelled']} of {record['clips']} clips, and"
+        f" {record['left_out']} more left out."
+    )
 
 
 def _text(value: object) -> str:

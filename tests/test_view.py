@@ -43,7 +43,7 @@ def test_a_clip_asked_for_twice_is_there_twice_and_no_clip_is_refused(cache, tak
     names = [takes[i].clip_id for i in (7, 2, 7)]
     features = load_features(cache, names, Reading())
     np.testing.assert_array_equal(features.frames, np.concatenate([takes[i].features for i in (7, 2, 7)]))
-    with pytest.raises(UsageError, match="expected at least one clip of .*, got none"):
+    with pytest.raises(UsageError, match=r"expected at least one clip of .*, got none"):
         load_features(cache, [], Reading())
 
 

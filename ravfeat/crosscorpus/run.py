@@ -70,7 +70,8 @@ def fit_across(plan: CrossPlan) -> Fitted:
 
 
 def _prepare(plan: CrossPlan) -> Prepared:
-    fit = replace(plan.fit, caches=tuple(train for train, _ in plan.pairs), protocol=PROTOCOL.name, joins=())
+    caches = tuple(train for train, _ in plan.pairs)
+    fit = replace(plan.fit, caches=caches, protocol=PROTOCOL.name, joins=(), labels=None)
     check_plan(fit)
     if "joint" in fit.heads:
         raise UsageError(

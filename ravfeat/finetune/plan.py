@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from ravfeat.augment import CLEAN, VIEWS
 from ravfeat.errors import UsageError
+from ravfeat.heads.joint import JointHead
 from ravfeat.heads.neural import NeuralHead
 from ravfeat.heads.registry import HEADS, get_head
 from ravfeat.manifest import Manifest
@@ -111,8 +112,9 @@ class FineTunePlan:
         UsageError
             Where that head is no trained network, or there is none of that name.
         """
-        networks = {name: head for name in HEADS if isinstance(head := get_head(name), NeuralHead)}
-        networks.pop("joint", None)  # it reads stored features of several streams, not one encoder
+        # The joint one reads stored features of several streams, not one encoder.
+        heads = {name: get_head(name) for name in HEADS if name != JointHead.name}
+        networks = {name: one for name, one in heads.items() if isinstance(one, NeuralHead)}
         head = networks.get(self.head)
         if head is None:
             raise UsageError(f"no head '{self.head}' to train with an encoder; choose from {', '.join(networks)}")

@@ -8,6 +8,7 @@ card.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ravfeat.labelling import labels_said
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
 __all__ = ["card"]
@@ -49,11 +50,13 @@ def _warnings(document: Mapping[str, Any]) -> list[str]:
 
 
 def _what(document: Mapping[str, Any]) -> list[str]:
+    labels = ["", labels_said(document["replaced_labels"])] if "replaced_labels" in document else []
     lines = [
         f"Emotion heads on frozen features, trained on the corpus `{document['corpus']}` ({document['actors']} actors,"
         f" {document['clips']} clips) and published by ravfeat {document['ravfeat']}.",
         "",
         f"Classes, in the order of the probabilities: {', '.join(document['classes'])}.",
+        *labels,
         "",
         "| system | seeds averaged | trained on | needs features of |",
         "|---|---|---|---|",

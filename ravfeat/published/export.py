@@ -194,6 +194,7 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
         "clips": len(first),
         "run_sha256": sha256_of(run / "predictions.parquet"),
         **({} if read.fusion is None else {"rule": read.fusion.rule}),
+        **({"replaced_labels": recipe["replaced_labels"]} if "replaced_labels" in recipe else {}),
         "plan": plan,
         "versions": recipe.get("versions", {}),
         "systems": [part.record() for part in parts],

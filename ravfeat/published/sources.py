@@ -150,10 +150,20 @@ def parts_of(run: Path, predictions: Predictions, recipe: Mapping[str, Any]) -> 
     Raises
     ------
     HeadError
-        Where the run has no heads.
+        Where the run has no heads, or heads that are not exported.
     PredictionsError
         Where its recipe does not say what the heads read.
     """
+    if "cross_corpus" in recipe:
+        raise HeadError(
+            f"{run}: heads of a cross-corpus run are not exported; train them on one corpus, with 'ravfeat fit-heads"
+            " --cache', and export that run"
+        )
+    if "fine_tuned" in recipe:
+        raise HeadError(
+            f"{run}: fine-tuned heads are not exported, they read waveforms and no features; 'ravfeat fine-tune"
+            " --keep-weights' keeps what was trained in the run"
+        )
     if not (run / _RUN_HEADS).is_dir():
         raise HeadError(
             f"{run} has no heads: its scores were made elsewhere, or by runs of their own; export a run of 'ravfeat"

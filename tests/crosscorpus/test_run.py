@@ -149,7 +149,7 @@ def test_a_network_over_streams_and_views_are_refused_before_a_cache_is_opened(t
     for heads in (("joint",), ("logreg", "joint")):
         with pytest.raises(UsageError, match="the head 'joint' reads several streams of one corpus and is no head of"):
             fit_across(plan_of(nowhere, heads=heads, layers=None))
-    with pytest.raises(UsageError, match="--train-views .*view: views are of the clips of one corpus"):
+    with pytest.raises(UsageError, match=r"--train-views .*view: views are of the clips of one corpus"):
         fit_across(plan_of(nowhere, train_views=(tmp_path / "view",)))
 
 

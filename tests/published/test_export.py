@@ -148,6 +148,23 @@ def test_heads_that_views_taught_say_so_and_learn_from_them_again(places, tmp_pa
     assert load_head(tmp_path / "other").refitted
 
 
+def test_replaced_labels_are_said_with_how_many_clips_they_changed(places, tmp_path) -> None:
+    takes = actors_and_emotions()
+    swapped = {"angry": "sad", "sad": "angry"}
+    # The first take is left out, the angry and sad clips of the last actor are swapped.
+    rows = [f"{one.clip_id},{swapped.get(one.label, one.label)}" for one in takes[-4:]]
+    rows += [f"{one.clip_id},{one.label}" for one in takes[1:-4]]
+    labels = tmp_path / "mine.csv"
+    labels.write_text("\n".join(["clip_id,label", f"{takes[0].clip_id},", *rows]), encoding="utf-8")
+    run = one_system(places["voice"], tmp_path / "run", labels=labels)
+    export_heads(run, tmp_path / "head")
+    wanted = {"file": "mine.csv", "sha256": sha256_of(labels), "clips": 95, "relabelled": 2, "left_out": 1}
+    assert document(tmp_path / "head")["replaced_labels"] == wanted
+    assert json.loads((run / "recipe.json").read_text(encoding="utf-8"))["replaced_labels"] == wanted
+    card = (tmp_path / "head" / "card.md").read_text(encoding="utf-8")
+    assert "another label than there for 2 of 95 clips, and 1 more left out." in card
+
+
 def test_refitted_heads_learn_from_everybody_and_know_the_corpus(published, places) -> None:
     head = load_head(published)
     clips = sorted(clip.clip_id for fold in head.folds for clip in head.tested[fold][0])
@@ -286,6 +303,20 @@ def test_a_run_of_score_files_has_no_heads(tmp_path) -> None:
     write_run(tmp_path / "run", Fitted(predictions, (), {}, fusion), {})
     with pytest.raises(HeadError, match="has no heads: its scores were made elsewhere"):
         export_heads(tmp_path / "run", tmp_path / "head")
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"cross_corpus": {"train": "one", "test": "two"}}, "copy: heads of a cross-corpus run are not exported"),
+        ({"fine_tuned": {"stream": "audio"}}, "copy: fine-tuned heads are not exported"),
+    ],
+)
+def test_heads_that_cannot_be_exported_are_refused_saying_why(entry, message, copy, tmp_path) -> None:
+    change(copy / "recipe.json", lambda recipe: recipe.update(entry))
+    with pytest.raises(HeadError, match=message):
+        export_heads(copy, tmp_path / "head")
+    assert not (tmp_path / "head").exists()
 
 
 def test_a_run_of_an_older_version_is_refused(copy, tmp_path) -> None:

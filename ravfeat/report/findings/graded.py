@@ -132,17 +132,24 @@ class Graded:
         return " or ".join(dict.fromkeys(str(cache["trained_on"]) for cache in caches if cache.get("views")))
 
     @property
+    def labels(self) -> str:
+        """Files whose labels replaced the corpus's, as in "labels of mine.csv"; else empty."""
+        files = dict.fromkeys(str(record["file"]) for record in find(self.run.recipe, "replaced_labels"))
+        return f"labels of {' and '.join(files)}" if files else ""
+
+    @property
     def team(self) -> str:
         """How many seeds were averaged, or systems mixed."""
         return _count(len(self.members), "system") if self.members else _count(len(self.probs.seeds), "seed")
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a number must never stand without: corpus, protocol, selection, views, seeds, clips, TRANSDUCTIVE."""
+        """What a number must never stand without: corpus, protocol, selection, labels, views, seeds, clips."""
         facts = {"corpus": "synthetic"} if self.synthetic else {}
         facts |= {
             "protocol": self.protocol,
             "select": f"select {self.select}",
+            **({"labels": self.labels} if self.labels else {}),
             **({"views": f"trained on {self.trained_on or CLEAN}"} if self.trained_on or self.beside_views else {}),
             "team": self.team,
             "n": f"n = {len(self.probs)}",

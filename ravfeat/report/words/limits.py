@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from ravfeat.labelling import labels_said
 from ravfeat.report.findings.fused import FusedRun
 from ravfeat.report.findings.graded import Graded
 from ravfeat.report.runs import find
@@ -38,6 +39,7 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _transductive,
         _acted,
         _missing,
+        _labels,
         _views,
         _some_folds,
         _actors,
@@ -147,6 +149,15 @@ def _missing(graded: Sequence[Graded]) -> str:
             verb = "clip is" if len(names) == 1 else "clips are"
             sentences.append(f"{len(names)} {verb} missing from run {run} ({listed}); its numbers hold without them.")
     return " ".join(sentences)
+
+
+def _labels(graded: Sequence[Graded]) -> str:
+    sentences = []
+    for name, recipe in {entry.run.name: entry.run.recipe for entry in graded}.items():
+        sentences += [f"Run {name}: {labels_said(record)}" for record in find(recipe, "replaced_labels")]
+    if not sentences:
+        return ""
+    return f"{' '.join(dict.fromkeys(sentences))} Its numbers do not compare with those under the corpus's labels."
 
 
 def _views(graded: Sequence[Graded]) -> str:

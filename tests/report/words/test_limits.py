@@ -38,6 +38,8 @@ def test_a_plain_run_makes_no_claim_it_need_not_deny(plain: Path) -> None:
 TAUGHT = {"features": "logmel-0f3c9a", "trained_on": "clean + gain-1:seed0", "views": [{"view": "gain-1:seed0"}]}
 ACROSS = {"cross_corpus": {"train": "a", "test": "b"}}
 
+LABELS = {"file": "mine.csv", "sha256": "ab" * 32, "clips": 90, "relabelled": 7, "left_out": 6}
+
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"synthetic": True}, "they say nothing about people"),
     ({"leaky": True, "protocol": "clip6"}, r"Rows marked LEAKY (clip6 LEAKY)"),
@@ -49,6 +51,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"recipe": {"caches": [TAUGHT]}}, "audio / logmel-0f3c9a / logreg (group4): also trained on augmented views"),
     ({"recipe": {"missing_clips": ["c1"]}}, "1 clip is missing from run run (c1)"),
     ({"recipe": {"missing_clips": ["c1", "c2", "c3", "c4"]}}, "4 clips are missing from run run (c1, c2, c3, …)"),
+    (
+        {"recipe": {"replaced_labels": LABELS}},
+        "Run run: Labels are those of the file mine.csv (SHA-256 abababababab…), not the corpus's: another label than "
+        "there for 7 of 90 clips, and 6 more left out. Its numbers do not compare with those",
+    ),
     ({"recipe": ACROSS}, "test another corpus than the one that taught: trained and chosen on a, tested on b."),
     ({"recipe": {"caches": [{"missing": []}, {"missing": ["c9"]}]}}, "1 clip is missing from run run (c9)"),
 ]
@@ -59,6 +66,11 @@ def test_a_fusion_says_which_folds_its_runs_tested(make_run: Make) -> None:
     runs = [{"path": name, "recipe": tested} for name in "ab"]
     text = said(make_run("both", heads={"logreg": 1.0}, recipe={"runs": runs}))
     assert text.count("Run both trained and tested 2 of 6 folds (0, 1)") == 1
+
+
+def test_replaced_labels_stand_among_the_conditions(make_run: Make) -> None:
+    graded = grade(read_runs([make_run(heads={"logreg": 1.0}, recipe={"replaced_labels": LABELS})]))
+    assert {entry.facts["labels"] for entry in graded} == {"labels of mine.csv"}
 
 
 @pytest.mark.parametrize(("options", "sentence"), CASES)
