@@ -69,7 +69,7 @@ def by_validation(
     """
     rows = rows or TrainingRows.of(len(y))
     every = rows.spread(y)
-    jobs = [Job(rows.extend(fold.train, (fold.val, fold.test)), fold.val, seed) for fold, seed in tasks]
+    jobs = [_job(rows, fold.train, fold.val, seed, fold) for fold, seed in tasks]
     sweeps = head.sweep(features, every, n_classes, jobs)
     picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
     chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
@@ -99,10 +99,7 @@ def nested(
     """
     rows = rows or TrainingRows.of(len(y))
     every = rows.spread(y)
-    jobs = [
-        [Job(rows.extend(train, (val, fold.test)), val, seed) for train, val in inner[fold.number]]
-        for fold, seed in tasks
-    ]
+    jobs = [[_job(rows, train, val, seed, fold) for train, val in inner[fold.number]] for fold, seed in tasks]
     sweeps = iter(head.sweep(features, every, n_classes, [job for own in jobs for job in own]))
     chosen, outside = [], []
     for own in jobs:
@@ -114,12 +111,15 @@ def nested(
         logits = np.concatenate([sweep.logits[pick] for sweep in mine])
         order = np.argsort(left_out)
         outside.append((left_out[order], logits[order]))
-    finals = [
-        Job(rows.extend(clips, (fold.test,)), np.zeros(0, dtype=np.int64), seed)
-        for (clips, _), (fold, seed) in zip(outside, tasks, strict=True)
-    ]
+    nobody = np.zeros(0, dtype=np.int64)
+    finals = [_job(rows, clips, nobody, seed, fold) for (clips, _), (fold, seed) in zip(outside, tasks, strict=True)]
     models = head.fit(features, every, n_classes, finals, chosen)
     return [
         Trained(fold, seed, model, clips, logits)
         for (fold, seed), model, (clips, logits) in zip(tasks, models, outside, strict=True)
     ]
+
+
+def _job(rows: TrainingRows, train: Rows, val: Rows, seed: int, fold: Fold) -> Job:
+    extended = rows.extend(train, (val, fold.test))
+    return Job(extended, val, seed, rows.clips_of(extended))

@@ -88,6 +88,10 @@ class TrainingRows:
             return train
         return np.flatnonzero(np.isin(self.origin, train)).astype(np.int64)
 
+    def clips_of(self, train: Rows) -> Rows | None:
+        """Give the clip of every training row; None where there are no views, so that each is a clip of its own."""
+        return None if len(self.origin) == self.n_clips else np.asarray(self.origin[train], np.int64)
+
 
 def stack_features(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     """Put the clips of several features under each other.

@@ -138,6 +138,7 @@ def test_views_train_where_their_clip_trains_and_nothing_else(folds) -> None:
     for fold, swept, (fitted, _) in zip(folds, head.swept, head.fitted, strict=True):
         for job in (swept, fitted):
             assert set(job.train) == {*fold.train, *views_of(fold.train)}
+            np.testing.assert_array_equal(job.clips, VIEWS.origin[job.train])
             np.testing.assert_array_equal(job.val, fold.val)
 
 
@@ -153,6 +154,7 @@ def test_views_train_in_inner_folds_and_in_the_final_fit_and_are_never_left_out(
             np.testing.assert_array_equal(job.val, val)
         clips = np.concatenate([fold.train, fold.val])
         assert set(final.train) == {*clips, *views_of(clips)}
+        np.testing.assert_array_equal(final.clips, VIEWS.origin[final.train])
         assert not len(final.val)
         np.testing.assert_array_equal(one.val_rows, np.sort(clips))
 

@@ -30,6 +30,11 @@ def test_without_views_nothing_is_added() -> None:
     assert TrainingRows.of(4).extend(train, [np.array([1])]) is train
 
 
+def test_training_rows_know_their_clips_where_there_are_views(rows) -> None:
+    np.testing.assert_array_equal(rows.clips_of(np.array([0, 1, 4, 5, 8])), [0, 1, 0, 1, 1])
+    assert TrainingRows.of(4).clips_of(np.array([2, 0])) is None
+
+
 def test_a_view_is_never_judged(rows) -> None:
     with pytest.raises(LeakError, match="row 5 is judged; the 4 clips alone are dealt and judged"):
         rows.extend(np.array([0]), [np.array([1]), np.array([5])])

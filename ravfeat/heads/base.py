@@ -86,11 +86,14 @@ class Job:
     val : ndarray of int64
         Rows that candidates are scored on; never learned from. May be empty in a final fit.
     seed : int
+    clips : ndarray of int64, as long as `train`, or None
+        Which clip each training row is, or is a view of; None where every row is a clip of its own.
     """
 
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     seed: int = 0
+    clips: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

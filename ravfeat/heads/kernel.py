@@ -3,7 +3,8 @@
 One-hot targets are regressed with balanced row weights (Saunders, Gammerman & Vovk 1998, "Ridge
 regression learning algorithm in dual variables"). Regressed values lie near 0 and 1; to serve as
 logits they are multiplied by one scale, which minimises the NLL of the training rows' own
-leave-one-out values (closed form, so no other row is touched and no validation row is used up).
+leave-one-out values (closed form, so no other row is touched and no validation row is used up). Where
+views of clips train too, a clip is left out with all its views, near-copies that would give its label away.
 
 Conventions
 -----------
@@ -165,7 +166,7 @@ class KernelHead:
             train, val = products.distances(positions)
             width = _mean_distance(train)
             for gamma in self.gammas:
-                ridge = _Ridge(np.exp(-gamma / width * train), y[job.train], n_classes)
+                ridge = _Ridge(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
                 kernel = np.exp(-gamma / width * val)
                 scored += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
         return np.stack(scored).astype(np.float32)
@@ -182,8 +183,11 @@ class _Ridge:
     With ``W`` the row weights, ``A = W^(1/2) (W^(1/2) K W^(1/2) + alpha)^-1 W^(1/2) Y``.
     """
 
-    def __init__(self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int) -> None:
+    def __init__(
+        self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, clips: NDArray[np.int64] | None
+    ) -> None:
         self._y = y
+        self._clips = None if clips is None else _rows_of_clips(clips)
         self._root = np.sqrt(balanced_weights(y, n_classes)[y].astype(np.float64))
         weighted = self._root[:, None] * np.asarray(kernel, np.float64) * self._root
         self._values, self._vectors = scipy.linalg.eigh(weighted, overwrite_a=True, driver="evd")
@@ -194,9 +198,18 @@ class _Ridge:
         shrink = 1 / (np.maximum(self._values, 0) + alpha)
         rotated = self._vectors.T @ (self._root[:, None] * self._targets)
         residual = self._vectors @ (shrink[:, None] * rotated)
-        diagonal = np.square(self._vectors) @ shrink
-        left_out = self._targets - residual / (diagonal * self._root)[:, None]
+        left_out = self._targets - self._errors(residual, shrink) / self._root[:, None]
         return np.asarray(self._root[:, None] * residual * self._logit_scale(left_out))
+
+    def _errors(self, residual: NDArray[np.float64], shrink: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weighted errors of rows that were left out: one by one, or with all views of their clip."""
+        if self._clips is None:
+            return np.asarray(residual / (np.square(self._vectors) @ shrink)[:, None])
+        errors = np.empty_like(residual)
+        for rows in self._clips:
+            vectors = self._vectors[rows]  # (clips, rows of each, n)
+            errors[rows] = np.linalg.solve((vectors * shrink) @ vectors.transpose(0, 2, 1), residual[rows])
+        return errors
 
     def _logit_scale(self, left_out: NDArray[np.float64]) -> float:
         weights, rows = np.square(self._root), np.arange(len(self._y))
@@ -205,6 +218,13 @@ class _Ridge:
             return float(-(weights * log_softmax(left_out * np.exp(log_scale))[rows, self._y]).sum())
 
         return float(np.exp(minimize_scalar(nll, bounds=(-2.0, 5.0), method="bounded").x))
+
+
+def _rows_of_clips(clips: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Put rows of one clip together: for every number of rows, an array of shape (clips with as many, rows of each)."""
+    order = np.argsort(clips, kind="stable")
+    _, starts, counts = np.unique(clips[order], return_index=True, return_counts=True)
+    return [order[starts[counts == n][:, None] + np.arange(n)] for n in np.unique(counts)]
 
 
 def _fit_one(
@@ -217,7 +237,7 @@ def _fit_one(
     squared = _squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
     width = _mean_distance(squared)
     chosen = recipe["chosen"]
-    ridge = _Ridge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes)
+    ridge = _Ridge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
     names = tuple(recipe["settings"]["statistics"]) if recipe["settings"]["std"] else ("mean",)
     dual = ridge.dual(chosen["alpha"]).astype(np.float32)
     return KernelModel(scaler, rows, dual, np.array([width], np.float64), recipe, names)
