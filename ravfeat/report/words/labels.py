@@ -44,10 +44,8 @@ def conditions_of(graded: Sequence[Graded]) -> str:
     """Say under what conditions some systems were scored: "ravdess6 · select val · 2 systems or 1 seed · n = 1440"."""
     names = dict.fromkeys(name for entry in graded for name in entry.facts)
     values = {name: dict.fromkeys(entry.facts[name] for entry in graded if name in entry.facts) for name in names}
-    some = any("features" in entry.facts for entry in graded) and not all("features" in entry.facts for entry in graded)
-    return " · ".join(
-        f"{'partly ' if some and name == 'features' else ''}{' or '.join(own)}" for name, own in values.items()
-    )
+    partly = {name for name in ("features", "labels") if not all(name in entry.facts for entry in graded)}
+    return " · ".join(f"{'partly ' if name in partly else ''}{' or '.join(own)}" for name, own in values.items())
 
 
 def shared_facts(graded: Sequence[Graded]) -> list[str]:

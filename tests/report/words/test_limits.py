@@ -7,6 +7,7 @@ import pytest
 from ravfeat.report.findings.fused import fused_runs
 from ravfeat.report.findings.graded import grade
 from ravfeat.report.runs import read_runs
+from ravfeat.report.words.labels import conditions_of
 from ravfeat.report.words.limits import limits
 
 Make = Callable[..., Path]
@@ -71,6 +72,9 @@ def test_a_fusion_says_which_folds_its_runs_tested(make_run: Make) -> None:
 def test_replaced_labels_stand_among_the_conditions(make_run: Make) -> None:
     graded = grade(read_runs([make_run(heads={"logreg": 1.0}, recipe={"replaced_labels": LABELS})]))
     assert {entry.facts["labels"] for entry in graded} == {"labels of mine.csv"}
+    both = [*graded, *grade(read_runs([make_run("own", heads={"kernel": 1.0})]))]
+    assert " · labels of mine.csv · " in conditions_of(graded)
+    assert " · partly labels of mine.csv · " in conditions_of(both)
 
 
 @pytest.mark.parametrize(("options", "sentence"), CASES)
