@@ -10,6 +10,7 @@ from typing import Any
 
 from ravfeat.audit.cheap import Apart, Cheap
 from ravfeat.audit.lines import Line, info, not_possible
+from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.errors import ProtocolError
 from ravfeat.folds import Fold, make_folds
 from ravfeat.protocols import get_protocol
@@ -29,6 +30,8 @@ def check_clip_split(cheap: Cheap, apart: Apart, subject: str) -> list[Line]:
     apart : Apart
         What the cheap head says where actors are kept apart.
     """
+    if isinstance(cheap.system, CorpusPair):
+        return [not_possible(_CHECK, subject, "random clips of two corpora would mix the corpora, too")]
     records = cheap.system.clips.records
     try:
         mixed = make_folds(get_protocol(CLIP_SPLIT), records, allow_leak=True)

@@ -7,6 +7,8 @@ Features.
 
 from typing import Any
 
+from ravfeat.crosscorpus.pairs import CorpusPair
+from ravfeat.crosscorpus.run import load_across
 from ravfeat.experiment import load_system
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.plans import FitPlan
@@ -29,9 +31,10 @@ class Features:
         CacheError
             As `ravfeat.experiment.load_system` does.
         """
-        key = (tuple(cache.path for cache in system.caches), system.clip_ids, reading, plan.layers)
+        key = (tuple(cache.path for cache in system.caches), system.features, system.clip_ids, reading, plan.layers)
         if key not in self._read:
-            self._read[key] = load_system(plan, system, reading)
+            load = load_across if isinstance(system, CorpusPair) else load_system
+            self._read[key] = load(plan, system, reading)
         return self._read[key]
 
     def keep_statistics(self) -> None:

@@ -6,16 +6,20 @@ Opened, open_run.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ravfeat.audit.across import across_of, is_across
 from ravfeat.audit.places import Place, find_places
-from ravfeat.errors import LeakError, PredictionsError, RavfeatError
+from ravfeat.crosscorpus.run import prepare_across
+from ravfeat.errors import LeakError, PredictionsError, ProtocolError, RavfeatError, UsageError
 from ravfeat.experiment import Prepared, prepare
 from ravfeat.plan_record import plan_of
+from ravfeat.plans import FitPlan
 from ravfeat.predictions import Predictions, System
+from ravfeat.protocols import get_protocol
 
 __all__ = ["Opened", "open_run"]
 
@@ -38,6 +42,8 @@ class Opened:
     why : str
     leaking : str
         Why the folds do not hold any more; empty where they do.
+    odd : str
+        Why the recorded plan cannot be the one that the run was made by; empty where it can.
     """
 
     path: Path
@@ -48,6 +54,7 @@ class Opened:
     prepared: Prepared | None
     why: str = ""
     leaking: str = ""
+    odd: str = ""
 
     def systems(self) -> list[System]:
         """Give the systems that predictions were read of."""
@@ -78,25 +85,80 @@ def open_run(path: Path, caches: Sequence[Path] = (), *, device: str = "cpu", wi
     predictions, refused = _predictions(path / "predictions.parquet")
     places = find_places(recipe, caches, without=without_caches)
     opened = Opened(path, recipe, predictions, refused, places, None)
-    if why := _why_not(recipe, places):
+    if why := _untrained(path, recipe):
         return replace(opened, why=why)
     now = {place.recorded: place.now for place in places if place.now is not None}
+
+    def where(one: Path) -> Path:
+        return now.get(one, one)
+
     try:
-        plan = plan_of(recipe["plan"], where=lambda one: now.get(one, one))
-        return replace(opened, prepared=prepare(replace(plan, device=device)))
+        plan = plan_of(_plan(recipe), where=where)
+    except RavfeatError as error:
+        return replace(opened, why=str(error), odd=str(error))
+    opened = replace(opened, odd=_disagreement(recipe, places))
+    if why := _why_not(places):
+        return replace(opened, why=why)
+    return _prepared(opened, replace(plan, device=device), where)
+
+
+def _prepared(opened: Opened, plan: FitPlan, where: Callable[[Path], Path]) -> Opened:
+    """Make the plan ready; caches that are what they were and a plan that is the run's cannot be refused."""
+    try:
+        if is_across(opened.recipe):
+            return replace(opened, prepared=prepare_across(across_of(opened.recipe, plan, where)))
+        return replace(opened, prepared=prepare(plan))
     except LeakError as error:
         return replace(opened, why=f"the folds leak: {error}", leaking=str(error))
     except RavfeatError as error:
-        return replace(opened, why=str(error))
-    except FileNotFoundError as error:
-        return replace(opened, why=f"{error.filename} is not there any more")
+        odd = f"the recorded plan cannot be made ready again: {error}"
+    except OSError as error:
+        odd = f"{error.filename} is not there any more"
+    except (TypeError, ValueError) as error:  # settings of another kind than the heads have
+        odd = f"the recorded plan holds what no head takes: {error}"
+    return replace(opened, why=odd, odd=odd)
 
 
-def _why_not(recipe: Mapping[str, Any], places: Sequence[Place]) -> str:
-    if "plan" not in recipe and not places:
-        return "the run was not made from caches"
+def _untrained(path: Path, recipe: Mapping[str, Any]) -> str:
+    """Say why a run needs no plan; empty where it trained heads on caches."""
+    if "plan" in recipe or is_across(recipe):
+        return ""
+    if isinstance(recipe.get("fine_tuned"), Mapping) and not recipe.get("caches"):
+        return "the run fine-tuned its encoder on the clips themselves, and read no cache of features"
+    heads = path / "heads"
+    if recipe.get("caches") or recipe.get("chosen") or (heads.is_dir() and any(heads.iterdir())):
+        return ""
+    return "the run mixes scores and was not made from caches: folds cannot be checked from scores"
+
+
+def _plan(recipe: Mapping[str, Any]) -> Any:
     if "plan" not in recipe:
-        return "the recipe holds no plan (made by another command, or an older ravfeat)"
+        raise UsageError("the recipe holds no plan, and the run has heads or caches: whoever trained them recorded one")
+    return recipe["plan"]
+
+
+def _disagreement(recipe: Mapping[str, Any], places: Sequence[Place]) -> str:
+    """Say where the plan contradicts what else the recipe tells; empty where nothing does."""
+    plan = recipe["plan"]
+    select = "nested" if _always_nested(str(plan.get("protocol"))) else plan.get("select")
+    for name, said in (("protocol", plan.get("protocol")), ("select", select), ("seeds", plan.get("seeds"))):
+        if recipe.get(name) != said:
+            return f"the recipe says {name} = {recipe.get(name)!r}, and its plan {said!r}"
+    read = [*plan["caches"], *plan.get("train_views", []), *(one for join in plan.get("joins", []) for one in join)]
+    recorded = {place.recorded for place in places}
+    if unknown := [one for one in read if Path(one) not in recorded]:
+        return f"the plan reads {unknown[0]}, and the recipe does not record what was in it"
+    return ""
+
+
+def _always_nested(protocol: str) -> bool:
+    try:
+        return get_protocol(protocol).always_nested
+    except ProtocolError:  # of two corpora, or none: preparing the plan tells
+        return False
+
+
+def _why_not(places: Sequence[Place]) -> str:
     if broken := [place for place in places if place.line.verdict == "edited"]:
         return f"the cache {broken[0].now} was changed since the run was made"
     if gone := [place for place in places if place.now is None]:

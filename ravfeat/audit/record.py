@@ -15,6 +15,7 @@ from typing import Any
 from ravfeat import __version__
 from ravfeat.audit.lines import BROKEN, Line
 from ravfeat.files import replace_file, sha256_of
+from ravfeat.report.audits import is_hollow
 
 __all__ = ["FILE", "Audit", "digests", "write_audit"]
 
@@ -46,6 +47,15 @@ class Audit:
     def broken(self) -> tuple[Line, ...]:
         """Lines after which a number must not be quoted."""
         return tuple(line for line in self.lines if line.verdict in BROKEN)
+
+    @property
+    def summary(self) -> str:
+        """What came of it, in words."""
+        if self.broken:
+            return "BROKEN"
+        if is_hollow((line.check, line.verdict) for line in self.lines):
+            return "what was tried held; folds and features could not be tried"
+        return "nothing broke it"
 
     @property
     def counts(self) -> dict[str, int]:

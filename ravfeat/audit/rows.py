@@ -2,24 +2,26 @@
 
 Offers
 ------
-check_rows, check_against_folds.
+check_rows, check_against_folds, planned.
 """
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ravfeat.audit.fine_tuned import check_recorded_folds
 from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
 from ravfeat.audit.opened import Opened
 from ravfeat.audit.overlaps import Overlap, overlaps_of
 from ravfeat.experiment import Prepared
 from ravfeat.folds import Fold
+from ravfeat.fusion import name_of
 from ravfeat.predictions import Predictions
 from ravfeat.predictions import System as Scored
-from ravfeat.schema import FUSED_STREAMS
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 from ravfeat.systems import System
 
-__all__ = ["check_against_folds", "check_rows"]
+__all__ = ["check_against_folds", "check_rows", "planned"]
 
 _ROWS = "predictions keep sides apart"
 _FOLDS = "predictions follow the folds"
@@ -71,8 +73,10 @@ def _by_fold(predictions: Predictions, system: Scored) -> dict[int, dict[str, li
 
 def check_against_folds(opened: Opened) -> list[Line]:
     """Hold every row against the folds made anew: its fold, split, performance, actor and label."""
-    if opened.prepared is None or opened.predictions is None:
-        return [not_possible(_FOLDS, "", opened.why or opened.refused)]
+    if opened.predictions is None:
+        return [not_possible(_FOLDS, "", opened.refused)]
+    if opened.prepared is None:
+        return check_recorded_folds(opened)
     prepared, predictions = opened.prepared, opened.predictions
     if (predictions.protocol, predictions.select) != (prepared.protocol.name, prepared.select):
         return [
@@ -88,7 +92,32 @@ def check_against_folds(opened: Opened) -> list[Line]:
         for head in heads:
             scored = Scored(system.stream, system.features, head.name)
             lines.append(_against(predictions, scored, system, prepared))
-    return lines
+    return [*lines, *_strangers(predictions, prepared)]
+
+
+def _strangers(predictions: Predictions, prepared: Prepared) -> Iterator[Line]:
+    """Give systems that the plan does not train, and fusions of others than it trains."""
+    trained = planned(prepared)
+    for scored in predictions.systems():
+        if scored.stream not in FUSED_STREAMS and scored not in trained:
+            yield leak(
+                _FOLDS, str(scored), "the plan does not train it: nobody can tell where its rows come from, or what taught it"
+            )
+    members = sorted(one for one in trained if one.stream not in CONTROL_STREAMS)
+    for scored in predictions.systems():
+        if scored.stream in FUSED_STREAMS and scored != name_of(members, scored.stream):
+            yield leak(
+                _FOLDS, str(scored), f"the plan trains {'; '.join(map(str, members))}, and this is no fusion of these"
+            )
+
+
+def planned(prepared: Prepared) -> set[Scored]:
+    """Give every system that a plan trains, but no fusion."""
+    return {
+        Scored(system.stream, system.features, head.name)
+        for system, heads in zip(prepared.systems, prepared.heads, strict=True)
+        for head in heads
+    }
 
 
 def _against(predictions: Predictions, scored: Scored, system: System, prepared: Prepared) -> Line:

@@ -23,6 +23,7 @@ from ravfeat.audit.opened import Opened, open_run
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.record import Audit, digests
+from ravfeat.audit.recorded import check_plan
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds, check_rows
 from ravfeat.audit.saved_heads import check_saved_heads
@@ -34,6 +35,7 @@ from ravfeat.experiment import Prepared
 __all__ = ["audit_run"]
 
 _OF_RUN: tuple[tuple[str, Callable[[Opened], list[Line]]], ...] = (
+    ("plan as recorded", check_plan),
     ("protocol keeps actors apart", check_leaky),
     ("folds from the shards", check_sides),
     ("predictions keep sides apart", check_rows),

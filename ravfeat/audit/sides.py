@@ -18,6 +18,7 @@ from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
 from ravfeat.audit.opened import Opened
 from ravfeat.audit.overlaps import Overlap, overlaps_of
 from ravfeat.cache.format import ClipRecord
+from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.experiment import Prepared
 from ravfeat.folds import fold_counts
 from ravfeat.selection import InnerFolds
@@ -98,17 +99,27 @@ def _counted(system: System, inner: InnerFolds | None, prepared: Prepared) -> Li
 
 
 def _overlaps(system: System, inner: InnerFolds | None) -> Iterator[tuple[str, Overlap]]:
-    for cache, clip_ids in zip(system.caches, system.clip_ids, strict=True):
-        known = cache.records()
-        records = [known[clip_id] for clip_id in clip_ids]
+    for name, records in _read(system):
         for fold in system.folds:
             sides = {"train": fold.train, "val": fold.val, "test": fold.test}
             for overlap in overlaps_of(_with_views(system, records, sides)):
-                yield f"fold {fold.number} of {cache.path.name}", overlap
+                yield f"fold {fold.number} of {name}", overlap
             for number, (train, val) in enumerate(() if inner is None else inner[fold.number]):
                 sides = {"train": train, "inner val": val, "test": fold.test}
                 for overlap in overlaps_of(_with_views(system, records, sides)):
-                    yield f"inner fold {number} of fold {fold.number} of {cache.path.name}", overlap
+                    yield f"inner fold {number} of fold {fold.number} of {name}", overlap
+
+
+def _read(system: System) -> Iterator[tuple[str, list[ClipRecord]]]:
+    """Give what the shards say of every clip, by what they lie in; two corpora are one after the other."""
+    read = []
+    for cache, clip_ids in zip(system.caches, system.clip_ids, strict=True):
+        known = cache.records()
+        read.append((cache.path.name, [known[clip_id] for clip_id in clip_ids]))
+    if isinstance(system, CorpusPair):
+        yield " and ".join(name for name, _ in read), [one for _, records in read for one in records]
+    else:
+        yield from read
 
 
 def _with_views(
@@ -134,7 +145,7 @@ def _facts(records: Sequence[ClipRecord], rows: NDArray[np.int64]) -> Iterator[t
 
 def _recorded(opened: Opened, system: System) -> Line | None:
     """Hold the counts of the recipe against the folds made anew; None where the recipe has none of this system."""
-    for entry in opened.recipe.get("caches", []):
+    for entry in opened.recipe["caches"]:
         if (entry.get("stream"), entry.get("features")) == (system.stream, system.features) and "folds" in entry:
             again = fold_counts(system.folds, system.clips.records)
             if entry["folds"] == again:

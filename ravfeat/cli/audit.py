@@ -76,5 +76,4 @@ def _show(audit: "Audit") -> None:
 
 def _count(audit: "Audit") -> str:
     counts = ", ".join(f"{n} {verdict}" for verdict, n in sorted(audit.counts.items()))
-    verdict = "BROKEN" if audit.broken else "nothing broke it"
-    return f"{verdict} ({counts}{'; quick' if audit.quick else ''})"
+    return f"{audit.summary} ({counts}{'; quick' if audit.quick else ''})"

@@ -2,7 +2,7 @@
 
 Offers
 ------
-CrossPlan, fit_across.
+CrossPlan, fit_across, prepare_across, load_across.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from ravfeat.schema import Normalise
 from ravfeat.systems import System
 from ravfeat.view import load_features
 
-__all__ = ["CrossPlan", "fit_across"]
+__all__ = ["CrossPlan", "fit_across", "load_across", "prepare_across"]
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,15 @@ def fit_across(plan: CrossPlan) -> Fitted:
     CacheError, CorpusError, LeakError, ProtocolError, UsageError
         See `ravfeat.crosscorpus.pairs.open_pairs`; everything is refused before the first head is trained.
     """
-    prepared = _prepare(plan)
-    fitted = train(prepared, _load)
+    prepared = prepare_across(plan)
+    fitted = train(prepared, load_across)
     pairs = [cast("CorpusPair", system) for system in prepared.systems]
     fitted = replace(fitted, about=fitted.about | {"cross_corpus": _about(plan, pairs, fitted)})
     return fitted if plan.normalise == "both" else fused(fitted, plan.fit.rule)
 
 
-def _prepare(plan: CrossPlan) -> Prepared:
+def prepare_across(plan: CrossPlan) -> Prepared:
+    """Open what a plan names and check that it can be done; `fit_across` says what is refused."""
     caches = tuple(train for train, _ in plan.pairs)
     fit = replace(plan.fit, caches=caches, protocol=PROTOCOL.name, joins=(), labels=None)
     check_plan(fit)
@@ -106,7 +107,8 @@ def _prepare(plan: CrossPlan) -> Prepared:
     return Prepared(fit, PROTOCOL, fit.select, tuple(systems), heads, inner)
 
 
-def _load(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+def load_across(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+    """Read the features of a pair's clips, those that are trained on first."""
     pair = cast("CorpusPair", system)
     layers = read_layers(plan, pair)[0]
     read = _read_normalised if pair.normalised else _read

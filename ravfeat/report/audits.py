@@ -2,20 +2,35 @@
 
 Offers
 ------
-AuditRecord, AuditLine, read_audit, AUDIT_FILE.
+AuditRecord, AuditLine, read_audit, is_hollow, AUDIT_FILE.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.errors import PredictionsError
 from ravfeat.files import sha256_of
 
-__all__ = ["AUDIT_FILE", "AuditLine", "AuditRecord", "read_audit"]
+__all__ = ["AUDIT_FILE", "AuditLine", "AuditRecord", "is_hollow", "read_audit"]
 
 AUDIT_FILE = "audit.json"
 _FORMAT, _FORMAT_VERSION = "ravfeat-audit", 1
+
+_CORE = ("folds from the shards", "saved heads give the test rows", "trained again")
+"""Checks that look at folds and features; without all of them, only the files were held against each other."""
+
+
+def is_hollow(verdicts: Iterable[tuple[str, str]]) -> bool:
+    """Whether none of the checks that look at folds and features was possible.
+
+    Parameters
+    ----------
+    verdicts : iterable of (check, verdict)
+    """
+    core = [verdict for check, verdict in verdicts if check in _CORE]
+    return bool(core) and set(core) == {"not possible"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,11 @@ class AuditRecord:
     stale: tuple[str, ...]
 
     @property
+    def hollow(self) -> bool:
+        """Whether neither folds nor features could be tried."""
+        return is_hollow((line.check, line.verdict) for line in self.lines)
+
+    @property
     def badge(self) -> str:
         """What stands beside a number."""
         if self.stale:
@@ -56,6 +76,8 @@ class AuditRecord:
         if self.broken:
             return "BROKEN"
         tried = [line for line in self.lines if line.verdict != "not possible"]
+        if self.hollow:
+            return f"folds and features not tried; the rest held ({len(tried)} of {len(self.lines)} tried)"
         return f"held ({len(tried)} of {len(self.lines)} tried{', quick' if self.quick else ''})"
 
 

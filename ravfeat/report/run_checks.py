@@ -96,16 +96,30 @@ def check_differences(
     ------
     PredictionsError
     """
-    scores = {(_system_key(one), one["metric"], one["averaging"]): float(one["value"]) for one in records}
+    scores = {
+        (_system_key(one), one["metric"], one["averaging"]): _number(one["value"], path.with_name("metrics.json"))
+        for one in _keyed(records, _record_key, METRIC_FIELDS, path.with_name("metrics.json")).values()
+    }
     expected: dict[tuple[str, ...], float] = {}
     for a, b in _pairs(calibrations):
         for metric, averaging in product(METRICS, AVERAGINGS):
-            difference = scores[str(a), metric, averaging] - scores[str(b), metric, averaging]
+            ours, theirs = (scores.get((str(one), metric, averaging)) for one in (a, b))
+            if ours is None or theirs is None:
+                raise PredictionsError(
+                    f"{path.with_name('metrics.json')} lacks the {averaging} {metric} of {a} or of {b}; {_AGAIN}"
+                )
+            difference = ours - theirs
             expected[str(a), str(b), metric, averaging] = difference
     found = _keyed(entries, _pair_key, DIFFERENCE_FIELDS, path)
     _check_keys(found, expected, len(entries), path)
     for key, value in expected.items():
         _check_value(found[key]["value"], value, " / ".join(key), path)
+
+
+def _number(value: object, path: Path) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise PredictionsError(f"{path} has the value {value!r}, expected a number; make the run again")
+    return float(value)
 
 
 def _rule(record: Mapping[str, Any], path: Path) -> Rule:

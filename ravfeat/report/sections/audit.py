@@ -57,6 +57,8 @@ def _sentence(audit: AuditRecord) -> str:
     if audit.broken:
         return "BROKEN. What broke the numbers:"
     left = " The run's heads were not trained again (quick)." if audit.quick else ""
+    if audit.hollow:
+        return f"What was tried held; folds and features could not be tried.{left}"
     return f"Nothing broke the numbers.{left}"
 
 
