@@ -41,22 +41,33 @@ def across_of(recipe: Mapping[str, Any], plan: FitPlan, where: Callable[[Path], 
         Where the recipe does not name pairs of caches, or how they were normalised; where the label map is gone.
     """
     about = recipe[_ABOUT]
-    normalise = about.get("normalise") if isinstance(about, Mapping) else None
-    if normalise not in get_args(Normalise):
-        raise UsageError(
-            f"the recipe's {_ABOUT} has normalise = {normalise!r}, expected one of {', '.join(get_args(Normalise))}"
-        )
+    if not isinstance(about, Mapping):
+        raise UsageError(f"the recipe's {_ABOUT} must be an object, got {about!r}")
     label_map = about.get("label_map")
     if not (label_map is None or (isinstance(label_map, str) and Path(label_map).is_file())):
         raise UsageError(f"the label map that the run was made with is not there any more; it lay at {label_map}")
     pairs = tuple(dict.fromkeys((where(train), where(test)) for train, test in _pairs(recipe.get("caches"))))
-    return CrossPlan(pairs, plan, None if label_map is None else Path(label_map), normalise)
+    return CrossPlan(pairs, plan, None if label_map is None else Path(label_map), _normalise(about))
+
+
+def _normalise(about: Mapping[str, Any]) -> Normalise:
+    known: tuple[Normalise, ...] = get_args(Normalise)
+    for one in known:
+        if about.get("normalise") == one:
+            return one
+    raise UsageError(
+        f"the recipe's {_ABOUT} has normalise = {about.get('normalise')!r}, expected one of {', '.join(known)}"
+    )
 
 
 def _pairs(caches: object) -> Iterator[tuple[Path, Path]]:
     for one in caches if isinstance(caches, list) else [caches]:
-        sides = [one.get(name) for name in ("train_cache", "test_cache")] if isinstance(one, Mapping) else [None, None]
-        paths = [side.get("path") for side in sides if isinstance(side, Mapping)]
-        if len(paths) < 2 or not all(isinstance(path, str) for path in paths):
-            raise UsageError("the recipe does not name a cache that is trained on and one that is tested on")
-        yield Path(paths[0]), Path(paths[1])
+        train, test = (_path(one, name) for name in ("train_cache", "test_cache"))
+        yield train, test
+
+
+def _path(one: object, name: str) -> Path:
+    side = one.get(name) if isinstance(one, Mapping) else None
+    if not isinstance(side, Mapping) or not isinstance(side.get("path"), str):
+        raise UsageError(f"the recipe does not say where the {name.replace('_', ' ')} of every system lay")
+    return Path(side["path"])

@@ -16,7 +16,7 @@ import numpy as np
 
 from ravfeat import metrics
 from ravfeat.audit.files import read_json
-from ravfeat.audit.lines import Line, leak, not_possible, pass_
+from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
 from ravfeat.audit.opened import Opened
 from ravfeat.calibrate import fit_temperature
 from ravfeat.errors import PredictionsError
@@ -72,8 +72,8 @@ def check_temperatures(opened: Opened) -> list[Line]:
     try:
         stored = {_key(one): one for one in read_json(opened.path / "calibration.json", list)}
         odd = list(_odd_temperatures(predictions, stored))
-    except (KeyError, TypeError) as error:
-        return [not_possible(_TEMPERATURES, "", f"calibration.json lacks {error}")]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return [edited(_TEMPERATURES, "", f"calibration.json is not what a run writes: {error!r}")]
     except PredictionsError as error:
         return [not_possible(_TEMPERATURES, "", error)]
     return [_verdict(_TEMPERATURES, odd, f"{len(stored)} temperatures learned again and the same")]
@@ -99,8 +99,8 @@ def check_weights(opened: Opened) -> list[Line]:
     try:
         record = read_json(opened.path / "fusion.json", dict)
         odd = list(_odd_weights(predictions, record))
-    except (KeyError, TypeError) as error:
-        return [not_possible(_WEIGHTS, "", f"fusion.json lacks {error}")]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return [edited(_WEIGHTS, "", f"fusion.json is not what a run writes: {error!r}")]
     except PredictionsError as error:
         return [not_possible(_WEIGHTS, "", error)]
     return [_verdict(_WEIGHTS, odd, f"weights, rule and best single system of {len(record['folds'])} folds the same")]

@@ -14,7 +14,7 @@ from typing import Any
 from ravfeat.audit.across import across_of, is_across
 from ravfeat.audit.places import Place, find_places
 from ravfeat.crosscorpus.run import prepare_across
-from ravfeat.errors import LeakError, PredictionsError, ProtocolError, RavfeatError, UsageError
+from ravfeat.errors import LeakError, PredictionsError, RavfeatError, UsageError
 from ravfeat.experiment import Prepared, prepare
 from ravfeat.plan_record import plan_of
 from ravfeat.plans import FitPlan
@@ -154,7 +154,7 @@ def _disagreement(recipe: Mapping[str, Any], places: Sequence[Place]) -> str:
 def _always_nested(protocol: str) -> bool:
     try:
         return get_protocol(protocol).always_nested
-    except ProtocolError:  # of two corpora, or none: preparing the plan tells
+    except UsageError:  # of two corpora, or none: preparing the plan tells
         return False
 
 

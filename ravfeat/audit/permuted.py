@@ -8,6 +8,8 @@ Offers
 check_permuted, PERMUTATIONS.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +31,7 @@ def check_permuted(cheap: Cheap, subject: str) -> list[Line]:
     folds = cheap.system.folds
     tests = [fold.test for fold in folds]
     k = len(cheap.system.clips.classes)
+    names = np.array([one.performance_id for one in cheap.system.clips.records], object)
     values, errors = [], []
     for seed in range(PERMUTATIONS):
         y = _shuffled(cheap, seed)
@@ -36,7 +39,7 @@ def check_permuted(cheap: Cheap, subject: str) -> list[Line]:
         tested = np.sort(np.concatenate(tests))
         decided = said[tested].argmax(-1)
         values.append(metrics.uar(y[tested], decided))
-        errors.append(_error(y[tested], decided, k))
+        errors.append(_error(y[tested], decided, k, names[tested]))
     mean = float(np.mean(values))
     bound = 1 / k + _SIGMAS * float(np.sqrt(np.mean(np.square(errors)) / PERMUTATIONS))
     evidence = {"uar": values, "mean": mean, "chance": 1 / k, "bound": bound}
@@ -58,11 +61,21 @@ def _shuffled(cheap: Cheap, seed: int) -> Rows:
     return np.array([given[one.performance_id] for one in records], np.int64)
 
 
-def _error(y: NDArray[np.int64], decided: NDArray[np.int64], k: int) -> float:
-    """Give the standard error of the UAR of a guess: binomial in every class, whatever the guesser prefers."""
+def _error(y: NDArray[np.int64], decided: NDArray[np.int64], k: int, names: NDArray[Any]) -> float:
+    """Give the standard error of the UAR of a guess: binomial in every class, whatever the guesser prefers.
+
+    Clips of one performance share their label and look alike, so that a guess is right for all of them or for none:
+    what is drawn is performances, and `_draws` says how many.
+    """
     present = [label for label in range(k) if (y == label).any()]
     parts = []
     for label in present:
         p = float((decided == label).mean())
-        parts.append(p * (1 - p) / int((y == label).sum()))
+        parts.append(p * (1 - p) / _draws(names[y == label]))
     return float(np.sqrt(sum(parts))) / len(present)
+
+
+def _draws(names: NDArray[Any]) -> float:
+    """Give the effective number of performances: fewer than there are where some have more clips than others."""
+    _, sizes = np.unique(names.astype(str), return_counts=True)
+    return float(sizes.sum()) ** 2 / float(np.square(sizes).sum())

@@ -17,6 +17,8 @@ from ravfeat.errors import CacheError
 __all__ = ["Place", "find_places"]
 
 _CHECK = "caches unchanged"
+_SIDES = {"train_cache": "train_corpus", "test_cache": "test_corpus"}
+"""Where the two caches of a pair stand in a recipe, and the name of each one's corpus beside it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def find_places(recipe: Mapping[str, Any], given: Sequence[Path], *, without: bo
     recipe : mapping
         What ``recipe.json`` holds.
     given : sequence of Path
-        Caches, or folders of caches, to look among first; they are told by fingerprint.
+        Caches, or folders of caches, to look among first; they are told by fingerprint and by what they hold, or by
+        their corpus: one encoder's caches of two corpora share a fingerprint.
     without : bool
         Go on where a cache is gone.
 
@@ -60,41 +63,59 @@ def find_places(recipe: Mapping[str, Any], given: Sequence[Path], *, without: bo
     CacheError
         Where a cache is neither at its recorded place nor among those given, or a given one is none of the run's.
     """
-    recorded = {str(one["path"]): one for one in _caches(recipe)}
+    recorded = {str(one["path"]): one | {"corpus": corpus} for one, corpus in _caches(recipe)}
     moved = _by_fingerprint(given)
     wanted = {str(one["fingerprint"]) for one in recorded.values()}
     if moved and not wanted & moved.keys():
+        first = min(cache.path for caches in moved.values() for cache in caches)
         raise CacheError(
-            f"the run was not made from {sorted(moved.values())[0]}: it needs the fingerprints"
-            f" {', '.join(sorted(wanted)) or 'of no cache'}"
+            f"the run was not made from {first}: it needs the fingerprints {', '.join(sorted(wanted)) or 'of no cache'}"
         )
     return tuple(_place(Path(path), one, moved, without=without) for path, one in recorded.items())
 
 
-def _caches(node: object) -> Iterator[Mapping[str, Any]]:
-    """Every cache that a recipe tells of, wherever it stands: a path with the fingerprint of what lay there."""
+def _caches(node: object, corpus: str = "") -> Iterator[tuple[dict[str, Any], str]]:
+    """Every cache that a recipe tells of, wherever it stands: a path with the fingerprint of what lay there.
+
+    Its corpus stands beside it, or above it in a join; above a pair, one of each side.
+    """
     if isinstance(node, Mapping):
+        corpus = str(node.get("corpus", corpus))
         if isinstance(node.get("path"), str) and isinstance(node.get("fingerprint"), str):
-            yield node
-        for child in node.values():
-            yield from _caches(child)
+            yield dict(node), corpus
+        for name, child in node.items():
+            yield from _caches(child, str(node.get(_SIDES.get(name, ""), corpus)))
     elif isinstance(node, list):
         for child in node:
-            yield from _caches(child)
+            yield from _caches(child, corpus)
 
 
-def _by_fingerprint(given: Sequence[Path]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+def _by_fingerprint(given: Sequence[Path]) -> dict[str, list[Cache]]:
+    found: dict[str, list[Cache]] = {}
     for folder in given:
         own = find_caches(folder)
         if not own:
             raise CacheError(f"there is no cache at {folder}; give the folder of a cache, or one that holds caches")
-        found |= {open_cache(path).fingerprint: path for path in own}
+        for cache in map(open_cache, own):
+            found.setdefault(cache.fingerprint, []).append(cache)
     return found
 
 
-def _place(path: Path, recorded: Mapping[str, Any], moved: Mapping[str, Path], *, without: bool) -> Place:
-    now = moved.get(str(recorded["fingerprint"]), path)
+def _moved_to(path: Path, recorded: Mapping[str, Any], candidates: Sequence[Cache]) -> Path:
+    """Give the candidate that holds what is recorded, else the one of its corpus, else the recorded place."""
+    for cache in candidates:
+        if cache.content_sha256() == recorded.get("content_sha256"):
+            return cache.path
+    for cache in candidates:
+        if cache.about["corpus"] == recorded["corpus"]:
+            return cache.path
+    if not path.is_dir() and len(candidates) == 1 and not recorded["corpus"]:
+        return candidates[0].path
+    return path
+
+
+def _place(path: Path, recorded: Mapping[str, Any], moved: Mapping[str, Sequence[Cache]], *, without: bool) -> Place:
+    now = _moved_to(path, recorded, moved.get(str(recorded["fingerprint"]), ()))
     if not now.is_dir():
         if not without:
             raise CacheError(

@@ -101,7 +101,9 @@ def _strangers(predictions: Predictions, prepared: Prepared) -> Iterator[Line]:
     for scored in predictions.systems():
         if scored.stream not in FUSED_STREAMS and scored not in trained:
             yield leak(
-                _FOLDS, str(scored), "the plan does not train it: nobody can tell where its rows come from, or what taught it"
+                _FOLDS,
+                str(scored),
+                "the plan does not train it: nobody can tell where its rows come from, or what taught it",
             )
     members = sorted(one for one in trained if one.stream not in CONTROL_STREAMS)
     for scored in predictions.systems():

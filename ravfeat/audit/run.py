@@ -29,6 +29,7 @@ from ravfeat.audit.rows import check_against_folds, check_rows
 from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.audit.sentences import check_sentences
 from ravfeat.audit.sides import check_leaky, check_sides, name_of
+from ravfeat.audit.whose_labels import check_labels, check_left_out
 from ravfeat.errors import RavfeatError
 from ravfeat.experiment import Prepared
 
@@ -40,6 +41,8 @@ _OF_RUN: tuple[tuple[str, Callable[[Opened], list[Line]]], ...] = (
     ("folds from the shards", check_sides),
     ("predictions keep sides apart", check_rows),
     ("predictions follow the folds", check_against_folds),
+    ("labels are those of the corpus", check_labels),
+    ("no clip left out", check_left_out),
     ("files belong together", check_files),
     ("temperatures from val rows", check_temperatures),
     ("fusion weights from val rows", check_weights),
@@ -108,7 +111,7 @@ def _of_system(opened: Opened, part: Prepared, bar: "tqdm[Any]", *, quick: bool)
 
     def retrained() -> list[Line]:
         if quick:
-            return [not_possible("trained again", subject, "left out by --quick")]
+            return [not_possible("trained again", subject, _left_out(part))]
         return check_retrained(opened, part, load)
 
     lines = []
@@ -136,6 +139,11 @@ def _of_system(opened: Opened, part: Prepared, bar: "tqdm[Any]", *, quick: bool)
         lines += _tried(name, subject, check)
         bar.update()
     return lines
+
+
+def _left_out(part: Prepared) -> str:
+    nested = "; nested val rows were not checked: the heads that said them are not kept"
+    return f"left out by --quick{nested if part.select == 'nested' else ''}"
 
 
 def _tried(name: str, subject: str, check: Callable[[], list[Line]]) -> list[Line]:

@@ -56,16 +56,22 @@ def _check(opened: Opened, prepared: Prepared, system: System, head: Head, load:
         return edited(_CHECK, str(scored), f"{folder} is missing; the run was written with its heads")
     features = load(prepared.plan, system, head.reading)
     stored = logits_of(opened.predictions, scored)
+    # Nested val rows are said by heads of inner folds, which are not kept.
+    sides = ("test",) if prepared.select == "nested" else ("val", "test")
     worst, where = 0.0, ""
     for seed in range(prepared.plan.seeds if head.seeded else 1):
         for fold in system.folds:
             stem = folder / f"fold-{fold.number}-seed-{seed}"
             try:
-                off = _distance(stem, seed, fold, system, features, stored, prepared.plan.device)
+                offs = [
+                    (_distance(stem, seed, (fold, split), system, features, stored, prepared.plan.device), split)
+                    for split in sides
+                ]
             except HeadError as error:
                 return edited(_CHECK, str(scored), error.args[0])
+            off, split = max(offs)
             if off >= worst:
-                worst, where = off, f"fold {fold.number}, seed {seed}"
+                worst, where = off, f"fold {fold.number}, seed {seed}, {split} rows"
     if worst > TOLERANCE:
         return leak(
             _CHECK,
@@ -77,21 +83,24 @@ def _check(opened: Opened, prepared: Prepared, system: System, head: Head, load:
     return pass_(
         _CHECK,
         str(scored),
-        f"{len(system.folds)} folds: largest difference {worst:.1e} of the largest logit ({where})",
+        f"{len(system.folds)} folds, {' and '.join(sides)} rows: largest difference {worst:.1e} of the largest logit"
+        f" ({where})",
         worst=worst,
     )
 
 
 def _distance(
-    stem: Path, seed: int, fold: Fold, system: System, features: ClipFeatures, stored: Logits, device: str
+    stem: Path, seed: int, side: tuple[Fold, str], system: System, features: ClipFeatures, stored: Logits, device: str
 ) -> float:
     from ravfeat.heads.checkpoint import load_model  # brings torch
 
-    said = load_model(stem, device=device).logits(features, fold.test)
-    names = [system.clips.records[row].clip_id for row in fold.test.tolist()]
-    found = [stored.get((seed, fold.number, "test", name)) for name in names]
+    fold, split = side
+    rows = fold.test if split == "test" else fold.val
+    said = load_model(stem, device=device).logits(features, rows)
+    names = [system.clips.records[row].clip_id for row in rows.tolist()]
+    found = [stored.get((seed, fold.number, split, name)) for name in names]
     if lacking := [name for name, one in zip(names, found, strict=True) if one is None]:
-        raise HeadError(f"predictions.parquet has no test row of {lacking[0]} in fold {fold.number}, seed {seed}")
+        raise HeadError(f"predictions.parquet has no {split} row of {lacking[0]} in fold {fold.number}, seed {seed}")
     return distance(said, np.stack([one for one in found if one is not None]))
 
 
