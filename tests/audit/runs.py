@@ -2,7 +2,7 @@
 
 Offers
 ------
-takes, caches_in, make_run, chosen_on_test, weights_on_test, rewrite.
+takes, caches_in, make_run, chosen_by, chosen_on_test, weights_on_test, rewrite.
 """
 
 import json
@@ -75,6 +75,24 @@ def chosen_on_test(patch: pytest.MonkeyPatch) -> None:
         sweeps = head.sweep(features, y, n_classes, jobs)
         picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
         chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
+        models = head.fit(features, y, n_classes, jobs, chosen)
+        return [
+            Trained(fold, seed, model, fold.val, model.logits(features, fold.val))
+            for (fold, seed), model in zip(tasks, models, strict=True)
+        ]
+
+    patch.setattr("ravfeat.experiment.by_validation", cheat)
+
+
+def chosen_by(patch: pytest.MonkeyPatch, pick: Callable[[int], int]) -> None:
+    """Let `pick` name one of the n candidates, whatever the val rows say."""
+
+    def cheat(
+        head: Head, features: ClipFeatures, y: Any, n_classes: int, tasks: Sequence[tuple[Fold, int]], _: object
+    ) -> list[Trained]:
+        jobs = [Job(fold.train, fold.val, seed) for fold, seed in tasks]
+        sweeps = head.sweep(features, y, n_classes, jobs)
+        chosen = [sweep.candidates[pick(len(sweep.candidates))] for sweep in sweeps]
         models = head.fit(features, y, n_classes, jobs, chosen)
         return [
             Trained(fold, seed, model, fold.val, model.logits(features, fold.val))

@@ -18,7 +18,7 @@ from ravfeat.experiment import FitPlan, Prepared, prepare
 from ravfeat.folds import Fold
 from ravfeat.labelling import LabelledClips
 from tests.audit.runs import takes
-from tests.toycaches import Take, actors_and_emotions
+from tests.toycaches import EMOTIONS, Take, actors_and_emotions
 from tests.writtencaches import write_cache
 
 
@@ -42,6 +42,25 @@ def test_permuted_labels_are_learned_where_takes_are_on_two_sides(tmp_path) -> N
     (line,) = check_permuted(Cheap(replace(cheap.system, clips=clips, folds=[fold]), cheap.head, twins), "")
     assert line.verdict == "leak"
     assert "clips are on two sides" in line.finding
+
+
+def test_many_clips_of_few_performances_do_not_look_like_a_leak(tmp_path) -> None:
+    verdicts = []
+    for seed in (0, 5):  # of a bound that counts clips, the second is above
+        rng = np.random.default_rng(seed)
+        clips = []
+        for actor in range(8):
+            voice = rng.normal(size=(1, 3, 4))
+            for number in range(8):
+                said = voice + 2 * rng.normal(size=(1, 3, 4))
+                for part in range(12):
+                    features = (said + 0.3 * rng.normal(size=(3, 3, 4))).astype(np.float32)
+                    name = f"{actor:02d}-{number:02d}"
+                    who = (f"seg:{actor:02d}", "male" if actor % 2 else "female", EMOTIONS[number % 4])
+                    clips.append(Take(f"{name}-{part:02d}", *who, features, name))
+        cheap, _ = asked(tmp_path / str(seed), clips, protocol="group4")
+        verdicts.append(check_permuted(cheap, "")[0].verdict)
+    assert verdicts == ["pass"] * 2
 
 
 def test_a_clip_split_flatters_features_in_which_everybody_feels_in_his_own_way(tmp_path) -> None:

@@ -28,7 +28,7 @@ def test_an_honest_run_passes_and_a_clip_split_fails(here, face, tmp_path) -> No
     assert lines[0] == f"audit of {honest}"
     assert lines[1] == f"pass          caches unchanged · {face.name}"
     assert re.fullmatch(r" {14}192 clips, digest [0-9a-f]{12} as recorded", lines[2])
-    assert re.search(r"audit\.json: nothing broke it \(5 info, 1 not possible, 12 pass\), in \d+\.\d s$", lines[-1])
+    assert re.search(r"audit\.json: nothing broke it \(5 info, 1 not possible, 15 pass\), in \d+\.\d s$", lines[-1])
     assert json.loads((honest / "audit.json").read_text())["broken"] is False
     done = here("audit", leaky, "--quick")
     assert done.returncode == 1
@@ -36,7 +36,7 @@ def test_an_honest_run_passes_and_a_clip_split_fails(here, face, tmp_path) -> No
     assert "BROKEN (" in done.stdout
     assert here("report", honest, leaky).returncode == 0
     text = (honest / "report" / "report.md").read_text(encoding="utf-8")
-    assert "| held (17 of 18 tried) |" in text
+    assert "| held (20 of 21 tried) |" in text
     assert "| BROKEN |" in text
 
 
@@ -53,6 +53,8 @@ def test_a_moved_cache_is_refused_and_found_where_it_is_said_to_be(here, face, t
     done = here("audit", run, "--without-caches")
     assert done.returncode == 0
     assert "not possible  folds from the shards" in done.stdout
+    assert "what was tried held; folds and features could not be tried (" in done.stdout
+    assert "nothing broke it" not in done.stdout
 
 
 def test_what_is_no_run_is_refused(here, tmp_path) -> None:

@@ -85,3 +85,14 @@ def test_numbers_of_numpy_are_written_and_other_things_refused(make_run) -> None
     assert json.loads((run / AUDIT_FILE).read_text())["lines"][-1]["evidence"] == {"value": 0.5, "n": 3}
     with pytest.raises(TypeError, match=r"audit\.json holds plain values, got object"):
         audit(run, info("a", "", "b", value=object()))
+
+
+def test_an_audit_that_saw_neither_folds_nor_features_does_not_say_that_nothing_broke(make_run, tmp_path) -> None:
+    run = make_run()
+    core = ("folds from the shards", "saved heads give the test rows", "trained again")
+    lines = [pass_("files belong together", "", "the same"), *(not_possible(one, "", "scores only") for one in core)]
+    write_audit(Audit(run, tuple(lines), quick=False, files=digests(run)))
+    text = page([run], tmp_path)
+    assert "| folds and features not tried; the rest held (1 of 4 tried) |" in text
+    assert "What was tried held; folds and features could not be tried." in text
+    assert "Nothing broke" not in text
