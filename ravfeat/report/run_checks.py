@@ -97,7 +97,9 @@ def check_differences(
     PredictionsError
     """
     scores = {
-        (_system_key(one), one["metric"], one["averaging"]): _number(one["value"], path.with_name("metrics.json"))
+        (_system_key(one), str(one["metric"]), str(one["averaging"])): _number(
+            one["value"], path.with_name("metrics.json")
+        )
         for one in _keyed(records, _record_key, METRIC_FIELDS, path.with_name("metrics.json")).values()
     }
     expected: dict[tuple[str, ...], float] = {}

@@ -100,6 +100,8 @@ def test_a_record_of_the_wrong_kind_is_edited_and_no_crash(file, value, honest, 
 
 def test_a_value_that_is_no_number_is_edited_and_no_crash(honest, copy) -> None:
     run = copy(honest)
+    rewrite(run / "metrics.json", lambda records: records[0].update(averaging=["pooled"]))
+    assert "edited" in {line.verdict for line in check_files(open_run(run))}
     rewrite(run / "metrics.json", lambda records: records[0].update(value="high"))
     said = [line.finding for line in check_files(open_run(run))]
     assert any("has the value 'high', expected a number" in one for one in said)
