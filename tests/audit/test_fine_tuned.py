@@ -57,7 +57,7 @@ def test_rows_that_are_where_the_recipe_counted_them_hold_and_the_rest_has_its_t
 @pytest.mark.parametrize(
     ("change", "verdict", "message"),
     [
-        (lambda about: about["folds"][0]["actors"].append(about["folds"][2]["actors"][0]), "leak", "is in train and in t"),
+        (lambda it: it["folds"][0]["actors"].extend(it["folds"][2]["actors"]), "leak", "is in train and in test"),
         (lambda about: about["folds"][1]["actors"].pop(), "leak", "val of fold 0 holds other actors, clips or labels"),
         (lambda about: about["folds"].pop(), "leak", "test of fold 3 holds other actors, clips or labels"),
         (lambda about: about.update(head="other"), "leak", "the run fine-tuned audio / enc / other and nothing else"),
