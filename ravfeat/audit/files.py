@@ -2,10 +2,9 @@
 
 Offers
 ------
-check_files, read_json.
+check_files.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ from ravfeat.calibrate import calibrate
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions, read_scores
 from ravfeat.report.run_checks import check_calibration, check_differences, check_fusion, check_records
+from ravfeat.report.runs import read_json
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stats import score_rows
 
-__all__ = ["check_files", "read_json"]
+__all__ = ["check_files"]
 
 _CHECK = "files belong together"
 _AGREEMENT = 1e-6
@@ -87,22 +87,3 @@ def _check_scores(rows: Sequence[Mapping[str, Any]], predictions: Predictions) -
                     f"scores.parquet says {name} = {ours[name]!r} where predictions.parquet gives {value!r}"
                     f" ({theirs['stream']} / {theirs['features']} / {theirs['head']}, seed {theirs['seed']})"
                 )
-
-
-def read_json(path: Path, kind: type) -> Any:
-    """Read a JSON file.
-
-    Raises
-    ------
-    PredictionsError
-        Where it is missing, is not JSON, or holds something else.
-    """
-    if not path.is_file():
-        raise PredictionsError(f"{path} is missing")
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PredictionsError(f"{path} is not valid JSON: {error}") from error
-    if not isinstance(value, kind):
-        raise PredictionsError(f"{path} must hold a JSON {kind.__name__}, got {type(value).__name__}")
-    return value

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from ravfeat import metrics
-from ravfeat.audit.files import read_json
 from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
 from ravfeat.audit.opened import Opened
 from ravfeat.calibrate import fit_temperature
@@ -26,6 +25,7 @@ from ravfeat.fusion.fit import FoldFusion, fit_fold
 from ravfeat.fusion.mixing import MixRule, mix
 from ravfeat.fusion.weights import fit_linear, fit_loglinear
 from ravfeat.predictions import Evidence, Predictions, SystemProbs, evidence_of
+from ravfeat.report.runs import read_json
 
 __all__ = ["check_temperatures", "check_weights"]
 

@@ -5,7 +5,6 @@ Offers
 Opened, open_run.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from ravfeat.plan_record import plan_of
 from ravfeat.plans import FitPlan
 from ravfeat.predictions import Predictions, System
 from ravfeat.protocols import get_protocol
+from ravfeat.report.runs import read_json
 
 __all__ = ["Opened", "open_run"]
 
@@ -170,12 +170,7 @@ def _recipe(path: Path) -> Mapping[str, Any]:
     place = path / "recipe.json"
     if not place.is_file():
         raise PredictionsError(f"{path} is not a run: it has no recipe.json; give the folder that --out named")
-    try:
-        recipe = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PredictionsError(f"{place} is not valid JSON: {error}") from error
-    if not isinstance(recipe, Mapping):
-        raise PredictionsError(f"{place} must hold a JSON object, got {type(recipe).__name__}")
+    recipe: Mapping[str, Any] = read_json(place, dict)
     return recipe
 
 

@@ -10,7 +10,7 @@ clip ids that belong to the corpus and are not in the numbers).
 
 Offers
 ------
-Run, LayerWeights, read_runs, runs_of, find, SPLITS_FILE.
+Run, LayerWeights, read_runs, read_json, runs_of, find, SPLITS_FILE.
 """
 
 import json
@@ -27,7 +27,7 @@ from ravfeat.report.audits import AuditRecord, read_audit
 from ravfeat.report.run_checks import check_calibration, check_differences, check_fusion, check_records
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["SPLITS_FILE", "LayerWeights", "Run", "find", "read_runs", "runs_of"]
+__all__ = ["SPLITS_FILE", "LayerWeights", "Run", "find", "read_json", "read_runs", "runs_of"]
 
 SPLITS_FILE = "splits.json"
 """Marks the folder of a comparison of splits, which holds two runs."""
@@ -152,20 +152,18 @@ def _read_run(path: Path, name: str) -> Run:
     if missing := [file for file in _FILES if not (path / file).is_file()]:
         raise PredictionsError(f"{path} is not a finished run: {', '.join(missing)} missing; make the run again")
     predictions = Predictions.read(path / "predictions.parquet")
-    records = _read_json(path / "metrics.json", list)
+    records = read_json(path / "metrics.json", list)
     check_records(records, predictions, path / "metrics.json")
-    calibrations = check_calibration(
-        _read_json(path / "calibration.json", list), predictions, path / "calibration.json"
-    )
-    check_differences(_read_json(path / "differences.json", list), records, calibrations, path / "differences.json")
+    calibrations = check_calibration(read_json(path / "calibration.json", list), predictions, path / "calibration.json")
+    check_differences(read_json(path / "differences.json", list), records, calibrations, path / "differences.json")
     weights = path / "layer_weights.json"
     return Run(
         name=name,
         predictions=predictions,
         records=records,
         scores=read_scores(path / "scores.parquet"),
-        recipe=_read_json(path / "recipe.json", dict),
-        layer_weights=_layer_weights(_read_json(weights, list), weights) if weights.is_file() else (),
+        recipe=read_json(path / "recipe.json", dict),
+        layer_weights=_layer_weights(read_json(weights, list), weights) if weights.is_file() else (),
         calibrations=calibrations,
         fusion=_fusion(path / "fusion.json", predictions),
         audit=read_audit(path),
@@ -178,16 +176,26 @@ def _fusion(path: Path, predictions: Predictions) -> Fusion | None:
         return None
     if not path.is_file():
         raise PredictionsError(f"{path} is missing, and the run has {fused[0]}; make the run again")
-    return check_fusion(_read_json(path, dict), predictions, path)
+    return check_fusion(read_json(path, dict), predictions, path)
 
 
-def _read_json(path: Path, kind: type) -> Any:
+def read_json(path: Path, kind: type) -> Any:
+    """Read one of a run's JSON files.
+
+    Raises
+    ------
+    PredictionsError
+        Where it is missing, is not JSON, or holds something else than a `kind`.
+    """
+    if not path.is_file():
+        raise PredictionsError(f"{path} is missing")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise PredictionsError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(value, kind):
-        raise PredictionsError(f"{path} must hold a JSON {kind.__name__}, got {type(value).__name__}")
+        wanted = "object" if kind is dict else kind.__name__
+        raise PredictionsError(f"{path} must hold a JSON {wanted}, got {type(value).__name__}")
     return value
 
 
