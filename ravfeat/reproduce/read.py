@@ -7,15 +7,19 @@ lines_of.
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ravfeat.report.runs import SPLITS_FILE
 from ravfeat.report.study.lines import Score, StudyLine
 from ravfeat.reproduce.entries import Entry, Figure
 from ravfeat.reproduce.plan import Study
 from ravfeat.reproduce.work import run_folders
 
 __all__ = ["ablation_scores", "lines_of"]
+
+_SYSTEM = ("stream", "features", "head")
 
 
 def lines_of(study: Study, folders: Mapping[str, Path], failed: Mapping[str, str]) -> list[StudyLine]:
@@ -47,7 +51,8 @@ def _line(entry: Entry, folders: Mapping[str, Path], failed: Mapping[str, str]) 
         if figure.kind == "score":
             scores.append(_score(figure, folder))
         elif figure.kind == "gap":
-            scores += _gap(figure, folder)
+            scores += _both(figure, folder)
+            said.append(_gap(folder))
         else:
             said.append(_SAYINGS[figure.kind](figure, folder))
     return StudyLine(
@@ -79,14 +84,28 @@ def _score(figure: Figure, folder: Path, *, leaky: bool = False) -> Score:
         uar=_numbers(by_metric["uar", "pooled"]),
         protocol=first["protocol"],
         select=first["select"],
-        seeds=int(_json(run / "recipe.json")["seeds"]),
+        seeds=_seeds(_json(run / "recipe.json"), first),
         n=first["n"],
         leaky=first["leaky"],
     )
 
 
-def _gap(figure: Figure, folder: Path) -> list[Score]:
-    return [_score(figure, folder, leaky=True), _score(figure, folder)]
+def _seeds(recipe: Mapping[str, Any], record: Mapping[str, Any]) -> int:
+    """Count the seeds of a system; of a fusion, those of its members that have some."""
+    own = {one["seed"] for one in recipe["chosen"] if all(one[key] == record[key] for key in _SYSTEM)}
+    return len(own) or int(recipe["seeds"])
+
+
+def _both(figure: Figure, folder: Path) -> list[Score]:
+    leaky, honest = _score(figure, folder, leaky=True), _score(figure, folder)
+    return [replace(leaky, label="clip split"), replace(honest, label="actor split")]
+
+
+def _gap(folder: Path) -> str:
+    (system,) = _json(folder / SPLITS_FILE)["systems"]
+    gap, probe = system["gap"], system["identity"]
+    known = "" if probe is None else f"; a linear probe names the actor of {probe['value']:.3f} of the clips"
+    return f"gap in pooled UAR {gap['value']:+.3f} (95 %: {gap['ci_low']:+.3f} to {gap['ci_high']:+.3f}){known}"
 
 
 def _numbers(record: Mapping[str, Any]) -> tuple[float, float, float]:

@@ -41,6 +41,10 @@ def test_the_table_holds_numbers_with_their_conditions(done) -> None:
     assert all(one.wa[1] <= one.wa[0] <= one.wa[2] for one in frozen)
     leaky, honest = by_key["1", True].scores
     assert (leaky.leaky, honest.leaky) == (True, False)
+    assert (leaky.label, honest.label) == ("clip split", "actor split")
+    gap = leaky.uar[0] - honest.uar[0]
+    assert by_key["1", True].said[0].startswith(f"gap in pooled UAR {gap:+.3f} (95 %: ")
+    assert "a linear probe names the actor" in by_key["1", True].said[0]
     assert leaky.protocol == "clip6"
     assert by_key["2", False].said == (
         "holds: 6 folds, actors per fold train 16, val 4, test 4; checked from the shards",
@@ -63,7 +67,7 @@ def test_the_report_begins_with_the_study(done) -> None:
     assert outcome.report == out / "report/report.html"
     page = outcome.report.read_text()
     assert page.index("The study, row by row") < page.index("Pooled UAR with 95 % intervals")
-    assert "not here: no cache of wavlm-large here" in page
+    assert "No cache of wavlm-large here. Published with softmax weights over 25 layers" in page
     assert "toy-voice in place of wavlm-large" in page
     assert (out / "report/figures/study.png").is_file()
     assert "| R1 |" in (out / "study.md").read_text()

@@ -12,12 +12,14 @@ from matplotlib.figure import Figure as Canvas
 
 from ravfeat.report.drawings import style
 from ravfeat.report.drawings.marks import Mark, dot, span
-from ravfeat.report.drawings.rows import RowLabel, system_rows
+from ravfeat.report.drawings.rows import RowLabel, clip_text, system_rows
 from ravfeat.report.page.document import Figure, Section
 from ravfeat.report.study.lines import Interval, Score, StudyLine, scored
 from ravfeat.report.study.table import ablation_table, study_table
 
 __all__ = ["study_section"]
+
+_WIDEST = 46
 
 
 def study_section(lines: Sequence[StudyLine], ablations: Sequence[Score]) -> Section:
@@ -62,7 +64,7 @@ def _canvas(pairs: Sequence[tuple[StudyLine, Score]]) -> Canvas:
 
     labels = [
         RowLabel(
-            _title(line, score),
+            clip_text(_title(line, score), _WIDEST),
             f"{_ours(line, score)[0]:.3f}",
             (line.encoder, f"{line.published_metric.upper()} · {score.conditions} · published {line.published}"),
             leaky=score.leaky,

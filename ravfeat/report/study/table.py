@@ -13,6 +13,7 @@ from ravfeat.report.study.lines import Interval, Score, StudyLine
 __all__ = ["ablation_table", "markdown", "study_table"]
 
 _NONE = "-"
+_NOTHING = (_NONE, _NONE, _NONE)
 _COLUMNS = (
     Column("Row", short=True),
     Column("System"),
@@ -20,8 +21,7 @@ _COLUMNS = (
     Column("Ours: WA, fold mean ± sd", numeric=True),
     Column("Ours: UAR, pooled", numeric=True),
     Column("Protocol, select, seeds, n"),
-    Column("Encoder"),
-    Column("What differs"),
+    Column("Encoder, and what differs"),
 )
 _CAPTION = (
     "Published numbers are fold-mean accuracies (WA) in percent where nothing else is said. Ours are shares; WA is"
@@ -45,17 +45,22 @@ def ablation_table(scores: Sequence[Score]) -> Table:
 
 
 def _rows(line: StudyLine) -> list[Row]:
-    ours = (line.encoder or _NONE, "; ".join(line.differs) or _NONE)
     name = f"{line.system}{' (stand-in)' if line.stand_in else ''}"
+    notes = "; ".join(line.differs if line.stand_in else filter(None, (line.encoder, *line.differs))) or _NONE
     rows = [
-        Row((line.key, _labelled(name, score), line.published, *_numbers(score), score.conditions, *ours), score.leaky)
+        Row((line.key, _labelled(name, score), line.published, *_numbers(score), score.conditions, notes), score.leaky)
         for score in line.scores
     ]
-    rows += [Row((line.key, name, line.published, said, _NONE, _NONE, *ours)) for said in line.said]
+    rows += [Row((line.key, name, line.published, *_NOTHING, _sentence(said))) for said in line.said]
     if line.missing:
-        nothing = (line.key, name, line.published, f"not here: {line.missing}", _NONE, _NONE)
-        rows.append(Row((*nothing, line.encoder or _NONE, line.setup), quiet=True))
+        setup = f" Published with {line.setup}." if line.setup != _NONE else ""
+        reason = f"{_sentence(line.missing)}{setup}"
+        rows.append(Row((line.key, name, line.published, "not here", *_NOTHING[1:], reason), quiet=True))
     return rows
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith('.') else '.'}"
 
 
 def _labelled(name: str, score: Score) -> str:
