@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 RED, GREEN, BLUE, GREY = (250, 0, 0), (0, 250, 0), (0, 0, 250), (120, 120, 120)
@@ -52,11 +53,13 @@ def write_video(
         if rotation is not None:
             stream.set_display_rotation(rotation, hflip=mirrored)
         voice = container.add_stream("aac", rate=16_000, layout="mono") if sound_s else None
-        stream.pix_fmt = pix_fmt
+        stream.pix_fmt, reformatter = pix_fmt, VideoReformatter()
         for number, picture in enumerate(pictures):
             if number == 0:
                 stream.height, stream.width = picture.shape[:2]
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            # Where several threads convert a picture, the first pixels of their parts can come out wrong.
+            frame = reformatter.reformat(frame, format=pix_fmt, threads=1)
             if stamps_ms is not None:
                 frame.pts, frame.time_base = stamps_ms[number], Fraction(1, 1000)
             for packet in stream.encode(frame):
