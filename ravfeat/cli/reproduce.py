@@ -73,6 +73,8 @@ def command(
     where = data or (Path("data/ravdess") if Path("data/ravdess").is_dir() else None)
     if where is not None and not where.is_dir():
         raise UsageError(f"--data {where} is no folder; give the one that holds the recordings")
+    if absent := [path for path in caches if not path.exists()]:
+        raise UsageError(f"--cache {absent[0]} does not exist; give a cache, or a folder that holds some")
     chosen = resolve_device(device)
     options = StudyOptions(
         out, (*(caches or (Path("cache"),)), home), where, home, encoder, _roles(roles), chosen, seeds,

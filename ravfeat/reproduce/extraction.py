@@ -5,16 +5,18 @@ Offers
 Wish, wishes_of, make_caches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.corpora import data_root, load_corpus
+from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.registry import load_encoder, stream_of
 from ravfeat.errors import RavfeatError
 from ravfeat.extract.streams import extract_stream
 from ravfeat.faces.source import FaceOptions
+from ravfeat.manifest import Manifest
 from ravfeat.reproduce.materials import PUBLISHED, Materials
 from ravfeat.reproduce.options import StudyOptions
 from ravfeat.schema import Stream
@@ -56,28 +58,45 @@ def wishes_of(materials: Materials, options: StudyOptions) -> list[Wish]:
     return wishes
 
 
-def make_caches(wishes: list[Wish], options: StudyOptions) -> dict[str, str]:
-    """Extract what can be, file by file once for all encoders of a stream.
+def make_caches(wishes: Sequence[Wish], options: StudyOptions) -> dict[str, str]:
+    """Extract what can be, reading every file once for all encoders of a stream.
 
     Returns
     -------
     dict of str to str
-        Why roles could not be extracted.
+        Why roles could not be extracted; the study goes on without them, and says so in its rows.
     """
     reasons: dict[str, str] = {}
+    streams: dict[Stream, list[Wish]] = {}
     for wish in wishes:
         try:
-            _extract(wish, options)
-        except RavfeatError as error:  # the study goes on without it, and says so in its rows
-            reasons[wish.role] = f"no cache of {wish.encoder}, and none can be made: {error}"
+            streams.setdefault(stream_of(wish.encoder), []).append(wish)
+        except RavfeatError as error:
+            reasons[wish.role] = _reason(wish, error)
+    for stream, own in streams.items():
+        try:
+            # The recordings first: without them nobody should wait for an encoder of a gigabyte.
+            manifest = load_corpus("ravdess", options.data, stream=stream)
+            reasons |= _extract(stream, own, manifest, options)
+        except RavfeatError as error:
+            reasons |= {wish.role: _reason(wish, error) for wish in own}
     return reasons
 
 
-def _extract(wish: Wish, options: StudyOptions) -> None:
-    data: Path | None = options.data
-    stream: Stream = stream_of(wish.encoder)
-    manifest = load_corpus("ravdess", data, stream=stream)
+def _reason(wish: Wish, error: RavfeatError) -> str:
+    return f"no cache of {wish.encoder}, and none can be made: {error}"
+
+
+def _extract(stream: Stream, wishes: Sequence[Wish], manifest: Manifest, options: StudyOptions) -> dict[str, str]:
+    reasons: dict[str, str] = {}
     faces = FaceOptions(models=options.models) if stream == "face" else FaceOptions()
-    encoder = load_encoder(wish.encoder, options.device, faces=faces)
-    root = data_root("ravdess", data)
-    extract_stream(manifest, root, [encoder], options.home, faces=faces, recipe=StoreRecipe())
+    encoders: list[Encoder[Any]] = []
+    for wish in wishes:
+        try:
+            encoders.append(load_encoder(wish.encoder, options.device, faces=faces))
+        except RavfeatError as error:
+            reasons[wish.role] = _reason(wish, error)
+    if encoders:
+        root = data_root("ravdess", options.data)
+        extract_stream(manifest, root, encoders, options.home, faces=faces, recipe=StoreRecipe())
+    return reasons

@@ -46,6 +46,9 @@ def test_wrong_calls_say_what_is_expected(here, tmp_path) -> None:
     done = here("reproduce", "--role", "expression")
     assert done.returncode == 2
     assert "--role 'expression': expected ROLE=DIR" in done.stderr
+    done = here("reproduce", "--cache", tmp_path / "nowhere", "--dry-run")
+    assert done.returncode == 2
+    assert "nowhere does not exist; give a cache, or a folder that holds some" in done.stderr
     done = here("reproduce", "--data", tmp_path / "nowhere", "--dry-run")
     assert done.returncode == 2
     assert "nowhere is no folder; give the one that holds the recordings" in done.stderr

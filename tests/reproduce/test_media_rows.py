@@ -1,6 +1,7 @@
-"""Rows of fine-tuned encoders, when that is asked for."""
+"""Rows that need the recordings: features yet to be extracted, and fine-tuned encoders."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import transformers
 
 from ravfeat.corpora.synth import generate
 from ravfeat.reproduce import StudyOptions, plan_study
+from ravfeat.reproduce.extraction import Wish, make_caches, wishes_of
 from ravfeat.reproduce.read import lines_of
 from ravfeat.reproduce.steps import Tune, estimate_s
 from ravfeat.reproduce.work import do_step, is_done
@@ -35,6 +37,28 @@ def encoder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("encoder") / "tiny"
     transformers.WavLMModel(config).save_pretrained(folder)
     return folder
+
+
+def test_an_encoder_at_hand_is_extracted_once_and_what_cannot_be_says_why(spoken, encoder, tmp_path) -> None:
+    options = StudyOptions(tmp_path / "out", (), data=spoken, home=tmp_path / "cache", encoder=str(encoder))
+    wishes = wishes_of(plan_study(options).materials, options)
+    assert [wish.role for wish in wishes] == ["wavlm", "hubert", "expression", "imagenet", "landmarks", "voice"]
+    here = [wish for wish in wishes if wish.role == "voice"]
+    lost = Wish("wavlm", str(tmp_path / "nowhere"))
+    reasons = make_caches([lost, *here], options)
+    assert list(reasons) == ["wavlm"]
+    assert reasons["wavlm"].startswith(f"no cache of {lost.encoder}, and none can be made: ")
+    study = plan_study(replace(options, caches=(options.home,)), reasons)
+    assert study.materials.found["voice"].clips == 48
+    (entry,) = (entry for entry in study.entries if entry.row.key == "5" and not entry.stand_in)
+    assert entry.missing == reasons["wavlm"]
+    assert wishes_of(study.materials, options)[-1].role != "voice"
+
+
+def test_faces_without_videos_say_so(spoken, tmp_path) -> None:
+    options = StudyOptions(tmp_path / "out", (), data=spoken, home=tmp_path / "cache")
+    reasons = make_caches([Wish("imagenet", "mobilenet-v2")], options)
+    assert reasons["imagenet"].startswith("no cache of mobilenet-v2, and none can be made: ")
 
 
 def test_an_encoder_that_stands_in_is_fine_tuned_and_stands_in_the_table(spoken, encoder, tmp_path) -> None:
