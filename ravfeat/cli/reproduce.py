@@ -83,6 +83,11 @@ def command(
     study = plan_study(options)
     wishes = wishes_of(study.materials, options)
     _say_plan(study, wishes)
+    if not study.steps and not wishes:
+        raise UsageError(
+            "nothing to work on: no cache here and no recordings; name caches with --cache, or fetch the recordings"
+            " with 'ravfeat download ravdess --audio --video' and run this again"
+        )
     if dry_run:
         return
     started = perf_counter()

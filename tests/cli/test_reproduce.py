@@ -42,6 +42,14 @@ def test_steps_that_cannot_be_done_end_in_exit_code_three_and_a_table(here, home
     assert "| R1 | " in (tmp_path / "study/study.md").read_text()
 
 
+def test_without_caches_and_recordings_it_says_how_to_get_some(here, tmp_path) -> None:
+    done = here("reproduce", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nothing to work on: no cache here and no recordings" in done.stderr
+    assert "ravfeat download ravdess --audio --video" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wrong_calls_say_what_is_expected(here, tmp_path) -> None:
     done = here("reproduce", "--role", "expression")
     assert done.returncode == 2
