@@ -2,16 +2,19 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ravfeat.cli.across import across_options, check_across, cross_plan, show_across
 from ravfeat.cli.scores import show_run
+
+if TYPE_CHECKING:
+    from ravfeat.fitted import Fitted
 
 __all__ = ["command", "resolve_inputs"]
 
@@ -91,7 +94,7 @@ def command(
     from ravfeat.crosscorpus import fit_across
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment import FitPlan, fit_heads
-    from ravfeat.runs import check_out, write_run
+    from ravfeat.runs import check_out
 
     across = check_across(train_caches, test_caches)
     taught = tuple(resolve_cache(path) for path in views)
@@ -117,17 +120,25 @@ def command(
         train_views=taught,
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
+    if across:
+        crossed = cross_plan(plan, train_caches, test_caches, label_map, normalise)
+        _train(lambda: fit_across(crossed), target, recipe, force=force)
+    else:
+        _train(lambda: fit_heads(plan), target, recipe, force=force)
+
+
+def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *, force: bool) -> None:
+    """Train, write the run, and say what came out."""
+    from ravfeat.runs import write_run
+
     started = perf_counter()
-    fitted = (
-        fit_across(cross_plan(plan, train_caches, test_caches, label_map, normalise)) if across else fit_heads(plan)
-    )
+    fitted = fit()
     trained_s = perf_counter() - started
     records = write_run(target, fitted, recipe, force=force)
     show_across(fitted.about)
     show_run(records, fitted)
-    n_heads = len(fitted.models)
     click.echo(
-        f"{target}: predictions, scores, metrics and {n_heads} heads, in {perf_counter() - started:.1f} s"
+        f"{target}: predictions, scores, metrics and {len(fitted.models)} heads, in {perf_counter() - started:.1f} s"
         f" ({trained_s:.1f} s training); 'ravfeat report {target}' makes the report"
     )
 

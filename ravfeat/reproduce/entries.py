@@ -72,6 +72,9 @@ class Entry:
 
 Answer = Callable[[Row, Material], Entry]
 
+_HEADS = ("attentive-sum", "attentive", "logreg", "kernel")
+"""Heads on the frozen voice, the trained networks first: these are what views teach too."""
+
 
 def entries_of(materials: Materials, options: StudyOptions) -> list[Entry]:
     """Give the entries of all rows, in the order of the study."""
@@ -139,20 +142,18 @@ class _Study:
         return Fit(f"emobox6-{voice.encoder}", f"{voice.encoder} on EmoBox's folds, nested", plan, (voice,))
 
     def _frozen_step(self, voice: Material) -> Step:
-        heads = ("attentive-sum", "attentive", "logreg", "kernel")
         what = f"all heads on frozen {voice.encoder}"
-        return Fit(f"frozen-{voice.encoder}", what, self._plan(voice, heads=heads), (voice,))
+        return Fit(f"frozen-{voice.encoder}", what, self._plan(voice, heads=_HEADS), (voice,))
 
     def _frozen(self, row: Row, voice: Material) -> Entry:
         step = self._frozen_step(voice)
-        heads = ("attentive-sum", "attentive", "logreg", "kernel")
-        figures = tuple(Figure(step, head=head, label=head) for head in heads)
+        figures = tuple(Figure(step, head=head, label=head) for head in _HEADS)
         if not voice.views:
             return Entry(row, figures, voice.encoder, ("trained on clean clips only",))
-        plan = self._plan(voice, heads=heads[:2], train_views=voice.views)
+        plan = self._plan(voice, heads=_HEADS[:2], train_views=voice.views)
         what = f"{voice.encoder}, trained on {len(voice.views)} augmented view{'s' if len(voice.views) > 1 else ''} too"
         augmented = Fit(f"views-{voice.encoder}", what, plan, (voice,))
-        more = tuple(Figure(augmented, head=head, label=f"{head}, augmented views too") for head in heads[:2])
+        more = tuple(Figure(augmented, head=head, label=f"{head}, augmented views too") for head in _HEADS[:2])
         return Entry(row, (*figures, *more), voice.encoder, ("trained on clean clips where no views are named",))
 
     def _layers(self, row: Row, voice: Material) -> Entry:
@@ -219,8 +220,7 @@ class _Study:
             Figure(pair, "fused", label=f"with {face.encoder}, attentive"),
             Figure(best, "fused", label="with all faces, kernel, nested"),
         )
-        encoders = [voice.encoder, *(one.encoder for one in self.materials.faces())]
-        return Entry(row, figures, " + ".join(encoders), ("rule auto (linear or log-linear)",))
+        return Entry(row, figures, self._all_encoders(voice), ("rule auto (linear or log-linear)",))
 
     def _all_faces_step(self, voice: Material, name: str, protocol: str) -> Step:
         faces = self.materials.faces()
@@ -233,8 +233,11 @@ class _Study:
 
     def _luna(self, row: Row, voice: Material) -> Entry:
         step = self._all_faces_step(voice, "luna5", "luna5")
-        encoders = [voice.encoder, *(one.encoder for one in self.materials.faces())]
-        return Entry(row, (Figure(step, "fused"),), " + ".join(encoders), ("nested selection, nothing chosen on test",))
+        differs = ("nested selection, nothing chosen on test",)
+        return Entry(row, (Figure(step, "fused"),), self._all_encoders(voice), differs)
+
+    def _all_encoders(self, voice: Material) -> str:
+        return " + ".join([voice.encoder, *(one.encoder for one in self.materials.faces())])
 
     # --- the rest
 
@@ -243,7 +246,7 @@ class _Study:
         if reason:
             return [Entry(row, missing=reason)]
         found = [self._tune(row, PUBLISHED[role], top)]
-        if self.options.encoder is not None:
+        if self.options.encoder not in (None, PUBLISHED[role]):
             instead = f"{self.options.encoder} in place of {PUBLISHED[role]}, its top layer"
             found.append(replace(self._tune(row, self.options.encoder, 1), stand_in=True, differs=(instead,)))
         return found
@@ -260,7 +263,9 @@ class _Study:
         if data is None:
             return Entry(row, missing=self._no_tuning())
         name = encoder.rstrip("/").rpartition("/")[2]
-        step = Tune(f"fine-tuned-{name}", f"{name}, top {top} fine-tuned", encoder, top, data, self.options.device)
+        step = Tune(
+            f"fine-tuned-{name}-top{top}", f"{name}, top {top} fine-tuned", encoder, top, data, self.options.device
+        )
         return Entry(row, (Figure(step),), name)
 
     def _other(self, row: Row) -> Entry:

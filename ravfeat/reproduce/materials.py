@@ -6,7 +6,7 @@ ROLES, Role, PUBLISHED, Material, Materials, find_materials.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -127,8 +127,22 @@ def find_materials(options: StudyOptions) -> Materials:
         own = [clean[named[role]]] if role in named else _of_role(role, list(clean.values()))
         if own:
             found[role] = _material(role, own[0], _views_of(own[0], list(caches.values())))
+    found = _told_apart(found)
     missing = {role: f"no cache of {name} here" for role, name in PUBLISHED.items() if not _is_exact(found, role)}
     return Materials(found, missing)
+
+
+def _told_apart(found: Mapping[Role, Material]) -> dict[Role, Material]:
+    """Name two caches of one encoder after their fingerprints too: steps are named after them."""
+    paths: dict[str, set[Path]] = {}
+    for one in found.values():
+        paths.setdefault(one.encoder, set()).add(one.path)
+    return {
+        role: one
+        if len(paths[one.encoder]) == 1
+        else replace(one, encoder=f"{one.encoder}-{open_cache(one.path).fingerprint}")
+        for role, one in found.items()
+    }
 
 
 def _check_roles(named: Mapping[str, Cache]) -> None:

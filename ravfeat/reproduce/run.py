@@ -5,7 +5,7 @@ Offers
 Outcome, run_study, check_study_out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ravfeat.report.study.section import study_section
 from ravfeat.report.study.table import markdown
 from ravfeat.reproduce.plan import Study
 from ravfeat.reproduce.read import ablation_scores, lines_of
-from ravfeat.reproduce.steps import Fit, Step
+from ravfeat.reproduce.steps import Step
 from ravfeat.reproduce.work import do_step, is_done, run_folders
 from ravfeat.runs import write_json
 
@@ -104,7 +104,7 @@ def run_study(study: Study) -> Outcome:
     lines = lines_of(study, finished, failed)
     ablations = ablation_scores(study, finished)
     replace_file(out / "study.md", markdown(lines, ablations).encode())
-    runs = _reported(study.steps, finished)
+    runs = _reported(study, finished)
     page = build_report(runs, out / "report", front=study_section(lines, ablations)) if runs else None
     write_json(out / STUDY_FILE, {"lines": [record(line) for line in lines], "failed": failed})
     return Outcome(lines, failed, kept, page, audit)
@@ -135,11 +135,8 @@ def headline_of(study: Study) -> Step | None:
     return figures["5"][0].step if "5" in figures else None
 
 
-def _reported(steps: Sequence[Step], finished: dict[str, Path]) -> list[Path]:
-    """Give the runs that the report shows in full: all but ablations, which have a table of their own."""
-    shown = [step for step in steps if step.name in finished and not _is_ablation(step)]
+def _reported(study: Study, finished: Mapping[str, Path]) -> list[Path]:
+    """Give the runs that the report shows in full: those of the rows; further ablations have a table of their own."""
+    rows = {figure.step.name for entry in study.entries for figure in entry.figures}
+    shown = [step for step in study.steps if step.name in rows & finished.keys()]
     return [run for step in shown for run in run_folders(step, finished[step.name])]
-
-
-def _is_ablation(step: Step) -> bool:
-    return isinstance(step, Fit) and step.name.startswith("ablation-")

@@ -93,6 +93,14 @@ def test_whole_views_of_the_voice_teach_in_a_step_of_their_own(tmp_path) -> None
     assert headline.name == "frozen-voice"
 
 
+def test_two_caches_of_one_encoder_have_steps_of_their_own(tmp_path) -> None:
+    takes = actors_and_emotions()
+    one, other = (write_cache(tmp_path, takes, name="net", pooled=pooled) for pooled in ((), ("mean", "std", "speed")))
+    study = plan_study(options(tmp_path, roles={"imagenet": one, "expression": other}))
+    splits = [step.name for step in study.steps if isinstance(step, Splits)]
+    assert splits == [f"splits-net-{path.name.rpartition('-')[2]}" for path in (one, other)]
+
+
 def test_caches_of_two_corpora_are_refused(tmp_path) -> None:
     write_cache(tmp_path, actors_and_emotions(), name="a", stream="audio")
     write_cache(tmp_path, actors_and_emotions(corpus="other"), name="b", stream="audio", corpus="other")
@@ -109,7 +117,7 @@ def test_fine_tuning_waits_for_media_and_for_leave(home, tmp_path) -> None:
     assert isinstance(step, Tune)
     assert (step.encoder, step.unfreeze_top) == ("hubert-base", 3)
     assert isinstance(other, Tune)
-    assert (other.encoder, other.name) == ("models/tiny", "fine-tuned-tiny")
+    assert (other.encoder, other.name) == ("models/tiny", "fine-tuned-tiny-top1")
 
 
 def test_the_two_splits_of_a_comparison_train_on_as_many_clips(home) -> None:

@@ -67,7 +67,7 @@ def test_an_encoder_that_stands_in_is_fine_tuned_and_stands_in_the_table(spoken,
     )
     study = plan_study(options)
     steps = {step.name: step for step in study.steps}
-    step = steps["fine-tuned-tiny"]
+    step = steps["fine-tuned-tiny-top1"]
     assert isinstance(step, Tune)
     assert estimate_s(step) is None
     folder = tmp_path / "out/steps" / step.name
@@ -75,7 +75,7 @@ def test_an_encoder_that_stands_in_is_fine_tuned_and_stands_in_the_table(spoken,
     do_step(step, folder)
     assert is_done(step, folder)
     assert list(folder.parent.iterdir()) == [folder]  # nothing unfinished beside it
-    failed = {"fine-tuned-wavlm-large": "no weights of it", "fine-tuned-hubert-base": "no weights of it"}
+    failed = {"fine-tuned-wavlm-large-top6": "no weights of it", "fine-tuned-hubert-base-top3": "no weights of it"}
     lines = {(line.key, line.stand_in): line for line in lines_of(study, {step.name: folder}, failed)}
     (score,) = lines["3b", True].scores
     assert score.conditions == "ravdess6, val, 1 seed, n=48"
