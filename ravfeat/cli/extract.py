@@ -11,6 +11,8 @@ from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.results import show_result
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ravfeat.manifest import Manifest
     from ravfeat.schema import Stream
 
@@ -90,7 +92,6 @@ def command(
     ravfeat extract --encoder wavlm-large --view published --view-seed 1
     ravfeat extract --num-shards 8 --shard-index $SLURM_ARRAY_TASK_ID
     """  # noqa: D301
-    from ravfeat.augment import CLEAN, View
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.encoders.registry import load_encoder, stream_of
@@ -105,14 +106,7 @@ def command(
     faces = FaceOptions(fps=fps, models=models, cropped=cropped, margin=crop_margin)
     if "face" not in by_stream and faces != FaceOptions():
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
-    if view is None and view_seed is not None:
-        raise click.UsageError("--view-seed goes with --view: the clean clip has nothing to draw")
-    if view is not None and "face" in by_stream:
-        raise click.UsageError(
-            f"--view {view} is a view of sound and {', '.join(by_stream['face'])} looks at faces: give it a command of"
-            " its own, without --view"
-        )
-    heard = CLEAN if view is None else View(view, view_seed or 0).name
+    heard = _heard(view, view_seed, by_stream)
     recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype, view=heard)  # type: ignore[arg-type]  # click.Choice
     failed = False
     for stream, names in by_stream.items():
@@ -131,6 +125,22 @@ def command(
     if failed:
         click.echo("mend what the reasons name and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)
+
+
+def _heard(view: str | None, seed: int | None, by_stream: "Mapping[Stream, Sequence[str]]") -> str:
+    """Give the name of the view that is to be encoded, which is the clean clip where none is asked for."""
+    from ravfeat.augment import CLEAN, View
+
+    if view is None:
+        if seed is not None:
+            raise click.UsageError("--view-seed goes with --view: the clean clip has nothing to draw")
+        return CLEAN
+    if "face" in by_stream:
+        raise click.UsageError(
+            f"--view {view} is a view of sound and {', '.join(by_stream['face'])} looks at faces: give it a command of"
+            " its own, without --view"
+        )
+    return View(view, seed or 0).name
 
 
 def _say(manifest: "Manifest") -> None:
