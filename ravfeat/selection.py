@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.folds import Fold
-from ravfeat.heads.base import ClipFeatures, Head, Job, Model
+from ravfeat.heads.base import ChoosesInTraining, ClipFeatures, Head, Job, Model
 from ravfeat.training_rows import TrainingRows
 
 __all__ = ["InnerFolds", "Trained", "by_validation", "nested"]
@@ -70,10 +70,13 @@ def by_validation(
     rows = rows or TrainingRows.of(len(y))
     every = rows.spread(y)
     jobs = [_job(rows, fold.train, fold.val, seed, fold) for fold, seed in tasks]
-    sweeps = head.sweep(features, every, n_classes, jobs)
-    picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
-    chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
-    models = head.fit(features, every, n_classes, jobs, chosen)
+    if isinstance(head, ChoosesInTraining):
+        models = head.fit_chosen(features, every, n_classes, jobs)
+    else:
+        sweeps = head.sweep(features, every, n_classes, jobs)
+        picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
+        chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
+        models = head.fit(features, every, n_classes, jobs, chosen)
     return [
         Trained(fold, seed, model, fold.val, model.logits(features, fold.val))
         for (fold, seed), model in zip(tasks, models, strict=True)

@@ -66,7 +66,7 @@ class Network:
         windows = self._windows(clips)
         generator = torch.Generator(windows.device).manual_seed(seed)
         n_clips = len(windows.lengths)
-        self.constants = _stacked(self._net.constants(windows, np.arange(n_clips)))
+        self.constants = self._net.constants(windows, [np.arange(n_clips)])
         self.head = _stacked(self._net.init(windows, n_classes, generator))
         for value in self.head.values():
             value.requires_grad_()

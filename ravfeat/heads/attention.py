@@ -10,16 +10,18 @@ Constants and parameters of one head have no head axis, those of a stack a leadi
 
 Offers
 ------
-attend, attended_moments, window_scale, uniform_scale, pooling_constants, pooling_params, pooled_layers.
+attend, attended_moments, pooling_constants, pooling_params, pooled_layers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ravfeat.heads.clip_moments import ClipMoments, clip_moments
+from ravfeat.heads.moments import FLOOR
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = [
@@ -28,12 +30,10 @@ __all__ = [
     "pooled_layers",
     "pooling_constants",
     "pooling_params",
-    "uniform_scale",
-    "window_scale",
 ]
 
-_FLOOR = 1e-10
-_CHUNK = 64
+_LEAST = 1e-3
+"""Smallest standard deviation of a statistic over clips, in standard deviations of its windows."""
 
 
 def attend(scores: Tensor, padding: Tensor) -> Tensor:
@@ -74,57 +74,56 @@ def attended_moments(weights: Tensor, x: Tensor, variances: Tensor | None, *, st
         return mean
     squares = x.square() if variances is None else x.square() + variances
     # Rounding can leave a tiny negative number; the root of the floor is far below any real spread.
-    spread = (alpha @ squares - mean.square()).clamp_min(_FLOOR).sqrt()
+    spread = (alpha @ squares - mean.square()).clamp_min(FLOOR).sqrt()
     return torch.cat([mean, spread], dim=-2)
 
 
-def window_scale(windows: Windows, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of all windows of some clips, per layer and dimension.
-
-    Returns
-    -------
-    mean, std : Tensor of shape (L, 1, 1, D), float32
-    """
-    count = torch.zeros((), device=windows.device)
-    total = torch.zeros(len(windows.layers), 1, 1, windows.dim, device=windows.device)
-    squares = torch.zeros_like(total)
-    for batch in _chunks(windows, rows):
-        real = (~batch.padding).float()[0]  # (1, B, T) -> (B, T)
-        x = batch.means[:, 0]  # (L, 1, B, T, D) -> (L, B, T, D)
-        count += real.sum()
-        total += (x * real[..., None]).sum((1, 2), keepdim=True)
-        squares += (x.square() * real[..., None]).sum((1, 2), keepdim=True)
-    mean = total / count
-    return mean, (squares / count - mean.square()).clamp_min(_FLOOR).sqrt()
-
-
-def uniform_scale(windows: Windows, rows: NDArray[np.int64], center: Tensor, *, std: bool) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over clips of their uniformly pooled statistics.
+def pooling_constants(windows: Windows, rows: Sequence[NDArray[np.int64]], *, std: bool) -> dict[str, Tensor]:
+    """Scale of windows, and of uniformly pooled statistics, over the training rows of every head.
 
     Parameters
     ----------
-    center : Tensor of shape (L, 1, 1, D)
-        Subtracted from the windows first, so that squares stay small.
+    windows : Windows
+    rows : sequence of ndarray of int64, one per head
+    std : bool
+        Scale the standard deviation too.
 
     Returns
     -------
-    mean, std : Tensor of shape (L, 1, S, D), float32
+    dict of Tensor
+        ``window_mean`` and ``window_std`` of shape (H, L, 1, 1, D); ``pooled_mean``, around the window mean, and
+        ``pooled_std`` of shape (H, L, 1, S, D).
     """
-    pooled = []
-    for batch in _chunks(windows, rows):
-        x = batch.means[:, 0].sub_(center)  # (L, 1, B, T, D) -> (L, B, T, D)
-        variances = None if batch.variances is None else batch.variances[:, 0]
-        weights = attend(torch.zeros_like(x[..., 0]), batch.padding[0])
-        pooled.append(attended_moments(weights, x, variances, std=std))  # (L, B, S, D)
-    clips = torch.cat(pooled, dim=1)
-    return clips.mean(1, keepdim=True), clips.std(1, keepdim=True, unbiased=False).clamp_min(_FLOOR**0.5)
+    of_clip = torch.zeros(len(rows), len(windows.lengths), device=windows.device)  # (H, N)
+    for head, own in enumerate(rows):
+        of_clip[head, torch.from_numpy(own).to(windows.device)] = 1
+    of_window = of_clip * windows.lengths
+    of_clip, of_window = (weights / weights.sum(1, keepdim=True) for weights in (of_clip, of_window))
+    layers = [_scales(of_clip, of_window, moments, std=std) for moments in clip_moments(windows)]
+    return {name: torch.stack([layer[name] for layer in layers], dim=1) for name in layers[0]}
 
 
-def pooling_constants(windows: Windows, rows: NDArray[np.int64], *, std: bool) -> dict[str, Tensor]:
-    """Scale of windows and of uniformly pooled statistics over the training rows of one head."""
-    scale = window_scale(windows, rows)
-    pooled = uniform_scale(windows, rows, scale[0], std=std)
-    return {"window_mean": scale[0], "window_std": scale[1], "pooled_mean": pooled[0], "pooled_std": pooled[1]}
+def _scales(of_clip: Tensor, of_window: Tensor, moments: ClipMoments, *, std: bool) -> dict[str, Tensor]:
+    """Scales of one layer, from shares of clips and of windows, (H, N) each."""
+    center = (of_window @ moments.mean).mean(0)
+    means = moments.mean - center  # (N, D); squares stay small
+    offset = of_window @ means  # (H, D)
+    variance = of_window @ (moments.variance + means.square()) - offset.square()
+    statistics = [(of_clip @ means, of_clip @ means.square())]
+    if std:
+        spreads = moments.spread
+        statistics.append((of_clip @ spreads, of_clip @ spreads.square()))
+    window_std = variance.clamp_min(FLOOR).sqrt()
+    # What hardly differs from clip to clip is rounding, and must not be blown up.
+    least = (_LEAST * window_std).clamp_min(FLOOR**0.5)
+    deviations = [(second - first.square()).clamp_min(0).sqrt().maximum(least) for first, second in statistics]
+    firsts = [first - offset if s == 0 else first for s, (first, _) in enumerate(statistics)]
+    return {
+        "window_mean": (offset + center)[:, None, None],
+        "window_std": window_std[:, None, None],
+        "pooled_mean": torch.stack(firsts, dim=1)[:, None],
+        "pooled_std": torch.stack(deviations, dim=1)[:, None],
+    }
 
 
 def pooling_params(windows: Windows) -> dict[str, Tensor]:
@@ -152,9 +151,3 @@ def pooled_layers(params: dict[str, Tensor], constants: dict[str, Tensor], batch
     mix = params["layer_mix"].softmax(-1) * params["layer_mix"].shape[-1]  # (H, L), mean 1
     z = (pooled - scale["pooled_mean"]) / scale["pooled_std"] * mix.T[:, :, None, None, None]
     return z.permute(1, 2, 0, 3, 4).flatten(2)  # (L, H, B, S, D) -> (H, B, L * S * D)
-
-
-def _chunks(windows: Windows, rows: NDArray[np.int64]) -> Iterator[Batch]:
-    for start in range(0, len(rows), _CHUNK):
-        chunk = torch.from_numpy(np.ascontiguousarray(rows[None, start : start + _CHUNK]))
-        yield windows.batch(chunk.to(windows.device))

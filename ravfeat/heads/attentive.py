@@ -28,6 +28,8 @@ from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import candidate_scores
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead, best_epoch
+from ravfeat.heads.pooled_stack import PooledStack, Settings
+from ravfeat.heads.stack import Recipe
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["AttentiveHead", "AttentiveNet"]
@@ -55,7 +57,7 @@ class AttentiveNet:
     feature_dropout: float
     dropout: float
 
-    def constants(self, windows: Windows, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+    def constants(self, windows: Windows, rows: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
         """Scale of windows and of uniformly pooled statistics over the training rows."""
         return pooling_constants(windows, rows, std=self.std)
 
@@ -79,6 +81,18 @@ class AttentiveNet:
         z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
         z = dropout(z, self.dropout) if dropout else z
         return z @ params["class_weight"] + params["class_bias"][:, None]
+
+    def stack(
+        self,
+        windows: Windows,
+        params: dict[str, Tensor],
+        constants: dict[str, Tensor],
+        seeds: Sequence[int],
+        recipe: Recipe,
+    ) -> PooledStack:
+        """Put heads into training."""
+        settings = Settings(self.std, self.feature_dropout, self.dropout)
+        return PooledStack(settings, windows, params, constants, ("",), seeds, recipe)
 
 
 @dataclass(frozen=True, kw_only=True)

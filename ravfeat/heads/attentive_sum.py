@@ -13,7 +13,7 @@ Offers
 AttentiveSumHead, AttentiveSumNet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,6 +27,8 @@ from ravfeat.heads.attention import attend, attended_moments
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead, best_epoch
+from ravfeat.heads.stack import Recipe
+from ravfeat.heads.summed_stack import SummedStack
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["AttentiveSumHead", "AttentiveSumNet"]
@@ -53,9 +55,9 @@ class AttentiveSumNet:
     hidden: int
     dropout: float
 
-    def constants(self, windows: Windows, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+    def constants(self, windows: Windows, rows: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
         """Nothing is fixed before training but a placeholder that carries the head axis."""
-        return {"none": torch.zeros((), device=windows.device)}
+        return {"none": torch.zeros(len(rows), device=windows.device)}
 
     def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
         """First parameters: equal layers, random weights."""
@@ -84,10 +86,25 @@ class AttentiveSumNet:
         hidden = torch.tanh(flat @ params["attention_weight"] + params["attention_bias"][:, None])
         weights = attend((hidden @ params["attention_out"]).reshape(x.shape[:-1]), batch.padding)
         z = attended_moments(weights, x, variances, std=self.std).flatten(2)  # (H, B, S, D) -> (H, B, S * D)
-        z = functional.layer_norm(z, z.shape[-1:]) * params["norm_gain"][:, None] + params["norm_bias"][:, None]
-        z = torch.relu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
-        z = dropout(z, self.dropout) if dropout else z
-        return z @ params["class_weight"] + params["class_bias"][:, None]
+        return _classify(z, params, lambda hidden: dropout(hidden, self.dropout) if dropout else hidden)
+
+    def stack(
+        self,
+        windows: Windows,
+        params: dict[str, Tensor],
+        constants: dict[str, Tensor],
+        seeds: Sequence[int],
+        recipe: Recipe,
+    ) -> SummedStack:
+        """Put heads into training."""
+        return SummedStack(_classify, windows, params, seeds, recipe, std=self.std, dropout=self.dropout)
+
+
+def _classify(z: Tensor, params: dict[str, Tensor], dropped: Callable[[Tensor], Tensor]) -> Tensor:
+    """From pooled statistics, (H, B, S * D), to logits, (H, B, K)."""
+    z = functional.layer_norm(z, z.shape[-1:]) * params["norm_gain"][:, None] + params["norm_bias"][:, None]
+    z = dropped(torch.relu(z @ params["hidden_weight"] + params["hidden_bias"][:, None]))
+    return z @ params["class_weight"] + params["class_bias"][:, None]
 
 
 def _mixed(mix: Tensor, values: Tensor) -> Tensor:

@@ -8,17 +8,19 @@ actors; who may train whom is decided before a head sees a row.
 
 Offers
 ------
-Reading, ClipFeatures, Job, Sweep, Head, Model.
+Reading, ClipFeatures, Job, Sweep, Head, ChoosesInTraining, Model.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ClipFeatures", "Head", "Job", "Model", "Reading", "Sweep"]
+from ravfeat.mapped_frames import MappedFrames
+
+__all__ = ["ChoosesInTraining", "ClipFeatures", "Head", "Job", "Model", "Reading", "Sweep"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class ClipFeatures:
         within every statistic, in their order.
     also : tuple of ClipFeatures
         What further streams say of the same clips, in the same order, for heads that read several.
+    mapped : MappedFrames or None
+        The frames where they stay on the disk; ``frames`` is then of shape (0, L, D).
     """
 
     frames: NDArray[Any]
@@ -69,6 +73,7 @@ class ClipFeatures:
     window: int = 1
     blocks: tuple[int, ...] = ()
     also: tuple["ClipFeatures", ...] = ()
+    mapped: MappedFrames | None = None
 
     def __len__(self) -> int:
         """Count the clips."""
@@ -181,4 +186,15 @@ class Head(Protocol):
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from its `Model.arrays` and `Model.recipe`."""
+        ...
+
+
+@runtime_checkable
+class ChoosesInTraining(Protocol):
+    """A head that can choose on each job's own validation rows while it trains, and so train once."""
+
+    def fit_chosen(
+        self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
+    ) -> list[Model]:
+        """Give the models that `Head.sweep`, `Head.choose` and `Head.fit` would give."""
         ...

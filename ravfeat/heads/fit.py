@@ -1,13 +1,14 @@
-"""The one training loop: many small heads at once.
+"""The one training loop: all heads of one kind at once.
 
-Heads of equally many training rows share one stack: every parameter carries a leading head axis,
-every head draws its own batches, dropout masks and first weights from its own generator, and the
-loss is the sum over heads. Nothing crosses from head to head, so a stack of six is six stacks of
-one, computed together.
+Heads share the clips of every step: features are read once and serve all folds and seeds. Every head weighs the
+clips by class and gives those that are held out from it no weight at all; parameters carry a leading head axis, and
+the loss is the sum over heads. Which clips a step draws depends on how many rows there are and how large a share of
+them a head trains on, never on the heads beside it; first weights and dropout come from a head's seed. So a stack
+of six is six stacks of one, computed together.
 
 Conventions
 -----------
-Axes: H heads, B clips of a batch, K classes, E epochs, L layers, D dimensions.
+Axes: H heads, M rows, B clips of a step, K classes, E epochs, L layers, D dimensions.
 
 Offers
 ------
@@ -15,9 +16,11 @@ Schedule, Net, Dropout, Trained, train, stacked_logits, first_weights.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -29,16 +32,21 @@ from tqdm import tqdm
 from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.parallel import one_thread_each
+from ravfeat.heads.stack import Recipe, Stack, Step
+from ravfeat.heads.step_clips import by_length
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["Dropout", "Net", "Schedule", "Trained", "first_weights", "stacked_logits", "train"]
 
-STACK_BYTES = {"cpu": 16 << 20, "cuda": 2 << 30}
-"""Activations one stack may hold by kind of device; more heads than fit go into further stacks.
+STATE_BYTES = {"cpu": 2 << 30, "cuda": 8 << 30}
+"""What parameters, their averages and the optimiser's moments of one stack may take, by kind of device; more heads
+than fit go into further stacks, each of which reads the features again."""
 
-A GPU wants few large steps; a CPU is twice as fast while a stack stays near its caches."""
+EVALUATION_FLOATS = 1 << 26
+"""Numbers that a batch holds which a trained head scores."""
 
-EVALUATION_CLIPS = 64
+_SCORED = 64
+_STATES = 4
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Schedule:
     stop : int or None
         Stop after this epoch of that schedule; None runs to its end.
     batch_size : int
-        Clips a batch holds at most; the batches of an epoch are as equal as they can be.
+        Clips that teach a head in one step, on average; a step draws as many more as are held out.
     lr : float
         Peak of the one-cycle learning rate (Smith & Topin 2019, arXiv:1708.07120).
     weight_decay : float
@@ -60,6 +68,8 @@ class Schedule:
     label_smoothing : float
     ema : float
         Decay per step of the moving average of the weights, which is what a trained head is.
+    precision : {"float32", "bfloat16"}
+        Of the operands of large products; everything else is float32.
     """
 
     epochs: int
@@ -69,6 +79,18 @@ class Schedule:
     weight_decay: float = 1e-2
     label_smoothing: float = 0.1
     ema: float = 0.99
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    def clips_per_step(self, n_rows: int, n_train: int) -> int:
+        """Clips that a step draws out of all rows, so that about `batch_size` of them teach.
+
+        A multiple of 8: folds that differ by a few clips share their steps.
+        """
+        return max(8, 8 * round(self.batch_size * n_rows / n_train / 8))
+
+    def steps_per_epoch(self, n_rows: int, n_train: int) -> int:
+        """Steps that it takes to draw every row once."""
+        return math.ceil(n_rows / self.clips_per_step(n_rows, n_train))
 
 
 class Dropout:
@@ -88,8 +110,8 @@ class Dropout:
 class Net(Protocol):
     """A network written for stacks of heads."""
 
-    def constants(self, windows: Windows, rows: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Give what is fixed before training: statistics of one head's training rows."""
+    def constants(self, windows: Windows, rows: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
+        """Give what is fixed before training, with a head axis: statistics of every head's training rows."""
         ...
 
     def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -100,6 +122,17 @@ class Net(Protocol):
         self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
     ) -> Tensor:
         """Logits of shape (H, B, K); parameters and constants carry a leading head axis."""
+        ...
+
+    def stack(
+        self,
+        windows: Windows,
+        params: dict[str, Tensor],
+        constants: dict[str, Tensor],
+        seeds: Sequence[int],
+        recipe: Recipe,
+    ) -> Stack:
+        """Put heads into training; it computes what `forward` does."""
         ...
 
 
@@ -113,11 +146,21 @@ class Trained:
         Without head axis, on the device of the training.
     val_logits : ndarray of shape (E, n_val, K), float32
         After every epoch; E is 0 if nothing was to be scored.
+    leader : dict of Tensor
+        Parameters after the epoch that led; empty where nobody asked for one.
+    leading : int
+        That epoch, from 0; -1 where nobody asked.
     """
 
     params: dict[str, Tensor]
     constants: dict[str, Tensor]
     val_logits: NDArray[np.float32]
+    leader: dict[str, Tensor]
+    leading: int = -1
+
+
+Lead = Callable[[int, NDArray[np.float32]], int]
+"""From the number of a job and its logits after every epoch so far, (E, n_val, K), to the epoch that leads."""
 
 
 def train(
@@ -129,6 +172,7 @@ def train(
     schedules: Sequence[Schedule],
     *,
     score_epochs: bool,
+    lead: Lead | None = None,
 ) -> list[Trained]:
     """Train one head per job.
 
@@ -136,12 +180,14 @@ def train(
     ----------
     net : Net
     windows : Windows
-    y : ndarray of shape (N,), int64
+    y : ndarray of shape (M,), int64
     n_classes : int
     jobs : sequence of Job
     schedules : sequence of Schedule, one per job
     score_epochs : bool
         Score ``job.val`` after every epoch.
+    lead : callable, optional
+        Keep the parameters of the epoch that it names; needs `score_epochs`.
 
     Returns
     -------
@@ -150,28 +196,18 @@ def train(
     """
     check_jobs(jobs, y, n_classes)
     results: dict[int, Trained] = {}
-    stacks = list(_stacks(windows, jobs, schedules))
-    steps = sum(_n_steps(jobs[members[0]], schedules[members[0]]) for members in stacks)
-    with tqdm(total=steps, desc="training", unit="step", disable=None, leave=False) as bar:
-
-        def work(members: list[int]) -> dict[int, Trained]:
-            stack = _Stack(net, windows, y, n_classes, [jobs[m] for m in members], schedules[members[0]])
-            scores = stack.run(score_epochs=score_epochs, advance=bar.update)
-            return {m: stack.trained(h, scores[h]) for h, m in enumerate(members)}
-
-        for trained in _map_stacks(work, stacks, windows.device):
-            results.update(trained)
+    stacks = _stacks(net, windows, n_classes, jobs, schedules)
+    steps = sum(stack.n_steps for stack in stacks)
+    cpu = windows.device.type == "cpu"
+    with (
+        tqdm(total=steps, desc="training", unit="step", disable=None, leave=False) as bar,
+        one_thread_each() if cpu else nullcontext() as pool,
+    ):
+        for stack in stacks:
+            results |= _Training(net, windows, y, n_classes, jobs, stack, pool).run(
+                lead, bar.update, score_epochs=score_epochs
+            )
     return [results[index] for index in range(len(jobs))]
-
-
-def _map_stacks(
-    work: Callable[[list[int]], dict[int, Trained]], stacks: Sequence[list[int]], device: torch.device
-) -> Iterator[dict[int, Trained]]:
-    if device.type != "cpu":
-        yield from map(work, stacks)
-        return
-    with one_thread_each() as pool:
-        yield from pool.map(work, stacks)
 
 
 def first_weights(generator: torch.Generator, fan_in: int, fan_out: int) -> Tensor:
@@ -180,24 +216,41 @@ def first_weights(generator: torch.Generator, fan_in: int, fan_out: int) -> Tens
     return torch.empty(fan_in, fan_out, device=generator.device).uniform_(-bound, bound, generator=generator)
 
 
-def _n_batches(n_rows: int, schedule: Schedule) -> int:
-    return math.ceil(n_rows / schedule.batch_size)
+@dataclass(frozen=True)
+class _Members:
+    """Jobs that share a stack: their numbers, how long each trains, and what they have in common."""
+
+    numbers: tuple[int, ...]
+    stops: tuple[int, ...]
+    schedule: Schedule
+    per_epoch: int
+
+    @property
+    def n_steps(self) -> int:
+        return self.per_epoch * max(self.stops)
 
 
-def _n_steps(job: Job, schedule: Schedule) -> int:
-    return _n_batches(len(job.train), schedule) * (schedule.stop or schedule.epochs)
-
-
-def _stacks(windows: Windows, jobs: Sequence[Job], schedules: Sequence[Schedule]) -> Iterator[list[int]]:
+def _stacks(
+    net: Net, windows: Windows, n_classes: int, jobs: Sequence[Job], schedules: Sequence[Schedule]
+) -> list[_Members]:
     """Jobs that can share a stack, at most as many as memory bears."""
-    per_head = schedules[0].batch_size * windows.floats_per_clip * 4 * 3 if jobs else 1
-    at_most = max(1, STACK_BYTES.get(windows.device.type, STACK_BYTES["cuda"]) // per_head)
+    n_rows = len(windows.lengths)
     alike: dict[tuple[int, Schedule], list[int]] = {}
-    for index, (job, schedule) in enumerate(zip(jobs, schedules, strict=True)):
-        alike.setdefault((len(job.train), schedule), []).append(index)
-    for members in alike.values():
-        for start in range(0, len(members), at_most):
-            yield members[start : start + at_most]
+    for number, (job, schedule) in enumerate(zip(jobs, schedules, strict=True)):
+        per_epoch = schedule.steps_per_epoch(n_rows, len(job.train))
+        alike.setdefault((per_epoch, replace(schedule, stop=None)), []).append(number)
+    one = net.init(windows, n_classes, torch.Generator(windows.device)) if jobs else {}
+    state = _STATES * sum(value.numel() * value.element_size() for value in one.values())
+    limit = STATE_BYTES.get(windows.device.type, STATE_BYTES["cuda"])
+    at_most = max(1, limit // max(1, state))
+    found = []
+    for (per_epoch, schedule), members in alike.items():
+        n_stacks = math.ceil(len(members) / at_most)
+        for part in np.array_split(np.array(members), n_stacks):
+            numbers = tuple(part.tolist())
+            stops = tuple(schedules[number].stop or schedule.epochs for number in numbers)
+            found.append(_Members(numbers, stops, schedule, per_epoch))
+    return found
 
 
 def one_cycle(step: int, total: int, peak: float) -> float:
@@ -212,8 +265,8 @@ def _stack(per_head: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([one[name] for one in per_head]) for name in per_head[0]}
 
 
-class _Stack:
-    """Heads in training: parameters, their moving average, and each head's generators."""
+class _Training:
+    """A stack in training."""
 
     def __init__(
         self,
@@ -222,65 +275,115 @@ class _Stack:
         y: NDArray[np.int64],
         n_classes: int,
         jobs: Sequence[Job],
-        schedule: Schedule,
+        members: _Members,
+        pool: ThreadPoolExecutor | None,
     ) -> None:
-        device = windows.device
-        self.net, self.windows, self.jobs, self.schedule = net, windows, jobs, schedule
+        device, self.schedule = windows.device, members.schedule
+        self.windows, self.members = windows, members
+        self.jobs = [jobs[number] for number in members.numbers]
         self.y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
-        generators = [torch.Generator(device).manual_seed(job.seed) for job in jobs]
-        self.orders = [np.random.default_rng(job.seed) for job in jobs]
-        self.dropout = Dropout(generators)
-        self.constants = _stack([net.constants(windows, job.train) for job in jobs])
-        first = _stack([net.init(windows, n_classes, g) for g in generators])
-        self.params = {name: value.requires_grad_() for name, value in first.items()}
-        self.averaged = {name: value.detach().clone() for name, value in first.items()}
-        self.weights = torch.stack([torch.from_numpy(balanced_weights(y[job.train], n_classes)) for job in jobs])
-        self.weights = self.weights.to(device)
-        self.optimizer = torch.optim.AdamW(self.params.values(), lr=schedule.lr, weight_decay=schedule.weight_decay)
+        self.weights = torch.from_numpy(_row_weights(self.jobs, y, n_classes)).to(device)  # (H, M)
+        self.taught = np.zeros(len(y), bool)
+        self.taught[np.concatenate([job.train for job in self.jobs])] = True
+        self.constants = net.constants(windows, [job.train for job in self.jobs])
+        generators = [torch.Generator(device).manual_seed(job.seed) for job in self.jobs]
+        params = _stack([net.init(windows, n_classes, generator) for generator in generators])
+        recipe = Recipe(self.schedule.weight_decay, getattr(torch, self.schedule.precision), pool)
+        self.stack = net.stack(windows, params, self.constants, [job.seed for job in self.jobs], recipe)
         self.steps = 0
+        self.scores: list[list[NDArray[np.float32]]] = [[] for _ in self.jobs]
+        self.kept: dict[int, dict[str, Tensor]] = {}
+        self.leaders: dict[int, tuple[int, dict[str, Tensor]]] = {}
 
-    def run(self, *, score_epochs: bool, advance: Callable[[int], object]) -> list[NDArray[np.float32]]:
-        schedule = self.schedule
-        n_batches = _n_batches(len(self.jobs[0].train), schedule)
-        scores: list[list[NDArray[np.float32]]] = [[] for _ in self.jobs]
-        for _ in range(schedule.stop or schedule.epochs):
-            orders = [order.permutation(job.train) for order, job in zip(self.orders, self.jobs, strict=True)]
-            for rows in np.array_split(np.stack(orders), n_batches, axis=1):
-                self._step(torch.from_numpy(rows).to(self.windows.device), schedule.epochs * n_batches)
+    def run(self, lead: Lead | None, advance: Callable[[int], object], *, score_epochs: bool) -> dict[int, Trained]:
+        """Train to the last stop; keep every head as it was at its own."""
+        order = np.random.default_rng(0)
+        for epoch in range(max(self.members.stops)):
+            for drawn in np.array_split(order.permutation(len(self.y)), self.members.per_epoch):
+                self._step(drawn)
                 advance(1)
             if score_epochs:
-                epoch = stacked_logits(
-                    self.net, self.averaged, self.constants, self.windows, [job.val for job in self.jobs]
-                )
-                for own, logits in zip(scores, epoch, strict=True):
-                    own.append(logits)
-        return [np.stack(own) if own else np.zeros((0, 0, 0), np.float32) for own in scores]
+                self._score(epoch, lead)
+            self._keep(epoch)
+        return {number: self._trained(head) for head, number in enumerate(self.members.numbers)}
 
-    def _step(self, rows: Tensor, total: int) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = one_cycle(self.steps, total, self.schedule.lr)
-        logits = self.net.forward(self.params, self.constants, self.windows.batch(rows), self.dropout)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self._loss(logits, self.y[rows]))
-        self.optimizer.step()
+    def _step(self, drawn: NDArray[np.int64]) -> None:
+        # Clips that teach no head of this stack are not read, and change nothing.
+        places = np.flatnonzero(self.taught[drawn])
+        if not len(places):
+            return
+        places = places[np.argsort(-self.windows.clip_lengths[drawn[places]], kind="stable")]
+        rows = torch.from_numpy(drawn[places]).to(self.windows.device)
         self.steps += 1
         # Early on the average forgets faster, or the first weights would linger in it.
         decay = min(self.schedule.ema, self.steps / (self.steps + 10))
-        with torch.no_grad():
-            for name, value in self.params.items():
-                self.averaged[name].lerp_(value, 1 - decay)
+        total = self.schedule.epochs * self.members.per_epoch
+        self.stack.step(
+            Step(
+                clips=self.stack.clips(drawn[places]),
+                drawn=torch.from_numpy(places).to(self.windows.device),
+                n_drawn=len(drawn),
+                loss=lambda logits: self._loss(logits, self.y[rows], self.weights[:, rows]),
+                lr=one_cycle(self.steps - 1, total, self.schedule.lr),
+                decay=decay,
+            )
+        )
 
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Sum over heads of the class-weighted mean cross-entropy."""
-        weights = self.weights.gather(1, targets)  # (H, K), (H, B) -> (H, B)
+    def _loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Sum over heads of the class-weighted mean cross-entropy of the clips that teach them."""
         losses = functional.cross_entropy(
-            logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=self.schedule.label_smoothing
-        ).reshape(targets.shape)
-        return ((losses * weights).sum(1) / weights.sum(1)).sum()
+            logits.flatten(0, 1),
+            targets.repeat(len(logits)),
+            reduction="none",
+            label_smoothing=self.schedule.label_smoothing,
+        ).view(weights.shape)
+        return ((losses * weights).sum(1) / weights.sum(1).clamp_min(1e-6)).sum()
 
-    def trained(self, head: int, val_logits: NDArray[np.float32]) -> Trained:
-        params = {name: value[head].clone() for name, value in self.averaged.items()}
-        return Trained(params, {name: value[head].clone() for name, value in self.constants.items()}, val_logits)
+    def _score(self, epoch: int, lead: Lead | None) -> None:
+        rows = np.unique(np.concatenate([job.val for job in self.jobs]))
+        if not len(rows):
+            return
+        logits = self._logits(by_length(self.windows, rows))
+        for head, job in enumerate(self.jobs):
+            self.scores[head].append(logits[head, job.val])
+            if lead is None or epoch >= self.members.stops[head]:
+                continue
+            if lead(self.members.numbers[head], np.stack(self.scores[head])) == epoch:
+                self.leaders[head] = (epoch, self._params(head))
+
+    def _logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score rows with every head: shape (H, M, K), the other rows empty."""
+        found: NDArray[np.float32] | None = None
+        for chunk in np.array_split(rows, math.ceil(len(rows) / _SCORED)):
+            with torch.no_grad():
+                logits = self.stack.logits(self.stack.clips(chunk)).cpu().numpy()
+            if found is None:
+                found = np.zeros((len(logits), len(self.y), logits.shape[2]), np.float32)
+            found[:, chunk] = logits
+        return np.zeros((0, 0, 0), np.float32) if found is None else found
+
+    def _keep(self, epoch: int) -> None:
+        for head, stop in enumerate(self.members.stops):
+            if stop == epoch + 1:
+                self.kept[head] = self._params(head)
+
+    def _params(self, head: int) -> dict[str, Tensor]:
+        return {name: value[head].detach().clone() for name, value in self.stack.averaged().items()}
+
+    def _trained(self, head: int) -> Trained:
+        scores = self.scores[head][: self.members.stops[head]]
+        leading, leader = self.leaders.get(head, (-1, {}))
+        constants = {name: value[head].clone() for name, value in self.constants.items()}
+        logits = np.stack(scores) if scores else np.zeros((0, 0, 0), np.float32)
+        return Trained(self.kept[head], constants, logits, leader, leading)
+
+
+def _row_weights(jobs: Sequence[Job], y: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
+    """Weight of every row in the loss of every head, shape (H, M); 0 where it must not teach."""
+    weights = np.zeros((len(jobs), len(y)), np.float32)
+    for own, job in zip(weights, jobs, strict=True):
+        own[job.train] = balanced_weights(y[job.train], n_classes)[y[job.train]]
+    return weights
 
 
 @torch.inference_mode()
@@ -303,10 +406,11 @@ def stacked_logits(
     list of ndarray of shape (len(rows[h]), K), float32
     """
     longest = max(len(own) for own in rows)
+    at_once = max(1, EVALUATION_FLOATS // (len(rows) * windows.floats_per_clip))
     padded = np.stack([np.resize(own, longest) if len(own) else np.zeros(longest, np.int64) for own in rows])
     parts = []
-    for start in range(0, longest, EVALUATION_CLIPS):
-        chunk = torch.from_numpy(padded[:, start : start + EVALUATION_CLIPS]).to(windows.device)
+    for start in range(0, longest, at_once):
+        chunk = torch.from_numpy(padded[:, start : start + at_once]).to(windows.device)
         parts.append(net.forward(params, constants, windows.batch(chunk), None).cpu().numpy())
     logits = np.concatenate(parts, axis=1)
     return [logits[head, : len(own)] for head, own in enumerate(rows)]

@@ -34,6 +34,8 @@ from ravfeat.heads.base import ClipFeatures, Job, Model, Sweep
 from ravfeat.heads.checks import likeliest
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead
+from ravfeat.heads.pooled_stack import PooledStack, Settings
+from ravfeat.heads.stack import Recipe
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["JointHead", "JointNet"]
@@ -61,7 +63,7 @@ class JointNet:
     dropout: float
     stream_dropout: float
 
-    def constants(self, windows: Windows, rows: NDArray[np.int64]) -> dict[str, Tensor]:
+    def constants(self, windows: Windows, rows: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
         """Scales of every stream over the training rows."""
         return _named([pooling_constants(one, rows, std=self.std) for one in windows.streams])
 
@@ -90,6 +92,19 @@ class JointNet:
         z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
         z = dropout(z, self.dropout) if dropout else z
         return z @ params["class_weight"] + params["class_bias"][:, None]
+
+    def stack(
+        self,
+        windows: Windows,
+        params: dict[str, Tensor],
+        constants: dict[str, Tensor],
+        seeds: Sequence[int],
+        recipe: Recipe,
+    ) -> PooledStack:
+        """Put heads into training."""
+        settings = Settings(self.std, self.feature_dropout, self.dropout, self.stream_dropout)
+        prefixes = [f"{s}." for s in range(len(windows.streams))]
+        return PooledStack(settings, windows, params, constants, prefixes, seeds, recipe)
 
     def _dropped(self, z: Tensor, dropout: Dropout) -> Tensor:
         whole = dropout(torch.ones_like(z[..., :1]), self.stream_dropout)  # (H, B, 1)
@@ -193,6 +208,16 @@ class JointHead(NeuralHead):
             own = ([jobs[index] for index in members], [chosen[index] for index in members])
             models |= zip(members, super(JointHead, head).fit(features, y, n_classes, *own), strict=True)
         return [models[index] for index in range(len(jobs))]
+
+    def fit_chosen(
+        self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
+    ) -> list[Model]:
+        """Sweep, choose on every job's own validation rows, and train what was chosen."""
+        sweeps = self.sweep(features, y, n_classes, jobs)
+        picks = [self.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
+        return self.fit(
+            features, y, n_classes, jobs, [s.candidates[pick] for s, pick in zip(sweeps, picks, strict=True)]
+        )
 
 
 def _setting(choice: Mapping[str, Any]) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -52,6 +52,7 @@ class NeuralHead(ABC):
         Length of the schedule.
     batch_size : int
     lr, weight_decay, label_smoothing, ema : float
+    precision : {"float32", "bfloat16"}
         See `ravfeat.heads.fit.Schedule`.
     device : str
         Where to train, as torch names it; no part of a saved recipe.
@@ -72,6 +73,7 @@ class NeuralHead(ABC):
     weight_decay: float = 1e-2
     label_smoothing: float = 0.1
     ema: float = 0.99
+    precision: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
 
     @property
@@ -97,11 +99,10 @@ class NeuralHead(ABC):
         """
         if any(not len(job.val) for job in jobs):
             raise HeadError("choosing an epoch needs validation rows, got a job without any")
-        candidates = tuple({"epochs": epoch} for epoch in range(1, self.epochs + 1))
         windows = self._windows(features)
         schedules = [self._schedule(None)] * len(jobs)
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True)
-        return [Sweep(candidates, one.val_logits) for one in trained]
+        return [_epochs(one.val_logits) for one in trained]
 
     def fit(
         self,
@@ -121,23 +122,51 @@ class NeuralHead(ABC):
         windows = self._windows(features)
         schedules = [self._schedule(int(choice["epochs"])) for choice in chosen]
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=False)
+        recipe = self._recipe(windows, n_classes, features)
         return [
-            NeuralModel(
-                self.net(),
-                one.params,
-                one.constants,
-                {
-                    "head": self.name,
-                    "settings": plain_settings(self),
-                    "chosen": dict(choice),
-                    "seed": job.seed,
-                    "n_classes": n_classes,
-                    "layers": list(windows.layers),
-                    **source_of(features),
-                },
-            )
+            NeuralModel(self.net(), one.params, one.constants, recipe | {"chosen": dict(choice), "seed": job.seed})
             for one, job, choice in zip(trained, jobs, chosen, strict=True)
         ]
+
+    def fit_chosen(
+        self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
+    ) -> list[Model]:
+        """Choose every job's epoch on its own validation rows and give that model, from one training.
+
+        The leading epoch and the last one are kept on the way: what `sweep`, `choose` and `fit` give, without
+        training twice.
+        """
+        windows = self._windows(features)
+
+        def leading(number: int, logits: NDArray[np.float32]) -> int:
+            return best_epoch([_epochs(logits)], [y[jobs[number].val]])
+
+        schedules = [self._schedule(None)] * len(jobs)
+        trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True, lead=leading)
+        picks = [self.choose([_epochs(one.val_logits)], [y[job.val]]) for one, job in zip(trained, jobs, strict=True)]
+        recipe = self._recipe(windows, n_classes, features)
+        models = {}
+        for number, (one, job, pick) in enumerate(zip(trained, jobs, picks, strict=True)):
+            own = recipe | {"chosen": {"epochs": pick + 1}, "seed": job.seed}
+            if pick in (self.epochs - 1, one.leading):
+                params = one.params if pick == self.epochs - 1 else one.leader
+                models[number] = NeuralModel(self.net(), params, one.constants, own)
+        others = [number for number in range(len(jobs)) if number not in models]
+        if others:  # a head that chooses neither
+            again = self.fit(
+                features, y, n_classes, [jobs[n] for n in others], [{"epochs": picks[n] + 1} for n in others]
+            )
+            return [models[n] if n in models else again[others.index(n)] for n in range(len(jobs))]
+        return [models[number] for number in range(len(jobs))]
+
+    def _recipe(self, windows: Windows, n_classes: int, features: ClipFeatures) -> dict[str, Any]:
+        return {
+            "head": self.name,
+            "settings": plain_settings(self),
+            "n_classes": n_classes,
+            "layers": list(windows.layers),
+            **source_of(features),
+        }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `NeuralModel.arrays` and `NeuralModel.recipe` gave."""
@@ -206,6 +235,10 @@ class NeuralModel:
             return None
         mix = self.params["layer_mix"].double().softmax(-1).tolist()
         return dict(zip(self.recipe["layers"], mix, strict=True))
+
+
+def _epochs(logits: NDArray[np.float32]) -> Sweep:
+    return Sweep(tuple({"epochs": epoch} for epoch in range(1, len(logits) + 1)), logits)
 
 
 def best_epoch(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:

@@ -9,10 +9,12 @@ contiguous matrices.
 
 Offers
 ------
-Windows, Batch.
+Windows, Batch, Group.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +23,12 @@ from torch import Tensor
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures
+from ravfeat.heads.moments import Buffers
 from ravfeat.heads.statistics import layer_positions, split_statistics
+from ravfeat.mapped_frames import MappedFrames
 from ravfeat.pooling import average_frames
 
-__all__ = ["Batch", "Windows"]
+__all__ = ["Batch", "Group", "Windows"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,36 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Clips of nearly one length.
+
+    Attributes
+    ----------
+    clips : slice
+        Which of the step's clips these are.
+    rows : tuple of int
+        Rows of the windows they are of.
+    lengths : tuple of int
+        Windows of each.
+    index : Tensor of shape (R,), int64
+        Every window's place, clip after clip; padding repeats a clip's last window.
+    padding : Tensor of shape (C, 1, T), bool, or None
+        True where there is no window; None where all are of one length.
+    """
+
+    clips: slice
+    rows: tuple[int, ...]
+    lengths: tuple[int, ...]
+    index: Tensor
+    padding: Tensor | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """C and T."""
+        return len(self.rows), max(self.lengths)
+
+
+@dataclass(frozen=True)
 class Windows:
     """Averaged frames of N clips.
 
@@ -63,6 +97,10 @@ class Windows:
         Encoder layer of every entry of the layer axis.
     also : tuple of Windows
         Further streams of the same clips.
+    mapped : MappedFrames or None
+        The windows where they stay on the disk; `means` is then of shape (L, 0, D).
+    at : torch.device or None
+        Where to compute, if not where the windows lie.
     """
 
     means: Tensor
@@ -71,6 +109,13 @@ class Windows:
     lengths: Tensor
     layers: tuple[int, ...]
     also: tuple["Windows", ...] = ()
+    mapped: MappedFrames | None = None
+    at: torch.device | None = None
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What was computed from these windows once, for everybody."""
+        return {}
 
     @classmethod
     def of(
@@ -88,6 +133,8 @@ class Windows:
         """
         keep = layer_positions(features, layers)
         numbers = tuple(features.layers[position] for position in keep)
+        if features.mapped is not None:
+            return cls._of_mapped(features, features.mapped.only(keep), numbers, window=window, device=device)
         if features.statistics:
             mean, std = split_statistics(features, ("mean", "std"), keep)
             means, offsets = _layer_major(mean, device), features.offsets
@@ -102,10 +149,38 @@ class Windows:
         also = tuple(cls.of(one, layers=None, window=window, device=device) for one in features.also)
         return cls(means, variances, starts, lengths, numbers, also)
 
+    @classmethod
+    def _of_mapped(
+        cls,
+        features: ClipFeatures,
+        mapped: MappedFrames,
+        numbers: tuple[int, ...],
+        *,
+        window: int,
+        device: str | torch.device,
+    ) -> "Windows":
+        if round(window / features.window) > 1:
+            raise HeadError(f"frames on the disk are not averaged any more, and the head reads windows of {window}")
+        lengths = torch.from_numpy(mapped.lengths).to(device)
+        starts = torch.zeros_like(lengths)
+        none = torch.from_numpy(features.frames.transpose(1, 0, 2))[: len(numbers)]
+        also = tuple(cls.of(one, layers=None, window=window, device=device) for one in features.also)
+        return cls(none, None, starts, lengths, numbers, also, mapped, torch.device(device))
+
+    @cached_property
+    def clip_starts(self) -> NDArray[np.int64]:
+        """`starts`, for counting on the processor."""
+        return np.asarray(self.starts.cpu().numpy(), np.int64)
+
+    @cached_property
+    def clip_lengths(self) -> NDArray[np.int64]:
+        """`lengths`, for counting on the processor."""
+        return np.asarray(self.lengths.cpu().numpy(), np.int64)
+
     @property
     def dim(self) -> int:
         """Width D of one layer."""
-        return self.means.shape[2]
+        return int(self.means.shape[2])
 
     @property
     def streams(self) -> tuple["Windows", ...]:
@@ -120,8 +195,46 @@ class Windows:
 
     @property
     def device(self) -> torch.device:
-        """Where the windows lie."""
-        return self.means.device
+        """Where to compute."""
+        return self.means.device if self.at is None else self.at
+
+    def fill(self, layer: int, group: Group, buffers: Buffers, out: Tensor, *, variances: bool = False) -> Tensor:
+        """Copy the windows of a group of clips, of one layer, into a buffer, widened to float32.
+
+        Parameters
+        ----------
+        layer : int
+            Position on the layer axis.
+        group : Group
+        buffers : Buffers
+            Room for what is not yet widened.
+        out : Tensor of shape (R, D), float32
+        variances : bool
+            Copy what varies inside the windows instead of their means.
+        """
+        if self.mapped is not None:
+            return self._fill_mapped(layer, group, out)
+        values = self.variances if variances and self.variances is not None else self.means
+        if values.dtype == out.dtype and values.device == out.device:
+            return torch.index_select(values[layer], 0, group.index, out=out)
+        half = buffers.lend("half", *out.shape, dtype=values.dtype, device=values.device)
+        return out.copy_(torch.index_select(values[layer], 0, group.index, out=half))
+
+    def _fill_mapped(self, layer: int, group: Group, out: Tensor) -> Tensor:
+        mapped, n_windows = self.mapped, group.shape[1]
+        if mapped is None:
+            raise HeadError("these windows are not mapped")
+        for place, (row, length) in enumerate(zip(group.rows, group.lengths, strict=True)):
+            own = out[place * n_windows : (place + 1) * n_windows]
+            own[:length].copy_(torch.from_numpy(mapped.of_layer(row, layer)))
+            own[length:] = own[length - 1]
+        return out
+
+    def read_ahead(self, rows: NDArray[np.int64]) -> None:
+        """Have clips in memory soon, where they are on the disk."""
+        for one in self.streams:
+            if one.mapped is not None:
+                one.mapped.touch(rows)
 
     def batch(self, rows: Tensor) -> Batch:
         """Gather clips and widen them to float32.

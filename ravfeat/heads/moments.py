@@ -1,0 +1,110 @@
+"""Attended mean and standard deviation of groups of clips, and their derivatives, in buffers that are used again.
+
+Heads of one training pool the same clips. What reads every window is written out here, forward and backward, as a few
+products of matrices: memory that is asked for anew in every step costs more than the arithmetic, and a graph of
+operations would keep a float32 copy of every window. `ravfeat.heads.attention` says the same in plain operations, and
+the tests hold one against the other.
+
+Conventions
+-----------
+Axes: N matrices of windows (clips, or heads times clips), A attentions on each (heads, or one), T windows, D
+dimensions. Everything is float32 but the operands of products, which may be bfloat16.
+
+Offers
+------
+FLOOR, Buffers, attend_, pool, spread, spread_grad, attention_grad.
+"""
+
+import torch
+from torch import Tensor
+
+__all__ = ["FLOOR", "Buffers", "attend_", "attention_grad", "pool", "spread", "spread_grad"]
+
+FLOOR = 1e-10
+"""Smallest variance: rounding can leave a tiny negative number, and its root is far below any real spread."""
+
+
+class Buffers:
+    """Tensors that are made once and lent under a name."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._held: dict[str, Tensor] = {}
+
+    def lend(
+        self, name: str, *shape: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+    ) -> Tensor:
+        """Give room of a shape; what was lent under the name before is overwritten."""
+        size = 1
+        for length in shape:
+            size *= length
+        held = self._held.get(name)
+        if held is None or len(held) < size or held.dtype != dtype:
+            held = self._held[name] = torch.empty(size, dtype=dtype, device=self._device if device is None else device)
+        return held[:size].view(shape)
+
+
+def attend_(scores: Tensor, padding: Tensor | None) -> Tensor:
+    """Softmax over the last axis, in place of `scores`; 0 where there is padding.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (N, A, T)
+    padding : Tensor of shape (N, 1, T), bool, or None for none
+    """
+    if padding is not None:
+        scores.masked_fill_(padding, -torch.inf)
+    return torch.softmax(scores, -1, out=scores)
+
+
+def pool(weights: Tensor, x: Tensor, into: Tensor) -> Tensor:
+    """Weighted sums over windows: (N, A, T) and (N, T, D) give (N, A, D), float32, written to `into`."""
+    if x.dtype == torch.float32:
+        return torch.bmm(weights, x, out=into)
+    return into.copy_(torch.bmm(weights.to(x.dtype), x))
+
+
+def spread(first: Tensor, second: Tensor) -> Tensor:
+    """Standard deviation from the first and second moment, in place of the second."""
+    # Rounded before it is subtracted, so that a clip of one window has no spread at all.
+    return second.sub_(first * first).clamp_min_(FLOOR).sqrt_()
+
+
+def spread_grad(grad_first: Tensor, grad_spread: Tensor, first: Tensor, spread: Tensor) -> None:
+    """Turn derivatives by mean and standard deviation into those by the moments, in place.
+
+    Parameters
+    ----------
+    grad_first, grad_spread : Tensor of one shape
+        By the mean and by the standard deviation; afterwards by the first and by the second moment.
+    first, spread : Tensor of that shape
+        Mean and standard deviation.
+    """
+    grad_spread.div_(spread).mul_(0.5)
+    # The floor does not move; this is the fastest way to say so.
+    torch.ops.aten.threshold_backward(grad_spread, spread, FLOOR**0.5, grad_input=grad_spread)
+    grad_first.addcmul_(first, grad_spread, value=-2)
+
+
+def attention_grad(weights: Tensor, moments: list[tuple[Tensor, Tensor]], into: Tensor) -> Tensor:
+    """Derivative by the scores that gave `weights`.
+
+    Parameters
+    ----------
+    weights : Tensor of shape (N, A, T)
+    moments : list of (Tensor of shape (N, A, D), Tensor of shape (N, T, D))
+        Derivative by a moment, and what it is the moment of.
+    into : Tensor of shape (N, A, T)
+        Overwritten, and returned.
+    """
+    for number, (grad, x) in enumerate(moments):
+        wide = x.transpose(1, 2)
+        if x.dtype != torch.float32:
+            part = torch.bmm(grad.to(x.dtype), wide)
+            into = into.copy_(part) if number == 0 else into.add_(part)
+        elif number == 0:
+            torch.bmm(grad, wide, out=into)
+        else:
+            into.baddbmm_(grad, wide)
+    into.mul_(weights)
+    return into.addcmul_(weights, into.sum(-1, keepdim=True), value=-1)

@@ -1,0 +1,353 @@
+"""Training of heads that pool every layer by itself: layer by layer, forward and backward.
+
+What a layer gives to the classifier, what comes back, and the step of everything that belongs to the layer are done
+while its windows are in a processor's caches; layers lie side by side on its cores. `ravfeat.heads.attention` and
+`ravfeat.heads.attentive` say in plain operations what is computed here.
+
+Conventions
+-----------
+Axes: H heads, B clips of a step, C clips of a group, T windows, R = C * T, D dimensions, S statistics, W hidden width,
+K classes.
+
+Offers
+------
+PooledStack, Settings.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ravfeat.heads.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
+from ravfeat.heads.stack import Masks, Moving, Recipe, Step, parallel
+from ravfeat.heads.step_clips import StepClips
+from ravfeat.heads.windows import Group, Windows
+
+__all__ = ["PooledStack", "Settings"]
+
+Tensors = dict[str, Tensor]
+
+_HIDDEN, _STREAMS = 1 << 20, 1 << 21
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the network.
+
+    Attributes
+    ----------
+    std : bool
+        Pool to mean and standard deviation, or to the mean alone.
+    feature_dropout, dropout, stream_dropout : float
+        Share of pooled features, of hidden units, and of clips that lose a stream as a whole.
+    """
+
+    std: bool
+    feature_dropout: float
+    dropout: float
+    stream_dropout: float = 0.0
+
+
+class PooledStack:
+    """Heads of the network `ravfeat.heads.attentive.AttentiveNet`, or of several streams, in training.
+
+    Parameters
+    ----------
+    settings : Settings
+    windows : Windows
+    params, constants : dict of Tensor
+        With a leading head axis; names of stream s begin with ``prefixes[s]``.
+    prefixes : sequence of str
+    seeds : sequence of int
+        Of every head.
+    recipe : Recipe
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        windows: Windows,
+        params: Tensors,
+        constants: Tensors,
+        prefixes: Sequence[str],
+        seeds: Sequence[int],
+        recipe: Recipe,
+    ) -> None:
+        self._settings, self._recipe, self._windows = settings, recipe, windows
+        self._names = [f"{prefix}layer_mix" for prefix in prefixes]
+        self._layers = _layers(settings, windows, params, constants, prefixes, seeds, recipe)
+        shared = {name: params[name] for name in (*self._names, "hidden_bias", "class_weight", "class_bias")}
+        self._shared = Moving(shared, recipe.weight_decay)
+        self._hidden_masks = Masks(seeds, _HIDDEN, windows.device)
+        self._stream_masks = [Masks(seeds, _STREAMS + s, windows.device) for s in range(len(prefixes))]
+        self._prefixes = tuple(prefixes)
+
+    def clips(self, rows: NDArray[np.int64]) -> StepClips:
+        """Prepare rows; see `ravfeat.heads.stack.Stack`."""
+        return StepClips.of(self._windows, rows)
+
+    def step(self, step: Step) -> None:
+        """Learn from some clips; see `ravfeat.heads.stack.Stack`."""
+        n_drawn, taken, settings = step.n_drawn, step.drawn, self._settings
+        streams = None
+        if settings.stream_dropout:
+            streams = [masks.draw(n_drawn, taken, 1, settings.stream_dropout) for masks in self._stream_masks]
+        params = self._shared.now
+        mixes = [_mix(params[name].detach()) for name in self._names]
+
+        def forward(layer: _Layer) -> Tensor:
+            layer.draw(n_drawn, taken, settings.feature_dropout, None if streams is None else streams[layer.stream])
+            return layer.forward(step.clips, mixes[layer.stream][:, layer.position], average=False)
+
+        hidden = _sum(parallel(self._recipe.pool, forward, self._layers)).requires_grad_()
+        mask = self._hidden_masks.draw(n_drawn, taken, hidden.shape[-1], settings.dropout) if settings.dropout else None
+        head = {name: value for name, value in params.items() if name not in self._names}
+        logits = _classify(hidden, head, None if mask is None else self._hidden_masks.of_heads(mask))
+        grad_hidden, *grads = torch.autograd.grad(step.loss(logits), [hidden, *head.values()])
+
+        def backward(layer: _Layer) -> Tensor:
+            return layer.backward(step.clips, grad_hidden, mixes[layer.stream][:, layer.position], step.lr, step.decay)
+
+        grad_mixes = torch.stack(parallel(self._recipe.pool, backward, self._layers), dim=1)  # (H, units)
+        found = dict(zip(head, grads, strict=True)) | self._mix_grads(grad_mixes, mixes)
+        self._shared.step(found, step.lr, step.decay)
+
+    def logits(self, clips: StepClips) -> Tensor:
+        """Score clips with the averaged weights; see `ravfeat.heads.stack.Stack`."""
+        params = self._shared.average
+        mixes = [_mix(params[name]) for name in self._names]
+
+        def forward(layer: _Layer) -> Tensor:
+            layer.draw(0, clips.rows, 0, None)
+            return layer.forward(clips, mixes[layer.stream][:, layer.position], average=True)
+
+        return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
+
+    def averaged(self) -> Tensors:
+        """Give the averaged weights; see `ravfeat.heads.stack.Stack`."""
+        weights = torch.cat([layer.moving.average["weight"] for layer in self._layers], dim=1)
+        attention = {
+            f"{prefix}attention": torch.stack(
+                [layer.moving.average["attention"] for layer in self._layers if layer.stream == s], dim=1
+            )
+            for s, prefix in enumerate(self._prefixes)
+        }
+        return self._shared.average | attention | {"hidden_weight": weights}
+
+    def _mix_grads(self, grads: Tensor, mixes: Sequence[Tensor]) -> Tensors:
+        ends = torch.tensor([0, *(mix.shape[1] for mix in mixes)]).cumsum(0).tolist()
+        found = {}
+        for name, mix, (start, stop) in zip(self._names, mixes, pairwise(ends), strict=True):
+            own = grads[:, start:stop]
+            # The mix is softmax times the number of layers.
+            shares = mix / mix.shape[1]
+            found[name] = mix * (own - (own * shares).sum(1, keepdim=True))
+        return found
+
+
+def _mix(raw: Tensor) -> Tensor:
+    """Weights of layers with mean 1: (H, L)."""
+    return raw.softmax(-1) * raw.shape[-1]
+
+
+def _sum(parts: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(parts)).sum(0) if len(parts) > 1 else parts[0].clone()
+
+
+def _classify(hidden: Tensor, params: Tensors, mask: Tensor | None) -> Tensor:
+    """From the hidden layer's sums, (H, B, W), to logits, (H, B, K)."""
+    z = functional.gelu(hidden + params["hidden_bias"][:, None])
+    z = z if mask is None else z * mask
+    return z @ params["class_weight"] + params["class_bias"][:, None]
+
+
+def _layers(
+    settings: Settings,
+    windows: Windows,
+    params: Tensors,
+    constants: Tensors,
+    prefixes: Sequence[str],
+    seeds: Sequence[int],
+    recipe: Recipe,
+) -> list["_Layer"]:
+    """Cut the parameters of every layer of every stream out of the whole."""
+    layers: list[_Layer] = []
+    rooms = _Rooms(windows.device)
+    start, n_statistics = 0, 2 if settings.std else 1
+    for s, (prefix, own) in enumerate(zip(prefixes, windows.streams, strict=True)):
+        width = own.dim * n_statistics
+        for position in range(len(own.layers)):
+            first = {
+                "attention": params[f"{prefix}attention"][:, position],
+                "weight": params["hidden_weight"][:, start : start + width],
+            }
+            scale = {
+                name.removeprefix(prefix): value[:, position, 0]  # (H, L, 1, S or 1, D) -> (H, S or 1, D)
+                for name, value in constants.items()
+                if name.startswith(prefix)
+            }
+            masks = Masks(seeds, len(layers), windows.device)
+            layers.append(_Layer(s, position, own, first, scale, masks, recipe, rooms))
+            start += width
+    return layers
+
+
+class _Rooms(threading.local):
+    """Buffers of one thread."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.buffers = Buffers(device)
+
+
+class _Layer:
+    """One layer of one stream: its attention, its rows of the classifier, and what they need of a step."""
+
+    def __init__(
+        self,
+        stream: int,
+        position: int,
+        windows: Windows,
+        params: Tensors,
+        scale: Tensors,
+        masks: Masks,
+        recipe: Recipe,
+        rooms: _Rooms,
+    ) -> None:
+        self.stream, self.position = stream, position
+        self.moving = Moving(params, recipe.weight_decay)
+        self._windows, self._rooms, self._products = windows, rooms, recipe.products
+        self._masks, self._mask = masks, torch.empty(0)
+        self._own = Buffers(windows.device)
+        # Any point near the windows serves: squares stay small, and every head's own mean is put back afterwards.
+        self._center = scale["window_mean"][:, 0].mean(0)  # (D,)
+        self._shift = self._center - scale["window_mean"][:, 0]  # (H, D)
+        self._window_std = scale["window_std"][:, 0]  # (H, D)
+        self._mean, self._std = scale["pooled_mean"], scale["pooled_std"]  # (H, S, D)
+        self._weights: list[Tensor] = []
+
+    def draw(self, n_drawn: int, taken: Tensor, share: float, stream: Tensor | None) -> None:
+        """Draw the step's mask; none where nothing is dropped."""
+        self._mask = torch.empty(0)
+        if share:
+            self._mask = self._masks.draw(n_drawn, taken, self._mean.shape[1] * self._mean.shape[2], share)
+        if stream is not None:
+            self._mask = self._mask * stream if share else stream
+
+    def forward(self, clips: StepClips, mix: Tensor, *, average: bool) -> Tensor:
+        """Give what the layer adds to the hidden layer, shape (H, B, W)."""
+        params = self.moving.average if average else self.moving.now
+        z = self._features(clips, params["attention"].detach(), mix)
+        if len(self._mask):
+            self._masks.apply_(z, self._mask)
+        return _product(z, params["weight"].detach(), self._products)
+
+    def _features(self, clips: StepClips, attention: Tensor, mix: Tensor) -> Tensor:
+        """Pooled, standardised and weighed: (H, B, S * D)."""
+        n_heads, n_clips, dim = len(attention), len(clips.rows), attention.shape[1]
+        n_statistics = self._mean.shape[1]
+        direction = attention / self._window_std
+        first = self._own.lend("first", n_clips, n_heads, dim)
+        second = self._own.lend("second", n_clips, n_heads, dim) if n_statistics > 1 else None
+        self._weights = []
+        for group in clips.groups[self.stream]:
+            x = self._read(group)
+            scores = self._scores(group, direction, x)
+            self._weights.append(attend_(scores, group.padding))
+            pool(scores, x, first[group.clips])
+            if second is not None:
+                pool(scores, self._squares(group, x), second[group.clips])
+        z = self._own.lend("z", n_heads, n_clips, n_statistics, dim)
+        parts = [first] if second is None else [first, spread(first, second)]
+        gain, offset = self._standard(mix)
+        for s, part in enumerate(parts):
+            torch.mul(part.transpose(0, 1), gain[:, s, None], out=z[:, :, s]).add_(offset[:, s, None])
+        return z.flatten(2)
+
+    def _standard(self, mix: Tensor) -> tuple[Tensor, Tensor]:
+        """Factor and summand of every statistic: (H, S, D) each."""
+        gain = mix[:, None, None] / self._std
+        center = self._mean.clone()
+        center[:, 0] -= self._shift
+        return gain, -center * gain
+
+    def _read(self, group: Group) -> Tensor:
+        """Windows of a group around the centre: (C, T, D)."""
+        n_clips, n_windows = group.shape
+        rows, dim = n_clips * n_windows, self._windows.dim
+        buffers = self._rooms.buffers
+        x = self._windows.fill(self.position, group, buffers, buffers.lend("x", rows, dim))
+        return _as(x.sub_(self._center), self._products, buffers, "x").view(n_clips, n_windows, dim)
+
+    def _squares(self, group: Group, x: Tensor) -> Tensor:
+        """Squares of windows, and what varies inside them: (C, T, D)."""
+        buffers = self._rooms.buffers
+        squares = torch.mul(x, x, out=buffers.lend("squares", *x.shape, dtype=x.dtype))
+        if self._windows.variances is not None:
+            room = buffers.lend("inside", len(group.index), self._windows.dim)
+            squares += self._windows.fill(self.position, group, buffers, room, variances=True).view(x.shape)
+        return squares
+
+    def _scores(self, group: Group, direction: Tensor, x: Tensor) -> Tensor:
+        """Scores of windows: (C, H, T)."""
+        flat = _product(direction, x.flatten(0, 1).T, self._products)  # (H, D), (D, R) -> (H, R)
+        return flat.view(len(direction), *group.shape).transpose(0, 1).contiguous()
+
+    def backward(self, clips: StepClips, grad_hidden: Tensor, mix: Tensor, lr: float, decay: float) -> Tensor:
+        """Move what belongs to the layer; give the derivative by its weight in the mix, shape (H,)."""
+        params = {name: value.detach() for name, value in self.moving.now.items()}
+        n_heads, n_clips = grad_hidden.shape[:2]
+        dim, n_statistics = params["attention"].shape[1], self._mean.shape[1]
+        z = self._own.lend("z", n_heads, n_clips, n_statistics * dim)
+        buffers = self._rooms.buffers
+        grad_weight = buffers.lend("grad_weight", *params["weight"].shape)
+        _product(z.transpose(1, 2), grad_hidden, self._products, grad_weight)
+        grad_z = buffers.lend("grad_z", *z.shape)
+        _product(grad_hidden, params["weight"].transpose(1, 2), self._products, grad_z)
+        grad_mix = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
+        if len(self._mask):
+            self._masks.apply_(grad_z, self._mask)
+        grad_attention = self._attention_grad(clips, grad_z.unflatten(2, (n_statistics, dim)), mix)
+        self.moving.step({"attention": grad_attention, "weight": grad_weight}, lr, decay)
+        return grad_mix
+
+    def _attention_grad(self, clips: StepClips, grad_z: Tensor, mix: Tensor) -> Tensor:
+        """From derivatives by the features, (H, B, S, D), to the one by the attention, (H, D)."""
+        n_heads, n_clips, n_statistics, dim = grad_z.shape
+        gain, _ = self._standard(mix)
+        buffers = self._rooms.buffers
+        grads = []
+        for s in range(n_statistics):
+            room = buffers.lend(f"grad_{s}", n_clips, n_heads, dim)
+            grads.append(torch.mul(grad_z[:, :, s].transpose(0, 1), gain[:, s], out=room))
+        first = self._own.lend("first", n_clips, n_heads, dim)
+        if n_statistics > 1:
+            spread_grad(*grads, first, self._own.lend("second", n_clips, n_heads, dim))
+        total = torch.zeros(n_heads, dim, device=grad_z.device)
+        for group, weights in zip(clips.groups[self.stream], self._weights, strict=True):
+            x = self._read(group)
+            moments = [(grads[0][group.clips], x)]
+            if n_statistics > 1:
+                moments.append((grads[1][group.clips], self._squares(group, x)))
+            scores = attention_grad(weights, moments, buffers.lend("scores", *weights.shape))
+            rows = scores.transpose(0, 1).reshape(n_heads, -1)  # (C, H, T) -> (H, R)
+            total += _product(rows, x.flatten(0, 1), self._products)
+        return total / self._window_std
+
+
+def _as(x: Tensor, dtype: torch.dtype, buffers: Buffers, name: str) -> Tensor:
+    return x if x.dtype == dtype else buffers.lend(f"{name}_narrow", *x.shape, dtype=dtype).copy_(x)
+
+
+def _product(a: Tensor, b: Tensor, dtype: torch.dtype, into: Tensor | None = None) -> Tensor:
+    """Product of matrices, or of stacks of them, float32 whatever its operands are narrowed to."""
+    if dtype == torch.float32:
+        return torch.matmul(a, b) if into is None else torch.matmul(a, b, out=into)
+    narrow = torch.matmul(a.to(dtype), b.to(dtype))
+    return narrow.float() if into is None else into.copy_(narrow)

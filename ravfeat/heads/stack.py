@@ -1,0 +1,176 @@
+"""What every stack of heads in training is made of: parameters that step by step move, and their moving average.
+
+Conventions
+-----------
+Axes: H heads, B clips of a step, K classes, A further axes. Heads with one seed share the masks of dropout, as all
+heads of a stack share the clips of a step: nothing else crosses from head to head.
+
+Offers
+------
+Step, Stack, Moving, Masks, seeds_in_order, parallel.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ravfeat.heads.step_clips import StepClips
+
+__all__ = ["Masks", "Moving", "Recipe", "Stack", "Step", "parallel"]
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What does not change from step to step.
+
+    Attributes
+    ----------
+    weight_decay : float
+        Decoupled, as in AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
+    products : torch.dtype
+        Of the operands of large products; sums, moments and parameters are float32.
+    pool : ThreadPoolExecutor or None
+        Side by side on a processor; None where a GPU does that by itself.
+    """
+
+    weight_decay: float
+    products: torch.dtype = torch.float32
+    pool: ThreadPoolExecutor | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    Attributes
+    ----------
+    clips : StepClips
+    drawn : Tensor of shape (B,), int64
+        Which of the `n_drawn` clips that were drawn for the step these are; the others teach no head of the stack.
+    n_drawn : int
+    loss : callable
+        From logits (H, B, K) to the sum of all heads' losses.
+    lr : float
+    decay : float
+        Of the moving average.
+    """
+
+    clips: StepClips
+    drawn: Tensor
+    n_drawn: int
+    loss: Callable[[Tensor], Tensor]
+    lr: float
+    decay: float
+
+
+class Stack(Protocol):
+    """Heads in training."""
+
+    def clips(self, rows: NDArray[np.int64]) -> StepClips:
+        """Prepare rows, longest first, for a step or for scoring."""
+        ...
+
+    def step(self, step: Step) -> None:
+        """Learn from some clips."""
+        ...
+
+    def logits(self, clips: StepClips) -> Tensor:
+        """Score clips with the averaged weights: shape (H, B, K)."""
+        ...
+
+    def averaged(self) -> dict[str, Tensor]:
+        """Give the averaged weights, by name, with a leading head axis."""
+        ...
+
+
+class Moving:
+    """Parameters that one optimiser moves, and their moving average.
+
+    Parameters
+    ----------
+    params : dict of Tensor
+        First values; copied.
+    weight_decay : float
+    """
+
+    def __init__(self, params: dict[str, Tensor], weight_decay: float) -> None:
+        self.now = {name: value.clone(memory_format=torch.contiguous_format) for name, value in params.items()}
+        self.average = {name: value.clone() for name, value in self.now.items()}
+        for value in self.now.values():
+            value.requires_grad_()
+        self._optimizer = torch.optim.AdamW(self.now.values(), lr=0.0, weight_decay=weight_decay, fused=True)
+
+    @torch.no_grad()
+    def step(self, grads: dict[str, Tensor], lr: float, decay: float) -> None:
+        """Move against the gradient, and the average after what moved."""
+        for name, value in self.now.items():
+            value.grad = grads[name]
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+        self._optimizer.step()
+        for name, value in self.now.items():
+            value.grad = None
+            self.average[name].lerp_(value, 1 - decay)
+
+
+class Masks:
+    """Dropout masks, drawn for every seed from a generator of its own.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Of every head.
+    place : int
+        Tells the masks of one place in a network from those of another.
+    device : torch.device
+    """
+
+    def __init__(self, seeds: Sequence[int], place: int, device: torch.device) -> None:
+        self._distinct = sorted(set(seeds))
+        self._of_head = [self._distinct.index(seed) for seed in seeds]
+        # One generator for every seed and place, whatever else is in the stack and whoever draws first.
+        self._generators = [
+            torch.Generator(device).manual_seed((seed * 1_000_003 + place) % (1 << 62)) for seed in self._distinct
+        ]
+        self._device = device
+
+    def draw(self, n_drawn: int, taken: Tensor, width: int, share: float) -> Tensor:
+        """Draw masks for all clips drawn for a step and give those of the ones taken.
+
+        Returns
+        -------
+        Tensor of shape (seeds, B, width), float32
+            0 for a share of entries, and what scales up the others.
+        """
+        masks = []
+        for generator in self._generators:
+            mask = torch.rand(n_drawn, width, generator=generator, device=self._device)
+            mask = mask if len(taken) == n_drawn else mask[taken]
+            masks.append(mask.ge_(share).div_(1 - share))
+        return torch.stack(masks) if len(masks) > 1 else masks[0][None]
+
+    def apply_(self, x: Tensor, masks: Tensor) -> Tensor:
+        """Multiply (H, B, A) by the masks of every head's seed, in place."""
+        if len(masks) == 1:
+            return x.mul_(masks)
+        for head, seed in enumerate(self._of_head):
+            x[head].mul_(masks[seed])
+        return x
+
+    def of_heads(self, masks: Tensor) -> Tensor:
+        """Give every head its masks: (seeds, B, A) becomes (H, B, A), or stays (1, B, A)."""
+        return masks if len(masks) == 1 else masks[self._of_head]
+
+
+def parallel(pool: ThreadPoolExecutor | None, work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:
+    """Apply `work` to every item, side by side where there is a pool; results in order."""
+    return list(map(work, items) if pool is None else pool.map(work, items))
