@@ -9,6 +9,7 @@ Offers
 serialise_shard, SerialisedShard.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ from ravfeat.files import canonical_json
 __all__ = ["SerialisedShard", "serialise_shard"]
 
 _BLOCK_BYTES = 1 << 24  # HDF5 grows the in-memory file in steps of this
+_NAMES = itertools.count()  # HDF5 refuses two open files of one name, those in memory too
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
     columns = content.frame_columns()
     facts = (content.number, content.about, content.identity, content.provenance, content.clips, content.failed)
     metadata = metadata_sha256(*facts, times_s, columns)
-    with h5py.File("shard", "w", driver="core", backing_store=False, block_size=_BLOCK_BYTES, libver="v110") as file:
+    with h5py.File(
+        f"shard-{next(_NAMES)}", "w", driver="core", backing_store=False, block_size=_BLOCK_BYTES, libver="v110"
+    ) as file:
         attributes: dict[str, Any] = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
