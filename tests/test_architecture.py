@@ -85,7 +85,7 @@ BASES = {
         "names",
         "session",
     },
-    "cache": {"format", "shard", "manifest", "index", "locks", "find", "reader", "serialise"},
+    "cache": {"format", "shard", "manifest", "index", "locks", "find", "reader", "serialise", "features"},
 }
 """Modules that their siblings may import; the doors of a room (`DOORS`) may import all of it."""
 

@@ -12,6 +12,7 @@ Cache, ShardBlock, open_cache.
 
 import hashlib
 import os
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ravfeat.cache.features import StoredFeatures, stored_features
 from ravfeat.cache.find import resolve_cache
 from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, ClipRecord, fingerprint, shard_file
 from ravfeat.cache.index import read_index, read_sums
@@ -60,6 +62,12 @@ class _Place:
     shard: int
     frame_start: int
     n_frames: int
+
+
+@dataclass(frozen=True)
+class _OpenShard:
+    file: h5py.File
+    features: StoredFeatures
 
 
 class Cache:
@@ -140,7 +148,7 @@ class Cache:
         self._forget_files()
 
     def _forget_files(self) -> None:
-        self._files: OrderedDict[int, h5py.File] = OrderedDict()
+        self._files: OrderedDict[int, _OpenShard] = OrderedDict()
         self._lock = threading.RLock()
         self._process = os.getpid()
 
@@ -208,20 +216,48 @@ class Cache:
     def iter(
         self, clip_ids: Iterable[str] | None = None, *, layers: Sequence[int] | None = None
     ) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Go through clips one by one, by default all of them in the order of the files."""
+        """Go through clips one by one, by default all of them in the order of the files.
+
+        The memory of a clip that nobody refers to any more is used again: the system takes longer to give
+        new memory than to read.
+        """
+        in_order = clip_ids is None
         if clip_ids is None:
             clip_ids = sorted(self._places, key=lambda i: (self._places[i].shard, self._places[i].frame_start))
-        runs = self._layer_runs(layers)
+        runs, buffers, shard = self._layer_runs(layers), _Buffers(), -1
         for clip_id in clip_ids:
-            yield clip_id, self._read_clip(self._place(clip_id), runs)
+            place = self._place(clip_id)
+            if in_order and layers is None and place.shard != shard:
+                shard = place.shard
+                self.features(shard).expect()
+            yield clip_id, self._read_clip(place, runs, buffers)
 
     def read_shard(self, number: int, *, layers: Sequence[int] | None = None) -> ShardBlock:
-        """Read one whole shard, the fastest way through a cache."""
+        """Read one whole shard into memory of its own; `map_shard` is faster."""
         runs = self._layer_runs(layers)
         header = self.header(number)
-        with self._open(number) as file:
-            blocks = [file["features"][run] for run in runs]
-        return ShardBlock(header.clips, blocks[0] if len(blocks) == 1 else np.concatenate(blocks))
+        features = self.features(number)
+        return ShardBlock(header.clips, self._read(number, features, runs, slice(0, features.shape[1])))
+
+    def map_shard(self, number: int, *, layers: Sequence[int] | None = None) -> ShardBlock:
+        """Give one shard with its features where they lie in the file, read when they are looked at.
+
+        The array is copy-on-write: what is changed in it is not changed in the cache. It stays valid when the
+        cache is closed or the shard replaced. Neighbouring layers in ascending order are a view; for other
+        choices, and for features that another program has chunked or compressed, it is memory of its own.
+        A file that is cut short *later* ends the process that looks at it: map what nobody changes in place.
+
+        Raises
+        ------
+        ShardError
+            Where the shard is damaged, shorter than its features, or was replaced since the cache was opened.
+        """
+        runs = self._layer_runs(layers)
+        if len(runs) > 1:
+            return self.read_shard(number, layers=layers)
+        header = self.header(number)
+        with self._blaming(number):
+            return ShardBlock(header.clips, self.features(number).view(runs[0]))
 
     def header(self, number: int) -> ShardHeader:
         """Read and check one shard's metadata.
@@ -263,7 +299,7 @@ class Cache:
         if self._process == os.getpid():
             with self._lock:
                 while self._files:
-                    self._files.popitem()[1].close()
+                    self._files.popitem()[1].file.close()
         else:
             self._forget_files()
 
@@ -274,39 +310,76 @@ class Cache:
             why = f"; it failed: {self.failed[clip_id]}" if clip_id in self.failed else ""
             raise CacheError(f"clip '{clip_id}' is not stored in {self.path}{why}") from None
 
+    def features(self, number: int) -> StoredFeatures:
+        """Open a shard's features, for reading parts of them; safe in many threads, and after `close`.
+
+        Raises
+        ------
+        ShardError
+            Where it is damaged or was replaced since the cache was opened.
+        """
+        with self._lend(number) as shard:
+            return shard.features
+
     @contextmanager
     def _open(self, number: int) -> Iterator[h5py.File]:
         """Lend a shard's file to one thread; what goes wrong while it reads is the shard's fault."""
+        with self._lend(number) as shard:
+            yield shard.file
+
+    @contextmanager
+    def _lend(self, number: int) -> Iterator[_OpenShard]:
         if self._process != os.getpid():
             self._forget_files()  # handles inherited through fork give wrong data; leave them to the parent
-        path = self.path / shard_file(number)
-        with self._lock:
-            try:
-                if number not in self._files:
-                    self._files[number] = self._open_file(number, path)
-                self._files.move_to_end(number)
-                yield self._files[number]
-            except UNREADABLE as error:
-                raise ShardError(f"{path} cannot be read ({error}); 'ravfeat cache verify {self.path}'") from error
+        with self._lock, self._blaming(number):
+            if number not in self._files:
+                self._files[number] = self._open_file(number, self.path / shard_file(number))
+            self._files.move_to_end(number)
+            yield self._files[number]
 
-    def _open_file(self, number: int, path: Path) -> h5py.File:
+    @contextmanager
+    def _blaming(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except UNREADABLE as error:
+            path = self.path / shard_file(number)
+            raise ShardError(f"{path} cannot be read ({error}); 'ravfeat cache verify {self.path}'") from error
+
+    def _open_file(self, number: int, path: Path) -> _OpenShard:
         while len(self._files) >= _OPEN_FILES:
-            self._files.popitem(last=False)[1].close()
+            self._files.popitem(last=False)[1].file.close()
         file = h5py.File(path, "r", locking=False)
         try:
             check_version(path, file)
             self._check_unchanged(number, str(file.attrs["metadata_sha256"]))
+            return _OpenShard(file, stored_features(path, file))
         except BaseException:
             file.close()
             raise
-        return file
 
-    def _read_clip(self, place: _Place, runs: Sequence[slice]) -> NDArray[Any]:
+    def _read_clip(self, place: _Place, runs: Sequence[slice], buffers: "_Buffers | None" = None) -> NDArray[Any]:
         frames = slice(place.frame_start, place.frame_start + place.n_frames)
-        with self._open(place.shard) as file:
-            blocks = [file["features"][run, frames] for run in runs]
-        block = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+        block = self._read(place.shard, self.features(place.shard), runs, frames, buffers)
         return block.transpose(1, 0, 2)  # (L, T, D) -> (T, L, D)
+
+    def _read(
+        self,
+        number: int,
+        features: StoredFeatures,
+        runs: Sequence[slice],
+        frames: slice,
+        buffers: "_Buffers | None" = None,
+    ) -> NDArray[Any]:
+        n_layers = sum(run.stop - run.start for run in runs)
+        shape = (n_layers, frames.stop - frames.start, features.shape[-1])
+        block = np.empty(shape, features.dtype) if buffers is None else buffers.take(shape, features.dtype)
+        with self._blaming(number):
+            start = 0
+            for run in runs:
+                stop = start + run.stop - run.start
+                features.read(run, frames, block[start:stop])
+                start = stop
+        return block
 
     def _layer_runs(self, layers: Sequence[int] | None) -> list[slice]:
         if layers is None:
@@ -323,6 +396,25 @@ class Cache:
             else:
                 runs.append(slice(position, position + 1))
         return runs
+
+
+class _Buffers:
+    """Memory that is used again as soon as no array refers to it."""
+
+    def __init__(self) -> None:
+        self._kept: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)]
+        self._unused = sys.getrefcount(self._kept[0])  # of what only the list refers to
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Give an array that nobody else has, its values undefined."""
+        n_bytes = int(np.prod(shape)) * dtype.itemsize
+        free = [i for i in range(len(self._kept)) if sys.getrefcount(self._kept[i]) == self._unused]
+        place = next((i for i in free if len(self._kept[i]) >= n_bytes), None)
+        if place is None:
+            self._kept = [kept for i, kept in enumerate(self._kept) if i not in free]
+            self._kept.append(np.empty(n_bytes + n_bytes // 4, np.uint8))
+            place = -1
+        return self._kept[place][:n_bytes].view(dtype).reshape(shape)
 
 
 def open_cache(path: str | Path) -> Cache:

@@ -33,6 +33,7 @@ from ravfeat.files import canonical_json
 __all__ = ["SerialisedShard", "serialise_shard"]
 
 _BLOCK_BYTES = 1 << 24  # HDF5 grows the in-memory file in steps of this
+_PAGE_BYTES = 4096  # features begin at a multiple of this, so that they can be mapped into memory
 _NAMES = itertools.count()  # HDF5 refuses two open files of one name, those in memory too
 
 
@@ -58,9 +59,7 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
     columns = content.frame_columns()
     facts = (content.number, content.about, content.identity, content.provenance, content.clips, content.failed)
     metadata = metadata_sha256(*facts, times_s, columns)
-    with h5py.File(
-        f"shard-{next(_NAMES)}", "w", driver="core", backing_store=False, block_size=_BLOCK_BYTES, libver="v110"
-    ) as file:
+    with _file_in_memory() as file:
         attributes: dict[str, Any] = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -82,6 +81,13 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
         _write_features(file, content, len(times_s))
         file.flush()
         return SerialisedShard(bytes(file.id.get_file_image()), metadata)
+
+
+def _file_in_memory() -> h5py.File:
+    return h5py.File(
+        f"shard-{next(_NAMES)}", "w", driver="core", backing_store=False, block_size=_BLOCK_BYTES, libver="v110",
+        alignment_threshold=_PAGE_BYTES, alignment_interval=_PAGE_BYTES,
+    )  # fmt: skip
 
 
 def _write_table(group: h5py.Group, columns: Sequence[str], rows: Sequence[ClipRecord | FailedClip]) -> None:
