@@ -1,7 +1,7 @@
 """From a cache to the arrays a head reads.
 
-Shards are read whole, one after another, and narrowed (layers, averaged frames, pooled statistics)
-as they come, so that memory holds what the head needs and one shard, never the cache.
+Clips are read side by side and narrowed (layers, averaged frames, pooled statistics) as they come, straight into
+the result, so that memory holds what the head needs and a few megabytes, never the cache.
 
 Offers
 ------
@@ -9,6 +9,7 @@ load_features, load_joined, check_reading.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,12 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ravfeat.cache import Cache
-from ravfeat.cache.format import features_sha256, shard_file
-from ravfeat.cache.reader import ShardBlock
-from ravfeat.errors import CacheError, ShardError, UsageError
+from ravfeat.cache.checked import read_checked
+from ravfeat.cache.format import ClipRecord
+from ravfeat.errors import CacheError, UsageError
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.heads.statistics import clip_statistics
-from ravfeat.pooling import average_frames, pool_frames
+from ravfeat.pooling import average_block, pool_block
 
 __all__ = ["check_reading", "load_features", "load_joined"]
 
@@ -58,25 +59,29 @@ def load_features(
     if absent := [clip_id for clip_id in clip_ids if clip_id not in cache]:
         raise CacheError(f"{len(absent)} clips are not stored in {cache.path}: {', '.join(absent[:3])} …")
     check_reading(cache, reading)
-    wanted = set(clip_ids)
-    pieces: dict[str, NDArray[Any]] = {}
-    for number in tqdm(cache.shards, desc="reading features", unit="shard", leave=False, delay=1.0, disable=None):
-        block = cache.read_shard(number, layers=layers)
-        _check_digests(cache, number, block, whole=layers is None)
-        own = [(clip.clip_id, i) for i, clip in enumerate(block.clips) if clip.clip_id in wanted]
-        if own:
-            ends = np.cumsum([clip.n_frames for clip in block.clips])
-            starts = np.concatenate([[0], ends]).astype(np.int64)
-            frames, offsets = _narrow(block.features.transpose(1, 0, 2), starts, cache, reading)
-            pieces |= {clip_id: frames[offsets[i] : offsets[i + 1]] for clip_id, i in own}
-    ordered = [pieces[clip_id] for clip_id in clip_ids]
-    offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in ordered])]).astype(np.int64)
+    positions, narrowing = cache.positions(layers), _narrowing(cache, reading)
+    counts = np.array([narrowing.count(cache.n_frames(clip_id)) for clip_id in clip_ids], np.int64)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    starts: dict[str, list[int]] = {}
+    for clip_id, start in zip(clip_ids, offsets.tolist(), strict=False):
+        starts.setdefault(clip_id, []).append(start)
+    width = cache.dim * max(1, len(narrowing.statistics))
+    frames = np.empty((offsets[-1], len(positions), width), np.float32 if narrowing.statistics else cache.dtype)
+
+    def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
+        narrow = narrowing(block).transpose(1, 0, 2)  # (L', T, D) -> (T', L', D')
+        for start in starts[clip.clip_id]:
+            frames[start : start + len(narrow), rows] = narrow
+
+    with tqdm(total=len(starts), desc="reading features", unit="clip", leave=False, delay=1.0, disable=None) as bar:
+        for read in read_checked(cache, starts, layers, take):
+            bar.update(read)
     return ClipFeatures(
-        frames=np.concatenate(ordered),
+        frames=frames,
         offsets=offsets,
         layers=tuple(cache.layers if layers is None else layers),
-        statistics=cache.statistics or reading.statistics,
-        window=1 if cache.statistics or reading.statistics else _window(cache, reading) * cache.frame_stride,
+        statistics=cache.statistics or narrowing.statistics,
+        window=1 if cache.statistics or narrowing.statistics else narrowing.window * cache.frame_stride,
     )
 
 
@@ -128,19 +133,6 @@ def load_joined(
     )
 
 
-def _check_digests(cache: Cache, number: int, block: ShardBlock, *, whole: bool) -> None:
-    # A digest covers all layers of a clip; of a few layers only what cannot be trained on is noticed.
-    start = 0
-    for clip in block.clips:
-        own = block.features[:, start : start + clip.n_frames]
-        start += clip.n_frames
-        if (whole and features_sha256(own) != clip.features_sha256) or not np.isfinite(own).all():
-            raise ShardError(
-                f"clip '{clip.clip_id}' in {cache.path / shard_file(number)} is damaged: it does not match its digest;"
-                f" 'ravfeat cache verify {cache.path}' says what to do"
-            )
-
-
 def check_reading(cache: Cache, reading: Reading) -> None:
     """Refuse a pooled cache that lacks a statistic the head reads.
 
@@ -155,17 +147,25 @@ def check_reading(cache: Cache, reading: Reading) -> None:
         )
 
 
-def _narrow(
-    frames: NDArray[Any], offsets: NDArray[np.int64], cache: Cache, reading: Reading
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
+@dataclass(frozen=True)
+class _Narrowing:
+    """What becomes of a clip's frames: averages of windows, or statistics."""
+
+    window: int
+    statistics: tuple[str, ...]
+
+    def count(self, n_frames: int) -> int:
+        return 1 if self.statistics else -(-n_frames // self.window)
+
+    def __call__(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Narrow a block (L, T, D)."""
+        if self.statistics:
+            return pool_block(block, self.statistics).reshape(len(block), 1, -1)
+        return block if self.window == 1 else average_block(block, self.window)
+
+
+def _narrowing(cache: Cache, reading: Reading) -> _Narrowing:
     if cache.statistics:
-        return frames, offsets
-    if reading.statistics:
-        pooled = pool_frames(frames, offsets, reading.statistics)  # (N, L, S, D)
-        return pooled.reshape(*pooled.shape[:2], -1), np.arange(len(pooled) + 1, dtype=np.int64)
-    return average_frames(frames, offsets, _window(cache, reading))
-
-
-def _window(cache: Cache, reading: Reading) -> int:
+        return _Narrowing(1, ())
     # A head counts in frames of the encoder; a cache may have averaged some of them already.
-    return max(1, round(reading.window / cache.frame_stride))
+    return _Narrowing(max(1, round(reading.window / cache.frame_stride)), reading.statistics)

@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: list[set[str]] = [
     {"errors", "schema"},
-    {"files", "machine", "logits", "gaps", "augment", "tomltext"},
+    {"files", "machine", "logits", "gaps", "halves", "augment", "tomltext"},
     {
         "manifest",
         "media",

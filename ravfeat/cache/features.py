@@ -88,7 +88,7 @@ class _Contiguous:
     def read(self, layers: slice, frames: slice, out: NDArray[Any]) -> None:
         n_layers, n_frames, dim = self.shape
         _check_frames(self._path, frames, n_frames)
-        target = memoryview(out.reshape(-1).view(np.uint8))
+        target = out.reshape(-1).view(np.uint8).data
         width = dim * self.dtype.itemsize
         if frames.stop - frames.start == n_frames:
             self._fill(target, self._offset + layers.start * n_frames * width)

@@ -88,6 +88,8 @@ class Cache:
         Encoder frames that were averaged to one stored frame.
     dim : int
         Width of the last axis.
+    dtype : numpy.dtype
+        As stored, float16 or float32.
     clip_ids : tuple of str
         Stored clips, sorted.
     failed : dict of str to str
@@ -113,6 +115,10 @@ class Cache:
                     self._places[row["clip_id"]] = _Place(row["shard"], row["frame_start"], row["n_frames"])
                 else:
                     self.failed[row["clip_id"]] = row["reason"]
+        by_shard: dict[int, set[str]] = {}
+        for clip_id, place in self._places.items():
+            by_shard.setdefault(place.shard, set()).add(clip_id)
+        self._by_shard = {number: frozenset(clip_ids) for number, clip_ids in by_shard.items()}
         if not index:
             raise CacheError(f"{path} has no shard yet; run 'ravfeat extract' to fill it")
         self.shards: tuple[int, ...] = tuple(index)
@@ -124,6 +130,7 @@ class Cache:
         self.statistics: tuple[str, ...] = tuple(self.identity["statistics"])
         self.frame_stride: int = int(self.identity["frame_stride"])
         self.dim: int = header.shape[2]
+        self.dtype: np.dtype[Any] = np.dtype(header.dtype)
         self._forget_files()
 
     def __repr__(self) -> str:
@@ -171,6 +178,10 @@ class Cache:
     def missing(self) -> tuple[str, ...]:
         """Clips of the manifest that are not stored, failed ones included."""
         return tuple(clip.clip_id for clip in self._planned.manifest if clip.clip_id not in self._places)
+
+    def n_frames(self, clip_id: str) -> int:
+        """Count the stored frames of a clip."""
+        return self._place(clip_id).n_frames
 
     def times(self, clip_id: str) -> NDArray[np.float64]:
         """Time of every frame of a clip, in seconds from its start; shape (T,)."""
@@ -256,7 +267,7 @@ class Cache:
         if len(runs) > 1:
             return self.read_shard(number, layers=layers)
         header = self.header(number)
-        with self._blaming(number):
+        with self.blaming(number):
             return ShardBlock(header.clips, self.features(number).view(runs[0]))
 
     def header(self, number: int) -> ShardHeader:
@@ -331,14 +342,15 @@ class Cache:
     def _lend(self, number: int) -> Iterator[_OpenShard]:
         if self._process != os.getpid():
             self._forget_files()  # handles inherited through fork give wrong data; leave them to the parent
-        with self._lock, self._blaming(number):
+        with self._lock, self.blaming(number):
             if number not in self._files:
                 self._files[number] = self._open_file(number, self.path / shard_file(number))
             self._files.move_to_end(number)
             yield self._files[number]
 
     @contextmanager
-    def _blaming(self, number: int) -> Iterator[None]:
+    def blaming(self, number: int) -> Iterator[None]:
+        """Turn what goes wrong while a shard is read into a `ShardError` that names it."""
         try:
             yield
         except UNREADABLE as error:
@@ -373,7 +385,7 @@ class Cache:
         n_layers = sum(run.stop - run.start for run in runs)
         shape = (n_layers, frames.stop - frames.start, features.shape[-1])
         block = np.empty(shape, features.dtype) if buffers is None else buffers.take(shape, features.dtype)
-        with self._blaming(number):
+        with self.blaming(number):
             start = 0
             for run in runs:
                 stop = start + run.stop - run.start
@@ -381,16 +393,30 @@ class Cache:
                 start = stop
         return block
 
-    def _layer_runs(self, layers: Sequence[int] | None) -> list[slice]:
+    def clips_of(self, number: int) -> frozenset[str]:
+        """Ids of the clips that a shard holds, as the index says."""
+        return self._by_shard.get(number, frozenset())
+
+    def positions(self, layers: Sequence[int] | None) -> list[int]:
+        """Give where layers lie on the first axis of the stored features; None means all.
+
+        Raises
+        ------
+        CacheError
+            For no layer, or one that is not stored.
+        """
         if layers is None:
-            return [slice(0, len(self.layers))]
+            return list(range(len(self.layers)))
         if not len(layers):
             raise CacheError(f"no layers asked for; {self.path} has {list(self.layers)}")
         positions = {layer: position for position, layer in enumerate(self.layers)}
         if wrong := [layer for layer in layers if layer not in positions]:
             raise CacheError(f"layers {wrong} are not stored in {self.path}; it has {list(self.layers)}")
+        return [positions[layer] for layer in layers]
+
+    def _layer_runs(self, layers: Sequence[int] | None) -> list[slice]:
         runs: list[slice] = []
-        for position in (positions[layer] for layer in layers):
+        for position in self.positions(layers):
             if runs and runs[-1].stop == position:
                 runs[-1] = slice(runs[-1].start, position + 1)
             else:
