@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import RavfeatError
-from ravfeat.pooling import STATISTICS, average_frames, pool_frames
+from ravfeat.pooling import STATISTICS, average_block, average_frames, pool_block, pool_frames
 
 OFFSETS = np.array([0, 7, 8, 20], np.int64)
 
@@ -93,3 +93,38 @@ def test_windows_of_one_frame_change_nothing(frames):
 def test_a_window_of_no_frames_is_refused(frames):
     with pytest.raises(RavfeatError, match="at least 1 frame, got 0"):
         average_frames(frames, OFFSETS, 0)
+
+
+def clip_of(n_frames: int, dtype: type) -> np.ndarray:
+    clip = np.random.default_rng(n_frames).normal(size=(n_frames, 2, 5)).astype(dtype)
+    clip[:, 1, 2] = -0.0
+    return clip
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize("n_frames", [1, 2, 7, 8, 9, 16, 31, 127, 128, 129, 184, 265, 1000])
+def test_sums_have_the_bits_that_numpy_gives_row_by_row(dtype, n_frames):
+    clip = clip_of(n_frames, dtype)
+    rows = np.ascontiguousarray(clip.transpose(1, 2, 0), dtype=np.float32)  # (L, D, T)
+    expected = np.stack(
+        [rows.mean(-1), rows.std(-1), np.abs(np.diff(rows)).mean(-1) if n_frames > 1 else np.zeros_like(rows[..., 0])],
+        1,
+    )
+    pooled = pool_frames(clip, np.array([0, n_frames]), ["mean", "std", "speed"])[0]
+    assert pooled.tobytes() == expected.tobytes()
+    for window in (2, 4, 8, 16, 17, 150):
+        starts = np.arange(0, n_frames, window)
+        sizes = np.minimum(window, n_frames - starts).astype(np.float32)[:, None, None]
+        means = (np.add.reduceat(clip.astype(np.float32), starts, axis=0) / sizes).astype(dtype)
+        averaged, _ = average_frames(clip, np.array([0, n_frames]), window)
+        assert averaged.tobytes() == means.tobytes()
+
+
+def test_blocks_are_the_clips_layer_by_layer(frames):
+    block = frames[:7].transpose(1, 0, 2)
+    np.testing.assert_array_equal(
+        pool_block(block, STATISTICS), pool_frames(frames[:7], np.array([0, 7]), STATISTICS)[0]
+    )
+    averaged, _ = average_frames(frames[:7], np.array([0, 7]), 3)
+    np.testing.assert_array_equal(average_block(block, 3).astype(np.float16), averaged.transpose(1, 0, 2))
+    np.testing.assert_array_equal(average_block(block, 1), block)
