@@ -85,7 +85,19 @@ BASES = {
         "names",
         "session",
     },
-    "cache": {"format", "shard", "manifest", "index", "locks", "find", "reader", "serialise", "features"},
+    "cache": {
+        "format",
+        "shard",
+        "manifest",
+        "index",
+        "locks",
+        "find",
+        "reader",
+        "serialise",
+        "features",
+        "checked",
+        "writer",
+    },
 }
 """Modules that their siblings may import; the doors of a room (`DOORS`) may import all of it."""
 

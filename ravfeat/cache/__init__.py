@@ -2,12 +2,24 @@
 
 Offers
 ------
-Cache, open_cache, resolve_cache, find_caches, verify_cache, rebuild_index.
+Cache, open_cache, resolve_cache, find_caches, verify_cache, rebuild_index, convert_cache.
 """
 
+from ravfeat.cache.convert import Conversion, Converted, convert_cache
 from ravfeat.cache.find import find_caches, resolve_cache
 from ravfeat.cache.reader import Cache, open_cache
 from ravfeat.cache.rebuild import rebuild_index
 from ravfeat.cache.verify import Problem, verify_cache
 
-__all__ = ["Cache", "Problem", "find_caches", "open_cache", "rebuild_index", "resolve_cache", "verify_cache"]
+__all__ = [
+    "Cache",
+    "Conversion",
+    "Converted",
+    "Problem",
+    "convert_cache",
+    "find_caches",
+    "open_cache",
+    "rebuild_index",
+    "resolve_cache",
+    "verify_cache",
+]

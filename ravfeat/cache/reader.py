@@ -34,6 +34,7 @@ from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.shard import UNREADABLE, ShardHeader, check_version, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import canonical_json, sha256_of
+from ravfeat.manifest import Manifest
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
 
@@ -168,6 +169,11 @@ class Cache:
     def classes(self) -> tuple[str, ...]:
         """The corpus's label set."""
         return self._planned.manifest.classes
+
+    @property
+    def planned_manifest(self) -> Manifest:
+        """What belongs in this cache."""
+        return self._planned.manifest
 
     @property
     def manifest(self) -> pa.Table:

@@ -1,4 +1,4 @@
-"""``ravfeat cache``: info, ls, verify, rebuild-index; import and preview have files of their own."""
+"""``ravfeat cache``: info, ls, verify, rebuild-index; convert, import and preview have files of their own."""
 
 import sys
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ravfeat.cli.cache_convert import command as convert_command
 from ravfeat.cli.cache_import import command as import_command
 from ravfeat.cli.cache_preview import command as preview_command
 
@@ -19,7 +20,7 @@ _PATH = click.argument("path", type=click.Path(path_type=Path), default=Path("ca
 
 @click.group("cache")
 def command() -> None:
-    """Look into caches, check them, mend an index, bring in features made elsewhere.
+    """Look into caches, check them, mend an index, make them smaller, bring in features made elsewhere.
 
     PATH is a cache, or a folder that holds some; by default cache/.
 
@@ -178,5 +179,6 @@ def rebuild(path: Path) -> None:
         sys.exit(1)
 
 
+command.add_command(convert_command)
 command.add_command(import_command)
 command.add_command(preview_command)

@@ -82,3 +82,25 @@ def test_where_there_is_no_cache_it_says_how_to_make_one(here, tmp_path) -> None
         assert done.returncode == 1
         assert f"no cache at or below {tmp_path}" in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_convert_derives_a_smaller_cache(here, cache_copy, tmp_path) -> None:
+    done = here("cache", "convert", cache_copy, "--out", tmp_path / "small", "--frame-stride", 4, "--layers", "1-2")
+    assert done.returncode == 0, done.stderr
+    folder = next((tmp_path / "small" / "synth").iterdir())
+    assert done.stdout.startswith(f"{folder}: 22 clips, ")
+    assert "1 shards written, 0 kept" in done.stdout
+    derived = open_cache(folder)
+    assert (derived.layers, derived.frame_stride) == ((1, 2), 4)
+    assert here("cache", "verify", tmp_path / "small").returncode == 0
+    again = here("cache", "convert", cache_copy, "--out", tmp_path / "small", "--frame-stride", 4, "--layers", "1-2")
+    assert "0 shards written, 1 kept" in again.stdout
+
+
+def test_convert_refuses_what_cannot_be_done(here, cache_copy, tmp_path) -> None:
+    done = here("cache", "convert", cache_copy, "--out", tmp_path, "--store", "pooled", "--frame-stride", 4)
+    assert done.returncode == 2
+    assert "--frame-stride goes with --store frames" in done.stderr
+    done = here("cache", "convert", cache_copy, "--out", tmp_path)
+    assert done.returncode == 2
+    assert "name what is to be different" in done.stderr

@@ -1,0 +1,325 @@
+"""A smaller cache out of a larger one, without the encoder.
+
+What an extraction would have stored is computed from what another one has stored: fewer layers, means over
+neighbouring frames, pooled statistics, another precision. Where the frames were kept in float32 that is the same,
+bit for bit, and the derived cache has the identity of the extracted one. Where they were rounded to float16 first,
+means of them differ from rounded means in the last place; the identity then names the step in ``derived``, so that
+the two never mix.
+
+Offers
+------
+Conversion, Converted, convert_cache.
+"""
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ravfeat import __version__
+from ravfeat.cache.checked import read_checked
+from ravfeat.cache.format import (
+    POOLED_STATISTICS,
+    ClipRecord,
+    FailedClip,
+    ShardContent,
+    StoreRecipe,
+    features_sha256,
+    shard_file,
+)
+from ravfeat.cache.index import IndexedShard
+from ravfeat.cache.locks import WorkLock
+from ravfeat.cache.reader import Cache, open_cache
+from ravfeat.cache.shard import ShardHeader, read_header
+from ravfeat.cache.writer import CacheFolder, prepare_cache
+from ravfeat.errors import CacheError, UsageError
+from ravfeat.halves import all_finite
+from ravfeat.manifest import Clip
+from ravfeat.pooling import average_block, average_frames, pool_block
+from ravfeat.schema import Store
+
+__all__ = ["Conversion", "Converted", "convert_cache"]
+
+_TOO_LARGE = "do not fit into float16 (at most 65504); convert with --dtype float32"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What is to be different; None leaves it as it is.
+
+    Attributes
+    ----------
+    layers : tuple of int, optional
+        Layer numbers to keep, ascending.
+    store : {"frames", "pooled"}, optional
+    frame_stride : int, optional
+        Frames of the *encoder* per stored frame: a multiple of what the source has.
+    dtype : {"float16", "float32"}, optional
+    """
+
+    layers: tuple[int, ...] | None = None
+    store: Store | None = None
+    frame_stride: int | None = None
+    dtype: Literal["float16", "float32"] | None = None
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion left behind.
+
+    Attributes
+    ----------
+    path : Path
+        The derived cache's folder.
+    written, kept : int
+        Shards written now, and shards that were there.
+    failed : dict of str to str
+        Clips that are not stored, with the reason; most of them because the source has not stored them.
+    """
+
+    path: Path
+    written: int
+    kept: int
+    failed: dict[str, str]
+
+
+def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
+    """Derive a cache from another; run again after an interruption, it does what is missing.
+
+    Parameters
+    ----------
+    source : Cache
+        Complete: every clip of its manifest stored or failed.
+    out : Path
+        What ``ravfeat extract --out`` would be given.
+    change : Conversion
+
+    Raises
+    ------
+    UsageError
+        For a change that cannot be made from this source, or none.
+    CacheError
+        Where the source is incomplete or damaged, or the derived cache cannot be written.
+    """
+    step = _step(source, change)
+    identity = {**source.identity, **step.identity()}
+    if identity == source.identity:
+        raise UsageError(f"{source.path} is such a cache; name what is to be different: layers, stride, store, dtype")
+    headers = [source.header(number) for number in source.shards]
+    failed = {clip.clip_id: clip for header in headers for clip in header.failed}
+    wanted = [clip.clip_id for clip in source.planned_manifest]
+    if lacking := [clip_id for clip_id in wanted if clip_id not in source and clip_id not in failed]:
+        raise CacheError(
+            f"{len(lacking)} clips of {source.path} are not extracted yet ({', '.join(lacking[:3])} …); run the same"
+            " 'ravfeat extract' again to finish it"
+        )
+    folder = prepare_cache(out, source.planned_manifest, source.about, identity, step.n_bytes)
+    with WorkLock(folder.path) as lock:
+        lock.claim(folder.planned.numbers)
+        folder.remove_leftovers(folder.planned.numbers)
+        written = _Writer(source, headers, folder, step).run()
+        folder.update_index(lock, written)
+    kept = len(folder.planned.numbers) - len(written)
+    return Converted(folder.path, len(written), kept, dict(open_cache(folder.path).failed))
+
+
+def _step(source: Cache, change: Conversion) -> "_Step":
+    """Say what is to be done, or why it cannot be."""
+    was_pooled, before = source.identity["store"] == "pooled", source.frame_stride
+    store: Store = change.store or source.identity["store"]
+    stride = change.frame_stride or (1 if store == "pooled" else before)
+    layers = change.layers or source.layers
+    source.positions(layers)
+    recipe = StoreRecipe(layers, store, stride, change.dtype or source.identity["dtype"], source.identity["view"])
+    if was_pooled and store == "frames":
+        raise UsageError(
+            f"{source.path} holds pooled {list(source.statistics)}: frames cannot be made of them; convert a cache of"
+            " frames"
+        )
+    if store == "frames" and stride % before:
+        raise UsageError(f"{source.path} holds means of {before} frames: a frame stride of {stride} is no multiple")
+    if store == "pooled" and not was_pooled:
+        if before > 1:
+            raise UsageError(
+                f"{source.path} holds means of {before} frames: pooled statistics are over all frames; convert a cache"
+                " with frame stride 1"
+            )
+        if source.about["stream"] not in POOLED_STATISTICS:
+            raise UsageError(f"nobody has said what is pooled of the stream '{source.about['stream']}'")
+    return _Step(source, recipe)
+
+
+class _Step:
+    """One way of storing a clip, made from another."""
+
+    def __init__(self, source: Cache, recipe: StoreRecipe) -> None:
+        self._source, self.recipe = source, recipe
+        self.layers = source.layers if recipe.layers is None else recipe.layers
+        self.pools = recipe.store == "pooled" and not source.statistics
+        self.window = 1 if recipe.store == "pooled" else recipe.frame_stride // source.frame_stride
+        self.statistics = recipe.statistics(source.about["stream"]) if self.pools else source.statistics
+
+    def identity(self) -> dict[str, Any]:
+        """Give the keys of the identity that this decides."""
+        own: dict[str, Any] = {
+            "layers": list(self.layers),
+            "store": self.recipe.store,
+            "statistics": list(self.statistics),
+            "frame_stride": self.recipe.frame_stride,
+            "dtype": self.recipe.dtype,
+        }
+        if not self._same_bits():
+            before = self._source
+            what = f"means of {before.frame_stride} frames" if before.frame_stride > 1 else before.identity["store"]
+            own["derived"] = [*before.identity.get("derived", ()), f"from {before.dtype.name} {what}/1"]
+        return own
+
+    def _same_bits(self) -> bool:
+        """Whether an extraction gives the same bits."""
+        before = self._source
+        if self.window == 1 and not self.pools:
+            return before.dtype == np.float32 or before.dtype == self.recipe.dtype
+        # An extraction pools faces piece by piece, in double precision, and never averages averages.
+        exact = before.dtype == np.float32 and before.frame_stride == 1
+        return exact and not (self.pools and before.about["stream"] == "face")
+
+    @property
+    def dim(self) -> int:
+        """Width of the last axis."""
+        return self._source.dim * (len(self.statistics) if self.pools else 1)
+
+    def n_frames(self, clip_id: str) -> int:
+        """Count the frames that will be stored of a clip."""
+        return 1 if self.pools else -(-self._source.n_frames(clip_id) // self.window)
+
+    def n_bytes(self, clip: Clip) -> int:
+        """Give what a clip takes on the disk; nothing where it failed."""
+        n_frames = self.n_frames(clip.clip_id) if clip.clip_id in self._source else 0
+        return len(self.layers) * n_frames * self.dim * np.dtype(self.recipe.dtype).itemsize
+
+    def block(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Give what is stored of some layers (L', T, D), not yet in its dtype."""
+        if self.pools:
+            return pool_block(block, self.statistics).reshape(len(block), 1, -1)
+        return block if self.window == 1 else average_block(block, self.window)
+
+    def times_s(self, clip_id: str) -> NDArray[np.float64]:
+        """Give the times of the stored frames."""
+        times_s = self._source.times(clip_id)
+        if self.pools:
+            return np.asarray(times_s.mean(keepdims=True))
+        if self.window == 1:
+            return times_s
+        starts = range(self.window, len(times_s), self.window)
+        return np.array([window.mean() for window in np.split(times_s, starts)])
+
+    def columns(self, clip_id: str) -> dict[str, NDArray[np.float32]]:
+        """Give what else is known of the stored frames."""
+        return {name: self._column(values) for name, values in self._source.columns(clip_id).items()}
+
+    def _column(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.pools:
+            return np.asarray(values.mean(axis=0, keepdims=True), np.float32)
+        wide = values.reshape(len(values), 1, -1)
+        averaged = np.asarray(average_frames(wide, np.array([0, len(values)]), self.window)[0], np.float32)
+        return averaged.reshape(len(averaged), *values.shape[1:])
+
+
+class _Writer:
+    """Writes the shards of the derived cache that are not there yet."""
+
+    def __init__(self, source: Cache, headers: Sequence[ShardHeader], folder: CacheFolder, step: _Step) -> None:
+        self._source, self._folder, self._step = source, folder, step
+        self._records = {clip.clip_id: clip for header in headers for clip in header.clips}
+        self._failed = {clip.clip_id: clip for header in headers for clip in header.failed}
+        self._provenance = _provenance(source, headers)
+
+    def run(self) -> dict[int, IndexedShard]:
+        """Write what is missing and give what was written."""
+        planned = self._folder.planned
+        pending = [number for number in planned.numbers if not self._is_there(number, planned.clips_of(number))]
+        written: dict[int, IndexedShard] = {}
+        total = sum(len(planned.clips_of(number)) for number in pending)
+        with tqdm(total=total, desc="converting", unit="clip", disable=None) as bar:
+            for number in pending:
+                written[number] = self._folder.write_shard(self._content(number, planned.clips_of(number), bar))
+        return written
+
+    def _is_there(self, number: int, clips: Sequence[Clip]) -> bool:
+        path = self._folder.path / shard_file(number)
+        if not path.is_file():
+            return False
+        header = read_header(path)
+        stored = {clip.clip_id: clip.input_sha256 for clip in header.clips}
+        refused = {clip.clip_id: clip.reason for clip in header.failed}
+        return all(self._is_as_now(clip.clip_id, stored, refused) for clip in clips)
+
+    def _is_as_now(self, clip_id: str, stored: Mapping[str, str], refused: Mapping[str, str]) -> bool:
+        if clip_id not in self._records:
+            return clip_id in refused
+        # A clip that had failed when this was converted may have been extracted since.
+        return stored.get(clip_id) == self._records[clip_id].input_sha256 or _TOO_LARGE in refused.get(clip_id, "")
+
+    def _content(self, number: int, clips: Sequence[Clip], bar: Any) -> ShardContent:
+        step = self._step
+        blocks, too_large = self._blocks([clip.clip_id for clip in clips if clip.clip_id in self._records], bar)
+        failed = [self._failed_clip(clip, too_large) for clip in clips if clip.clip_id not in blocks]
+        records, start = [], 0
+        for clip_id, block in blocks.items():
+            place = {"frame_start": start, "n_frames": block.shape[1]}
+            records.append(replace(self._records[clip_id], features_sha256=features_sha256(block), **place))
+            start += block.shape[1]
+        return ShardContent(
+            number=number,
+            about=self._folder.about,
+            identity=self._folder.identity,
+            provenance=self._provenance,
+            clips=tuple(records),
+            failed=tuple(failed),
+            features=tuple(blocks.values()),
+            times_s=tuple(step.times_s(clip_id) for clip_id in blocks),
+            shape=(len(step.layers), step.dim),
+            columns=tuple(step.columns(clip_id) for clip_id in blocks),
+        )
+
+    def _blocks(self, clip_ids: Sequence[str], bar: Any) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+        """Give what is to be stored of clips, and the largest value of those that do not fit."""
+        step = self._step
+        blocks = {
+            clip_id: np.empty((len(step.layers), step.n_frames(clip_id), step.dim), step.recipe.dtype)
+            for clip_id in clip_ids
+        }
+        too_large: dict[str, float] = {}
+
+        def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
+            values, own = step.block(block), blocks[clip.clip_id][rows]
+            with np.errstate(over="ignore"):
+                own[...] = values
+            if not all_finite(own):
+                too_large[clip.clip_id] = max(too_large.get(clip.clip_id, 0.0), float(np.abs(values).max()))
+
+        for read in read_checked(self._source, clip_ids, step.layers, take):
+            bar.update(read)
+        return {clip_id: block for clip_id, block in blocks.items() if clip_id not in too_large}, too_large
+
+    def _failed_clip(self, clip: Clip, too_large: Mapping[str, float]) -> FailedClip:
+        if clip.clip_id not in too_large:
+            return self._failed[clip.clip_id]
+        who = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
+        reason = f"values up to {too_large[clip.clip_id]:.3g} {_TOO_LARGE}"
+        return FailedClip(*who, "encode", reason)
+
+
+def _provenance(source: Cache, headers: Sequence[ShardHeader]) -> dict[str, Any]:
+    """Say where the features come from, and what computed them."""
+    runs: list[Mapping[str, Any]] = []
+    for header in headers:
+        if header.provenance not in runs:
+            runs.append(header.provenance)
+    own = {"python": platform.python_version(), "ravfeat": __version__, "numpy": np.__version__, "device": "cpu"}
+    return {**own, "derived_from": source.fingerprint, "extracted_with": runs}
