@@ -52,12 +52,14 @@ class MappedFrames:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Of the stored numbers."""
-        return self.shards[0][0].dtype
+        stored: np.dtype[Any] = self.shards[0][0].dtype
+        return stored
 
     def of_layer(self, row: int, layer: int) -> NDArray[Any]:
         """Give a clip's frames in one layer, uncopied: (T, D)."""
         start = self.starts[row]
-        return self.shards[self.shard_of[row]][layer][start : start + self.lengths[row]]
+        frames: NDArray[Any] = self.shards[self.shard_of[row]][layer]
+        return frames[start : start + self.lengths[row]]
 
     def read(self, row: int) -> NDArray[Any]:
         """Copy a clip: (T, L, D)."""

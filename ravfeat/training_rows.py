@@ -6,19 +6,22 @@ side, and this is checked wherever rows are handed to a head.
 
 Offers
 ------
-TrainingRows, stack_features.
+TrainingRows, stack_features, held.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import LeakError
 from ravfeat.heads.base import ClipFeatures
+from ravfeat.mapped_frames import MappedFrames
+from ravfeat.room import room_for
 
-__all__ = ["TrainingRows", "stack_features"]
+__all__ = ["TrainingRows", "held", "stack_features"]
 
 Rows = NDArray[np.int64]
 
@@ -103,7 +106,33 @@ def stack_features(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     """
     if len(parts) == 1:
         return parts[0]
-    starts = np.cumsum([0, *(len(part.frames) for part in parts)])
-    ends = [part.offsets[1:] + start for part, start in zip(parts, starts[:-1], strict=True)]
-    offsets = np.concatenate([np.zeros(1, np.int64), *ends]).astype(np.int64)
-    return replace(parts[0], frames=np.concatenate([part.frames for part in parts]), offsets=offsets)
+    mapped = [part.mapped for part in parts if part.mapped is not None]
+    if len(mapped) == len(parts):
+        return replace(parts[0], offsets=_offsets(parts), mapped=MappedFrames.stacked(mapped))
+    return _held(parts)
+
+
+def held(features: ClipFeatures) -> ClipFeatures:
+    """Give features whose frames are an array: those that stay on the disk are copied into one."""
+    return features if features.mapped is None else _held([features])
+
+
+def _held(parts: Sequence[ClipFeatures]) -> ClipFeatures:
+    offsets, shape = _offsets(parts), parts[0].frames.shape
+    frames = room_for((shape[1], int(offsets[-1]), shape[2]), np.result_type(*(part.frames.dtype for part in parts)))
+    clips = (clip for part in parts for clip in _clips(part))
+    for start, clip in zip(offsets[:-1].tolist(), clips, strict=True):
+        frames[:, start : start + len(clip)] = clip.transpose(1, 0, 2)
+    return replace(parts[0], frames=frames.transpose(1, 0, 2), offsets=offsets, mapped=None)
+
+
+def _clips(features: ClipFeatures) -> Iterator[NDArray[Any]]:
+    """Give every clip: (T, L, D)."""
+    for row in range(len(features)):
+        own = slice(features.offsets[row], features.offsets[row + 1])
+        yield features.frames[own] if features.mapped is None else features.mapped.read(row)
+
+
+def _offsets(parts: Sequence[ClipFeatures]) -> NDArray[np.int64]:
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)

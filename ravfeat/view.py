@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ravfeat.cache import Cache
-from ravfeat.cache.checked import read_checked
+from ravfeat.cache.checked import Take, read_checked
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.heads.statistics import clip_statistics
+from ravfeat.mapped_frames import MappedFrames
 from ravfeat.pooling import average_block, pool_block
+from ravfeat.room import features_budget, room_for
 
 __all__ = ["check_reading", "load_features", "load_joined"]
 
@@ -62,26 +64,70 @@ def load_features(
     positions, narrowing = cache.positions(layers), _narrowing(cache, reading)
     counts = np.array([narrowing.count(cache.n_frames(clip_id)) for clip_id in clip_ids], np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    numbers = tuple(cache.layers if layers is None else layers)
+    if (
+        not (narrowing.narrows or cache.statistics)
+        and _size(cache, len(positions), int(offsets[-1])) > features_budget()
+    ):
+        return _mapped(cache, clip_ids, numbers, layers, offsets)
     starts: dict[str, list[int]] = {}
     for clip_id, start in zip(clip_ids, offsets.tolist(), strict=False):
         starts.setdefault(clip_id, []).append(start)
     width = cache.dim * max(1, len(narrowing.statistics))
-    frames = np.empty((offsets[-1], len(positions), width), np.float32 if narrowing.statistics else cache.dtype)
+    # Layers lie outermost, as they do on the disk and as networks read them.
+    frames = room_for((len(positions), int(offsets[-1]), width), np.float32 if narrowing.statistics else cache.dtype)
 
     def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
-        narrow = narrowing(block).transpose(1, 0, 2)  # (L', T, D) -> (T', L', D')
+        narrow = narrowing(block)  # (L', T', D')
         for start in starts[clip.clip_id]:
-            frames[start : start + len(narrow), rows] = narrow
+            frames[rows, start : start + narrow.shape[1]] = narrow
 
-    with tqdm(total=len(starts), desc="reading features", unit="clip", leave=False, delay=1.0, disable=None) as bar:
-        for read in read_checked(cache, starts, layers, take):
-            bar.update(read)
+    _read(cache, list(starts), layers, take)
     return ClipFeatures(
-        frames=frames,
+        frames=frames.transpose(1, 0, 2),
         offsets=offsets,
-        layers=tuple(cache.layers if layers is None else layers),
+        layers=numbers,
         statistics=cache.statistics or narrowing.statistics,
         window=1 if cache.statistics or narrowing.statistics else narrowing.window * cache.frame_stride,
+    )
+
+
+def _read(cache: Cache, clip_ids: Sequence[str], layers: Sequence[int] | None, take: Take) -> None:
+    with tqdm(total=len(clip_ids), desc="reading features", unit="clip", leave=False, delay=1.0, disable=None) as bar:
+        for read in read_checked(cache, clip_ids, layers, take):
+            bar.update(read)
+
+
+def _size(cache: Cache, n_layers: int, n_frames: int) -> int:
+    return n_layers * n_frames * cache.dim * cache.dtype.itemsize
+
+
+def _mapped(
+    cache: Cache,
+    clip_ids: Sequence[str],
+    numbers: tuple[int, ...],
+    layers: Sequence[int] | None,
+    offsets: NDArray[np.int64],
+) -> ClipFeatures:
+    """Features that stay where they are, once every clip was held against its digest."""
+    _read(cache, list(dict.fromkeys(clip_ids)), layers, lambda clip, rows, block: None)
+    wanted = set(clip_ids)
+    shards: list[tuple[NDArray[Any], ...]] = []
+    places: dict[str, tuple[int, int]] = {}
+    for number in cache.shards:
+        if wanted.isdisjoint(cache.clips_of(number)):
+            continue
+        blocks = [cache.map_shard(number, layers=[layer]) for layer in numbers]
+        places |= {clip.clip_id: (len(shards), clip.frame_start) for clip in blocks[0].clips}
+        shards.append(tuple(block.features[0] for block in blocks))
+    shard_of, starts = np.array([places[clip_id] for clip_id in clip_ids], np.int64).T
+    return ClipFeatures(
+        frames=np.empty((0, len(numbers), cache.dim), cache.dtype),
+        offsets=offsets,
+        layers=numbers,
+        statistics=cache.statistics,
+        window=1 if cache.statistics else cache.frame_stride,
+        mapped=MappedFrames(tuple(shards), shard_of, starts, np.diff(offsets)),
     )
 
 
@@ -153,6 +199,10 @@ class _Narrowing:
 
     window: int
     statistics: tuple[str, ...]
+
+    @property
+    def narrows(self) -> bool:
+        return self.window > 1 or bool(self.statistics)
 
     def count(self, n_frames: int) -> int:
         return 1 if self.statistics else -(-n_frames // self.window)

@@ -43,6 +43,13 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--layers", help="Restrict heads to 'last', one layer, a range 6-12 or a list 1,5,9.")
 @click.option("--no-std", is_flag=True, help="Pool the mean only.")
 @click.option("--epochs", type=click.IntRange(1), help="Length of the schedule of the trained networks.")
+@click.option("--frame-average", type=click.IntRange(1), metavar="K",
+              help="Encoder frames that networks average to one before anything else. [default: 16]")  # fmt: skip
+@click.option("--precision", type=click.Choice(["float32", "bfloat16"]),
+              help="Of the operands of large products in the training of networks. [default: float32]")  # fmt: skip
+@click.option("--memory", metavar="SIZE",
+              help="Train in at most this much memory, such as 4GB: what does not fit is streamed from the disk, and the"
+              " same numbers come out. [default: half of what is free]")  # fmt: skip
 @click.option("--labels", type=click.Path(path_type=Path), help="Table of clip_id and label to use instead.")
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
@@ -62,6 +69,9 @@ def command(
     layers: str | None,
     labels: Path | None,
     epochs: int | None,
+    frame_average: int | None,
+    precision: str | None,
+    memory: str | None,
     train_caches: tuple[Path, ...],
     test_caches: tuple[Path, ...],
     label_map: Path | None,
@@ -86,6 +96,7 @@ def command(
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --head attentive --layers last --out runs/last-layer
+    ravfeat fit-heads --cache cache/wavlm-large --frame-average 1 --memory 4GB --precision bfloat16
     ravfeat fit-heads --cache cache/ravdess/audio-… --train-views cache/ravdess/audio-…-published-1-seed0-…
     ravfeat fit-heads --head logreg --join cache/landmarks,cache/expression --out runs/face
     ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --map labels.csv --select nested
@@ -94,6 +105,7 @@ def command(
     from ravfeat.crosscorpus import fit_across
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment import FitPlan, fit_heads
+    from ravfeat.machine import limited_memory, parse_size
     from ravfeat.runs import check_out
 
     across = check_across(train_caches, test_caches)
@@ -101,7 +113,9 @@ def command(
     found, joined = ((), ()) if across else resolve_inputs(caches, joins, taught)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)
-    settings: dict[str, Any] = {} if epochs is None else {"epochs": epochs}
+    given = {"epochs": epochs, "frame_average": frame_average, "precision": precision}
+    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    budget = None if memory is None else parse_size(memory)
     plan = FitPlan(
         caches=found,
         protocol=protocol,
@@ -120,11 +134,12 @@ def command(
         train_views=taught,
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
-    if across:
-        crossed = cross_plan(plan, train_caches, test_caches, label_map, normalise)
-        _train(lambda: fit_across(crossed), target, recipe, force=force)
-    else:
-        _train(lambda: fit_heads(plan), target, recipe, force=force)
+    with limited_memory(budget):
+        if across:
+            crossed = cross_plan(plan, train_caches, test_caches, label_map, normalise)
+            _train(lambda: fit_across(crossed), target, recipe, force=force)
+        else:
+            _train(lambda: fit_heads(plan), target, recipe, force=force)
 
 
 def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *, force: bool) -> None:

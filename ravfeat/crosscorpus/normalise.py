@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures
+from ravfeat.room import room_for
+from ravfeat.training_rows import held, stack_features
 
 __all__ = ["stacked", "standardised"]
 
@@ -37,17 +39,17 @@ def standardised(features: ClipFeatures) -> ClipFeatures:
     ClipFeatures
         Of the same shape and dtype. What never varies becomes 0.
     """
-    frames = features.frames
+    frames = held(features).frames
     mean = sum(chunk.sum(0) for chunk in _chunks(frames)) / len(frames)  # (L, D)
     variance = sum(((chunk - mean) ** 2).sum(0) for chunk in _chunks(frames)) / len(frames)
     # Rounding leaves a constant a spread of almost nothing; divided by that it would be noise of size 1.
     varies = frames.max(0) > frames.min(0)
     scale = np.where(varies, np.sqrt(variance), np.inf)
-    scaled = np.empty_like(frames)
+    scaled = room_for((frames.shape[1], len(frames), frames.shape[2]), frames.dtype).transpose(1, 0, 2)
     for start in range(0, len(frames), _CHUNK):
         own = slice(start, start + _CHUNK)
         scaled[own] = (frames[own] - mean) / scale  # at most sqrt(F): float16 holds that
-    return replace(features, frames=scaled)
+    return replace(features, frames=scaled, mapped=None)
 
 
 def _chunks(frames: NDArray[Any]) -> Iterator[NDArray[np.float64]]:
@@ -69,8 +71,4 @@ def stacked(first: ClipFeatures, second: ClipFeatures) -> ClipFeatures:
         raise HeadError(
             f"features of two corpora must be read alike (layers, statistics, window, shape), got {alike} and {other}"
         )
-    return replace(
-        first,
-        frames=np.concatenate([first.frames, second.frames]),
-        offsets=np.concatenate([first.offsets, second.offsets[1:] + first.offsets[-1]]),
-    )
+    return stack_features([first, second])

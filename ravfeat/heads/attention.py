@@ -94,35 +94,30 @@ def pooling_constants(windows: Windows, rows: Sequence[NDArray[np.int64]], *, st
         ``window_mean`` and ``window_std`` of shape (H, L, 1, 1, D); ``pooled_mean``, around the window mean, and
         ``pooled_std`` of shape (H, L, 1, S, D).
     """
-    of_clip = torch.zeros(len(rows), len(windows.lengths), device=windows.device)  # (H, N)
-    for head, own in enumerate(rows):
-        of_clip[head, torch.from_numpy(own).to(windows.device)] = 1
-    of_window = of_clip * windows.lengths
-    of_clip, of_window = (weights / weights.sum(1, keepdim=True) for weights in (of_clip, of_window))
-    layers = [_scales(of_clip, of_window, moments, std=std) for moments in clip_moments(windows)]
-    return {name: torch.stack([layer[name] for layer in layers], dim=1) for name in layers[0]}
+    places = [torch.from_numpy(own).to(windows.device) for own in rows]
+    shares = [windows.lengths[own] / windows.lengths[own].sum() for own in places]
+    heads = [
+        [_scales(moments, own, share, std=std) for moments in clip_moments(windows)]
+        for own, share in zip(places, shares, strict=True)
+    ]
+    return {name: torch.stack([torch.stack([layer[name] for layer in own]) for own in heads]) for name in heads[0][0]}
 
 
-def _scales(of_clip: Tensor, of_window: Tensor, moments: ClipMoments, *, std: bool) -> dict[str, Tensor]:
-    """Scales of one layer, from shares of clips and of windows, (H, N) each."""
-    center = (of_window @ moments.mean).mean(0)
-    means = moments.mean - center  # (N, D); squares stay small
-    offset = of_window @ means  # (H, D)
-    variance = of_window @ (moments.variance + means.square()) - offset.square()
-    statistics = [(of_clip @ means, of_clip @ means.square())]
-    if std:
-        spreads = moments.spread
-        statistics.append((of_clip @ spreads, of_clip @ spreads.square()))
+def _scales(moments: ClipMoments, rows: Tensor, share: Tensor, *, std: bool) -> dict[str, Tensor]:
+    """Scales of one layer, of one head that trains on `rows`, each of which has a share of all windows."""
+    means = moments.mean[rows]  # (n, D)
+    center = share @ means
+    means -= center  # squares stay small
+    variance = share @ (moments.variance[rows] + means.square())
     window_std = variance.clamp_min(FLOOR).sqrt()
+    statistics = torch.stack([means, moments.spread(rows)] if std else [means])  # (S, n, D)
     # What hardly differs from clip to clip is rounding, and must not be blown up.
     least = (_LEAST * window_std).clamp_min(FLOOR**0.5)
-    deviations = [(second - first.square()).clamp_min(0).sqrt().maximum(least) for first, second in statistics]
-    firsts = [first - offset if s == 0 else first for s, (first, _) in enumerate(statistics)]
     return {
-        "window_mean": (offset + center)[:, None, None],
-        "window_std": window_std[:, None, None],
-        "pooled_mean": torch.stack(firsts, dim=1)[:, None],
-        "pooled_std": torch.stack(deviations, dim=1)[:, None],
+        "window_mean": center[None, None],
+        "window_std": window_std[None, None],
+        "pooled_mean": statistics.mean(1)[None],
+        "pooled_std": statistics.std(1, unbiased=False).maximum(least)[None],
     }
 
 

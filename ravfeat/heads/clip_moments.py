@@ -42,16 +42,16 @@ class ClipMoments:
     variance: Tensor
     inside: Tensor | None
 
-    @property
-    def spread(self) -> Tensor:
-        """Standard deviation of a clip's frames, as far as it is known: (N, D)."""
-        total = self.variance if self.inside is None else self.variance + self.inside
+    def spread(self, rows: Tensor) -> Tensor:
+        """Give the standard deviation of clips' frames, as far as it is known: (n, D)."""
+        total = self.variance[rows] if self.inside is None else self.variance[rows] + self.inside[rows]
         return total.clamp_min(FLOOR).sqrt()
 
 
 def clip_moments(windows: Windows) -> tuple[ClipMoments, ...]:
     """Give the moments of every layer; they are computed in one pass and kept with the windows."""
-    if "moments" not in windows.kept:
+    kept: tuple[ClipMoments, ...] | None = windows.kept.get("moments")
+    if kept is None:
         order = by_length(windows, np.arange(len(windows.lengths)))
         groups = [
             group
@@ -61,10 +61,11 @@ def clip_moments(windows: Windows) -> tuple[ClipMoments, ...]:
         layers = range(len(windows.layers))
         if windows.device.type == "cpu":
             with one_thread_each() as pool:
-                windows.kept["moments"] = tuple(pool.map(lambda layer: _moments(windows, layer, groups), layers))
+                kept = tuple(pool.map(lambda layer: _moments(windows, layer, groups), layers))
         else:
-            windows.kept["moments"] = tuple(_moments(windows, layer, groups) for layer in layers)
-    return windows.kept["moments"]
+            kept = tuple(_moments(windows, layer, groups) for layer in layers)
+        windows.kept["moments"] = kept
+    return kept
 
 
 def _moments(windows: Windows, layer: int, groups: list[Group]) -> ClipMoments:
@@ -73,7 +74,7 @@ def _moments(windows: Windows, layer: int, groups: list[Group]) -> ClipMoments:
     mean, variance = (torch.empty(n_clips, dim, device=device) for _ in range(2))
     inside = None if windows.variances is None else torch.empty_like(mean)
     for group in groups:
-        rows = torch.tensor(group.rows, device=device)
+        rows = group.places
         weights = _uniform(group, device)
         x = _read(windows, layer, group, buffers, variances=False)
         mean[rows] = torch.bmm(weights, x)[:, 0]

@@ -35,18 +35,20 @@ from ravfeat.heads.parallel import one_thread_each
 from ravfeat.heads.stack import Recipe, Stack, Step
 from ravfeat.heads.step_clips import by_length
 from ravfeat.heads.windows import Batch, Windows
+from ravfeat.machine import memory_budget
 
 __all__ = ["Dropout", "Net", "Schedule", "Trained", "first_weights", "stacked_logits", "train"]
 
-STATE_BYTES = {"cpu": 2 << 30, "cuda": 8 << 30}
-"""What parameters, their averages and the optimiser's moments of one stack may take, by kind of device; more heads
-than fit go into further stacks, each of which reads the features again."""
+STATE_SHARE = 4
+"""One part in so many of the memory is for the heads of one stack; more heads go into further stacks, each of which
+reads the features again."""
 
 EVALUATION_FLOATS = 1 << 26
 """Numbers that a batch holds which a trained head scores."""
 
 _SCORED = 64
-_STATES = 4
+_STATES = 7
+"""Copies of its parameters that a head takes: the average, two moments, two that are kept, and what a step needs."""
 
 
 @dataclass(frozen=True)
@@ -202,11 +204,11 @@ def train(
     with (
         tqdm(total=steps, desc="training", unit="step", disable=None, leave=False) as bar,
         one_thread_each() if cpu else nullcontext() as pool,
+        ThreadPoolExecutor(1) as reader,
     ):
         for stack in stacks:
-            results |= _Training(net, windows, y, n_classes, jobs, stack, pool).run(
-                lead, bar.update, score_epochs=score_epochs
-            )
+            training = _Training(net, windows, y, n_classes, jobs, stack, pool, reader)
+            results |= training.run(lead, bar.update, score_epochs=score_epochs)
     return [results[index] for index in range(len(jobs))]
 
 
@@ -241,8 +243,7 @@ def _stacks(
         alike.setdefault((per_epoch, replace(schedule, stop=None)), []).append(number)
     one = net.init(windows, n_classes, torch.Generator(windows.device)) if jobs else {}
     state = _STATES * sum(value.numel() * value.element_size() for value in one.values())
-    limit = STATE_BYTES.get(windows.device.type, STATE_BYTES["cuda"])
-    at_most = max(1, limit // max(1, state))
+    at_most = max(1, memory_budget() // STATE_SHARE // max(1, state))
     found = []
     for (per_epoch, schedule), members in alike.items():
         n_stacks = math.ceil(len(members) / at_most)
@@ -277,9 +278,10 @@ class _Training:
         jobs: Sequence[Job],
         members: _Members,
         pool: ThreadPoolExecutor | None,
+        reader: ThreadPoolExecutor,
     ) -> None:
         device, self.schedule = windows.device, members.schedule
-        self.windows, self.members = windows, members
+        self.windows, self.members, self.reader = windows, members, reader
         self.jobs = [jobs[number] for number in members.numbers]
         self.y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
         self.weights = torch.from_numpy(_row_weights(self.jobs, y, n_classes)).to(device)  # (H, M)
@@ -299,7 +301,9 @@ class _Training:
         """Train to the last stop; keep every head as it was at its own."""
         order = np.random.default_rng(0)
         for epoch in range(max(self.members.stops)):
-            for drawn in np.array_split(order.permutation(len(self.y)), self.members.per_epoch):
+            steps = np.array_split(order.permutation(len(self.y)), self.members.per_epoch)
+            for number, drawn in enumerate(steps):
+                self._ahead(steps[number + 1 : number + 2])
                 self._step(drawn)
                 advance(1)
             if score_epochs:
@@ -328,6 +332,13 @@ class _Training:
                 decay=decay,
             )
         )
+
+    def _ahead(self, following: Sequence[NDArray[np.int64]]) -> None:
+        """Have the clips of the following step in memory by the time it begins."""
+        if not self.windows.on_disk:
+            return
+        for drawn in following:
+            self.reader.submit(self.windows.read_ahead, drawn[self.taught[drawn]])
 
     def _loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Sum over heads of the class-weighted mean cross-entropy of the clips that teach them."""

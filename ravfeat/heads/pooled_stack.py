@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ravfeat.heads.clip_moments import clip_moments
 from ravfeat.heads.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
 from ravfeat.heads.stack import Masks, Moving, Recipe, Step, parallel
 from ravfeat.heads.step_clips import StepClips
@@ -125,7 +126,7 @@ class PooledStack:
         mixes = [_mix(params[name]) for name in self._names]
 
         def forward(layer: _Layer) -> Tensor:
-            layer.draw(0, clips.rows, 0, None)
+            layer.draw(0, clips.places, 0, None)
             return layer.forward(clips, mixes[layer.stream][:, layer.position], average=True)
 
         return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
@@ -225,9 +226,10 @@ class _Layer:
         self._windows, self._rooms, self._products = windows, rooms, recipe.products
         self._masks, self._mask = masks, torch.empty(0)
         self._own = Buffers(windows.device)
-        # Any point near the windows serves: squares stay small, and every head's own mean is put back afterwards.
-        self._center = scale["window_mean"][:, 0].mean(0)  # (D,)
-        self._shift = self._center - scale["window_mean"][:, 0]  # (H, D)
+        # Windows are taken around their clip's own mean, which is put back after the pooling: squares stay small, no
+        # softmax notices, and no clip leaves a trace in what another head computes.
+        self._clip_means = clip_moments(windows)[position].mean  # (N, D)
+        self._window_mean = scale["window_mean"][:, 0]  # (H, D)
         self._window_std = scale["window_std"][:, 0]  # (H, D)
         self._mean, self._std = scale["pooled_mean"], scale["pooled_std"]  # (H, S, D)
         self._weights: list[Tensor] = []
@@ -265,25 +267,28 @@ class _Layer:
                 pool(scores, self._squares(group, x), second[group.clips])
         z = self._own.lend("z", n_heads, n_clips, n_statistics, dim)
         parts = [first] if second is None else [first, spread(first, second)]
+        means = self._clip_means[clips.places][:, None]
         gain, offset = self._standard(mix)
         for s, part in enumerate(parts):
-            torch.mul(part.transpose(0, 1), gain[:, s, None], out=z[:, :, s]).add_(offset[:, s, None])
+            own = part + means if s == 0 else part
+            torch.mul(own.transpose(0, 1), gain[:, s, None], out=z[:, :, s]).add_(offset[:, s, None])
         return z.flatten(2)
 
     def _standard(self, mix: Tensor) -> tuple[Tensor, Tensor]:
         """Factor and summand of every statistic: (H, S, D) each."""
         gain = mix[:, None, None] / self._std
         center = self._mean.clone()
-        center[:, 0] -= self._shift
+        center[:, 0] += self._window_mean
         return gain, -center * gain
 
     def _read(self, group: Group) -> Tensor:
-        """Windows of a group around the centre: (C, T, D)."""
+        """Windows of a group around their clips' means: (C, T, D)."""
         n_clips, n_windows = group.shape
         rows, dim = n_clips * n_windows, self._windows.dim
         buffers = self._rooms.buffers
         x = self._windows.fill(self.position, group, buffers, buffers.lend("x", rows, dim))
-        return _as(x.sub_(self._center), self._products, buffers, "x").view(n_clips, n_windows, dim)
+        around = x.view(n_clips, n_windows, dim).sub_(self._clip_means[group.places][:, None])
+        return _as(around, self._products, buffers, "x")
 
     def _squares(self, group: Group, x: Tensor) -> Tensor:
         """Squares of windows, and what varies inside them: (C, T, D)."""
@@ -310,10 +315,10 @@ class _Layer:
         _product(z.transpose(1, 2), grad_hidden, self._products, grad_weight)
         grad_z = buffers.lend("grad_z", *z.shape)
         _product(grad_hidden, params["weight"].transpose(1, 2), self._products, grad_z)
-        grad_mix = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
+        grad_mix: Tensor = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
         if len(self._mask):
             self._masks.apply_(grad_z, self._mask)
-        grad_attention = self._attention_grad(clips, grad_z.unflatten(2, (n_statistics, dim)), mix)
+        grad_attention = self._attention_grad(clips, grad_z.view(n_heads, n_clips, n_statistics, dim), mix)
         self.moving.step({"attention": grad_attention, "weight": grad_weight}, lr, decay)
         return grad_mix
 
@@ -328,7 +333,7 @@ class _Layer:
             grads.append(torch.mul(grad_z[:, :, s].transpose(0, 1), gain[:, s], out=room))
         first = self._own.lend("first", n_clips, n_heads, dim)
         if n_statistics > 1:
-            spread_grad(*grads, first, self._own.lend("second", n_clips, n_heads, dim))
+            spread_grad(grads[0], grads[1], first, self._own.lend("second", n_clips, n_heads, dim))
         total = torch.zeros(n_heads, dim, device=grad_z.device)
         for group, weights in zip(clips.groups[self.stream], self._weights, strict=True):
             x = self._read(group)
@@ -338,7 +343,8 @@ class _Layer:
             scores = attention_grad(weights, moments, buffers.lend("scores", *weights.shape))
             rows = scores.transpose(0, 1).reshape(n_heads, -1)  # (C, H, T) -> (H, R)
             total += _product(rows, x.flatten(0, 1), self._products)
-        return total / self._window_std
+        scaled: Tensor = total / self._window_std
+        return scaled
 
 
 def _as(x: Tensor, dtype: torch.dtype, buffers: Buffers, name: str) -> Tensor:

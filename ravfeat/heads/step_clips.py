@@ -17,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ravfeat.heads.windows import Group, Windows
 
@@ -37,11 +38,14 @@ class StepClips:
     ----------
     rows : ndarray of shape (B,), int64
         In the order of the groups.
+    places : Tensor of shape (B,), int64
+        `rows` once more.
     groups : tuple of tuple of Group
         Of every stream.
     """
 
     rows: NDArray[np.int64]
+    places: Tensor
     groups: tuple[tuple[Group, ...], ...]
 
     @classmethod
@@ -55,7 +59,8 @@ class StepClips:
         layers_at_once : bool
             All layers of a group are held together, and groups are worked on side by side.
         """
-        return cls(rows, tuple(_groups(one, rows, layers_at_once=layers_at_once) for one in windows.streams))
+        places = torch.from_numpy(np.ascontiguousarray(rows)).to(windows.device)
+        return cls(rows, places, tuple(_groups(one, rows, layers_at_once=layers_at_once) for one in windows.streams))
 
 
 def by_length(windows: Windows, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -86,7 +91,8 @@ def _group(windows: Windows, clips: slice, rows: NDArray[np.int64], lengths: NDA
     if lengths.min() < lengths.max():
         padding = torch.from_numpy((steps >= lengths[:, None])[:, None]).to(windows.device)
     flat = torch.from_numpy(index.reshape(-1)).to(windows.device)
-    return Group(clips, _ints(rows), _ints(lengths), flat, padding)
+    places = torch.from_numpy(np.ascontiguousarray(rows)).to(windows.device)
+    return Group(clips, _ints(rows), _ints(lengths), places, flat, padding)
 
 
 def _ints(values: Sequence[int] | NDArray[np.int64]) -> tuple[int, ...]:

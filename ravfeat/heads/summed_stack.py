@@ -217,7 +217,7 @@ class _Sums:
         grads = [grad_z[:, :, s].reshape(len(attended), 1, self.dim).clone() for s in range(z.shape[2])]
         if self._std:
             first, spreads = (z[:, :, s].reshape(len(attended), 1, self.dim) for s in range(2))
-            spread_grad(*grads, first, spreads)
+            spread_grad(grads[0], grads[1], first, spreads)
         buffers = self._rooms.buffers
         moments = [(grads[0], wide)]
         if self._std:

@@ -65,6 +65,8 @@ class Group:
         Rows of the windows they are of.
     lengths : tuple of int
         Windows of each.
+    places : Tensor of shape (C,), int64
+        `rows` once more.
     index : Tensor of shape (R,), int64
         Every window's place, clip after clip; padding repeats a clip's last window.
     padding : Tensor of shape (C, 1, T), bool, or None
@@ -74,6 +76,7 @@ class Group:
     clips: slice
     rows: tuple[int, ...]
     lengths: tuple[int, ...]
+    places: Tensor
     index: Tensor
     padding: Tensor | None
 
@@ -229,6 +232,11 @@ class Windows:
             own[:length].copy_(torch.from_numpy(mapped.of_layer(row, layer)))
             own[length:] = own[length - 1]
         return out
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether a stream's windows stay on the disk."""
+        return any(one.mapped is not None for one in self.streams)
 
     def read_ahead(self, rows: NDArray[np.int64]) -> None:
         """Have clips in memory soon, where they are on the disk."""
