@@ -16,10 +16,10 @@ Products are divided by S * D, so that a typical clip has norm 1 per layer whate
 
 Offers
 ------
-Scaler, LayerProducts, layer_products.
+Scaler, SetProducts, set_products.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from ravfeat.heads.base import Job
 
-__all__ = ["LayerProducts", "Scaler", "layer_products"]
+__all__ = ["Scaler", "SetProducts", "set_products"]
 
 _FLOOR = 1e-6
 
@@ -78,14 +78,14 @@ def _block_weights(blocks: Sequence[int]) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class LayerProducts:
-    """Inner products with the training rows, of every layer by itself.
+class SetProducts:
+    """Inner products with the training rows, averaged over the layers of a set.
 
     Attributes
     ----------
-    train : ndarray of shape (L, n, n), float32
-    val : ndarray of shape (L, m, n), float32
-    val_squares : ndarray of shape (L, m), float32
+    train : ndarray of shape (n, n), float32
+    val : ndarray of shape (m, n), float32
+    val_squares : ndarray of shape (m,), float32
         Squared norm of every row to score.
     """
 
@@ -93,38 +93,69 @@ class LayerProducts:
     val: NDArray[np.float32]
     val_squares: NDArray[np.float32]
 
-    def distances(self, positions: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Squared distances to the training rows over some layers, from train and from val rows."""
-        where = list(positions)
-        train, val = self.train[where].sum(0), self.val[where].sum(0)
-        own = np.diagonal(train)
-        rows = self.val_squares[where].sum(0)
+    def distances(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Squared distances to the training rows, from train and from val rows."""
+        own = np.diagonal(self.train)
         return (
-            np.maximum(own[:, None] + own - 2 * train, 0),
-            np.maximum(rows[:, None] + own - 2 * val, 0),
+            np.maximum(own[:, None] + own - 2 * self.train, 0),
+            np.maximum(self.val_squares[:, None] + own - 2 * self.val, 0),
         )
 
+    def scaled(self, factor: float) -> "SetProducts":
+        """Give the same with every product multiplied."""
+        return SetProducts(self.train * factor, self.val * factor, self.val_squares * factor)
 
-def layer_products(statistics: NDArray[np.float32], job: Job, blocks: Sequence[int] = ()) -> LayerProducts:
-    """Multiply out the standardised statistics of a job.
+    def add(self, other: "SetProducts", factor: float) -> None:
+        """Add a multiple of another's products to these."""
+        for name in ("train", "val", "val_squares"):
+            own = getattr(self, name)
+            own += factor * getattr(other, name)
+
+
+def set_products(
+    statistics: NDArray[np.float32], job: Job, sets: Sequence[Sequence[int]], blocks: Sequence[int] = ()
+) -> Iterator[tuple[int, SetProducts]]:
+    """Multiply out the standardised statistics of a job, for sets of layers.
+
+    Layers are multiplied one after another, and only the sums of sets that are not complete are held.
 
     Parameters
     ----------
     statistics : ndarray of shape (N, L, S, D)
     job : Job
         Its training rows give the scale.
+    sets : sequence of sequence of int
+        Positions on the layer axis.
     blocks : sequence of int
         See `Scaler.of`.
+
+    Yields
+    ------
+    number : int
+        Of a set, as soon as its last layer is done; every set once.
+    products : SetProducts
+        To be read only.
     """
-    scaler = Scaler.of(statistics, job.train, blocks)
-    n_layers, width = statistics.shape[1], statistics.shape[2] * statistics.shape[3]
-    n, m = len(job.train), len(job.val)
-    train = np.empty((n_layers, n, n), np.float32)
-    val = np.empty((n_layers, m, n), np.float32)
-    squares = np.empty((n_layers, m), np.float32)
-    for layer in range(n_layers):
-        a, b = scaler.rows(statistics, job.train, layer), scaler.rows(statistics, job.val, layer)
-        train[layer] = a @ a.T / width
-        val[layer] = b @ a.T / width
-        squares[layer] = np.square(b).sum(1) / width
-    return LayerProducts(train, val, squares)
+    sums: dict[int, SetProducts] = {}
+    for layer in sorted({position for positions in sets for position in positions}):
+        products = _layer_products(statistics, job, layer, blocks)
+        for number, positions in enumerate(sets):
+            if layer not in positions:
+                continue
+            share = list(positions).count(layer) / len(positions)
+            if number in sums:
+                sums[number].add(products, share)
+            else:
+                sums[number] = products if share == 1 else products.scaled(share)
+            if layer == max(positions):
+                yield number, sums.pop(number)
+
+
+def _layer_products(
+    statistics: NDArray[np.float32], job: Job, layer: int, blocks: Sequence[int]
+) -> SetProducts:
+    own = statistics[:, layer : layer + 1]
+    scaler = Scaler.of(own, job.train, blocks)
+    train, val = scaler.rows(own, job.train, 0), scaler.rows(own, job.val, 0)
+    width = np.float32(train.shape[1])
+    return SetProducts(train @ train.T / width, val @ train.T / width, np.square(val).sum(1) / width)

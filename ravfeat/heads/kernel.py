@@ -21,14 +21,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.linalg
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
 from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, plain_settings
-from ravfeat.heads.gram import Scaler, layer_products
+from ravfeat.heads.gram import Scaler, set_products
 from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.statistics import (
     check_features,
@@ -160,16 +159,15 @@ class KernelHead:
         sets: list[list[int]],
         blocks: tuple[int, ...],
     ) -> NDArray[np.float32]:
-        products = layer_products(statistics, job, blocks)
-        scored = []
-        for positions in sets:
-            train, val = products.distances(positions)
+        scored: list[list[NDArray[np.float64]]] = [[] for _ in sets]
+        for number, products in set_products(statistics, job, sets, blocks):
+            train, val = products.distances()
             width = _mean_distance(train)
             for gamma in self.gammas:
                 ridge = _Ridge(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
                 kernel = np.exp(-gamma / width * val)
-                scored += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
-        return np.stack(scored).astype(np.float32)
+                scored[number] += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
+        return np.stack([logits for own in scored for logits in own]).astype(np.float32)
 
 
 def _mean_distance(squared: NDArray[np.float32]) -> float:
@@ -190,7 +188,8 @@ class _Ridge:
         self._clips = None if clips is None else _rows_of_clips(clips)
         self._root = np.sqrt(balanced_weights(y, n_classes)[y].astype(np.float64))
         weighted = self._root[:, None] * np.asarray(kernel, np.float64) * self._root
-        self._values, self._vectors = scipy.linalg.eigh(weighted, overwrite_a=True, driver="evd")
+        # NumPy's, not SciPy's: SciPy's keeps every other thread waiting until it is done.
+        self._values, self._vectors = np.linalg.eigh(weighted)
         self._targets = np.eye(n_classes)[y]
 
     def dual(self, alpha: float) -> NDArray[np.float64]:

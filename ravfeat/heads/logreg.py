@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
 from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
-from ravfeat.heads.gram import Scaler, layer_products
+from ravfeat.heads.gram import Scaler, set_products
 from ravfeat.heads.parallel import map_jobs
-from ravfeat.heads.softmax_regression import Coordinates, regularization_path
+from ravfeat.heads.softmax_regression import regularization_path
 from ravfeat.heads.statistics import (
     check_features,
     clip_statistics,
@@ -148,14 +148,11 @@ class LogregHead:
         sets: list[list[int]],
         blocks: tuple[int, ...],
     ) -> NDArray[np.float32]:
-        products = layer_products(statistics, job, blocks)
-        scored = []
-        for positions in sets:
-            coordinates = Coordinates.of(products.train[positions].mean(0))
-            val = products.val[positions].mean(0) @ coordinates.basis
-            for weights, intercept in regularization_path(coordinates.train, y[job.train], n_classes, self.grid):
-                scored.append(val @ weights + intercept)
-        return np.stack(scored).astype(np.float32)
+        scored: list[list[NDArray[np.float64]]] = [[] for _ in sets]
+        for number, products in set_products(statistics, job, sets, blocks):
+            for dual, intercept in regularization_path(products.train, y[job.train], n_classes, self.grid):
+                scored[number].append(products.val @ dual + intercept)
+        return np.stack([logits for own in scored for logits in own]).astype(np.float32)
 
     def _fit_one(
         self,
@@ -167,14 +164,15 @@ class LogregHead:
         source: Mapping[str, Any],
     ) -> Model:
         scaler = Scaler.of(statistics, job.train, source.get("blocks", ()))
-        n_layers = statistics.shape[1]
-        z = np.hstack([scaler.rows(statistics, job.train, layer) for layer in range(n_layers)])
-        z /= np.sqrt(z.shape[1])
-        coordinates = Coordinates.of(z @ z.T)
+        n_layers, width = statistics.shape[1], scaler.mean.size
+        products = np.zeros((len(job.train), len(job.train)), np.float32)
+        for layer in range(n_layers):
+            z = scaler.rows(statistics, job.train, layer)
+            products += z @ z.T
         grid = [c for c in self.grid if c < choice["C"]] + [choice["C"]]
-        *_, (weights, intercept) = regularization_path(coordinates.train, y[job.train], n_classes, grid)
-        # Back from principal coordinates to standardised statistics.
-        wide = z.T @ (coordinates.basis @ weights) / np.sqrt(z.shape[1])
+        *_, (dual, intercept) = regularization_path(products / width, y[job.train], n_classes, grid)
+        # Back from rows to standardised statistics.
+        wide = [scaler.rows(statistics, job.train, layer).T @ dual / width for layer in range(n_layers)]
         recipe = {
             "head": self.name,
             "settings": plain_settings(self),
@@ -184,7 +182,7 @@ class LogregHead:
             "layers": list(choice["layers"]),
             **source,
         }
-        return LogregModel(scaler, wide.astype(np.float32), intercept.astype(np.float32), recipe, self._names)
+        return LogregModel(scaler, np.concatenate(wide).astype(np.float32), intercept.astype(np.float32), recipe, self._names)
 
 
 @dataclass(frozen=True)
