@@ -37,6 +37,7 @@ _REMEMBERED = 10
 _MAX_STEPS = 500
 _MAX_HALVINGS = 20
 _SUFFICIENT = 1e-4
+_ROUNDING = 1e-9
 
 
 def minimise(loss: Loss, precondition: Precondition, start: _FLOATS, enough: float) -> _FLOATS:
@@ -80,7 +81,7 @@ def _search(
     for _ in range(_MAX_HALVINGS):
         moved = point - length * step
         new_value, new_gradient = loss(moved)
-        if new_value <= value - _SUFFICIENT * length * slope:
+        if new_value < value - _SUFFICIENT * length * slope:
             return moved, new_value, new_gradient
         length /= 2
     return None
@@ -100,7 +101,7 @@ class _Memory:
 
     def remember(self, step: _FLOATS, change: _FLOATS, guess: _FLOATS) -> None:
         """Add a step; the oldest makes room. One along which rounding hides the curvature is passed over."""
-        if np.vdot(step[1], change) <= 0:
+        if np.vdot(step[1], change) <= _ROUNDING * np.linalg.norm(step[1]) * np.linalg.norm(change):
             return
         slot = len(self._order) if len(self._order) < _REMEMBERED else self._order.pop(0)
         self._order.append(slot)

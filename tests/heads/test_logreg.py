@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from ravfeat.heads.gram import Scaler, layer_products
+from ravfeat.heads.base import Sweep
+from ravfeat.heads.gram import Scaler
 from ravfeat.heads.logreg import LogregHead
 from ravfeat.heads.registry import restore
-from ravfeat.heads.softmax_regression import Coordinates, regularization_path
 from ravfeat.heads.statistics import clip_statistics
 
 
@@ -30,31 +32,29 @@ def test_the_solution_equals_scikit_learn_on_the_wide_matrix(problem, strength, 
     )
 
 
-def test_more_dimensions_than_rows_lose_nothing_in_the_row_space():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(30, 200))
-    coordinates = Coordinates.of(x @ x.T)
-    assert coordinates.train.shape[1] <= 30
-    np.testing.assert_allclose(coordinates.train @ coordinates.train.T, x @ x.T, atol=1e-6)
-    np.testing.assert_allclose(x @ x.T @ coordinates.basis, coordinates.train, atol=1e-6)
+def pipelines(problem, job, layers, strength):
+    """What scikit-learn says of the validation rows, from the statistics themselves."""
+    statistics = clip_statistics(problem.features, ("mean", "std"), layers=layers).astype(np.float64)
+    wide = statistics.reshape(len(statistics), -1)
+    scale = FunctionTransformer(lambda z: z / np.sqrt(z.shape[1]))
+    solver = LogisticRegression(C=strength, class_weight="balanced", tol=1e-8, max_iter=5000)
+    model = make_pipeline(StandardScaler(), scale, solver).fit(wide[job.train], problem.y[job.train])
+    return model.decision_function(wide[job.val])
 
 
-def test_the_path_does_not_depend_on_where_it_starts():
-    rng = np.random.default_rng(1)
-    train, y = rng.normal(size=(60, 5)), rng.integers(0, 3, 60)
-    *_, warm = regularization_path(train, y, 3, (0.1, 1.0, 10.0))
-    *_, cold = regularization_path(train, y, 3, (10.0,))
-    np.testing.assert_allclose(warm[0], cold[0], atol=5e-3)
+def test_a_sweep_says_what_pipelines_refitted_from_scratch_say(problem):
+    head, job = LogregHead(grid=(0.3, 3.0, 30.0)), problem.job()
+    sweep = head.sweep(problem.features, problem.y, problem.n_classes, [job])[0]
+    expected = [pipelines(problem, job, choice["layers"], choice["C"]) for choice in sweep.candidates]
+    np.testing.assert_allclose(sweep.logits, expected, atol=0.02)
+    assert head.choose([sweep], [problem.y[job.val]]) == head.choose(
+        [Sweep(sweep.candidates, np.array(expected))], [problem.y[job.val]]
+    )
 
 
-def test_distances_over_a_set_of_layers_are_those_of_the_concatenated_statistics(problem):
-    statistics = clip_statistics(problem.features, ("mean", "std"))
-    job = problem.job()
-    products = layer_products(statistics, job)
-    scaler = Scaler.of(statistics, job.train)
-    a, b = (np.hstack([scaler.rows(statistics, rows, layer) for layer in (1, 3)]) for rows in (job.train, job.val))
-    oracle = np.square(b[:, None] - a[None]).sum(-1) / 24
-    np.testing.assert_allclose(products.distances([1, 3])[1], oracle, rtol=1e-3, atol=1e-3)
+def test_one_layer_is_one_set(problem):
+    sweep = LogregHead(layers=(2,)).sweep(problem.features, problem.y, problem.n_classes, [problem.job()])[0]
+    assert [choice["layers"] for choice in sweep.candidates] == [[2]] * 4
 
 
 def test_candidates_are_every_layer_all_and_all_but_the_input(problem):
