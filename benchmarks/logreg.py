@@ -70,7 +70,7 @@ def _values(clips: tuple[Clip, ...], n_layers: int, width: int) -> NDArray[np.fl
     person = rng.normal(size=(N_ACTORS + 1, len(RAVDESS_LABELS), 96)) / np.sqrt(1 + np.arange(96) / 4)
     for layer in range(n_layers):
         depth = layer / max(1, n_layers - 1)
-        clear = 0.25 + 0.5 * np.exp(-(((depth - 0.6) / 0.25) ** 2))
+        clear = 0.2 + 0.22 * np.exp(-(((depth - 0.6) / 0.25) ** 2))
         own = hidden + clear * emotion[y] + 0.8 * person[actor].mean(1) * np.sqrt(8) + 0.5 * person[actor, y]
         wide = own @ rng.normal(size=(96, width)) / np.sqrt(20) + 0.5 * rng.normal(size=(len(clips), width))
         wide[:, width // 2 :] = np.exp(0.2 * wide[:, width // 2 :])  # a standard deviation is positive and skewed

@@ -77,13 +77,13 @@ def test_equal_rows_and_rows_of_nothing_are_no_trouble():
 
 
 def test_the_loss_is_as_low_as_in_principal_coordinates():
-    x, y = rows(120, 200, 8)
+    x, y = rows(60, 100, 4)
     values, vectors = scipy.linalg.eigh(x @ x.T)
-    coordinates = np.hstack([vectors * np.sqrt(np.maximum(values, 0)), np.ones((120, 1))])
-    weights, targets = balanced_weights(y, 8)[y].astype(np.float64), np.eye(8)[y]
+    coordinates = np.hstack([vectors * np.sqrt(np.maximum(values, 0)), np.ones((60, 1))])
+    weights, targets = balanced_weights(y, 4)[y].astype(np.float64), np.eye(4)[y]
 
     def loss(flat):
-        w = flat.reshape(-1, 8)
+        w = flat.reshape(-1, 4)
         log_p = log_softmax(coordinates @ w)
         residual = 10 * weights[:, None] * (np.exp(log_p) - targets)
         gradient = coordinates.T @ residual
@@ -91,8 +91,8 @@ def test_the_loss_is_as_low_as_in_principal_coordinates():
         value = -10 * (weights[:, None] * log_p * targets).sum() + 0.5 * np.square(w[:-1]).sum()
         return value, gradient.ravel()
 
-    least = minimize(loss, np.zeros(121 * 8), jac=True, options={"maxiter": 2000, "gtol": 1e-6}).fun
-    dual, intercept = last(x, y, 8, (1.0, 10.0))
+    least = minimize(loss, np.zeros(61 * 4), jac=True, options={"maxiter": 2000, "gtol": 1e-6}).fun
+    dual, intercept = last(x, y, 4, (1.0, 10.0))
     scores = x @ x.T @ dual + intercept
     reached = 0.5 * (dual * (x @ x.T @ dual)).sum() - 10 * (weights[:, None] * log_softmax(scores) * targets).sum()
     assert reached == pytest.approx(least, rel=1e-6)
