@@ -1,6 +1,6 @@
 """L-BFGS for convex losses of linear scores, in the space of the rows.
 
-A point is a pair: dual coefficients of the rows and the scores that they give, both of shape (n, K).
+A point is a pair: dual coefficients of the rows and the scores that they give, both of shape (K, n).
 Scores are linear in the coefficients, so steps, their sums and everything L-BFGS multiplies are pairs
 too, and no product with the n x n inner products is needed but the one in the first guess of the
 inverse curvature. With the curvature of the loss itself as the first guess a handful of steps suffice.
@@ -10,7 +10,7 @@ matrices"): a step costs a few products with matrices of ten rows instead of twe
 
 Conventions
 -----------
-Axes: n rows, K classes, m remembered steps. Gradients have shape (n, K); the change of the loss along
+Axes: n rows, K classes, m remembered steps. Gradients have shape (K, n); the change of the loss along
 a step is the inner product of the gradient with the step's scores.
 
 Offers
@@ -28,10 +28,10 @@ __all__ = ["Loss", "Precondition", "minimise"]
 _FLOATS = NDArray[np.float64]
 
 Loss = Callable[[_FLOATS], tuple[float, _FLOATS]]
-"""Value and gradient at a point of shape (2, n, K)."""
+"""Value and gradient at a point of shape (2, K, n)."""
 
 Precondition = Callable[[_FLOATS], _FLOATS]
-"""First guess of inverse curvature times a gradient: a pair of shape (2, n, K). Linear and positive."""
+"""First guess of inverse curvature times a gradient: a pair of shape (2, K, n). Linear and positive."""
 
 _REMEMBERED = 10
 _MAX_STEPS = 500
@@ -47,13 +47,13 @@ def minimise(loss: Loss, precondition: Precondition, start: _FLOATS, enough: flo
     ----------
     loss : Loss
     precondition : Precondition
-    start : ndarray of shape (2, n, K)
+    start : ndarray of shape (2, K, n)
     enough : float
         Stops where gradient times step, twice what the loss lies above its least, is below this.
 
     Returns
     -------
-    ndarray of shape (2, n, K)
+    ndarray of shape (2, K, n)
     """
     point, memory = start, _Memory(start.shape)
     value, gradient = loss(point)
@@ -116,12 +116,12 @@ class _Memory:
         if not self._order:
             return guess
         n, order = len(self._order), np.array(self._order)
-        along = np.triu(self._along[np.ix_(order, order)])
-        curved = self._curved[np.ix_(order, order)] + np.diag(np.diag(along))
+        inverse = np.linalg.inv(np.triu(self._along[order[:, None], order]))
+        curved = self._curved[order[:, None], order] + np.diag(self._along[order, order])
         seen = (self._steps[:n, 1] @ gradient.ravel())[order]
         guessed = (self._changes[:n] @ guess[1].ravel())[order]
         of_guesses, of_steps = np.empty(n), np.empty(n)
-        of_guesses[order] = share = np.linalg.solve(along, seen)
-        of_steps[order] = np.linalg.solve(along.T, curved @ share - guessed)
+        of_guesses[order] = share = inverse @ seen
+        of_steps[order] = (curved @ share - guessed) @ inverse
         moved = of_steps @ self._steps[:n].reshape(n, -1) - of_guesses @ self._guesses[:n].reshape(n, -1)
         return np.asarray(guess + moved.reshape(guess.shape))
