@@ -9,7 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import extraction, faces, fusion
+from benchmarks import extraction, faces, fusion, logreg
 
 __all__ = ["main"]
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--clips", type=int, default=240, help="clips to extract (default 240; 0 for all)")
     parser.add_argument(
-        "--only", choices=["extraction", "faces", "fusion"], help="one group of benchmarks (default all)"
+        "--only", choices=["extraction", "faces", "fusion", "logreg"], help="one group of benchmarks (default all)"
     )
     arguments = parser.parse_args()
     given = os.environ.get("RAVFEAT_SHARED")
@@ -28,6 +28,7 @@ def main() -> None:
         "extraction": lambda: extraction.measure(shared, n_clips=arguments.clips),
         "faces": lambda: faces.measure(shared),
         "fusion": fusion.measure,
+        "logreg": logreg.measure,
     }
     for name, measure in groups.items():
         if arguments.only in {None, name}:

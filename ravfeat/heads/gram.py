@@ -151,9 +151,7 @@ def set_products(
                 yield number, sums.pop(number)
 
 
-def _layer_products(
-    statistics: NDArray[np.float32], job: Job, layer: int, blocks: Sequence[int]
-) -> SetProducts:
+def _layer_products(statistics: NDArray[np.float32], job: Job, layer: int, blocks: Sequence[int]) -> SetProducts:
     own = statistics[:, layer : layer + 1]
     scaler = Scaler.of(own, job.train, blocks)
     train, val = scaler.rows(own, job.train, 0), scaler.rows(own, job.val, 0)

@@ -172,7 +172,7 @@ class LogregHead:
         grid = [c for c in self.grid if c < choice["C"]] + [choice["C"]]
         *_, (dual, intercept) = regularization_path(products / width, y[job.train], n_classes, grid)
         # Back from rows to standardised statistics.
-        wide = [scaler.rows(statistics, job.train, layer).T @ dual / width for layer in range(n_layers)]
+        weights = [scaler.rows(statistics, job.train, layer).T @ dual / width for layer in range(n_layers)]
         recipe = {
             "head": self.name,
             "settings": plain_settings(self),
@@ -182,7 +182,8 @@ class LogregHead:
             "layers": list(choice["layers"]),
             **source,
         }
-        return LogregModel(scaler, np.concatenate(wide).astype(np.float32), intercept.astype(np.float32), recipe, self._names)
+        solution = np.concatenate(weights).astype(np.float32), intercept.astype(np.float32)
+        return LogregModel(scaler, *solution, recipe, self._names)
 
 
 @dataclass(frozen=True)

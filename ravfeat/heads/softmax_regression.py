@@ -8,9 +8,10 @@ each C, which takes a thirtieth of the time of an eigendecomposition, and a step
 
 Conventions
 -----------
-Axes: n training rows, K classes; inside, classes come first. The loss is ``C * sum_i w_i * cross_entropy_i + ||W||^2 / 2`` with
-balanced class weights and a free intercept, as in scikit-learn. At its least, coefficients sum to 0 over
-the rows (the intercept is free) and equal ``C w (target - p)``; they are kept summing to 0 on the way.
+Axes: n training rows, K classes; inside, classes come first. The loss is
+``C * sum_i w_i * cross_entropy_i + ||W||^2 / 2`` with balanced class weights and a free intercept, as in
+scikit-learn. At its least, coefficients equal ``C w (target - p)`` and, as the intercept is free, sum to 0
+over the rows; they are kept summing to 0 on the way.
 
 Offers
 ------
@@ -85,7 +86,7 @@ def _continued(solved: Sequence[_FLOATS], grid: Sequence[float], strength: float
     if len(solved) < 2:
         return solved[-1]
     ratio = np.log(strength / grid[-1]) / np.log(grid[-1] / grid[-2])
-    return solved[-1] + ratio * (solved[-1] - solved[-2])
+    return np.asarray(solved[-1] + ratio * (solved[-1] - solved[-2]))
 
 
 def _among_all(
@@ -102,7 +103,7 @@ def _among_all(
 def _uncertainty(scores: _FLOATS) -> _FLOATS:
     """Curvature of the cross-entropy of every row, averaged over directions; shape (n,)."""
     squares = np.square(softmax(scores.T)).sum(1)
-    return np.maximum((1 - squares) / (len(scores) - 1), _CERTAIN)
+    return np.asarray(np.maximum((1 - squares) / (len(scores) - 1), _CERTAIN))
 
 
 def _loss(targets: _FLOATS, row_weights: _FLOATS) -> Loss:
