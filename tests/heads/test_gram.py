@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -71,3 +73,17 @@ def test_a_job_without_rows_to_score_has_products_of_its_training_rows(problem):
     products = products_of(statistics, Job(problem.train, problem.val[:0]), [[0, 1]])[0]
     assert products.train.shape == (len(problem.train),) * 2
     assert products.val.shape == (0, len(problem.train))
+
+
+def test_memory_holds_sums_and_one_layer_however_many_layers_there_are():
+    rng = np.random.default_rng(0)
+    statistics = rng.normal(size=(250, 30, 1, 4)).astype(np.float32)
+    job = Job(np.arange(200), np.arange(200, 250))
+    tracemalloc.start()
+    try:
+        for _ in set_products(statistics, job, [*([layer] for layer in range(30)), range(30)]):
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 200 * 200 * 4  # 30 layers are 30 matrices of this size

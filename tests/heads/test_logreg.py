@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -50,6 +52,15 @@ def test_a_sweep_says_what_pipelines_refitted_from_scratch_say(problem):
     assert head.choose([sweep], [problem.y[job.val]]) == head.choose(
         [Sweep(sweep.candidates, np.array(expected))], [problem.y[job.val]]
     )
+
+
+def test_a_sweep_of_joined_blocks_and_a_model_of_its_choice_agree(problem):
+    pooled = replace(problem.pooled(("mean", "std")), blocks=(9, 3))
+    head, job = LogregHead(grid=(1.0, 10.0)), problem.job()
+    sweep = head.sweep(pooled, problem.y, problem.n_classes, [job])[0]
+    models = head.fit(pooled, problem.y, problem.n_classes, [job] * len(sweep.candidates), sweep.candidates)
+    for model, logits in zip(models, sweep.logits, strict=True):
+        np.testing.assert_allclose(model.logits(pooled, job.val), logits, atol=0.01)
 
 
 def test_one_layer_is_one_set(problem):
