@@ -48,6 +48,13 @@ def test_the_path_does_not_depend_on_where_it_starts():
     np.testing.assert_allclose(warm[1], cold[1], atol=5e-3)
 
 
+@pytest.mark.parametrize("grid", [(3.0, 3.0, 30.0), (1.0, 1.001, 30.0), (1.0, 30.0, 30.0)])
+def test_a_grid_that_stands_still_or_leaps_leads_to_the_same_solution(grid):
+    x, y = rows(90, 20, 3)
+    uneven, even = last(x, y, 3, grid), last(x, y, 3, GRID)
+    np.testing.assert_allclose(uneven[0], even[0], atol=5e-3)
+
+
 def test_coefficients_and_intercepts_sum_to_zero():
     x, y = rows(90, 20, 3)
     dual, intercept = last(x, y, 3, GRID)
