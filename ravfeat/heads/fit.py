@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
 from ravfeat.heads.base import Job
@@ -91,7 +90,7 @@ class Schedule:
         return max(8, 8 * round(self.batch_size * n_rows / n_train / 8))
 
     def steps_per_epoch(self, n_rows: int, n_train: int) -> int:
-        """Steps that it takes to draw every row once."""
+        """Count the steps that draw every row once."""
         return math.ceil(n_rows / self.clips_per_step(n_rows, n_train))
 
 
@@ -327,7 +326,9 @@ class _Training:
                 clips=self.stack.clips(drawn[places]),
                 drawn=torch.from_numpy(places).to(self.windows.device),
                 n_drawn=len(drawn),
-                loss=lambda logits: self._loss(logits, self.y[rows], self.weights[:, rows]),
+                targets=self.y[rows],
+                weights=self.weights[:, rows],
+                label_smoothing=self.schedule.label_smoothing,
                 lr=one_cycle(self.steps - 1, total, self.schedule.lr),
                 decay=decay,
             )
@@ -339,16 +340,6 @@ class _Training:
             return
         for drawn in following:
             self.reader.submit(self.windows.read_ahead, drawn[self.taught[drawn]])
-
-    def _loss(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Sum over heads of the class-weighted mean cross-entropy of the clips that teach them."""
-        losses = functional.cross_entropy(
-            logits.flatten(0, 1),
-            targets.repeat(len(logits)),
-            reduction="none",
-            label_smoothing=self.schedule.label_smoothing,
-        ).view(weights.shape)
-        return ((losses * weights).sum(1) / weights.sum(1).clamp_min(1e-6)).sum()
 
     def _score(self, epoch: int, lead: Lead | None) -> None:
         rows = np.unique(np.concatenate([job.val for job in self.jobs]))

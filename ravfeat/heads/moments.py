@@ -65,7 +65,7 @@ def pool(weights: Tensor, x: Tensor, into: Tensor) -> Tensor:
 
 
 def spread(first: Tensor, second: Tensor) -> Tensor:
-    """Standard deviation from the first and second moment, in place of the second."""
+    """Make standard deviations of first and second moments, in place of the second."""
     # Rounded before it is subtracted, so that a clip of one window has no spread at all.
     return second.sub_(first * first).clamp_min_(FLOOR).sqrt_()
 
@@ -87,7 +87,7 @@ def spread_grad(grad_first: Tensor, grad_spread: Tensor, first: Tensor, spread: 
 
 
 def attention_grad(weights: Tensor, moments: list[tuple[Tensor, Tensor]], into: Tensor) -> Tensor:
-    """Derivative by the scores that gave `weights`.
+    """Give the derivative by the scores that `weights` came from.
 
     Parameters
     ----------

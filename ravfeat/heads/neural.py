@@ -100,7 +100,7 @@ class NeuralHead(ABC):
         if any(not len(job.val) for job in jobs):
             raise HeadError("choosing an epoch needs validation rows, got a job without any")
         windows = self._windows(features)
-        schedules = [self._schedule(None)] * len(jobs)
+        schedules = [self.schedule()] * len(jobs)
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True)
         return [_epochs(one.val_logits) for one in trained]
 
@@ -120,7 +120,7 @@ class NeuralHead(ABC):
             If a job cannot be trained.
         """
         windows = self._windows(features)
-        schedules = [self._schedule(int(choice["epochs"])) for choice in chosen]
+        schedules = [self.schedule(int(choice["epochs"])) for choice in chosen]
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=False)
         recipe = self._recipe(windows, n_classes, features)
         return [
@@ -141,7 +141,7 @@ class NeuralHead(ABC):
         def leading(number: int, logits: NDArray[np.float32]) -> int:
             return best_epoch([_epochs(logits)], [y[jobs[number].val]])
 
-        schedules = [self._schedule(None)] * len(jobs)
+        schedules = [self.schedule()] * len(jobs)
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True, lead=leading)
         picks = [self.choose([_epochs(one.val_logits)], [y[job.val]]) for one, job in zip(trained, jobs, strict=True)]
         recipe = self._recipe(windows, n_classes, features)
@@ -176,7 +176,8 @@ class NeuralHead(ABC):
             parts[part][key] = torch.from_numpy(np.array(values)).to(self.device)
         return NeuralModel(self.net(), parts["params"], parts["constants"], dict(recipe))
 
-    def _schedule(self, stop: int | None) -> Schedule:
+    def schedule(self, stop: int | None = None) -> Schedule:
+        """Give the training schedule, or its beginning up to an epoch."""
         shared = {field.name for field in dataclasses.fields(Schedule)} - {"stop"}
         return Schedule(stop=stop, **{name: getattr(self, name) for name in shared})
 

@@ -100,21 +100,21 @@ class PooledStack:
         streams = None
         if settings.stream_dropout:
             streams = [masks.draw(n_drawn, taken, 1, settings.stream_dropout) for masks in self._stream_masks]
-        params = self._shared.now
+        params, own = self._shared.now, step.own()
         mixes = [_mix(params[name].detach()) for name in self._names]
 
         def forward(layer: _Layer) -> Tensor:
             layer.draw(n_drawn, taken, settings.feature_dropout, None if streams is None else streams[layer.stream])
-            return layer.forward(step.clips, mixes[layer.stream][:, layer.position], average=False)
+            return layer.forward(step.clips, mixes[layer.stream][:, layer.position], own)
 
         hidden = _sum(parallel(self._recipe.pool, forward, self._layers)).requires_grad_()
         mask = self._hidden_masks.draw(n_drawn, taken, hidden.shape[-1], settings.dropout) if settings.dropout else None
         head = {name: value for name, value in params.items() if name not in self._names}
-        logits = _classify(hidden, head, None if mask is None else self._hidden_masks.of_heads(mask))
-        grad_hidden, *grads = torch.autograd.grad(step.loss(logits), [hidden, *head.values()])
+        logits = _classify(hidden, head, None if mask is None else self._hidden_masks.of_heads(mask, own))
+        grad_hidden, *grads = torch.autograd.grad(step.loss(logits, own), [hidden, *head.values()])
 
         def backward(layer: _Layer) -> Tensor:
-            return layer.backward(step.clips, grad_hidden, mixes[layer.stream][:, layer.position], step.lr, step.decay)
+            return layer.backward(step, own, grad_hidden, mixes[layer.stream][:, layer.position])
 
         grad_mixes = torch.stack(parallel(self._recipe.pool, backward, self._layers), dim=1)  # (H, units)
         found = dict(zip(head, grads, strict=True)) | self._mix_grads(grad_mixes, mixes)
@@ -127,7 +127,7 @@ class PooledStack:
 
         def forward(layer: _Layer) -> Tensor:
             layer.draw(0, clips.places, 0, None)
-            return layer.forward(clips, mixes[layer.stream][:, layer.position], average=True)
+            return layer.forward(clips, mixes[layer.stream][:, layer.position], None)
 
         return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
 
@@ -242,16 +242,28 @@ class _Layer:
         if stream is not None:
             self._mask = self._mask * stream if share else stream
 
-    def forward(self, clips: StepClips, mix: Tensor, *, average: bool) -> Tensor:
-        """Give what the layer adds to the hidden layer, shape (H, B, W)."""
-        params = self.moving.average if average else self.moving.now
-        z = self._features(clips, params["attention"].detach(), mix)
-        if len(self._mask):
-            self._masks.apply_(z, self._mask)
+    def forward(self, clips: StepClips, mix: Tensor, own: Tensor | None) -> Tensor:
+        """Give what the layer adds to the hidden layer.
+
+        Parameters
+        ----------
+        clips : StepClips
+        mix : Tensor of shape (H,)
+        own : Tensor of shape (H, B'), or None
+            Clips that teach each head. None scores all clips with the averaged weights.
+
+        Returns
+        -------
+        Tensor of shape (H, B', W), or (H, B, W)
+        """
+        params = self.moving.average if own is None else self.moving.now
+        z = self._features(clips, params["attention"].detach(), mix, own)
+        if own is not None and len(self._mask):
+            self._masks.apply_(z, self._mask, own)
         return _product(z, params["weight"].detach(), self._products)
 
-    def _features(self, clips: StepClips, attention: Tensor, mix: Tensor) -> Tensor:
-        """Pooled, standardised and weighed: (H, B, S * D)."""
+    def _features(self, clips: StepClips, attention: Tensor, mix: Tensor, own: Tensor | None) -> Tensor:
+        """Pooled, standardised and weighed: (H, B', S * D)."""
         n_heads, n_clips, dim = len(attention), len(clips.rows), attention.shape[1]
         n_statistics = self._mean.shape[1]
         direction = attention / self._window_std
@@ -265,13 +277,23 @@ class _Layer:
             pool(scores, x, first[group.clips])
             if second is not None:
                 pool(scores, self._squares(group, x), second[group.clips])
-        z = self._own.lend("z", n_heads, n_clips, n_statistics, dim)
         parts = [first] if second is None else [first, spread(first, second)]
-        means = self._clip_means[clips.places][:, None]
+        return self._standardised(parts, clips.places, mix, own)
+
+    def _standardised(self, parts: Sequence[Tensor], places: Tensor, mix: Tensor, own: Tensor | None) -> Tensor:
+        """From statistics, (B, H, D) each, to the features of each head's own clips, (H, B', S * D)."""
+        n_clips, n_heads, dim = parts[0].shape
+        width = n_clips if own is None else own.shape[1]
+        z = self._own.lend("z", n_heads, width, len(parts), dim)
         gain, offset = self._standard(mix)
         for s, part in enumerate(parts):
-            own = part + means if s == 0 else part
-            torch.mul(own.transpose(0, 1), gain[:, s, None], out=z[:, :, s]).add_(offset[:, s, None])
+            if own is None:
+                mine = part.transpose(0, 1)
+            else:
+                mine = part.view(-1, dim)[_flat(own, n_heads)].view(n_heads, width, dim)
+            if s == 0:
+                mine = mine + (self._clip_means[places] if own is None else self._clip_means[places[own]])
+            torch.mul(mine, gain[:, s, None], out=z[:, :, s]).add_(offset[:, s, None])
         return z.flatten(2)
 
     def _standard(self, mix: Tensor) -> tuple[Tensor, Tensor]:
@@ -304,12 +326,12 @@ class _Layer:
         flat = _product(direction, x.flatten(0, 1).T, self._products)  # (H, D), (D, R) -> (H, R)
         return flat.view(len(direction), *group.shape).transpose(0, 1).contiguous()
 
-    def backward(self, clips: StepClips, grad_hidden: Tensor, mix: Tensor, lr: float, decay: float) -> Tensor:
+    def backward(self, step: Step, own: Tensor, grad_hidden: Tensor, mix: Tensor) -> Tensor:
         """Move what belongs to the layer; give the derivative by its weight in the mix, shape (H,)."""
         params = {name: value.detach() for name, value in self.moving.now.items()}
-        n_heads, n_clips = grad_hidden.shape[:2]
+        n_heads, width = grad_hidden.shape[:2]
         dim, n_statistics = params["attention"].shape[1], self._mean.shape[1]
-        z = self._own.lend("z", n_heads, n_clips, n_statistics * dim)
+        z = self._own.lend("z", n_heads, width, n_statistics * dim)
         buffers = self._rooms.buffers
         grad_weight = buffers.lend("grad_weight", *params["weight"].shape)
         _product(z.transpose(1, 2), grad_hidden, self._products, grad_weight)
@@ -317,20 +339,23 @@ class _Layer:
         _product(grad_hidden, params["weight"].transpose(1, 2), self._products, grad_z)
         grad_mix: Tensor = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
         if len(self._mask):
-            self._masks.apply_(grad_z, self._mask)
-        grad_attention = self._attention_grad(clips, grad_z.view(n_heads, n_clips, n_statistics, dim), mix)
-        self.moving.step({"attention": grad_attention, "weight": grad_weight}, lr, decay)
+            self._masks.apply_(grad_z, self._mask, own)
+        grad_attention = self._attention_grad(step.clips, own, grad_z.view(n_heads, width, n_statistics, dim), mix)
+        self.moving.step({"attention": grad_attention, "weight": grad_weight}, step.lr, step.decay)
         return grad_mix
 
-    def _attention_grad(self, clips: StepClips, grad_z: Tensor, mix: Tensor) -> Tensor:
-        """From derivatives by the features, (H, B, S, D), to the one by the attention, (H, D)."""
-        n_heads, n_clips, n_statistics, dim = grad_z.shape
+    def _attention_grad(self, clips: StepClips, own: Tensor, grad_z: Tensor, mix: Tensor) -> Tensor:
+        """From derivatives by the features, (H, B', S, D), to the one by the attention, (H, D)."""
+        n_heads, _, n_statistics, dim = grad_z.shape
+        n_clips, places = len(clips.rows), _flat(own, n_heads)
         gain, _ = self._standard(mix)
         buffers = self._rooms.buffers
         grads = []
         for s in range(n_statistics):
-            room = buffers.lend(f"grad_{s}", n_clips, n_heads, dim)
-            grads.append(torch.mul(grad_z[:, :, s].transpose(0, 1), gain[:, s], out=room))
+            room = buffers.lend(f"grad_{s}", n_clips, n_heads, dim).zero_()
+            scaled = (grad_z[:, :, s] * gain[:, s, None]).view(-1, dim)
+            room.view(-1, dim).index_copy_(0, places, scaled)
+            grads.append(room)
         first = self._own.lend("first", n_clips, n_heads, dim)
         if n_statistics > 1:
             spread_grad(grads[0], grads[1], first, self._own.lend("second", n_clips, n_heads, dim))
@@ -343,8 +368,13 @@ class _Layer:
             scores = attention_grad(weights, moments, buffers.lend("scores", *weights.shape))
             rows = scores.transpose(0, 1).reshape(n_heads, -1)  # (C, H, T) -> (H, R)
             total += _product(rows, x.flatten(0, 1), self._products)
-        scaled: Tensor = total / self._window_std
-        return scaled
+        by_attention: Tensor = total / self._window_std
+        return by_attention
+
+
+def _flat(own: Tensor, n_heads: int) -> Tensor:
+    """Places of heads' own clips, (H, B'), in an array of (clip, head) pairs: (H * B',)."""
+    return (own * n_heads + torch.arange(n_heads, device=own.device)[:, None]).flatten()
 
 
 def _as(x: Tensor, dtype: torch.dtype, buffers: Buffers, name: str) -> Tensor:

@@ -19,10 +19,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from ravfeat.heads.step_clips import StepClips
 
 __all__ = ["Masks", "Moving", "Recipe", "Stack", "Step", "parallel"]
+
+_NO_WEIGHT = 1e-6
+"""Stands for the sum of weights in a step that no clip of a head is in."""
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -57,8 +61,10 @@ class Step:
     drawn : Tensor of shape (B,), int64
         Which of the `n_drawn` clips that were drawn for the step these are; the others teach no head of the stack.
     n_drawn : int
-    loss : callable
-        From logits (H, B, K) to the sum of all heads' losses.
+    targets : Tensor of shape (B,), int64
+    weights : Tensor of shape (H, B)
+        Of the clips in every head's loss; 0 for a clip that is held out from it.
+    label_smoothing : float
     lr : float
     decay : float
         Of the moving average.
@@ -67,9 +73,32 @@ class Step:
     clips: StepClips
     drawn: Tensor
     n_drawn: int
-    loss: Callable[[Tensor], Tensor]
+    targets: Tensor
+    weights: Tensor
+    label_smoothing: float
     lr: float
     decay: float
+
+    def own(self) -> Tensor:
+        """Give the clips that teach each head, as places in the step: (H, B'), the rest filled with others."""
+        most = int((self.weights > 0).sum(1).max())
+        return torch.argsort((self.weights == 0).byte(), dim=1, stable=True)[:, :most]
+
+    def loss(self, logits: Tensor, own: Tensor | None = None) -> Tensor:
+        """Sum over heads of the class-weighted mean cross-entropy of the clips that teach them.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (H, B, K), or (H, B', K) with `own`
+        own : Tensor of shape (H, B'), int64, optional
+            Which clips every head scored; all by default.
+        """
+        weights = self.weights if own is None else self.weights.gather(1, own)
+        targets = self.targets.expand(len(logits), -1) if own is None else self.targets[own]
+        losses = functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=self.label_smoothing
+        ).view(weights.shape)
+        return ((losses * weights).sum(1) / weights.sum(1).clamp_min(_NO_WEIGHT)).sum()
 
 
 class Stack(Protocol):
@@ -158,17 +187,15 @@ class Masks:
             masks.append(mask.ge_(share).div_(1 - share))
         return torch.stack(masks) if len(masks) > 1 else masks[0][None]
 
-    def apply_(self, x: Tensor, masks: Tensor) -> Tensor:
-        """Multiply (H, B, A) by the masks of every head's seed, in place."""
-        if len(masks) == 1:
-            return x.mul_(masks)
+    def apply_(self, x: Tensor, masks: Tensor, own: Tensor) -> Tensor:
+        """Multiply (H, B', A) by the masks of every head's seed, (seeds, B, A), for the head's own clips, in place."""
         for head, seed in enumerate(self._of_head):
-            x[head].mul_(masks[seed])
+            x[head].mul_(masks[seed][own[head]])
         return x
 
-    def of_heads(self, masks: Tensor) -> Tensor:
-        """Give every head its masks: (seeds, B, A) becomes (H, B, A), or stays (1, B, A)."""
-        return masks if len(masks) == 1 else masks[self._of_head]
+    def of_heads(self, masks: Tensor, own: Tensor) -> Tensor:
+        """Give every head the masks of its own clips: (seeds, B, A) becomes (H, B', A)."""
+        return torch.stack([masks[seed][own[head]] for head, seed in enumerate(self._of_head)])
 
 
 def parallel(pool: ThreadPoolExecutor | None, work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:

@@ -105,7 +105,8 @@ class SummedStack:
         if not self._dropout:
             return hidden
         mask = self._masks.draw(step.n_drawn, step.drawn, hidden.shape[-1], self._dropout)
-        return hidden * self._masks.of_heads(mask)
+        every = torch.arange(hidden.shape[1], device=hidden.device).expand(len(hidden), -1)
+        return hidden * self._masks.of_heads(mask, every)
 
     def _pooled(self, clips: StepClips, params: Tensors, *, keep: bool) -> Tensor:
         """Pooled statistics: (H, B, S, D)."""
@@ -186,7 +187,7 @@ class _Sums:
     def backward(
         self, lane: Sequence[tuple[int, Group]], weights: _Weights, z: Tensor, grad_z: Tensor
     ) -> dict[str, Tensor]:
-        """Derivatives by what the attention learns, summed over the groups of a lane."""
+        """Sum the derivatives by what the attention learns over the groups of a lane."""
         total = {
             "layer_mix": torch.zeros_like(weights.mix),
             "attention_weight": torch.zeros_like(weights.into),
@@ -251,7 +252,7 @@ class _Sums:
         return x.view(len(windows.layers), -1)
 
     def _inside(self, group: Group, weights: _Weights, room: Buffers) -> Tensor | None:
-        """What varies inside windows of the summed layers: (H * C, T, D)."""
+        """Give what varies inside windows of the summed layers: (H * C, T, D)."""
         if self._windows.variances is None or not self._std:
             return None
         n_heads, (n_clips, n_windows) = len(weights.mix), group.shape

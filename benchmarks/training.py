@@ -1,0 +1,123 @@
+"""Training of all folds from a cache of full size against a plain loop over folds and batches.
+
+The cache is generated in the shape of WavLM-large over RAVDESS (13.6 GB). The plain loop would take most of an hour:
+some of its steps are timed on the same features, in the same process, and multiplied by how many it would take.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from benchmarks.generated import write_cache
+from benchmarks.memory import anonymous_memory
+from benchmarks.plain_loop import plain_step_s
+from ravfeat.experiment import FitPlan, Prepared, load_training, prepare, train
+from ravfeat.heads.base import ClipFeatures, Job
+from ravfeat.heads.neural import NeuralHead
+from ravfeat.heads.windows import Windows
+
+__all__ = ["measure"]
+
+ROUNDS = 5
+PLAIN_STEPS = 6
+SHORT_S = 60.0
+WINDOWS = (16, 4, 1)
+HEADS = ("attentive", "attentive-sum")
+
+
+def measure(shared: Path | None, cache: Path | None, n_clips: int, whisper: Path | None) -> Iterator[str]:
+    """Measure and give one line for each figure.
+
+    Parameters
+    ----------
+    shared : Path, optional
+        Folder of real data; unused without `whisper`.
+    cache : Path, optional
+        A generated cache to use; else one is written to a temporary folder.
+    n_clips : int
+        Of the generated cache.
+    whisper : Path, optional
+        A cache of real recordings, for the training that a user meets most.
+    """
+    if whisper is not None:
+        for head in HEADS:
+            yield _line(_Case(whisper, head, {}, 1), rounds=ROUNDS)
+    with TemporaryDirectory() as folder:
+        path = cache or write_cache(Path(folder), n_clips=n_clips)
+        for window in WINDOWS:
+            for head in HEADS:
+                for precision in ("float32", "bfloat16"):
+                    settings = {"frame_average": window, "precision": precision}
+                    yield _line(_Case(path, head, settings, 1), rounds=1)
+        for seeds in (1, 5):
+            yield _line(_Case(path, "attentive", {}, seeds), rounds=1)
+
+
+@dataclass(frozen=True)
+class _Case:
+    cache: Path
+    head: str
+    settings: Mapping[str, Any]
+    seeds: int
+
+    def plan(self) -> FitPlan:
+        return FitPlan((self.cache,), heads=(self.head,), settings=dict(self.settings), seeds=self.seeds)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    loading_s: float
+    training_s: float
+    peak_bytes: int
+
+
+def _line(case: _Case, *, rounds: int) -> str:
+    prepared = prepare(case.plan())
+    measured = [_train(prepared)]
+    while len(measured) < rounds and measured[0].training_s < SHORT_S:
+        measured.append(_train(prepared))
+    plain = _plain_s(prepared)
+    training = median(one.training_s for one in measured)
+    said = ", ".join(f"{name} {value}" for name, value in case.settings.items()) or "defaults"
+    return (
+        f"{6 * case.seeds} heads {case.head} ({said}) of {case.cache.name}: {training:.1f} s"
+        f" (reading {median(one.loading_s for one in measured):.1f} s before), anonymous memory"
+        f" {max(one.peak_bytes for one in measured) / 1e9:.2f} GB; plain loop {plain:.0f} s by {PLAIN_STEPS} of its"
+        f" steps, ratio {plain / training:.1f}"
+    )
+
+
+def _train(prepared: Prepared) -> _Measured:
+    started = time.perf_counter()
+    times: list[float] = []
+
+    def load(plan: FitPlan, system: Any, reading: Any) -> ClipFeatures:
+        features = load_training(plan, system, reading)
+        times.append(time.perf_counter() - started)
+        return features
+
+    with anonymous_memory() as peak:
+        train(prepared, load)
+    total = time.perf_counter() - started
+    return _Measured(times[0], total - times[0], peak.n_bytes)
+
+
+def _plain_s(prepared: Prepared) -> float:
+    """Seconds that the plain loop would take for all folds and seeds."""
+    (system,), ((head,),) = prepared.systems, prepared.heads
+    if not isinstance(head, NeuralHead):
+        raise TypeError(f"the plain loop trains networks, got {head.name}")
+    features = load_training(prepared.plan, system, head.reading)
+    windows = Windows.of(features, layers=None, window=head.frame_average, device="cpu")
+    fold, schedule = system.folds[0], head.schedule()
+    job = Job(fold.train, fold.val)
+    torch.set_num_threads(torch.get_num_threads())
+    one = plain_step_s(head.net(), windows, system.clips.y, len(system.clips.classes), job, schedule, PLAIN_STEPS)
+    per_epoch = -(-len(fold.train) // schedule.batch_size)
+    return one * per_epoch * schedule.epochs * len(system.folds) * prepared.plan.seeds
