@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: list[set[str]] = [
     {"errors", "schema"},
-    {"files", "machine", "logits", "gaps", "halves", "augment", "tomltext"},
+    {"files", "machine", "logits", "gaps", "halves", "augment", "tomltext", "mapped_frames"},
     {
         "manifest",
         "media",
@@ -30,6 +30,7 @@ LEVELS: list[set[str]] = [
         "sources",
         "similarity",
         "running",
+        "room",
     },
     {"cache", "encoders", "faces", "predictions", "corpora", "download", "grouping"},
     {"heads", "calibrate", "labelling", "label_map", "fold_checks"},

@@ -20,8 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ravfeat.heads.clip_moments import ClipMoments, clip_moments
-from ravfeat.heads.moments import FLOOR
+from ravfeat.heads.stacks.clip_moments import ClipMoments, clip_moments
+from ravfeat.heads.stacks.moments import FLOOR
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = [

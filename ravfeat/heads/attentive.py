@@ -28,8 +28,8 @@ from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import candidate_scores
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead, best_epoch
-from ravfeat.heads.pooled_stack import PooledStack, Settings
-from ravfeat.heads.stack import Recipe
+from ravfeat.heads.stacks.base import Recipe
+from ravfeat.heads.stacks.pooled import PooledStack, Settings
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["AttentiveHead", "AttentiveNet"]

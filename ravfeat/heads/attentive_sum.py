@@ -27,8 +27,8 @@ from ravfeat.heads.attention import attend, attended_moments
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead, best_epoch
-from ravfeat.heads.stack import Recipe
-from ravfeat.heads.summed_stack import SummedStack
+from ravfeat.heads.stacks.base import Recipe
+from ravfeat.heads.stacks.summed import SummedStack
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["AttentiveSumHead", "AttentiveSumNet"]

@@ -31,8 +31,8 @@ from tqdm import tqdm
 from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.parallel import one_thread_each
-from ravfeat.heads.stack import Recipe, Stack, Step
-from ravfeat.heads.step_clips import by_length
+from ravfeat.heads.stacks.base import Recipe, Stack, Step
+from ravfeat.heads.stacks.step_clips import by_length
 from ravfeat.heads.windows import Batch, Windows
 from ravfeat.machine import memory_budget
 

@@ -34,8 +34,8 @@ from ravfeat.heads.base import ClipFeatures, Job, Model, Sweep
 from ravfeat.heads.checks import likeliest
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead
-from ravfeat.heads.pooled_stack import PooledStack, Settings
-from ravfeat.heads.stack import Recipe
+from ravfeat.heads.stacks.base import Recipe
+from ravfeat.heads.stacks.pooled import PooledStack, Settings
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["JointHead", "JointNet"]

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures
-from ravfeat.heads.moments import Buffers
+from ravfeat.heads.stacks.moments import Buffers
 from ravfeat.heads.statistics import layer_positions, split_statistics
 from ravfeat.mapped_frames import MappedFrames
 from ravfeat.pooling import average_frames

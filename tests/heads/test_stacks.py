@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ravfeat.heads import step_clips
 from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.checks import balanced_weights
 from ravfeat.heads.fit import Schedule, one_cycle, train
 from ravfeat.heads.joint import JointNet
+from ravfeat.heads.stacks import step_clips
 from ravfeat.heads.windows import Windows
 
 EPOCHS = 3

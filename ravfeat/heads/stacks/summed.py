@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ravfeat.heads.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
-from ravfeat.heads.stack import Masks, Moving, Recipe, Step, parallel
-from ravfeat.heads.step_clips import StepClips
+from ravfeat.heads.stacks.base import Masks, Moving, Recipe, Step, parallel
+from ravfeat.heads.stacks.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
+from ravfeat.heads.stacks.step_clips import StepClips
 from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["Classify", "SummedStack"]
@@ -76,11 +76,11 @@ class SummedStack:
         self._n_statistics = 2 if std else 1
 
     def clips(self, rows: NDArray[np.int64]) -> StepClips:
-        """Prepare rows; see `ravfeat.heads.stack.Stack`."""
+        """Prepare rows; see `ravfeat.heads.stacks.base.Stack`."""
         return StepClips.of(self._windows, rows, layers_at_once=True)
 
     def step(self, step: Step) -> None:
-        """Learn from some clips; see `ravfeat.heads.stack.Stack`."""
+        """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
         now = self._moving.now
         params = {name: value.detach() for name, value in now.items()}
         groups = step.clips.groups[0]
@@ -93,12 +93,12 @@ class SummedStack:
         self._sums.forget()
 
     def logits(self, clips: StepClips) -> Tensor:
-        """Score clips with the averaged weights; see `ravfeat.heads.stack.Stack`."""
+        """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         params = self._moving.average
         return self._classify(self._pooled(clips, params, keep=False).flatten(2), params, lambda hidden: hidden)
 
     def averaged(self) -> Tensors:
-        """Give the averaged weights; see `ravfeat.heads.stack.Stack`."""
+        """Give the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         return self._moving.average
 
     def _dropped(self, hidden: Tensor, step: Step) -> Tensor:

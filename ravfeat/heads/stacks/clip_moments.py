@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ravfeat.heads.moments import FLOOR, Buffers
 from ravfeat.heads.parallel import one_thread_each
-from ravfeat.heads.step_clips import StepClips, by_length
+from ravfeat.heads.stacks.moments import FLOOR, Buffers
+from ravfeat.heads.stacks.step_clips import StepClips, by_length
 from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["ClipMoments", "clip_moments"]

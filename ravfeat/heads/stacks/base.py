@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ravfeat.heads.step_clips import StepClips
+from ravfeat.heads.stacks.step_clips import StepClips
 
 __all__ = ["Masks", "Moving", "Recipe", "Stack", "Step", "parallel"]
 

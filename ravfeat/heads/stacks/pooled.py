@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ravfeat.heads.clip_moments import clip_moments
-from ravfeat.heads.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
-from ravfeat.heads.stack import Masks, Moving, Recipe, Step, parallel
-from ravfeat.heads.step_clips import StepClips
+from ravfeat.heads.stacks.base import Masks, Moving, Recipe, Step, parallel
+from ravfeat.heads.stacks.clip_moments import clip_moments
+from ravfeat.heads.stacks.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
+from ravfeat.heads.stacks.step_clips import StepClips
 from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["PooledStack", "Settings"]
@@ -91,11 +91,11 @@ class PooledStack:
         self._prefixes = tuple(prefixes)
 
     def clips(self, rows: NDArray[np.int64]) -> StepClips:
-        """Prepare rows; see `ravfeat.heads.stack.Stack`."""
+        """Prepare rows; see `ravfeat.heads.stacks.base.Stack`."""
         return StepClips.of(self._windows, rows)
 
     def step(self, step: Step) -> None:
-        """Learn from some clips; see `ravfeat.heads.stack.Stack`."""
+        """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
         n_drawn, taken, settings = step.n_drawn, step.drawn, self._settings
         streams = None
         if settings.stream_dropout:
@@ -121,7 +121,7 @@ class PooledStack:
         self._shared.step(found, step.lr, step.decay)
 
     def logits(self, clips: StepClips) -> Tensor:
-        """Score clips with the averaged weights; see `ravfeat.heads.stack.Stack`."""
+        """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         params = self._shared.average
         mixes = [_mix(params[name]) for name in self._names]
 
@@ -132,7 +132,7 @@ class PooledStack:
         return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
 
     def averaged(self) -> Tensors:
-        """Give the averaged weights; see `ravfeat.heads.stack.Stack`."""
+        """Give the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         weights = torch.cat([layer.moving.average["weight"] for layer in self._layers], dim=1)
         attention = {
             f"{prefix}attention": torch.stack(
