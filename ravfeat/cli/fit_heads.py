@@ -48,8 +48,8 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]),
               help="Of the operands of large products in the training of networks. [default: float32]")  # fmt: skip
 @click.option("--memory", metavar="SIZE",
-              help="Train in at most this much memory, such as 4GB; what does not fit is streamed from the disk, to the "
-              "same numbers. [default: half of what is free]")  # fmt: skip
+              help="Train in at most this much memory, such as 4GB; what does not fit is streamed from the disk, to "
+              "the same numbers. [default: half of what is free]")  # fmt: skip
 @click.option("--labels", type=click.Path(path_type=Path), help="Table of clip_id and label to use instead.")
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")

@@ -309,3 +309,15 @@ def test_a_view_alone_ends_with_2_and_what_to_do(here, viewed, tmp_path) -> None
     assert done.returncode == 2
     assert "give it with --train-views, beside the --cache of the same encoder" in done.stderr
     assert not (tmp_path / "a").exists()
+
+
+def test_memory_precision_and_averages_are_options_and_memory_is_no_part_of_the_plan(here, home, tmp_path) -> None:
+    common = ["fit-heads", "--cache", str(home), "--epochs", "2", "--frame-average", "1", "--precision", "bfloat16"]
+    done = here(*common, "--memory", "600MB", "--protocol", "group3", "--out", str(tmp_path / "a"), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads((tmp_path / "a" / "recipe.json").read_text())["plan"]
+    assert plan["settings"] == {"epochs": 2, "frame_average": 1, "precision": "bfloat16"}
+    assert "memory" not in plan
+    done = here(*common, "--memory", "a lot", "--out", str(tmp_path / "b"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'a lot' is no amount of memory" in done.stderr
