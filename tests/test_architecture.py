@@ -97,6 +97,7 @@ BASES = {
         "serialise",
         "features",
         "checked",
+        "contents",
         "writer",
     },
 }

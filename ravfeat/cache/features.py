@@ -31,10 +31,13 @@ class StoredFeatures(Protocol):
     ----------
     shape : tuple (L, F, D)
     dtype : numpy.dtype
+    offset : int or None
+        Where they begin in the file; None where they do not lie there as one array.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    offset: int | None
 
     def read(self, layers: slice, frames: slice, out: NDArray[Any]) -> None:
         """Read positions on the first two axes into ``out``, C-contiguous, of their shape and the stored dtype.
@@ -82,6 +85,7 @@ class _Contiguous:
 
     def __init__(self, path: Path, handle: int, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = shape, dtype
+        self.offset: int | None = offset
         self._path, self._handle, self._offset = path, handle, offset
         weakref.finalize(self, os.close, handle)  # with the last reader, whoever that is
 
@@ -134,6 +138,7 @@ class _ThroughHdf5:
 
     def __init__(self, path: Path, dataset: h5py.Dataset) -> None:
         self.shape, self.dtype = dataset.shape, dataset.dtype
+        self.offset: int | None = None
         self._path = path
         self._dataset = h5py.File(dataset.file.id.reopen())["features"]  # stays open when the file is closed
         self._lock = threading.Lock()

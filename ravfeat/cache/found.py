@@ -36,8 +36,7 @@ class Found:
 def faces_found(cache: Cache) -> list[Found]:
     """Give the share of every clip, the worst first; empty where the cache does not know."""
     found = []
-    for clip_id in cache.clip_ids:
-        columns = cache.columns(clip_id)
+    for clip_id, columns in cache.all_columns():
         if "found" in columns:
             own = columns["found"]
             several = int((columns["faces"] > 1).sum()) if "faces" in columns else 0

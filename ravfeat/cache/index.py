@@ -20,6 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ravfeat.cache.contents import check_contents
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -32,7 +33,7 @@ from ravfeat.cache.format import (
     shard_number,
 )
 from ravfeat.cache.serialise import SerialisedShard
-from ravfeat.cache.shard import check_features, read_header, stored_metadata_sha256
+from ravfeat.cache.shard import read_header, stored_metadata_sha256
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import replace_file, sha256_of
 from ravfeat.manifest import parquet_bytes, parquet_table
@@ -189,10 +190,13 @@ def index_shard(path: Path) -> IndexedShard:
         raise ShardError(
             f"{path} is shard {header.number} under another name; rename it to {shard_file(header.number)}"
         )
-    if problems := check_features(path, header):
-        raise ShardError(f"{path} is damaged: {problems[0]}; delete it and run the same 'ravfeat extract' again")
+    contents = check_contents(path, header)
+    if contents.problems:
+        raise ShardError(
+            f"{path} is damaged: {contents.problems[0]}; delete it and run the same 'ravfeat extract' again"
+        )
     rows = index_rows(header.clips, header.failed)
-    return _placed(header.number, path.stat().st_size, sha256_of(path), header.metadata_sha256, rows)
+    return _placed(header.number, path.stat().st_size, contents.sha256, header.metadata_sha256, rows)
 
 
 def index_serialised(content: ShardContent, serialised: SerialisedShard) -> IndexedShard:

@@ -1,8 +1,8 @@
-"""Reading one shard file, and holding it against what it says of itself.
+"""Reading one shard file, all but its features.
 
 Offers
 ------
-ShardHeader, open_shard, read_header, check_features, foreign, metadata_sha256.
+ShardHeader, open_shard, read_header, foreign, metadata_sha256.
 """
 
 import hashlib
@@ -25,8 +25,6 @@ from ravfeat.cache.format import (
     FORMAT_VERSION,
     ClipRecord,
     FailedClip,
-    features_sha256,
-    fingerprint,
 )
 from ravfeat.errors import ShardError
 from ravfeat.files import canonical_json
@@ -34,7 +32,6 @@ from ravfeat.files import canonical_json
 __all__ = [
     "UNREADABLE",
     "ShardHeader",
-    "check_features",
     "check_version",
     "foreign",
     "metadata_sha256",
@@ -215,58 +212,3 @@ def foreign(header: ShardHeader, fingerprint: str, corpus: str) -> str:
     if header.about.get("corpus") != corpus:
         return f"is foreign: it holds clips of '{header.about.get('corpus')}', this cache is of '{corpus}'"
     return ""
-
-
-def check_features(path: Path, header: ShardHeader) -> list[str]:
-    """Read every stored clip of a shard and hold it against what the shard says of it.
-
-    Returns
-    -------
-    list of str
-        One sentence per problem: wrong shapes, digests that do not match, NaN or infinite values,
-        frames that belong to no clip or to two.
-    """
-    problems = _check_layout(header)
-    if problems:
-        return problems
-    with open_shard(path) as file:
-        dataset = file["features"]
-        for clip in header.clips:
-            try:
-                block = dataset[:, clip.frame_start : clip.frame_start + clip.n_frames]
-            except UNREADABLE as error:
-                problems.append(f"clip '{clip.clip_id}' cannot be read ({error})")
-                continue
-            if features_sha256(block) != clip.features_sha256:
-                problems.append(f"clip '{clip.clip_id}' does not match its features_sha256")
-            elif not np.isfinite(block).all():
-                problems.append(f"clip '{clip.clip_id}' holds NaN or infinite values")
-    return problems
-
-
-def _check_layout(header: ShardHeader) -> list[str]:
-    problems = []
-    if header.fingerprint != fingerprint(header.identity):
-        problems.append(f"fingerprint {header.fingerprint} is not that of the identity it stores")
-    if len(header.shape) != 3:
-        return [f"features have the shape {header.shape}, expected (layer, frame, dim)"]
-    layers, frames, _ = header.shape
-    stored, dtype = tuple(header.identity["layers"]), header.identity["dtype"]
-    if (layers, header.layers, header.dtype) != (len(stored), stored, dtype):
-        problems.append(
-            f"features have the shape {header.shape} and hold layers {list(header.layers)} as {header.dtype},"
-            f" the identity says layers {list(stored)} as {dtype}"
-        )
-    if header.n_times != frames:
-        problems.append(f"features have {frames} frames, {header.n_times} frames have a time")
-    for name, count in header.columns.items():
-        if count != frames:
-            problems.append(f"features have {frames} frames, {count} frames have a {name}")
-    start = 0
-    for clip in header.clips:
-        if clip.frame_start != start or clip.n_frames < 1:
-            problems.append(f"clip '{clip.clip_id}' starts at frame {clip.frame_start}, expected {start}")
-        start = clip.frame_start + clip.n_frames
-    if start != frames:
-        problems.append(f"features have {frames} frames, the clips account for {start}")
-    return problems

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ravfeat.cache.contents import check_contents
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -27,7 +28,7 @@ from ravfeat.cache.format import (
 )
 from ravfeat.cache.index import WORKERS, IndexedShard, index_rows, present_shards, read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
-from ravfeat.cache.shard import ShardHeader, check_features, foreign, read_header
+from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
 
@@ -163,26 +164,28 @@ def _check_shard(tables: _Tables, path: Path) -> _Checked:
     number = shard_number(path)
     if number is None:
         raise ShardError(f"{path} has not the name of a shard")
-    damage = _check_bytes(tables, path, number)
-    header = None
+    header, sha256, damage = None, None, []
     try:
         header = read_header(path)
-        damage += check_features(path, header)
+        contents = check_contents(path, header)
+        sha256, damage = contents.sha256, list(contents.problems)
     except ShardError as error:
         damage.append(str(error))
+    damage = [*_check_bytes(tables, path, number, sha256), *damage]
     if damage and "delete it" not in damage[-1]:
         damage[-1] += f"; {_EXTRACT}"
     misplaced = [] if header is None else _check_place(tables, path, number, header)
     return _Checked(path, number, header, tuple(Problem(path.name, what) for what in [*damage, *misplaced]))
 
 
-def _check_bytes(tables: _Tables, path: Path, number: int) -> list[str]:
+def _check_bytes(tables: _Tables, path: Path, number: int, sha256: str | None) -> list[str]:
+    """Hold the file against the index; its digest is computed where it was not on the way."""
     indexed = (tables.index or {}).get(number)
     if indexed is None:
         return []
     if (size := path.stat().st_size) != indexed.n_bytes:
         return [f"has {size} bytes, the index says {indexed.n_bytes}"]
-    if sha256_of(path) != indexed.sha256:
+    if (sha256 or sha256_of(path)) != indexed.sha256:
         return ["does not match its SHA-256"]
     return []
 

@@ -18,7 +18,8 @@ def test_where_no_detector_is_needed_every_picture_has_its_face(whole_face_cache
 def test_the_worst_clip_comes_first(whole_face_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = open_cache(whole_face_cache)
     shares = dict(zip(cache.clip_ids, ([1, 1, 1, 1], [1, 0, 1, 0], [0, 1, 1, 1], [1, 1]), strict=True))
-    monkeypatch.setattr(Cache, "columns", lambda _, clip_id: {"found": np.array(shares[clip_id], np.float32)})
+    columns = [(clip_id, {"found": np.array(share, np.float32)}) for clip_id, share in shares.items()]
+    monkeypatch.setattr(Cache, "all_columns", lambda _: iter(columns))
     worst = [(cache.clip_ids.index(one.clip_id), one.share, one.n_frames) for one in faces_found(cache)]
     assert worst == [(1, 0.5, 4), (2, 0.75, 4), (0, 1.0, 4), (3, 1.0, 2)]
 

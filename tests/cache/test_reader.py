@@ -223,6 +223,16 @@ def test_what_is_not_there_is_named(cache: Cache) -> None:
         cache.read(cache.clip_ids[:1], layers=[])
 
 
+def test_columns_of_all_clips_are_those_of_each(whole_face_cache: Path) -> None:
+    cache = open_cache(whole_face_cache)
+    seen = dict(cache.all_columns())
+    assert sorted(seen) == list(cache.clip_ids)
+    for clip_id, columns in seen.items():
+        assert len(columns["found"]) == cache.n_frames(clip_id)
+        for name, values in cache.columns(clip_id).items():
+            np.testing.assert_array_equal(columns[name], values)
+
+
 def test_a_damaged_manifest_or_index_is_not_opened(cache_copy: Path) -> None:
     path = cache_copy / MANIFEST_FILE
     data = path.read_bytes()

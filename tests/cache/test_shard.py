@@ -9,10 +9,18 @@ import h5py
 import numpy as np
 import pytest
 
+from ravfeat.cache.contents import check_contents
 from ravfeat.cache.format import ShardContent, fingerprint, shard_file
 from ravfeat.cache.serialise import serialise_shard
-from ravfeat.cache.shard import check_features, foreign, metadata_sha256, open_shard, read_header
+from ravfeat.cache.shard import ShardHeader, foreign, metadata_sha256, open_shard, read_header
 from ravfeat.errors import ShardError
+from ravfeat.files import sha256_of
+
+
+def check_features(path: Path, header: ShardHeader) -> list[str]:
+    contents = check_contents(path, header)
+    assert contents.sha256 == sha256_of(path)
+    return list(contents.problems)
 
 
 def write(path: Path, content: ShardContent) -> Path:

@@ -1,5 +1,6 @@
 """Everything that can be wrong with a cache is found and named."""
 
+import io
 import os
 import random
 import shutil
@@ -300,3 +301,47 @@ def test_the_command_names_each_problem_and_exits_1(cache_copy: Path, ravfeat: A
     assert "shard-00002.h5: has 0 bytes" in done.stderr
     assert "shard-00004.h5: has 5000 bytes" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_byte_is_read_once(whole_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: dict[str, int] = {}
+
+    class Counted(io.FileIO):
+        def readinto(self, block: Any) -> int:
+            n = super().readinto(block)
+            read[Path(str(self.name)).name] = read.get(Path(str(self.name)).name, 0) + (n or 0)
+            return n or 0
+
+    def opened(path: Path, mode: str = "r", buffering: int = -1, **rest: Any) -> Any:
+        return Counted(path) if buffering == 0 else opens(path, mode, buffering, **rest)
+
+    opens = Path.open
+    monkeypatch.setattr(Path, "open", opened)
+    assert verify_cache(whole_cache) == []
+    assert read == {path.name: path.stat().st_size for path in whole_cache.glob("shard-*.h5")}
+
+
+@pytest.mark.parametrize("block_bytes", [1, 20_000])
+def test_what_is_read_at_once_makes_no_difference(
+    cache_copy: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    monkeypatch.setattr("ravfeat.cache.contents._BLOCK_BYTES", block_bytes)
+    assert verify_cache(cache_copy) == []
+    path = cache_copy / shard_file(4)
+    clip = read_header(path).clips[2]
+    with h5py.File(path, "r+") as file:
+        file["features"][2, clip.frame_start, 5] += 1
+    assert f"clip '{clip.clip_id}' does not match its features_sha256" in found(cache_copy)[shard_file(4)]
+
+
+def test_features_that_were_compressed_since_are_still_checked(cache_copy: Path) -> None:
+    path = cache_copy / shard_file(4)
+    with h5py.File(path, "r+") as file:
+        values, attributes = file["features"][...], dict(file["features"].attrs)
+        del file["features"]
+        file.create_dataset("features", data=values, compression="gzip").attrs.update(attributes)
+    rebuild_index(cache_copy)
+    assert verify_cache(cache_copy) == []
+    with h5py.File(path, "r+") as file:
+        file["features"][0, 0, 0] += 1
+    assert "does not match its features_sha256" in found(cache_copy)[shard_file(4)]
