@@ -253,7 +253,10 @@ class Cache:
         in_order = clip_ids is None
         if clip_ids is None:
             clip_ids = sorted(self._places, key=lambda i: (self._places[i].shard, self._places[i].frame_start))
-        runs, buffers, shard = self._layer_runs(layers), _Buffers(), -1
+        runs, shard = self._layer_runs(layers), -1
+        n_layers = sum(run.stop - run.start for run in runs)
+        longest = max((place.n_frames for place in self._places.values()), default=0)
+        buffers = _Buffers(longest * n_layers * self.dim * self.dtype.itemsize)
         for clip_id in clip_ids:
             place = self._place(clip_id)
             if in_order and layers is None and place.shard != shard:
@@ -443,22 +446,27 @@ class Cache:
 
 
 class _Buffers:
-    """Memory that is used again as soon as no array refers to it."""
+    """Memory for one clip at a time, used again as soon as no array refers to it.
 
-    def __init__(self) -> None:
-        self._kept: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)]
+    Parameters
+    ----------
+    n_bytes : int
+        Of the largest clip.
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_bytes = n_bytes
+        self._kept = [np.empty(n_bytes, np.uint8)]
         self._unused = sys.getrefcount(self._kept[0])  # of what only the list refers to
 
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Give an array that nobody else has, its values undefined."""
-        n_bytes = int(np.prod(shape)) * dtype.itemsize
-        free = [i for i in range(len(self._kept)) if sys.getrefcount(self._kept[i]) == self._unused]
-        place = next((i for i in free if len(self._kept[i]) >= n_bytes), None)
+        places = range(len(self._kept))
+        place = next((i for i in places if sys.getrefcount(self._kept[i]) == self._unused), None)
         if place is None:
-            self._kept = [kept for i, kept in enumerate(self._kept) if i not in free]
-            self._kept.append(np.empty(n_bytes + n_bytes // 4, np.uint8))
+            self._kept = [*self._kept[-1:], np.empty(self._n_bytes, np.uint8)]  # the others are somebody's now
             place = -1
-        return self._kept[place][:n_bytes].view(dtype).reshape(shape)
+        return self._kept[place][: int(np.prod(shape)) * dtype.itemsize].view(dtype).reshape(shape)
 
 
 def open_cache(path: str | Path) -> Cache:
