@@ -62,7 +62,7 @@ def read_checked(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] | 
         their order) or holds NaN or infinite values, or a shard cannot be read.
     """
     positions = cache.positions(layers)
-    work = _work(cache, set(clip_ids))
+    work = _work(cache, set(clip_ids), whole=len(positions) == len(cache.layers))
     with ThreadPoolExecutor(processors()) as pool:
         waiting = []
         try:
@@ -86,12 +86,13 @@ class _Stretch:
     clips: tuple[ClipRecord, ...]
 
 
-def _work(cache: Cache, wanted: set[str]) -> Iterator[_Stretch]:
+def _work(cache: Cache, wanted: set[str], *, whole: bool) -> Iterator[_Stretch]:
     for number in cache.shards:
         if wanted.isdisjoint(cache.clips_of(number)):
             continue
         header, features = cache.header(number), cache.features(number)
-        features.expect()
+        if whole and wanted >= cache.clips_of(number):
+            features.expect()
         bytes_of_frame = features.shape[0] * features.shape[2] * features.dtype.itemsize
         together: list[ClipRecord] = []
         for clip in header.clips:

@@ -36,6 +36,14 @@ def test_an_old_cache_says_what_it_said(version: Path, expected: dict[str, Any])
     assert cache.failed == expected["failed"]
 
 
+def test_an_old_shard_is_mapped_though_its_features_begin_anywhere(version: Path) -> None:
+    cache = open_cache(version / "cache")
+    for number in cache.shards:
+        features = cache.map_shard(number).features
+        assert features.flags.aligned
+        np.testing.assert_array_equal(features, cache.read_shard(number).features)
+
+
 def test_every_old_clip_reads_as_it_did(version: Path, expected: dict[str, Any]) -> None:
     cache = open_cache(version / "cache")
     records = cache.records()
