@@ -62,9 +62,8 @@ def _sequential(cache: Cache) -> str:
     cold, cold_raw = _in_turn(ours, plain, before=lambda: _forget(files))
     return (
         f"reading all clips of {whole / 1e9:.2f} GB one after another: {whole / median(warm) / 1e9:.1f} GB/s against"
-        f" {whole / median(raw) / 1e9:.1f} GB/s of readinto into one buffer, {_ratio(raw, warm)} of its speed"
-        f" ({_processor_time(ours, plain)}); from the disk {whole / median(cold) / 1e9:.1f} GB/s against"
-        f" {whole / median(cold_raw) / 1e9:.1f},"
+        f" {whole / median(raw) / 1e9:.1f} GB/s of readinto into one buffer, {_ratio(raw, warm)} of its speed; from the"
+        f" disk {whole / median(cold) / 1e9:.1f} GB/s against {whole / median(cold_raw) / 1e9:.1f},"
         f" {_ratio(cold_raw, cold)}"
     )
 
