@@ -12,8 +12,6 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
 from benchmarks.generated import write_cache
 from benchmarks.memory import anonymous_memory
 from benchmarks.plain_loop import plain_step_s
@@ -31,25 +29,21 @@ WINDOWS = (16, 4, 1)
 HEADS = ("attentive", "attentive-sum")
 
 
-def measure(shared: Path | None, cache: Path | None, n_clips: int, whisper: Path | None) -> Iterator[str]:
+def measure(real: Path | None, generated: Path | None) -> Iterator[str]:
     """Measure and give one line for each figure.
 
     Parameters
     ----------
-    shared : Path, optional
-        Folder of real data; unused without `whisper`.
-    cache : Path, optional
-        A generated cache to use; else one is written to a temporary folder.
-    n_clips : int
-        Of the generated cache.
-    whisper : Path, optional
+    real : Path, optional
         A cache of real recordings, for the training that a user meets most.
+    generated : Path, optional
+        A generated cache to use; else one is written to a temporary folder.
     """
-    if whisper is not None:
+    if real is not None:
         for head in HEADS:
-            yield _line(_Case(whisper, head, {}, 1), rounds=ROUNDS)
+            yield _line(_Case(real, head, {}, 1), rounds=ROUNDS)
     with TemporaryDirectory() as folder:
-        path = cache or write_cache(Path(folder), n_clips=n_clips)
+        path = generated or write_cache(Path(folder))
         for window in WINDOWS:
             for head in HEADS:
                 for precision in ("float32", "bfloat16"):
@@ -117,7 +111,6 @@ def _plain_s(prepared: Prepared) -> float:
     windows = Windows.of(features, layers=None, window=head.frame_average, device="cpu")
     fold, schedule = system.folds[0], head.schedule()
     job = Job(fold.train, fold.val)
-    torch.set_num_threads(torch.get_num_threads())
     one = plain_step_s(head.net(), windows, system.clips.y, len(system.clips.classes), job, schedule, PLAIN_STEPS)
     per_epoch = -(-len(fold.train) // schedule.batch_size)
     return one * per_epoch * schedule.epochs * len(system.folds) * prepared.plan.seeds

@@ -93,7 +93,5 @@ def test_the_same_numbers_come_out_wherever_the_frames_are(name, cache, takes, o
 
 def test_mapped_frames_are_not_averaged_any_more(cache, takes, on_disk) -> None:
     features = load_features(cache, wanted(takes), Reading())
-    with pytest.raises(
-        HeadError, match="are not averaged any more, and the head reads windows of 4"
-    ):
+    with pytest.raises(HeadError, match="are not averaged any more, and the head reads windows of 4"):
         Windows.of(replace(features), layers=None, window=4, device="cpu")

@@ -223,6 +223,18 @@ class Windows:
         half = buffers.lend("half", *out.shape, dtype=values.dtype, device=values.device)
         return out.copy_(torch.index_select(values[layer], 0, group.index, out=half))
 
+    def fill_layers(self, group: Group, buffers: Buffers, out: Tensor, *, variances: bool = False) -> Tensor:
+        """Copy the windows of a group of clips, of all layers, into a buffer (L, R, D), widened to float32."""
+        values = self.variances if variances and self.variances is not None else self.means
+        if self.mapped is None and values.device == out.device:
+            if values.dtype == out.dtype:
+                return torch.index_select(values, 1, group.index, out=out)
+            half = buffers.lend("half", *out.shape, dtype=values.dtype)
+            return out.copy_(torch.index_select(values, 1, group.index, out=half))
+        for layer in range(len(out)):
+            self.fill(layer, group, buffers, out[layer], variances=variances)
+        return out
+
     def _fill_mapped(self, layer: int, group: Group, out: Tensor) -> Tensor:
         mapped, n_windows = self.mapped, group.shape[1]
         if mapped is None:

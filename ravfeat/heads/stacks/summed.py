@@ -247,9 +247,7 @@ class _Sums:
         """Windows of a group in all layers: (L, R * D)."""
         windows, buffers, rows = self._windows, self._rooms.buffers, len(group.index)
         x = buffers.lend("layers", len(windows.layers), rows, self.dim)
-        for layer in range(len(windows.layers)):
-            windows.fill(layer, group, buffers, x[layer], variances=variances)
-        return x.view(len(windows.layers), -1)
+        return windows.fill_layers(group, buffers, x, variances=variances).view(len(windows.layers), -1)
 
     def _inside(self, group: Group, weights: _Weights, room: Buffers) -> Tensor | None:
         """Give what varies inside windows of the summed layers: (H * C, T, D)."""
