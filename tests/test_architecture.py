@@ -75,6 +75,7 @@ OWNERS: dict[str, set[str]] = {
 BASES = {
     "encoders": {
         "base",
+        "attention",
         "device",
         "hidden_states",
         "weights",

@@ -21,6 +21,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
+from ravfeat.encoders.attention import attention_of
 from ravfeat.encoders.base import Prepared
 from ravfeat.errors import EncoderError
 
@@ -30,18 +31,24 @@ LAYER_CONVENTION = "hidden_states[:-1] + last_hidden_state/1"
 
 
 @contextmanager
-def frozen_pass() -> Iterator[None]:
-    """Run a model without gradients and in full float32; memory that runs out is a MemoryError."""
-    with full_precision(), torch.inference_mode():
+def frozen_pass(*, tf32: bool = False) -> Iterator[None]:
+    """Run a model without gradients and in float32; memory that runs out is a MemoryError.
+
+    Parameters
+    ----------
+    tf32 : bool
+        Whether a GPU may round the factors of its products to TF32, which is faster and costs about 1e-3 relative.
+    """
+    with full_precision(tf32=tf32), torch.inference_mode():
         yield
 
 
 @contextmanager
-def full_precision() -> Iterator[None]:
-    """Run a model in full float32, gradients or not; memory that runs out is a MemoryError."""
+def full_precision(*, tf32: bool = False) -> Iterator[None]:
+    """Run a model in full float32 unless asked otherwise, gradients or not; memory that runs out is a MemoryError."""
     # On GPUs convolutions would round their input to TF32 by default.
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     try:
         with warnings.catch_warnings():
             # WavLM's attention in transformers gives torch masks of two types; the sum is the same.
@@ -85,13 +92,15 @@ def own_frames(output: Any, batch: Sequence[Prepared]) -> list[NDArray[np.float3
     return results
 
 
-def torch_provenance(device: torch.device) -> dict[str, Any]:
-    """Versions and device; TF32 is never used, see `frozen_pass`."""
+def torch_provenance(model: Any, *, tf32: bool = False) -> dict[str, Any]:
+    """Versions, device, how attention is computed, and whether products are rounded to TF32; see `frozen_pass`."""
+    device: torch.device = model.device
     about: dict[str, Any] = {
         "device": str(device),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
-        "tf32": False,
+        "tf32": tf32,
+        "attention": attention_of(model),
     }
     if device.type == "cuda":
         about["gpu"] = torch.cuda.get_device_name(device)

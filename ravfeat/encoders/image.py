@@ -113,7 +113,7 @@ class ImageEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Versions, device and matrix-product precision."""
-        return torch_provenance(self._model.device)
+        return torch_provenance(self._model)
 
 
 def _pixels(pictures: NDArray[np.uint8], picture_input: PictureInput, device: torch.device) -> torch.Tensor:

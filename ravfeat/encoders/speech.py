@@ -10,6 +10,7 @@ from typing import Any
 import transformers
 
 from ravfeat.encoders.base import Encoder
+from ravfeat.encoders.attention import fuse_attention
 from ravfeat.encoders.hidden_states import first_line
 from ravfeat.encoders.loading import check_whole, load_config, load_model, to_device
 from ravfeat.encoders.waveforms import WaveformEncoder
@@ -44,6 +45,7 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder
         _check_reads_waveforms(config, folder)
     model, report = load_model(folder)
     check_whole(folder, report, unused=("decoder.",) if whisper else ())
+    fuse_attention(model)
     model = to_device(model.get_encoder() if whisper else model, device)
     if whisper:
         extractor = _extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)

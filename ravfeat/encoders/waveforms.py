@@ -112,7 +112,7 @@ class WaveformEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Versions, device and matrix-product precision."""
-        return torch_provenance(self._model.device)
+        return torch_provenance(self._model)
 
 
 def _padding_is_exact(config: Any) -> bool:

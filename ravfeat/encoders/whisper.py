@@ -108,4 +108,4 @@ class WhisperEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Versions, device and matrix-product precision."""
-        return torch_provenance(self._model.device)
+        return torch_provenance(self._model)
