@@ -76,6 +76,8 @@ BASES = {
     "encoders": {
         "base",
         "attention",
+        "underway",
+        "threads",
         "device",
         "hidden_states",
         "weights",

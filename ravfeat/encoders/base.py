@@ -11,11 +11,12 @@ elsewhere.
 
 Offers
 ------
-EncoderSpec, Encoder, Prepared, Batching, plan_batches.
+EncoderSpec, Encoder, Prepared, Batching, Underway, Finished, begin, plan_batches.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from ravfeat.schema import Stream
 
-__all__ = ["Batching", "Encoder", "EncoderSpec", "Prepared", "plan_batches"]
+__all__ = ["Batching", "Encoder", "EncoderSpec", "Finished", "Prepared", "Underway", "begin", "plan_batches"]
 
 Batching = Literal["padded", "equal", "fixed", "pieces"]
 """``padded``: clips of different lengths share a batch exactly (attention mask); ``equal``: only
@@ -128,6 +129,51 @@ class Encoder(Protocol[Piece_contra]):
     def provenance(self) -> dict[str, Any]:
         """Library versions and device; recorded, never part of the identity."""
         ...
+
+
+class Underway(Protocol):
+    """A batch that an encoder has begun; where it computes on another device, it may not be through."""
+
+    def states(self) -> list[NDArray[np.float32]]:
+        """Wait for the hidden states, as `Encoder.encode` gives them; any thread may, once."""
+        ...
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the device was at it; known when the states are there."""
+        ...
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A batch that is through; see `Underway`.
+
+    Attributes
+    ----------
+    given : list of ndarray of shape (T, L, D), float32
+    busy_s : float
+    """
+
+    given: list[NDArray[np.float32]]
+    busy_s: float
+
+    def states(self) -> list[NDArray[np.float32]]:
+        """Give the hidden states."""
+        return self.given
+
+
+def begin(encoder: Encoder[Any], batch: Sequence[Prepared]) -> Underway:
+    """Begin to encode pieces together.
+
+    An encoder with a ``begin(batch)`` of its own returns from it as soon as its device has the work; all others
+    are through when this returns.
+    """
+    if (own := getattr(encoder, "begin", None)) is not None:
+        underway: Underway = own(batch)
+        return underway
+    start = perf_counter()
+    given = encoder.encode(batch)
+    return Finished(given, perf_counter() - start)
 
 
 def plan_batches(

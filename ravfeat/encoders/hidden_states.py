@@ -8,7 +8,7 @@ the last entry is replaced by ``last_hidden_state``, which never changed its mea
 
 Offers
 ------
-LAYER_CONVENTION, frozen_pass, full_precision, own_frames, torch_provenance, first_line.
+LAYER_CONVENTION, frozen_pass, full_precision, own_stacks, torch_provenance, first_line.
 """
 
 import warnings
@@ -16,16 +16,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 import transformers
-from numpy.typing import NDArray
+from torch import Tensor
 
 from ravfeat.encoders.attention import attention_of
 from ravfeat.encoders.base import Prepared
 from ravfeat.errors import EncoderError
 
-__all__ = ["LAYER_CONVENTION", "first_line", "frozen_pass", "full_precision", "own_frames", "torch_provenance"]
+__all__ = ["LAYER_CONVENTION", "first_line", "frozen_pass", "full_precision", "own_stacks", "torch_provenance"]
 
 LAYER_CONVENTION = "hidden_states[:-1] + last_hidden_state/1"
 
@@ -63,7 +62,7 @@ def full_precision(*, tf32: bool = False) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def own_frames(output: Any, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+def own_stacks(output: Any, batch: Sequence[Prepared]) -> list[Tensor]:
     """Take each clip's own frames of all layers out of a model's output.
 
     Parameters
@@ -74,7 +73,8 @@ def own_frames(output: Any, batch: Sequence[Prepared]) -> list[NDArray[np.float3
 
     Returns
     -------
-    list of ndarray of shape (T, L, D), float32
+    list of Tensor of shape (L, T, D), float32
+        Where the model computes.
 
     Raises
     ------
@@ -85,11 +85,9 @@ def own_frames(output: Any, batch: Sequence[Prepared]) -> list[NDArray[np.float3
     given = min(layer.shape[1] for layer in layers)
     if given < (wanted := max(clip.n_frames for clip in batch)):
         raise EncoderError(f"the encoder gave {given} frames where {wanted} were expected; its family is not supported")
-    results = []
-    for row, clip in enumerate(batch):
-        own = torch.stack([layer[row, : clip.n_frames] for layer in layers])  # (L, T, D)
-        results.append(own.float().cpu().numpy().transpose(1, 0, 2))
-    return results
+    return [
+        torch.stack([layer[row, : clip.n_frames] for layer in layers]).float() for row, clip in enumerate(batch)
+    ]
 
 
 def torch_provenance(model: Any, *, tf32: bool = False) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import transformers
 
-from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.attention import fuse_attention
+from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.hidden_states import first_line
 from ravfeat.encoders.loading import check_whole, load_config, load_model, to_device
 from ravfeat.encoders.waveforms import WaveformEncoder

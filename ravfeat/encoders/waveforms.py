@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
-from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_frames, torch_provenance
+from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
+from ravfeat.encoders.underway import OnDevice, sent
 from ravfeat.errors import ClipError
 from ravfeat.media import RESAMPLING, Waveform, resample
 
@@ -37,10 +38,15 @@ class WaveformEncoder:
     normalise : bool
         Whether each clip is brought to zero mean and unit variance before padding.
     sample_rate_hz : int
+    tf32 : bool
+        Whether a GPU may round the factors of its products; recorded as provenance.
     """
 
-    def __init__(self, model: Any, *, name: str, weights: str, normalise: bool, sample_rate_hz: int) -> None:
+    def __init__(
+        self, model: Any, *, name: str, weights: str, normalise: bool, sample_rate_hz: int, tf32: bool = False
+    ) -> None:
         self._model = model
+        self._tf32 = tf32
         self._normalise = normalise
         self._rate = sample_rate_hz
         config = model.config
@@ -73,18 +79,25 @@ class WaveformEncoder:
 
     def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
         """Encode clips; those that cannot share a batch exactly are split by length."""
-        if self.batching == "padded":
-            return self._encode_padded(batch)
-        results: dict[int, NDArray[np.float32]] = {}
-        by_length: dict[int, list[int]] = {}
-        for position, clip in enumerate(batch):
-            by_length.setdefault(len(clip.values), []).append(position)
-        for positions in by_length.values():
-            states = self._encode_padded([batch[position] for position in positions])
-            results |= dict(zip(positions, states, strict=True))
-        return [results[position] for position in range(len(batch))]
+        return self.begin(batch).states()
 
-    def _encode_padded(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def begin(self, batch: Sequence[Prepared]) -> OnDevice:
+        """Begin to encode clips; see `ravfeat.encoders.base.begin`."""
+        with OnDevice(self._model.device) as underway, frozen_pass(tf32=self._tf32):
+            if self.batching == "padded":
+                underway.fetch(self._run_padded(batch))
+                return underway
+            stacks: dict[int, torch.Tensor] = {}
+            by_length: dict[int, list[int]] = {}
+            for position, clip in enumerate(batch):
+                by_length.setdefault(len(clip.values), []).append(position)
+            for positions in by_length.values():
+                own = self._run_padded([batch[position] for position in positions])
+                stacks |= dict(zip(positions, own, strict=True))
+            underway.fetch([stacks[position] for position in range(len(batch))])
+        return underway
+
+    def _run_padded(self, batch: Sequence[Prepared]) -> list[torch.Tensor]:
         longest = max(len(clip.values) for clip in batch)
         values = torch.zeros(len(batch), longest)
         mask = torch.zeros(len(batch), longest, dtype=torch.long)
@@ -93,13 +106,10 @@ class WaveformEncoder:
             mask[row, : len(clip.values)] = 1
         device = self._model.device
         padded = any(len(clip.values) < longest for clip in batch)
-        with frozen_pass():
-            output = self._model(
-                values.to(device),
-                attention_mask=mask.to(device) if padded else None,
-                output_hidden_states=True,
-            )
-            return own_frames(output, batch)
+        output = self._model(
+            sent(values, device), attention_mask=sent(mask, device) if padded else None, output_hidden_states=True
+        )
+        return own_stacks(output, batch)
 
     @property
     def model(self) -> Any:
@@ -112,7 +122,7 @@ class WaveformEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Versions, device and matrix-product precision."""
-        return torch_provenance(self._model)
+        return torch_provenance(self._model, tf32=self._tf32)
 
 
 def _padding_is_exact(config: Any) -> bool:

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
-from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_frames, torch_provenance
+from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
+from ravfeat.encoders.underway import OnDevice, sent
 from ravfeat.errors import ClipError
 from ravfeat.media import RESAMPLING, Waveform, resample
 
@@ -30,12 +31,15 @@ class WhisperEncoder:
     extractor : transformers.WhisperFeatureExtractor
     name, weights : str
         For the spec.
+    tf32 : bool
+        Whether a GPU may round the factors of its products; recorded as provenance.
     """
 
     batching: Batching = "fixed"
 
-    def __init__(self, model: Any, extractor: Any, *, name: str, weights: str) -> None:
+    def __init__(self, model: Any, extractor: Any, *, name: str, weights: str, tf32: bool = False) -> None:
         self._model = model
+        self._tf32 = tf32
         self._extractor = extractor
         self._rate = int(extractor.sampling_rate)
         self._limit = int(extractor.n_samples)
@@ -93,9 +97,15 @@ class WhisperEncoder:
 
     def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
         """Encode clips; every input has the same size, so a batch is exact."""
-        values = torch.from_numpy(np.stack([clip.values for clip in batch])).to(self._model.device)
-        with frozen_pass():
-            return own_frames(self._model(values, output_hidden_states=True), batch)
+        return self.begin(batch).states()
+
+    def begin(self, batch: Sequence[Prepared]) -> OnDevice:
+        """Begin to encode clips; see `ravfeat.encoders.base.begin`."""
+        values = torch.from_numpy(np.stack([clip.values for clip in batch]))
+        with OnDevice(self._model.device) as underway, frozen_pass(tf32=self._tf32):
+            output = self._model(sent(values, self._model.device), output_hidden_states=True)
+            underway.fetch(own_stacks(output, batch))
+        return underway
 
     @property
     def model(self) -> Any:
@@ -108,4 +118,4 @@ class WhisperEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Versions, device and matrix-product precision."""
-        return torch_provenance(self._model)
+        return torch_provenance(self._model, tf32=self._tf32)

@@ -5,7 +5,7 @@ where it is read.
 
 Offers
 ------
-Taker, PreparedPiece, ClipEnd, Event, read_clip, read_ahead.
+Taker, PreparedPiece, ClipEnd, Event, read_clip, read_ahead, workers.
 """
 
 import threading
@@ -19,13 +19,15 @@ from queue import Full, Queue
 from typing import Any
 
 from ravfeat.encoders.base import Encoder, Prepared
+from ravfeat.encoders.threads import beside_the_encoder
 from ravfeat.errors import ClipError, MediaError
+from ravfeat.machine import processors
 from ravfeat.manifest import Clip
 from ravfeat.sources import Recording, Source
 
-__all__ = ["ClipEnd", "Event", "PreparedPiece", "Taker", "read_ahead", "read_clip"]
+__all__ = ["ClipEnd", "Event", "PreparedPiece", "Taker", "read_ahead", "read_clip", "workers"]
 
-_WORKERS = 2
+_MAX_WORKERS = 8
 _PIECES = 4
 """Pieces of one clip that wait for the encoders at most; bounds memory."""
 
@@ -131,7 +133,10 @@ def read_ahead(
         Clips that wait at most; of each of them at most a few pieces do.
     """
     stop = threading.Event()
-    with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="read") as pool:
+    with (
+        beside_the_encoder() as settle,
+        ThreadPoolExecutor(max_workers=workers(), thread_name_prefix="read", initializer=settle) as pool,
+    ):
         waiting: deque[tuple[Future[None], Queue[Event | None]]] = deque()
         try:
             for clip in clips:
@@ -145,6 +150,11 @@ def read_ahead(
             stop.set()
             for future, _ in waiting:
                 future.cancel()
+
+
+def workers() -> int:
+    """Say how many threads work beside the encoders: at least two, and half of what there is."""
+    return min(_MAX_WORKERS, max(2, processors() // 2))
 
 
 def _fill(

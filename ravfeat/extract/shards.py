@@ -8,7 +8,7 @@ ShardBuilder.
 from collections.abc import Mapping
 from typing import Any
 
-from ravfeat.cache.format import ClipRecord, FailedClip, ShardContent, StoreRecipe, features_sha256
+from ravfeat.cache.format import ClipRecord, FailedClip, ShardContent, StoreRecipe
 from ravfeat.encoders.base import EncoderSpec
 from ravfeat.extract.store import StoredClip
 from ravfeat.manifest import Clip
@@ -83,7 +83,7 @@ class ShardBuilder:
             recording, stored = self._stored[clip.clip_id]
             source = (recording.n_samples, recording.rate_hz, recording.input_sha256)
             n_frames = stored.block.shape[1]
-            records.append(ClipRecord(*facts, *source, features_sha256(stored.block), start, n_frames))
+            records.append(ClipRecord(*facts, *source, stored.sha256, start, n_frames))
             kept.append(stored)
             start += n_frames
         spec = self._spec
