@@ -85,9 +85,7 @@ def own_stacks(output: Any, batch: Sequence[Prepared]) -> list[Tensor]:
     given = min(layer.shape[1] for layer in layers)
     if given < (wanted := max(clip.n_frames for clip in batch)):
         raise EncoderError(f"the encoder gave {given} frames where {wanted} were expected; its family is not supported")
-    return [
-        torch.stack([layer[row, : clip.n_frames] for layer in layers]).float() for row, clip in enumerate(batch)
-    ]
+    return [torch.stack([layer[row, : clip.n_frames] for layer in layers]).float() for row, clip in enumerate(batch)]
 
 
 def torch_provenance(model: Any, *, tf32: bool = False) -> dict[str, Any]:

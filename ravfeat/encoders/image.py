@@ -63,6 +63,8 @@ class ImageEncoder:
     margin : float
     frame_rate_hz : float
         Nominal.
+    tf32 : bool
+        Whether a GPU may round the factors of its products; recorded as provenance.
     """
 
     batching: Batching = "pieces"
@@ -80,8 +82,10 @@ class ImageEncoder:
         steps: tuple[str, ...],
         margin: float,
         frame_rate_hz: float,
+        tf32: bool = False,
     ) -> None:
         self._model = model
+        self._tf32 = tf32
         self._input = picture_input
         self._readout = readout
         self._margin = margin
@@ -105,7 +109,7 @@ class ImageEncoder:
         pictures = joined(batch)
         if not len(pictures):
             return [np.empty((0, self.spec.n_layers, self.spec.dim), np.float32) for _ in batch]
-        with frozen_pass():
+        with frozen_pass(tf32=self._tf32):
             pixels = _pixels(pictures, self._input, self._model.device)
             output = self._model(pixel_values=pixels, output_hidden_states=self._readout in {"cls", "mean"})
             frames = _read(output, self._readout).float().cpu().numpy()
@@ -113,7 +117,7 @@ class ImageEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Versions, device and matrix-product precision."""
-        return torch_provenance(self._model)
+        return torch_provenance(self._model, tf32=self._tf32)
 
 
 def _pixels(pictures: NDArray[np.uint8], picture_input: PictureInput, device: torch.device) -> torch.Tensor:
@@ -175,7 +179,7 @@ def load_image_encoder(
     check_whole(folder, report, unused=_BEHIND_THE_TOKENS if readout in {"cls", "mean"} else ())
     return ImageEncoder(
         model, picture_input, readout, shape, name=name, weights=folder.digest, steps=steps, margin=margin,
-        frame_rate_hz=frame_rate_hz,
+        frame_rate_hz=frame_rate_hz, tf32=tf32,
     )  # fmt: skip
 
 

@@ -110,7 +110,9 @@ def stream_of(which: str) -> Stream:
         raise MissingExtraError(str(error.name), "extract") from error
 
 
-def load_encoder(which: str, device: str = "auto", *, faces: "FaceOptions | None" = None) -> Encoder[Any]:
+def load_encoder(
+    which: str, device: str = "auto", *, faces: "FaceOptions | None" = None, tf32: bool = False
+) -> Encoder[Any]:
     """Load an encoder.
 
     Parameters
@@ -123,6 +125,9 @@ def load_encoder(which: str, device: str = "auto", *, faces: "FaceOptions | None
         ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
     faces : FaceOptions, optional
         How faces are found and cut out, for encoders that read them.
+    tf32 : bool
+        Whether a GPU may round the factors of products to TF32, of encoders that torch computes; recorded as
+        provenance.
 
     Raises
     ------
@@ -148,8 +153,8 @@ def load_encoder(which: str, device: str = "auto", *, faces: "FaceOptions | None
     folder, name = _find(which)
     known = ENCODERS.get(which)
     if (known.stream if known else _stream_of_config(folder.config)) == "face":
-        return _image_model(folder, name, target, faces)
-    return load_speech_encoder(folder, name, target)
+        return _image_model(folder, name, target, faces, tf32=tf32)
+    return load_speech_encoder(folder, name, target, tf32=tf32)
 
 
 def _find(which: str) -> tuple["WeightFolder", str]:
@@ -215,7 +220,9 @@ def _onnx_net(which: str, device: str, faces: "FaceOptions | None") -> Encoder[A
     )
 
 
-def _image_model(folder: "WeightFolder", name: str, device: str, faces: "FaceOptions | None") -> Encoder[Any]:
+def _image_model(
+    folder: "WeightFolder", name: str, device: str, faces: "FaceOptions | None", *, tf32: bool
+) -> Encoder[Any]:
     try:
         from ravfeat.encoders.image import load_image_encoder
     except ModuleNotFoundError as error:
@@ -223,7 +230,7 @@ def _image_model(folder: "WeightFolder", name: str, device: str, faces: "FaceOpt
     source, rate_hz = _source(faces, detector=True, landmarker=False)
     margin = MARGIN if faces is None or faces.margin is None else faces.margin
     return load_image_encoder(
-        folder, name, device, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz
+        folder, name, device, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz, tf32=tf32
     )  # fmt: skip
 
 

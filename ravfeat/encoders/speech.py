@@ -23,7 +23,7 @@ __all__ = ["load_speech_encoder"]
 _READABLE = "an encoder that reads waveforms (wavlm, hubert, wav2vec2, unispeech-sat, data2vec-audio …) or whisper"
 
 
-def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder[Any]:
+def load_speech_encoder(folder: WeightFolder, name: str, device: str, *, tf32: bool = False) -> Encoder[Any]:
     """Load a speech encoder.
 
     Parameters
@@ -33,6 +33,8 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder
         What to call it.
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
+    tf32 : bool
+        See `ravfeat.encoders.registry.load_encoder`.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder
     model = to_device(model.get_encoder() if whisper else model, device)
     if whisper:
         extractor = _extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
-        return WhisperEncoder(model, extractor, name=name, weights=folder.digest)
+        return WhisperEncoder(model, extractor, name=name, weights=folder.digest, tf32=tf32)
     extractor = _extractor(folder, transformers.Wav2Vec2FeatureExtractor)
     return WaveformEncoder(
         model,
@@ -57,6 +59,7 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str) -> Encoder
         weights=folder.digest,
         normalise=bool(extractor.do_normalize),
         sample_rate_hz=int(extractor.sampling_rate),
+        tf32=tf32,
     )
 
 

@@ -78,6 +78,6 @@ class OnDevice:
     def _now(self) -> Any:
         if not self._cuda:
             return perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
+        event: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(self._device))
         return event

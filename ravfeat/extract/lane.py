@@ -15,6 +15,7 @@ from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.encoders.base import Encoder, plan_batches
 from ravfeat.extract.batches import OpenShard, PieceBatches, PlannedBatches
+from ravfeat.extract.behind import Behind
 from ravfeat.extract.decode import ClipEnd, Event, Taker
 from ravfeat.extract.shards import ShardBuilder
 from ravfeat.manifest import Clip
@@ -40,9 +41,16 @@ class BatchLimits:
     seconds: float = 32.0
     frames: int = 64
 
+    @classmethod
+    def of(cls, device: str, *, clips: int | None, seconds: float | None, frames: int) -> "BatchLimits":
+        """Take what was asked for, and what suits the device where nothing was.
 
-@dataclass
-class Lane:
+        A processor is busy with one clip; a GPU wants many frames at once.
+        """
+        usual = cls() if not device.startswith("cuda") else cls(clips=32, seconds=96.0)
+        return cls(clips or usual.clips, seconds or usual.seconds, frames)
+
+:
     """One encoder of a run.
 
     Attributes
@@ -63,6 +71,8 @@ class Lane:
         What this run has written so far.
     frames, fallback, several : int
         Frames of the encoder in it, those of them in which no face was found, and those in which several were.
+    busy_s : float
+        Seconds that the encoder was at it.
     """
 
     taker: Taker
@@ -78,6 +88,7 @@ class Lane:
     frames: int = 0
     fallback: int = 0
     several: int = 0
+    busy_s: float = 0.0
 
     def __post_init__(self) -> None:
         self._plans = {number: self._batches(self.folder.planned.clips_of(number)) for number in self.pending}
@@ -94,28 +105,31 @@ class Lane:
         """Clips of every pending shard, in the order in which they fill its batches."""
         return [[clip for batch in plan for clip in batch] for plan in self._plans.values()]
 
-    def take(self, event: Event) -> ShardBuilder | None:
-        """Take a piece or the end of a clip; give the shard that is complete with it.
+    def take(self, event: Event, behind: Behind) -> None:
+        """Take a piece or the end of a clip; what it completes is stored behind the encoder.
 
         Events of other clips than those of pending shards are not for this lane.
         """
         number = self._shard_of[event.clip.clip_id]
-        shard = self._open.get(number) or self._open_shard(number)
+        shard = self._open.get(number) or self._open_shard(number, behind)
         if isinstance(event, ClipEnd):
             shard.end(event.clip, event.recording, event.reasons.get(self.taker, ""))
         elif self.taker in event.prepared:
             shard.take(event.clip, event.prepared[self.taker])
-        if not shard.complete:
-            return None
-        return self._open.pop(number).builder
 
-    def _open_shard(self, number: int) -> OpenShard:
+    def completed(self) -> list[ShardBuilder]:
+        """Give the shards of which every clip was stored or failed, once."""
+        complete = [self._open.pop(number) for number, shard in list(self._open.items()) if shard.complete]
+        self.busy_s += sum(shard.busy_s for shard in complete)
+        return [shard.builder for shard in complete]
+
+    def _open_shard(self, number: int, behind: Behind) -> OpenShard:
         builder = ShardBuilder(number, self.folder.planned.clips_of(number), self.encoder.spec, self.recipe)
         if self.encoder.batching == "pieces":
             self._open[number] = PieceBatches(builder, self.encoder, self.recipe, self.limits.frames)
         else:
             ids = [[clip.clip_id for clip in batch] for batch in self._plans[number]]
-            self._open[number] = PlannedBatches(builder, self.encoder, self.recipe, ids)
+            self._open[number] = PlannedBatches(builder, self.encoder, self.recipe, ids, behind)
         return self._open[number]
 
     def _batches(self, clips: Sequence[Clip]) -> list[list[Clip]]:

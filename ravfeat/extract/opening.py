@@ -103,7 +103,9 @@ def _lane(taker: Taker, opened: _Opened, here: Mapping[str, Clip], mended: set[s
         others = [header for number, header in work.headers.items() if number not in pending]
         encode_one = EncodeOne(partial(read_for, what, here, {taker: what.encoder}), what.encoder, what.recipe)
         check_same_features(opened.folder, others, provenance, encode_one)
-    limits = BatchLimits(what.batch_clips, what.batch_s, what.batch_frames)
+    limits = BatchLimits.of(
+        str(provenance.get("device", "cpu")), clips=what.batch_clips, seconds=what.batch_s, frames=what.batch_frames
+    )
     return Lane(
         taker, what.encoder, what.recipe, opened.folder, opened.lock, provenance, work.mine, pending, limits
     )  # fmt: skip

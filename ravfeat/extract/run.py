@@ -1,7 +1,7 @@
 """The extraction itself: read ahead, encode, write behind; resume and retry.
 
-Files are read in the background, the encoders work in the foreground, shards are written behind
-them. What is done and what is missing is decided once, before the first clip. Encoders that read the
+Files are read in the background, the encoders work in the foreground, what they give is narrowed and
+written behind them. What is done and what is missing is decided once, before the first clip. Encoders that read the
 same clips go through them together, so that every file is read once.
 
 Offers
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError
+from ravfeat.extract.behind import Behind
 from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, read_ahead
 from ravfeat.extract.lane import Lane, common_order
 from ravfeat.extract.opening import open_lanes
@@ -109,16 +110,33 @@ def _write_shards(lanes: Sequence[Lane], what: Extraction, here: Mapping[str, Cl
     order = common_order([lane for lane in lanes if lane.pending])
     with (
         ShardWriter() as writer,
-        closing(read_ahead(order, read, what.source.ahead)) as events,
+        Behind() as behind,
+        closing(read_ahead(order, read, _ahead(lanes, what))) as events,
         tqdm(total=len(order), desc="encoding", unit="clip", smoothing=0.05, disable=None) as bar,
     ):
         for event in events:
             for lane in lanes:
-                if lane.wants(event.clip) and (complete := lane.take(event)) is not None:
-                    writer.submit(lane, complete)
-            writer.collect(wait=False)  # a full disk is noticed now, not a shard later
+                if lane.wants(event.clip):
+                    lane.take(event, behind)
+            _write_completed(lanes, behind, writer)
             _show(bar, event)
+        behind.collect(wait=True)
+        _write_completed(lanes, behind, writer)
         writer.collect(wait=True)
+
+
+def _ahead(lanes: Sequence[Lane], what: Extraction) -> int:
+    # A batch must be there when the one before it is under way.
+    planned = [lane.limits.clips for lane in lanes if lane.encoder.batching != "pieces"]
+    return max([what.source.ahead, *(2 * clips for clips in planned)])
+
+
+def _write_completed(lanes: Sequence[Lane], behind: Behind, writer: ShardWriter) -> None:
+    behind.collect(wait=False)
+    for lane in lanes:
+        for builder in lane.completed():
+            writer.submit(lane, builder)
+    writer.collect(wait=False)  # a full disk is noticed now, not a shard later
 
 
 def _show(bar: "tqdm[Any]", event: Event) -> None:
@@ -146,4 +164,5 @@ def _result(lane: Lane, here: Mapping[str, Clip]) -> ExtractResult:
         frames=lane.frames,
         fallback=lane.fallback,
         several=lane.several,
+        busy_s=lane.busy_s,
     )

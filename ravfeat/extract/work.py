@@ -38,10 +38,11 @@ class Extraction:
     shard_index, num_shards : int
         This process writes the shards whose number leaves ``shard_index`` when divided by
         ``num_shards``; any number of processes fill one cache.
-    batch_clips : int
-        Clips that are encoded together at most.
-    batch_s : float
-        Seconds that are encoded together at most, padding included.
+    batch_clips : int, optional
+        Clips that are encoded together at most; what suits the device by default, see
+        `ravfeat.extract.lane.BatchLimits`.
+    batch_s : float, optional
+        Seconds that are encoded together at most, padding included; likewise.
     batch_frames : int
         Frames (pictures) that are encoded together, where an encoder takes pieces of any clips.
     """
@@ -53,8 +54,8 @@ class Extraction:
     source: Source[Any] = field(default_factory=WaveformSource)
     shard_index: int = 0
     num_shards: int = 1
-    batch_clips: int = 8
-    batch_s: float = 32.0
+    batch_clips: int | None = None
+    batch_s: float | None = None
     batch_frames: int = 64
 
     def __post_init__(self) -> None:
@@ -91,6 +92,8 @@ class ExtractResult:
         the last landmarks stand in.
     several : int
         Frames with several faces, of which one is followed.
+    busy_s : float
+        Seconds that the encoder was at it: on a GPU by the device's own clock.
     """
 
     path: Path
@@ -102,6 +105,7 @@ class ExtractResult:
     frames: int = 0
     fallback: int = 0
     several: int = 0
+    busy_s: float = 0.0
 
 
 def read_for(
