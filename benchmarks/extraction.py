@@ -14,6 +14,7 @@ from ravfeat.corpora import load_corpus
 from ravfeat.encoders.base import Encoder, Prepared, plan_batches
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
+from ravfeat.extract.lane import BatchLimits
 from ravfeat.manifest import Manifest
 from ravfeat.media import read_waveform
 
@@ -59,9 +60,9 @@ def _material(shared: Path | None, scratch: Path) -> tuple[Path, Manifest, Encod
 
 def _bare(encoder: Encoder, manifest: Manifest, root: Path) -> float:
     inputs = [encoder.prepare(read_waveform(root / clip.path)) for clip in manifest]
-    what = Extraction(manifest, root, encoder)
+    usual = BatchLimits()
     plan = plan_batches(
-        [clip.duration_s for clip in manifest], encoder.batching, max_clips=what.batch_clips, max_seconds=what.batch_s
+        [clip.duration_s for clip in manifest], encoder.batching, max_clips=usual.clips, max_seconds=usual.seconds
     )
     batches: list[list[Prepared]] = [[inputs[i] for i in batch] for batch in plan]
     start = time.perf_counter()

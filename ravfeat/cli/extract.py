@@ -59,7 +59,7 @@ __all__ = ["command"]
 @click.option("--batch-pictures", type=click.IntRange(1), default=64, show_default=True,
               help="Pictures encoded together.")  # fmt: skip
 @click.option("--tf32", is_flag=True,
-              help="Let a GPU round the factors of products to TF32: faster, about 1e-3 off; recorded in every shard.")  # fmt: skip
+              help="Let a GPU round products to TF32: faster, about 1e-3 off; recorded in every shard.")  # fmt: skip
 def command(
     corpus: str,
     data: Path | None,

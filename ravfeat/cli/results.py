@@ -37,9 +37,9 @@ def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: 
         f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.kept} were there,"
         f" in {seconds:.1f} s"
     )
-    if result.encoded and result.busy_s:
+    if result.busy_s and not brought:
         click.echo(
-            f"{result.encoded / seconds:.1f} clips/s; the encoder was busy {result.busy_s / seconds:.0%} of the time"
+            f"{result.encoded / seconds:.1f} clips/s; the encoder was busy {100 * result.busy_s / seconds:.0f} % of the time"
         )
     if f"-{name}-" not in result.path.name:
         click.echo(f"features of this very identity were there under another name; '{name}' was not used")

@@ -142,7 +142,14 @@ def _read(output: Any, readout: Readout) -> torch.Tensor:
 
 
 def load_image_encoder(
-    folder: WeightFolder, name: str, device: str, *, steps: tuple[str, ...], margin: float, frame_rate_hz: float
+    folder: WeightFolder,
+    name: str,
+    device: str,
+    *,
+    steps: tuple[str, ...],
+    margin: float,
+    frame_rate_hz: float,
+    tf32: bool = False,
 ) -> ImageEncoder:
     """Load an image encoder.
 
@@ -159,6 +166,8 @@ def load_image_encoder(
         Side of the crop over that of the box.
     frame_rate_hz : float
         Nominal.
+    tf32 : bool
+        See `ravfeat.encoders.registry.load_encoder`.
 
     Raises
     ------

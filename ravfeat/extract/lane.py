@@ -50,7 +50,9 @@ class BatchLimits:
         usual = cls() if not device.startswith("cuda") else cls(clips=32, seconds=96.0)
         return cls(clips or usual.clips, seconds or usual.seconds, frames)
 
-:
+
+@dataclass
+class Lane:
     """One encoder of a run.
 
     Attributes

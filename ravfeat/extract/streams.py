@@ -63,7 +63,7 @@ def extract_stream(
     faces: FaceOptions,
     recipe: StoreRecipe,
     layers: str | None = None,
-    **options: int,
+    **options: Any,
 ) -> list[ExtractResult]:
     """Extract what is missing of some encoders of one stream, reading every file once.
 

@@ -1,5 +1,6 @@
 """``ravfeat extract``."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -52,13 +53,22 @@ def test_a_gpu_that_is_not_there_is_one_line(here, clips, tmp_path) -> None:
 def test_it_says_what_it_took_and_left_and_wrote(here, clips, tmp_path) -> None:
     done = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    first, last = done.stdout.splitlines()
+    first, last, speed = done.stdout.splitlines()
     assert first == "ravdess: 12 clips of 2 actors; not taken: 1 song files, 1 unknown names"
     assert last.startswith("cache/ravdess/audio-logmel-")
     assert ": 1 shards written (12 clips), 0 were there, in " in last
+    assert re.fullmatch(r"\d+\.\d clips/s; the encoder was busy \d+ % of the time", speed)
     assert len(package.open_cache(tmp_path / "cache")) == 12
     again = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
     assert ": 0 shards written (0 clips), 1 were there, in " in again.stdout
+    assert "clips/s" not in again.stdout
+
+
+def test_tf32_is_a_choice_of_gpus(here, clips, tmp_path) -> None:
+    done = here("extract", "--data", clips, "--encoder", "logmel", "--tf32", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--tf32 goes with --device cuda and an encoder that torch computes, not with 'logmel' on cpu" in done.stderr
+    assert not (tmp_path / "cache").exists()
 
 
 def test_a_bad_clip_costs_only_itself_and_the_exit_code_says_so(here, clips, tmp_path) -> None:
