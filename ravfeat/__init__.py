@@ -10,7 +10,6 @@ Examples
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from ravfeat.errors import RavfeatError
     from ravfeat.manifest import Clip, Manifest
     from ravfeat.published import PublishedHead, load_head
+
+    __version__: str
 
 __all__ = [
     "Cache",
@@ -42,13 +43,20 @@ _HOMES = {
     "verify_cache": "ravfeat.cache",
 }
 
-try:
-    __version__ = version("ravfeat")
-except PackageNotFoundError:  # run from a checkout that was never installed
-    __version__ = "0+unknown"
+
+def _version() -> str:
+    # Looking into installed packages is half of what an import would take.
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("ravfeat")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0+unknown"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return globals().setdefault(name, _version())
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ravfeat' has no attribute '{name}'")

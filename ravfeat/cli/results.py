@@ -38,9 +38,8 @@ def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: 
         f" in {seconds:.1f} s"
     )
     if result.busy_s and not brought:
-        click.echo(
-            f"{result.encoded / seconds:.1f} clips/s; the encoder was busy {100 * result.busy_s / seconds:.0f} % of the time"
-        )
+        busy = f"the encoder was busy {100 * result.busy_s / seconds:.0f} % of the time"
+        click.echo(f"{result.encoded / seconds:.1f} clips/s; {busy}")
     if f"-{name}-" not in result.path.name:
         click.echo(f"features of this very identity were there under another name; '{name}' was not used")
     if result.fallback:

@@ -161,11 +161,25 @@ class Drawing:
 
 def render(figure: Figure) -> Drawing:
     """Render a figure once for all its uses."""
-    png = _save(figure, format="png", dpi=200, facecolor="white", metadata={"Software": None})
-    figure.set_layout_engine("none")  # the layout stands; the next renderer need not find it again
+    _lay_out(figure)
+    png = _save(figure, format="png", dpi=_DPI, facecolor="white", metadata={"Software": None})
     svg = _save(figure, format="svg", transparent=True, metadata=_NO_METADATA).decode()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     return Drawing(png, svg)
+
+
+_DPI = 200
+
+
+def _lay_out(figure: Figure) -> None:
+    # Where an engine is left, and be it one that does nothing, every renderer draws everything twice: once for it.
+    engine, dpi = figure.get_layout_engine(), figure.dpi
+    with _settings():
+        if engine is not None:
+            figure.set_dpi(_DPI)
+            engine.execute(figure)
+            figure.set_dpi(dpi)
+        figure.set_layout_engine(None)
 
 
 _NO_METADATA: dict[str, Any] = {"Date": None, "Creator": None, "Format": None, "Type": None}

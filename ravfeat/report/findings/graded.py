@@ -122,7 +122,7 @@ class Graded:
             name = f"{name} {self.across[0]} to {self.across[1]}"
         return f"{name} LEAKY" if self.leaky else name
 
-    @property
+    @cached_property  # the whole recipe is searched, and every table and figure asks
     def trained_on(self) -> str:
         """What taught the heads where that is more than clean clips, as in "clean + published-1:seed0"; else empty."""
         features = {member.features for member in self.members or (self.system,)}
@@ -131,7 +131,7 @@ class Graded:
         caches = [entry for entry in entries if isinstance(entry, Mapping) and entry.get("features") in features]
         return " or ".join(dict.fromkeys(str(cache["trained_on"]) for cache in caches if cache.get("views")))
 
-    @property
+    @cached_property
     def labels(self) -> str:
         """Files whose labels replaced the corpus's, as in "labels of mine.csv"; else empty."""
         files = dict.fromkeys(str(record["file"]) for record in find(self.run.recipe, "replaced_labels"))
