@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from benchmarks import extraction, faces, fusion, logreg, reading, training
+from benchmarks import attention, extraction, faces, fusion, waiting
 
 __all__ = ["main"]
 
@@ -26,6 +27,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--generated", type=Path, help="a generated cache to train on (default: 13.6 GB in a temporary folder)"
+        "--only",
+        choices=["attention", "extraction", "faces", "fusion", "waiting"],
+        help="one group of benchmarks (default all)",
     )
     arguments = parser.parse_args()
     given = os.environ.get("RAVFEAT_SHARED")
@@ -37,6 +41,8 @@ def main() -> None:
         "logreg": logreg.measure,
         "reading": reading.measure,
         "training": lambda: training.measure(arguments.cache, arguments.generated),
+        "attention": attention.measure,
+        "waiting": waiting.measure,
     }
     for name, measure in groups.items():
         if arguments.only in {None, name}:

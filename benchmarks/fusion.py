@@ -38,7 +38,7 @@ def measure() -> Iterator[str]:
 
 
 def _fusion(systems: int) -> str:
-    logits, y = _simulated(systems, (N_ACTORS - 4) * TAKES)
+    logits, y = simulated(systems, (N_ACTORS - 4) * TAKES)
     ours, plain = _in_turn(lambda: _ours(logits, y), lambda: _plain(logits, y))
     mine, theirs = _ours(logits, y), _plain(logits, y)
     ratios = [b / a for a, b in zip(ours, plain, strict=True)]
@@ -71,7 +71,7 @@ def _plain(logits: _FLOATS, y: NDArray[np.int64]) -> float:
 
 
 def _interval() -> str:
-    logits, y = _simulated(2, N_ACTORS * TAKES)
+    logits, y = simulated(2, N_ACTORS * TAKES)
     actors = np.repeat([f"{a:02d}" for a in range(N_ACTORS)], TAKES).astype(object)
     names = np.array([f"{i:04d}" for i in range(len(y))], dtype=object)
     classes = tuple(map(str, range(N_CLASSES)))
@@ -113,7 +113,8 @@ class _Says(ClassifierMixin, BaseEstimator):
         return np.asarray(self.classes_[x.argmax(1)])
 
 
-def _simulated(systems: int, n: int) -> tuple[_FLOATS, NDArray[np.int64]]:
+def simulated(systems: int, n: int) -> tuple[_FLOATS, NDArray[np.int64]]:
+    """Logits of some systems and the labels of ``n`` clips; shapes (S, n, 8) and (n,)."""
     rng = np.random.default_rng(systems)
     y = np.arange(n) % N_CLASSES
     clear = rng.normal(size=(systems, n, N_CLASSES))

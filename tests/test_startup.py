@@ -11,7 +11,7 @@ import pytest
 from ravfeat.cli import group
 
 LIMIT_S = 0.3
-HEAVY = (
+HEAVY = {
     "torch",
     "transformers",
     "h5py",
@@ -23,7 +23,7 @@ HEAVY = (
     "av",
     "matplotlib",
     "tqdm",
-)
+}
 
 
 def commands(command: click.Command, *path: str) -> Iterator[tuple[str, ...]]:
