@@ -48,8 +48,8 @@ def _start_up() -> str:
     name, slowest = max(by_command.items(), key=lambda item: median(item[1]))
     return (
         f"ravfeat --help: {1000 * median(own):.0f} ms of processor time against {1000 * median(nothing):.0f} of a"
-        f" Python that does nothing, ratio {median(own) / median(nothing):.1f} ({median(own) / median(bare):.1f} of one that"
-        f" imports click); slowest of {len(COMMANDS)} commands: {name} --help {1000 * median(slowest):.0f} ms"
+        f" Python that does nothing, ratio {median(own) / median(nothing):.1f} ({median(own) / median(bare):.1f} of one"
+        f" that imports click); slowest of {len(COMMANDS)} commands: {name} --help {1000 * median(slowest):.0f} ms"
     )
 
 

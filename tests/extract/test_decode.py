@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ravfeat.encoders.base import Prepared
 from ravfeat.encoders.logmel import LogMelEncoder
@@ -167,3 +168,18 @@ def test_a_clip_that_is_not_at_hand_says_so() -> None:
     (end,) = read_clip(CLIPS[0], None, WaveformSource(), {0: LogMelEncoder()})
     assert isinstance(end, ClipEnd)
     assert "not among the data given now" in end.reasons[0]
+
+
+def test_what_is_read_in_the_background_starts_no_threads_of_its_own() -> None:
+    before, seen = torch.get_num_threads(), set[int]()
+
+    def read(clip: Clip) -> Generator[Event, None, None]:
+        seen.add(torch.get_num_threads())
+        yield ClipEnd(clip)
+
+    torch.set_num_threads(2)
+    try:
+        assert len(list(read_ahead(CLIPS[:9], read, AHEAD))) == 9
+        assert (seen, torch.get_num_threads()) == ({1}, 2)
+    finally:
+        torch.set_num_threads(before)

@@ -8,7 +8,7 @@ import pytest
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Prepared
 from ravfeat.errors import ClipError
-from ravfeat.extract.store import ClipStore, StoredClip
+from ravfeat.extract.store import ClipStore, StoredClip, _finite
 
 TIMES = np.arange(7) / 50 + 0.01
 WAYS = [[7], [3, 4], [1, 1, 1, 1, 1, 1, 1], [2, 0, 5], [4, 2, 1]]
@@ -112,3 +112,12 @@ def test_nan_from_the_encoder_fails_the_clip(states: Any, kept: Any, dtype: Any)
     states[2, 2, 3] = np.nan
     with pytest.raises(ClipError, match=r"NaN or infinite values in layers \[5\]"):
         store(np.repeat(states, 2, axis=1), StoreRecipe(layers=(0, 5), store=kept, dtype=dtype))
+
+
+def test_every_half_precision_number_is_told_from_what_is_none() -> None:
+    numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    with np.errstate(invalid="ignore"):
+        told = [_finite(numbers[i : i + 1]) for i in range(0, len(numbers), 7)]
+    np.testing.assert_array_equal(told, np.isfinite(numbers[::7]))
+    assert _finite(numbers[:0])
+    assert not _finite(numbers)
