@@ -9,12 +9,11 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import extraction, faces, fusion, logreg, reading, training
-from benchmarks import attention, extraction, faces, fusion, waiting
+from benchmarks import attention, extraction, faces, fusion, logreg, reading, training, waiting
 
 __all__ = ["main"]
 
-GROUPS = ["extraction", "faces", "fusion", "logreg", "reading", "training"]
+GROUPS = ["attention", "extraction", "faces", "fusion", "logreg", "reading", "training", "waiting"]
 
 
 def main() -> None:
@@ -27,9 +26,6 @@ def main() -> None:
     )
     parser.add_argument(
         "--generated", type=Path, help="a generated cache to train on (default: 13.6 GB in a temporary folder)"
-        "--only",
-        choices=["attention", "extraction", "faces", "fusion", "waiting"],
-        help="one group of benchmarks (default all)",
     )
     arguments = parser.parse_args()
     given = os.environ.get("RAVFEAT_SHARED")
@@ -40,9 +36,9 @@ def main() -> None:
         "fusion": fusion.measure,
         "logreg": logreg.measure,
         "reading": reading.measure,
-        "training": lambda: training.measure(arguments.cache, arguments.generated),
         "attention": attention.measure,
         "waiting": waiting.measure,
+        "training": lambda: training.measure(arguments.cache, arguments.generated),
     }
     for name, measure in groups.items():
         if arguments.only in {None, name}:

@@ -324,7 +324,6 @@ class _Training:
         self.stack.step(
             Step(
                 clips=self.stack.clips(drawn[places]),
-                drawn=torch.from_numpy(places).to(self.windows.device),
                 n_drawn=len(drawn),
                 targets=self.y[rows],
                 weights=self.weights[:, rows],

@@ -58,9 +58,8 @@ class Step:
     Attributes
     ----------
     clips : StepClips
-    drawn : Tensor of shape (B,), int64
-        Which of the `n_drawn` clips that were drawn for the step these are; the others teach no head of the stack.
     n_drawn : int
+        Clips that were drawn for the step; those that teach no head of the stack are not among `clips`.
     targets : Tensor of shape (B,), int64
     weights : Tensor of shape (H, B)
         Of the clips in every head's loss; 0 for a clip that is held out from it.
@@ -71,7 +70,6 @@ class Step:
     """
 
     clips: StepClips
-    drawn: Tensor
     n_drawn: int
     targets: Tensor
     weights: Tensor
@@ -172,30 +170,33 @@ class Masks:
         ]
         self._device = device
 
-    def draw(self, n_drawn: int, taken: Tensor, width: int, share: float) -> Tensor:
-        """Draw masks for all clips drawn for a step and give those of the ones taken.
+    def draw(self, n_drawn: int, n_own: int, width: int, share: float) -> Tensor:
+        """Draw as many masks as a step drew clips, and give the first of them, one for each clip that teaches a head.
+
+        How many are drawn does not depend on who is in the stack, and so neither does what a head gets.
 
         Returns
         -------
-        Tensor of shape (seeds, B, width), float32
+        Tensor of shape (seeds, B', width), float32
             0 for a share of entries, and what scales up the others.
         """
-        masks = []
-        for generator in self._generators:
-            mask = torch.rand(n_drawn, width, generator=generator, device=self._device)
-            mask = mask if len(taken) == n_drawn else mask[taken]
-            masks.append(mask.ge_(share).div_(1 - share))
+        masks = [
+            torch.rand(n_drawn, width, generator=generator, device=self._device)[:n_own].ge_(share).div_(1 - share)
+            for generator in self._generators
+        ]
         return torch.stack(masks) if len(masks) > 1 else masks[0][None]
 
-    def apply_(self, x: Tensor, masks: Tensor, own: Tensor) -> Tensor:
-        """Multiply (H, B', A) by the masks of every head's seed, (seeds, B, A), for the head's own clips, in place."""
+    def apply_(self, x: Tensor, masks: Tensor) -> Tensor:
+        """Multiply (H, B', A) by the masks of every head's seed, in place."""
+        if len(masks) == 1:
+            return x.mul_(masks)
         for head, seed in enumerate(self._of_head):
-            x[head].mul_(masks[seed][own[head]])
+            x[head].mul_(masks[seed])
         return x
 
-    def of_heads(self, masks: Tensor, own: Tensor) -> Tensor:
-        """Give every head the masks of its own clips: (seeds, B, A) becomes (H, B', A)."""
-        return torch.stack([masks[seed][own[head]] for head, seed in enumerate(self._of_head)])
+    def of_heads(self, masks: Tensor) -> Tensor:
+        """Give every head its masks: (seeds, B', A) becomes (H, B', A), or stays (1, B', A)."""
+        return masks if len(masks) == 1 else masks[self._of_head]
 
 
 def parallel(pool: ThreadPoolExecutor | None, work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:

@@ -96,21 +96,21 @@ class PooledStack:
 
     def step(self, step: Step) -> None:
         """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
-        n_drawn, taken, settings = step.n_drawn, step.drawn, self._settings
+        settings, params, own = self._settings, self._shared.now, step.own()
+        n_drawn, n_own = step.n_drawn, own.shape[1]
         streams = None
         if settings.stream_dropout:
-            streams = [masks.draw(n_drawn, taken, 1, settings.stream_dropout) for masks in self._stream_masks]
-        params, own = self._shared.now, step.own()
+            streams = [masks.draw(n_drawn, n_own, 1, settings.stream_dropout) for masks in self._stream_masks]
         mixes = [_mix(params[name].detach()) for name in self._names]
 
         def forward(layer: _Layer) -> Tensor:
-            layer.draw(n_drawn, taken, settings.feature_dropout, None if streams is None else streams[layer.stream])
+            layer.draw(n_drawn, n_own, settings.feature_dropout, None if streams is None else streams[layer.stream])
             return layer.forward(step.clips, mixes[layer.stream][:, layer.position], own)
 
         hidden = _sum(parallel(self._recipe.pool, forward, self._layers)).requires_grad_()
-        mask = self._hidden_masks.draw(n_drawn, taken, hidden.shape[-1], settings.dropout) if settings.dropout else None
+        mask = self._hidden_masks.draw(n_drawn, n_own, hidden.shape[-1], settings.dropout) if settings.dropout else None
         head = {name: value for name, value in params.items() if name not in self._names}
-        logits = _classify(hidden, head, None if mask is None else self._hidden_masks.of_heads(mask, own))
+        logits = _classify(hidden, head, None if mask is None else self._hidden_masks.of_heads(mask))
         grad_hidden, *grads = torch.autograd.grad(step.loss(logits, own), [hidden, *head.values()])
 
         def backward(layer: _Layer) -> Tensor:
@@ -126,7 +126,6 @@ class PooledStack:
         mixes = [_mix(params[name]) for name in self._names]
 
         def forward(layer: _Layer) -> Tensor:
-            layer.draw(0, clips.places, 0, None)
             return layer.forward(clips, mixes[layer.stream][:, layer.position], None)
 
         return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
@@ -234,11 +233,11 @@ class _Layer:
         self._mean, self._std = scale["pooled_mean"], scale["pooled_std"]  # (H, S, D)
         self._weights: list[Tensor] = []
 
-    def draw(self, n_drawn: int, taken: Tensor, share: float, stream: Tensor | None) -> None:
+    def draw(self, n_drawn: int, n_own: int, share: float, stream: Tensor | None) -> None:
         """Draw the step's mask; none where nothing is dropped."""
         self._mask = torch.empty(0)
         if share:
-            self._mask = self._masks.draw(n_drawn, taken, self._mean.shape[1] * self._mean.shape[2], share)
+            self._mask = self._masks.draw(n_drawn, n_own, self._mean.shape[1] * self._mean.shape[2], share)
         if stream is not None:
             self._mask = self._mask * stream if share else stream
 
@@ -259,7 +258,7 @@ class _Layer:
         params = self.moving.average if own is None else self.moving.now
         z = self._features(clips, params["attention"].detach(), mix, own)
         if own is not None and len(self._mask):
-            self._masks.apply_(z, self._mask, own)
+            self._masks.apply_(z, self._mask)
         return _product(z, params["weight"].detach(), self._products)
 
     def _features(self, clips: StepClips, attention: Tensor, mix: Tensor, own: Tensor | None) -> Tensor:
@@ -339,7 +338,7 @@ class _Layer:
         _product(grad_hidden, params["weight"].transpose(1, 2), self._products, grad_z)
         grad_mix: Tensor = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
         if len(self._mask):
-            self._masks.apply_(grad_z, self._mask, own)
+            self._masks.apply_(grad_z, self._mask)
         grad_attention = self._attention_grad(step.clips, own, grad_z.view(n_heads, width, n_statistics, dim), mix)
         self.moving.step({"attention": grad_attention, "weight": grad_weight}, step.lr, step.decay)
         return grad_mix

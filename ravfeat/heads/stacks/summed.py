@@ -84,11 +84,15 @@ class SummedStack:
         now = self._moving.now
         params = {name: value.detach() for name, value in now.items()}
         groups = step.clips.groups[0]
-        z = self._pooled(step.clips, params, keep=True).requires_grad_()
+        z, own = self._pooled(step.clips, params, keep=True), step.own()
+        heads = torch.arange(len(z), device=z.device)[:, None]
+        mine = z[heads, own].requires_grad_()  # (H, B', S, D)
         head = {name: value for name, value in now.items() if name not in _ATTENTION}
-        logits = self._classify(z.flatten(2), head, lambda hidden: self._dropped(hidden, step))
-        grad_z, *grads = torch.autograd.grad(step.loss(logits), [z, *head.values()])
-        found = dict(zip(head, grads, strict=True)) | self._attention_grads(groups, params, z.detach(), grad_z)
+        logits = self._classify(mine.flatten(2), head, lambda hidden: self._dropped(hidden, step))
+        grad_mine, *grads = torch.autograd.grad(step.loss(logits, own), [mine, *head.values()])
+        grad_z = self._own.lend("grad_z", *z.shape).zero_()
+        grad_z[heads, own] = grad_mine
+        found = dict(zip(head, grads, strict=True)) | self._attention_grads(groups, params, z, grad_z)
         self._moving.step(found, step.lr, step.decay)
         self._sums.forget()
 
@@ -104,9 +108,8 @@ class SummedStack:
     def _dropped(self, hidden: Tensor, step: Step) -> Tensor:
         if not self._dropout:
             return hidden
-        mask = self._masks.draw(step.n_drawn, step.drawn, hidden.shape[-1], self._dropout)
-        every = torch.arange(hidden.shape[1], device=hidden.device).expand(len(hidden), -1)
-        return hidden * self._masks.of_heads(mask, every)
+        mask = self._masks.draw(step.n_drawn, hidden.shape[1], hidden.shape[-1], self._dropout)
+        return hidden * self._masks.of_heads(mask)
 
     def _pooled(self, clips: StepClips, params: Tensors, *, keep: bool) -> Tensor:
         """Pooled statistics: (H, B, S, D)."""
