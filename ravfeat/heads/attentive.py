@@ -108,6 +108,9 @@ class AttentiveHead(NeuralHead):
     name: ClassVar[str] = "attentive"
 
     feature_dropout: float = 0.3
+    batch_size: int = 64
+    lr: float = 8e-4
+    ema: float = 0.98
 
     def net(self) -> AttentiveNet:
         """Build the network these settings describe."""

@@ -31,7 +31,7 @@ from tqdm import tqdm
 from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.parallel import one_thread_each
-from ravfeat.heads.stacks.base import Recipe, Stack, Step
+from ravfeat.heads.stacks.base import Own, Recipe, Stack, Step
 from ravfeat.heads.stacks.step_clips import by_length
 from ravfeat.heads.windows import Batch, Windows
 from ravfeat.machine import memory_budget
@@ -284,6 +284,10 @@ class _Training:
         self.jobs = [jobs[number] for number in members.numbers]
         self.y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
         self.weights = torch.from_numpy(_row_weights(self.jobs, y, n_classes)).to(device)  # (H, M)
+        self.judged = torch.zeros(self.weights.shape, dtype=torch.bool)
+        for head, job in enumerate(self.jobs):
+            self.judged[head, torch.from_numpy(job.val)] = True
+        self.judged = self.judged.to(device)
         self.taught = np.zeros(len(y), bool)
         self.taught[np.concatenate([job.train for job in self.jobs])] = True
         self.constants = net.constants(windows, [job.train for job in self.jobs])
@@ -353,14 +357,15 @@ class _Training:
                 self.leaders[head] = (epoch, self._params(head))
 
     def _logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score rows with every head: shape (H, M, K), the other rows empty."""
+        """Let every head score those of some rows that judge it: shape (H, M, K), the other rows meaningless."""
         found: NDArray[np.float32] | None = None
         for chunk in np.array_split(rows, math.ceil(len(rows) / _SCORED)):
+            own = Own.of(self.judged[:, torch.from_numpy(chunk).to(self.judged.device)])
             with torch.no_grad():
-                logits = self.stack.logits(self.stack.clips(chunk)).cpu().numpy()
+                logits = self.stack.logits(self.stack.clips(chunk), own).cpu().numpy()
             if found is None:
                 found = np.zeros((len(logits), len(self.y), logits.shape[2]), np.float32)
-            found[:, chunk] = logits
+            found[np.arange(len(found))[:, None], chunk[own.places.cpu().numpy()]] = logits
         return np.zeros((0, 0, 0), np.float32) if found is None else found
 
     def _keep(self, epoch: int) -> None:

@@ -7,7 +7,7 @@ heads of a stack share the clips of a step: nothing else crosses from head to he
 
 Offers
 ------
-Step, Stack, Moving, Masks, seeds_in_order, parallel.
+Recipe, Own, Step, Stack, Moving, Masks, parallel.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,10 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.adamw import adamw
 
 from ravfeat.heads.stacks.step_clips import StepClips
 
-__all__ = ["Masks", "Moving", "Recipe", "Stack", "Step", "parallel"]
+__all__ = ["Masks", "Moving", "Own", "Recipe", "Stack", "Step", "parallel"]
 
 _NO_WEIGHT = 1e-6
 """Stands for the sum of weights in a step that no clip of a head is in."""
@@ -52,6 +53,45 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Own:
+    """The clips that matter to each head: those that teach it, or those that it is to score.
+
+    Attributes
+    ----------
+    places : Tensor of shape (H, B'), int64
+        Among the clips of a step; a head with fewer has others at the end.
+    flat : Tensor of shape (H * B',), int64
+        The same in an array of (clip, head) pairs.
+    """
+
+    places: Tensor
+    flat: Tensor
+
+    @classmethod
+    def of(cls, matters: Tensor) -> "Own":
+        """Make it of what matters, shape (H, B), bool."""
+        n_heads, device = len(matters), matters.device
+        most = max(1, int(matters.sum(1).max()))
+        places = torch.argsort((~matters).byte(), dim=1, stable=True)[:, :most]
+        flat = (places * n_heads + torch.arange(n_heads, device=device)[:, None]).flatten()
+        return cls(places, flat)
+
+    @property
+    def width(self) -> int:
+        """B'."""
+        return self.places.shape[1]
+
+    def take(self, x: Tensor) -> Tensor:
+        """Give each head its own: (H, B, ...) becomes (H, B', ...)."""
+        return x[torch.arange(len(x), device=x.device)[:, None], self.places]
+
+    def put_(self, x: Tensor, values: Tensor) -> Tensor:
+        """Put (H, B', ...) back to where `take` found them, in place of what is in `x`."""
+        x[torch.arange(len(x), device=x.device)[:, None], self.places] = values
+        return x
+
+
+@dataclass(frozen=True)
 class Step:
     """One step.
 
@@ -77,22 +117,15 @@ class Step:
     lr: float
     decay: float
 
-    def own(self) -> Tensor:
-        """Give the clips that teach each head, as places in the step: (H, B'), the rest filled with others."""
-        most = int((self.weights > 0).sum(1).max())
-        return torch.argsort((self.weights == 0).byte(), dim=1, stable=True)[:, :most]
-
-    def loss(self, logits: Tensor, own: Tensor | None = None) -> Tensor:
+    def loss(self, logits: Tensor, own: Own) -> Tensor:
         """Sum over heads of the class-weighted mean cross-entropy of the clips that teach them.
 
         Parameters
         ----------
-        logits : Tensor of shape (H, B, K), or (H, B', K) with `own`
-        own : Tensor of shape (H, B'), int64, optional
-            Which clips every head scored; all by default.
+        logits : Tensor of shape (H, B', K)
+        own : Own
         """
-        weights = self.weights if own is None else self.weights.gather(1, own)
-        targets = self.targets.expand(len(logits), -1) if own is None else self.targets[own]
+        weights, targets = self.weights.gather(1, own.places), self.targets[own.places]
         losses = functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=self.label_smoothing
         ).view(weights.shape)
@@ -110,8 +143,8 @@ class Stack(Protocol):
         """Learn from some clips."""
         ...
 
-    def logits(self, clips: StepClips) -> Tensor:
-        """Score clips with the averaged weights: shape (H, B, K)."""
+    def logits(self, clips: StepClips, own: Own) -> Tensor:
+        """Let every head score its own clips with its averaged weights: shape (H, B', K)."""
         ...
 
     def averaged(self) -> dict[str, Tensor]:
@@ -120,33 +153,49 @@ class Stack(Protocol):
 
 
 class Moving:
-    """Parameters that one optimiser moves, and their moving average.
+    """Parameters that AdamW moves, and their moving average.
+
+    A processor moves them in parts that its caches hold: of what a step computes, only the parameters, their average
+    and two moments have to come from memory, once.
 
     Parameters
     ----------
     params : dict of Tensor
-        First values; copied.
+        First values, with a leading head axis; copied.
     weight_decay : float
     """
 
     def __init__(self, params: dict[str, Tensor], weight_decay: float) -> None:
-        self.now = {name: value.clone(memory_format=torch.contiguous_format) for name, value in params.items()}
+        self.now = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in params.items()}
         self.average = {name: value.clone() for name, value in self.now.items()}
-        for value in self.now.values():
-            value.requires_grad_()
-        self._optimizer = torch.optim.AdamW(self.now.values(), lr=0.0, weight_decay=weight_decay, fused=True)
+        self._firsts, self._seconds = (
+            {name: torch.zeros_like(value) for name, value in self.now.items()} for _ in range(2)
+        )
+        device = next(iter(self.now.values())).device
+        self._steps, self._before = torch.zeros((), device=device), 0
+        self._weight_decay = weight_decay
+
+    def step(self, grads: dict[str, Tensor], lr: float, decay: float) -> None:
+        """Move all of some parameters once."""
+        every = slice(None)
+        for name, grad in grads.items():
+            self.move(name, every, grad, lr, decay)
+        self.stepped()
 
     @torch.no_grad()
-    def step(self, grads: dict[str, Tensor], lr: float, decay: float) -> None:
-        """Move against the gradient, and the average after what moved."""
-        for name, value in self.now.items():
-            value.grad = grads[name]
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        self._optimizer.step()
-        for name, value in self.now.items():
-            value.grad = None
-            self.average[name].lerp_(value, 1 - decay)
+    def move(self, name: str, heads: slice, grad: Tensor, lr: float, decay: float) -> None:
+        """Move some heads' part of a parameter against its gradient, and the average after it; end with `stepped`."""
+        now = self.now[name][heads]
+        adamw(
+            [now], [grad], [self._firsts[name][heads]], [self._seconds[name][heads]], [],
+            [self._steps.fill_(self._before)], fused=True, amsgrad=False, maximize=False, beta1=0.9, beta2=0.999,
+            lr=lr, weight_decay=self._weight_decay, eps=1e-8,
+        )  # fmt: skip
+        self.average[name][heads].lerp_(now, 1 - decay)
+
+    def stepped(self) -> None:
+        """End a step in which every parameter was moved."""
+        self._before += 1
 
 
 class Masks:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ravfeat.heads.stacks.base import Masks, Moving, Recipe, Step, parallel
+from ravfeat.heads.stacks.base import Masks, Moving, Own, Recipe, Step, parallel
 from ravfeat.heads.stacks.clip_moments import clip_moments
 from ravfeat.heads.stacks.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
 from ravfeat.heads.stacks.step_clips import StepClips
@@ -34,6 +34,9 @@ from ravfeat.heads.windows import Group, Windows
 __all__ = ["PooledStack", "Settings"]
 
 Tensors = dict[str, Tensor]
+
+BLOCK_FLOATS = 1 << 18
+"""Weights that are moved at once: half of a second-level cache, the rest is for their gradient."""
 
 _HIDDEN, _STREAMS = 1 << 20, 1 << 21
 
@@ -96,8 +99,8 @@ class PooledStack:
 
     def step(self, step: Step) -> None:
         """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
-        settings, params, own = self._settings, self._shared.now, step.own()
-        n_drawn, n_own = step.n_drawn, own.shape[1]
+        settings, params, own = self._settings, self._shared.now, Own.of(step.weights > 0)
+        n_drawn, n_own = step.n_drawn, own.width
         streams = None
         if settings.stream_dropout:
             streams = [masks.draw(n_drawn, n_own, 1, settings.stream_dropout) for masks in self._stream_masks]
@@ -105,11 +108,11 @@ class PooledStack:
 
         def forward(layer: _Layer) -> Tensor:
             layer.draw(n_drawn, n_own, settings.feature_dropout, None if streams is None else streams[layer.stream])
-            return layer.forward(step.clips, mixes[layer.stream][:, layer.position], own)
+            return layer.forward(step.clips, mixes[layer.stream][:, layer.position], own, average=False)
 
         hidden = _sum(parallel(self._recipe.pool, forward, self._layers)).requires_grad_()
         mask = self._hidden_masks.draw(n_drawn, n_own, hidden.shape[-1], settings.dropout) if settings.dropout else None
-        head = {name: value for name, value in params.items() if name not in self._names}
+        head = {name: value.requires_grad_() for name, value in params.items() if name not in self._names}
         logits = _classify(hidden, head, None if mask is None else self._hidden_masks.of_heads(mask))
         grad_hidden, *grads = torch.autograd.grad(step.loss(logits, own), [hidden, *head.values()])
 
@@ -120,13 +123,13 @@ class PooledStack:
         found = dict(zip(head, grads, strict=True)) | self._mix_grads(grad_mixes, mixes)
         self._shared.step(found, step.lr, step.decay)
 
-    def logits(self, clips: StepClips) -> Tensor:
+    def logits(self, clips: StepClips, own: Own) -> Tensor:
         """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         params = self._shared.average
         mixes = [_mix(params[name]) for name in self._names]
 
         def forward(layer: _Layer) -> Tensor:
-            return layer.forward(clips, mixes[layer.stream][:, layer.position], None)
+            return layer.forward(clips, mixes[layer.stream][:, layer.position], own, average=True)
 
         return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
 
@@ -241,27 +244,28 @@ class _Layer:
         if stream is not None:
             self._mask = self._mask * stream if share else stream
 
-    def forward(self, clips: StepClips, mix: Tensor, own: Tensor | None) -> Tensor:
+    def forward(self, clips: StepClips, mix: Tensor, own: Own, *, average: bool) -> Tensor:
         """Give what the layer adds to the hidden layer.
 
         Parameters
         ----------
         clips : StepClips
         mix : Tensor of shape (H,)
-        own : Tensor of shape (H, B'), or None
-            Clips that teach each head. None scores all clips with the averaged weights.
+        own : Own
+        average : bool
+            Take the averaged weights, and drop nothing.
 
         Returns
         -------
-        Tensor of shape (H, B', W), or (H, B, W)
+        Tensor of shape (H, B', W)
         """
-        params = self.moving.average if own is None else self.moving.now
-        z = self._features(clips, params["attention"].detach(), mix, own)
-        if own is not None and len(self._mask):
+        params = self.moving.average if average else self.moving.now
+        z = self._features(clips, params["attention"], mix, own)
+        if not average and len(self._mask):
             self._masks.apply_(z, self._mask)
-        return _product(z, params["weight"].detach(), self._products)
+        return _product(z, params["weight"], self._products)
 
-    def _features(self, clips: StepClips, attention: Tensor, mix: Tensor, own: Tensor | None) -> Tensor:
+    def _features(self, clips: StepClips, attention: Tensor, mix: Tensor, own: Own) -> Tensor:
         """Pooled, standardised and weighed: (H, B', S * D)."""
         n_heads, n_clips, dim = len(attention), len(clips.rows), attention.shape[1]
         n_statistics = self._mean.shape[1]
@@ -279,20 +283,17 @@ class _Layer:
         parts = [first] if second is None else [first, spread(first, second)]
         return self._standardised(parts, clips.places, mix, own)
 
-    def _standardised(self, parts: Sequence[Tensor], places: Tensor, mix: Tensor, own: Tensor | None) -> Tensor:
+    def _standardised(self, parts: Sequence[Tensor], places: Tensor, mix: Tensor, own: Own) -> Tensor:
         """From statistics, (B, H, D) each, to the features of each head's own clips, (H, B', S * D)."""
-        n_clips, n_heads, dim = parts[0].shape
-        width = n_clips if own is None else own.shape[1]
-        z = self._own.lend("z", n_heads, width, len(parts), dim)
+        _, n_heads, dim = parts[0].shape
+        z = self._own.lend("z", n_heads, own.width, len(parts), dim)
+        room = self._rooms.buffers.lend("mine", n_heads * own.width, dim)
         gain, offset = self._standard(mix)
         for s, part in enumerate(parts):
-            if own is None:
-                mine = part.transpose(0, 1)
-            else:
-                mine = part.view(-1, dim)[_flat(own, n_heads)].view(n_heads, width, dim)
+            mine = torch.index_select(part.view(-1, dim), 0, own.flat, out=room).view(n_heads, own.width, dim)
             if s == 0:
-                mine = mine + (self._clip_means[places] if own is None else self._clip_means[places[own]])
-            torch.mul(mine, gain[:, s, None], out=z[:, :, s]).add_(offset[:, s, None])
+                mine.add_(self._clip_means[places[own.places]])
+            torch.addcmul(offset[:, s, None], mine, gain[:, s, None], out=z[:, :, s])
         return z.flatten(2)
 
     def _standard(self, mix: Tensor) -> tuple[Tensor, Tensor]:
@@ -325,35 +326,47 @@ class _Layer:
         flat = _product(direction, x.flatten(0, 1).T, self._products)  # (H, D), (D, R) -> (H, R)
         return flat.view(len(direction), *group.shape).transpose(0, 1).contiguous()
 
-    def backward(self, step: Step, own: Tensor, grad_hidden: Tensor, mix: Tensor) -> Tensor:
+    def backward(self, step: Step, own: Own, grad_hidden: Tensor, mix: Tensor) -> Tensor:
         """Move what belongs to the layer; give the derivative by its weight in the mix, shape (H,)."""
-        params = {name: value.detach() for name, value in self.moving.now.items()}
+        params = self.moving.now
         n_heads, width = grad_hidden.shape[:2]
         dim, n_statistics = params["attention"].shape[1], self._mean.shape[1]
         z = self._own.lend("z", n_heads, width, n_statistics * dim)
-        buffers = self._rooms.buffers
-        grad_weight = buffers.lend("grad_weight", *params["weight"].shape)
-        _product(z.transpose(1, 2), grad_hidden, self._products, grad_weight)
-        grad_z = buffers.lend("grad_z", *z.shape)
-        _product(grad_hidden, params["weight"].transpose(1, 2), self._products, grad_z)
+        grad_z = self._rooms.buffers.lend("grad_z", *z.shape)
+        for heads in self._blocks(params["weight"]):
+            self._move_weights(heads, z, grad_hidden, grad_z, step)
         grad_mix: Tensor = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
         if len(self._mask):
             self._masks.apply_(grad_z, self._mask)
         grad_attention = self._attention_grad(step.clips, own, grad_z.view(n_heads, width, n_statistics, dim), mix)
-        self.moving.step({"attention": grad_attention, "weight": grad_weight}, step.lr, step.decay)
+        self.moving.step({"attention": grad_attention}, step.lr, step.decay)
         return grad_mix
 
-    def _attention_grad(self, clips: StepClips, own: Tensor, grad_z: Tensor, mix: Tensor) -> Tensor:
+    def _blocks(self, weight: Tensor) -> list[slice]:
+        """Heads whose weights a processor's caches hold."""
+        n_heads = len(weight)
+        at_once = n_heads if weight.device.type != "cpu" else max(1, BLOCK_FLOATS // weight[0].numel())
+        return [slice(start, start + at_once) for start in range(0, n_heads, at_once)]
+
+    def _move_weights(self, heads: slice, z: Tensor, grad_hidden: Tensor, grad_z: Tensor, step: Step) -> None:
+        """Give the derivative by the features of some heads, and move their rows of the classifier."""
+        weight = self.moving.now["weight"][heads]
+        _product(grad_hidden[heads], weight.transpose(1, 2), self._products, grad_z[heads])
+        grad = self._rooms.buffers.lend("grad_weight", *weight.shape)
+        _product(z[heads].transpose(1, 2), grad_hidden[heads], self._products, grad)
+        self.moving.move("weight", heads, grad, step.lr, step.decay)
+
+    def _attention_grad(self, clips: StepClips, own: Own, grad_z: Tensor, mix: Tensor) -> Tensor:
         """From derivatives by the features, (H, B', S, D), to the one by the attention, (H, D)."""
         n_heads, _, n_statistics, dim = grad_z.shape
-        n_clips, places = len(clips.rows), _flat(own, n_heads)
+        n_clips = len(clips.rows)
         gain, _ = self._standard(mix)
         buffers = self._rooms.buffers
         grads = []
         for s in range(n_statistics):
             room = buffers.lend(f"grad_{s}", n_clips, n_heads, dim).zero_()
             scaled = (grad_z[:, :, s] * gain[:, s, None]).view(-1, dim)
-            room.view(-1, dim).index_copy_(0, places, scaled)
+            room.view(-1, dim).index_copy_(0, own.flat, scaled)
             grads.append(room)
         first = self._own.lend("first", n_clips, n_heads, dim)
         if n_statistics > 1:
@@ -371,11 +384,6 @@ class _Layer:
         return by_attention
 
 
-def _flat(own: Tensor, n_heads: int) -> Tensor:
-    """Places of heads' own clips, (H, B'), in an array of (clip, head) pairs: (H * B',)."""
-    return (own * n_heads + torch.arange(n_heads, device=own.device)[:, None]).flatten()
-
-
 def _as(x: Tensor, dtype: torch.dtype, buffers: Buffers, name: str) -> Tensor:
     return x if x.dtype == dtype else buffers.lend(f"{name}_narrow", *x.shape, dtype=dtype).copy_(x)
 
@@ -384,5 +392,8 @@ def _product(a: Tensor, b: Tensor, dtype: torch.dtype, into: Tensor | None = Non
     """Product of matrices, or of stacks of them, float32 whatever its operands are narrowed to."""
     if dtype == torch.float32:
         return torch.matmul(a, b) if into is None else torch.matmul(a, b, out=into)
-    narrow = torch.matmul(a.to(dtype), b.to(dtype))
+    if a.dim() == 3 and len(a) == 1:  # a stack of one takes several times as long as a plain product
+        narrow = torch.mm(a[0].to(dtype), b[0].to(dtype))[None]
+    else:
+        narrow = torch.matmul(a.to(dtype), b.to(dtype))
     return narrow.float() if into is None else into.copy_(narrow)

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ravfeat.heads.stacks.base import Masks, Moving, Recipe, Step, parallel
+from ravfeat.heads.stacks.base import Masks, Moving, Own, Recipe, Step, parallel
 from ravfeat.heads.stacks.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
 from ravfeat.heads.stacks.step_clips import StepClips
 from ravfeat.heads.windows import Group, Windows
@@ -84,22 +84,21 @@ class SummedStack:
         now = self._moving.now
         params = {name: value.detach() for name, value in now.items()}
         groups = step.clips.groups[0]
-        z, own = self._pooled(step.clips, params, keep=True), step.own()
-        heads = torch.arange(len(z), device=z.device)[:, None]
-        mine = z[heads, own].requires_grad_()  # (H, B', S, D)
-        head = {name: value for name, value in now.items() if name not in _ATTENTION}
+        z, own = self._pooled(step.clips, params, keep=True), Own.of(step.weights > 0)
+        mine = own.take(z).requires_grad_()  # (H, B', S, D)
+        head = {name: value.requires_grad_() for name, value in now.items() if name not in _ATTENTION}
         logits = self._classify(mine.flatten(2), head, lambda hidden: self._dropped(hidden, step))
         grad_mine, *grads = torch.autograd.grad(step.loss(logits, own), [mine, *head.values()])
-        grad_z = self._own.lend("grad_z", *z.shape).zero_()
-        grad_z[heads, own] = grad_mine
+        grad_z = own.put_(self._own.lend("grad_z", *z.shape).zero_(), grad_mine)
         found = dict(zip(head, grads, strict=True)) | self._attention_grads(groups, params, z, grad_z)
         self._moving.step(found, step.lr, step.decay)
         self._sums.forget()
 
-    def logits(self, clips: StepClips) -> Tensor:
+    def logits(self, clips: StepClips, own: Own) -> Tensor:
         """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         params = self._moving.average
-        return self._classify(self._pooled(clips, params, keep=False).flatten(2), params, lambda hidden: hidden)
+        mine = own.take(self._pooled(clips, params, keep=False))
+        return self._classify(mine.flatten(2), params, lambda hidden: hidden)
 
     def averaged(self) -> Tensors:
         """Give the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
