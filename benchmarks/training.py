@@ -12,13 +12,17 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
 from benchmarks.generated import write_cache
 from benchmarks.memory import anonymous_memory
-from benchmarks.plain_loop import plain_step_s
+from benchmarks.plain_loop import BatchOf, from_cache, plain_step_s
 from ravfeat.experiment import FitPlan, Prepared, load_training, prepare, train
 from ravfeat.heads.base import ClipFeatures, Job
 from ravfeat.heads.neural import NeuralHead
-from ravfeat.heads.windows import Windows
+from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["measure"]
 
@@ -76,14 +80,14 @@ def _line(case: _Case, *, rounds: int) -> str:
     measured = [_train(prepared)]
     while len(measured) < rounds and measured[0].training_s < SHORT_S:
         measured.append(_train(prepared))
-    plain = _plain_s(prepared)
-    training = median(one.training_s for one in measured)
+    training, loading = (median(times) for times in zip(*((m.training_s, m.loading_s) for m in measured), strict=True))
+    read, held = _plain_s(prepared)
     said = ", ".join(f"{name} {value}" for name, value in case.settings.items()) or "defaults"
     return (
-        f"{6 * case.seeds} heads {case.head} ({said}) of {case.cache.name}: {training:.1f} s"
-        f" (reading {median(one.loading_s for one in measured):.1f} s before), anonymous memory"
-        f" {max(one.peak_bytes for one in measured) / 1e9:.2f} GB; plain loop {plain:.0f} s by {PLAIN_STEPS} of its"
-        f" steps, ratio {plain / training:.1f}"
+        f"{6 * case.seeds} heads {case.head} ({said}) of {case.cache.name}: {training:.1f} s after {loading:.1f} s of"
+        f" reading, anonymous memory {max(one.peak_bytes for one in measured) / 1e9:.2f} GB; plain loop by"
+        f" {PLAIN_STEPS} of its steps {read:.0f} s, ratio {read / (training + loading):.1f}; with the windows in memory"
+        f" {held:.0f} s, ratio {held / training:.1f}"
     )
 
 
@@ -102,15 +106,23 @@ def _train(prepared: Prepared) -> _Measured:
     return _Measured(times[0], total - times[0], peak.n_bytes)
 
 
-def _plain_s(prepared: Prepared) -> float:
-    """Seconds that the plain loop would take for all folds and seeds."""
+def _plain_s(prepared: Prepared) -> tuple[float, float]:
+    """Seconds that the plain loop would take for all folds and seeds: reading every batch, and from memory."""
     (system,), ((head,),) = prepared.systems, prepared.heads
     if not isinstance(head, NeuralHead):
         raise TypeError(f"the plain loop trains networks, got {head.name}")
     features = load_training(prepared.plan, system, head.reading)
     windows = Windows.of(features, layers=None, window=head.frame_average, device="cpu")
     fold, schedule = system.folds[0], head.schedule()
-    job = Job(fold.train, fold.val)
-    one = plain_step_s(head.net(), windows, system.clips.y, len(system.clips.classes), job, schedule, PLAIN_STEPS)
-    per_epoch = -(-len(fold.train) // schedule.batch_size)
-    return one * per_epoch * schedule.epochs * len(system.folds) * prepared.plan.seeds
+    n_steps = -(-len(fold.train) // schedule.batch_size) * schedule.epochs * len(system.folds) * prepared.plan.seeds
+    window = max(1, head.frame_average // system.caches[0].frame_stride)
+
+    def held(rows: NDArray[np.int64]) -> Batch:
+        return windows.batch(torch.from_numpy(rows)[None])
+
+    def seconds(batch_of: BatchOf) -> float:
+        job, y, classes = Job(fold.train, fold.val), system.clips.y, len(system.clips.classes)
+        return n_steps * plain_step_s(head.net(), windows, batch_of, y, classes, job, schedule, PLAIN_STEPS)
+
+    read = seconds(from_cache(system.caches[0], system.clip_ids[0], window))
+    return read, seconds(held) if windows.mapped is None else float("nan")

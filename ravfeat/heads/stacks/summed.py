@@ -15,6 +15,7 @@ SummedStack.
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -83,21 +84,24 @@ class SummedStack:
         """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
         now = self._moving.now
         params = {name: value.detach() for name, value in now.items()}
-        groups = step.clips.groups[0]
-        z, own = self._pooled(step.clips, params, keep=True), Own.of(step.weights > 0)
+        matters = step.weights > 0
+        work, own = self._work(step.clips, params, matters), Own.of(matters)
+        z = self._pooled(step.clips, work, len(matters), keep=True)
         mine = own.take(z).requires_grad_()  # (H, B', S, D)
         head = {name: value.requires_grad_() for name, value in now.items() if name not in _ATTENTION}
         logits = self._classify(mine.flatten(2), head, lambda hidden: self._dropped(hidden, step))
         grad_mine, *grads = torch.autograd.grad(step.loss(logits, own), [mine, *head.values()])
         grad_z = own.put_(self._own.lend("grad_z", *z.shape).zero_(), grad_mine)
-        found = dict(zip(head, grads, strict=True)) | self._attention_grads(groups, params, z, grad_z)
+        found = dict(zip(head, grads, strict=True)) | self._attention_grads(work, params, z, grad_z)
         self._moving.step(found, step.lr, step.decay)
         self._sums.forget()
 
     def logits(self, clips: StepClips, own: Own) -> Tensor:
         """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         params = self._moving.average
-        mine = own.take(self._pooled(clips, params, keep=False))
+        matters = torch.zeros(len(own.places), len(clips.rows), device=own.places.device).scatter_(1, own.places, 1) > 0
+        work = self._work(clips, params, matters)
+        mine = own.take(self._pooled(clips, work, len(matters), keep=False))
         return self._classify(mine.flatten(2), params, lambda hidden: hidden)
 
     def averaged(self) -> Tensors:
@@ -110,21 +114,33 @@ class SummedStack:
         mask = self._masks.draw(step.n_drawn, hidden.shape[1], hidden.shape[-1], self._dropout)
         return hidden * self._masks.of_heads(mask)
 
-    def _pooled(self, clips: StepClips, params: Tensors, *, keep: bool) -> Tensor:
-        """Pooled statistics: (H, B, S, D)."""
-        n_heads = len(params["layer_mix"])
-        z = self._own.lend("z", n_heads, len(clips.rows), self._n_statistics, self._sums.dim)
-        weights = _Weights(params)
-        groups = list(enumerate(clips.groups[0]))
-        parallel(self._recipe.pool, lambda one: self._sums.forward(*one, weights, z, keep=keep), groups)
+    def _work(self, clips: StepClips, params: Tensors, matters: Tensor) -> list["_Piece"]:
+        """Say for every group which heads work on it: of a clip by itself, those that it matters to."""
+        every = tuple(range(len(matters)))
+        weights = {every: _Weights(params)}
+        found = []
+        for number, group in enumerate(clips.groups[0]):
+            heads = every
+            if len(group.rows) == 1:
+                heads = tuple(torch.nonzero(matters[:, group.clips.start])[:, 0].tolist())
+            if heads not in weights:
+                places = torch.tensor(heads, dtype=torch.int64, device=matters.device)
+                weights[heads] = _Weights({name: value[places] for name, value in params.items() if name in _ATTENTION})
+            if heads:
+                found.append(_Piece(number, group, heads, weights[heads]))
+        return found
+
+    def _pooled(self, clips: StepClips, work: Sequence["_Piece"], n_heads: int, *, keep: bool) -> Tensor:
+        """Pooled statistics: (H, B, S, D); 0 where a clip does not matter to a head."""
+        z = self._own.lend("z", n_heads, len(clips.rows), self._n_statistics, self._sums.dim).zero_()
+        parallel(self._recipe.pool, lambda piece: self._sums.forward(piece, z, keep=keep), work)
         return z.detach()
 
-    def _attention_grads(self, groups: Sequence[Group], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
-        weights = _Weights(params)
-        lanes = [list(enumerate(groups))[lane::LANES] for lane in range(min(LANES, len(groups)))]
-        parts = parallel(self._recipe.pool, lambda lane: self._sums.backward(lane, weights, z, grad_z), lanes)
+    def _attention_grads(self, work: Sequence["_Piece"], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
+        lanes = [work[lane::LANES] for lane in range(min(LANES, len(work)))]
+        parts = parallel(self._recipe.pool, lambda lane: self._sums.backward(lane, params, z, grad_z), lanes)
         total = {name: torch.stack([part[name] for part in parts]).sum(0) for name in _ATTENTION}
-        share = weights.mix
+        share = params["layer_mix"].softmax(-1)
         total["layer_mix"] = share * (total["layer_mix"] - (total["layer_mix"] * share).sum(1, keepdim=True))
         return total
 
@@ -137,6 +153,16 @@ class _Weights:
         self.into = params["attention_weight"]  # (H, D, A)
         self.bias = params["attention_bias"][:, None]  # (H, 1, A)
         self.out = params["attention_out"]  # (H, A, 1)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A group of clips, and the heads that work on it."""
+
+    number: int
+    group: Group
+    heads: tuple[int, ...]
+    weights: _Weights
 
 
 class _Rooms(threading.local):
@@ -164,8 +190,9 @@ class _Sums:
         """Let go of what a step kept."""
         self._kept.clear()
 
-    def forward(self, number: int, group: Group, weights: _Weights, z: Tensor, *, keep: bool) -> None:
+    def forward(self, piece: _Piece, z: Tensor, *, keep: bool) -> None:
         """Write the statistics of a group to its place in `z`, shape (H, B, S, D)."""
+        number, group, weights = piece.number, piece.group, piece.weights
         n_heads, (n_clips, n_windows) = len(weights.mix), group.shape
         # What a step needs once more, on its way back, has room of its own.
         room = self._held.setdefault(number, Buffers(z.device)) if keep else self._rooms.buffers
@@ -182,39 +209,38 @@ class _Sums:
         if self._std:
             parts.append(spread(parts[0], pool(attended, self._squares(wide, inside), moments[1])))
         for s, part in enumerate(parts):
-            z[:, group.clips, s].copy_(part.view(n_heads, n_clips, self.dim))
+            z[list(piece.heads), group.clips, s] = part.view(n_heads, n_clips, self.dim)
         if keep:
             self._kept[number] = (x, inside, hidden, attended)
 
-    def backward(
-        self, lane: Sequence[tuple[int, Group]], weights: _Weights, z: Tensor, grad_z: Tensor
-    ) -> dict[str, Tensor]:
+    def backward(self, lane: Sequence[_Piece], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
         """Sum the derivatives by what the attention learns over the groups of a lane."""
-        total = {
-            "layer_mix": torch.zeros_like(weights.mix),
-            "attention_weight": torch.zeros_like(weights.into),
-            "attention_bias": torch.zeros_like(weights.bias[:, 0]),
-            "attention_out": torch.zeros_like(weights.out),
-        }
-        for number, group in lane:
-            own_z, own_grad = z[:, group.clips], grad_z[:, group.clips]
-            grad_x, grad_inside = self._add_grads(total, self._kept[number], weights, own_z, own_grad)
-            flat = grad_x.view(len(weights.mix), -1)
-            total["layer_mix"] += torch.mm(flat, self._layers(group).T)
+        total = {name: torch.zeros_like(params[name]) for name in _ATTENTION}
+        for piece in lane:
+            heads, weights = list(piece.heads), piece.weights
+            own_z, own_grad = z[heads, piece.group.clips], grad_z[heads, piece.group.clips]
+            found, grad_x, grad_inside = self._grads(self._kept[piece.number], weights, own_z, own_grad)
+            flat = grad_x.view(len(heads), -1)
+            found["layer_mix"] = torch.mm(flat, self._layers(piece.group).T)
             if grad_inside is not None:
-                spreads = torch.mm(grad_inside.view(len(flat), -1), self._layers(group, variances=True).T)
-                total["layer_mix"] += 2 * weights.mix * spreads
+                spreads = torch.mm(grad_inside.view(len(heads), -1), self._layers(piece.group, variances=True).T)
+                found["layer_mix"] += 2 * weights.mix * spreads
+            for name, value in found.items():
+                if len(heads) == len(total[name]):
+                    total[name] += value
+                else:
+                    for place, head in enumerate(heads):
+                        total[name][head] += value[place]
         return total
 
-    def _add_grads(
+    def _grads(
         self,
-        total: dict[str, Tensor],
         kept: tuple[Tensor, Tensor | None, Tensor, Tensor],
         weights: _Weights,
         z: Tensor,
         grad_z: Tensor,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Add the derivatives of one group; give those by the summed layers, and by what varies inside the windows."""
+    ) -> tuple[Tensors, Tensor, Tensor | None]:
+        """Give the derivatives of one group: by parameters, by the summed layers, by what varies inside the windows."""
         x, inside, hidden, attended = kept
         wide = x.view(len(attended), -1, self.dim)  # (H * C, T, D)
         grads = [grad_z[:, :, s].reshape(len(attended), 1, self.dim).clone() for s in range(z.shape[2])]
@@ -227,23 +253,23 @@ class _Sums:
             moments.append((grads[1], self._squares(wide, inside)))
         scores = attention_grad(attended, moments, buffers.lend("scores", *attended.shape))
         grad_scores = scores.view(len(weights.mix), -1, 1)  # (H, R, 1)
-        total["attention_out"] += torch.bmm(hidden.transpose(1, 2), grad_scores)
+        found = {"attention_out": torch.bmm(hidden.transpose(1, 2), grad_scores)}
         grad_hidden = buffers.lend("grad_hidden", *hidden.shape)
         torch.mul(hidden, hidden, out=grad_hidden).neg_().add_(1)
         grad_hidden.mul_(grad_scores).mul_(weights.out.transpose(1, 2))
-        total["attention_bias"] += grad_hidden.sum(1)
+        found["attention_bias"] = grad_hidden.sum(1)
         room = buffers.lend("grad_into", *weights.into.shape)
-        total["attention_weight"] += self._product(x.transpose(1, 2), grad_hidden, room)
+        found["attention_weight"] = self._product(x.transpose(1, 2), grad_hidden, room)
         grad_x = buffers.lend("grad_x", *x.shape)
         self._product(grad_hidden, weights.into.transpose(1, 2), grad_x)
         attended_t = attended.transpose(1, 2)  # (H * C, T, 1)
         grad_wide = grad_x.view(wide.shape)
         grad_wide.addcmul_(attended_t, grads[0])
         if not self._std:
-            return grad_x, None
+            return found, grad_x, None
         by_square = torch.mul(attended_t, grads[1], out=buffers.lend("by_square", *wide.shape))
         grad_wide.addcmul_(by_square, wide, value=2)
-        return grad_x, None if inside is None else by_square
+        return found, grad_x, None if inside is None else by_square
 
     def _layers(self, group: Group, *, variances: bool = False) -> Tensor:
         """Windows of a group in all layers: (L, R * D)."""
