@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ravfeat.heads.parallel import on_processors
 from ravfeat.heads.stacks.clip_moments import ClipMoments, clip_moments
 from ravfeat.heads.stacks.moments import FLOOR
 from ravfeat.heads.windows import Batch, Windows
@@ -96,11 +97,13 @@ def pooling_constants(windows: Windows, rows: Sequence[NDArray[np.int64]], *, st
     """
     places = [torch.from_numpy(own).to(windows.device) for own in rows]
     shares = [windows.lengths[own] / windows.lengths[own].sum() for own in places]
-    heads = [
-        [_scales(moments, own, share, std=std) for moments in clip_moments(windows)]
-        for own, share in zip(places, shares, strict=True)
-    ]
-    return {name: torch.stack([torch.stack([layer[name] for layer in own]) for own in heads]) for name in heads[0][0]}
+
+    def of_layer(moments: ClipMoments) -> dict[str, Tensor]:
+        heads = [_scales(moments, own, share, std=std) for own, share in zip(places, shares, strict=True)]
+        return {name: torch.stack([one[name] for one in heads]) for name in heads[0]}
+
+    layers = on_processors(of_layer, clip_moments(windows), windows.device)
+    return {name: torch.stack([layer[name] for layer in layers], dim=1) for name in layers[0]}
 
 
 def _scales(moments: ClipMoments, rows: Tensor, share: Tensor, *, std: bool) -> dict[str, Tensor]:

@@ -42,8 +42,8 @@ STATE_SHARE = 4
 """One part in so many of the memory is for the heads of one stack; more heads go into further stacks, each of which
 reads the features again."""
 
-EVALUATION_FLOATS = 1 << 26
-"""Numbers that a batch holds which a trained head scores."""
+EVALUATION_FLOATS = 1 << 23
+"""Numbers that a batch holds which a trained head scores; larger arrays are new memory every time, which is slow."""
 
 _SCORED = 64
 _STATES = 7
@@ -374,7 +374,7 @@ class _Training:
                 self.kept[head] = self._params(head)
 
     def _params(self, head: int) -> dict[str, Tensor]:
-        return {name: value[head].detach().clone() for name, value in self.stack.averaged().items()}
+        return self.stack.averaged(head)
 
     def _trained(self, head: int) -> Trained:
         scores = self.scores[head][: self.members.stops[head]]

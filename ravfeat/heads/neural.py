@@ -213,16 +213,15 @@ class NeuralModel:
         check_features(features, self.recipe)
         if not len(rows):
             return np.zeros((0, self.recipe["n_classes"]), np.float32)
-        windows = Windows.of(
-            select_clips(features, rows),
-            layers=tuple(self.recipe["layers"]),
-            window=self.recipe["settings"]["frame_average"],
-            device=next(iter(self.params.values())).device,
-        )
+        window = self.recipe["settings"]["frame_average"]
+        if not features.statistics and round(window / features.window) > 1:  # only what is scored is averaged
+            features, rows = select_clips(features, rows), np.arange(len(rows))
+        device = next(iter(self.params.values())).device
+        windows = Windows.of(features, layers=tuple(self.recipe["layers"]), window=window, device=device)
         params, constants = (
             {name: value[None] for name, value in part.items()} for part in (self.params, self.constants)
         )
-        return stacked_logits(self.net, params, constants, windows, [np.arange(len(rows))])[0]
+        return stacked_logits(self.net, params, constants, windows, [rows])[0]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Parameters and constants, as ``params.NAME`` and ``constants.NAME``."""

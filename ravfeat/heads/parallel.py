@@ -5,10 +5,10 @@ product are slower than one, and many times slower when the machine is busy. Who
 
 Offers
 ------
-map_jobs, one_thread_each.
+map_jobs, on_processors, one_thread_each.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ravfeat.machine import processors
 
-__all__ = ["map_jobs", "one_thread_each"]
+__all__ = ["map_jobs", "on_processors", "one_thread_each"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -39,6 +39,14 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
             yield pool
         finally:
             torch.set_num_threads(before)
+
+
+def on_processors(work: Callable[[_In], _Out], items: Iterable[_In], device: torch.device) -> list[_Out]:
+    """Apply ``work`` to every item, side by side on processors, one after another on a GPU; results in order."""
+    if device.type != "cpu":
+        return list(map(work, items))
+    with one_thread_each() as pool:
+        return list(pool.map(work, items))
 
 
 def map_jobs(work: Callable[[_In], _Out], jobs: Sequence[_In], desc: str) -> list[_Out]:

@@ -145,7 +145,8 @@ class Windows:
         else:
             # The settings count encoder frames; some may have been averaged on the way here.
             left = max(1, round(window / features.window))
-            averaged, offsets = average_frames(features.frames, features.offsets, left, layers=keep)
+            every = keep == list(range(len(features.layers)))  # then nothing is copied that is not averaged
+            averaged, offsets = average_frames(features.frames, features.offsets, left, layers=None if every else keep)
             means, variances = _layer_major(averaged, device), None
         starts = torch.from_numpy(np.ascontiguousarray(offsets[:-1], np.int64)).to(device)
         lengths = torch.from_numpy(np.diff(offsets).astype(np.int64)).to(device)
@@ -268,7 +269,19 @@ class Windows:
         padding = steps >= lengths[..., None]  # (H, B, T)
         index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)
         also = tuple(one.batch(rows) for one in self.also)
+        if self.mapped is not None:
+            return Batch(self._gather_mapped(self.mapped, rows, len(steps)), None, padding, also)
         return Batch(self._gather(self.means, index), self._gather_variances(index), padding, also)
+
+    def _gather_mapped(self, mapped: MappedFrames, rows: Tensor, n_windows: int) -> Tensor:
+        flat = rows.flatten().tolist()
+        means = torch.empty(len(self.layers), len(flat), n_windows, self.dim)
+        for place, row in enumerate(flat):
+            for layer in range(len(self.layers)):
+                own, frames = means[layer, place], torch.from_numpy(mapped.of_layer(row, layer))
+                own[: len(frames)].copy_(frames)
+                own[len(frames) :] = own[len(frames) - 1]
+        return means.view(len(self.layers), *rows.shape, n_windows, self.dim).to(self.device)
 
     def _gather_variances(self, index: Tensor) -> Tensor | None:
         return None if self.variances is None else self._gather(self.variances, index)

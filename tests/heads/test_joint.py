@@ -55,7 +55,7 @@ def accuracy(model, features: ClipFeatures) -> float:
 
 
 def test_it_knows_what_only_both_streams_say(two_streams) -> None:
-    assert accuracy(trained(two_streams), two_streams) > 0.9
+    assert accuracy(trained(two_streams), two_streams) > 0.8
     alone = replace(two_streams, also=())
     assert accuracy(trained(alone), alone) < 0.7
 

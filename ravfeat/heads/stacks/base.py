@@ -147,8 +147,8 @@ class Stack(Protocol):
         """Let every head score its own clips with its averaged weights: shape (H, B', K)."""
         ...
 
-    def averaged(self) -> dict[str, Tensor]:
-        """Give the averaged weights, by name, with a leading head axis."""
+    def averaged(self, head: int) -> dict[str, Tensor]:
+        """Copy the averaged weights of one head, by name, without head axis."""
         ...
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ravfeat.heads.parallel import one_thread_each
+from ravfeat.heads.parallel import on_processors
 from ravfeat.heads.stacks.moments import FLOOR, Buffers
 from ravfeat.heads.stacks.step_clips import StepClips, by_length
 from ravfeat.heads.windows import Group, Windows
@@ -59,11 +59,7 @@ def clip_moments(windows: Windows) -> tuple[ClipMoments, ...]:
             for group in StepClips.of(windows, order[start : start + _AT_ONCE]).groups[0]
         ]
         layers = range(len(windows.layers))
-        if windows.device.type == "cpu":
-            with one_thread_each() as pool:
-                kept = tuple(pool.map(lambda layer: _moments(windows, layer, groups), layers))
-        else:
-            kept = tuple(_moments(windows, layer, groups) for layer in layers)
+        kept = tuple(on_processors(lambda layer: _moments(windows, layer, groups), layers, windows.device))
         windows.kept["moments"] = kept
     return kept
 

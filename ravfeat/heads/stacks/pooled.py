@@ -133,16 +133,17 @@ class PooledStack:
 
         return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
 
-    def averaged(self) -> Tensors:
-        """Give the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
-        weights = torch.cat([layer.moving.average["weight"] for layer in self._layers], dim=1)
+    def averaged(self, head: int) -> Tensors:
+        """Copy the averaged weights of one head; see `ravfeat.heads.stacks.base.Stack`."""
+        weights = torch.cat([layer.moving.average["weight"][head] for layer in self._layers])
         attention = {
             f"{prefix}attention": torch.stack(
-                [layer.moving.average["attention"] for layer in self._layers if layer.stream == s], dim=1
+                [layer.moving.average["attention"][head] for layer in self._layers if layer.stream == s]
             )
             for s, prefix in enumerate(self._prefixes)
         }
-        return self._shared.average | attention | {"hidden_weight": weights}
+        shared = {name: value[head].clone() for name, value in self._shared.average.items()}
+        return shared | attention | {"hidden_weight": weights}
 
     def _mix_grads(self, grads: Tensor, mixes: Sequence[Tensor]) -> Tensors:
         ends = torch.tensor([0, *(mix.shape[1] for mix in mixes)]).cumsum(0).tolist()

@@ -104,9 +104,9 @@ class SummedStack:
         mine = own.take(self._pooled(clips, work, len(matters), keep=False))
         return self._classify(mine.flatten(2), params, lambda hidden: hidden)
 
-    def averaged(self) -> Tensors:
-        """Give the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
-        return self._moving.average
+    def averaged(self, head: int) -> Tensors:
+        """Copy the averaged weights of one head; see `ravfeat.heads.stacks.base.Stack`."""
+        return {name: value[head].clone() for name, value in self._moving.average.items()}
 
     def _dropped(self, hidden: Tensor, step: Step) -> Tensor:
         if not self._dropout:
