@@ -166,8 +166,11 @@ def train(prepared: Prepared, load: Load = load_system) -> Fitted:
     parts: list[Predictions] = []
     models: list[FittedModel] = []
     for system, heads, inner in zip(prepared.systems, prepared.heads, prepared.inner, strict=True):
+        reading, features = None, None
         for head in heads:
-            features = load_training(prepared.plan, system, head.reading, load)
+            if features is None or head.reading != reading:  # heads that read alike share what was read
+                features = None  # or both would be in memory
+                reading, features = head.reading, load_training(prepared.plan, system, head.reading, load)
             trained, part = _fit_system(system, head, features, prepared, inner)
             parts.append(part)
             models += [

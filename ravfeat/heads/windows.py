@@ -30,6 +30,9 @@ from ravfeat.pooling import average_frames
 
 __all__ = ["Batch", "Group", "Windows"]
 
+ON_DEVICE = 0.5
+"""Share of a GPU's free memory that windows may take; the rest is for what is computed."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -151,7 +154,7 @@ class Windows:
         starts = torch.from_numpy(np.ascontiguousarray(offsets[:-1], np.int64)).to(device)
         lengths = torch.from_numpy(np.diff(offsets).astype(np.int64)).to(device)
         also = tuple(cls.of(one, layers=None, window=window, device=device) for one in features.also)
-        return cls(means, variances, starts, lengths, numbers, also)
+        return cls(means, variances, starts, lengths, numbers, also, at=torch.device(device))
 
     @classmethod
     def _of_mapped(
@@ -288,11 +291,20 @@ class Windows:
 
     @staticmethod
     def _gather(values: Tensor, index: Tensor) -> Tensor:
-        picked = values.index_select(1, index.reshape(-1)).float()
+        picked = values.index_select(1, index.reshape(-1).to(values.device)).to(index.device).float()
         return picked.reshape(values.shape[0], *index.shape, values.shape[2])
 
 
 def _layer_major(values: NDArray[np.floating], device: str | torch.device) -> Tensor:
     if not len(values):
         raise HeadError("a head needs at least one clip, got none")
-    return torch.from_numpy(np.ascontiguousarray(values.transpose(1, 0, 2))).to(device)  # (F, L, D) -> (L, F, D)
+    layers = torch.from_numpy(np.ascontiguousarray(values.transpose(1, 0, 2)))  # (F, L, D) -> (L, F, D)
+    return layers.to(device) if _fits(layers, torch.device(device)) else layers
+
+
+def _fits(values: Tensor, device: torch.device) -> bool:
+    """Whether a GPU has room for windows; what it has no room for stays with the processor, and clips are sent over."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return values.numel() * values.element_size() <= ON_DEVICE * free

@@ -90,7 +90,7 @@ def _group(windows: Windows, clips: slice, rows: NDArray[np.int64], lengths: NDA
     padding = None
     if lengths.min() < lengths.max():
         padding = torch.from_numpy((steps >= lengths[:, None])[:, None]).to(windows.device)
-    flat = torch.from_numpy(index.reshape(-1)).to(windows.device)
+    flat = torch.from_numpy(index.reshape(-1)).to(windows.means.device)
     places = torch.from_numpy(np.ascontiguousarray(rows)).to(windows.device)
     return Group(clips, _ints(rows), _ints(lengths), places, flat, padding)
 
