@@ -45,7 +45,7 @@ reads the features again."""
 EVALUATION_FLOATS = 1 << 23
 """Numbers that a batch holds which a trained head scores; larger arrays are new memory every time, which is slow."""
 
-_SCORED = 64
+_SCORED = 128
 _STATES = 7
 """Copies of its parameters that a head takes: the average, two moments, two that are kept, and what a step needs."""
 
