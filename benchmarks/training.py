@@ -125,4 +125,4 @@ def _plain_s(prepared: Prepared) -> tuple[float, float]:
         return n_steps * plain_step_s(head.net(), windows, batch_of, y, classes, job, schedule, PLAIN_STEPS)
 
     read = seconds(from_cache(system.caches[0], system.clip_ids[0], window))
-    return read, seconds(held) if windows.mapped is None else float("nan")
+    return read, seconds(held) if windows.stored is None else float("nan")

@@ -228,7 +228,8 @@ def average_block(block: NDArray[np.floating], window: int) -> NDArray[np.float3
     n_layers, n_frames, dim = x.shape
     whole = n_frames // window
     averaged = np.empty((n_layers, -(-n_frames // window), dim), np.float32)
-    averaged[:, :whole] = _window_means(x[:, : whole * window].reshape(n_layers, whole, window, dim))
+    if whole:
+        averaged[:, :whole] = _window_means(x[:, : whole * window].reshape(n_layers, whole, window, dim))
     if whole * window < n_frames:
         averaged[:, whole] = _window_means(x[:, whole * window :])
     return averaged

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import LeakError
 from ravfeat.heads.base import ClipFeatures
-from ravfeat.mapped_frames import MappedFrames
 from ravfeat.room import room_for
+from ravfeat.stored_frames import StoredFrames
 
 __all__ = ["TrainingRows", "held", "stack_features"]
 
@@ -106,15 +106,15 @@ def stack_features(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     """
     if len(parts) == 1:
         return parts[0]
-    mapped = [part.mapped for part in parts if part.mapped is not None]
-    if len(mapped) == len(parts):
-        return replace(parts[0], offsets=_offsets(parts), mapped=MappedFrames.stacked(mapped))
+    stored = [part.stored for part in parts if part.stored is not None]
+    if len(stored) == len(parts):
+        return replace(parts[0], offsets=_offsets(parts), stored=StoredFrames.stacked(stored))
     return _held(parts)
 
 
 def held(features: ClipFeatures) -> ClipFeatures:
     """Give features whose frames are an array: those that stay on the disk are copied into one."""
-    return features if features.mapped is None else _held([features])
+    return features if features.stored is None else _held([features])
 
 
 def _held(parts: Sequence[ClipFeatures]) -> ClipFeatures:
@@ -123,14 +123,14 @@ def _held(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     clips = (clip for part in parts for clip in _clips(part))
     for start, clip in zip(offsets[:-1].tolist(), clips, strict=True):
         frames[:, start : start + len(clip)] = clip.transpose(1, 0, 2)
-    return replace(parts[0], frames=frames.transpose(1, 0, 2), offsets=offsets, mapped=None)
+    return replace(parts[0], frames=frames.transpose(1, 0, 2), offsets=offsets, stored=None)
 
 
 def _clips(features: ClipFeatures) -> Iterator[NDArray[Any]]:
     """Give every clip: (T, L, D)."""
     for row in range(len(features)):
         own = slice(features.offsets[row], features.offsets[row + 1])
-        yield features.frames[own] if features.mapped is None else features.mapped.read(row)
+        yield features.frames[own] if features.stored is None else features.stored.read(row)
 
 
 def _offsets(parts: Sequence[ClipFeatures]) -> NDArray[np.int64]:

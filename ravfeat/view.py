@@ -10,6 +10,7 @@ load_features, load_joined, check_reading.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,9 @@ from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.heads.base import ClipFeatures, Reading
 from ravfeat.heads.statistics import clip_statistics
-from ravfeat.mapped_frames import MappedFrames
 from ravfeat.pooling import average_block, pool_block
 from ravfeat.room import features_budget, room_for
+from ravfeat.stored_frames import Shard, StoredFrames
 
 __all__ = ["check_reading", "load_features", "load_joined"]
 
@@ -69,7 +70,7 @@ def load_features(
         not (narrowing.narrows or cache.statistics)
         and _size(cache, len(positions), int(offsets[-1])) > features_budget()
     ):
-        return _mapped(cache, clip_ids, numbers, layers, offsets)
+        return _on_disk(cache, clip_ids, numbers, layers, offsets)
     starts: dict[str, list[int]] = {}
     for clip_id, start in zip(clip_ids, offsets.tolist(), strict=False):
         starts.setdefault(clip_id, []).append(start)
@@ -102,7 +103,7 @@ def _size(cache: Cache, n_layers: int, n_frames: int) -> int:
     return n_layers * n_frames * cache.dim * cache.dtype.itemsize
 
 
-def _mapped(
+def _on_disk(
     cache: Cache,
     clip_ids: Sequence[str],
     numbers: tuple[int, ...],
@@ -112,22 +113,21 @@ def _mapped(
     """Features that stay where they are, once every clip was held against its digest."""
     _read(cache, list(dict.fromkeys(clip_ids)), layers, lambda clip, rows, block: None)
     wanted = set(clip_ids)
-    shards: list[tuple[NDArray[Any], ...]] = []
+    shards: list[Shard] = []
     places: dict[str, tuple[int, int]] = {}
     for number in cache.shards:
         if wanted.isdisjoint(cache.clips_of(number)):
             continue
-        blocks = [cache.map_shard(number, layers=[layer]) for layer in numbers]
-        places |= {clip.clip_id: (len(shards), clip.frame_start) for clip in blocks[0].clips}
-        shards.append(tuple(block.features[0] for block in blocks))
+        places |= {clip.clip_id: (len(shards), clip.frame_start) for clip in cache.header(number).clips}
+        shards.append(Shard(cache.features(number), partial(cache.blaming, number)))
     shard_of, starts = np.array([places[clip_id] for clip_id in clip_ids], np.int64).T
+    positions = tuple(cache.positions(layers))
     return ClipFeatures(
         frames=np.empty((0, len(numbers), cache.dim), cache.dtype),
         offsets=offsets,
         layers=numbers,
-        statistics=cache.statistics,
-        window=1 if cache.statistics else cache.frame_stride,
-        mapped=MappedFrames(tuple(shards), shard_of, starts, np.diff(offsets)),
+        window=cache.frame_stride,
+        stored=StoredFrames(tuple(shards), positions, cache.dim, shard_of, starts, np.diff(offsets)),
     )
 
 

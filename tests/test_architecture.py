@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: list[set[str]] = [
     {"errors", "schema"},
-    {"files", "machine", "logits", "gaps", "halves", "augment", "tomltext", "mapped_frames"},
+    {"files", "machine", "logits", "gaps", "halves", "augment", "tomltext", "stored_frames"},
     {
         "manifest",
         "media",

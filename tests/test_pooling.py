@@ -128,3 +128,8 @@ def test_blocks_are_the_clips_layer_by_layer(frames):
     averaged, _ = average_frames(frames[:7], np.array([0, 7]), 3)
     np.testing.assert_array_equal(average_block(block, 3).astype(np.float16), averaged.transpose(1, 0, 2))
     np.testing.assert_array_equal(average_block(block, 1), block)
+
+
+def test_a_window_wider_than_any_clip_gives_the_mean_of_every_clip_at_once() -> None:
+    block = np.arange(12, dtype=np.float16).reshape(2, 3, 2)
+    np.testing.assert_allclose(average_block(block, 10**12), block.astype(np.float32).mean(1, keepdims=True))

@@ -55,8 +55,8 @@ class StoredFeatures(Protocol):
         """Give layers with all frames: without a copy where they lie in the file as they are."""
         ...
 
-    def expect(self) -> None:
-        """Tell the system that all of them will be read soon."""
+    def expect(self, layers: slice | None = None, frames: slice | None = None) -> None:
+        """Tell the system that they, or one layer's frames, will be read soon."""
         ...
 
 
@@ -127,10 +127,16 @@ class _Contiguous:
         # Of shards that were written before features lay on the boundary of a page.
         return found if found.flags.aligned else found.copy()
 
-    def expect(self) -> None:
-        if hasattr(os, "posix_fadvise"):
-            length = int(np.prod(self.shape)) * self.dtype.itemsize
-            os.posix_fadvise(self._handle, self._offset, length, os.POSIX_FADV_WILLNEED)
+    def expect(self, layers: slice | None = None, frames: slice | None = None) -> None:
+        if not hasattr(os, "posix_fadvise"):
+            return
+        start, length = self._offset, int(np.prod(self.shape)) * self.dtype.itemsize
+        if layers is not None and frames is not None:
+            _, n_frames, dim = self.shape
+            width = dim * self.dtype.itemsize
+            start += (layers.start * n_frames + frames.start) * width
+            length = (frames.stop - frames.start) * width
+        os.posix_fadvise(self._handle, start, length, os.POSIX_FADV_WILLNEED)
 
 
 class _ThroughHdf5:
@@ -153,7 +159,7 @@ class _ThroughHdf5:
         with self._lock:
             return np.asarray(self._dataset[layers])
 
-    def expect(self) -> None:
+    def expect(self, layers: slice | None = None, frames: slice | None = None) -> None:
         """HDF5 does not say where they lie."""
 
 

@@ -43,7 +43,7 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--layers", help="Restrict heads to 'last', one layer, a range 6-12 or a list 1,5,9.")
 @click.option("--no-std", is_flag=True, help="Pool the mean only.")
 @click.option("--epochs", type=click.IntRange(1), help="Length of the schedule of the trained networks.")
-@click.option("--frame-average", type=click.IntRange(1), metavar="K",
+@click.option("--frame-average", type=click.IntRange(1, 10_000), metavar="K",
               help="Encoder frames that networks average to one before anything else. [default: 16]")  # fmt: skip
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]),
               help="Of the operands of large products in the training of networks. [default: float32]")  # fmt: skip

@@ -49,7 +49,7 @@ def standardised(features: ClipFeatures) -> ClipFeatures:
     for start in range(0, len(frames), _CHUNK):
         own = slice(start, start + _CHUNK)
         scaled[own] = (frames[own] - mean) / scale  # at most sqrt(F): float16 holds that
-    return replace(features, frames=scaled, mapped=None)
+    return replace(features, frames=scaled, stored=None)
 
 
 def _chunks(frames: NDArray[Any]) -> Iterator[NDArray[np.float64]]:

@@ -18,7 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.mapped_frames import MappedFrames
+from ravfeat.stored_frames import StoredFrames
 
 __all__ = ["ChoosesInTraining", "ClipFeatures", "Head", "Job", "Model", "Reading", "Sweep"]
 
@@ -62,7 +62,7 @@ class ClipFeatures:
         within every statistic, in their order.
     also : tuple of ClipFeatures
         What further streams say of the same clips, in the same order, for heads that read several.
-    mapped : MappedFrames or None
+    stored : StoredFrames or None
         The frames where they stay on the disk; ``frames`` is then of shape (0, L, D).
     """
 
@@ -73,7 +73,7 @@ class ClipFeatures:
     window: int = 1
     blocks: tuple[int, ...] = ()
     also: tuple["ClipFeatures", ...] = ()
-    mapped: MappedFrames | None = None
+    stored: StoredFrames | None = None
 
     def __len__(self) -> int:
         """Count the clips."""

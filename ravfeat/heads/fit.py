@@ -17,7 +17,7 @@ Schedule, Net, Dropout, Trained, train, stacked_logits, first_weights.
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -296,6 +296,7 @@ class _Training:
         recipe = Recipe(self.schedule.weight_decay, getattr(torch, self.schedule.precision), pool)
         self.stack = net.stack(windows, params, self.constants, [job.seed for job in self.jobs], recipe)
         self.steps = 0
+        self.expected: list[Future[None]] = []
         self.scores: list[list[NDArray[np.float32]]] = [[] for _ in self.jobs]
         self.kept: dict[int, dict[str, Tensor]] = {}
         self.leaders: dict[int, tuple[int, dict[str, Tensor]]] = {}
@@ -315,10 +316,9 @@ class _Training:
         return {number: self._trained(head) for head, number in enumerate(self.members.numbers)}
 
     def _step(self, drawn: NDArray[np.int64]) -> None:
-        # Clips that teach no head of this stack are not read, and change nothing.
+        # Clips that teach no head of this stack are not read, and change nothing; but a step is a step.
         places = np.flatnonzero(self.taught[drawn])
-        if not len(places):
-            return
+        places = places if len(places) else np.zeros(1, np.int64)
         places = places[np.argsort(-self.windows.clip_lengths[drawn[places]], kind="stable")]
         rows = torch.from_numpy(drawn[places]).to(self.windows.device)
         self.steps += 1
@@ -341,8 +341,9 @@ class _Training:
         """Have the clips of the following step in memory by the time it begins."""
         if not self.windows.on_disk:
             return
-        for drawn in following:
-            self.reader.submit(self.windows.read_ahead, drawn[self.taught[drawn]])
+        for one in self.expected:
+            one.result()  # what went wrong there is not kept quiet
+        self.expected = [self.reader.submit(self.windows.read_ahead, drawn[self.taught[drawn]]) for drawn in following]
 
     def _score(self, epoch: int, lead: Lead | None) -> None:
         rows = np.unique(np.concatenate([job.val for job in self.jobs]))

@@ -36,15 +36,15 @@ _SOURCE = ("dim", "pooled", "blocks", "also_dims", "also_layers", "also_pooled")
 def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeatures:
     """Features of some clips only, in the order of `rows`."""
     also = tuple(select_clips(one, rows) for one in features.also)
-    if features.mapped is None and len(rows) == len(features) and (rows == np.arange(len(features))).all():
+    if features.stored is None and len(rows) == len(features) and (rows == np.arange(len(features))).all():
         return features
-    if features.mapped is not None:
-        pieces = [features.mapped.read(int(row)) for row in rows]
+    if features.stored is not None:
+        pieces = [features.stored.read(int(row)) for row in rows]
     else:
         pieces = [features.frames[features.offsets[row] : features.offsets[row + 1]] for row in rows]
     frames = np.concatenate(pieces) if pieces else features.frames[:0]
     offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
-    return replace(features, frames=frames, offsets=offsets, also=also, mapped=None)
+    return replace(features, frames=frames, offsets=offsets, also=also, stored=None)
 
 
 def source_of(features: ClipFeatures) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from ravfeat.errors import HeadError
 from ravfeat.heads.base import ClipFeatures
 from ravfeat.heads.stacks.moments import Buffers
 from ravfeat.heads.statistics import layer_positions, split_statistics
-from ravfeat.mapped_frames import MappedFrames
 from ravfeat.pooling import average_frames
+from ravfeat.stored_frames import StoredFrames
 
 __all__ = ["Batch", "Group", "Windows"]
 
@@ -103,7 +103,7 @@ class Windows:
         Encoder layer of every entry of the layer axis.
     also : tuple of Windows
         Further streams of the same clips.
-    mapped : MappedFrames or None
+    stored : StoredFrames or None
         The windows where they stay on the disk; `means` is then of shape (L, 0, D).
     at : torch.device or None
         Where to compute, if not where the windows lie.
@@ -115,7 +115,7 @@ class Windows:
     lengths: Tensor
     layers: tuple[int, ...]
     also: tuple["Windows", ...] = ()
-    mapped: MappedFrames | None = None
+    stored: StoredFrames | None = None
     at: torch.device | None = None
 
     @cached_property
@@ -139,8 +139,8 @@ class Windows:
         """
         keep = layer_positions(features, layers)
         numbers = tuple(features.layers[position] for position in keep)
-        if features.mapped is not None:
-            return cls._of_mapped(features, features.mapped.only(keep), numbers, window=window, device=device)
+        if features.stored is not None:
+            return cls._of_stored(features, features.stored.only(keep), numbers, window=window, device=device)
         if features.statistics:
             mean, std = split_statistics(features, ("mean", "std"), keep)
             means, offsets = _layer_major(mean, device), features.offsets
@@ -157,10 +157,10 @@ class Windows:
         return cls(means, variances, starts, lengths, numbers, also, at=torch.device(device))
 
     @classmethod
-    def _of_mapped(
+    def _of_stored(
         cls,
         features: ClipFeatures,
-        mapped: MappedFrames,
+        stored: StoredFrames,
         numbers: tuple[int, ...],
         *,
         window: int,
@@ -168,11 +168,11 @@ class Windows:
     ) -> "Windows":
         if round(window / features.window) > 1:
             raise HeadError(f"frames on the disk are not averaged any more, and the head reads windows of {window}")
-        lengths = torch.from_numpy(mapped.lengths).to(device)
+        lengths = torch.from_numpy(stored.lengths).to(device)
         starts = torch.zeros_like(lengths)
         none = torch.from_numpy(features.frames.transpose(1, 0, 2))[: len(numbers)]
         also = tuple(cls.of(one, layers=None, window=window, device=device) for one in features.also)
-        return cls(none, None, starts, lengths, numbers, also, mapped, torch.device(device))
+        return cls(none, None, starts, lengths, numbers, also, stored, torch.device(device))
 
     @cached_property
     def clip_starts(self) -> NDArray[np.int64]:
@@ -219,46 +219,46 @@ class Windows:
         variances : bool
             Copy what varies inside the windows instead of their means.
         """
-        if self.mapped is not None:
-            return self._fill_mapped(layer, group, out)
+        if self.stored is not None:
+            return self._fill_stored(self.stored, layer, group, buffers, out)
         values = self.variances if variances and self.variances is not None else self.means
         if values.dtype == out.dtype and values.device == out.device:
-            return torch.index_select(values[layer], 0, group.index, out=out)
+            return torch.index_select(values[layer], 0, group.index.to(values.device), out=out)
         half = buffers.lend("half", *out.shape, dtype=values.dtype, device=values.device)
-        return out.copy_(torch.index_select(values[layer], 0, group.index, out=half))
+        return out.copy_(torch.index_select(values[layer], 0, group.index.to(values.device), out=half))
 
     def fill_layers(self, group: Group, buffers: Buffers, out: Tensor, *, variances: bool = False) -> Tensor:
         """Copy the windows of a group of clips, of all layers, into a buffer (L, R, D), widened to float32."""
         values = self.variances if variances and self.variances is not None else self.means
-        if self.mapped is None and values.device == out.device:
+        if self.stored is None and values.device == out.device:
             if values.dtype == out.dtype:
-                return torch.index_select(values, 1, group.index, out=out)
-            half = buffers.lend("half", *out.shape, dtype=values.dtype)
-            return out.copy_(torch.index_select(values, 1, group.index, out=half))
+                return torch.index_select(values, 1, group.index.to(values.device), out=out)
+            half = buffers.lend("half", *out.shape, dtype=values.dtype, device=values.device)
+            return out.copy_(torch.index_select(values, 1, group.index.to(values.device), out=half))
         for layer in range(len(out)):
             self.fill(layer, group, buffers, out[layer], variances=variances)
         return out
 
-    def _fill_mapped(self, layer: int, group: Group, out: Tensor) -> Tensor:
-        mapped, n_windows = self.mapped, group.shape[1]
-        if mapped is None:
-            raise HeadError("these windows are not mapped")
+    def _fill_stored(self, stored: StoredFrames, layer: int, group: Group, buffers: Buffers, out: Tensor) -> Tensor:
+        n_windows, cpu = group.shape[1], torch.device("cpu")
+        half = buffers.lend("stored", max(group.lengths), self.dim, dtype=self.means.dtype, device=cpu)
         for place, (row, length) in enumerate(zip(group.rows, group.lengths, strict=True)):
             own = out[place * n_windows : (place + 1) * n_windows]
-            own[:length].copy_(torch.from_numpy(mapped.of_layer(row, layer)))
+            stored.read_layer(row, layer, half[:length].numpy())
+            own[:length].copy_(half[:length])
             own[length:] = own[length - 1]
         return out
 
     @property
     def on_disk(self) -> bool:
         """Whether a stream's windows stay on the disk."""
-        return any(one.mapped is not None for one in self.streams)
+        return any(one.stored is not None for one in self.streams)
 
     def read_ahead(self, rows: NDArray[np.int64]) -> None:
-        """Have clips in memory soon, where they are on the disk."""
+        """Tell the system which clips will be read soon, where they are on the disk."""
         for one in self.streams:
-            if one.mapped is not None:
-                one.mapped.touch(rows)
+            if one.stored is not None:
+                one.stored.expect(rows)
 
     def batch(self, rows: Tensor) -> Batch:
         """Gather clips and widen them to float32.
@@ -272,18 +272,18 @@ class Windows:
         padding = steps >= lengths[..., None]  # (H, B, T)
         index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)
         also = tuple(one.batch(rows) for one in self.also)
-        if self.mapped is not None:
-            return Batch(self._gather_mapped(self.mapped, rows, len(steps)), None, padding, also)
+        if self.stored is not None:
+            return Batch(self._gather_stored(self.stored, rows, len(steps)), None, padding, also)
         return Batch(self._gather(self.means, index), self._gather_variances(index), padding, also)
 
-    def _gather_mapped(self, mapped: MappedFrames, rows: Tensor, n_windows: int) -> Tensor:
+    def _gather_stored(self, stored: StoredFrames, rows: Tensor, n_windows: int) -> Tensor:
         flat = rows.flatten().tolist()
         means = torch.empty(len(self.layers), len(flat), n_windows, self.dim)
         for place, row in enumerate(flat):
-            for layer in range(len(self.layers)):
-                own, frames = means[layer, place], torch.from_numpy(mapped.of_layer(row, layer))
-                own[: len(frames)].copy_(frames)
-                own[len(frames) :] = own[len(frames) - 1]
+            frames = torch.from_numpy(stored.read(row)).transpose(0, 1)  # (T, L, D) -> (L, T, D)
+            own, length = means[:, place], frames.shape[1]
+            own[:, :length].copy_(frames)
+            own[:, length:] = own[:, length - 1 : length]
         return means.view(len(self.layers), *rows.shape, n_windows, self.dim).to(self.device)
 
     def _gather_variances(self, index: Tensor) -> Tensor | None:

@@ -8,6 +8,7 @@ from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.base import Job
 from ravfeat.heads.fit import Schedule, one_cycle, train
+from ravfeat.heads.stacks import step_clips
 from ravfeat.heads.windows import Windows
 
 NETS = [
@@ -26,8 +27,10 @@ def run(net, windows, problem, jobs, *, epochs=10, score_epochs=True, stop=None)
     return train(net, windows, problem.y, problem.n_classes, jobs, schedules, score_epochs=score_epochs)
 
 
+@pytest.mark.parametrize("floats", [1 << 20, 300], ids=["large groups", "clip by clip"])
 @pytest.mark.parametrize("net", NETS, ids=lambda net: type(net).__name__)
-def test_a_stack_of_six_equals_six_stacks_of_one(net, windows, problem):
+def test_a_stack_of_six_equals_six_stacks_of_one(net, floats, windows, problem, monkeypatch):
+    monkeypatch.setitem(step_clips.GROUP_FLOATS, "cpu", floats)
     rng = np.random.default_rng(5)
     every = np.concatenate([problem.train, problem.val])
     jobs = []
@@ -105,3 +108,14 @@ def test_training_on_one_class_is_refused(windows, problem):
 def test_labels_outside_the_classes_are_refused(windows, problem):
     with pytest.raises(HeadError, match="labels must lie in 0 to 1, got 0 to 2"):
         train(NETS[0], windows, problem.y, 2, [problem.job()], [Schedule(1)], score_epochs=False)
+
+
+def test_a_step_without_a_clip_of_a_head_counts_for_it_as_it_does_beside_others(windows, problem):
+    few = [Job(problem.train[start : start + 6], problem.val, 1) for start in (0, 40)]
+    schedule = Schedule(3, batch_size=1)
+    arguments = (NETS[0], windows, problem.y, problem.n_classes)
+    together = train(*arguments, few, [schedule] * 2, score_epochs=False)
+    for job, one in zip(few, together, strict=True):
+        (alone,) = train(*arguments, [job], [schedule], score_epochs=False)
+        for name, value in one.params.items():
+            torch.testing.assert_close(value, alone.params[name], atol=1e-5, rtol=1e-4)

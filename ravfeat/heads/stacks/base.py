@@ -215,7 +215,7 @@ class Masks:
         self._of_head = [self._distinct.index(seed) for seed in seeds]
         # One generator for every seed and place, whatever else is in the stack and whoever draws first.
         self._generators = [
-            torch.Generator(device).manual_seed((seed * 1_000_003 + place) % (1 << 62)) for seed in self._distinct
+            torch.Generator(device).manual_seed((seed * 1_000_003 + place + 1) % (1 << 62)) for seed in self._distinct
         ]
         self._device = device
 

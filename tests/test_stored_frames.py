@@ -1,9 +1,11 @@
 """Frames that stay on the disk, and what a training makes of them."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ravfeat import view
 from ravfeat.cache import open_cache
@@ -12,7 +14,7 @@ from ravfeat.heads.base import Job, Reading
 from ravfeat.heads.registry import get_head
 from ravfeat.heads.statistics import select_clips
 from ravfeat.heads.windows import Windows
-from ravfeat.mapped_frames import MappedFrames
+from ravfeat.stored_frames import StoredFrames
 from ravfeat.training_rows import held, stack_features
 from ravfeat.view import load_features
 from tests.toycaches import actors_and_emotions, build_cache
@@ -41,26 +43,26 @@ def test_features_that_do_not_fit_stay_where_they_are(cache, takes, on_disk) -> 
     names = wanted(takes)
     features = load_features(cache, names, Reading(), layers=(2, 0))
     assert features.frames.shape == (0, 2, takes[0].features.shape[2])
-    assert isinstance(features.mapped, MappedFrames)
+    assert isinstance(features.stored, StoredFrames)
     for row, number in enumerate((20, 3, 4, 0, 17, 9)):
-        np.testing.assert_array_equal(features.mapped.read(row), takes[number].features[:, [2, 0]])
-    np.testing.assert_array_equal(np.diff(features.offsets), features.mapped.lengths)
-    features.mapped.touch(np.arange(6))
+        np.testing.assert_array_equal(features.stored.read(row), takes[number].features[:, [2, 0]])
+    np.testing.assert_array_equal(np.diff(features.offsets), features.stored.lengths)
+    features.stored.expect(np.arange(6))
 
 
-def test_features_that_are_narrowed_are_not_mapped(cache, takes, on_disk) -> None:
-    assert load_features(cache, wanted(takes), Reading(window=4)).mapped is None
-    assert load_features(cache, wanted(takes), Reading(statistics=("mean",))).mapped is None
+def test_features_that_are_narrowed_do_not_stay_there(cache, takes, on_disk) -> None:
+    assert load_features(cache, wanted(takes), Reading(window=4)).stored is None
+    assert load_features(cache, wanted(takes), Reading(statistics=("mean",))).stored is None
 
 
-def test_a_damaged_clip_is_found_before_it_is_mapped(cache, takes, on_disk) -> None:
+def test_a_damaged_clip_is_found_before_anything_is_trained(cache, takes, on_disk) -> None:
     shard, data = cache.path / "shard-00000.h5", takes[0].features[0, 1].tobytes()
     shard.write_bytes(shard.read_bytes().replace(data, bytes([data[0] ^ 1]) + data[1:]))
     with pytest.raises(ShardError, match="is damaged: it does not match its digest"):
         load_features(open_cache(cache.path), [take.clip_id for take in takes], Reading())
 
 
-def test_clips_of_mapped_features_are_selected_stacked_and_held(cache, takes, on_disk, monkeypatch) -> None:
+def test_clips_of_stored_features_are_selected_stacked_and_held(cache, takes, on_disk, monkeypatch) -> None:
     mapped = load_features(cache, wanted(takes), Reading())
     monkeypatch.undo()
     plain = load_features(cache, wanted(takes), Reading())
@@ -91,7 +93,16 @@ def test_the_same_numbers_come_out_wherever_the_frames_are(name, cache, takes, o
         np.testing.assert_array_equal(first.logits(mapped, rows), second.logits(plain, rows))
 
 
-def test_mapped_frames_are_not_averaged_any_more(cache, takes, on_disk) -> None:
+def test_stored_frames_are_not_averaged_any_more(cache, takes, on_disk) -> None:
     features = load_features(cache, wanted(takes), Reading())
     with pytest.raises(HeadError, match="are not averaged any more, and the head reads windows of 4"):
         Windows.of(replace(features), layers=None, window=4, device="cpu")
+
+
+def test_a_shard_that_is_cut_short_later_is_an_error_and_not_the_end_of_the_process(cache, takes, on_disk) -> None:
+    names = [take.clip_id for take in takes]
+    windows = Windows.of(load_features(cache, names, Reading()), layers=None, window=1, device="cpu")
+    for shard in cache.path.glob("shard-*.h5"):
+        os.truncate(shard, 3000)
+    with pytest.raises(ShardError, match=r"cannot be read \(it ends at byte"):
+        windows.batch(torch.arange(len(names))[None])
