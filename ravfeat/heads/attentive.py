@@ -28,7 +28,7 @@ from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import candidate_scores
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead, best_epoch
-from ravfeat.heads.stacks.base import Recipe
+from ravfeat.heads.stacks.base import Start
 from ravfeat.heads.stacks.pooled import PooledStack, Settings
 from ravfeat.heads.windows import Batch, Windows
 
@@ -82,17 +82,10 @@ class AttentiveNet:
         z = dropout(z, self.dropout) if dropout else z
         return z @ params["class_weight"] + params["class_bias"][:, None]
 
-    def stack(
-        self,
-        windows: Windows,
-        params: dict[str, Tensor],
-        constants: dict[str, Tensor],
-        seeds: Sequence[int],
-        recipe: Recipe,
-    ) -> PooledStack:
+    def stack(self, start: Start) -> PooledStack:
         """Put heads into training."""
         settings = Settings(self.std, self.feature_dropout, self.dropout)
-        return PooledStack(settings, windows, params, constants, ("",), seeds, recipe)
+        return PooledStack(settings, start, ("",))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,7 +27,7 @@ from ravfeat.heads.attention import attend, attended_moments
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead, best_epoch
-from ravfeat.heads.stacks.base import Recipe
+from ravfeat.heads.stacks.base import Start
 from ravfeat.heads.stacks.summed import SummedStack
 from ravfeat.heads.windows import Batch, Windows
 
@@ -88,16 +88,9 @@ class AttentiveSumNet:
         z = attended_moments(weights, x, variances, std=self.std).flatten(2)  # (H, B, S, D) -> (H, B, S * D)
         return _classify(z, params, lambda hidden: dropout(hidden, self.dropout) if dropout else hidden)
 
-    def stack(
-        self,
-        windows: Windows,
-        params: dict[str, Tensor],
-        constants: dict[str, Tensor],
-        seeds: Sequence[int],
-        recipe: Recipe,
-    ) -> SummedStack:
+    def stack(self, start: Start) -> SummedStack:
         """Put heads into training."""
-        return SummedStack(_classify, windows, params, seeds, recipe, std=self.std, dropout=self.dropout)
+        return SummedStack(_classify, start, std=self.std, dropout=self.dropout)
 
 
 def _classify(z: Tensor, params: dict[str, Tensor], dropped: Callable[[Tensor], Tensor]) -> Tensor:

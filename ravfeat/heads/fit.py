@@ -31,7 +31,7 @@ from tqdm import tqdm
 from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.parallel import one_thread_each
-from ravfeat.heads.stacks.base import Own, Recipe, Stack, Step
+from ravfeat.heads.stacks.base import Own, Recipe, Stack, Start, Step
 from ravfeat.heads.stacks.step_clips import by_length
 from ravfeat.heads.windows import Batch, Windows
 from ravfeat.machine import memory_budget
@@ -125,14 +125,7 @@ class Net(Protocol):
         """Logits of shape (H, B, K); parameters and constants carry a leading head axis."""
         ...
 
-    def stack(
-        self,
-        windows: Windows,
-        params: dict[str, Tensor],
-        constants: dict[str, Tensor],
-        seeds: Sequence[int],
-        recipe: Recipe,
-    ) -> Stack:
+    def stack(self, start: Start) -> Stack:
         """Put heads into training; it computes what `forward` does."""
         ...
 
@@ -294,7 +287,7 @@ class _Training:
         generators = [torch.Generator(device).manual_seed(job.seed) for job in self.jobs]
         params = _stack([net.init(windows, n_classes, generator) for generator in generators])
         recipe = Recipe(self.schedule.weight_decay, getattr(torch, self.schedule.precision), pool)
-        self.stack = net.stack(windows, params, self.constants, [job.seed for job in self.jobs], recipe)
+        self.stack = net.stack(Start(windows, params, self.constants, tuple(job.seed for job in self.jobs), recipe))
         self.steps = 0
         self.expected: list[Future[None]] = []
         self.scores: list[list[NDArray[np.float32]]] = [[] for _ in self.jobs]
@@ -317,20 +310,18 @@ class _Training:
 
     def _step(self, drawn: NDArray[np.int64]) -> None:
         # Clips that teach no head of this stack are not read, and change nothing; but a step is a step.
-        places = np.flatnonzero(self.taught[drawn])
-        places = places if len(places) else np.zeros(1, np.int64)
-        places = places[np.argsort(-self.windows.clip_lengths[drawn[places]], kind="stable")]
-        rows = torch.from_numpy(drawn[places]).to(self.windows.device)
+        taught = drawn[self.taught[drawn]]
+        clips = self.stack.clips(by_length(self.windows, taught if len(taught) else drawn[:1]))
         self.steps += 1
         # Early on the average forgets faster, or the first weights would linger in it.
         decay = min(self.schedule.ema, self.steps / (self.steps + 10))
         total = self.schedule.epochs * self.members.per_epoch
         self.stack.step(
             Step(
-                clips=self.stack.clips(drawn[places]),
+                clips=clips,
                 n_drawn=len(drawn),
-                targets=self.y[rows],
-                weights=self.weights[:, rows],
+                targets=self.y[clips.places],
+                weights=self.weights[:, clips.places],
                 label_smoothing=self.schedule.label_smoothing,
                 lr=one_cycle(self.steps - 1, total, self.schedule.lr),
                 decay=decay,

@@ -34,7 +34,7 @@ from ravfeat.heads.base import ClipFeatures, Job, Model, Sweep
 from ravfeat.heads.checks import likeliest
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead
-from ravfeat.heads.stacks.base import Recipe
+from ravfeat.heads.stacks.base import Start
 from ravfeat.heads.stacks.pooled import PooledStack, Settings
 from ravfeat.heads.windows import Batch, Windows
 
@@ -93,18 +93,11 @@ class JointNet:
         z = dropout(z, self.dropout) if dropout else z
         return z @ params["class_weight"] + params["class_bias"][:, None]
 
-    def stack(
-        self,
-        windows: Windows,
-        params: dict[str, Tensor],
-        constants: dict[str, Tensor],
-        seeds: Sequence[int],
-        recipe: Recipe,
-    ) -> PooledStack:
+    def stack(self, start: Start) -> PooledStack:
         """Put heads into training."""
         settings = Settings(self.std, self.feature_dropout, self.dropout, self.stream_dropout)
-        prefixes = [f"{s}." for s in range(len(windows.streams))]
-        return PooledStack(settings, windows, params, constants, prefixes, seeds, recipe)
+        prefixes = [f"{s}." for s in range(len(start.windows.streams))]
+        return PooledStack(settings, start, prefixes)
 
     def _dropped(self, z: Tensor, dropout: Dropout) -> Tensor:
         whole = dropout(torch.ones_like(z[..., :1]), self.stream_dropout)  # (H, B, 1)

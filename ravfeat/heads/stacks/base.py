@@ -7,7 +7,7 @@ heads of a stack share the clips of a step: nothing else crosses from head to he
 
 Offers
 ------
-Recipe, Own, Step, Stack, Moving, Masks, parallel.
+Recipe, Start, Own, Step, Stack, Moving, Masks, parallel.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,8 +23,9 @@ from torch.nn import functional
 from torch.optim.adamw import adamw
 
 from ravfeat.heads.stacks.step_clips import StepClips
+from ravfeat.heads.windows import Windows
 
-__all__ = ["Masks", "Moving", "Own", "Recipe", "Stack", "Step", "parallel"]
+__all__ = ["Masks", "Moving", "Own", "Recipe", "Stack", "Start", "Step", "parallel"]
 
 _NO_WEIGHT = 1e-6
 """Stands for the sum of weights in a step that no clip of a head is in."""
@@ -50,6 +51,27 @@ class Recipe:
     weight_decay: float
     products: torch.dtype = torch.float32
     pool: ThreadPoolExecutor | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Heads before their first step.
+
+    Attributes
+    ----------
+    windows : Windows
+    params, constants : dict of Tensor
+        With a leading head axis.
+    seeds : tuple of int
+        Of every head.
+    recipe : Recipe
+    """
+
+    windows: Windows
+    params: dict[str, Tensor]
+    constants: dict[str, Tensor]
+    seeds: tuple[int, ...]
+    recipe: Recipe
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ dimensions. Everything is float32 but the operands of products, which may be bfl
 
 Offers
 ------
-FLOOR, Buffers, attend_, pool, spread, spread_grad, attention_grad.
+FLOOR, Buffers, Rooms, attend_, pool, spread, spread_grad, attention_grad.
 """
+
+import threading
 
 import torch
 from torch import Tensor
 
-__all__ = ["FLOOR", "Buffers", "attend_", "attention_grad", "pool", "spread", "spread_grad"]
+__all__ = ["FLOOR", "Buffers", "Rooms", "attend_", "attention_grad", "pool", "spread", "spread_grad"]
 
 FLOOR = 1e-10
 """Smallest variance: rounding can leave a tiny negative number, and its root is far below any real spread."""
@@ -42,6 +44,13 @@ class Buffers:
         if held is None or len(held) < size or held.dtype != dtype:
             held = self._held[name] = torch.empty(size, dtype=dtype, device=self._device if device is None else device)
         return held[:size].view(shape)
+
+
+class Rooms(threading.local):
+    """Buffers of one thread."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.buffers = Buffers(device)
 
 
 def attend_(scores: Tensor, padding: Tensor | None) -> Tensor:

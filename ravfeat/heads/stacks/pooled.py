@@ -14,7 +14,6 @@ Offers
 PooledStack, Settings.
 """
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,9 +24,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ravfeat.heads.stacks.base import Masks, Moving, Own, Recipe, Step, parallel
+from ravfeat.heads.stacks.base import Masks, Moving, Own, Recipe, Start, Step, parallel
 from ravfeat.heads.stacks.clip_moments import clip_moments
-from ravfeat.heads.stacks.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
+from ravfeat.heads.stacks.moments import Buffers, Rooms, attend_, attention_grad, pool, spread, spread_grad
 from ravfeat.heads.stacks.step_clips import StepClips
 from ravfeat.heads.windows import Group, Windows
 
@@ -65,32 +64,20 @@ class PooledStack:
     Parameters
     ----------
     settings : Settings
-    windows : Windows
-    params, constants : dict of Tensor
-        With a leading head axis; names of stream s begin with ``prefixes[s]``.
+    start : Start
     prefixes : sequence of str
-    seeds : sequence of int
-        Of every head.
-    recipe : Recipe
+        What names of the parameters and constants of every stream begin with.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        windows: Windows,
-        params: Tensors,
-        constants: Tensors,
-        prefixes: Sequence[str],
-        seeds: Sequence[int],
-        recipe: Recipe,
-    ) -> None:
+    def __init__(self, settings: Settings, start: Start, prefixes: Sequence[str]) -> None:
+        windows, params, recipe = start.windows, start.params, start.recipe
         self._settings, self._recipe, self._windows = settings, recipe, windows
         self._names = [f"{prefix}layer_mix" for prefix in prefixes]
-        self._layers = _layers(settings, windows, params, constants, prefixes, seeds, recipe)
+        self._layers = _layers(settings, start, prefixes)
         shared = {name: params[name] for name in (*self._names, "hidden_bias", "class_weight", "class_bias")}
         self._shared = Moving(shared, recipe.weight_decay)
-        self._hidden_masks = Masks(seeds, _HIDDEN, windows.device)
-        self._stream_masks = [Masks(seeds, _STREAMS + s, windows.device) for s in range(len(prefixes))]
+        self._hidden_masks = Masks(start.seeds, _HIDDEN, windows.device)
+        self._stream_masks = [Masks(start.seeds, _STREAMS + s, windows.device) for s in range(len(prefixes))]
         self._prefixes = tuple(prefixes)
 
     def clips(self, rows: NDArray[np.int64]) -> StepClips:
@@ -172,42 +159,28 @@ def _classify(hidden: Tensor, params: Tensors, mask: Tensor | None) -> Tensor:
     return z @ params["class_weight"] + params["class_bias"][:, None]
 
 
-def _layers(
-    settings: Settings,
-    windows: Windows,
-    params: Tensors,
-    constants: Tensors,
-    prefixes: Sequence[str],
-    seeds: Sequence[int],
-    recipe: Recipe,
-) -> list["_Layer"]:
+def _layers(settings: Settings, start: Start, prefixes: Sequence[str]) -> list["_Layer"]:
     """Cut the parameters of every layer of every stream out of the whole."""
+    windows, params = start.windows, start.params
     layers: list[_Layer] = []
-    rooms = _Rooms(windows.device)
-    start, n_statistics = 0, 2 if settings.std else 1
+    rooms = Rooms(windows.device)
+    begin, n_statistics = 0, 2 if settings.std else 1
     for s, (prefix, own) in enumerate(zip(prefixes, windows.streams, strict=True)):
         width = own.dim * n_statistics
         for position in range(len(own.layers)):
             first = {
                 "attention": params[f"{prefix}attention"][:, position],
-                "weight": params["hidden_weight"][:, start : start + width],
+                "weight": params["hidden_weight"][:, begin : begin + width],
             }
             scale = {
                 name.removeprefix(prefix): value[:, position, 0]  # (H, L, 1, S or 1, D) -> (H, S or 1, D)
-                for name, value in constants.items()
+                for name, value in start.constants.items()
                 if name.startswith(prefix)
             }
-            masks = Masks(seeds, len(layers), windows.device)
-            layers.append(_Layer(s, position, own, first, scale, masks, recipe, rooms))
-            start += width
+            masks = Masks(start.seeds, len(layers), windows.device)
+            layers.append(_Layer(s, position, own, first, scale, masks, start.recipe, rooms))
+            begin += width
     return layers
-
-
-class _Rooms(threading.local):
-    """Buffers of one thread."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.buffers = Buffers(device)
 
 
 class _Layer:
@@ -222,7 +195,7 @@ class _Layer:
         scale: Tensors,
         masks: Masks,
         recipe: Recipe,
-        rooms: _Rooms,
+        rooms: Rooms,
     ) -> None:
         self.stream, self.position = stream, position
         self.moving = Moving(params, recipe.weight_decay)

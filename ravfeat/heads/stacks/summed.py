@@ -13,7 +13,6 @@ Offers
 SummedStack.
 """
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,8 +21,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ravfeat.heads.stacks.base import Masks, Moving, Own, Recipe, Step, parallel
-from ravfeat.heads.stacks.moments import Buffers, attend_, attention_grad, pool, spread, spread_grad
+from ravfeat.heads.stacks.base import Masks, Moving, Own, Start, Step, parallel
+from ravfeat.heads.stacks.moments import Buffers, Rooms, attend_, attention_grad, pool, spread, spread_grad
 from ravfeat.heads.stacks.step_clips import StepClips
 from ravfeat.heads.windows import Group, Windows
 
@@ -49,29 +48,22 @@ class SummedStack:
     dropout : float
     classify : callable
         What follows the pooling.
-    windows : Windows
-    params : dict of Tensor
-        With a leading head axis.
-    seeds : sequence of int
-        Of every head.
-    recipe : Recipe
+    start : Start
     """
 
     def __init__(
         self,
         classify: Classify,
-        windows: Windows,
-        params: Tensors,
-        seeds: Sequence[int],
-        recipe: Recipe,
+        start: Start,
         *,
         std: bool,
         dropout: float,
     ) -> None:
+        windows, recipe = start.windows, start.recipe
         self._classify, self._dropout, self._recipe = classify, dropout, recipe
         self._windows = windows
-        self._moving = Moving(params, recipe.weight_decay)
-        self._masks = Masks(seeds, 0, windows.device)
+        self._moving = Moving(start.params, recipe.weight_decay)
+        self._masks = Masks(start.seeds, 0, windows.device)
         self._own = Buffers(windows.device)
         self._sums = _Sums(windows, recipe.products, std=std)
         self._n_statistics = 2 if std else 1
@@ -165,19 +157,12 @@ class _Piece:
     weights: _Weights
 
 
-class _Rooms(threading.local):
-    """Buffers of one thread."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.buffers = Buffers(device)
-
-
 class _Sums:
     """Sum of layers and attended moments of groups of clips."""
 
     def __init__(self, windows: Windows, products: torch.dtype, *, std: bool) -> None:
         self._windows, self._products, self._std = windows, products, std
-        self._rooms = _Rooms(windows.device)
+        self._rooms = Rooms(windows.device)
         self._kept: dict[int, tuple[Tensor, Tensor | None, Tensor, Tensor]] = {}
         self._held: dict[int, Buffers] = {}
 
