@@ -14,9 +14,9 @@ from ravfeat.corpora import load_corpus
 from ravfeat.encoders.base import Encoder, Prepared, plan_batches
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
-from ravfeat.extract.lane import BatchLimits
+from ravfeat.extract.encoder_job import BatchLimits
 from ravfeat.manifest import Manifest
-from ravfeat.media import read_waveform
+from ravfeat.media.sound import read_waveform
 
 __all__ = ["measure"]
 

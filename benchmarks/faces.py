@@ -21,7 +21,7 @@ from ravfeat.faces.base import Faces
 from ravfeat.faces.detect import FaceDetector, FaceLandmarker
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Clip, Manifest
-from ravfeat.media import read_pictures
+from ravfeat.media.pictures import read_pictures
 from ravfeat.schema import RAVDESS_LABELS
 
 __all__ = ["measure"]

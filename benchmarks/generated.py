@@ -4,10 +4,6 @@ Every clip has the actor, label and performance that RAVDESS gives its name. Its
 direction for its label and one for its actor, clearest in the middle layers, so that a head has something to learn;
 no accuracy on them says anything about people. The noise of all clips is cut from one pool: drawing it anew takes
 longer than writing it.
-
-Offers
-------
-write_cache.
 """
 
 import hashlib

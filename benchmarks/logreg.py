@@ -23,8 +23,9 @@ from sklearn.preprocessing import StandardScaler
 from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, features_sha256
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import prepare_cache
-from ravfeat.experiment import FitPlan, Prepared, load_system, prepare, train
-from ravfeat.heads.base import ClipFeatures, Job, Sweep
+from ravfeat.experiment.fit import FitPlan, Prepared, load_system, prepare, train
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.heads.base import Job, Sweep
 from ravfeat.heads.logreg import LogregHead
 from ravfeat.heads.parallel import map_jobs
 from ravfeat.manifest import Clip, Manifest

@@ -17,9 +17,9 @@ import numpy as np
 
 from benchmarks.generated import write_cache
 from ravfeat.cache import Cache, open_cache, verify_cache
-from ravfeat.heads.base import Reading
-from ravfeat.machine import processors
-from ravfeat.view import load_features
+from ravfeat.features.clips import Reading
+from ravfeat.features.load import load_features
+from ravfeat.resources import processors
 
 __all__ = ["measure"]
 

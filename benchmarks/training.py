@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from benchmarks.generated import write_cache
 from benchmarks.memory import anonymous_memory
 from benchmarks.plain_loop import BatchOf, from_cache, plain_step_s
-from ravfeat.experiment import FitPlan, Prepared, load_training, prepare, train
-from ravfeat.heads.base import ClipFeatures, Job
+from ravfeat.experiment.fit import FitPlan, Prepared, load_training, prepare, train
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.heads.base import Job
 from ravfeat.heads.neural import NeuralHead
 from ravfeat.heads.windows import Batch, Windows
 

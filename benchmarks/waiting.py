@@ -18,13 +18,13 @@ import numpy as np
 
 from benchmarks.fusion import N_ACTORS, TAKES, simulated
 from ravfeat.cli import COMMANDS
-from ravfeat.fitted import Fitted
 from ravfeat.fusion import fuse
 from ravfeat.report import build_report
 from ravfeat.report.findings.graded import grade
-from ravfeat.report.runs import read_runs
 from ravfeat.report.sections.compose import compose
-from ravfeat.runs import write_run
+from ravfeat.runs.read import read_runs
+from ravfeat.runs.result import Fitted
+from ravfeat.runs.write import write_run
 from ravfeat.schema import RAVDESS_LABELS
 from ravfeat.scorefiles import gather_scores
 

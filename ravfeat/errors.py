@@ -20,6 +20,8 @@
 Messages say what was expected, what came, where, and what to do next.
 """
 
+from collections.abc import Collection, Sequence
+
 __all__ = [
     "CacheError",
     "ClipError",
@@ -35,6 +37,7 @@ __all__ = [
     "RavfeatError",
     "ShardError",
     "UsageError",
+    "format_missing",
 ]
 
 
@@ -105,3 +108,31 @@ class PredictionsError(RavfeatError):
 
 class DownloadError(RavfeatError):
     """A file could not be fetched or is not what was promised."""
+
+
+def format_missing(names: Sequence[object], have: Sequence[Collection[str]], shown: int = 3) -> str:
+    """List, a line each, those that lack something which another has: how much, and the first of it.
+
+    Parameters
+    ----------
+    names : sequence
+        What to call each of them.
+    have : sequence of collection of str
+        What each of them has.
+    shown : int
+        How many of the lacking to name.
+
+    Examples
+    --------
+    >>> format_missing(["voice", "face"], [{"a", "b"}, {"b"}])
+    '  face lacks 1 of 2: a'
+    """
+    sets = [set(own) for own in have]
+    every = sorted(set().union(*sets))
+    lines = []
+    for name, own in zip(names, sets, strict=True):
+        lacking = [one for one in every if one not in own]
+        if lacking:
+            more = f" and {len(lacking) - shown} more" if len(lacking) > shown else ""
+            lines.append(f"  {name} lacks {len(lacking)} of {len(every)}: {', '.join(lacking[:shown])}{more}")
+    return "\n".join(lines)

@@ -1,9 +1,4 @@
-"""Files that are whole or not there, and what a file's bytes add up to.
-
-Offers
-------
-replace_file, sha256_of, canonical_json.
-"""
+"""Files that are whole or not there, and what a file's bytes add up to."""
 
 import hashlib
 import json

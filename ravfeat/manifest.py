@@ -5,10 +5,6 @@ Conventions
 Clips are sorted by ``clip_id``. ``actor`` carries the corpus in front (``ravdess:07``), so that
 actors of two corpora never meet by accident. ``path`` is relative to the data folder, with
 forward slashes: a manifest says nothing about the machine it was made on.
-
-Offers
-------
-Clip, Manifest, actor_number, parquet_bytes, parquet_table.
 """
 
 import json

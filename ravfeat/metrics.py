@@ -5,11 +5,6 @@ Conventions
 Axes: N clips, K classes. ``y`` holds true class indices, ``predicted`` chosen ones, ``probs``
 rows that sum to one. Classes that occur neither in ``y`` nor in ``predicted`` play no part.
 Two decisions of equal probability go to the lower class index.
-
-Offers
-------
-uar, wa, macro_f1, nll, brier, ece, confusion, evaluate; `validate`, `decide` and `ece_edges`
-beneath them.
 """
 
 from typing import Any

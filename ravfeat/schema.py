@@ -1,10 +1,4 @@
-"""Names that files, rooms and people agree on: labels, columns, splits.
-
-Offers
-------
-RAVDESS_LABELS, MANIFEST_COLUMNS, PREDICTION_COLUMNS, METRIC_FIELDS, DIFFERENCE_FIELDS, FUSED_STREAMS,
-CONTROL_STREAMS, NORMALISED, and the closed choices `Stream`, `Split`, `Gender`, `Store`, `Select`, `Rule`, `Normalise`.
-"""
+"""Names that files, rooms and people agree on: labels, columns, splits."""
 
 from typing import Literal
 

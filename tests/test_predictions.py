@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ravfeat.errors import PredictionsError
-from ravfeat.logits import softmax
+from ravfeat.numerics.softmax import softmax
 from ravfeat.predictions import Predictions, System, concatenate, read_scores, write_scores
 from ravfeat.schema import PREDICTION_COLUMNS
 

@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from ravfeat import metrics, stats
 from ravfeat.errors import PredictionsError
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 from ravfeat.predictions import Predictions, SystemProbs
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats.intervals import draw_actors

@@ -2,10 +2,6 @@
 
 The toy encoder reads its hidden states out of the samples of float wav files, so nothing between
 the file and the head is left out. Values are stored as float32.
-
-Offers
-------
-Take, ToyEncoder, build_cache, actors_and_emotions.
 """
 
 from collections.abc import Sequence
@@ -20,9 +16,9 @@ from numpy.typing import NDArray
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.extract import Extraction, run_extraction
-from ravfeat.extract.sound import WaveformSource
 from ravfeat.manifest import Clip, Manifest
-from ravfeat.media import Waveform
+from ravfeat.media.sound import Waveform
+from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.schema import RAVDESS_LABELS
 
 RATE_HZ = 1000

@@ -1,9 +1,4 @@
-"""Pictures with boxes and landmarks that a test makes up.
-
-Offers
-------
-faces_of, cropped_faces, mesh_of, with_meshes.
-"""
+"""Pictures with boxes and landmarks that a test makes up."""
 
 from collections.abc import Sequence
 

@@ -2,10 +2,6 @@
 
 The net takes the average of every channel over the picture, (n, C), and multiplies it with `WEIGHTS` to give
 ``features`` and these with `HEAD` to give ``scores``. Inside it, ``means`` is the average; ``map`` is the input.
-
-Offers
-------
-WEIGHTS, HEAD, write_net.
 """
 
 from collections.abc import Sequence

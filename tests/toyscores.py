@@ -1,9 +1,4 @@
-"""Prediction tables of simulated systems: streams that err independently, one surer than it is right.
-
-Offers
-------
-CLASSES, scores, two_streams.
-"""
+"""Prediction tables of simulated systems: streams that err independently, one surer than it is right."""
 
 import numpy as np
 

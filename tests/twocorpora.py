@@ -3,10 +3,6 @@
 Every class owns one dimension of the middle layer, far above the noise, so that a head which sees the second as
 it saw the first cannot fail. The microphone scales and shifts every dimension, far beyond the spread of the
 first: for a head that learned there, all clips of the second lie in one direction, and it calls them all the same.
-
-Offers
-------
-corpus_takes, through_a_microphone, write_two.
 """
 
 from collections.abc import Sequence

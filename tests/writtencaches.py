@@ -1,9 +1,4 @@
-"""Caches written shard by shard, without an encoder: any stream, any statistics, at once.
-
-Offers
-------
-write_cache.
-"""
+"""Caches written shard by shard, without an encoder: any stream, any statistics, at once."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,7 +11,7 @@ from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, features
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import prepare_cache
 from ravfeat.manifest import Clip, Manifest
-from ravfeat.pooling import pool_frames
+from ravfeat.numerics.pooling import pool_frames
 from ravfeat.schema import RAVDESS_LABELS
 from tests.toycaches import Take
 

@@ -1,20 +1,15 @@
-"""What a clip split would have shown.
-
-Offers
-------
-check_clip_split.
-"""
+"""What a clip split would have shown."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from ravfeat.audit.cheap import Apart, Cheap
-from ravfeat.audit.lines import Line, info, not_possible
+from ravfeat.audit.baseline import Apart, Cheap
+from ravfeat.audit.verdicts import Line, info, not_possible
 from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.errors import ProtocolError
-from ravfeat.folds import Fold, make_folds
-from ravfeat.protocols import get_protocol
-from ravfeat.splits import CLIP_SPLIT
+from ravfeat.protocols.folds import Fold, make_folds
+from ravfeat.protocols.named import get_protocol
+from ravfeat.splits.compare import CLIP_SPLIT
 from ravfeat.stats import paired_difference
 
 __all__ = ["check_clip_split"]

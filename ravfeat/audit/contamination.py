@@ -2,10 +2,6 @@
 
 Only what a source says stands here. An encoder that is missing may be clean, or nobody wrote down what it was trained
 on: "not in the table" is all that can be said of it. Weights under another name are not recognised.
-
-Offers
-------
-Contaminated, TABLE, find_contamination.
 """
 
 import re

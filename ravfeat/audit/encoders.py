@@ -1,17 +1,12 @@
-"""Whether the encoder of a cache has met the actors before.
-
-Offers
-------
-check_encoders.
-"""
+"""Whether the encoder of a cache has met the actors before."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ravfeat.audit.contamination import TABLE, find_contamination
-from ravfeat.audit.lines import Line, info, leak, not_possible, warn
-from ravfeat.audit.opened import Opened
+from ravfeat.audit.context import Opened
+from ravfeat.audit.verdicts import Line, info, leak, not_possible, warn
 from ravfeat.cache import open_cache
 from ravfeat.errors import CacheError
 

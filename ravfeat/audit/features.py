@@ -1,18 +1,13 @@
-"""Features of a system, read once for all that is tried on them.
-
-Offers
-------
-Features.
-"""
+"""Features of a system, read once for all that is tried on them."""
 
 from typing import Any
 
 from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.crosscorpus.run import load_across
-from ravfeat.experiment import load_system
-from ravfeat.heads.base import ClipFeatures, Reading
-from ravfeat.plans import FitPlan
-from ravfeat.systems import System
+from ravfeat.experiment.fit import load_system
+from ravfeat.experiment.plan import FitPlan
+from ravfeat.experiment.systems import System
+from ravfeat.features.clips import ClipFeatures, Reading
 
 __all__ = ["Features"]
 
@@ -29,7 +24,7 @@ class Features:
         Raises
         ------
         CacheError
-            As `ravfeat.experiment.load_system` does.
+            As `ravfeat.experiment.fit.load_system` does.
         """
         key = (tuple(cache.path for cache in system.caches), system.features, system.clip_ids, reading, plan.layers)
         if key not in self._read:

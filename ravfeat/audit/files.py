@@ -1,9 +1,4 @@
-"""Whether the run's files belong to its predictions: everything that follows from them is made again and compared.
-
-Offers
-------
-check_files.
-"""
+"""Whether the run's files belong to its predictions: everything that follows from them is made again and compared."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ravfeat.audit.lines import Line, edited, not_possible, pass_
-from ravfeat.audit.opened import Opened
+from ravfeat.audit.context import Opened
+from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
 from ravfeat.calibrate import calibrate
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions, read_scores
-from ravfeat.report.run_checks import check_calibration, check_differences, check_fusion, check_records
-from ravfeat.report.runs import read_json
+from ravfeat.runs.check import check_calibration, check_differences, check_fusion, check_records
+from ravfeat.runs.read import read_json
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stats import score_rows
 

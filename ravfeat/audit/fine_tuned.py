@@ -1,18 +1,14 @@
 """Rows of a run that fine-tuned its encoder, held against the folds that its recipe counted.
 
 Such a run read clips and no cache, so that its folds cannot be made again; whose clips stood on which side is recorded.
-
-Offers
-------
-check_recorded_folds.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
-from ravfeat.audit.opened import Opened
+from ravfeat.audit.context import Opened
+from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.predictions import Predictions, System
 
 __all__ = ["check_recorded_folds"]

@@ -1,13 +1,8 @@
-"""How well the features name the actor.
+"""How well the features name the actor."""
 
-Offers
-------
-check_identity.
-"""
-
-from ravfeat.audit.cheap import Cheap
-from ravfeat.audit.lines import Line, info, not_possible
-from ravfeat.identity_probe import probe_identity, why_not
+from ravfeat.audit.baseline import Cheap
+from ravfeat.audit.verdicts import Line, info, not_possible
+from ravfeat.splits.identity_probe import probe_identity, why_not
 
 __all__ = ["check_identity"]
 
@@ -15,7 +10,7 @@ _CHECK = "identity probe"
 
 
 def check_identity(cheap: Cheap, subject: str) -> list[Line]:
-    """Probe the features of one system; see `ravfeat.identity_probe`."""
+    """Probe the features of one system; see `ravfeat.splits.identity_probe`."""
     records = cheap.system.clips.records
     actors, emotions = [one.actor for one in records], [one.label for one in records]
     if reason := why_not(actors, emotions):

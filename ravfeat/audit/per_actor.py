@@ -2,10 +2,6 @@
 
 It needs no label, and still looks at all test clips of an actor at once (transductive): who meets an actor's first
 clip cannot do it. Published numbers do it often, and seldom say so.
-
-Offers
-------
-check_per_actor, check_transductive.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.audit.cheap import Apart, Cheap
-from ravfeat.audit.lines import Line, info, pass_, warn
-from ravfeat.audit.opened import Opened
-from ravfeat.heads.base import ClipFeatures
+from ravfeat.audit.baseline import Apart, Cheap
+from ravfeat.audit.context import Opened
+from ravfeat.audit.verdicts import Line, info, pass_, warn
+from ravfeat.features.clips import ClipFeatures
 from ravfeat.stats import paired_difference
 
 __all__ = ["check_per_actor", "check_transductive"]

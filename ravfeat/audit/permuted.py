@@ -2,10 +2,6 @@
 
 Labels are shuffled among performances (all clips of one keep one label), and the cheap head is trained and tested on
 the run's own folds. Who guesses has a UAR of 1 / K; more than that can only come from clips that are on two sides.
-
-Offers
-------
-check_permuted, PERMUTATIONS.
 """
 
 from typing import Any
@@ -14,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat import metrics
-from ravfeat.audit.cheap import Cheap, Rows
-from ravfeat.audit.lines import Line, leak, pass_
+from ravfeat.audit.baseline import Cheap, Rows
+from ravfeat.audit.verdicts import Line, leak, pass_
 
 __all__ = ["PERMUTATIONS", "check_permuted"]
 

@@ -1,9 +1,4 @@
-"""``audit.json``: what an audit found, and of which files.
-
-Offers
-------
-Audit, FILE, digests, write_audit.
-"""
+"""``audit.json``: what an audit found, and of which files."""
 
 import json
 from collections import Counter
@@ -13,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat import __version__
-from ravfeat.audit.lines import BROKEN, Line
+from ravfeat.audit.verdicts import BROKEN, Line
 from ravfeat.files import replace_file, sha256_of
-from ravfeat.report.audits import is_hollow
+from ravfeat.runs.audit_file import is_hollow
 
 __all__ = ["FILE", "Audit", "digests", "write_audit"]
 

@@ -1,9 +1,4 @@
-"""Whether layers, strengths and epochs are those that the folds choose: the run is trained once more, and compared.
-
-Offers
-------
-check_retrained.
-"""
+"""Whether layers, strengths and epochs are those that the folds choose: the run is trained once more, and compared."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from ravfeat import metrics
-from ravfeat.audit.as_recorded import AsRecorded
+from ravfeat.audit.context import Opened
 from ravfeat.audit.features import Features
-from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_, warn
-from ravfeat.audit.opened import Opened
+from ravfeat.audit.fixed_choice import AsRecorded
 from ravfeat.audit.saved_heads import TOLERANCE, distance, logits_of
+from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_, warn
 from ravfeat.errors import HeadError
-from ravfeat.experiment import Prepared, train
-from ravfeat.fitted import Fitted
+from ravfeat.experiment.fit import Prepared, train
+from ravfeat.experiment.systems import System
 from ravfeat.heads.base import Head, Job
 from ravfeat.predictions import System as Scored
-from ravfeat.systems import System
+from ravfeat.runs.result import Fitted
 
 __all__ = ["check_retrained"]
 

@@ -1,25 +1,20 @@
-"""Whether the rows of the predictions are those that the folds allow.
-
-Offers
-------
-check_rows, check_against_folds, planned.
-"""
+"""Whether the rows of the predictions are those that the folds allow."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ravfeat.audit.context import Opened
 from ravfeat.audit.fine_tuned import check_recorded_folds
-from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
-from ravfeat.audit.opened import Opened
-from ravfeat.audit.overlaps import Overlap, overlaps_of
-from ravfeat.experiment import Prepared
-from ravfeat.folds import Fold
+from ravfeat.audit.overlap import Overlap, overlaps_of
+from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
+from ravfeat.experiment.fit import Prepared
+from ravfeat.experiment.systems import System
 from ravfeat.fusion import name_of
 from ravfeat.predictions import Predictions
 from ravfeat.predictions import System as Scored
+from ravfeat.protocols.folds import Fold
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
-from ravfeat.systems import System
 
 __all__ = ["check_against_folds", "check_rows", "planned"]
 

@@ -1,9 +1,4 @@
-"""The audit of a run: every attempt to break its number, one after the other.
-
-Offers
-------
-audit_run.
-"""
+"""The audit of a run: every attempt to break its number, one after the other."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,27 +6,27 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ravfeat.audit.cheap import apart_of, cheap_of
+from ravfeat.audit.baseline import apart_of, cheap_of
 from ravfeat.audit.clip_split import check_clip_split
+from ravfeat.audit.context import Opened, open_run
 from ravfeat.audit.encoders import check_encoders
 from ravfeat.audit.features import Features
 from ravfeat.audit.files import check_files
+from ravfeat.audit.folds import check_leaky, check_sides, name_of
 from ravfeat.audit.identity import check_identity
-from ravfeat.audit.learned import check_temperatures, check_weights
-from ravfeat.audit.lines import Line, not_possible
-from ravfeat.audit.opened import Opened, open_run
+from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
+from ravfeat.audit.plan_check import check_plan
 from ravfeat.audit.record import Audit, digests
-from ravfeat.audit.recorded import check_plan
+from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds, check_rows
 from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.audit.sentences import check_sentences
-from ravfeat.audit.sides import check_leaky, check_sides, name_of
-from ravfeat.audit.whose_labels import check_labels, check_left_out
+from ravfeat.audit.verdicts import Line, not_possible
 from ravfeat.errors import RavfeatError
-from ravfeat.experiment import Prepared
+from ravfeat.experiment.fit import Prepared
 
 __all__ = ["audit_run"]
 

@@ -1,9 +1,4 @@
-"""Whether the saved heads, on the features of the caches, say what the predictions hold.
-
-Offers
-------
-check_saved_heads, logits_of, distance, TOLERANCE.
-"""
+"""Whether the saved heads, on the features of the caches, say what the predictions hold."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.audit.context import Opened
 from ravfeat.audit.features import Features
-from ravfeat.audit.lines import Line, edited, leak, not_possible, pass_
-from ravfeat.audit.opened import Opened
+from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.errors import HeadError
-from ravfeat.experiment import Prepared
-from ravfeat.folds import Fold
-from ravfeat.heads.base import ClipFeatures, Head
+from ravfeat.experiment.fit import Prepared
+from ravfeat.experiment.systems import System
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.heads.base import Head
 from ravfeat.predictions import Predictions
 from ravfeat.predictions import System as Scored
-from ravfeat.systems import System
+from ravfeat.protocols.folds import Fold
 
 __all__ = ["TOLERANCE", "check_saved_heads", "distance", "logits_of"]
 

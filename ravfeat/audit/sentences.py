@@ -2,18 +2,14 @@
 
 RAVDESS has two, and both are in every training set. The cheap head learns on one of them and is tested, on new actors,
 on the other one and on its own.
-
-Offers
-------
-check_sentences, statement_of.
 """
 
 import re
 
 import numpy as np
 
-from ravfeat.audit.cheap import Apart, Cheap
-from ravfeat.audit.lines import Line, info, not_possible, warn
+from ravfeat.audit.baseline import Apart, Cheap
+from ravfeat.audit.verdicts import Line, info, not_possible, warn
 from ravfeat.stats import paired_difference
 
 __all__ = ["check_sentences", "statement_of"]

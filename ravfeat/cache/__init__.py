@@ -1,12 +1,7 @@
-"""The feature cache: write once, verify, read without torch.
-
-Offers
-------
-Cache, open_cache, resolve_cache, find_caches, verify_cache, rebuild_index, convert_cache.
-"""
+"""The feature cache: write once, verify, read without torch."""
 
 from ravfeat.cache.convert import Conversion, Converted, convert_cache
-from ravfeat.cache.find import find_caches, resolve_cache
+from ravfeat.cache.discovery import find_caches, resolve_cache
 from ravfeat.cache.reader import Cache, open_cache
 from ravfeat.cache.rebuild import rebuild_index
 from ravfeat.cache.verify import Problem, verify_cache

@@ -5,10 +5,6 @@ neighbouring frames, pooled statistics, another precision. Where the frames were
 bit for bit, and the derived cache has the identity of the extracted one. Where they were rounded to float16 first,
 means of them differ from rounded means in the last place; the identity then names the step in ``derived``, so that
 the two never mix.
-
-Offers
-------
-Conversion, Converted, convert_cache.
 """
 
 import platform
@@ -22,7 +18,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ravfeat import __version__
-from ravfeat.cache.checked import read_checked
 from ravfeat.cache.format import (
     POOLED_STATISTICS,
     ClipRecord,
@@ -36,11 +31,12 @@ from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.reader import Cache, open_cache
 from ravfeat.cache.shard import ShardHeader, read_header
+from ravfeat.cache.verified_reads import read_checked
 from ravfeat.cache.writer import CacheFolder, prepare_cache
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.halves import all_finite
 from ravfeat.manifest import Clip
-from ravfeat.pooling import average_block, average_frames, pool_block
+from ravfeat.numerics.float16 import all_finite
+from ravfeat.numerics.pooling import average_block, average_frames, pool_block
 from ravfeat.schema import Store
 
 __all__ = ["Conversion", "Converted", "convert_cache"]

@@ -2,10 +2,6 @@
 
 What ravfeat writes lies in the file as one array, so that a part of it is a few ranges of bytes. Features that
 somebody else has chunked or compressed go through HDF5, one reader at a time.
-
-Offers
-------
-StoredFeatures, stored_features.
 """
 
 import mmap

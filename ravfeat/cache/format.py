@@ -7,10 +7,6 @@ Conventions
 -----------
 Stored features are layer-major, (L, F, D), the frames of all clips one after another; readers
 return (T, L, D). Digests are SHA-256 in lower-case hex.
-
-Offers
-------
-StoreRecipe, ClipRecord, FailedClip, ShardContent, fingerprint, identity_text, and the names of the files.
 """
 
 import hashlib

@@ -2,11 +2,6 @@
 
 ``SHA256SUMS`` covers everything in the cache's folder, so ``sha256sum -c SHA256SUMS`` checks a copy
 on a machine that has no ravfeat.
-
-Offers
-------
-IndexedShard, index_shard, index_shards, index_serialised, index_rows, read_index, read_sums,
-refresh_index, refresh_sums, write_index, present_shards.
 """
 
 import hashlib
@@ -20,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ravfeat.cache.contents import check_contents
+from ravfeat.cache.digests import check_contents
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,

@@ -3,10 +3,6 @@
 Byte 0 guards manifest and index (short, waited for); byte n + 1 guards shard n (held for a whole run,
 refused at once). The system frees them when a process ends, however it ends, so a killed run
 leaves nothing to clean up. They hold across machines where the file system supports POSIX locks.
-
-Offers
-------
-WorkLock.
 """
 
 import errno

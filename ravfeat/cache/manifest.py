@@ -2,10 +2,6 @@
 
 It carries a digest of its own contents, so that a flipped bit is noticed where it is read, with or
 without ``SHA256SUMS``.
-
-Offers
-------
-PlannedManifest, read_planned.
 """
 
 import hashlib

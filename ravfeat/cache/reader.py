@@ -4,10 +4,6 @@ Conventions
 -----------
 Features come out as (T, L, D). ``layers`` are the encoder's layer numbers, not positions; layer 0
 is the input to the first block.
-
-Offers
-------
-Cache, ShardBlock, open_cache.
 """
 
 import hashlib
@@ -26,8 +22,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ravfeat.cache.discovery import resolve_cache
 from ravfeat.cache.features import StoredFeatures, stored_features
-from ravfeat.cache.find import resolve_cache
 from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, ClipRecord, fingerprint, shard_file
 from ravfeat.cache.index import read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned

@@ -1,9 +1,4 @@
-"""Index, digests and identity made anew from the shards alone.
-
-Offers
-------
-rebuild_index.
-"""
+"""Index, digests and identity made anew from the shards alone."""
 
 import json
 from collections import Counter

@@ -3,10 +3,6 @@
 A shard is built in memory and then written like any file, so that a full disk is an ordinary
 error, nothing half-written ever carries the shard's name, and the digest of the file costs no
 second read. The same content gives the same bytes.
-
-Offers
-------
-serialise_shard, SerialisedShard.
 """
 
 import itertools

@@ -1,9 +1,4 @@
-"""Reading one shard file, all but its features.
-
-Offers
-------
-ShardHeader, open_shard, read_header, foreign, metadata_sha256.
-"""
+"""Reading one shard file, all but its features."""
 
 import hashlib
 import json

@@ -1,9 +1,4 @@
-"""Holding a cache against everything it says of itself.
-
-Offers
-------
-Problem, verify_cache.
-"""
+"""Holding a cache against everything it says of itself."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -13,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ravfeat.cache.contents import check_contents
+from ravfeat.cache.digests import check_contents
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,

@@ -3,10 +3,6 @@
 The plan says which clip goes into which shard. It is made from the sorted manifest, stored with
 it, and never depends on what is already done, so that an interrupted and resumed cache equals an
 uninterrupted one, and any number of processes agree about it without talking.
-
-Offers
-------
-CacheFolder, prepare_cache, plan_shards.
 """
 
 import errno

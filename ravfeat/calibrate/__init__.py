@@ -1,10 +1,6 @@
 """Calibration: the probabilities of a system, as sure as it is right.
 
 One temperature for each system and fold, learned from validation rows only.
-
-Offers
-------
-Temperature, BOUNDS, Calibration, FoldTemperature, calibrate, fit_temperature, calibration_record.
 """
 
 from ravfeat.calibrate.table import (

@@ -1,9 +1,4 @@
-"""A temperature for every fold of a system.
-
-Offers
-------
-Calibration, FoldTemperature, calibrate, calibration_record, fit_temperature.
-"""
+"""A temperature for every fold of a system."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -3,10 +3,6 @@
 Conventions
 -----------
 Axes: N clips, K classes. Logits may be log-probabilities. Arithmetic is float64.
-
-Offers
-------
-Temperature, BOUNDS.
 """
 
 from typing import Literal
@@ -16,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from ravfeat.errors import PredictionsError
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 __all__ = ["BOUNDS", "Temperature"]
 

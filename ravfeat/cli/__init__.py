@@ -1,9 +1,4 @@
-"""The command line: one file per noun or verb, loaded when it is used.
-
-Offers
-------
-main.
-"""
+"""The command line: one file per noun or verb, loaded when it is used."""
 
 import logging
 import signal

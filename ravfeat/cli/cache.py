@@ -55,7 +55,7 @@ def _found(path: Path) -> list[Path]:
 
 def _info(cache: "Cache") -> None:
     from ravfeat.cache.index import present_shards
-    from ravfeat.layers import spans
+    from ravfeat.features.layers import spans
 
     size = sum(shard.stat().st_size for shard in present_shards(cache.path).values())
     total = len(cache) + len(cache.missing)
@@ -82,7 +82,7 @@ def _info(cache: "Cache") -> None:
 
 def _faces(cache: "Cache") -> str:
     """Say how often a face was found; empty for voices."""
-    from ravfeat.cache.found import faces_found
+    from ravfeat.cache.face_coverage import faces_found
 
     found = faces_found(cache)
     if not found:

@@ -36,7 +36,7 @@ def command(
     ravfeat cache convert cache --out small --layers 6-12
     """  # noqa: D301
     from ravfeat.cache import Conversion, convert_cache, open_cache
-    from ravfeat.layers import parse_layers
+    from ravfeat.features.layers import parse_layers
 
     if store == "pooled" and (frame_stride or 1) > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")

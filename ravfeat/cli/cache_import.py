@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
-from ravfeat.cli.results import show_result
+from ravfeat.cli.show_extraction import show_result
 
 if TYPE_CHECKING:
     from ravfeat.importers import ImportPlan

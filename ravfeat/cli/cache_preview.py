@@ -36,9 +36,9 @@ def command(
     ravfeat cache preview cache/ravdess/face-landmarks-0a1b2c3d4e5f --clip 02-01-08-02-02-02-01 --pictures 20
     """  # noqa: D301
     from ravfeat.cache import open_cache
+    from ravfeat.faces.preview import chosen_clips, preview_rows
     from ravfeat.faces.sheet import sheet_png
     from ravfeat.files import replace_file
-    from ravfeat.preview import chosen_clips, preview_rows
 
     if out is not None and out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: the sheet is a PNG; call it so")

@@ -60,9 +60,9 @@ def command(
     ravfeat compare-splits --protocol group6 --cache cache/crema-d
     """  # noqa: D301
     from ravfeat.encoders.device import resolve_device
-    from ravfeat.experiment import FitPlan
-    from ravfeat.report.splits.rows import HEADINGS, MEANING, cells, summary
-    from ravfeat.splits import check_comparison_out, compare_splits, write_comparison
+    from ravfeat.experiment.fit import FitPlan
+    from ravfeat.splits.compare import check_comparison_out, compare_splits, write_comparison
+    from ravfeat.splits.rows import HEADINGS, MEANING, cells, summary
 
     found, joined = resolve_inputs(caches, joins)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-splits"

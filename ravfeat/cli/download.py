@@ -32,8 +32,8 @@ def ravdess(actors: str, out: Path, *, audio: bool, video: bool) -> None:
     ravfeat download ravdess --audio --video --actors 1-4
     ravfeat download ravdess --video --out /data/ravdess
     """  # noqa: D301
-    from ravfeat.download import download_ravdess
-    from ravfeat.layers import parse_numbers
+    from ravfeat.download.ravdess import download_ravdess
+    from ravfeat.features.layers import parse_numbers
 
     wanted = parse_numbers(actors, range(1, 25), what="actors")
     done = download_ravdess(out, audio=audio or not video, video=video, actors=wanted)

@@ -1,9 +1,4 @@
-"""How a command ends: 0 done, 1 our error, 2 a wrong call, 3 finished but not whole.
-
-Offers
-------
-reporting, NOT_WHOLE.
-"""
+"""How a command ends: 0 done, 1 our error, 2 a wrong call, 3 finished but not whole."""
 
 import errno
 import logging

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
-from ravfeat.cli.results import show_result
+from ravfeat.cli.show_extraction import show_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -148,7 +148,7 @@ def _on_gpu(encoder: "Encoder[Any]") -> bool:
 
 def _heard(view: str | None, seed: int | None, by_stream: "Mapping[Stream, Sequence[str]]") -> str:
     """Give the name of the view that is to be encoded, which is the clean clip where none is asked for."""
-    from ravfeat.augment import CLEAN, View
+    from ravfeat.media.augment import CLEAN, View
 
     if view is None:
         if seed is not None:

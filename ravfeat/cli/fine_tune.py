@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ravfeat.cli.scores import show_run
+from ravfeat.cli.show_scores import show_run
 
 if TYPE_CHECKING:
     from ravfeat.finetune.plan import FineTunePlan
-    from ravfeat.fitted import Fitted
+    from ravfeat.runs.result import Fitted
 
 __all__ = ["command"]
 
@@ -87,10 +87,10 @@ def command(
     ravfeat fine-tune --encoder models/tiny --unfreeze-top 1 --folds 0,1 --augment none --device cpu
     ravfeat fine-tune --unfreeze-top 6 --protocol clip6 --allow-leak --device cuda
     """  # noqa: D301
-    from ravfeat.augment import CLEAN
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
-    from ravfeat.runs import check_out, write_run
+    from ravfeat.media.augment import CLEAN
+    from ravfeat.runs.write import check_out, write_run
 
     label = Path(encoder).name
     target = out or Path("runs") / f"fine-tuned-{label}-top{unfreeze_top}-{protocol}"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ravfeat.cli.across import across_options, check_across, cross_plan, show_across
-from ravfeat.cli.scores import show_run
+from ravfeat.cli.cross_corpus import across_options, check_across, cross_plan, show_across
+from ravfeat.cli.show_scores import show_run
 
 if TYPE_CHECKING:
-    from ravfeat.fitted import Fitted
+    from ravfeat.runs.result import Fitted
 
 __all__ = ["command", "resolve_inputs"]
 
@@ -104,9 +104,9 @@ def command(
     from ravfeat.cache import resolve_cache
     from ravfeat.crosscorpus import fit_across
     from ravfeat.encoders.device import resolve_device
-    from ravfeat.experiment import FitPlan, fit_heads
-    from ravfeat.machine import limited_memory, parse_size
-    from ravfeat.runs import check_out
+    from ravfeat.experiment.fit import FitPlan, fit_heads
+    from ravfeat.resources import limited_memory, parse_size
+    from ravfeat.runs.write import check_out
 
     across = check_across(train_caches, test_caches)
     taught = tuple(resolve_cache(path) for path in views)
@@ -144,7 +144,7 @@ def command(
 
 def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *, force: bool) -> None:
     """Train, write the run, and say what came out."""
-    from ravfeat.runs import write_run
+    from ravfeat.runs.write import write_run
 
     started = perf_counter()
     fitted = fit()
@@ -174,7 +174,7 @@ def resolve_inputs(
     """
     from ravfeat.cache import find_caches, resolve_cache
     from ravfeat.errors import CacheError, UsageError
-    from ravfeat.training_views import pass_over_views
+    from ravfeat.experiment.training_views import pass_over_views
 
     joined = []
     for join in joins:

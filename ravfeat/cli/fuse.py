@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ravfeat.cli.scores import show_run
+from ravfeat.cli.show_scores import show_run
 
 if TYPE_CHECKING:
     from ravfeat.scorefiles import Part
@@ -40,9 +40,9 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     ravfeat fuse --scores voice.csv --scores face.parquet --rule loglinear --out runs/fused
     ravfeat fuse --scores runs/voice --scores runs/face --scores text.csv
     """  # noqa: D301
-    from ravfeat.fitted import Fitted
     from ravfeat.fusion import fuse
-    from ravfeat.runs import check_out, write_run
+    from ravfeat.runs.result import Fitted
+    from ravfeat.runs.write import check_out, write_run
     from ravfeat.scorefiles import check_apart, gather_scores
 
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-fused"

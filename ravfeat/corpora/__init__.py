@@ -1,9 +1,4 @@
-"""Corpora: what lies on the disk becomes a manifest.
-
-Offers
-------
-CORPORA, load_corpus, data_root.
-"""
+"""Corpora: what lies on the disk becomes a manifest."""
 
 from pathlib import Path
 from typing import Literal, get_args

@@ -1,9 +1,4 @@
-"""Any corpus from a table: CSV or Parquet with ``path``, ``actor`` and ``label``.
-
-Offers
-------
-read_folder_corpus.
-"""
+"""Any corpus from a table: CSV or Parquet with ``path``, ``actor`` and ``label``."""
 
 import math
 import os
@@ -12,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ravfeat.corpora.probe import with_durations
+from ravfeat.corpora.tables import read_table
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
-from ravfeat.tables import read_table
 
 __all__ = ["read_folder_corpus"]
 

@@ -16,7 +16,7 @@ __all__ = ["with_durations"]
 
 def with_durations(root: Path, clips: Sequence[Clip], stream: Stream) -> Iterator[Clip]:
     """Fill in ``duration_s`` of every clip for a stream; NaN where a file cannot be probed."""
-    from ravfeat.media import probe_duration  # brings decoders, which who only reads names can do without
+    from ravfeat.media.probe import probe_duration  # brings decoders, which who only reads names can do without
 
     track: Literal["audio", "video"] = "video" if stream == "face" else "audio"
     with ThreadPoolExecutor(max_workers=8) as pool:

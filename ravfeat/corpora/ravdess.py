@@ -6,10 +6,6 @@ picture (02-) of the same other six fields are one performance, so the performan
 without its first field.
 
 Source: Livingstone SR, Russo FA (2018), PLoS ONE 13(5): e0196391, doi:10.5281/zenodo.1188976.
-
-Offers
-------
-parse_stem, scan_ravdess, scan_performances.
 """
 
 import filecmp

@@ -12,10 +12,6 @@ Conventions
 -----------
 The same parameters give the same bytes with the same numpy on the same kind of processor. A folder
 is written under a temporary name and renamed when whole; ``SYNTHETIC`` (JSON) says what it holds.
-
-Offers
-------
-generate, SynthCorpus, MARKER.
 """
 
 import hashlib

@@ -8,10 +8,6 @@ shaped frame by frame by formant resonances (vowels after Peterson & Barney 1952
 Conventions
 -----------
 Waveforms are float64 in [-1, 1] at `SAMPLE_RATE_HZ`; S samples, T frames of `HOP` samples, B bins.
-
-Offers
-------
-SAMPLE_RATE_HZ, VOWELS, Voice, Delivery, speak.
 """
 
 from collections.abc import Sequence

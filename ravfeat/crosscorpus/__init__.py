@@ -1,9 +1,4 @@
-"""Heads trained on one corpus and tested on another, over the classes that both have.
-
-Offers
-------
-CrossPlan, fit_across.
-"""
+"""Heads trained on one corpus and tested on another, over the classes that both have."""
 
 from ravfeat.crosscorpus.run import CrossPlan, fit_across
 

@@ -1,16 +1,11 @@
-"""Whether two caches can be trained on and tested on: one encoder, two corpora, nobody in both.
-
-Offers
-------
-check_alike, check_apart.
-"""
+"""Whether two caches can be trained on and tested on: one encoder, two corpora, nobody in both."""
 
 from collections.abc import Iterable
 
 from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import LeakError, UsageError
-from ravfeat.grouping import ties
+from ravfeat.protocols.groups import ties
 
 __all__ = ["check_alike", "check_apart"]
 

@@ -3,10 +3,6 @@
 Conventions
 -----------
 Rows 0 to N_train - 1 are clips of the corpus that is trained on, the others of the one that is tested on.
-
-Offers
-------
-PROTOCOL, cross_fold.
 """
 
 from collections.abc import Sequence
@@ -15,9 +11,9 @@ from itertools import zip_longest
 import numpy as np
 
 from ravfeat.errors import ProtocolError
-from ravfeat.folds import Fold, FoldClip, check_sides, draw_groups
-from ravfeat.grouping import Rows, group_order, tied_groups
-from ravfeat.protocols import Protocol
+from ravfeat.protocols.folds import Fold, FoldClip, check_sides, draw_groups
+from ravfeat.protocols.groups import Rows, group_order, tied_groups
+from ravfeat.protocols.named import Protocol
 
 __all__ = ["PROTOCOL", "cross_fold"]
 

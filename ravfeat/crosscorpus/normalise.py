@@ -3,10 +3,6 @@
 A shift or a scale that all clips of a corpus share (a microphone, a room, a codec) is gone then. What is known of
 the test corpus in doing so is its unlabelled clips, all of them at once: the result is *transductive*, and says
 nothing about a single clip that comes alone.
-
-Offers
-------
-standardised, stacked.
 """
 
 from collections.abc import Iterator
@@ -17,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures
-from ravfeat.room import room_for
-from ravfeat.training_rows import held, stack_features
+from ravfeat.features.allocate import room_for
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.features.training_rows import held, stack_features
 
 __all__ = ["stacked", "standardised"]
 

@@ -1,9 +1,4 @@
-"""Two caches of one encoder as one system: the corpus that teaches, then the corpus that tests.
-
-Offers
-------
-CorpusPair, open_pairs.
-"""
+"""Two caches of one encoder as one system: the corpus that teaches, then the corpus that tests."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,15 +8,15 @@ from typing import Any
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.labels import LabelledClips
 from ravfeat.crosscorpus.checks import check_alike, check_apart
 from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
+from ravfeat.crosscorpus.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
 from ravfeat.errors import CorpusError, UsageError
-from ravfeat.folds import fold_counts
-from ravfeat.fusable import check_fold_by_fold, in_common
-from ravfeat.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
-from ravfeat.labelling import LabelledClips
+from ravfeat.experiment.fusable import check_fold_by_fold, in_common
+from ravfeat.experiment.systems import System, missing_clips_error, origin_of
+from ravfeat.protocols.folds import fold_counts
 from ravfeat.schema import NORMALISED
-from ravfeat.systems import System, missing_clips_error, origin_of
 
 __all__ = ["CorpusPair", "open_pairs"]
 
@@ -98,7 +93,7 @@ def open_pairs(
     paths : sequence of (Path, Path)
         All of the same two corpora; every pair is a system of its own.
     label_map : Path, optional
-        Which class every label stands for; see `ravfeat.label_map`. Default the labels of the same name.
+        Which class every label stands for; see `ravfeat.crosscorpus.label_map`. Default the labels of the same name.
     allow_missing : bool
         Go on without clips that are not stored.
     together : bool

@@ -1,9 +1,4 @@
-"""The composition: pairs of caches × heads, with and without normalisation → predictions → fusion.
-
-Offers
-------
-CrossPlan, fit_across, prepare_across, load_across.
-"""
+"""The composition: pairs of caches × heads, with and without normalisation → predictions → fusion."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,15 +11,15 @@ from ravfeat.crosscorpus.folds import PROTOCOL
 from ravfeat.crosscorpus.normalise import stacked, standardised
 from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
 from ravfeat.errors import UsageError
-from ravfeat.experiment import Prepared, fused, train
-from ravfeat.fitted import Fitted
-from ravfeat.folds import inner_folds
-from ravfeat.heads.base import ClipFeatures, Reading
-from ravfeat.heads.statistics import select_clips
-from ravfeat.plans import FitPlan, build_head, check_plan, heads_of, read_layers
+from ravfeat.experiment.fit import Prepared, fused, train
+from ravfeat.experiment.plan import FitPlan, build_head, check_plan, heads_of, read_layers
+from ravfeat.experiment.systems import System
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.load import load_features
+from ravfeat.features.statistics import select_clips
+from ravfeat.protocols.folds import inner_folds
+from ravfeat.runs.result import Fitted
 from ravfeat.schema import Normalise
-from ravfeat.systems import System
-from ravfeat.view import load_features
 
 __all__ = ["CrossPlan", "fit_across", "load_across", "prepare_across"]
 
@@ -41,7 +36,7 @@ class CrossPlan:
         Heads, selection, seeds, device, layers, settings, rule and ``allow_missing``; its caches, protocol, labels
         and joins are not read.
     label_map : Path or None
-        See `ravfeat.label_map`.
+        See `ravfeat.crosscorpus.label_map`.
     normalise : {"none", "corpus", "both"}
         Whether each corpus is standardised by its own unlabelled clips; ``both`` grades every head twice.
     """

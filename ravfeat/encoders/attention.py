@@ -9,10 +9,6 @@ for that kernel themselves.
 Conventions
 -----------
 Axes: B clips, H heads, T frames, D dimensions.
-
-Offers
-------
-FusedWavLMAttention, fuse_attention, attention_of.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """What an encoder is: a frozen function from a clip to hidden states, with a name that says exactly which.
 
-A clip reaches an encoder in one or more pieces (a waveform; some pictures at a time), see `ravfeat.sources`;
+A clip reaches an encoder in one or more pieces (a waveform; some pictures at a time), see `ravfeat.media.source`;
 its hidden states are those of its pieces, one after another.
 
 Conventions
@@ -8,10 +8,6 @@ Conventions
 Hidden states are (T, L, D) float32; layer 0 is the input to the first block. An encoder's
 *identity* decides what it computes; library versions and the device are provenance and live
 elsewhere.
-
-Offers
-------
-EncoderSpec, Encoder, Prepared, Batching, Underway, Finished, begin, plan_batches.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,4 @@
-"""What the encoders that read crops of faces have in common.
-
-Offers
-------
-cut_out, joined, split.
-"""
+"""What the encoders that read crops of faces have in common."""
 
 from collections.abc import Sequence
 

@@ -1,13 +1,8 @@
-"""Where to compute.
-
-Offers
-------
-resolve_device.
-"""
+"""Where to compute."""
 
 import torch
 
-from ravfeat.encoders.names import cuda_number
+from ravfeat.encoders.cuda import cuda_number
 from ravfeat.errors import EncoderError
 
 __all__ = ["resolve_device"]

@@ -5,10 +5,6 @@ Conventions
 The layer stack is ``(*hidden_states[:-1], last_hidden_state)``. For encoders with a stable layer norm
 transformers 5 takes ``hidden_states[-1]`` before the final norm (up to 4.57: after it), so
 the last entry is replaced by ``last_hidden_state``, which never changed its meaning.
-
-Offers
-------
-LAYER_CONVENTION, frozen_pass, full_precision, own_stacks, torch_provenance, first_line.
 """
 
 import warnings

@@ -6,10 +6,6 @@ Where all hidden states are tokens of one width (ViT, DeiT, BEiT, DINOv2, CLIP's
 every layer is kept: the CLS token, or the mean of all tokens where the model has none. Of all others
 (MobileNet, ResNet, ConvNeXt, Swin …) there is one layer: what the model itself pools, or the average of its
 last map.
-
-Offers
-------
-ImageEncoder, load_image_encoder, reads_pictures.
 """
 
 from collections.abc import Sequence

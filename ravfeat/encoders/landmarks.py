@@ -6,7 +6,7 @@ One layer of 1492 numbers, in this order:
 
 =============  ==================================================================================
 0 … 1433       x, y, z of the 478 points of MediaPipe's mesh, point by point, similarity-normalised
-               (see `ravfeat.similarity`): place, size and roll are gone
+               (see `ravfeat.faces.similarity`): place, size and roll are gone
 1434 … 1485    52 blendshapes in [0, 1], in the order of the model
 1486 … 1488    the head's rotation from the canonical face to the camera: axis times angle in radians
 1489 … 1491    its translation, in centimetres: x to the right, y up, z towards the camera
@@ -15,10 +15,6 @@ One layer of 1492 numbers, in this order:
 Place, size and roll are thus kept, apart from the shape, in the last six numbers. A picture before the first
 found face gives no frame; where no face is found later on, the last landmarks stand in and ``found`` is 0. The
 landmarker gives no confidence: 1 where it found a face, else 0. The box is what the points reach over.
-
-Offers
-------
-LandmarkEncoder, rotation_vector.
 """
 
 from collections.abc import Sequence
@@ -30,7 +26,7 @@ from numpy.typing import NDArray
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.errors import ClipError
 from ravfeat.faces.base import Faces, Mesh
-from ravfeat.similarity import SIMILARITY, eyes_apart, similarity_normalise
+from ravfeat.faces.similarity import SIMILARITY, eyes_apart, similarity_normalise
 
 __all__ = ["LandmarkEncoder", "rotation_vector"]
 

@@ -1,9 +1,4 @@
-"""A model of Hugging Face `transformers` from a folder: whole, frozen, in single precision.
-
-Offers
-------
-load_config, load_model, check_whole, quiet, to_device.
-"""
+"""A model of Hugging Face `transformers` from a folder: whole, frozen, in single precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

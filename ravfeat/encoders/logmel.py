@@ -5,10 +5,6 @@ Conventions
 16 kHz, Hann window of 400 samples every 160, 64 bands on the HTK mel scale from 20 Hz to 8 kHz,
 natural logarithm. Layer 0 is the energies, 1 their slope, 2 the slope of the slope (regression
 over two frames to each side, edges repeated), as in Young et al., The HTK Book, section 5.9.
-
-Offers
-------
-LogMelEncoder.
 """
 
 from collections.abc import Sequence
@@ -19,7 +15,7 @@ from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.errors import ClipError
-from ravfeat.media import RESAMPLING, Waveform, resample
+from ravfeat.media.sound import RESAMPLING, Waveform, resample
 
 __all__ = ["LogMelEncoder"]
 

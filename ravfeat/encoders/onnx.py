@@ -1,14 +1,10 @@
-"""Any ONNX net that reads faces, with the small TOML file beside it that says how; see `ravfeat.encoders.sidecar`.
+"""Any ONNX net that reads faces, with the small TOML file beside it that says how; see `ravfeat.encoders.onnx_sidecar`.
 
 Conventions
 -----------
 One layer: the output that is called the embedding. Maps of four dimensions are averaged over the picture,
 axes of length 1 are dropped. A net whose batch is fixed, or that mixes the pictures of a batch, gets as many
 at a time as it was made for, or one.
-
-Offers
-------
-OnnxEncoder, load_onnx_encoder.
 """
 
 from collections.abc import Sequence
@@ -20,8 +16,8 @@ from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.encoders.crops import cut_out, joined, split
-from ravfeat.encoders.net import Net, open_net
-from ravfeat.encoders.sidecar import NetSettings, find_sidecar
+from ravfeat.encoders.onnx_model import Net, open_net
+from ravfeat.encoders.onnx_sidecar import NetSettings, find_sidecar
 from ravfeat.errors import EncoderError
 from ravfeat.faces.base import Faces
 from ravfeat.faces.crop import crop_recipe

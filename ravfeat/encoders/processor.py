@@ -6,10 +6,6 @@ The crop is made in the size to which the model's own image processor would brin
 has nothing left to do and every picture is resampled once, by the crop. What follows, the middle of it and
 ``(x * scale - mean) / std``, is compared with the library's processor when the encoder is loaded: a
 processor that does anything else is refused.
-
-Offers
-------
-PictureInput, read_processor.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,4 @@
-"""Encoders by name, hub id, folder or file; each implies its stream.
-
-Offers
-------
-ENCODERS, Pretrained, stream_of, load_encoder.
-"""
+"""Encoders by name, hub id, folder or file; each implies its stream."""
 
 import re
 from collections.abc import Mapping

@@ -1,9 +1,4 @@
-"""Speech encoders from a folder as Hugging Face `transformers` saves it.
-
-Offers
-------
-load_speech_encoder.
-"""
+"""Speech encoders from a folder as Hugging Face `transformers` saves it."""
 
 from typing import Any
 

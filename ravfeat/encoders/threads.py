@@ -2,10 +2,6 @@
 
 A product or a Fourier transform of one clip is too small to share, and a team of threads for each reader takes
 the processors from the encoder: with two processors a log-mel input took 60 ms so, and takes 1 ms alone.
-
-Offers
-------
-beside_the_encoder.
 """
 
 import sys

@@ -1,9 +1,4 @@
-"""Encoders that read the waveform: WavLM, HuBERT, wav2vec 2.0, UniSpeech, data2vec-audio and their kin.
-
-Offers
-------
-WaveformEncoder.
-"""
+"""Encoders that read the waveform: WavLM, HuBERT, wav2vec 2.0, UniSpeech, data2vec-audio and their kin."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ravfeat.encoders.async_batch import OnDevice, sent
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
-from ravfeat.encoders.underway import OnDevice, sent
 from ravfeat.errors import ClipError
-from ravfeat.media import RESAMPLING, Waveform, resample
+from ravfeat.media.sound import RESAMPLING, Waveform, resample
 
 __all__ = ["WaveformEncoder"]
 
@@ -113,7 +108,7 @@ class WaveformEncoder:
 
     @property
     def model(self) -> Any:
-        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.split`."""
+        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.top_layers`."""
         return self._model
 
     def times_s(self, n_frames: int) -> NDArray[np.float64]:

@@ -2,10 +2,6 @@
 
 The digest is taken over the files, not over loaded tensors: libraries rename tensors between versions,
 and an upgrade must not orphan a cache.
-
-Offers
-------
-WeightFolder, open_weights, fetch_weights, fetch_config.
 """
 
 import errno

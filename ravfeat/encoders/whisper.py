@@ -1,9 +1,4 @@
-"""Whisper's encoder, which reads log-mel energies of 30 seconds.
-
-Offers
-------
-WhisperEncoder.
-"""
+"""Whisper's encoder, which reads log-mel energies of 30 seconds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ravfeat.encoders.async_batch import OnDevice, sent
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
-from ravfeat.encoders.underway import OnDevice, sent
 from ravfeat.errors import ClipError
-from ravfeat.media import RESAMPLING, Waveform, resample
+from ravfeat.media.sound import RESAMPLING, Waveform, resample
 
 __all__ = ["WhisperEncoder"]
 
@@ -109,7 +104,7 @@ class WhisperEncoder:
 
     @property
     def model(self) -> Any:
-        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.split`."""
+        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.top_layers`."""
         return self._model
 
     def times_s(self, n_frames: int) -> NDArray[np.float64]:

@@ -2,10 +2,6 @@
 
 What shares a batch depends on the shard's planned clips and on what they hold, never on what is
 already done or on what else this run encodes, so that a resumed cache equals an uninterrupted one.
-
-Offers
-------
-OpenShard, PlannedBatches, PieceBatches.
 """
 
 from abc import ABC, abstractmethod
@@ -19,11 +15,11 @@ from numpy.typing import NDArray
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder, Prepared, Underway, begin
 from ravfeat.errors import ClipError
-from ravfeat.extract.behind import Behind, EncodedBatch, StoredBatch, Waiting, store_batch, why
-from ravfeat.extract.shards import ShardBuilder
-from ravfeat.extract.store import ClipStore
+from ravfeat.extract.postprocess import Behind, EncodedBatch, StoredBatch, Waiting, store_batch, why
+from ravfeat.extract.reduce import ClipStore
+from ravfeat.extract.shard_builder import ShardBuilder
 from ravfeat.manifest import Clip
-from ravfeat.sources import Recording
+from ravfeat.media.source import Recording
 
 __all__ = ["OpenShard", "PieceBatches", "PlannedBatches"]
 

@@ -2,10 +2,6 @@
 
 A file is read once, whatever number of encoders want it: every piece is prepared for each of them
 where it is read.
-
-Offers
-------
-Taker, PreparedPiece, ClipEnd, Event, read_clip, read_ahead, workers.
 """
 
 import threading
@@ -21,9 +17,9 @@ from typing import Any
 from ravfeat.encoders.base import Encoder, Prepared
 from ravfeat.encoders.threads import beside_the_encoder
 from ravfeat.errors import ClipError, MediaError
-from ravfeat.machine import processors
 from ravfeat.manifest import Clip
-from ravfeat.sources import Recording, Source
+from ravfeat.media.source import Recording, Source
+from ravfeat.resources import processors
 
 __all__ = ["ClipEnd", "Event", "PreparedPiece", "Taker", "read_ahead", "read_clip", "workers"]
 

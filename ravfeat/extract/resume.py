@@ -1,9 +1,4 @@
-"""What is still to do, and whether it may be added to what is there.
-
-Offers
-------
-Worklist, find_work, check_same_features, lost_clips, EncodeOne, MAX_DIFFERENCE.
-"""
+"""What is still to do, and whether it may be added to what is there."""
 
 import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -21,7 +16,7 @@ from ravfeat.cache.writer import CacheFolder
 from ravfeat.encoders.base import Encoder, Prepared
 from ravfeat.errors import CacheError, ClipError, ShardError
 from ravfeat.extract.decode import ClipEnd, Event
-from ravfeat.extract.store import ClipStore
+from ravfeat.extract.reduce import ClipStore
 from ravfeat.manifest import Clip
 
 __all__ = ["MAX_DIFFERENCE", "EncodeOne", "Worklist", "check_same_features", "find_work", "lost_clips"]

@@ -1,10 +1,6 @@
 """Clips that failed before: each is read once for all encoders that failed on it, to see who can store it now.
 
 Nothing is written here. A shard is written again only where this finds that it would gain a clip.
-
-Offers
-------
-Trial, try_again.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -18,7 +14,7 @@ from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder, Prepared
 from ravfeat.errors import ClipError
 from ravfeat.extract.decode import ClipEnd, Event, Taker
-from ravfeat.extract.store import ClipStore
+from ravfeat.extract.reduce import ClipStore
 from ravfeat.manifest import Clip
 
 __all__ = ["Trial", "try_again"]

@@ -3,10 +3,6 @@
 Files are read in the background, the encoders work in the foreground, what they give is narrowed and
 written behind them. What is done and what is missing is decided once, before the first clip. Encoders that read the
 same clips go through them together, so that every file is read once.
-
-Offers
-------
-Extraction, ExtractResult, run_extraction, extract_together.
 """
 
 import logging
@@ -20,12 +16,12 @@ from tqdm import tqdm
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError
-from ravfeat.extract.behind import Behind
 from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, read_ahead
-from ravfeat.extract.lane import Lane, common_order
-from ravfeat.extract.opening import open_lanes
-from ravfeat.extract.work import Extraction, ExtractResult, read_for
-from ravfeat.extract.writing import ShardWriter
+from ravfeat.extract.encoder_job import Lane, common_order
+from ravfeat.extract.open_caches import open_lanes
+from ravfeat.extract.postprocess import Behind
+from ravfeat.extract.request import Extraction, ExtractResult, read_for
+from ravfeat.extract.shard_writer import ShardWriter
 from ravfeat.manifest import Clip
 
 __all__ = ["ExtractResult", "Extraction", "extract_together", "run_extraction"]

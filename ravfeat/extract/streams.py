@@ -1,27 +1,22 @@
-"""All encoders of one stream in one run: what they read from, and what each stores.
-
-Offers
-------
-extract_stream, source_of.
-"""
+"""All encoders of one stream in one run: what they read from, and what each stores."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ravfeat.augment import CLEAN
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
 from ravfeat.errors import UsageError
+from ravfeat.extract.request import Extraction, ExtractResult
 from ravfeat.extract.run import extract_together
-from ravfeat.extract.sound import WaveformSource
-from ravfeat.extract.work import Extraction, ExtractResult
 from ravfeat.faces.source import FaceOptions
-from ravfeat.layers import parse_layers
+from ravfeat.features.layers import parse_layers
 from ravfeat.manifest import Manifest
+from ravfeat.media.augment import CLEAN
+from ravfeat.media.source import Source
+from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.schema import Stream
-from ravfeat.sources import Source
 
 __all__ = ["extract_stream", "source_of"]
 
@@ -36,7 +31,7 @@ def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptio
         Face encoders say what they need of every picture: a box, landmarks, or both.
     faces : FaceOptions
     view : str
-        What voices are heard as; see `ravfeat.augment`.
+        What voices are heard as; see `ravfeat.media.augment`.
 
     Raises
     ------
@@ -80,7 +75,7 @@ def extract_stream(
     recipe : StoreRecipe
         What is stored of each, and of which view; its layers are not read.
     layers : str, optional
-        Layers to store as people write them, see `ravfeat.layers.parse_layers`; all by default.
+        Layers to store as people write them, see `ravfeat.features.layers.parse_layers`; all by default.
     **options
         Further fields of `ravfeat.extract.Extraction`.
     """

@@ -4,10 +4,6 @@ Conventions
 -----------
 Pictures are RGB, (H, W, 3) uint8, upright. Positions are in pixels of the picture, x to the right and
 y down; a box is (left, top, right, bottom).
-
-Offers
-------
-Detection, Mesh, Faces.
 """
 
 from dataclasses import dataclass, field

@@ -1,9 +1,4 @@
-"""A square around a face, cut out and resized.
-
-Offers
-------
-crop, crop_recipe, margin_of.
-"""
+"""A square around a face, cut out and resized."""
 
 import math
 import re

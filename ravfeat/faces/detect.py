@@ -2,10 +2,6 @@
 
 A task is made for one clip and closed after it: tasks remember what they saw, and a clip's features must
 not depend on the clip before it.
-
-Offers
-------
-FaceDetector, FaceLandmarker, require_mediapipe, MIN_CONFIDENCE.
 """
 
 import importlib.util
@@ -17,8 +13,8 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import ClipError, EncoderError, MissingExtraError
 from ravfeat.faces.base import Detection, Mesh
-from ravfeat.faces.chatter import less_chatter
 from ravfeat.faces.models import ModelFile
+from ravfeat.faces.native_logs import less_chatter
 
 __all__ = ["MIN_CONFIDENCE", "FaceDetector", "FaceLandmarker", "require_mediapipe"]
 

@@ -2,10 +2,6 @@
 
 The wheel of MediaPipe holds no models. They are fetched once from Google's model store into the user's
 cache folder, with a pinned checksum, or given by hand.
-
-Offers
-------
-PublishedModel, ModelFile, BLAZE_FACE, FACE_LANDMARKER, find_model, models_folder.
 """
 
 import os
@@ -13,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ravfeat.download import fetch
+from ravfeat.download.ravdess import fetch
 from ravfeat.errors import DownloadError, UsageError
 from ravfeat.files import sha256_of
 

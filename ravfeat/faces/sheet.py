@@ -1,9 +1,4 @@
-"""A contact sheet: some crops of every clip, so that one can see what the encoders saw.
-
-Offers
-------
-SheetRow, stored_crops, draw_sheet, sheet_png.
-"""
+"""A contact sheet: some crops of every clip, so that one can see what the encoders saw."""
 
 import io
 from collections.abc import Sequence
@@ -17,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ravfeat.errors import MediaError
 from ravfeat.faces.crop import crop
-from ravfeat.media import read_pictures
+from ravfeat.media.pictures import read_pictures
 
 __all__ = ["SheetRow", "draw_sheet", "sheet_png", "stored_crops"]
 

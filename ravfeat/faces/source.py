@@ -1,9 +1,4 @@
-"""Faces as a source: every clip is some pictures at a time, with the face in each.
-
-Offers
-------
-FaceSource, FaceOptions.
-"""
+"""Faces as a source: every clip is some pictures at a time, with the face in each."""
 
 from collections.abc import Generator
 from contextlib import ExitStack, closing
@@ -21,8 +16,8 @@ from ravfeat.faces.detect import MIN_CONFIDENCE, FaceDetector, FaceLandmarker, r
 from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, find_model
 from ravfeat.faces.track import TRACKING, FaceTrack, Followed
 from ravfeat.manifest import Clip
-from ravfeat.media import read_pictures
-from ravfeat.sources import Recording
+from ravfeat.media.pictures import read_pictures
+from ravfeat.media.source import Recording
 
 __all__ = ["FaceOptions", "FaceSource"]
 
@@ -36,7 +31,7 @@ MAX_MARGIN = 10.0
 
 @dataclass(frozen=True)
 class FaceSource:
-    """Decodes the pictures of any video and finds the face in each; see `ravfeat.sources.Source`.
+    """Decodes the pictures of any video and finds the face in each; see `ravfeat.media.source.Source`.
 
     Parameters
     ----------

@@ -1,9 +1,4 @@
-"""One face followed over time: which of several, smoothed, and what stands in where there is none.
-
-Offers
-------
-FaceTrack, Followed, TRACKING, overlap.
-"""
+"""One face followed over time: which of several, smoothed, and what stands in where there is none."""
 
 import math
 from collections.abc import Sequence

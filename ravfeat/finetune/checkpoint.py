@@ -2,10 +2,6 @@
 
 safetensors with a JSON text in its metadata: no pickle. A digest over names, kinds and values tells a file that
 was damaged on the disk; one that was cut short by a kill never gets its name (`ravfeat.files.replace_file`).
-
-Offers
-------
-write_tensors, read_tensors.
 """
 
 import hashlib

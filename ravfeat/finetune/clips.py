@@ -1,9 +1,4 @@
-"""The clips of a manifest, each read once before anything is trained: whether it can be, and what it holds.
-
-Offers
-------
-ReadClip, ClipReader, read_all.
-"""
+"""The clips of a manifest, each read once before anything is trained: whether it can be, and what it holds."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +8,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ravfeat.augment import augment
 from ravfeat.encoders.base import Encoder, Prepared
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.manifest import Clip, Manifest
-from ravfeat.media import Waveform, read_waveform
+from ravfeat.media.augment import augment
+from ravfeat.media.sound import Waveform, read_waveform
 
 __all__ = ["ClipReader", "ReadClip", "read_all"]
 
@@ -27,7 +22,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class ReadClip:
-    """What folds must know of a clip, its recording's digest included; see `ravfeat.grouping.FoldClip`.
+    """What folds must know of a clip, its recording's digest included; see `ravfeat.protocols.groups.FoldClip`.
 
     Attributes
     ----------

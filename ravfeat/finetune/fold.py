@@ -3,11 +3,7 @@
 Conventions
 -----------
 Axes: N clips, E epochs, K classes. Every draw (order, view, dropout) comes from seed, fold, epoch and step; see
-`ravfeat.finetune.draws`.
-
-Offers
-------
-FoldTraining, FoldResult, Progress.
+`ravfeat.finetune.sampling`.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,17 +17,17 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
 
-from ravfeat.augment import CLEAN
 from ravfeat.errors import HeadError
-from ravfeat.finetune.draws import draw_of, epoch_batches, n_batches
 from ravfeat.finetune.frozen import FrozenClip, FrozenStates
 from ravfeat.finetune.network import Network, Tensors
 from ravfeat.finetune.plan import FineTunePlan
+from ravfeat.finetune.sampling import draw_of, epoch_batches, n_batches
 from ravfeat.finetune.schedule import rate_factor
-from ravfeat.folds import Fold
 from ravfeat.heads.base import Job, Sweep
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.neural import best_epoch
+from ravfeat.media.augment import CLEAN
+from ravfeat.protocols.folds import Fold
 
 __all__ = ["FoldResult", "FoldTraining", "Progress"]
 

@@ -7,10 +7,6 @@ depends on which.
 Conventions
 -----------
 Axes: K lower layers, T frames that the trained layers look at, W windows of the clip's own frames, D dimensions.
-
-Offers
-------
-FrozenClip, FrozenStates, KEPT_BYTES.
 """
 
 import os
@@ -24,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ravfeat.encoders.base import Prepared
-from ravfeat.encoders.split import SplitEncoder
+from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.clips import ClipReader, ReadClip
 from ravfeat.finetune.plan import Context
 from ravfeat.finetune.windows import window_means

@@ -6,10 +6,6 @@ knows about folds, files or epochs.
 Conventions
 -----------
 Axes: B clips, L layers, T frames, W windows, D dimensions, K classes; H = 1 heads.
-
-Offers
-------
-Network.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ravfeat.encoders.split import SplitEncoder
+from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.frozen import FrozenClip
 from ravfeat.finetune.windows import n_windows, window_means
 from ravfeat.heads.fit import Dropout, Net

@@ -3,22 +3,18 @@
 The study fine-tuned the top 3 of 12 layers of HuBERT-base and the top 6 of 24 of WavLM-large. Its rates, lengths and
 batches are not known to us: those below are what fine-tuning of such encoders usually takes (a small rate for the
 encoder, a larger one for the new head, warm-up, decay), fixed before any test row was looked at.
-
-Offers
-------
-FineTunePlan, Context, check_plan.
 """
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ravfeat.augment import CLEAN, VIEWS
 from ravfeat.errors import UsageError
 from ravfeat.heads.joint import JointHead
 from ravfeat.heads.neural import NeuralHead
 from ravfeat.heads.registry import HEADS, get_head
 from ravfeat.manifest import Manifest
+from ravfeat.media.augment import CLEAN, VIEWS
 
 __all__ = ["Context", "FineTunePlan", "check_plan"]
 

@@ -1,9 +1,4 @@
-"""What fine-tuned folds gave, in the shape of every other run.
-
-Offers
-------
-Done, FineTunedModel, fitted_of.
-"""
+"""What fine-tuned folds gave, in the shape of every other run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
+from ravfeat.features.clips import ClipFeatures
 from ravfeat.finetune.fold import FoldResult
-from ravfeat.finetune.prepared import Prepared
-from ravfeat.fitted import Fitted, FittedModel
-from ravfeat.folds import Fold, fold_counts
-from ravfeat.heads.base import ClipFeatures
+from ravfeat.finetune.prepare import Prepared
 from ravfeat.predictions import Predictions
+from ravfeat.protocols.folds import Fold, fold_counts
+from ravfeat.runs.result import Fitted, FittedModel
 
 __all__ = ["Done", "FineTunedModel", "fitted_of"]
 

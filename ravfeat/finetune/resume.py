@@ -8,10 +8,6 @@ Beside the run's folder lies ``OUT.work`` while it is being made::
     seed-0/fold-3.result.safetensors     a fold that is done
 
 A damaged file counts as missing. The folder is removed when the run has been written.
-
-Offers
-------
-Work, open_work, work_folder, remove_work.
 """
 
 import fcntl

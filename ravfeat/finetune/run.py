@@ -1,9 +1,4 @@
-"""Fine-tuning: every fold of every seed, each kept as soon as it is done.
-
-Offers
-------
-fine_tune.
-"""
+"""Fine-tuning: every fold of every seed, each kept as soon as it is done."""
 
 from pathlib import Path
 
@@ -13,10 +8,10 @@ from ravfeat.finetune.clips import ClipReader
 from ravfeat.finetune.fold import FoldResult, FoldTraining
 from ravfeat.finetune.frozen import FrozenStates
 from ravfeat.finetune.network import Network
-from ravfeat.finetune.prepared import Prepared
+from ravfeat.finetune.prepare import Prepared
 from ravfeat.finetune.results import Done, fitted_of
 from ravfeat.finetune.resume import Work, open_work
-from ravfeat.fitted import Fitted
+from ravfeat.runs.result import Fitted
 
 __all__ = ["fine_tune"]
 

@@ -1,9 +1,4 @@
-"""Learning rates: up in a straight line, down in a straight line.
-
-Offers
-------
-rate_factor.
-"""
+"""Learning rates: up in a straight line, down in a straight line."""
 
 __all__ = ["rate_factor"]
 

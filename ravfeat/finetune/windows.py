@@ -3,11 +3,7 @@
 Conventions
 -----------
 Axes: L layers, B clips, T frames, D dimensions, W windows. The last window of a clip averages the frames it has,
-as in `ravfeat.pooling.average_frames`.
-
-Offers
-------
-window_means.
+as in `ravfeat.numerics.pooling.average_frames`.
 """
 
 from collections.abc import Sequence

@@ -3,10 +3,6 @@
 ``fuse`` learns from val rows only (or cross-fits scores that have none) and offers two rules, a weighted mean
 of probabilities and a weighted sum of log-probabilities. That the fused system is never below the best single
 one is guaranteed on the rows that were learned from; on test rows it is a finding, whichever it is.
-
-Offers
-------
-fuse, Fusion, FoldFusion, Score, Aligned, align, mix, members_of, name_of, fusion_record, fused_logits.
 """
 
 from ravfeat.fusion.aligned import Aligned, align

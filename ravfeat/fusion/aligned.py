@@ -1,9 +1,4 @@
-"""The same performances as several systems see them.
-
-Offers
-------
-Aligned, align.
-"""
+"""The same performances as several systems see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.errors import PredictionsError
-from ravfeat.gaps import say_gaps
+from ravfeat.errors import PredictionsError, format_missing
 from ravfeat.predictions import System, SystemProbs
 
 __all__ = ["Aligned", "align"]
@@ -67,8 +61,8 @@ def align(systems: Sequence[System], parts: Sequence[SystemProbs], where: str) -
     names = [key[order].tolist() for key, order in zip(keys, orders, strict=True)]
     if any(one != names[0] for one in names):
         raise PredictionsError(
-            f"{where}: systems that are fused must score the same performances:\n{say_gaps(systems, names)}\nscore all"
-            " systems on the same clips with the same protocol and selection"
+            f"{where}: systems that are fused must score the same performances:\n{format_missing(systems, names)}\n"
+            "score all systems on the same clips with the same protocol and selection"
         )
     first = parts[0].rows(orders[0])
     for system, part, order in zip(systems[1:], parts[1:], orders[1:], strict=True):

@@ -1,9 +1,4 @@
-"""Everything that one fold's fusion learns, from the rows it may learn from.
-
-Offers
-------
-FoldFusion, Score, fit_fold, Choice.
-"""
+"""Everything that one fold's fusion learns, from the rows it may learn from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

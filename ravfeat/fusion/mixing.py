@@ -8,10 +8,6 @@ systems that err independently given the class.
 Conventions
 -----------
 Axes: M systems, N clips, K classes. All arithmetic is on log-probabilities in float64.
-
-Offers
-------
-MixRule, mix, linear, loglinear.
 """
 
 from typing import Literal
@@ -19,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 __all__ = ["MixRule", "linear", "loglinear", "mix"]
 

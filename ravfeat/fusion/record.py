@@ -1,9 +1,4 @@
-"""What a fusion learned and what came of it, as plain values for ``fusion.json``.
-
-Offers
-------
-fusion_record.
-"""
+"""What a fusion learned and what came of it, as plain values for ``fusion.json``."""
 
 from typing import Any
 

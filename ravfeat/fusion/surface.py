@@ -7,10 +7,6 @@ Conventions
 -----------
 Axes: M systems, N clips, K classes, P shares, A and B total weights of either side. Log-probabilities are
 calibrated. ``first`` marks the systems of the first side, the rest is the second.
-
-Offers
-------
-Curve, proportions, linear_curve, loglinear_map.
 """
 
 from dataclasses import dataclass
@@ -22,7 +18,7 @@ from ravfeat import metrics
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion.mixing import linear
 from ravfeat.fusion.weights import grid_uar
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 __all__ = ["Curve", "linear_curve", "loglinear_map", "proportions"]
 

@@ -1,9 +1,4 @@
-"""From a table of systems to the rows of their fusion.
-
-Offers
-------
-Fusion, fuse, fused_logits, members_of, name_of.
-"""
+"""From a table of systems to the rows of their fusion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

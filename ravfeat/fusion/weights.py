@@ -12,10 +12,6 @@ surer where systems agree, so here likelihood and decisions want the same weight
 Conventions
 -----------
 Axes: M systems, N clips, K classes, P points of a grid.
-
-Offers
-------
-fit_linear, fit_loglinear, best_nll, simplex_grid, grid_uar, STEPS, LARGEST.
 """
 
 from collections.abc import Iterator

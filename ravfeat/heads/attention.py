@@ -7,10 +7,6 @@ Conventions
 -----------
 Axes: L layers, H heads, B clips, T windows, D dimensions, S statistics (mean, or mean and std).
 Constants and parameters of one head have no head axis, those of a stack a leading one.
-
-Offers
-------
-attend, attended_moments, pooling_constants, pooling_params, pooled_layers.
 """
 
 from collections.abc import Sequence

@@ -7,10 +7,6 @@ starts uniform, so that the first step sees what a plain pooled head would see.
 Conventions
 -----------
 Axes: L layers, H heads, B clips, T windows, D dimensions, S statistics, K classes.
-
-Offers
-------
-AttentiveHead, AttentiveNet.
 """
 
 from collections.abc import Sequence

@@ -7,10 +7,6 @@ normalised clip by clip, and classified. Training stops at the best epoch on the
 Conventions
 -----------
 Axes: L layers, H heads, B clips, T windows, D dimensions, S statistics, K classes.
-
-Offers
-------
-AttentiveSumHead, AttentiveSumNet.
 """
 
 from collections.abc import Callable, Sequence

@@ -5,10 +5,6 @@ Conventions
 Axes: N clips, F frames of all clips one after another, L layers, D dimensions, K classes,
 C candidates. Rows are integers into the N clips. Heads know arrays, never paths, protocols or
 actors; who may train whom is decided before a head sees a row.
-
-Offers
-------
-Reading, ClipFeatures, Job, Sweep, Head, ChoosesInTraining, Model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,66 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.stored_frames import StoredFrames
+from ravfeat.features.clips import ClipFeatures, Reading
 
-__all__ = ["ChoosesInTraining", "ClipFeatures", "Head", "Job", "Model", "Reading", "Sweep"]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a head needs of a cache, so that no more is held in memory.
-
-    Attributes
-    ----------
-    window : int
-        Encoder frames that may be averaged to one.
-    statistics : tuple of str
-        Names out of `ravfeat.pooling.STATISTICS` where these are all the head reads; empty where
-        it reads frames.
-    """
-
-    window: int = 1
-    statistics: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ClipFeatures:
-    """Features of N clips in memory.
-
-    Attributes
-    ----------
-    frames : ndarray of shape (F, L, D), float16 or float32
-        Frames of all clips, clip after clip. In a pooled cache every clip has one frame.
-    offsets : ndarray of shape (N + 1,), int64
-        Clip ``i`` owns ``frames[offsets[i]:offsets[i + 1]]``.
-    layers : tuple of int, length L
-        The encoder's layer number of each entry of the layer axis.
-    statistics : tuple of str
-        Empty for frames. For a pooled cache the names of the statistics that lie one after
-        another in the last axis, e.g. ``("mean", "std")``, each D / len(statistics) wide.
-    window : int
-        Encoder frames that were averaged to one frame already.
-    blocks : tuple of int
-        Empty for the features of one cache. Where several were joined, the width that each has
-        within every statistic, in their order.
-    also : tuple of ClipFeatures
-        What further streams say of the same clips, in the same order, for heads that read several.
-    stored : StoredFrames or None
-        The frames where they stay on the disk; ``frames`` is then of shape (0, L, D).
-    """
-
-    frames: NDArray[Any]
-    offsets: NDArray[np.int64]
-    layers: tuple[int, ...]
-    statistics: tuple[str, ...] = ()
-    window: int = 1
-    blocks: tuple[int, ...] = ()
-    also: tuple["ClipFeatures", ...] = ()
-    stored: StoredFrames | None = None
-
-    def __len__(self) -> int:
-        """Count the clips."""
-        return len(self.offsets) - 1
+__all__ = ["ChoosesInTraining", "Head", "Job", "Model", "Sweep"]
 
 
 @dataclass(frozen=True)

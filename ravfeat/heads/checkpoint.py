@@ -2,10 +2,6 @@
 
 ``STEM.safetensors`` holds what was learned; ``STEM.toml`` holds the format version, the head's
 settings, what was chosen, and the learned layer weights for whoever wants to read them.
-
-Offers
-------
-FORMAT_VERSION, save_model, load_model.
 """
 
 import tomllib
@@ -13,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import Model
 from ravfeat.heads.registry import restore
-from ravfeat.tomltext import toml_text
 
 __all__ = ["FORMAT_VERSION", "load_model", "save_model"]
 
@@ -47,7 +43,7 @@ def save_model(stem: Path, model: Model) -> None:
     save_file(arrays, temporary)
     temporary.replace(tensors)
     temporary = recipe.with_name(recipe.name + ".tmp")
-    temporary.write_text(toml_text(document), encoding="utf-8")
+    temporary.write_text(tomli_w.dumps(document), encoding="utf-8")
     temporary.replace(recipe)
 
 

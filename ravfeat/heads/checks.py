@@ -1,9 +1,4 @@
-"""Checks and weights that every head shares.
-
-Offers
-------
-check_jobs, balanced_weights, candidate_scores, likeliest, plain_settings.
-"""
+"""Checks and weights that every head shares."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -14,7 +9,7 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import Job, Sweep
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 __all__ = ["balanced_weights", "candidate_scores", "check_jobs", "likeliest", "plain_settings"]
 

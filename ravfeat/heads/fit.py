@@ -9,10 +9,6 @@ of six is six stacks of one, computed together.
 Conventions
 -----------
 Axes: H heads, M rows, B clips of a step, K classes, E epochs, L layers, D dimensions.
-
-Offers
-------
-Schedule, Net, Dropout, Trained, train, stacked_logits, first_weights.
 """
 
 import math
@@ -32,9 +28,9 @@ from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.parallel import one_thread_each
 from ravfeat.heads.stacks.base import Own, Recipe, Stack, Start, Step
-from ravfeat.heads.stacks.step_clips import by_length
+from ravfeat.heads.stacks.batch import by_length
 from ravfeat.heads.windows import Batch, Windows
-from ravfeat.machine import memory_budget
+from ravfeat.resources import memory_budget
 
 __all__ = ["Dropout", "Net", "Schedule", "Trained", "first_weights", "stacked_logits", "train"]
 

@@ -13,10 +13,6 @@ Conventions
 -----------
 Axes: N clips, n training rows, m rows to score, L layers, S statistics, D dimensions.
 Products are divided by S * D, so that a typical clip has norm 1 per layer whatever its width.
-
-Offers
-------
-Scaler, SetProducts, set_products.
 """
 
 from collections.abc import Iterator, Sequence

@@ -11,10 +11,6 @@ Conventions
 -----------
 Axes: H heads, B clips, W width of what a stream's pooling gives, K classes. Parameters and constants of stream s are
 named ``s.NAME``.
-
-Offers
-------
-JointHead, JointNet.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,8 +25,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ravfeat.errors import HeadError
+from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
-from ravfeat.heads.base import ClipFeatures, Job, Model, Sweep
+from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import likeliest
 from ravfeat.heads.fit import Dropout, first_weights
 from ravfeat.heads.neural import NeuralHead

@@ -10,10 +10,6 @@ Conventions
 -----------
 Axes: N clips, n training rows, m rows to score, L layers, S statistics, D dimensions, K classes.
 ``gamma`` is relative: the kernel is ``exp(-gamma * d2 / mean d2)`` over the training rows.
-
-Offers
-------
-KernelHead, KernelModel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,18 +21,19 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
-from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, plain_settings
-from ravfeat.heads.gram import Scaler, set_products
-from ravfeat.heads.parallel import map_jobs
-from ravfeat.heads.statistics import (
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.statistics import (
     check_features,
     clip_statistics,
     layer_positions,
     select_clips,
     source_of,
 )
-from ravfeat.logits import log_softmax
+from ravfeat.heads.base import Job, Model, Sweep
+from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, plain_settings
+from ravfeat.heads.gram import Scaler, set_products
+from ravfeat.heads.parallel import map_jobs
+from ravfeat.numerics.softmax import log_softmax
 
 __all__ = ["KernelHead", "KernelModel"]
 
@@ -54,7 +51,7 @@ class KernelHead:
     std : bool
         False leaves the mean as the only statistic.
     statistics : tuple of str
-        Names out of `ravfeat.pooling.STATISTICS`.
+        Names out of `ravfeat.numerics.pooling.STATISTICS`.
     gammas, alphas : tuple of float
         Relative kernel widths and ridge strengths to choose among.
     """

@@ -12,10 +12,6 @@ Conventions
 -----------
 Axes: n rows, K classes, m remembered steps. Gradients have shape (K, n); the change of the loss along
 a step is the inner product of the gradient with the step's scores.
-
-Offers
-------
-Loss, Precondition, minimise.
 """
 
 from collections.abc import Callable

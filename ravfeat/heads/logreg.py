@@ -7,10 +7,6 @@ Conventions
 -----------
 Axes: N clips, L layers, S statistics, D dimensions, K classes. C applies to standardised features
 divided by the root of their number, so that one grid serves every width.
-
-Offers
-------
-LogregHead, LogregModel.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,18 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
-from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
-from ravfeat.heads.gram import Scaler, set_products
-from ravfeat.heads.parallel import map_jobs
-from ravfeat.heads.softmax_regression import regularization_path
-from ravfeat.heads.statistics import (
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.statistics import (
     check_features,
     clip_statistics,
     layer_positions,
     select_clips,
     source_of,
 )
+from ravfeat.heads.base import Job, Model, Sweep
+from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
+from ravfeat.heads.gram import Scaler, set_products
+from ravfeat.heads.parallel import map_jobs
+from ravfeat.heads.softmax_regression import regularization_path
 
 __all__ = ["LogregHead", "LogregModel"]
 
@@ -50,7 +47,7 @@ class LogregHead:
     grid : tuple of float
         Values of C to choose among, rising.
     statistics : tuple of str
-        Names out of `ravfeat.pooling.STATISTICS`. ``speed`` is a difference from frame to frame, not
+        Names out of `ravfeat.numerics.pooling.STATISTICS`. ``speed`` is a difference from frame to frame, not
         per second: a model that reads it holds for the frame rate it was trained on.
     """
 

@@ -4,10 +4,6 @@ Conventions
 -----------
 Candidates of a sweep are the epochs 1 to E of one learning-rate schedule of length E: choosing
 epoch e means training the same schedule and stopping after e.
-
-Offers
-------
-NeuralHead, NeuralModel, best_epoch.
 """
 
 import dataclasses
@@ -23,10 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures, Job, Model, Reading, Sweep
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.statistics import check_features, select_clips, source_of
+from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import candidate_scores, plain_settings
 from ravfeat.heads.fit import Net, Schedule, stacked_logits, train
-from ravfeat.heads.statistics import check_features, select_clips, source_of
 from ravfeat.heads.windows import Windows
 
 __all__ = ["NeuralHead", "NeuralModel", "best_epoch"]

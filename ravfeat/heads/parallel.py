@@ -2,10 +2,6 @@
 
 The arrays of one job are too small to share between threads: on two cores, two threads inside one
 product are slower than one, and many times slower when the machine is busy. Whole jobs share well.
-
-Offers
-------
-map_jobs, on_processors, one_thread_each.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from ravfeat.machine import processors
+from ravfeat.resources import processors
 
 __all__ = ["map_jobs", "on_processors", "one_thread_each"]
 

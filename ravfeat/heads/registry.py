@@ -1,9 +1,4 @@
-"""Heads by name.
-
-Offers
-------
-HEADS, get_head, restore.
-"""
+"""Heads by name."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

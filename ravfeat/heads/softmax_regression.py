@@ -12,10 +12,6 @@ Axes: n training rows, K classes; inside, classes come first. The loss is
 ``C * sum_i w_i * cross_entropy_i + ||W||^2 / 2`` with balanced class weights and a free intercept, as in
 scikit-learn. At its least, coefficients equal ``C w (target - p)`` and, as the intercept is free, sum to 0
 over the rows; they are kept summing to 0 on the way.
-
-Offers
-------
-regularization_path.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +22,7 @@ from numpy.typing import NDArray
 
 from ravfeat.heads.checks import balanced_weights
 from ravfeat.heads.lbfgs import Loss, minimise
-from ravfeat.logits import softmax
+from ravfeat.numerics.softmax import softmax
 
 __all__ = ["regularization_path"]
 

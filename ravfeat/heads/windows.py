@@ -6,10 +6,6 @@ Axes: L layers, F windows of all clips one after another, D dimensions, H heads,
 batch, T windows of a clip. Averaging happens before anything leaves float16: a float32 copy
 exists of one batch only. Layers lie outermost, so that pooling a clip's layer is one product of
 contiguous matrices.
-
-Offers
-------
-Windows, Batch, Group.
 """
 
 from dataclasses import dataclass
@@ -22,11 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.features.on_disk import StoredFrames
+from ravfeat.features.statistics import layer_positions, split_statistics
 from ravfeat.heads.stacks.moments import Buffers
-from ravfeat.heads.statistics import layer_positions, split_statistics
-from ravfeat.pooling import average_frames
-from ravfeat.stored_frames import StoredFrames
+from ravfeat.numerics.pooling import average_frames
 
 __all__ = ["Batch", "Group", "Windows"]
 

@@ -1,9 +1,4 @@
-"""Features made elsewhere → a cache: an import is an extraction whose encoder has already run.
-
-Offers
-------
-plan_import, ImportPlan, ImportOptions.
-"""
+"""Features made elsewhere → a cache: an import is an extraction whose encoder has already run."""
 
 from ravfeat.importers.plan import ImportOptions, ImportPlan, plan_import
 

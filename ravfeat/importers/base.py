@@ -4,10 +4,6 @@ Conventions
 -----------
 A row is one frame of one clip, (T, ...) with any trailing axes. Names are as the files say them: with
 or without folders, endings and modality; `ravfeat.importers.join` finds out whose they are.
-
-Offers
-------
-BroughtClip, Rows, FeatureFiles, Timed, FACTS, mean_rate_hz.
 """
 
 from collections.abc import Mapping

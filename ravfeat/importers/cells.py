@@ -1,9 +1,4 @@
-"""A feature table read row by row into numbers, with nothing guessed from text.
-
-Offers
-------
-Cells, read_header, read_cells.
-"""
+"""A feature table read row by row into numbers, with nothing guessed from text."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.corpora.tables import read_table
 from ravfeat.errors import CorpusError
 from ravfeat.importers.columns import Columns
-from ravfeat.tables import read_table
 
 __all__ = ["Cells", "read_cells", "read_header"]
 

@@ -1,9 +1,4 @@
-"""When each row was seen.
-
-Offers
-------
-Clock, set_clock.
-"""
+"""When each row was seen."""
 
 from dataclasses import dataclass
 

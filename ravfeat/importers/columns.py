@@ -1,9 +1,4 @@
-"""What the columns of a feature table are: names, facts about a row, features; landmarks among them.
-
-Offers
-------
-Columns, sort_columns.
-"""
+"""What the columns of a feature table are: names, facts about a row, features; landmarks among them."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,4 @@
-"""The encoder that has already run: gives brought rows, transformed, as hidden states.
-
-Offers
-------
-Brought, ImportEncoder, states_shape.
-"""
+"""The encoder that has already run: gives brought rows, transformed, as hidden states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
-from ravfeat.encoders.names import is_folder_name
+from ravfeat.encoders.cuda import is_folder_name
 from ravfeat.errors import UsageError
 from ravfeat.importers.transforms import Transform
 from ravfeat.schema import Stream

@@ -1,9 +1,4 @@
-"""Brought clips × corpus: who belongs to whom, what is left over on either side.
-
-Offers
-------
-Joined, join, wanted_modalities.
-"""
+"""Brought clips × corpus: who belongs to whom, what is left over on either side."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,4 @@
-"""Whose a brought name is: a name, with or without folders and endings, to a clip of the corpus.
-
-Offers
-------
-Owner, RavdessNames, FolderNames, Names.
-"""
+"""Whose a brought name is: a name, with or without folders and endings, to a clip of the corpus."""
 
 import re
 from collections.abc import Iterator

@@ -3,10 +3,6 @@
 Clip ``i`` owns the rows ``offsets[i]`` to ``offsets[i + 1]``. Without ``offsets`` there is one row per
 clip; without ``names`` the file is one clip, called like the file. Arrays of Python objects are never
 loaded: they would run code of the file's maker.
-
-Offers
-------
-NpzFiles.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,8 +14,8 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import CorpusError, MediaError
 from ravfeat.importers.base import BroughtClip, Rows, mean_rate_hz
-from ravfeat.importers.found import BroughtFiles
-from ravfeat.importers.kept import Kept
+from ravfeat.importers.file_cache import Kept
+from ravfeat.importers.input_files import BroughtFiles
 from ravfeat.importers.npz_layout import BROKEN, NpzLayout, read_layout
 
 __all__ = ["NpzFiles"]

@@ -1,9 +1,4 @@
-"""What an npz file of features holds, found out without reading the features.
-
-Offers
-------
-NpzLayout, read_layout, BROKEN.
-"""
+"""What an npz file of features holds, found out without reading the features."""
 
 import zipfile
 import zlib

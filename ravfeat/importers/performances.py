@@ -1,10 +1,6 @@
 """Every performance of a corpus, whatever modality of it lies in the data folder.
 
 Features of faces may be brought where only the voices were downloaded: who acts what is the same.
-
-Offers
-------
-load_performances.
 """
 
 from pathlib import Path

@@ -1,9 +1,4 @@
-"""An import from its options to what an extraction needs.
-
-Offers
-------
-ImportOptions, ImportPlan, plan_import.
-"""
+"""An import from its options to what an extraction needs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +10,7 @@ from ravfeat.errors import UsageError
 from ravfeat.importers.base import BroughtClip, FeatureFiles
 from ravfeat.importers.clock import PICTURES_HZ, Clock, set_clock
 from ravfeat.importers.encoder import ImportEncoder
-from ravfeat.importers.found import BroughtFiles, content_digest, find_files
+from ravfeat.importers.input_files import BroughtFiles, content_digest, find_files
 from ravfeat.importers.join import Joined, join, wanted_modalities
 from ravfeat.importers.names import FolderNames, RavdessNames
 from ravfeat.importers.npz import NpzFiles

@@ -1,9 +1,4 @@
-"""Brought features as a source of clips: ordered in time, checked, in pieces.
-
-Offers
-------
-ImportSource, HELD, rows_sha256.
-"""
+"""Brought features as a source of clips: ordered in time, checked, in pieces."""
 
 import hashlib
 from collections.abc import Generator, Mapping
@@ -19,7 +14,7 @@ from ravfeat.importers.clock import Clock
 from ravfeat.importers.encoder import Brought
 from ravfeat.importers.transforms import Transform
 from ravfeat.manifest import Clip
-from ravfeat.sources import Recording
+from ravfeat.media.source import Recording
 
 __all__ = ["HELD", "ImportSource", "rows_sha256"]
 
@@ -30,7 +25,7 @@ _PIECE = 4096
 
 
 class ImportSource:
-    """Reads clips from feature files; see `ravfeat.sources.Source`.
+    """Reads clips from feature files; see `ravfeat.media.source.Source`.
 
     Parameters
     ----------

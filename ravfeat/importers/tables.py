@@ -3,10 +3,6 @@
 Without such a column (`ravfeat.importers.columns.NAME_COLUMNS`) every file is one clip, called like the
 file, as OpenFace writes them. Rows are frames where there is a column ``frame``, ``timestamp`` or
 ``time_s``, or where all names have several rows; where all names have one, they are clips.
-
-Offers
-------
-TableFiles.
 """
 
 from collections.abc import Mapping
@@ -20,8 +16,8 @@ from ravfeat.errors import CorpusError, MediaError
 from ravfeat.importers.base import BroughtClip, Rows, Timed, mean_rate_hz
 from ravfeat.importers.cells import Cells, read_cells, read_header
 from ravfeat.importers.columns import Columns, sort_columns
-from ravfeat.importers.found import BroughtFiles
-from ravfeat.importers.kept import Kept
+from ravfeat.importers.file_cache import Kept
+from ravfeat.importers.input_files import BroughtFiles
 
 __all__ = ["TableFiles"]
 

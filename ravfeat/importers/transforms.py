@@ -1,9 +1,4 @@
-"""What may be done to brought rows without learning anything from them; named, versioned, per frame.
-
-Offers
-------
-TRANSFORMS, Transform, TransformName, get_transform, landmark_shaped, probability_rows.
-"""
+"""What may be done to brought rows without learning anything from them; named, versioned, per frame."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import UsageError
-from ravfeat.similarity import EYES, SIMILARITY, eyes_apart, similarity_normalise
+from ravfeat.faces.similarity import EYES, SIMILARITY, eyes_apart, similarity_normalise
 
 __all__ = ["TRANSFORMS", "Transform", "TransformName", "get_transform", "landmark_shaped", "probability_rows"]
 

@@ -1,9 +1,4 @@
-"""What reading sound and reading pictures have in common.
-
-Offers
-------
-check_file, check_whole, reason_of.
-"""
+"""What reading sound and reading pictures have in common."""
 
 from pathlib import Path
 

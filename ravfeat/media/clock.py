@@ -1,9 +1,4 @@
-"""When pictures are shown: rising times out of whatever timestamps a file has, and which of them to take.
-
-Offers
-------
-PictureClock, Grid.
-"""
+"""When pictures are shown: rising times out of whatever timestamps a file has, and which of them to take."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction

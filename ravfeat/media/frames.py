@@ -1,9 +1,4 @@
-"""One decoded picture: its digest, and upright RGB out of any pixel format.
-
-Offers
-------
-add_to_digest, upright_rgb.
-"""
+"""One decoded picture: its digest, and upright RGB out of any pixel format."""
 
 import struct
 from typing import Any

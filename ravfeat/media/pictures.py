@@ -4,10 +4,6 @@ Conventions
 -----------
 Pictures are (H, W, 3) uint8, RGB, upright. Times are seconds from the clip's start and rise strictly.
 At any moment one picture is in memory, and what the decoder keeps to itself.
-
-Offers
-------
-Picture, read_pictures.
 """
 
 import hashlib
@@ -28,7 +24,7 @@ from ravfeat.errors import MediaError
 from ravfeat.media.base import check_file, check_whole, reason_of
 from ravfeat.media.clock import Grid, PictureClock
 from ravfeat.media.frames import add_to_digest, upright_rgb
-from ravfeat.sources import Recording
+from ravfeat.media.source import Recording
 
 __all__ = ["Picture", "read_pictures"]
 

@@ -1,9 +1,4 @@
-"""How long a media file is, without decoding it.
-
-Offers
-------
-probe_duration.
-"""
+"""How long a media file is, without decoding it."""
 
 import math
 from pathlib import Path

@@ -5,10 +5,6 @@ Conventions
 Samples are float32 in [-1, 1], one channel, at the file's own rate. `resample` is the one
 resampler of the project; its name is part of every audio cache's identity. `soundfile` reads wav
 and flac ten times faster than PyAV; PyAV reads everything else.
-
-Offers
-------
-Waveform, read_waveform, resample, RESAMPLING.
 """
 
 import hashlib

@@ -9,11 +9,6 @@ Conventions
 -----------
 Axes: N clips, S seeds, K classes. Logits are float32; probabilities are their softmax in float64.
 Only ``val`` rows may be learned from; only ``test`` rows may be quoted. There are no train rows.
-
-Offers
-------
-Predictions, System, SystemProbs, concatenate, Evidence, evidence_of, check_learnable, mean_of_seeds, write_scores,
-read_scores.
 """
 
 from ravfeat.predictions.average import SystemProbs, mean_of_seeds

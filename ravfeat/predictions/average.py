@@ -1,9 +1,4 @@
-"""From logits of several seeds to one probability per clip.
-
-Offers
-------
-SystemProbs, average_seeds, mean_of_seeds.
-"""
+"""From logits of several seeds to one probability per clip."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 from ravfeat.predictions.columns import System, logit_array
 
 __all__ = ["SystemProbs", "average_seeds", "mean_of_seeds"]

@@ -1,9 +1,4 @@
-"""What a prediction table must hold to be believed.
-
-Offers
-------
-check_table.
-"""
+"""What a prediction table must hold to be believed."""
 
 import numpy as np
 import pyarrow as pa

@@ -1,9 +1,4 @@
-"""Columns of a prediction table: names, types, and the way from lists to arrays.
-
-Offers
-------
-System, SYSTEM_COLUMNS, normalised, fixed_lists, logit_array.
-"""
+"""Columns of a prediction table: names, types, and the way from lists to arrays."""
 
 from typing import NamedTuple
 

@@ -5,10 +5,6 @@ any are cross-fitted, the one use of test rows that is allowed: what is applied 
 the other folds' rows, without any row of the fold's actors (of a leaky protocol, whose folds share their
 actors, from all rows of the other folds). What was mixed from such scores is not cross-fitted once more, since the
 weights of the other folds know this fold: `ravfeat.fusion.fuse` gives it val rows of its own.
-
-Offers
-------
-Evidence, evidence_of, check_learnable.
 """
 
 from dataclasses import dataclass, replace

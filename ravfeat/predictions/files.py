@@ -1,9 +1,4 @@
-"""Prediction and score tables on disk.
-
-Offers
-------
-FORMAT_VERSION, read_predictions, write_predictions, read_scores, write_scores.
-"""
+"""Prediction and score tables on disk."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,4 @@
-"""The prediction table itself.
-
-Offers
-------
-Predictions, concatenate.
-"""
+"""The prediction table itself."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,10 +1,6 @@
 """Published heads: what a run trained, in one folder that gives the run's probabilities back.
 
 Making one is in `ravfeat.published.export`; reading one needs neither the run nor what a report needs.
-
-Offers
-------
-load_head, PublishedHead.
 """
 
 from ravfeat.published.head import PublishedHead, load_head

@@ -1,9 +1,4 @@
-"""Whether a published head says what the run said, clip by clip.
-
-Offers
-------
-Agreement, compare.
-"""
+"""Whether a published head says what the run said, clip by clip."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +8,8 @@ import numpy as np
 
 from ravfeat.calibrate import calibrate
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures
-from ravfeat.heads.statistics import select_clips
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.features.statistics import select_clips
 from ravfeat.predictions import Predictions
 from ravfeat.published.caches import match, read_clips
 from ravfeat.published.head import PublishedHead

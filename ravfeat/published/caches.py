@@ -1,9 +1,4 @@
-"""Caches for a published head: which of them each system reads, and which of their clips are asked for.
-
-Offers
-------
-match, own_clips, read_clips, differences.
-"""
+"""Caches for a published head: which of them each system reads, and which of their clips are asked for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,10 +7,10 @@ from typing import Any
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError
-from ravfeat.heads.base import ClipFeatures
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.features.load import load_features, load_joined
 from ravfeat.published.parts import Clip, Need, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
-from ravfeat.view import load_features, load_joined
 
 __all__ = ["differences", "match", "own_clips", "read_clips"]
 

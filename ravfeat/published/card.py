@@ -1,14 +1,9 @@
-"""``card.md``: what a published head is, what it scored and how, and what it is not good for.
-
-Offers
-------
-card.
-"""
+"""``card.md``: what a published head is, what it scored and how, and what it is not good for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ravfeat.labelling import labels_said
+from ravfeat.corpora.labels import labels_said
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
 __all__ = ["card"]

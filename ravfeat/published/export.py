@@ -1,9 +1,4 @@
-"""From a run to a published head.
-
-Offers
-------
-Exported, export_heads.
-"""
+"""From a run to a published head."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +7,12 @@ from typing import Any
 
 from ravfeat import __version__
 from ravfeat.errors import LeakError, UsageError
-from ravfeat.experiment import prepare
+from ravfeat.experiment.fit import prepare
+from ravfeat.experiment.plan_file import plan_of
 from ravfeat.files import replace_file, sha256_of
 from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.heads.checkpoint import save_model
-from ravfeat.plan_record import plan_of
 from ravfeat.published.agreement import UNCHECKED, compare
 from ravfeat.published.card import card
 from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
@@ -26,8 +21,8 @@ from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_record
 from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
 from ravfeat.published.sources import load_models, locate, origins_of, parts_of, views_of
 from ravfeat.published.terms import data_terms
-from ravfeat.report.runs import Run, read_runs
-from ravfeat.runs import check_out, whole_folder, write_json
+from ravfeat.runs.read import Run, read_runs
+from ravfeat.runs.write import check_out, whole_folder, write_json
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Exported", "export_heads"]

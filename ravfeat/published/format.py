@@ -3,10 +3,6 @@
 ``head.toml`` says what it is and holds the SHA-256 of every file beside it and of itself (without that line);
 ``learned.json`` holds temperatures and weights, ``clips.json`` the clips that every fold tested, ``folds/`` and
 ``refit/`` the heads. ``card.md`` is for people and may be added to.
-
-Offers
-------
-FORMAT_VERSION, HEAD_FILE, CARD_FILE, LEARNED_FILE, CLIPS_FILE, write_document, read_document, read_json.
 """
 
 import hashlib
@@ -16,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import tomli_w
+
 from ravfeat.errors import HeadError
 from ravfeat.files import canonical_json, replace_file, sha256_of
-from ravfeat.tomltext import toml_text
 
 __all__ = [
     "CARD_FILE",
@@ -50,7 +47,7 @@ def write_document(folder: Path, document: Mapping[str, Any]) -> None:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     files = {name: sha256_of(folder / name) for name in names if name not in _OPEN}
     whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **document, "files": files}
-    text = toml_text({"sha256": _digest(whole), **whole})
+    text = tomli_w.dumps({"sha256": _digest(whole), **whole})
     replace_file(folder / HEAD_FILE, text.encode())
 
 

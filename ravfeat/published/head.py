@@ -1,9 +1,4 @@
-"""A published head: features in, calibrated and fused probabilities out.
-
-Offers
-------
-PublishedHead, load_head.
-"""
+"""A published head: features in, calibrated and fused probabilities out."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,8 +11,9 @@ from numpy.typing import NDArray
 
 from ravfeat.cache import Cache
 from ravfeat.errors import HeadError, UsageError
+from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import name_of
-from ravfeat.heads.base import ClipFeatures, Model
+from ravfeat.heads.base import Model
 from ravfeat.predictions import System
 from ravfeat.published.caches import match, own_clips, read_clips
 from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, read_document, read_json

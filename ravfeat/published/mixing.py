@@ -4,10 +4,6 @@ Conventions
 -----------
 Axes: M systems, N clips, S seeds, K classes. The very functions that made the run's numbers make these, on the
 same arrays, so that they are the same to the last bit.
-
-Offers
-------
-system_logits, probabilities.
 """
 
 from collections.abc import Sequence
@@ -15,8 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import fused_logits, name_of
-from ravfeat.heads.base import ClipFeatures, Model
+from ravfeat.heads.base import Model
 from ravfeat.heads.parallel import one_thread_each
 from ravfeat.predictions import System, mean_of_seeds
 from ravfeat.published.parts import Learned, at, mixed_in

@@ -1,9 +1,4 @@
-"""What a published head is made of: systems, the caches each reads, and what was learned on top of them.
-
-Offers
-------
-Need, PublishedSystem, Learned, Clip, at, mixed_in, clips_record, clips_of.
-"""
+"""What a published head is made of: systems, the caches each reads, and what was learned on top of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ravfeat.augment import CLEAN
 from ravfeat.calibrate import Temperature
+from ravfeat.features.clips import Reading
 from ravfeat.fusion import FoldFusion
-from ravfeat.heads.base import Reading
+from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import System
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 

@@ -3,10 +3,6 @@
 Inner folds over all actors do what nested selection does within a fold: every actor is left out once, what the heads
 that never met him say chooses the settings, and the same rows teach the temperatures and the weights. Then every head
 is trained once more, on everybody. Such a head cannot be scored on this corpus; see `NOT_MEASURED`.
-
-Offers
-------
-NOT_MEASURED, Refitted, refit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,17 +13,17 @@ import numpy as np
 
 from ravfeat.calibrate import Temperature, fit_temperature
 from ravfeat.errors import UsageError
-from ravfeat.experiment import Prepared, load_training
-from ravfeat.folds import Fold, check_inner, inner_folds
+from ravfeat.experiment.fit import Prepared, load_training
+from ravfeat.experiment.plan import FitPlan
+from ravfeat.experiment.selection import Trained, nested
+from ravfeat.experiment.systems import System
 from ravfeat.fusion import fit_fold, fused_logits
 from ravfeat.heads.base import Head, Model
-from ravfeat.plans import FitPlan
 from ravfeat.predictions import Evidence, SystemProbs, mean_of_seeds
 from ravfeat.predictions import System as Graded
+from ravfeat.protocols.folds import Fold, check_inner, inner_folds
 from ravfeat.published.parts import Learned, mixed_in
 from ravfeat.schema import FUSED_STREAMS, Rule
-from ravfeat.selection import Trained, nested
-from ravfeat.systems import System
 
 __all__ = ["NOT_MEASURED", "Refitted", "refit"]
 

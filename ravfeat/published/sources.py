@@ -1,21 +1,16 @@
-"""A run that is to be published: its systems, heads and caches, each held against what the run recorded.
-
-Offers
-------
-Origin, origins_of, views_of, locate, parts_of, load_models.
-"""
+"""A run that is to be published: its systems, heads and caches, each held against what the run recorded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ravfeat.augment import CLEAN
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError, HeadError, PredictionsError, UsageError
+from ravfeat.features.layers import parse_layers
 from ravfeat.heads.base import Model
 from ravfeat.heads.registry import get_head
-from ravfeat.layers import parse_layers
+from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem

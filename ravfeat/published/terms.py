@@ -1,9 +1,4 @@
-"""What the data that heads were trained on asks of whoever publishes them.
-
-Offers
-------
-data_terms.
-"""
+"""What the data that heads were trained on asks of whoever publishes them."""
 
 __all__ = ["data_terms"]
 

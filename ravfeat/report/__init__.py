@@ -3,10 +3,6 @@
 Reads what training wrote (predictions, metrics, scores, calibration, fusion, differences, recipe, layer
 weights) and nothing else; no torch, no cache. What can be made again from the predictions is made again and
 compared, so that no page shows a number that its run does not hold. The same runs always give the same bytes.
-
-Offers
-------
-build_report.
 """
 
 from ravfeat.report.build import build_report

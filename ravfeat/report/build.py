@@ -1,9 +1,4 @@
-"""From run folders to files.
-
-Offers
-------
-build_report.
-"""
+"""From run folders to files."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +11,8 @@ from ravfeat.report.findings.graded import grade
 from ravfeat.report.page.document import Section
 from ravfeat.report.page.html import render_html
 from ravfeat.report.page.markdown import render_markdown
-from ravfeat.report.runs import read_runs
 from ravfeat.report.sections.compose import compose
+from ravfeat.runs.read import read_runs
 
 __all__ = ["build_report"]
 

@@ -1,9 +1,4 @@
-"""The study, row by row: what was published, what comes out here, and what differs.
-
-Offers
-------
-StudyOptions, Study, plan_study, run_study.
-"""
+"""The study, row by row: what was published, what comes out here, and what differs."""
 
 from ravfeat.reproduce.options import StudyOptions
 from ravfeat.reproduce.plan import Study, plan_study

@@ -1,9 +1,4 @@
-"""Features that no cache holds yet: extracted once, or the reason why they cannot be.
-
-Offers
-------
-Wish, wishes_of, make_caches.
-"""
+"""Features that no cache holds yet: extracted once, or the reason why they cannot be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +12,7 @@ from ravfeat.errors import RavfeatError
 from ravfeat.extract.streams import extract_stream
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Manifest
-from ravfeat.reproduce.materials import PUBLISHED, Materials
+from ravfeat.reproduce.caches import PUBLISHED, Materials
 from ravfeat.reproduce.options import StudyOptions
 from ravfeat.schema import Stream
 

@@ -1,9 +1,4 @@
-"""What a reproduction is given.
-
-Offers
-------
-StudyOptions.
-"""
+"""What a reproduction is given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +24,7 @@ class StudyOptions:
     encoder : str or None
         An encoder at hand that stands in for published ones which are not.
     roles : mapping of str to Path
-        Caches whose role their name does not tell; see `ravfeat.reproduce.materials.ROLES`.
+        Caches whose role their name does not tell; see `ravfeat.reproduce.caches.ROLES`.
     device : str
     seeds : int
         Of heads that depend on one.

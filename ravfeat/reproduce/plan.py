@@ -1,15 +1,10 @@
-"""A study that is planned: its materials, its entries, and the steps they need, each once.
-
-Offers
-------
-Study, plan_study, wishes_of.
-"""
+"""A study that is planned: its materials, its entries, and the steps they need, each once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ravfeat.reproduce.entries import Entry, Figure, ablations_of, entries_of
-from ravfeat.reproduce.materials import Materials, find_materials
+from ravfeat.reproduce.answers import Entry, Figure, ablations_of, entries_of
+from ravfeat.reproduce.caches import Materials, find_materials
 from ravfeat.reproduce.options import StudyOptions
 from ravfeat.reproduce.steps import Step
 
@@ -50,7 +45,7 @@ def plan_study(options: StudyOptions, missing: dict[str, str] | None = None) -> 
     Raises
     ------
     CacheError, UsageError
-        See `ravfeat.reproduce.materials.find_materials`.
+        See `ravfeat.reproduce.caches.find_materials`.
     """
     found = find_materials(options)
     materials = Materials(found.found, {**found.missing, **_still(found, missing or {})})

@@ -1,9 +1,4 @@
-"""From finished steps to the lines of the table.
-
-Offers
-------
-lines_of.
-"""
+"""From finished steps to the lines of the table."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ravfeat.report.runs import SPLITS_FILE
 from ravfeat.report.study.lines import Score, StudyLine
-from ravfeat.reproduce.entries import Entry, Figure
+from ravfeat.reproduce.answers import Entry, Figure
 from ravfeat.reproduce.plan import Study
 from ravfeat.reproduce.work import run_folders
+from ravfeat.runs.read import SPLITS_FILE
 
 __all__ = ["ablation_scores", "lines_of"]
 

@@ -7,10 +7,6 @@ Sources
 Rows 1 to 12: the study whose six folds are the protocol ``ravdess6``. EmoBox: Ma et al. 2024, arXiv:2406.07162.
 Leave-one-actor-out: the repository hsn07pk/ravdess-speaker-independent-ser. Audio and video: Luna-Jiménez et al. 2021,
 Sensors 21(22):7665; 2022 selected its checkpoints on the test fold.
-
-Offers
-------
-Row, ROWS.
 """
 
 from dataclasses import dataclass

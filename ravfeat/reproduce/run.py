@@ -1,9 +1,4 @@
-"""A study from its caches to its report: step by step, going on from what is there.
-
-Offers
-------
-Outcome, run_study, check_study_out.
-"""
+"""A study from its caches to its report: step by step, going on from what is there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +10,6 @@ from ravfeat.audit import audit_run, write_audit
 from ravfeat.errors import RavfeatError, UsageError
 from ravfeat.files import replace_file
 from ravfeat.report import build_report
-from ravfeat.report.audits import read_audit
 from ravfeat.report.study.lines import StudyLine, record
 from ravfeat.report.study.section import study_section
 from ravfeat.report.study.table import markdown
@@ -23,7 +17,8 @@ from ravfeat.reproduce.plan import Study
 from ravfeat.reproduce.read import ablation_scores, lines_of
 from ravfeat.reproduce.steps import Step
 from ravfeat.reproduce.work import do_step, is_done, run_folders
-from ravfeat.runs import write_json
+from ravfeat.runs.audit_file import read_audit
+from ravfeat.runs.write import write_json
 
 __all__ = ["STUDY_FILE", "Outcome", "check_study_out", "folder_of", "run_study"]
 

@@ -1,16 +1,11 @@
-"""The steps of a study: each gives one folder, and is done once.
-
-Offers
-------
-Step, Fit, Splits, Tune, estimate_s.
-"""
+"""The steps of a study: each gives one folder, and is done once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ravfeat.plans import FitPlan
-from ravfeat.reproduce.materials import Material
+from ravfeat.experiment.plan import FitPlan
+from ravfeat.reproduce.caches import Material
 
 __all__ = ["Fit", "Splits", "Step", "Tune", "estimate_s"]
 

@@ -3,10 +3,6 @@
 A step is done where its folder holds a whole run of the same plan on caches that hold the same: anything else there,
 a run that was changed by hand too, is replaced. A folder appears whole or not at all, so whatever interrupted a study
 costs one step.
-
-Offers
-------
-is_done, do_step, run_folders.
 """
 
 import json
@@ -18,13 +14,13 @@ from typing import Any
 
 from ravfeat.corpora import data_root, load_corpus
 from ravfeat.errors import PredictionsError
-from ravfeat.experiment import fit_heads
+from ravfeat.experiment.fit import fit_heads
+from ravfeat.experiment.plan_file import plan_record
 from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
-from ravfeat.plan_record import plan_record
-from ravfeat.report.runs import SPLITS_FILE, read_runs
 from ravfeat.reproduce.steps import Fit, Splits, Step, Tune
-from ravfeat.runs import write_run
-from ravfeat.splits import compare_splits, write_comparison
+from ravfeat.runs.read import SPLITS_FILE, read_runs
+from ravfeat.runs.write import write_run
+from ravfeat.splits.compare import compare_splits, write_comparison
 
 __all__ = ["do_step", "is_done", "run_folders"]
 

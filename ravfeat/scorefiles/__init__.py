@@ -3,14 +3,10 @@
 A score file is a CSV or Parquet table with a row per clip, fold, split and seed: the columns ``name`` and
 ``fold``, optionally ``split``, ``seed``, ``stream``, ``actor``, ``label`` and ``performance``, and one column of
 numbers for each class. Whether these are probabilities or logits is found out for every file, and said.
-
-Offers
-------
-gather_scores, Gathered, Part, check_apart.
 """
 
-from ravfeat.scorefiles.gather import Gathered, gather_scores
-from ravfeat.scorefiles.parts import Part
-from ravfeat.scorefiles.together import check_apart
+from ravfeat.scorefiles.compatibility import check_apart
+from ravfeat.scorefiles.inputs import Part
+from ravfeat.scorefiles.load import Gathered, gather_scores
 
 __all__ = ["Gathered", "Part", "check_apart", "gather_scores"]

@@ -1,9 +1,4 @@
-"""What the columns of a score file are: facts about its rows, and numbers of one class each.
-
-Offers
-------
-Cells, read_cells, FACTS.
-"""
+"""What the columns of a score file are: facts about its rows, and numbers of one class each."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.corpora.tables import read_table
 from ravfeat.errors import PredictionsError
-from ravfeat.tables import read_table
 
 __all__ = ["FACTS", "Cells", "read_cells"]
 

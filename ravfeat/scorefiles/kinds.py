@@ -3,10 +3,6 @@
 Conventions
 -----------
 Axes: N rows, K classes.
-
-Offers
-------
-Kind, kind_of, logits_of, SLACK, ZERO.
 """
 
 from typing import Literal

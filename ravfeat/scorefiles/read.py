@@ -1,9 +1,4 @@
-"""One score file, understood: whose scores, of which fold, as logits.
-
-Offers
-------
-ScoreFile, read_score_file.
-"""
+"""One score file, understood: whose scores, of which fold, as logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +10,9 @@ from numpy.typing import NDArray
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions
 from ravfeat.scorefiles.columns import Cells, read_cells
+from ravfeat.scorefiles.fold_actors import Sides
+from ravfeat.scorefiles.identify import Owners, check_labels, owners_of
 from ravfeat.scorefiles.kinds import Kind, kind_of, logits_of
-from ravfeat.scorefiles.owners import Owners, check_labels, owners_of
-from ravfeat.scorefiles.sides import Sides
 
 __all__ = ["HEAD", "ScoreFile", "read_score_file"]
 

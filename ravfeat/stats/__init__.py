@@ -9,11 +9,6 @@ Conventions
 Axes: A actors, F folds, K classes, B bins, R draws. ``pooled`` scores all test clips at once;
 ``fold_mean`` is the unweighted mean over folds of the fold's score; in a draw a fold counts as much as
 its actors were drawn, so that one none of whose actors were drawn drops out.
-
-Offers
-------
-METRICS, AVERAGINGS, metric_records, difference_records, score_rows, fold_scores, write_metrics, bootstrap,
-Interval, recalls, Recall, paired_difference, Difference, Compared, Pairing, holm.
 """
 
 from ravfeat.stats.intervals import DRAWS, Interval, Recall, bootstrap, recalls

@@ -1,9 +1,4 @@
-"""Intervals from resampled actors.
-
-Offers
-------
-bootstrap, Interval, recalls, Recall, draw_actors, percentiles.
-"""
+"""Intervals from resampled actors."""
 
 from dataclasses import dataclass
 

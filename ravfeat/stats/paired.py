@@ -1,9 +1,4 @@
-"""Two systems on the same performances.
-
-Offers
-------
-paired_difference, Difference, Compared, Pairing.
-"""
+"""Two systems on the same performances."""
 
 from dataclasses import dataclass
 from functools import cached_property

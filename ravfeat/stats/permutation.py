@@ -7,10 +7,6 @@ draws whose difference is at least as large as the real one, the real one counte
 Whole actors are swapped, because the clips of one actor are not independent.
 
 With few actors there are few different swaps: 2 ** A of them, so five actors cannot reach p < 0.06.
-
-Offers
-------
-SWAPS, swap_p_values, holm.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,4 @@
-"""Rows of ``metrics.json`` and ``scores.parquet``.
-
-Offers
-------
-metric_records, difference_records, score_rows, fold_scores, write_metrics.
-"""
+"""Rows of ``metrics.json`` and ``scores.parquet``."""
 
 import json
 from collections.abc import Sequence

@@ -4,10 +4,6 @@ Every metric is a function of sums over clips, so the sums are made once per (ac
 confusion counts, negative log likelihood, squared error, and per confidence bin the sum of
 (hit - confidence). A draw then only weights those sums. The bin edges of ECE are those of the full
 sample (for a fold's ECE: of that fold), not of each draw; the intervals of ECE lean upwards, as ECE does.
-
-Offers
-------
-METRICS, AVERAGINGS, Averaging, Sums.
 """
 
 from dataclasses import dataclass

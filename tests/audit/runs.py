@@ -1,9 +1,4 @@
-"""Runs to audit: small caches with RAVDESS's names, and what a cheat would do to them.
-
-Offers
-------
-takes, caches_in, make_run, chosen_by, chosen_on_test, weights_on_test, rewrite.
-"""
+"""Runs to audit: small caches with RAVDESS's names, and what a cheat would do to them."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -14,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravfeat.experiment import FitPlan, fit_heads
-from ravfeat.folds import Fold
+from ravfeat.experiment.fit import FitPlan, fit_heads
+from ravfeat.experiment.selection import Trained
+from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion.fit import fit_fold
 from ravfeat.fusion.weights import fit_linear, fit_loglinear
-from ravfeat.heads.base import ClipFeatures, Head, Job
+from ravfeat.heads.base import Head, Job
 from ravfeat.predictions import Evidence, System
-from ravfeat.runs import write_run
-from ravfeat.selection import Trained
+from ravfeat.protocols.folds import Fold
+from ravfeat.runs.write import write_run
 from tests.toycaches import Take, actors_and_emotions
 from tests.writtencaches import write_cache
 
@@ -81,7 +77,7 @@ def chosen_on_test(patch: pytest.MonkeyPatch) -> None:
             for (fold, seed), model in zip(tasks, models, strict=True)
         ]
 
-    patch.setattr("ravfeat.experiment.by_validation", cheat)
+    patch.setattr("ravfeat.experiment.fit.by_validation", cheat)
 
 
 def chosen_by(patch: pytest.MonkeyPatch, pick: Callable[[int], int]) -> None:
@@ -99,7 +95,7 @@ def chosen_by(patch: pytest.MonkeyPatch, pick: Callable[[int], int]) -> None:
             for (fold, seed), model in zip(tasks, models, strict=True)
         ]
 
-    patch.setattr("ravfeat.experiment.by_validation", cheat)
+    patch.setattr("ravfeat.experiment.fit.by_validation", cheat)
 
 
 def rewrite(path: Path, change: Callable[[Any], object]) -> None:

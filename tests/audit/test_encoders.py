@@ -7,8 +7,8 @@ import pytest
 
 from ravfeat.audit import contamination
 from ravfeat.audit.contamination import TABLE, find_contamination
+from ravfeat.audit.context import open_run
 from ravfeat.audit.encoders import check_encoders
-from ravfeat.audit.opened import open_run
 from tests.audit.runs import make_run, rewrite, takes
 from tests.writtencaches import write_cache
 

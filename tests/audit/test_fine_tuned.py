@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ravfeat.audit import audit_run
+from ravfeat.audit.context import open_run
 from ravfeat.audit.fine_tuned import check_recorded_folds
-from ravfeat.audit.opened import open_run
-from ravfeat.fitted import Fitted
 from ravfeat.predictions import Predictions
-from ravfeat.runs import write_run
+from ravfeat.runs.result import Fitted
+from ravfeat.runs.write import write_run
 from tests.audit.runs import rewrite
 from tests.toyscores import scores
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from ravfeat.audit import Audit, audit_run
+from ravfeat.audit.context import open_run
 from ravfeat.audit.files import check_files
-from ravfeat.audit.learned import check_temperatures
-from ravfeat.audit.opened import open_run
-from ravfeat.audit.recorded import check_plan
+from ravfeat.audit.plan_check import check_plan
+from ravfeat.audit.refit_calibration import check_temperatures
 from tests.audit.runs import chosen_by, make_run, rewrite, takes
 from tests.writtencaches import write_cache
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravfeat.audit.cheap import Cheap, apart_of, cheap_of
+from ravfeat.audit.baseline import Cheap, apart_of, cheap_of
 from ravfeat.audit.clip_split import check_clip_split
 from ravfeat.audit.features import Features
 from ravfeat.audit.identity import check_identity
 from ravfeat.audit.per_actor import check_per_actor
 from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.sentences import check_sentences, statement_of
+from ravfeat.corpora.labels import LabelledClips
 from ravfeat.errors import CacheError
-from ravfeat.experiment import FitPlan, Prepared, prepare
-from ravfeat.folds import Fold
-from ravfeat.labelling import LabelledClips
+from ravfeat.experiment.fit import FitPlan, Prepared, prepare
+from ravfeat.protocols.folds import Fold
 from tests.audit.runs import takes
 from tests.toycaches import EMOTIONS, Take, actors_and_emotions
 from tests.writtencaches import write_cache

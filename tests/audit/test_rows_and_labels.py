@@ -7,17 +7,17 @@ import pyarrow as pa
 import pytest
 
 from ravfeat.audit import Line, audit_run
+from ravfeat.audit.context import open_run
 from ravfeat.audit.features import Features
-from ravfeat.audit.opened import open_run
+from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds
 from ravfeat.audit.saved_heads import check_saved_heads
-from ravfeat.audit.whose_labels import check_labels, check_left_out
 from ravfeat.crosscorpus import CrossPlan, fit_across
-from ravfeat.experiment import FitPlan, fit_heads, fused
-from ravfeat.fitted import Fitted
+from ravfeat.experiment.fit import FitPlan, fit_heads, fused
 from ravfeat.predictions import Predictions, concatenate
-from ravfeat.runs import write_run
+from ravfeat.runs.result import Fitted
+from ravfeat.runs.write import write_run
 from tests.audit.runs import chosen_by, make_run, rewrite, takes
 from tests.twocorpora import write_two
 from tests.writtencaches import write_cache

@@ -12,21 +12,21 @@ import pyarrow as pa
 import pytest
 
 from ravfeat.audit import Audit, Line, audit_run, write_audit
+from ravfeat.audit.context import open_run
 from ravfeat.audit.features import Features
 from ravfeat.audit.files import check_files
-from ravfeat.audit.learned import check_temperatures, check_weights
-from ravfeat.audit.opened import open_run
+from ravfeat.audit.folds import check_sides
 from ravfeat.audit.per_actor import check_transductive
+from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds
 from ravfeat.audit.saved_heads import check_saved_heads
-from ravfeat.audit.sides import check_sides
 from ravfeat.cache import open_cache
 from ravfeat.errors import CacheError, PredictionsError
-from ravfeat.experiment import FitPlan, fit_heads
+from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import Predictions
-from ravfeat.runs import write_run
+from ravfeat.runs.write import write_run
 from tests.audit.runs import chosen_on_test, make_run, rewrite, takes, weights_on_test
 from tests.report.simulated import write_made
 from tests.toyscores import two_streams
@@ -344,8 +344,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:
 
 
 def test_scores_made_elsewhere_are_audited_as_far_as_they_go(tmp_path) -> None:
-    from ravfeat.fitted import Fitted
     from ravfeat.fusion import fuse
+    from ravfeat.runs.result import Fitted
 
     predictions, fusion = fuse(two_streams(), "auto")
     write_run(tmp_path / "run", Fitted(predictions, (), {"protocol": "group4", "leaky": False}, fusion), {})

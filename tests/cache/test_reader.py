@@ -22,7 +22,7 @@ from ravfeat.cache.format import MANIFEST_FILE, SUMS_FILE, shard_file
 from ravfeat.cache.reader import Cache
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import CacheError, ShardError
-from ravfeat.media import read_waveform
+from ravfeat.media.sound import read_waveform
 from tests.toycaches import actors_and_emotions
 from tests.writtencaches import write_cache
 

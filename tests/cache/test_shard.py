@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ravfeat.cache.contents import check_contents
+from ravfeat.cache.digests import check_contents
 from ravfeat.cache.format import ShardContent, fingerprint, shard_file
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import ShardHeader, foreign, metadata_sha256, open_shard, read_header

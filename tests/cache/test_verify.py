@@ -325,7 +325,7 @@ def test_every_byte_is_read_once(whole_cache: Path, monkeypatch: pytest.MonkeyPa
 def test_what_is_read_at_once_makes_no_difference(
     cache_copy: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
 ) -> None:
-    monkeypatch.setattr("ravfeat.cache.contents._BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr("ravfeat.cache.digests._BLOCK_BYTES", block_bytes)
     assert verify_cache(cache_copy) == []
     path = cache_copy / shard_file(4)
     clip = read_header(path).clips[2]

@@ -8,8 +8,8 @@ from sklearn.frozen import FrozenEstimator
 
 from ravfeat.calibrate import BOUNDS, Temperature
 from ravfeat.errors import PredictionsError
-from ravfeat.logits import log_softmax, softmax
 from ravfeat.metrics import decide, nll
+from ravfeat.numerics.softmax import log_softmax, softmax
 
 
 def drawn(n: int = 400, k: int = 8, *, true: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -48,7 +48,7 @@ def test_a_comparison_is_replaced_only_by_force_and_refused_before_training(here
     call = ["compare-splits", "--cache", paths[0], *QUICK, "--out", tmp_path / "a"]
     assert here(*call).returncode == 0
     with monkeypatch.context() as patch:
-        patch.setattr("ravfeat.splits.compare_splits", pytest.fail)
+        patch.setattr("ravfeat.splits.compare.compare_splits", pytest.fail)
         refused = here(*call)
     assert refused.returncode == 2
     assert "already holds a comparison of splits" in refused.stderr

@@ -57,7 +57,8 @@ def record() -> Iterator[str]:
 def download(ravfeat, record, tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     before = (
-        f"from ravfeat.download import download_ravdess\ndownload_ravdess.__kwdefaults__['record_url'] = {record!r}"
+        "from ravfeat.download.ravdess import download_ravdess\n"
+        f"download_ravdess.__kwdefaults__['record_url'] = {record!r}"
     )
     return lambda *options: ravfeat("download", "ravdess", *options, before=before, cwd=tmp_path)
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import ravfeat as package
-from ravfeat.media import read_pictures
+from ravfeat.media.pictures import read_pictures
 from tests.media.videos import cut, quarters, write_video
 from tests.tinyfaces import write_net, write_videos
 

@@ -9,7 +9,7 @@ import transformers
 
 from ravfeat.corpora.synth import generate
 from ravfeat.predictions import Predictions
-from ravfeat.report.runs import read_runs
+from ravfeat.runs.read import read_runs
 
 DIE_AT = """
 import os, signal

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravfeat.augment import View
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.cli.fit_heads import command
+from ravfeat.media.augment import View
 from tests.toycaches import Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
 
@@ -154,7 +154,7 @@ def test_a_run_is_replaced_only_by_force_and_refused_before_training(here, home,
     call = ["fit-heads", "--cache", home / "cache", *QUICK, "--out", tmp_path / "a"]
     assert here(*call).returncode == 0
     with monkeypatch.context() as patch:
-        patch.setattr("ravfeat.experiment.fit_heads", pytest.fail)
+        patch.setattr("ravfeat.experiment.fit.fit_heads", pytest.fail)
         refused = here(*call)
     assert refused.returncode == 2
     assert "already holds a run; choose another --out, or replace it with --force" in refused.stderr

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ravfeat.fitted import Fitted
 from ravfeat.fusion import fuse
-from ravfeat.logits import softmax
+from ravfeat.numerics.softmax import softmax
 from ravfeat.predictions import Predictions, concatenate
-from ravfeat.runs import write_run
+from ravfeat.runs.result import Fitted
+from ravfeat.runs.write import write_run
 from ravfeat.schema import FUSED_STREAMS, RAVDESS_LABELS
 from tests.scorefiles.made import Row, rows_of, simulated, write_rows
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ravfeat.experiment import FitPlan, fit_heads
-from ravfeat.runs import write_run
+from ravfeat.experiment.fit import FitPlan, fit_heads
+from ravfeat.runs.write import write_run
 from tests.toycaches import actors_and_emotions, build_cache
 
 

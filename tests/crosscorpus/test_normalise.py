@@ -7,7 +7,7 @@ import pytest
 
 from ravfeat.crosscorpus.normalise import stacked, standardised
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures
+from ravfeat.features.clips import ClipFeatures
 
 
 def features(frames: np.ndarray, layers: tuple[int, ...] = (0, 1)) -> ClipFeatures:

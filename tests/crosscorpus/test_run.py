@@ -8,10 +8,10 @@ import pytest
 
 from ravfeat.crosscorpus import CrossPlan, fit_across
 from ravfeat.errors import UsageError
-from ravfeat.fitted import Fitted
+from ravfeat.experiment.plan import FitPlan
 from ravfeat.metrics import decide, uar
-from ravfeat.plans import FitPlan
 from ravfeat.predictions import System
+from ravfeat.runs.result import Fitted
 from tests.toycaches import EMOTIONS
 from tests.twocorpora import corpus_takes, through_a_microphone, write_two
 from tests.writtencaches import write_cache

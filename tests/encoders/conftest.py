@@ -10,7 +10,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from ravfeat.media import Waveform
+from ravfeat.media.sound import Waveform
 
 TINY: dict[str, Any] = {
     "hidden_size": 32,

@@ -10,7 +10,7 @@ import pytest
 
 from ravfeat.encoders.landmarks import DIM, LandmarkEncoder, rotation_vector
 from ravfeat.errors import ClipError
-from ravfeat.similarity import similarity_normalise
+from ravfeat.faces.similarity import similarity_normalise
 from tests.toyfaces import mesh_of, with_meshes
 
 POSED = replace(mesh_of(3), pose=np.array([[0, -2, 0, 1], [2, 0, 0, 2], [0, 0, 2, -40], [0, 0, 0, 1]], np.float32))

@@ -5,7 +5,7 @@ import pytest
 
 from ravfeat.encoders.logmel import BANDS, LogMelEncoder, mel_bands
 from ravfeat.errors import ClipError
-from ravfeat.media import Waveform
+from ravfeat.media.sound import Waveform
 
 
 def encode(samples: np.ndarray, rate: int = 16_000) -> np.ndarray:

@@ -12,9 +12,9 @@ import onnxruntime
 import pytest
 
 from ravfeat.encoders.base import Prepared
-from ravfeat.encoders.net import open_net
 from ravfeat.encoders.onnx import OnnxEncoder, load_onnx_encoder
-from ravfeat.encoders.sidecar import find_sidecar
+from ravfeat.encoders.onnx_model import open_net
+from ravfeat.encoders.onnx_sidecar import find_sidecar
 from ravfeat.errors import EncoderError, MissingExtraError, UsageError
 from ravfeat.faces.base import Faces
 from ravfeat.faces.source import FaceOptions

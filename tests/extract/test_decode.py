@@ -16,9 +16,9 @@ from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.extract import decode as module
 from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, read_ahead, read_clip
-from ravfeat.extract.sound import WaveformSource
 from ravfeat.manifest import Clip
-from ravfeat.sources import Recording
+from ravfeat.media.source import Recording
+from ravfeat.media.waveform_source import WaveformSource
 
 CLIPS = [Clip(f"{i:03d}", f"{i:03d}", "c:1", "", "sad", f"{i:03d}.wav") for i in range(100)]
 AHEAD = 5

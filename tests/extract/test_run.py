@@ -23,7 +23,7 @@ from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.encoders.base import Prepared
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import CacheError, CorpusError, ShardError, UsageError
-from ravfeat.extract import Extraction, ExtractResult, opening, run_extraction
+from ravfeat.extract import Extraction, ExtractResult, open_caches, run_extraction
 from ravfeat.manifest import Manifest
 
 pytestmark = pytest.mark.usefixtures("small_shards")
@@ -129,7 +129,7 @@ def test_a_grown_corpus_extends_its_cache(clips: Path, tmp_path: Path, stamps: A
 def test_a_cache_that_is_being_extended_can_be_read(clips: Path, tmp_path: Path) -> None:
     whole = scan_ravdess(clips)
     extract(clips, tmp_path / "out", manifest=whole.with_clips(whole.clips[::2]))
-    folder = opening.folder_of(Extraction(whole, clips, LogMelEncoder()), tmp_path / "out").path  # killed here
+    folder = open_caches.folder_of(Extraction(whole, clips, LogMelEncoder()), tmp_path / "out").path  # killed here
     cache = open_cache(folder)
     assert (len(cache), len(cache.missing)) == (11, 11)
 
@@ -197,7 +197,9 @@ def test_planned_shards_stay_under_the_limit_even_with_clips_of_unknown_length(
             for i in range(3)
             for clip in clips
         )
-        planned = opening.folder_of(corpus.extraction(manifest=manifest, encoder=Wide()), tmp_path / str(most)).planned
+        planned = open_caches.folder_of(
+            corpus.extraction(manifest=manifest, encoder=Wide()), tmp_path / str(most)
+        ).planned
         counts = [len(planned.clips_of(number)) for number in planned.numbers]
         assert max(counts) == most
         frames = int((30 if np.isnan(seconds) else seconds) * 50) + 1
@@ -350,8 +352,8 @@ def test_a_batch_too_large_for_memory_is_encoded_clip_by_clip(clips: Path, tmp_p
 
 
 def under(monkeypatch: pytest.MonkeyPatch, **versions: str) -> None:
-    original = opening.provenance_of
-    monkeypatch.setattr(opening, "provenance_of", lambda encoder: original(encoder) | versions)
+    original = open_caches.provenance_of
+    monkeypatch.setattr(open_caches, "provenance_of", lambda encoder: original(encoder) | versions)
 
 
 def interrupted(clips: Path, out: Path) -> Path:

@@ -16,10 +16,10 @@ from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import ClipError, MediaError, UsageError
 from ravfeat.extract import Extraction, ExtractResult, extract_together, run_extraction
-from ravfeat.extract.sound import WaveformSource
 from ravfeat.manifest import Clip
-from ravfeat.media import Waveform, read_waveform
-from ravfeat.sources import Recording
+from ravfeat.media.sound import Waveform, read_waveform
+from ravfeat.media.source import Recording
+from ravfeat.media.waveform_source import WaveformSource
 
 pytestmark = pytest.mark.usefixtures("small_shards")
 

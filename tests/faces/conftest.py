@@ -12,8 +12,8 @@ from ravfeat.faces.base import Faces
 from ravfeat.faces.models import ModelFile
 from ravfeat.faces.source import FaceSource
 from ravfeat.manifest import Clip
-from ravfeat.media import read_pictures
-from ravfeat.sources import Recording
+from ravfeat.media.pictures import read_pictures
+from ravfeat.media.source import Recording
 
 Reading = Callable[[FaceSource, Path], tuple[list[Faces], Recording]]
 

@@ -13,7 +13,7 @@ from ravfeat.errors import MediaError, UsageError
 from ravfeat.faces.base import Faces
 from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, PublishedModel, find_model
 from ravfeat.faces.source import FaceOptions, FaceSource
-from ravfeat.sources import Recording, Source
+from ravfeat.media.source import Recording, Source
 from tests.faces.conftest import Reading
 from tests.media.videos import quarters, write_video
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ravfeat.finetune.draws import draw_of, epoch_batches
+from ravfeat.finetune.sampling import draw_of, epoch_batches
 from ravfeat.finetune.schedule import rate_factor
 from ravfeat.finetune.windows import window_means
-from ravfeat.pooling import average_frames
+from ravfeat.numerics.pooling import average_frames
 
 
 def test_rates_rise_to_their_peak_and_fall_to_almost_nothing() -> None:

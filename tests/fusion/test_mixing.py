@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ravfeat.fusion import mix
-from ravfeat.logits import log_softmax, softmax
+from ravfeat.numerics.softmax import log_softmax, softmax
 
 LOGITS = np.random.default_rng(0).normal(0, 3, (3, 20, 5))
 LOG_PROBS = log_softmax(LOGITS)

@@ -7,7 +7,7 @@ from ravfeat import metrics
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import fit_linear, fit_loglinear, mix
 from ravfeat.fusion.surface import linear_curve, loglinear_map, proportions
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 SHARES = np.arange(21) / 20
 

@@ -8,8 +8,8 @@ from scipy.optimize import minimize
 
 from ravfeat.fusion import LARGEST, STEPS, fit_linear, fit_loglinear, grid_uar, mix, simplex_grid
 from ravfeat.fusion import weights as module
-from ravfeat.logits import log_softmax
 from ravfeat.metrics import decide, nll, uar
+from ravfeat.numerics.softmax import log_softmax
 
 
 def experts(m: int, *, n: int = 200, k: int = 4, skill: float = 1.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

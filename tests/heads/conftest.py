@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ravfeat.heads.base import ClipFeatures, Job
-from ravfeat.pooling import pool_frames
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.heads.base import Job
+from ravfeat.numerics.pooling import pool_frames
 
 N_CLASSES = 3
 INFORMATIVE = 2

@@ -8,7 +8,7 @@ from ravfeat.heads.attentive import AttentiveHead
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import balanced_weights, candidate_scores, likeliest
 from ravfeat.heads.neural import best_epoch
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 Y = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 1], np.int64)
 

@@ -8,7 +8,7 @@ from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.base import Job
 from ravfeat.heads.fit import Schedule, one_cycle, train
-from ravfeat.heads.stacks import step_clips
+from ravfeat.heads.stacks import batch
 from ravfeat.heads.windows import Windows
 
 NETS = [
@@ -30,7 +30,7 @@ def run(net, windows, problem, jobs, *, epochs=10, score_epochs=True, stop=None)
 @pytest.mark.parametrize("floats", [1 << 20, 300], ids=["large groups", "clip by clip"])
 @pytest.mark.parametrize("net", NETS, ids=lambda net: type(net).__name__)
 def test_a_stack_of_six_equals_six_stacks_of_one(net, floats, windows, problem, monkeypatch):
-    monkeypatch.setitem(step_clips.GROUP_FLOATS, "cpu", floats)
+    monkeypatch.setitem(batch.GROUP_FLOATS, "cpu", floats)
     rng = np.random.default_rng(5)
     every = np.concatenate([problem.train, problem.val])
     jobs = []

@@ -3,9 +3,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from ravfeat.features.statistics import clip_statistics
 from ravfeat.heads.base import Job
 from ravfeat.heads.gram import Scaler, set_products
-from ravfeat.heads.statistics import clip_statistics
 
 
 @pytest.fixture

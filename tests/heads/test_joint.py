@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import HeadError
-from ravfeat.heads.base import ClipFeatures, Job
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.heads.base import Job
 from ravfeat.heads.checkpoint import load_model, save_model
 from ravfeat.heads.registry import get_head
 

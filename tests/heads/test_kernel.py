@@ -4,11 +4,11 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.kernel_ridge import KernelRidge
 
+from ravfeat.features.statistics import clip_statistics
 from ravfeat.heads.checks import balanced_weights
 from ravfeat.heads.gram import Scaler
 from ravfeat.heads.kernel import KernelHead
-from ravfeat.heads.statistics import clip_statistics
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 
 def test_the_solution_equals_scikit_learn_up_to_the_logit_scale(problem):

@@ -6,11 +6,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from ravfeat.features.statistics import clip_statistics
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.gram import Scaler
 from ravfeat.heads.logreg import LogregHead
 from ravfeat.heads.registry import restore
-from ravfeat.heads.statistics import clip_statistics
 
 
 @pytest.mark.parametrize("strength", [0.1, 1.0, 30.0])

@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ravfeat.heads.checks import balanced_weights
 from ravfeat.heads.softmax_regression import regularization_path
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 
 GRID = (1.0, 3.0, 10.0, 30.0)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import CorpusError, MediaError, UsageError
-from ravfeat.importers.found import find_files
+from ravfeat.importers.input_files import find_files
 from ravfeat.importers.npz import NpzFiles
 
 

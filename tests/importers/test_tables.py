@@ -3,7 +3,7 @@
 import pytest
 
 from ravfeat.errors import CorpusError, MediaError
-from ravfeat.importers.found import find_files
+from ravfeat.importers.input_files import find_files
 from ravfeat.importers.tables import TableFiles
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from ravfeat.cache import verify_cache
-from ravfeat.experiment import FitPlan
-from ravfeat.report.splits.rows import SplitRow
-from ravfeat.splits import compare_splits
+from ravfeat.experiment.fit import FitPlan
+from ravfeat.splits.compare import compare_splits
+from ravfeat.splits.rows import SplitRow
 
 pytestmark = pytest.mark.shared
 

@@ -6,9 +6,9 @@ import torch
 
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.encoders.registry import load_encoder
-from ravfeat.encoders.split import SplitEncoder
+from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune import FineTunePlan, fine_tune, prepare
-from ravfeat.media import read_waveform
+from ravfeat.media.sound import read_waveform
 
 pytestmark = pytest.mark.shared
 

@@ -7,7 +7,7 @@ from ravfeat import metrics
 from ravfeat.calibrate import calibrate
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.encoders.logmel import LogMelEncoder
-from ravfeat.experiment import FitPlan, Fitted, fit_heads
+from ravfeat.experiment.fit import FitPlan, Fitted, fit_heads
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.predictions import System
 from ravfeat.stats import paired_difference

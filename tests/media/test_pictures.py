@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 import ravfeat.media.pictures
 from ravfeat.errors import MediaError
-from ravfeat.media import Picture, probe_duration, read_pictures
-from ravfeat.sources import Recording
+from ravfeat.media.pictures import Picture, read_pictures
+from ravfeat.media.probe import probe_duration
+from ravfeat.media.source import Recording
 from tests.media.videos import BLUE, GREEN, GREY, RED, corners, cut, noise, overwrite, quarters, write_video
 
 

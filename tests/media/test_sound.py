@@ -11,7 +11,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from ravfeat.errors import MediaError
-from ravfeat.media import Waveform, probe_duration, read_waveform, resample
+from ravfeat.media.probe import probe_duration
+from ravfeat.media.sound import Waveform, read_waveform, resample
 
 
 def tone(rate: int, seconds: float = 1.0, hz: float = 440.0) -> NDArray[np.float32]:

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from ravfeat import load_head
-from ravfeat.augment import View
 from ravfeat.errors import CacheError, HeadError, LeakError, PredictionsError, UsageError
-from ravfeat.experiment import FitPlan, fit_heads
+from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.files import sha256_of
-from ravfeat.fitted import Fitted
 from ravfeat.fusion import fuse
+from ravfeat.media.augment import View
 from ravfeat.predictions import Predictions
 from ravfeat.published.export import export_heads
-from ravfeat.runs import write_run
+from ravfeat.runs.result import Fitted
+from ravfeat.runs.write import write_run
 from tests.toycaches import actors_and_emotions
 from tests.toyscores import two_streams
 from tests.writtencaches import write_cache

@@ -11,7 +11,7 @@ from ravfeat.calibrate import calibration_record
 from ravfeat.fusion import fuse, fusion_record
 from ravfeat.predictions import Predictions, concatenate, write_scores
 from ravfeat.report.findings.graded import Graded, grade
-from ravfeat.report.runs import read_runs
+from ravfeat.runs.read import read_runs
 from ravfeat.stats import difference_records, metric_records, score_rows, write_metrics
 
 CLASSES = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")

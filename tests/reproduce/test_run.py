@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ravfeat.errors import UsageError
-from ravfeat.report.audits import read_audit
 from ravfeat.reproduce import StudyOptions, plan_study, run_study
 from ravfeat.reproduce.run import STUDY_FILE, Outcome, folder_of
 from ravfeat.reproduce.work import is_done
+from ravfeat.runs.audit_file import read_audit
 from tests.reproduce.conftest import write_all
 
 

@@ -1,9 +1,4 @@
-"""Simulated scores of RAVDESS clips, and files of them as any program might write them.
-
-Offers
-------
-simulated, rows_of, write_rows, NAMES.
-"""
+"""Simulated scores of RAVDESS clips, and files of them as any program might write them."""
 
 import csv
 from collections.abc import Sequence
@@ -15,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ravfeat.corpora.ravdess import parse_stem
-from ravfeat.logits import softmax
+from ravfeat.numerics.softmax import softmax
 from ravfeat.predictions import CROSSFIT, Predictions
-from ravfeat.protocols import FIXED
+from ravfeat.protocols.named import FIXED
 from ravfeat.schema import RAVDESS_LABELS
 
 NAMES = [f"01-{emotion:02d}-01-01-01-{actor:02d}" for actor in range(1, 25) for emotion in range(1, 9)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import PredictionsError
-from ravfeat.logits import softmax
+from ravfeat.numerics.softmax import softmax
 from ravfeat.scorefiles.columns import Cells
 from ravfeat.scorefiles.kinds import ZERO, kind_of, logits_of
 

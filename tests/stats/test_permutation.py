@@ -10,7 +10,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from ravfeat.calibrate import calibrate
 from ravfeat.errors import PredictionsError
-from ravfeat.logits import log_softmax
+from ravfeat.numerics.softmax import log_softmax
 from ravfeat.predictions import System, SystemProbs, concatenate
 from ravfeat.schema import DIFFERENCE_FIELDS
 from ravfeat.stats import METRICS, SWAPS, Compared, Pairing, difference_records, holm, paired_difference

@@ -4,10 +4,6 @@ Conventions
 -----------
 Axes: H heads, B clips of a step, K classes, A further axes. Heads with one seed share the masks of dropout, as all
 heads of a stack share the clips of a step: nothing else crosses from head to head.
-
-Offers
-------
-Recipe, Start, Own, Step, Stack, Moving, Masks, parallel.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.adamw import adamw
 
-from ravfeat.heads.stacks.step_clips import StepClips
+from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.windows import Windows
 
 __all__ = ["Masks", "Moving", "Own", "Recipe", "Stack", "Start", "Step", "parallel"]

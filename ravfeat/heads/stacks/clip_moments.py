@@ -3,10 +3,6 @@
 Conventions
 -----------
 Axes: L layers, N clips, C clips of a group, T windows, D dimensions.
-
-Offers
-------
-ClipMoments, clip_moments.
 """
 
 from dataclasses import dataclass
@@ -16,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ravfeat.heads.parallel import on_processors
+from ravfeat.heads.stacks.batch import StepClips, by_length
 from ravfeat.heads.stacks.moments import FLOOR, Buffers
-from ravfeat.heads.stacks.step_clips import StepClips, by_length
 from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["ClipMoments", "clip_moments"]

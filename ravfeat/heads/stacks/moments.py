@@ -9,10 +9,6 @@ Conventions
 -----------
 Axes: N matrices of windows (clips, or heads times clips), A attentions on each (heads, or one), T windows, D
 dimensions. Everything is float32 but the operands of products, which may be bfloat16.
-
-Offers
-------
-FLOOR, Buffers, Rooms, attend_, pool, spread, spread_grad, attention_grad.
 """
 
 import threading

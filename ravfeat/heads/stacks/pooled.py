@@ -8,10 +8,6 @@ Conventions
 -----------
 Axes: H heads, B clips of a step, C clips of a group, T windows, R = C * T, D dimensions, S statistics, W hidden width,
 K classes.
-
-Offers
-------
-PooledStack, Settings.
 """
 
 from collections.abc import Sequence
@@ -25,9 +21,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ravfeat.heads.stacks.base import Masks, Moving, Own, Recipe, Start, Step, parallel
+from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.stacks.clip_moments import clip_moments
 from ravfeat.heads.stacks.moments import Buffers, Rooms, attend_, attention_grad, pool, spread, spread_grad
-from ravfeat.heads.stacks.step_clips import StepClips
 from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["PooledStack", "Settings"]

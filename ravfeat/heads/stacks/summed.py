@@ -7,10 +7,6 @@ Conventions
 -----------
 Axes: L layers, H heads, B clips of a step, C clips of a group, T windows, R = C * T, D dimensions, S statistics, A
 width of the attention, K classes.
-
-Offers
-------
-SummedStack.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ravfeat.heads.stacks.base import Masks, Moving, Own, Start, Step, parallel
+from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.stacks.moments import Buffers, Rooms, attend_, attention_grad, pool, spread, spread_grad
-from ravfeat.heads.stacks.step_clips import StepClips
 from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["Classify", "SummedStack"]

@@ -1,9 +1,4 @@
-"""Drawings of calibration.
-
-Offers
-------
-reliability_figure.
-"""
+"""Drawings of calibration."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -1,9 +1,4 @@
-"""Drawings of differences, with their intervals and a zero line.
-
-Offers
-------
-difference_figure, fold_gain_figure.
-"""
+"""Drawings of differences, with their intervals and a zero line."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,4 @@
-"""Drawings of recall by emotion.
-
-Offers
-------
-cast_figure.
-"""
+"""Drawings of recall by emotion."""
 
 from collections.abc import Sequence
 

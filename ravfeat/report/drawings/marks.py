@@ -3,10 +3,6 @@
 Audio is a blue circle, face a purple square, another stream a black triangle, what was fused a green
 diamond. A LEAKY number is hollow and vermilion, whatever its stream, so that no meaning hangs on colour
 alone. Mixtures that are shown beside the chosen one are smaller and paler.
-
-Offers
-------
-Mark, mark_of, dot, span.
 """
 
 from dataclasses import dataclass

@@ -1,9 +1,4 @@
-"""Drawings of the mixtures that a fusion could have chosen from.
-
-Offers
-------
-share_figure, weight_figure, LEVELS.
-"""
+"""Drawings of the mixtures that a fusion could have chosen from."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -1,9 +1,4 @@
-"""Drawings that set systems side by side: headline intervals, folds, the leak gap.
-
-Offers
-------
-headline_figure, folds_figure, leak_figure.
-"""
+"""Drawings that set systems side by side: headline intervals, folds, the leak gap."""
 
 from collections.abc import Sequence
 

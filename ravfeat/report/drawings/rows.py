@@ -1,9 +1,4 @@
-"""Drawings with one row per system: the name above, the marks below, all on one axis.
-
-Offers
-------
-RowLabel, system_rows, clip_text, wrapped.
-"""
+"""Drawings with one row per system: the name above, the marks below, all on one axis."""
 
 import re
 from collections.abc import Callable, Sequence

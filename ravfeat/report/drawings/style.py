@@ -3,10 +3,6 @@
 Drawings are made narrow (about the width of a phone) so that their text stays readable there.
 Colours are those of Okabe and Ito (2008), which colour-blind readers tell apart; `drawings.marks` says
 what each stands for. In a page they become CSS variables, so that a drawing follows light and dark.
-
-Offers
-------
-BLUE, PURPLE, GREEN, VERMILION, INK, MUTED, GRID, PAPER, ON_FILL, DOTTED, canvas, plot, plots, bare, render, Drawing.
 """
 
 import io

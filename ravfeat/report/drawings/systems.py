@@ -1,9 +1,4 @@
-"""Drawings of one system: recall by class, confusion, layer weights.
-
-Offers
-------
-recall_figure, confusion_figure, layers_figure.
-"""
+"""Drawings of one system: recall by class, confusion, layer weights."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -2,10 +2,6 @@
 
 A family's p-values are corrected together (Holm), metric by metric, so a reader who looks at all of its
 rows is not fooled by the smallest of many.
-
-Offers
-------
-Contrast, Family, gains, all_pairs, groups, COMPARED.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,9 +1,4 @@
-"""A run's fusion with the systems it mixed, and the rows it was learned from.
-
-Offers
-------
-FusedRun, FoldView, Sides, fused_runs.
-"""
+"""A run's fusion with the systems it mixed, and the rows it was learned from."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,7 +11,7 @@ from numpy.typing import NDArray
 from ravfeat.fusion import FoldFusion, Fusion, align
 from ravfeat.predictions import CROSSFIT, evidence_of
 from ravfeat.report.findings.graded import Graded
-from ravfeat.report.runs import Run
+from ravfeat.runs.read import Run
 
 __all__ = ["RULES", "FoldView", "FusedRun", "Sides", "fused_runs"]
 

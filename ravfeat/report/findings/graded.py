@@ -1,9 +1,4 @@
-"""One system of one run, with everything the report says about it.
-
-Offers
-------
-Graded, grade.
-"""
+"""One system of one run, with everything the report says about it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat import metrics
-from ravfeat.augment import CLEAN
 from ravfeat.calibrate import Calibration
+from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.findings.layers import LayerProfile, profile_of
-from ravfeat.report.runs import Run, find
+from ravfeat.runs.read import Run, find
 from ravfeat.schema import FUSED_STREAMS, NORMALISED
 from ravfeat.stats import Compared, Recall, fold_scores, recalls
 

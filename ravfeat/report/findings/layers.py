@@ -1,9 +1,4 @@
-"""Learned layer weights of a system, over all its models.
-
-Offers
-------
-LayerProfile, profile_of.
-"""
+"""Learned layer weights of a system, over all its models."""
 
 from dataclasses import dataclass
 
@@ -11,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.predictions import System
-from ravfeat.report.runs import Run
+from ravfeat.runs.read import Run
 
 __all__ = ["LayerProfile", "profile_of"]
 

@@ -1,9 +1,4 @@
-"""The leak gap: the same system under a clip split and under actor-disjoint folds.
-
-Offers
-------
-LeakGap, leak_gaps, GAP_ROWS.
-"""
+"""The leak gap: the same system under a clip split and under actor-disjoint folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

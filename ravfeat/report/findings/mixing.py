@@ -1,9 +1,4 @@
-"""The mixtures that a fusion could have chosen from, between its two sides.
-
-Offers
-------
-Surface, Agreement, surface_of, agreement_of.
-"""
+"""The mixtures that a fusion could have chosen from, between its two sides."""
 
 from dataclasses import dataclass
 

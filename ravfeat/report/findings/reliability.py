@@ -1,9 +1,4 @@
-"""How often a system is right when it is so sure: bins of equal mass, as ECE has them.
-
-Offers
-------
-Bins, reliability.
-"""
+"""How often a system is right when it is so sure: bins of equal mass, as ECE has them."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,4 @@
-"""What a report is made of, before it becomes HTML or Markdown.
-
-Offers
-------
-Column, Row, Table, Figure, Section, Document.
-"""
+"""What a report is made of, before it becomes HTML or Markdown."""
 
 from dataclasses import dataclass, field
 

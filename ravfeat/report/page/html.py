@@ -1,9 +1,4 @@
-"""A document as one HTML file that asks nothing of the network.
-
-Offers
-------
-render_html.
-"""
+"""A document as one HTML file that asks nothing of the network."""
 
 import re
 from collections.abc import Mapping

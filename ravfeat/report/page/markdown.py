@@ -1,9 +1,4 @@
-"""A document as Markdown, with figures as files beside it.
-
-Offers
-------
-render_markdown.
-"""
+"""A document as Markdown, with figures as files beside it."""
 
 from collections.abc import Iterator
 

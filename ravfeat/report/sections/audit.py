@@ -1,16 +1,11 @@
-"""The section on what tried to break the numbers.
-
-Offers
-------
-audit_section.
-"""
+"""The section on what tried to break the numbers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ravfeat.report.audits import AuditRecord
 from ravfeat.report.page.document import Column, Row, Section, Table
-from ravfeat.report.runs import Run
+from ravfeat.runs.audit_file import AuditRecord
+from ravfeat.runs.read import Run
 
 __all__ = ["audit_section"]
 

@@ -1,14 +1,9 @@
-"""The section on calibration.
-
-Offers
-------
-calibration_section.
-"""
+"""The section on calibration."""
 
 from collections.abc import Sequence
 
 from ravfeat.predictions import CROSSFIT
-from ravfeat.report.findings.cast import casts
+from ravfeat.report.findings.best_systems import casts
 from ravfeat.report.findings.graded import Graded
 from ravfeat.report.page.document import Section
 from ravfeat.report.sections.system_figures import reliability_of

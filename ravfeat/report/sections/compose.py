@@ -1,9 +1,4 @@
-"""Compose the report from graded systems: which parts there are, in the order of the argument.
-
-Offers
-------
-compose.
-"""
+"""Compose the report from graded systems: which parts there are, in the order of the argument."""
 
 from collections.abc import Sequence
 
@@ -11,8 +6,7 @@ from ravfeat.report.findings.fused import fused_runs
 from ravfeat.report.findings.graded import Graded
 from ravfeat.report.findings.leak import leak_gaps
 from ravfeat.report.page.document import Document, Section
-from ravfeat.report.recipe import readable
-from ravfeat.report.runs import Run
+from ravfeat.report.page.recipe import readable
 from ravfeat.report.sections.audit import audit_section
 from ravfeat.report.sections.calibration import calibration_section
 from ravfeat.report.sections.differences import difference_section
@@ -23,6 +17,7 @@ from ravfeat.report.sections.results import leak_section, results_section
 from ravfeat.report.sections.systems import layer_section, system_section
 from ravfeat.report.words.limits import limits
 from ravfeat.report.words.summary import summary, warnings
+from ravfeat.runs.read import Run
 
 __all__ = ["compose"]
 

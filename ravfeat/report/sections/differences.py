@@ -1,9 +1,4 @@
-"""The section on what fusing gains; without a fusion, of systems against each other.
-
-Offers
-------
-difference_section.
-"""
+"""The section on what fusing gains; without a fusion, of systems against each other."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,14 +1,9 @@
-"""The section on emotions: the best of each stream and what was fused, on one axis per emotion.
-
-Offers
-------
-emotion_section.
-"""
+"""The section on emotions: the best of each stream and what was fused, on one axis per emotion."""
 
 from collections.abc import Sequence
 
 from ravfeat.report.drawings.emotions import cast_figure
-from ravfeat.report.findings.cast import Cast, casts
+from ravfeat.report.findings.best_systems import Cast, casts
 from ravfeat.report.findings.graded import Graded
 from ravfeat.report.page.document import Figure, Section
 from ravfeat.report.sections.system_figures import confusion_of

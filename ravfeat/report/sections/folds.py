@@ -1,9 +1,4 @@
-"""The section on folds, and on what each fold's fusion learned.
-
-Offers
-------
-fold_section.
-"""
+"""The section on folds, and on what each fold's fusion learned."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,4 @@
-"""The section on mixing weights: what they were chosen from.
-
-Offers
-------
-mixing_section.
-"""
+"""The section on mixing weights: what they were chosen from."""
 
 from collections.abc import Sequence
 

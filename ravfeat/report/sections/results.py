@@ -1,9 +1,4 @@
-"""The sections with everybody's numbers: results, folds, the leak gap.
-
-Offers
-------
-results_section, leak_section.
-"""
+"""The sections with everybody's numbers: results, folds, the leak gap."""
 
 from collections.abc import Sequence
 

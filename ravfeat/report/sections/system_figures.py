@@ -1,9 +1,4 @@
-"""Figures of one system with their words: recall, confusion, layers, reliability.
-
-Offers
-------
-recall_of, confusion_of, layers_of, reliability_of.
-"""
+"""Figures of one system with their words: recall, confusion, layers, reliability."""
 
 from ravfeat.report.drawings.calibration import reliability_figure
 from ravfeat.report.drawings.systems import confusion_figure, layers_figure, recall_figure

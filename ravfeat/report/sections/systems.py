@@ -1,9 +1,4 @@
-"""The sections on single systems: learned layer weights, and every system by itself.
-
-Offers
-------
-layer_section, system_section.
-"""
+"""The sections on single systems: learned layer weights, and every system by itself."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,4 @@
-"""One row of a reproduced study, as people read it.
-
-Offers
-------
-Score, StudyLine, record, scored.
-"""
+"""One row of a reproduced study, as people read it."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -1,9 +1,4 @@
-"""The study as the first section of a report.
-
-Offers
-------
-study_section.
-"""
+"""The study as the first section of a report."""
 
 from collections.abc import Sequence
 

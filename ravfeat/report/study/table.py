@@ -1,9 +1,4 @@
-"""The lines of a study as a table, and as Markdown of its own.
-
-Offers
-------
-study_table, ablation_table, markdown.
-"""
+"""The lines of a study as a table, and as Markdown of its own."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,4 @@
-"""Tables of calibration.
-
-Offers
-------
-temperature_table, reliability_table.
-"""
+"""Tables of calibration."""
 
 from collections.abc import Sequence
 from itertools import zip_longest

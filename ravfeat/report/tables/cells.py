@@ -1,9 +1,4 @@
-"""Cells that tables share. Every row of numbers carries protocol, selection, seeds and n.
-
-Offers
-------
-IDENTITY, NAMES, NONE, identity, pair_identity, system_name, interval, signed, p_value, table_row.
-"""
+"""Cells that tables share. Every row of numbers carries protocol, selection, seeds and n."""
 
 from collections.abc import Mapping
 from typing import Any

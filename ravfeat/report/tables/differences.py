@@ -1,9 +1,4 @@
-"""Tables of differences between systems.
-
-Offers
-------
-gain_table, quality_gain_table, pair_table, holm_note.
-"""
+"""Tables of differences between systems."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,9 +1,4 @@
-"""Tables of what a fusion learned in every fold, and of what came of it.
-
-Offers
-------
-choice_table, weight_tables, temperature_cell.
-"""
+"""Tables of what a fusion learned in every fold, and of what came of it."""
 
 from collections.abc import Sequence
 

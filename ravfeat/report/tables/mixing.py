@@ -1,9 +1,4 @@
-"""Tables under the drawings of mixtures.
-
-Offers
-------
-share_table, weight_table.
-"""
+"""Tables under the drawings of mixtures."""
 
 from collections.abc import Iterable
 

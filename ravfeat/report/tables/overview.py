@@ -1,9 +1,4 @@
-"""Tables that set systems side by side.
-
-Offers
-------
-headline_table, further_tables, fold_table, recall_table, seed_table, gap_table.
-"""
+"""Tables that set systems side by side."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,4 @@
-"""Tables of one system, and of a few by emotion.
-
-Offers
-------
-recall_detail_table, cast_table, confusion_table, layer_table.
-"""
+"""Tables of one system, and of a few by emotion."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,4 @@
-"""Words that name a system in a drawing.
-
-Offers
-------
-label_of, short_name, conditions_of, shared_facts, axis_words, figure_number.
-"""
+"""Words that name a system in a drawing."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,10 +1,6 @@
 """Sentences about what was learned from a few rows: choices, temperatures, mixing weights.
 
 Each takes all systems (or all fusions) and gives a sentence, or nothing where it does not apply.
-
-Offers
-------
-selection_val, selection_nested, crossfit, fusion_floor, calibration, bounds.
 """
 
 from collections.abc import Sequence

@@ -1,18 +1,12 @@
-"""The section "What this does not show": sentences that depend on the runs at hand.
-
-Offers
-------
-limits.
-"""
+"""The section "What this does not show": sentences that depend on the runs at hand."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from ravfeat.labelling import labels_said
+from ravfeat.corpora.labels import labels_said
 from ravfeat.report.findings.fused import FusedRun
 from ravfeat.report.findings.graded import Graded
-from ravfeat.report.runs import find
 from ravfeat.report.words.learned_limits import (
     bounds,
     calibration,
@@ -21,6 +15,7 @@ from ravfeat.report.words.learned_limits import (
     selection_nested,
     selection_val,
 )
+from ravfeat.runs.read import find
 from ravfeat.schema import NORMALISED
 
 __all__ = ["limits"]

@@ -1,9 +1,4 @@
-"""In words: what the two ways to mix did here, and why a mean of probabilities does less.
-
-Offers
-------
-mixing_words.
-"""
+"""In words: what the two ways to mix did here, and why a mean of probabilities does less."""
 
 import numpy as np
 from numpy.typing import NDArray

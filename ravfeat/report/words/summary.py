@@ -1,9 +1,4 @@
-"""The first lines of a report.
-
-Offers
-------
-summary, warnings.
-"""
+"""The first lines of a report."""
 
 from collections.abc import Sequence
 

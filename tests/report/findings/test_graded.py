@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ravfeat.report.findings.graded import grade
-from ravfeat.report.runs import read_runs
+from ravfeat.runs.read import read_runs
 
 Make = Callable[..., Path]
 

@@ -5,7 +5,7 @@ import pytest
 
 from ravfeat.report.findings.graded import grade
 from ravfeat.report.findings.leak import GAP_ROWS, leak_gaps
-from ravfeat.report.runs import read_runs
+from ravfeat.runs.read import read_runs
 
 Make = Callable[..., Path]
 

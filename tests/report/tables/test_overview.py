@@ -9,12 +9,12 @@ from ravfeat.report.findings.fused import fused_runs
 from ravfeat.report.findings.graded import Graded, grade
 from ravfeat.report.page.document import Table
 from ravfeat.report.page.markdown import render_markdown
-from ravfeat.report.runs import read_runs
 from ravfeat.report.sections.compose import compose
 from ravfeat.report.tables import calibration as calibration_tables
 from ravfeat.report.tables import overview as tables
 from ravfeat.report.tables import systems as system_tables
 from ravfeat.report.tables.fusion import weight_tables
+from ravfeat.runs.read import read_runs
 
 
 @pytest.fixture(scope="module")

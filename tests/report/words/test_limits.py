@@ -6,9 +6,9 @@ import pytest
 
 from ravfeat.report.findings.fused import fused_runs
 from ravfeat.report.findings.graded import grade
-from ravfeat.report.runs import read_runs
 from ravfeat.report.words.labels import conditions_of
 from ravfeat.report.words.limits import limits
+from ravfeat.runs.read import read_runs
 
 Make = Callable[..., Path]
 

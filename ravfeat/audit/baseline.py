@@ -1,0 +1,157 @@
+"""One cheap head with nothing to choose: what a question about features or folds is asked with.
+
+A balanced logistic regression on pooled statistics of all layers but the first, with one fixed strength. Nothing is
+chosen, so that all rows that are not tested may teach, and a difference between two ways to split or to prepare the
+clips is one of these ways alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.audit.features import Features
+from ravfeat.experiment.fit import Prepared
+from ravfeat.experiment.plan import build_head
+from ravfeat.experiment.systems import System
+from ravfeat.features.clips import ClipFeatures
+from ravfeat.features.load import load_joined
+from ravfeat.heads.base import Head, Job
+from ravfeat.numerics.softmax import log_softmax
+from ravfeat.predictions import SystemProbs
+from ravfeat.protocols.folds import Fold, make_folds
+from ravfeat.protocols.named import get_protocol
+from ravfeat.splits.identity_probe import STRENGTH
+
+__all__ = ["INSTEAD", "Apart", "Cheap", "Rows", "apart_of", "cheap_of"]
+
+INSTEAD = "group6"
+"""Folds that keep actors apart for a run whose own do not."""
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Cheap:
+    """The head and what it reads of one system.
+
+    Attributes
+    ----------
+    system : System
+    head : Head
+    features : ClipFeatures
+        Of N clips; one frame each, its statistics.
+    """
+
+    system: System
+    head: Head
+    features: ClipFeatures
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """What it pools."""
+        return self.head.reading.statistics
+
+    def teaching(self, folds: Sequence[Fold]) -> list[Rows]:
+        """Give all rows of every fold that are not tested."""
+        return [np.sort(np.concatenate([fold.train, fold.val])) for fold in folds]
+
+    def say(
+        self, train: Sequence[Rows], test: Sequence[Rows], y: Rows | None = None, features: ClipFeatures | None = None
+    ) -> NDArray[np.float32]:
+        """Train a head per fold and let it score the fold's test rows.
+
+        Parameters
+        ----------
+        train, test : sequence of rows
+            No row is tested twice.
+        y : ndarray of shape (N,), optional
+            Other labels than the clips'.
+        features : ClipFeatures, optional
+            Other features of the same clips.
+
+        Returns
+        -------
+        ndarray of shape (N, K)
+            NaN where a row is not tested.
+        """
+        y, features = self.system.clips.y if y is None else y, features or self.features
+        k = len(self.system.clips.classes)
+        layers = [layer for layer in features.layers if layer or len(features.layers) == 1]
+        jobs = [Job(rows, np.zeros(0, np.int64)) for rows in train]
+        models = self.head.fit(features, y, k, jobs, [{"layers": layers, "C": STRENGTH}] * len(jobs))
+        said = np.full((len(y), k), np.nan, np.float32)
+        for model, rows in zip(models, test, strict=True):
+            said[rows] = model.logits(features, rows)
+        return said
+
+    def probs(self, said: NDArray[np.float32], folds: Sequence[Rows]) -> SystemProbs:
+        """Give logits as something that can be compared, rows sorted; `folds` are the tested rows of every fold."""
+        rows = np.sort(np.concatenate(list(folds)))
+        number = np.zeros(len(said), np.int64)
+        for i, own in enumerate(folds):
+            number[own] = i
+        records = [self.system.clips.records[row] for row in rows.tolist()]
+        return SystemProbs(
+            clip_ids=np.array([one.clip_id for one in records], object),
+            performance_ids=np.array([one.performance_id for one in records], object),
+            actors=np.array([one.actor for one in records], object),
+            folds=number[rows],
+            y=self.system.clips.y[rows],
+            log_probs=log_softmax(said[rows].astype(np.float64)),
+            classes=self.system.clips.classes,
+            seeds=(0,),
+        )
+
+    def graded(self, folds: Sequence[Fold], features: ClipFeatures | None = None) -> SystemProbs:
+        """Train on all that is not tested, test on the test rows of every fold."""
+        tests = [fold.test for fold in folds]
+        return self.probs(self.say(self.teaching(folds), tests, features=features), tests)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """What the cheap head says on folds that keep actors apart.
+
+    Attributes
+    ----------
+    protocol : str
+    folds : tuple of Fold
+    probs : SystemProbs
+        Of its test rows.
+    """
+
+    protocol: str
+    folds: tuple[Fold, ...]
+    probs: SystemProbs
+
+
+def apart_of(cheap: Cheap, prepared: Prepared) -> Apart:
+    """Grade the cheap head on the run's own folds; of a LEAKY run on those of `INSTEAD`.
+
+    Raises
+    ------
+    ProtocolError
+        Where the corpus has too few actors for these.
+    """
+    name, folds = prepared.protocol.name, cheap.system.folds
+    if prepared.protocol.leaky:
+        name, folds = INSTEAD, make_folds(get_protocol(INSTEAD), cheap.system.clips.records)
+    return Apart(name, tuple(folds), cheap.graded(folds))
+
+
+def cheap_of(prepared: Prepared, system: System, load: Features) -> Cheap:
+    """Read what the cheap head needs of a system.
+
+    Raises
+    ------
+    CacheError
+        Where a pooled cache lacks a statistic.
+    """
+    plan = replace(prepared.plan, layers=None, std=True, settings={})
+    head = build_head("logreg", plan, system)
+    if system.joint:  # every stream's statistics side by side
+        every = [None] * len(system.caches)
+        return Cheap(system, head, load_joined(system.caches, system.clip_ids, head.reading.statistics, layers=every))
+    return Cheap(system, head, load(plan, system, head.reading))

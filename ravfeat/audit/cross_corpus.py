@@ -1,0 +1,68 @@
+"""The plan of a run that was trained on one corpus and tested on another, from what its recipe tells."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+from ravfeat.crosscorpus.run import CrossPlan
+from ravfeat.errors import UsageError
+from ravfeat.experiment.plan import FitPlan
+from ravfeat.schema import Normalise
+
+__all__ = ["across_of", "is_across"]
+
+_ABOUT = "cross_corpus"
+
+
+def is_across(recipe: Mapping[str, Any]) -> bool:
+    """Whether a recipe tells of two corpora."""
+    return _ABOUT in recipe
+
+
+def across_of(recipe: Mapping[str, Any], plan: FitPlan, where: Callable[[Path], Path]) -> CrossPlan:
+    """Make the plan that was recorded.
+
+    Parameters
+    ----------
+    recipe : mapping
+    plan : FitPlan
+        What its ``plan`` gave.
+    where : callable
+        Says where a recorded path lies now.
+
+    Raises
+    ------
+    UsageError
+        Where the recipe does not name pairs of caches, or how they were normalised; where the label map is gone.
+    """
+    about = recipe[_ABOUT]
+    if not isinstance(about, Mapping):
+        raise UsageError(f"the recipe's {_ABOUT} must be an object, got {about!r}")
+    label_map = about.get("label_map")
+    if not (label_map is None or (isinstance(label_map, str) and Path(label_map).is_file())):
+        raise UsageError(f"the label map that the run was made with is not there any more; it lay at {label_map}")
+    pairs = tuple(dict.fromkeys((where(train), where(test)) for train, test in _pairs(recipe.get("caches"))))
+    return CrossPlan(pairs, plan, None if label_map is None else Path(label_map), _normalise(about))
+
+
+def _normalise(about: Mapping[str, Any]) -> Normalise:
+    known: tuple[Normalise, ...] = get_args(Normalise)
+    for one in known:
+        if about.get("normalise") == one:
+            return one
+    raise UsageError(
+        f"the recipe's {_ABOUT} has normalise = {about.get('normalise')!r}, expected one of {', '.join(known)}"
+    )
+
+
+def _pairs(caches: object) -> Iterator[tuple[Path, Path]]:
+    for one in caches if isinstance(caches, list) else [caches]:
+        train, test = (_path(one, name) for name in ("train_cache", "test_cache"))
+        yield train, test
+
+
+def _path(one: object, name: str) -> Path:
+    side = one.get(name) if isinstance(one, Mapping) else None
+    if not isinstance(side, Mapping) or not isinstance(side.get("path"), str):
+        raise UsageError(f"the recipe does not say where the {name.replace('_', ' ')} of every system lay")
+    return Path(side["path"])

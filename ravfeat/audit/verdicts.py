@@ -1,0 +1,68 @@
+"""One line of an audit: what was tried, on what, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["BROKEN", "Line", "Verdict", "edited", "info", "leak", "not_possible", "pass_", "warn"]
+
+Verdict = Literal["pass", "info", "warn", "leak", "edited", "not possible"]
+
+BROKEN: tuple[Verdict, ...] = ("leak", "edited")
+"""Verdicts after which a number must not be quoted."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line.
+
+    Attributes
+    ----------
+    check : str
+        What was tried.
+    subject : str
+        The system, cache or file that it was tried on; empty for the run as a whole.
+    verdict : {"pass", "info", "warn", "leak", "edited", "not possible"}
+        ``pass`` and ``leak``: what was tried did not break the number, or did. ``edited``: the run or its caches are
+        not what they were. ``info`` and ``warn``: how to read the number. ``not possible``: nothing was tried.
+    finding : str
+        One sentence, with its numbers.
+    evidence : mapping
+        Plain values that JSON can hold.
+    """
+
+    check: str
+    subject: str
+    verdict: Verdict
+    finding: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def pass_(check: str, subject: str, finding: str, **evidence: Any) -> Line:
+    """Say that a number held."""
+    return Line(check, subject, "pass", finding, evidence)
+
+
+def info(check: str, subject: str, finding: str, **evidence: Any) -> Line:
+    """Say what belongs beside a number."""
+    return Line(check, subject, "info", finding, evidence)
+
+
+def warn(check: str, subject: str, finding: str, **evidence: Any) -> Line:
+    """Say what a number must not be quoted without."""
+    return Line(check, subject, "warn", finding, evidence)
+
+
+def leak(check: str, subject: str, finding: str, **evidence: Any) -> Line:
+    """Say that something went where it must not."""
+    return Line(check, subject, "leak", finding, evidence)
+
+
+def edited(check: str, subject: str, finding: str, **evidence: Any) -> Line:
+    """Say that the run or its caches are not what they were."""
+    return Line(check, subject, "edited", finding, evidence)
+
+
+def not_possible(check: str, subject: str, reason: object, **evidence: Any) -> Line:
+    """Say that nothing was tried, and why."""
+    return Line(check, subject, "not possible", str(reason), evidence)

@@ -1,0 +1,171 @@
+"""A shard file read once from end to end, and held against all that is said of it.
+
+Every byte counts twice: for the digest of the file, and, where it is a feature, for that of its clip. Both are
+taken while it is in the processor's own memory.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ravfeat.cache.features import StoredFeatures, stored_features
+from ravfeat.cache.format import ClipRecord, features_sha256, fingerprint
+from ravfeat.cache.shard import UNREADABLE, ShardHeader, open_shard
+from ravfeat.errors import ShardError
+from ravfeat.files import sha256_of
+from ravfeat.numerics.float16 import all_finite
+
+__all__ = ["Contents", "check_contents"]
+
+_BLOCK_BYTES = 1 << 20
+_Digest = Any  # hashlib's objects have no public type
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was found in a shard file.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the file.
+    problems : tuple of str
+        One sentence each: wrong shapes, digests that do not match, NaN or infinite values, frames that belong
+        to no clip or to two.
+    """
+
+    sha256: str
+    problems: tuple[str, ...]
+
+
+def check_contents(path: Path, header: ShardHeader) -> Contents:
+    """Read a shard's file and hold every stored clip against what the shard says of it.
+
+    Raises
+    ------
+    ShardError
+        Where the file cannot be read to its end.
+    """
+    if problems := _check_layout(header):
+        return Contents(sha256_of(path), tuple(problems))
+    with open_shard(path) as file:
+        try:
+            features = stored_features(path, file)
+        except UNREADABLE as error:
+            raise ShardError(f"{path} is damaged: its features cannot be read ({error})") from error
+        if features.offset is None:
+            return Contents(sha256_of(path), tuple(_read_apart(features, header.clips)))
+    with path.open("rb", buffering=0) as raw:
+        return _read_through(path, raw, features, features.offset, header.clips)
+
+
+def _read_through(
+    path: Path, raw: FileIO, features: StoredFeatures, offset: int, clips: Sequence[ClipRecord]
+) -> Contents:
+    n_layers, _, width = features.shape
+    digest, own = hashlib.sha256(), [hashlib.sha256() for _ in clips]
+    finite = [True] * len(clips)
+    bytes_of_frame = width * features.dtype.itemsize
+    stretches = list(_stretches(clips, bytes_of_frame))
+    longest = max(sum(clips[i].n_frames for i in stretch) for stretch in stretches) * bytes_of_frame if clips else 0
+    memory = np.empty(max(longest, _BLOCK_BYTES), np.uint8)
+    _pass(path, raw, memory, digest, offset)
+    for _ in range(n_layers):
+        for stretch in stretches:
+            size = sum(clips[i].n_frames for i in stretch) * bytes_of_frame
+            _fill(path, raw, memory[:size].data)
+            digest.update(memory[:size].data)
+            start = 0
+            for i in stretch:
+                part = memory[start : start + clips[i].n_frames * bytes_of_frame]
+                own[i].update(part.data)
+                finite[i] &= all_finite(part.view(features.dtype))
+                start += len(part)
+    _pass(path, raw, memory, digest, None)
+    judged = (_judge(clip, one.hexdigest(), fine) for clip, one, fine in zip(clips, own, finite, strict=True))
+    return Contents(digest.hexdigest(), tuple(problem for problem in judged if problem))
+
+
+def _stretches(clips: Sequence[ClipRecord], bytes_of_frame: int) -> Iterator[range]:
+    """Give clips that are read together, by their places."""
+    start, frames = 0, 0
+    for i, clip in enumerate(clips):
+        if frames and (frames + clip.n_frames) * bytes_of_frame > _BLOCK_BYTES:
+            yield range(start, i)
+            start, frames = i, 0
+        frames += clip.n_frames
+    if frames:
+        yield range(start, len(clips))
+
+
+def _pass(path: Path, raw: FileIO, memory: np.ndarray[Any, Any], digest: _Digest, n_bytes: int | None) -> None:
+    """Read so many bytes, or all that are left, into the file's digest only."""
+    if n_bytes is None:
+        while n := raw.readinto(memory.data):
+            digest.update(memory[:n].data)
+        return
+    while n_bytes:
+        block = memory[: min(n_bytes, len(memory))].data
+        _fill(path, raw, block)
+        digest.update(block)
+        n_bytes -= len(block)
+
+
+def _fill(path: Path, raw: FileIO, block: memoryview) -> None:
+    while len(block):
+        n = raw.readinto(block)
+        if not n:
+            raise ShardError(f"{path} is damaged: it ends at byte {raw.tell()}, within its features")
+        block = block[n:]
+
+
+def _read_apart(features: StoredFeatures, clips: Sequence[ClipRecord]) -> Iterator[str]:
+    n_layers, _, width = features.shape
+    for clip in clips:
+        block = np.empty((n_layers, clip.n_frames, width), features.dtype)
+        try:
+            features.read(slice(0, n_layers), slice(clip.frame_start, clip.frame_start + clip.n_frames), block)
+        except UNREADABLE as error:
+            yield f"clip '{clip.clip_id}' cannot be read ({error})"
+            continue
+        if problem := _judge(clip, features_sha256(block), all_finite(block)):
+            yield problem
+
+
+def _judge(clip: ClipRecord, digest: str, finite: bool) -> str:  # noqa: FBT001 (a finding, not a switch)
+    if digest != clip.features_sha256:
+        return f"clip '{clip.clip_id}' does not match its features_sha256"
+    return "" if finite else f"clip '{clip.clip_id}' holds NaN or infinite values"
+
+
+def _check_layout(header: ShardHeader) -> list[str]:
+    problems = []
+    if header.fingerprint != fingerprint(header.identity):
+        problems.append(f"fingerprint {header.fingerprint} is not that of the identity it stores")
+    if len(header.shape) != 3:
+        return [f"features have the shape {header.shape}, expected (layer, frame, dim)"]
+    layers, frames, _ = header.shape
+    stored, dtype = tuple(header.identity["layers"]), header.identity["dtype"]
+    if (layers, header.layers, header.dtype) != (len(stored), stored, dtype):
+        problems.append(
+            f"features have the shape {header.shape} and hold layers {list(header.layers)} as {header.dtype},"
+            f" the identity says layers {list(stored)} as {dtype}"
+        )
+    if header.n_times != frames:
+        problems.append(f"features have {frames} frames, {header.n_times} frames have a time")
+    for name, count in header.columns.items():
+        if count != frames:
+            problems.append(f"features have {frames} frames, {count} frames have a {name}")
+    start = 0
+    for clip in header.clips:
+        if clip.frame_start != start or clip.n_frames < 1:
+            problems.append(f"clip '{clip.clip_id}' starts at frame {clip.frame_start}, expected {start}")
+        start = clip.frame_start + clip.n_frames
+    if start != frames:
+        problems.append(f"features have {frames} frames, the clips account for {start}")
+    return problems

@@ -1,0 +1,130 @@
+"""The options of ``ravfeat fit-heads`` that train on one corpus and test on another."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ravfeat.crosscorpus import CrossPlan
+    from ravfeat.experiment.fit import FitPlan
+
+__all__ = ["across_options", "check_across", "cross_plan", "show_across"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_APART = {
+    "caches": "--cache",
+    "joins": "--join",
+    "views": "--train-views",
+    "protocol": "--protocol",
+    "labels": "--labels",
+    "allow_leak": "--allow-leak",
+}
+"""Options that speak of one corpus, by the name of their parameter."""
+
+_ONLY_ACROSS = {"label_map": "--map", "normalise": "--normalise"}
+
+
+def across_options(command: F) -> F:
+    """Add the options to a command."""
+    options = (
+        click.option("--train-cache", "train_caches", type=click.Path(path_type=Path), multiple=True,
+                     help="Train on this corpus and test on another; repeat for more streams, each with its"
+                     " --test-cache."),
+        click.option("--test-cache", "test_caches", type=click.Path(path_type=Path), multiple=True,
+                     help="The other corpus, by the same encoder; matched with --train-cache in the order given."),
+        click.option("--map", "label_map", type=click.Path(path_type=Path),
+                     help="Table of label, class and, if need be, corpus. [default: labels of the same name]"),
+        click.option("--normalise", type=click.Choice(["none", "corpus", "both"]), default="both", show_default=True,
+                     help="Standardise each corpus by its own unlabelled clips (TRANSDUCTIVE), or not, or grade both."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def check_across(train_caches: Sequence[Path], test_caches: Sequence[Path]) -> bool:
+    """Tell whether another corpus is to be tested on.
+
+    Raises
+    ------
+    click.UsageError
+        Where options do not go together.
+    """
+    context = click.get_current_context()
+    if not train_caches and not test_caches:
+        if given := _given(context, _ONLY_ACROSS):
+            raise click.UsageError(
+                f"{given[0]} speaks of two corpora: name them with --train-cache and --test-cache", context
+            )
+        return False
+    if given := _given(context, _APART):
+        raise click.UsageError(
+            f"{' and '.join(given)} and --train-cache do not go together: a test on another corpus has one fold, the"
+            " test corpus whole, its labels from --map, and learns from clean clips",
+            context,
+        )
+    if len(train_caches) != len(test_caches):
+        raise click.UsageError(
+            f"expected a --test-cache for every --train-cache, got {len(train_caches)} of --train-cache and"
+            f" {len(test_caches)} of --test-cache",
+            context,
+        )
+    return True
+
+
+def cross_plan(
+    fit: "FitPlan",
+    train_caches: Sequence[Path],
+    test_caches: Sequence[Path],
+    label_map: Path | None,
+    normalise: str,
+) -> "CrossPlan":
+    """Make the plan of a test on another corpus.
+
+    Raises
+    ------
+    CacheError
+        Where there is no cache at one of the places, or more than one.
+    """
+    from ravfeat.cache import resolve_cache
+    from ravfeat.crosscorpus import CrossPlan
+
+    pairs = zip(map(resolve_cache, train_caches), map(resolve_cache, test_caches), strict=True)
+    return CrossPlan(tuple(pairs), fit, label_map, normalise)  # type: ignore[arg-type]  # click.Choice keeps it to these
+
+
+def _given(context: click.Context, options: Mapping[str, str]) -> list[str]:
+    default = click.core.ParameterSource.DEFAULT
+    return [option for name, option in options.items() if context.get_parameter_source(name) is not default]
+
+
+def show_across(about: Mapping[str, Any]) -> None:
+    """Print who was trained on, who was tested on, and what was left out; nothing of a run on one corpus."""
+    if "cross_corpus" not in about:
+        return
+    across, first = about["cross_corpus"], about["caches"][0]
+    sides = {side["split"]: side for side in first["folds"]}
+    people = {
+        corpus: f"{sum(len(sides[name]['actors']) for name in own)} actors,"
+        f" {sum(sides[name]['clips'] for name in own)} clips"
+        for corpus, own in (("train", ("train", "val")), ("test", ("test",)))
+    }
+    chosen = "inner folds of them" if about["select"] == "nested" else f"{len(sides['val']['actors'])} of them"
+    click.echo(
+        f"trained on {across['train']} ({people['train']}; chosen on {chosen}), tested on {across['test']}"
+        f" ({people['test']}); classes {', '.join(about['classes'])}"
+    )
+    for side in ("train", "test"):
+        if left_out := first["left_out_labels"][side]:
+            listing = ", ".join(f"{label} {n}" for label, n in left_out.items())
+            click.echo(f"left out of {across[side]}: {sum(left_out.values())} clips of labels in no class ({listing})")
+    for name in dict.fromkeys(across["transductive"]):
+        click.echo(
+            f"{name}: TRANSDUCTIVE, each corpus standardised by all its own unlabelled clips, those of"
+            f" {across['test']} among them"
+        )
+    if across["kept_apart"]:
+        click.echo("not fused: normalised and plain systems are never mixed; fuse with --normalise none or corpus")

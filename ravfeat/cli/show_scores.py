@@ -1,0 +1,127 @@
+"""What commands that score systems say at their end."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ravfeat.schema import NORMALISED
+
+if TYPE_CHECKING:
+    from ravfeat.fusion import Fusion
+    from ravfeat.runs.result import Fitted
+
+__all__ = ["show_run"]
+
+System = tuple[str, str, str]
+Records = Sequence[Mapping[str, Any]]
+
+
+def show_run(records: Records, fitted: "Fitted") -> None:
+    """Print a line per system, then what fusing them gained, what to be wary of, and what is missing."""
+    from ravfeat.calibrate import calibration_record
+
+    _show_scores(records, synthetic=fitted.predictions.synthetic)
+    _show_views(fitted)
+    if fitted.fusion is not None:
+        _show_fusion(fitted.fusion, fitted)
+    _show_bounds(calibration_record(fitted.predictions))
+    _show_missing(fitted)
+
+
+def _show_scores(records: Records, *, synthetic: bool) -> None:
+    """Print one line per system: UAR with its interval, the folds' mean and spread, plain accuracy."""
+    by_system: dict[System, dict[tuple[str, str], Mapping[str, Any]]] = {}
+    for record in records:
+        system = (record["stream"], record["features"], record["head"])
+        by_system.setdefault(system, {})[record["metric"], record["averaging"]] = record
+    first = records[0]
+    leaky = " LEAKY (tested on actors it was trained on)" if first["leaky"] else ""
+    about = " on a synthetic corpus (says nothing about people)" if synthetic else ""
+    counts = {system: scores["uar", "pooled"]["n"] for system, scores in by_system.items()}
+    together = len(set(counts.values())) == 1
+    n = f", n={first['n']}" if together else ""
+    click.echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
+    rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
+    rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        leaky = "  LEAKY" if first["leaky"] and row is not rows[0] else ""
+        click.echo(f"{line}{leaky}{'  TRANSDUCTIVE' if NORMALISED in row[0] else ''}")
+    if not together:
+        listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
+        click.echo(
+            f"the rows rest on different clips ({listing}): their differences are not those of the systems alone"
+        )
+
+
+def _cells(scores: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[str, str, str]:
+    uar, folds, wa = scores["uar", "pooled"], scores["uar", "fold_mean"], scores["wa", "pooled"]
+    spread = "" if folds["sd"] is None else f" ± {folds['sd']:.3f}"
+    return (
+        f"{uar['value']:.3f} [{uar['ci_low']:.3f}, {uar['ci_high']:.3f}]",
+        f"{folds['value']:.3f}{spread}",
+        f"{wa['value']:.3f}",
+    )
+
+
+def _show_views(fitted: "Fitted") -> None:
+    """Say what taught every system, where that is more than the clean clips."""
+    fused = [cache for run in fitted.about.get("runs", ()) for cache in run["recipe"].get("caches", ())]
+    caches = [*fitted.about["caches"], *fused]
+    leaky = "  LEAKY" if fitted.predictions.leaky else ""
+    if any(cache.get("views") for cache in caches):
+        for line in dict.fromkeys(map(_taught, caches)):
+            click.echo(f"{line}{leaky}")
+
+
+def _taught(cache: Mapping[str, Any]) -> str:
+    taught, views = cache.get("trained_on", "clean"), cache.get("views", ())
+    gaps = [f"{view['view']} lacks {len(view['lacking'])} clips" for view in views if view["lacking"]]
+    said = f" ({', '.join(gaps)})" if gaps else ""
+    return f"{cache['stream']} {cache['features']}: trained on {taught}{said}, tested on clean"
+
+
+def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:
+    from ravfeat.calibrate import calibrate
+    from ravfeat.fusion import name_of
+    from ravfeat.stats import holm, paired_difference
+
+    chosen = Counter(one.chosen for one in fusion.folds)
+    said = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
+    leaky = "  LEAKY" if fitted.predictions.leaky else ""
+    click.echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {said} of {len(fusion.folds)} folds{leaky}")
+    fused = calibrate(fitted.predictions, name_of(fusion.systems, "fused")).test
+    gains = [paired_difference(fused, calibrate(fitted.predictions, system).test) for system in fusion.systems]
+    corrected = holm([found.p for found in gains if found.p is not None])
+    for system, found, p in zip(fusion.systems, gains, corrected, strict=True):
+        interval = f"[{found.ci_low:+.3f}, {found.ci_high:+.3f}]"
+        click.echo(f"  UAR over {' '.join(system)}: {found.value:+.3f} {interval}, p = {p:.4f} (Holm){leaky}")
+
+
+def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:
+    why = {
+        "lower": "the right class is the most probable one there, so nothing says how sure to be",
+        "upper": "the scores say nothing about the labels there, or the wrong thing",
+    }
+    found: dict[tuple[System, str], list[int]] = {}
+    for entry in entries:
+        if entry["at_bound"]:
+            system = (entry["stream"], entry["features"], entry["head"])
+            found.setdefault((system, entry["at_bound"]), []).append(entry["fold"])
+    for (system, bound), folds in found.items():
+        listing = ", ".join(map(str, folds))
+        click.echo(f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {why[bound]}", err=True)
+
+
+def _show_missing(fitted: "Fitted") -> None:
+    elsewhere = "" if fitted.fusion is None else " here or in a cache it is fused with"
+    for cache in fitted.about["caches"]:
+        if cache["missing"] or cache["left_out"]:
+            unlabelled = "are in no class" if "train_corpus" in cache else "have no label"
+            click.echo(
+                f"{cache['stream']} {cache['features']}: without {len(cache['missing'])} clips that are not"
+                f" stored{elsewhere} and {cache['left_out']} that {unlabelled}"
+            )

@@ -1,0 +1,138 @@
+"""What the clips of a cache are labelled as: the corpus's labels, or a file's."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.tables import read_table
+from ravfeat.errors import CorpusError
+from ravfeat.files import sha256_of
+
+__all__ = ["LabelledClips", "check_known", "labels_said", "read_labels", "replaced_labels"]
+
+
+@dataclass(frozen=True)
+class LabelledClips:
+    """Clips with their labels; actors, performances and digests always come from the shards.
+
+    Attributes
+    ----------
+    records : tuple of ClipRecord
+        Sorted by ``clip_id``.
+    classes : tuple of str
+        In the order of the logits.
+    left_out : int
+        Clips that a label file gave no label.
+    """
+
+    records: tuple[ClipRecord, ...]
+    classes: tuple[str, ...]
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, records: Sequence[ClipRecord], classes: Sequence[str]) -> "LabelledClips":
+        """Take the labels in the shards; classes that do not occur are dropped."""
+        present = {record.label for record in records}
+        return cls(tuple(records), tuple(label for label in classes if label in present))
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """Class numbers, shape (N,)."""
+        number = {label: i for i, label in enumerate(self.classes)}
+        return np.array([number[record.label] for record in self.records], dtype=np.int64)
+
+    def relabelled(self, labels: Mapping[str, str], where: Path) -> "LabelledClips":
+        """Replace the labels; a clip with an empty label is left out, labels of other clips are not read.
+
+        Raises
+        ------
+        CorpusError
+            Where the file lacks a clip, or leaves fewer than two classes.
+        """
+        have = {record.clip_id for record in self.records}
+        if absent := sorted(have - labels.keys()):
+            raise CorpusError(
+                f"{where} has no label for {len(absent)} of {len(have)} clips: {', '.join(absent[:3])} …;"
+                " list every clip, with an empty label for those to be left out"
+            )
+        records = [replace(record, label=labels[record.clip_id]) for record in self.records if labels[record.clip_id]]
+        present = {record.label for record in records}
+        # Known classes keep their order; new ones follow in alphabetical order.
+        classes = [label for label in self.classes if label in present] + sorted(present - set(self.classes))
+        if len(classes) < 2:
+            raise CorpusError(f"{where} leaves {len(classes)} class; a head needs at least two")
+        return LabelledClips(tuple(records), tuple(classes), left_out=len(self.records) - len(records))
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Read a CSV or Parquet table with the columns ``clip_id`` and ``label``.
+
+    Raises
+    ------
+    CorpusError
+        Where a column or a clip id is missing, or a clip has two labels.
+    """
+    table = read_table(path)
+    if missing := [name for name in ("clip_id", "label") if name not in table.column_names]:
+        raise CorpusError(f"{path} lacks the columns {missing}; expected clip_id and label, got {table.column_names}")
+    labels: dict[str, str] = {}
+    for row in table.select(["clip_id", "label"]).to_pylist():
+        clip_id, label = _text(row["clip_id"]), _text(row["label"])
+        if not clip_id:
+            raise CorpusError(f"{path} has a row without clip_id, labelled '{label}'")
+        if labels.setdefault(clip_id, label) != label:
+            raise CorpusError(f"{path} labels clip '{clip_id}' twice, as '{labels[clip_id]}' and as '{label}'")
+    return labels
+
+
+def check_known(labels: Mapping[str, str], known: Collection[str], where: Path) -> None:
+    """Refuse labels of clips that belong in none of the caches: a wrong file, or wrong ids.
+
+    Raises
+    ------
+    CorpusError
+    """
+    if unknown := sorted(labels.keys() - set(known)):
+        raise CorpusError(
+            f"{where} labels {len(unknown)} clips that belong in none of the caches: {', '.join(unknown[:3])} …"
+        )
+
+
+def replaced_labels(path: Path, clips: LabelledClips, corpus: Mapping[str, ClipRecord]) -> dict[str, Any]:
+    """Say what a label file changed, for the record of a run.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its name and digest are kept.
+    clips : LabelledClips
+        With the file's labels.
+    corpus : mapping of str to ClipRecord
+        The same clips as the corpus labels them.
+    """
+    return {
+        "file": path.name,
+        "sha256": sha256_of(path),
+        "clips": len(clips.records),
+        "relabelled": sum(corpus[one.clip_id].label != one.label for one in clips.records),
+        "left_out": clips.left_out,
+    }
+
+
+def labels_said(record: Mapping[str, Any]) -> str:
+    """Put what `replaced_labels` gave into a sentence."""
+    return (
+        f"Labels are those of the file {record['file']} (SHA-256 {str(record['sha256'])[:12]}…), not the corpus's:"
+        f" another label than there for {record['relabelled']} of {record['clips']} clips, and"
+        f" {record['left_out']} more left out."
+    )
+
+
+def _text(value: object) -> str:
+    # An empty cell of a Parquet table is None, or NaN where a column of numbers was made by pandas.
+    return "" if value is None or value != value else str(value).strip()

@@ -1,0 +1,1 @@
+"""Fetch recordings and model files over HTTP, checked against pinned checksums."""

@@ -1,0 +1,206 @@
+"""Caches of augmented views: which clean cache they go with, and whether they hold the very same recordings.
+
+A view cache is made by ``ravfeat extract --view``. It teaches beside the clean cache of the same encoder and is never
+a system of its own: nobody is tested on clips that were changed.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.cache import Cache, open_cache
+from ravfeat.errors import CacheError, CorpusError, UsageError
+from ravfeat.media.augment import CLEAN
+
+__all__ = ["TrainingView", "match_views", "open_views", "pass_over_views", "refuse_views", "trained_on"]
+
+_NAMED = 10
+_LONGEST = 60
+_SAME = ("performance_id", "actor", "gender", "label", "input_sha256")
+"""What a clip and its view agree on: labels are the corpus's, from both caches' shards."""
+
+
+@dataclass(frozen=True)
+class TrainingView:
+    """One view of a system's clips.
+
+    Attributes
+    ----------
+    cache : Cache
+    clip_ids : tuple of str
+        Clips that it holds, in the system's order.
+    rows : ndarray of int64
+        Which of the system's clips these are.
+    lacking : tuple of str
+        The others.
+    """
+
+    cache: Cache
+    clip_ids: tuple[str, ...]
+    rows: NDArray[np.int64]
+    lacking: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Recipe, version and seed."""
+        return _view_of(self.cache)
+
+    def about(self) -> dict[str, Any]:
+        """Say what it is, for the record."""
+        return {
+            "view": self.name,
+            "path": str(self.cache.path),
+            "fingerprint": self.cache.fingerprint,
+            "content_sha256": self.cache.content_sha256(),
+            "clips": len(self.clip_ids),
+            "lacking": list(self.lacking),
+        }
+
+
+def trained_on(views: Sequence[TrainingView]) -> str:
+    """Name what taught a head: ``clean``, or ``clean + published-1:seed0``."""
+    return " + ".join([CLEAN, *(view.name for view in views)])
+
+
+def pass_over_views(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:
+    """Part caches that were found into clean ones and views.
+
+    Returns
+    -------
+    clean : list of Path
+    views : dict of Path to str
+        With the name of the view.
+    """
+    names = {path: _view_of(open_cache(path)) for path in paths}
+    views = {path: name for path, name in names.items() if name != CLEAN}
+    return [path for path in paths if path not in views], views
+
+
+def refuse_views(caches: Iterable[Cache]) -> None:
+    """Refuse caches of views where systems of their own are wanted.
+
+    Raises
+    ------
+    UsageError
+    """
+    for cache in caches:
+        if (name := _view_of(cache)) != CLEAN:
+            raise UsageError(
+                f"{cache.path} holds the view '{name}' of its clips, and heads are only tested on clean ones; give it"
+                " with --train-views, beside the --cache of the same encoder"
+            )
+
+
+def open_views(paths: Sequence[Path], clean: Sequence[Cache]) -> list[Cache]:
+    """Open caches of views and see that each is a view of one of the clean caches.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    clean : sequence of Cache
+        One per system.
+
+    Raises
+    ------
+    UsageError
+        Where one is given twice, is no view, or has no clean cache that equals it but for the view.
+    """
+    views: list[Cache] = []
+    for path in paths:
+        view = open_cache(path)
+        if _view_of(view) == CLEAN:
+            raise UsageError(f"{path} holds the clean clips and no view of them; give it with --cache")
+        if any(_same_view(view, other) for other in views):
+            raise UsageError(f"the view in {path} is given twice; name every --train-views once")
+        if not any(_differences(view, cache) == {} for cache in clean):
+            raise UsageError(_no_partner(view, clean))
+        views.append(view)
+    return views
+
+
+def match_views(
+    clean: Cache, clip_ids: Sequence[str], views: Sequence[Cache], *, allow_missing: bool = False
+) -> tuple[TrainingView, ...]:
+    """Find the clips of a system in those views that are of its cache.
+
+    Parameters
+    ----------
+    clean : Cache
+    clip_ids : sequence of str
+        The system's clips, in its order.
+    views : sequence of Cache
+        Those of other caches are left alone.
+    allow_missing : bool
+        Go on with the clips that a view holds.
+
+    Raises
+    ------
+    CacheError
+        Where a view lacks clips and nobody allowed that.
+    CorpusError
+        Where a view holds another recording under a clip's name, or says something else of it.
+    """
+    own = [view for view in views if not _differences(view, clean)]
+    return tuple(_match(clean, clip_ids, view, allow_missing=allow_missing) for view in own)
+
+
+def _match(clean: Cache, clip_ids: Sequence[str], view: Cache, *, allow_missing: bool) -> TrainingView:
+    known, changed = clean.records(), view.records()
+    lacking = tuple(clip_id for clip_id in clip_ids if clip_id not in changed)
+    if lacking and not (allow_missing and len(lacking) < len(clip_ids)):
+        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+        raise CacheError(
+            f"{view.path} lacks {len(lacking)} of the {len(clip_ids)} clips it is to be a view of:"
+            f" {', '.join(lacking[:_NAMED])}{more}. Run the same extraction with --view again, or go on with those that"
+            " are there: --allow-missing"
+        )
+    rows = [row for row, clip_id in enumerate(clip_ids) if clip_id in changed]
+    for clip_id in (clip_ids[row] for row in rows):
+        for what in _SAME:
+            mine, theirs = getattr(known[clip_id], what), getattr(changed[clip_id], what)
+            if mine != theirs:
+                raise CorpusError(
+                    f"clip '{clip_id}' has {what} '{mine}' in {clean.path} and '{theirs}' in {view.path}: a view is of"
+                    " the same recording; extract it again from the same data"
+                )
+    return TrainingView(view, tuple(clip_ids[row] for row in rows), np.array(rows, np.int64), lacking)
+
+
+def _view_of(cache: Cache) -> str:
+    return str(cache.identity.get("view", CLEAN))
+
+
+def _same_view(one: Cache, other: Cache) -> bool:
+    # A copy of a cache elsewhere would count every clip twice.
+    return (one.about["corpus"], one.fingerprint) == (other.about["corpus"], other.fingerprint)
+
+
+def _differences(view: Cache, clean: Cache) -> Mapping[str, tuple[Any, Any]]:
+    """Give what a view's cache and a clean one do not share, but for the view."""
+    one, other = (
+        {**cache.identity, "view": CLEAN, "corpus": cache.about["corpus"], "synthetic": cache.about["synthetic"]}
+        for cache in (view, clean)
+    )
+    return {key: (one.get(key), other.get(key)) for key in sorted({*one, *other}) if one.get(key) != other.get(key)}
+
+
+def _no_partner(view: Cache, clean: Sequence[Cache]) -> str:
+    nearest = min(clean, key=lambda cache: len(_differences(view, cache)))
+    differing = "; ".join(
+        f"{key} is {_short(one)} there and {_short(other)} here"
+        for key, (one, other) in _differences(view, nearest).items()
+    )
+    return (
+        f"{view.path} is a view of none of the caches. {nearest.path} is the most alike, but {differing}; extract the"
+        " view as that cache was extracted, or give the clean cache of the view's encoder with --cache"
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 2]} …"

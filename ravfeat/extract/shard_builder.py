@@ -1,0 +1,97 @@
+"""One shard in the making: its clips as they come, until all were stored or failed."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ravfeat.cache.format import ClipRecord, FailedClip, ShardContent, StoreRecipe
+from ravfeat.encoders.base import EncoderSpec
+from ravfeat.extract.reduce import StoredClip
+from ravfeat.manifest import Clip
+from ravfeat.media.source import Recording
+
+__all__ = ["ShardBuilder"]
+
+
+class ShardBuilder:
+    """Collects the clips of one shard until it can be written.
+
+    Parameters
+    ----------
+    number : int
+    clips : tuple of Clip
+        What belongs in the shard, sorted.
+    spec : EncoderSpec
+    recipe : StoreRecipe
+    """
+
+    def __init__(self, number: int, clips: tuple[Clip, ...], spec: EncoderSpec, recipe: StoreRecipe) -> None:
+        self.number = number
+        self.clips = clips
+        self._spec = spec
+        self._recipe = recipe
+        self._stored: dict[str, tuple[Recording, StoredClip]] = {}
+        self._failed: dict[str, tuple[str, str]] = {}
+
+    def add(self, clip: Clip, recording: Recording, stored: StoredClip) -> None:
+        """Take one encoded clip."""
+        self._stored[clip.clip_id] = recording, stored
+
+    def fail(self, clip: Clip, stage: str, reason: str) -> None:
+        """Record why a clip cannot be stored; the first reason counts."""
+        self._failed.setdefault(clip.clip_id, (stage, reason))
+
+    def has_failed(self, clip: Clip) -> bool:
+        """Whether a clip cannot be stored."""
+        return clip.clip_id in self._failed
+
+    @property
+    def n_frames(self) -> int:
+        """How many frames of the encoder the stored clips had."""
+        return sum(stored.n_frames for _, stored in self._stored.values())
+
+    @property
+    def n_fallback(self) -> int:
+        """In how many of them no face was found."""
+        return sum(stored.n_fallback for _, stored in self._stored.values())
+
+    @property
+    def n_several(self) -> int:
+        """In how many of them several faces were found."""
+        return sum(stored.n_several for _, stored in self._stored.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every clip of the shard was stored or failed."""
+        return len(self._stored) + len(self._failed) == len(self.clips)
+
+    def content(
+        self, about: Mapping[str, Any], identity: Mapping[str, Any], provenance: Mapping[str, Any]
+    ) -> ShardContent:
+        """Give everything the shard file will hold; clips in the order of their ids."""
+        records, failed, kept = [], [], []
+        start = 0
+        for clip in self.clips:
+            facts = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
+            if clip.clip_id in self._failed:
+                failed.append(FailedClip(*facts, *self._failed[clip.clip_id]))
+                continue
+            recording, stored = self._stored[clip.clip_id]
+            source = (recording.n_samples, recording.rate_hz, recording.input_sha256)
+            n_frames = stored.block.shape[1]
+            records.append(ClipRecord(*facts, *source, stored.sha256, start, n_frames))
+            kept.append(stored)
+            start += n_frames
+        spec = self._spec
+        layers, _, dim = self._recipe.stored_shape(1, spec.n_layers, spec.dim, spec.stream)
+        return ShardContent(
+            number=self.number,
+            about=about,
+            identity=identity,
+            provenance=provenance,
+            clips=tuple(records),
+            failed=tuple(failed),
+            features=tuple(stored.block for stored in kept),
+            times_s=tuple(stored.times_s for stored in kept),
+            shape=(layers, dim),
+            columns=tuple(stored.columns for stored in kept),
+        )

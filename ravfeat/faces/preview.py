@@ -1,0 +1,78 @@
+"""What a face cache was made from: stored boxes, cut out of the videos once more.
+
+The crops come from the boxes and times in the shards, so the sheet shows what the encoder saw, and
+that these columns are right.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ravfeat.cache import Cache
+from ravfeat.cache.face_coverage import faces_found
+from ravfeat.errors import CacheError, MediaError
+from ravfeat.faces.crop import margin_of
+from ravfeat.faces.sheet import SheetRow, stored_crops
+
+__all__ = ["chosen_clips", "preview_rows"]
+
+_SIZE = 112
+_UNCROPPED_MARGIN = 1.2  # of landmarks, whose box is their extent
+
+
+def chosen_clips(cache: Cache, n: int) -> list[str]:
+    """Choose clips to look at: the worst ones first, up to half of them, then some evenly spaced.
+
+    Raises
+    ------
+    CacheError
+        Where the cache holds no boxes.
+    """
+    found = faces_found(cache)
+    if not found or "box" not in cache.columns(found[0].clip_id):
+        raise CacheError(f"{cache.path} holds no boxes of faces; a preview needs a cache that 'ravfeat extract' made")
+    worst = [one.clip_id for one in found if one.share < 1][: n // 2]
+    rest = [clip_id for clip_id in cache.clip_ids if clip_id not in worst]
+    n_rest = min(n - len(worst), len(rest))
+    return worst + [rest[i * len(rest) // n_rest] for i in range(n_rest)]
+
+
+def preview_rows(cache: Cache, root: Path, clip_ids: Sequence[str], *, n_pictures: int) -> list[SheetRow]:
+    """Cut the stored boxes of some clips out of their videos.
+
+    Parameters
+    ----------
+    cache : Cache
+        Of the face stream.
+    root : Path
+        What the clips' paths are relative to.
+    clip_ids : sequence of str
+    n_pictures : int
+        Evenly spaced pictures of every clip.
+
+    Raises
+    ------
+    CacheError
+        For a clip that is not stored.
+    MediaError
+        Where a video is not there, or is another one than was stored.
+    """
+    paths = {row["clip_id"]: row["path"] for row in cache.manifest.select(["clip_id", "path"]).to_pylist()}
+    records = cache.records()
+    margin = margin_of(cache.identity["preprocessing"]) or _UNCROPPED_MARGIN
+    rows = []
+    for clip_id in tqdm(clip_ids, desc="cutting", unit="clip", delay=1.0, disable=None):
+        columns = cache.columns(clip_id)  # says what is wrong with an unknown clip
+        found, label = columns["found"], records[clip_id].label
+        path = root / paths[clip_id]
+        if not path.is_file():
+            raise MediaError(f"{path} is not there; --data must name the folder that the cache was made from")
+        title = f"{clip_id}  {label}  found in {found.mean():.0%} of {len(found)} pictures"
+        times_s = cache.times(clip_id)
+        rows.append(
+            stored_crops(
+                path, times_s, columns["box"], found, margin=margin, n=n_pictures, size=_SIZE, title=title
+            )
+        )  # fmt: skip
+    return rows

@@ -1,0 +1,1 @@
+"""Read a cache into the arrays that a head trains on."""

@@ -1,0 +1,60 @@
+"""Room for features: in memory, or in a file that nobody sees where they are larger than what was allowed."""
+
+import logging
+import mmap
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ravfeat.errors import CacheError
+from ravfeat.resources import memory_budget
+
+__all__ = ["features_budget", "room_for"]
+
+_log = logging.getLogger(__name__)
+_VARIABLE = "TMPDIR"
+
+
+def features_budget() -> int:
+    """Give the bytes that features may take of `ravfeat.resources.memory_budget`; heads need the other half."""
+    return memory_budget() // 2
+
+
+def room_for(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Make an array that is to be filled.
+
+    What does not fit lies in a temporary file without a name, mapped: the system keeps in memory what fits, and
+    the file is gone with the process, however that ends.
+
+    Raises
+    ------
+    CacheError
+        Where the disk has no room for the file.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if size <= features_budget():
+        return np.empty(shape, dtype)
+    folder = _scratch()
+    _log.info("features of %.1f GB are kept in a temporary file in %s", size / 1e9, folder)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise CacheError(
+                f"features of {size / 1e9:.1f} GB do not fit into the memory allowed, and {folder} has no room for them"
+                f" ({error.strerror}); allow more with --memory, or name another folder with {_VARIABLE}"
+            ) from error
+        mapped = mmap.mmap(file.fileno(), size)
+    return np.frombuffer(mapped, dtype).reshape(shape)
+
+
+def _scratch() -> Path:
+    # /tmp may be memory itself; /var/tmp is for what is large.
+    large = Path("/var/tmp")
+    if not os.environ.get(_VARIABLE) and large.is_dir() and os.access(large, os.W_OK):
+        return large
+    return Path(tempfile.gettempdir())

@@ -1,0 +1,221 @@
+"""Views of a waveform: named recipes that change how a clip sounds, and neither who speaks nor what is expressed.
+
+The study trained its audio branch on waveforms with gain, noise, a time mask and a crop. It does not state their
+strengths: those below are ours, moderate and fixed. A recipe has a version; whoever changes what it draws or
+does raises the version, because features of another recipe are other features.
+
+=========== =========================================================================================
+view        what it does
+=========== =========================================================================================
+gain        louder or softer by -6 to 6 dB, uniform in dB; not clipped
+noise       white Gaussian noise, 10 to 30 dB below the clip (uniform in dB)
+mask        up to 15 % of the clip (uniform) set to zero, in one or two spans, each anywhere
+crop        80 to 100 % of the clip (uniform), from anywhere; never less than 0.1 s of it
+published   gain, noise, mask and crop, one after another
+=========== =========================================================================================
+
+Conventions
+-----------
+Samples are float32 of shape (n,), one channel, at the file's own rate. What is drawn depends on the recipe, the
+seed and the clip's key alone, never on what was drawn for another clip, so that clips can come in any order.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import ClipError, UsageError
+
+__all__ = ["CLEAN", "VIEWS", "View", "augment"]
+
+CLEAN = "clean"
+"""Name of the reading that changes nothing, where a cache says which view it holds."""
+
+GAIN_DB = 6.0
+SNR_DB = (10.0, 30.0)
+MASK_SHARE = 0.15
+MASK_SPANS = 2
+CROP_SHARE = 0.8
+CROP_SECONDS = 0.1
+"""Longer than what any encoder needs of a clip; see `ravfeat.encoders`."""
+
+Samples = NDArray[np.float32]
+_NAME = re.compile(r"([a-z]+)-[0-9]+:seed([0-9]+)")
+_Step = Callable[[Samples, int, np.random.Generator], Samples]
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """What a view does, in its order."""
+
+    version: int
+    steps: tuple[_Step, ...]
+
+
+def augment(samples: Samples, sample_rate_hz: int, *, view: str, seed: int, key: str) -> Samples:
+    """Change how a clip sounds.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (n,), float32
+        Finite, and at least one. They are not written to.
+    sample_rate_hz : int
+        The rate of the samples.
+    view : str
+        One of `VIEWS`.
+    seed : int
+        0 or more; another seed draws anew for every clip.
+    key : str
+        The clip's ``performance_id``: two files of one take are changed alike.
+
+    Returns
+    -------
+    ndarray of shape (m,), float32
+        Finite; m is n where nothing is cropped. A silent clip stays silent.
+
+    Raises
+    ------
+    UsageError
+        For a view or seed there is not.
+    ClipError
+        For samples that are not finite, none at all, or of another shape.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(8000, dtype=np.float32) / 5)
+    >>> len(augment(tone, 16_000, view="mask", seed=0, key="03-01-05-01-01-01-07"))
+    8000
+    """
+    recipe = _recipe_of(view, seed)
+    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
+        raise ClipError(
+            f"view '{view}' of '{key}': expected one or more finite samples of one channel, got shape {samples.shape}"
+            f"{'' if np.isfinite(samples).all() else ' with NaN or infinite values'}; decode the clip again"
+        )
+    rng = _generator(view, recipe, seed, key)
+    changed = np.array(samples, dtype=np.float32)
+    for step in recipe.steps:
+        changed = step(changed, sample_rate_hz, rng)
+    return changed
+
+
+@dataclass(frozen=True)
+class View:
+    """One reading of a corpus: which recipe, drawn with which seed.
+
+    Attributes
+    ----------
+    recipe : str
+        One of `VIEWS`.
+    seed : int
+        0 or more.
+
+    Raises
+    ------
+    UsageError
+        For a recipe or seed there is not.
+
+    Examples
+    --------
+    >>> View("published", 3).name
+    'published-1:seed3'
+    """
+
+    recipe: str
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _recipe_of(self.recipe, self.seed)
+
+    @property
+    def name(self) -> str:
+        """Recipe, its version and the seed, as a cache's identity says them."""
+        return f"{self.recipe}-{_recipe_of(self.recipe, self.seed).version}:seed{self.seed}"
+
+    @classmethod
+    def parse(cls, name: str) -> "View | None":
+        """Read what `name` gives; None for the clean clip.
+
+        Raises
+        ------
+        UsageError
+            For anything else, and for another version of a recipe than there is now.
+        """
+        if name == CLEAN:
+            return None
+        found = _NAME.fullmatch(name)
+        view = cls(found[1], int(found[2])) if found else None
+        if view is None or view.name != name:
+            recipes = ", ".join(f"{one}-{_RECIPES[one].version}:seedN" for one in VIEWS)
+            raise UsageError(f"no view is called '{name}' here; expected {CLEAN} or one of {recipes}")
+        return view
+
+    def of(self, samples: Samples, sample_rate_hz: int, key: str) -> Samples:
+        """Give this view of a clip; see `augment`."""
+        return augment(samples, sample_rate_hz, view=self.recipe, seed=self.seed, key=key)
+
+
+def _recipe_of(view: str, seed: int) -> _Recipe:
+    if view not in _RECIPES:
+        raise UsageError(f"no view '{view}'; choose from {', '.join(VIEWS)}")
+    if seed < 0:
+        raise UsageError(f"view '{view}': expected a seed of 0 or more, got {seed}")
+    return _RECIPES[view]
+
+
+def _generator(view: str, recipe: _Recipe, seed: int, key: str) -> np.random.Generator:
+    # JSON keeps the parts apart, whatever a key is made of.
+    text = json.dumps([f"{view}-{recipe.version}", seed, key])
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest(), "little"))
+
+
+def _gain(samples: Samples, _: int, rng: np.random.Generator) -> Samples:
+    return samples * np.float32(_amplitude(rng.uniform(-GAIN_DB, GAIN_DB)))
+
+
+def _noise(samples: Samples, _: int, rng: np.random.Generator) -> Samples:
+    # An offset is no sound: what the noise is measured against is the power around the mean.
+    loudness = float(np.std(samples, dtype=np.float64))
+    scale = loudness * _amplitude(-rng.uniform(*SNR_DB))
+    return samples + (rng.standard_normal(len(samples)) * scale).astype(np.float32)
+
+
+def _mask(samples: Samples, _: int, rng: np.random.Generator) -> Samples:
+    n_spans = int(rng.integers(1, MASK_SPANS + 1))
+    length = int(rng.uniform(0, MASK_SHARE) * len(samples) / n_spans)
+    masked = samples.copy()
+    for start in rng.integers(0, len(samples) - length + 1, size=n_spans):
+        masked[start : start + length] = 0
+    return masked
+
+
+def _crop(samples: Samples, sample_rate_hz: int, rng: np.random.Generator) -> Samples:
+    least = min(len(samples), math.ceil(CROP_SECONDS * sample_rate_hz))
+    length = max(least, math.ceil(rng.uniform(CROP_SHARE, 1) * len(samples)))
+    start = int(rng.integers(0, len(samples) - length + 1))
+    return samples[start : start + length].copy()
+
+
+def _amplitude(decibel: float) -> float:
+    return float(10 ** (decibel / 20))
+
+
+_RECIPES: Mapping[str, _Recipe] = MappingProxyType(
+    {
+        "gain": _Recipe(1, (_gain,)),
+        "noise": _Recipe(1, (_noise,)),
+        "mask": _Recipe(1, (_mask,)),
+        "crop": _Recipe(1, (_crop,)),
+        "published": _Recipe(1, (_gain, _noise, _mask, _crop)),
+    }
+)
+
+VIEWS: tuple[str, ...] = tuple(_RECIPES)
+"""Names of the recipes."""

@@ -1,0 +1,1 @@
+"""Pure functions of arrays: pooling, streaming sums, float16, softmax."""

@@ -1,0 +1,252 @@
+"""Statistics over the frames of each clip, and averages of neighbouring frames.
+
+Conventions
+-----------
+Axes: N clips, F frames of all clips one after another, L layers, T frames of one clip, D dimensions, S statistics.
+Clip ``i`` owns ``frames[offsets[i]:offsets[i + 1]]``. Frames may be float16; they are widened to
+float32 clip by clip, never all at once. A cache is layer-major, so its clips come as blocks (L, T, D), which
+`pool_block` and `average_block` take a few layers at a time, as many as stay in the processor's own memory.
+
+Sums are taken over rows of all dimensions at once, in the order in which NumPy sums one contiguous row (pairwise,
+eight numbers side by side): the same bits as ``mean`` and ``add.reduceat``, many times faster.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.errors import RavfeatError
+from ravfeat.numerics.float16 import widen
+
+__all__ = ["STATISTICS", "average_block", "average_frames", "pool_block", "pool_frames"]
+
+_Floats = NDArray[np.float32]
+
+_LANES = 8
+_LONGEST_RUN = 128  # of numbers that NumPy adds without halving them first
+
+
+def _total(x: _Floats) -> _Floats:
+    """Sum (..., T, D) over T as NumPy sums a contiguous row of T numbers."""
+    n = x.shape[-2]
+    if n > _LONGEST_RUN:
+        half = n // 2 - n // 2 % _LANES
+        return _total(x[..., :half, :]) + _total(x[..., half:, :])
+    first, total = 1, x[..., 0, :]
+    if n >= _LANES:
+        first = n - n % _LANES
+        lanes = x[..., :_LANES, :].copy()
+        for start in range(_LANES, first, _LANES):
+            lanes += x[..., start : start + _LANES, :]
+        while lanes.shape[-2] > 1:
+            lanes = lanes[..., ::2, :] + lanes[..., 1::2, :]
+        total = lanes[..., 0, :]
+    total = total.copy()
+    for row in range(first, n):
+        total += x[..., row, :]
+    return total
+
+
+def _mean(x: _Floats) -> _Floats:
+    return (np.float32(0) + _total(x)) / np.float32(x.shape[-2])  # a sum begins at 0: no mean is -0
+
+
+def _std(x: _Floats) -> _Floats:
+    apart = x - _mean(x)[..., None, :]
+    apart *= apart
+    return np.sqrt(_mean(apart))
+
+
+def _speed(x: _Floats) -> _Floats:
+    if x.shape[-2] < 2:
+        return np.zeros((*x.shape[:-2], x.shape[-1]), np.float32)
+    steps = np.diff(x, axis=-2)
+    return _mean(np.abs(steps, out=steps))
+
+
+def _quantile(q: float) -> Callable[[_Floats], _Floats]:
+    def of_sorted(x: _Floats) -> _Floats:
+        position = q * (x.shape[-1] - 1)
+        below = int(position)
+        above = min(below + 1, x.shape[-1] - 1)
+        share = np.float32(position - below)
+        return np.asarray(x[..., below] * (1 - share) + x[..., above] * share, np.float32)
+
+    return of_sorted
+
+
+_IN_TIME: dict[str, Callable[[_Floats], _Floats]] = {"mean": _mean, "std": _std, "speed": _speed}
+_OF_SORTED: dict[str, Callable[[_Floats], _Floats]] = {
+    "min": _quantile(0.0),
+    "q10": _quantile(0.1),
+    "q25": _quantile(0.25),
+    "median": _quantile(0.5),
+    "q75": _quantile(0.75),
+    "q90": _quantile(0.9),
+    "max": _quantile(1.0),
+}
+
+STATISTICS: tuple[str, ...] = (*_IN_TIME, *_OF_SORTED)
+"""What `pool_frames` can compute: ``std`` divides by the number of frames, ``speed`` is the mean
+absolute difference of neighbouring frames, quantiles interpolate linearly."""
+
+
+def pool_frames(
+    frames: NDArray[np.floating],
+    offsets: NDArray[np.int64],
+    statistics: Sequence[str] = ("mean", "std"),
+    *,
+    layers: Sequence[int] | None = None,
+) -> NDArray[np.float32]:
+    """Describe each clip by statistics over its frames.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (F, L, D)
+    offsets : ndarray of shape (N + 1,)
+    statistics : sequence of str
+        Names out of `STATISTICS`, in the order they are wanted.
+    layers : sequence of int, optional
+        Positions on the layer axis to keep; all of them by default.
+
+    Returns
+    -------
+    ndarray of shape (N, L, S, D), float32
+
+    Raises
+    ------
+    RavfeatError
+        For a name that is not a statistic, or a clip without frames.
+
+    Examples
+    --------
+    >>> frames = np.arange(6, dtype=np.float16).reshape(6, 1, 1)
+    >>> pool_frames(frames, np.array([0, 2, 6]), ("mean", "max")).reshape(2, 2)
+    array([[0.5, 1. ],
+           [3.5, 5. ]], dtype=float32)
+    """
+    _check_statistics(statistics)
+    _check_offsets(offsets, len(frames))
+    keep = list(range(frames.shape[1])) if layers is None else list(layers)
+    pooled = np.empty((len(offsets) - 1, len(keep), len(statistics), frames.shape[2]), np.float32)
+    for clip in range(len(pooled)):
+        own = frames[offsets[clip] : offsets[clip + 1]]
+        own = own if layers is None else own[:, keep]
+        pooled[clip] = pool_block(own.transpose(1, 0, 2), statistics)
+    return pooled
+
+
+def pool_block(block: NDArray[np.floating], statistics: Sequence[str]) -> NDArray[np.float32]:
+    """Describe one clip, layer-major, by statistics over its frames.
+
+    Parameters
+    ----------
+    block : ndarray of shape (L, T, D)
+    statistics : sequence of str
+
+    Returns
+    -------
+    ndarray of shape (L, S, D), float32
+    """
+    x = widen(block)
+    pooled = np.empty((len(x), len(statistics), x.shape[2]), np.float32)
+    if any(name in _OF_SORTED for name in statistics):
+        ordered = np.sort(np.ascontiguousarray(x.transpose(0, 2, 1)), axis=-1)  # (L, T, D) -> (L, D, T)
+    for s, name in enumerate(statistics):
+        pooled[:, s] = _IN_TIME[name](x) if name in _IN_TIME else _OF_SORTED[name](ordered)
+    return pooled
+
+
+def average_frames(
+    frames: NDArray[np.floating],
+    offsets: NDArray[np.int64],
+    window: int,
+    *,
+    layers: Sequence[int] | None = None,
+) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+    """Replace every `window` neighbouring frames of a clip by their mean.
+
+    The last window of a clip averages the frames it has. Sums are taken in float32; the result
+    keeps the dtype of `frames`.
+
+    Parameters
+    ----------
+    frames : ndarray of shape (F, L, D)
+    offsets : ndarray of shape (N + 1,)
+    window : int
+        Number of frames; 1 keeps every frame.
+    layers : sequence of int, optional
+        Positions on the layer axis to keep; all of them by default.
+
+    Returns
+    -------
+    frames : ndarray of shape (F', L, D)
+    offsets : ndarray of shape (N + 1,), int64
+
+    Raises
+    ------
+    RavfeatError
+        If `window` is less than 1 or a clip has no frames.
+    """
+    if window < 1:
+        raise RavfeatError(f"frames are averaged over windows of at least 1 frame, got {window}")
+    _check_offsets(offsets, len(frames))
+    keep = slice(None) if layers is None else list(layers)
+    if window == 1:
+        return frames[:, keep], np.asarray(offsets, np.int64)
+    counts = -(-np.diff(offsets) // window)
+    new_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    n_layers = frames.shape[1] if layers is None else len(layers)
+    averaged = np.empty((int(new_offsets[-1]), n_layers, frames.shape[2]), frames.dtype)
+    for clip in range(len(counts)):
+        own = frames[offsets[clip] : offsets[clip + 1]][:, keep]
+        block = average_block(own.transpose(1, 0, 2), window)
+        averaged[new_offsets[clip] : new_offsets[clip + 1]] = block.transpose(1, 0, 2)
+    return averaged, new_offsets
+
+
+def average_block(block: NDArray[np.floating], window: int) -> NDArray[np.float32]:
+    """Average every `window` neighbouring frames of one clip, layer-major.
+
+    Parameters
+    ----------
+    block : ndarray of shape (L, T, D)
+    window : int
+        At least 1.
+
+    Returns
+    -------
+    ndarray of shape (L, T', D), float32
+        Not yet rounded to the dtype of ``block``.
+    """
+    x = widen(block)
+    n_layers, n_frames, dim = x.shape
+    whole = n_frames // window
+    averaged = np.empty((n_layers, -(-n_frames // window), dim), np.float32)
+    if whole:
+        averaged[:, :whole] = _window_means(x[:, : whole * window].reshape(n_layers, whole, window, dim))
+    if whole * window < n_frames:
+        averaged[:, whole] = _window_means(x[:, whole * window :])
+    return averaged
+
+
+def _window_means(x: _Floats) -> _Floats:
+    # As add.reduceat does: the first frame, and then the sum of the others.
+    if x.shape[-2] == 1:
+        return x[..., 0, :]
+    return (x[..., 0, :] + _total(x[..., 1:, :])) / np.float32(x.shape[-2])
+
+
+def _check_statistics(statistics: Sequence[str]) -> None:
+    unknown = [name for name in statistics if name not in STATISTICS]
+    if unknown or not statistics:
+        raise RavfeatError(f"no statistic {', '.join(unknown) or '(none named)'}; choose from {', '.join(STATISTICS)}")
+
+
+def _check_offsets(offsets: NDArray[np.int64], n_frames: int) -> None:
+    lengths = np.diff(offsets)
+    if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != n_frames:
+        raise RavfeatError(f"offsets must run from 0 to the {n_frames} frames, got {offsets[:1]} to {offsets[-1:]}")
+    if (lengths < 1).any():
+        raise RavfeatError(f"clip {int(np.argmax(lengths < 1))} of {len(lengths)} has no frames; extract it again")

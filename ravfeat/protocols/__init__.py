@@ -1,0 +1,1 @@
+"""Who is tested when: named protocols, folds, and the leak check."""

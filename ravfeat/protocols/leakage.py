@@ -1,0 +1,177 @@
+"""The check that nobody sits on two sides of a fold."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ravfeat.errors import LeakError, ProtocolError
+from ravfeat.protocols.groups import FoldClip, Rows, ties
+from ravfeat.protocols.named import Protocol
+
+__all__ = ["Fold", "check_classes", "check_folds", "check_inner", "check_sides", "fold_counts"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One outer fold.
+
+    Attributes
+    ----------
+    number : int
+        From 0.
+    train, val, test : ndarray of int64
+        Rows, sorted.
+    """
+
+    number: int
+    train: Rows
+    val: Rows
+    test: Rows
+
+
+def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldClip]) -> None:
+    """Refuse folds that leak, forget or repeat.
+
+    In every fold train, val and test are disjoint and together hold every clip (so the union of
+    their actors is all actors); no actor, performance or recording is on two sides; every clip is
+    tested exactly once; every class can be learned; groups that the protocol balances by gender are.
+
+    Raises
+    ------
+    LeakError, ProtocolError
+    """
+    tested = np.zeros(len(clips), dtype=np.int64)
+    for fold in folds:
+        sides = {"train": fold.train, "val": fold.val, "test": fold.test}
+        together = np.concatenate(list(sides.values()))
+        if len(together) != len(clips) or len(np.unique(together)) != len(clips):
+            raise ProtocolError(
+                f"fold {fold.number} of '{protocol.name}' holds {len(np.unique(together))} of {len(clips)} clips,"
+                f" {len(together) - len(np.unique(together))} twice"
+            )
+        if empty := [side for side, rows in sides.items() if not len(rows)]:
+            raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has no clip in {' and '.join(empty)}")
+        if not protocol.leaky:
+            remedy = "use --protocol groupK, which keeps tied clips together"
+            check_sides(f"fold {fold.number} of '{protocol.name}'", sides, clips, remedy)
+        check_classes(f"fold {fold.number} of '{protocol.name}'", fold.train, np.arange(len(clips)), clips)
+        tested[fold.test] += 1
+    if (tested != 1).any():
+        row = int(np.flatnonzero(tested != 1)[0])
+        raise ProtocolError(f"'{protocol.name}' tests clip '{clips[row].clip_id}' {tested[row]} times, expected once")
+    genders = _genders(clips)
+    if protocol.per_gender:
+        for fold in folds:
+            _check_balance(protocol, fold, genders, clips)
+
+
+def check_inner(protocol: Protocol, fold: Fold, inner: Sequence[tuple[Rows, Rows]], clips: Sequence[FoldClip]) -> None:
+    """Refuse inner folds that leak: no actor, performance or recording is on two sides.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        Those of a leaky one are meant to leak.
+    fold : Fold
+        Whose non-test rows the inner folds split.
+    inner : sequence of (train, val)
+    clips : sequence of FoldClip
+        Of any of the caches that are joined.
+
+    Raises
+    ------
+    LeakError
+    """
+    if protocol.leaky:
+        return
+    remedy = "use a protocol that has validation actors" if protocol.always_nested else "choose on validation actors"
+    for number, (train, val) in enumerate(inner):
+        where = f"inner fold {number} of fold {fold.number} of '{protocol.name}'"
+        check_sides(where, {"train": train, "val": val}, clips, f"{remedy}: --select val")
+
+
+def check_classes(where: str, train: Rows, rows: Rows, clips: Sequence[FoldClip]) -> None:
+    """Refuse a training side that lacks a class which is among all rows."""
+    counts = Counter(clips[row].label for row in rows)
+    if lacking := sorted(counts.keys() - {clips[row].label for row in train}):
+        actors = sorted({clips[row].actor for row in rows if clips[row].label == lacking[0]})
+        raise ProtocolError(
+            f"{where} has no training clip of {lacking}; all {counts[lacking[0]]} clips of '{lacking[0]}' are by"
+            f" {len(actors)} actors ({', '.join(actors[:3])}{' …' if len(actors) > 3 else ''}): choose a protocol that"
+            " tests fewer actors at once, or leave the class out with --labels FILE"
+        )
+
+
+def _genders(clips: Sequence[FoldClip]) -> dict[str, str]:
+    genders: dict[str, tuple[str, str]] = {}
+    for clip in clips:
+        gender, first = genders.setdefault(clip.actor, (clip.gender, clip.clip_id)) if clip.gender else ("", "")
+        if gender != clip.gender:
+            raise ProtocolError(
+                f"actor '{clip.actor}' is '{gender}' in clip '{first}' and '{clip.gender}' in clip '{clip.clip_id}';"
+                " correct the corpus and extract it anew"
+            )
+    return {actor: gender for actor, (gender, _) in genders.items()}
+
+
+def _check_balance(protocol: Protocol, fold: Fold, genders: dict[str, str], clips: Sequence[FoldClip]) -> None:
+    for side, rows in (("test", fold.test), ("val", fold.val)):
+        actors = sorted({clips[row].actor for row in rows})
+        counts = Counter(genders.get(actor, "") for actor in actors)
+        if not counts[""] and (counts["male"], counts["female"]) != (protocol.per_gender, protocol.per_gender):
+            raise ProtocolError(
+                f"fold {fold.number} of '{protocol.name}' must have {protocol.per_gender} men and"
+                f" {protocol.per_gender} women in {side}, the shards say {counts['male']} and {counts['female']}"
+                f" ({', '.join(f'{actor} {genders[actor]}' for actor in actors)})"
+            )
+
+
+def check_sides(where: str, sides: dict[str, Rows], clips: Sequence[FoldClip], remedy: str) -> None:
+    """Refuse sides that share an actor, a performance or a recording.
+
+    Parameters
+    ----------
+    where : str
+        What the sides are of, and `remedy` what else could be done than correct the corpus, for the message.
+    sides : dict of str to rows
+    clips : sequence of FoldClip
+    remedy : str
+
+    Raises
+    ------
+    LeakError
+    """
+    seen: dict[tuple[str, str], tuple[str, FoldClip]] = {}
+    for side, rows in sides.items():
+        for row in rows:
+            clip = clips[row]
+            for kind, value in ties(clip):
+                other_side, other = seen.setdefault((kind, value), (side, clip))
+                if other_side != side:
+                    what = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
+                    raise LeakError(
+                        f"{where} leaks: {what} is in {other_side} (clip '{other.clip_id}', {other.actor}) and in"
+                        f" {side} (clip '{clip.clip_id}', {clip.actor}); correct the corpus, or {remedy}"
+                    )
+
+
+def fold_counts(folds: Sequence[Fold], clips: Sequence[FoldClip]) -> list[dict[str, object]]:
+    """Count clips, actors, classes and genders of every side of every fold, for the record."""
+
+    def count(rows: Rows, of: Callable[[FoldClip], str]) -> dict[str, int]:
+        return dict(sorted(Counter(of(clips[row]) for row in rows).items()))
+
+    return [
+        {
+            "fold": fold.number,
+            "split": side,
+            "clips": len(rows),
+            "actors": sorted({clips[row].actor for row in rows}),
+            "labels": count(rows, lambda clip: clip.label),
+            "genders": count(rows, lambda clip: clip.gender or "unknown"),
+        }
+        for fold in folds
+        for side, rows in (("train", fold.train), ("val", fold.val), ("test", fold.test))
+    ]

@@ -1,0 +1,49 @@
+"""What training or fusing gave, before it becomes a run on disk; needs no torch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ravfeat.fusion import Fusion
+from ravfeat.heads.base import Model
+from ravfeat.predictions import Predictions
+
+__all__ = ["Fitted", "FittedModel"]
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """One trained head and where it comes from.
+
+    Attributes
+    ----------
+    stream, features, head : str
+    seed, fold : int
+    model : Model
+    """
+
+    stream: str
+    features: str
+    head: str
+    seed: int
+    fold: int
+    model: Model
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Everything a plan gave.
+
+    Attributes
+    ----------
+    predictions : Predictions
+    models : tuple of FittedModel
+    about : dict
+        Protocol, folds, caches, what was left out, versions; goes into the run's recipe.
+    fusion : Fusion or None
+        What mixed the systems to those of the fused streams; None where nothing was fused.
+    """
+
+    predictions: Predictions
+    models: tuple[FittedModel, ...]
+    about: dict[str, Any]
+    fusion: Fusion | None = None

@@ -1,0 +1,93 @@
+"""Starting onnxruntime, and what its errors mean."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+import pytest
+
+from ravfeat.encoders.onnx_session import failure, open_session
+from ravfeat.encoders.onnx_sidecar import read_sidecar
+from ravfeat.errors import EncoderError
+from ravfeat.resources import processors
+from tests.toynets import write_net
+
+
+def started(folder: Path, settings: str = "embedding = 'features'", *, device: str = "cpu", **net: Any) -> Any:
+    write_net(folder / "toy.onnx", **net)
+    (folder / "toy.toml").write_text(settings, encoding="utf-8")
+    return open_session(read_sidecar(folder / "toy.toml"), device)
+
+
+@pytest.mark.parametrize("tensor", ["features", "means", "raw"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_weights_in_other_files_are_refused_wherever_the_command_runs(tensor, inside, tmp_path, monkeypatch) -> None:
+    if inside:
+        monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        EncoderError, match=r"toy.onnx keeps weights in other files; save it as one file \(onnx.save\(model, path\)\)"
+    ):
+        started(tmp_path, f"embedding = '{tensor}'", trick="elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("given", "threads"),
+    [("3", 3), ("7,1", 7), (" 7 , 1", 7), ("", processors()), ("many", processors()), ("0", processors())],
+)
+def test_threads_are_those_of_openmp(given, threads, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert started(tmp_path).get_session_options().intra_op_num_threads == threads
+
+
+@pytest.fixture
+def falls_back(monkeypatch) -> None:
+    """A build that lists CUDA, and quietly does without where the machine lacks something."""
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setattr(
+        onnxruntime, "InferenceSession",
+        lambda content, options, providers: real(content, options, providers=providers[-1:]),
+    )  # fmt: skip
+
+
+@pytest.mark.usefixtures("falls_back")
+def test_cuda_that_is_listed_and_not_used_is_refused_where_it_was_asked_for(tmp_path) -> None:
+    assert started(tmp_path, device="auto").get_providers() == ["CPUExecutionProvider"]
+    with pytest.raises(EncoderError, match=r"onnxruntime cannot use 'cuda:0' for .*toy.onnx; use --device cpu"):
+        started(tmp_path, device="cuda:0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Failed to allocate memory for requested buffer of size 12",
+        "std::bad_alloc", "bad allocation", "CUDA failure 2: out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+        "Available memory of 1 is smaller than requested bytes of 2",
+    ],
+)  # fmt: skip
+def test_too_little_memory_is_a_memory_error(text) -> None:
+    made = failure(RuntimeError(text), Path("toy.onnx"))
+    assert isinstance(made, MemoryError)
+    assert text in str(made)
+    assert isinstance(failure(RuntimeError("wrong axis"), Path("toy.onnx")), EncoderError)
+
+
+def test_nothing_is_reported_to_anybody(tmp_path) -> None:
+    net = write_net(tmp_path / "net.onnx")
+    net.with_suffix(".toml").write_text('embedding = "features"', encoding="utf-8")
+    code = (
+        "import sys; from ravfeat.encoders.registry import load_encoder; from ravfeat.faces.source import FaceOptions;"
+        " load_encoder(sys.argv[1], 'cpu', faces=FaceOptions(cropped=True))"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    # Its own switches for unit tests and continuous integration must not hide what users would get.
+    hidden = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden} | {"HOME": str(home)}
+    subprocess.run([sys.executable, "-c", code, str(net)], env=environment, check=True)
+    assert list(home.rglob("*")) == []

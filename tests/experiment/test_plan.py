@@ -1,0 +1,81 @@
+"""Plans, and the heads that are built for the features they get."""
+
+from pathlib import Path
+
+import pytest
+
+from ravfeat.errors import CacheError, UsageError
+from ravfeat.experiment.plan import FACE_STATISTICS, FitPlan, build_head, check_plan, heads_of
+from ravfeat.experiment.systems import System, open_systems
+from ravfeat.protocols.named import get_protocol
+from tests.toycaches import actors_and_emotions
+from tests.writtencaches import write_cache
+
+TAKES = actors_and_emotions(actors=6)
+
+
+def system(folder: Path, **options: object) -> System:
+    path = write_cache(folder, TAKES, **options)
+    return open_systems([path], get_protocol("group3"))[0]
+
+
+@pytest.mark.parametrize("head", ["logreg", "kernel"])
+def test_a_face_is_read_with_its_speed_and_a_voice_is_not(head, tmp_path) -> None:
+    assert build_head(head, FitPlan(), system(tmp_path)).reading.statistics == FACE_STATISTICS
+    assert "speed" not in build_head(head, FitPlan(), system(tmp_path, stream="audio")).reading.statistics
+    assert build_head(head, FitPlan(std=False), system(tmp_path)).reading.statistics == ("mean",)
+    chosen = FitPlan(settings={"statistics": ("mean", "max")})
+    assert build_head(head, chosen, system(tmp_path)).reading.statistics == ("mean", "max")
+
+
+def test_a_pooled_cache_of_faces_serves_every_head(tmp_path) -> None:
+    pooled = system(tmp_path, pooled=("mean", "std", "speed"))
+    for head in ("logreg", "kernel", "attentive"):
+        build_head(head, FitPlan(), pooled)
+
+
+def test_a_pooled_cache_without_speed_is_refused(tmp_path) -> None:
+    pooled = system(tmp_path, pooled=("mean", "std"))
+    with pytest.raises(CacheError, match=r"holds pooled \['mean', 'std'\], the head needs \['speed'\] as well"):
+        build_head("logreg", FitPlan(), pooled)
+
+
+def test_a_join_needs_heads_that_pool_by_statistics() -> None:
+    joins = ((Path("a"), Path("b")),)
+    with pytest.raises(UsageError, match=r"head 'attentive' pools the frames .*; give a join to logreg or kernel, or"):
+        check_plan(FitPlan(joins=joins, heads=("logreg", "attentive")))
+    check_plan(FitPlan(joins=joins, heads=("logreg", "kernel")))
+
+
+def test_a_plan_without_features_is_refused() -> None:
+    with pytest.raises(UsageError, match="at least one cache or join, got none"):
+        check_plan(FitPlan())
+
+
+def test_heads_can_be_kept_for_one_stream(tmp_path) -> None:
+    face, voice = system(tmp_path), system(tmp_path / "voice", stream="audio")
+    plan = FitPlan(caches=(tmp_path,), heads=("audio:attentive", "face:kernel", "logreg"))
+    check_plan(plan)
+    assert heads_of(plan, voice) == ["attentive", "logreg"]
+    assert heads_of(plan, face) == ["kernel", "logreg"]
+    with pytest.raises(UsageError, match=r"no head is meant for face .*; add one with --head face:NAME"):
+        heads_of(FitPlan(heads=("audio:attentive",)), face)
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        (("audio:forest",), "no head 'forest'; choose from attentive"),
+        (("video:logreg",), "no stream 'video' to keep a head for; choose from audio, face"),
+        (("logreg", "face:logreg"), "expected every head once, got logreg, face:logreg"),
+        ((), "expected every head once, got none"),
+    ],
+)
+def test_heads_that_cannot_be_are_refused(heads, message, tmp_path) -> None:
+    with pytest.raises(UsageError, match=message):
+        check_plan(FitPlan(caches=(tmp_path,), heads=heads))
+
+
+def test_a_head_of_another_stream_that_pools_by_itself_does_not_stop_a_join(tmp_path) -> None:
+    joins = ((tmp_path / "a", tmp_path / "b"),)
+    check_plan(FitPlan(joins=joins, heads=("audio:attentive", "face:kernel")))

@@ -1,0 +1,98 @@
+"""What an audit left, beside the numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ravfeat.audit.record import Audit, digests, write_audit
+from ravfeat.audit.verdicts import info, leak, not_possible, pass_
+from ravfeat.errors import PredictionsError
+from ravfeat.report import build_report
+from ravfeat.runs.audit_file import AUDIT_FILE, read_audit
+
+
+def audit(run, *lines, quick=False) -> None:
+    held = (pass_("folds", "", "no actor on two sides"), not_possible("sentences", "", "one sentence only"))
+    write_audit(Audit(run, (*held, *lines), quick, digests(run)))
+
+
+def page(runs, tmp_path) -> str:
+    build_report(runs, tmp_path / "report")
+    return (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
+
+
+def test_without_an_audit_nothing_speaks_of_one(make_run, tmp_path) -> None:
+    run = make_run()
+    assert read_audit(run) is None
+    assert "udit" not in page([run], tmp_path)
+
+
+def test_an_audit_that_held_stands_beside_the_number_with_all_its_lines(make_run, tmp_path) -> None:
+    run = make_run()
+    audit(run, info("identity", "audio", "names the actor of 0.900"), quick=True)
+    text = page([run], tmp_path)
+    assert "| held (2 of 3 tried, quick) |" in text
+    assert "Nothing broke the numbers. The run's heads were not trained again (quick)." in text
+    assert "| identity | info | audio | names the actor of 0.900 |" in text
+    assert "**Audit.**" not in text
+
+
+def test_a_broken_number_is_said_to_be_broken_before_anything_else(make_run, tmp_path) -> None:
+    runs = [make_run("one"), make_run("two")]
+    audit(runs[0], leak("weights", "fold 2", "as if chosen on test"))
+    text = page(runs, tmp_path)
+    assert "> **Audit.** The audit broke the numbers of one: read there why before you quote them." in text
+    assert "| BROKEN |" in text
+    assert "| none |" in text
+    assert "Not audited: two." in text
+    assert "- weights, fold 2: as if chosen on test" in text
+    assert "| weights | LEAK | fold 2 |" in text
+
+
+def test_an_audit_of_other_predictions_is_stale(make_run, tmp_path) -> None:
+    run, other = make_run("one"), make_run("two", heads={"logreg": 1.4})
+    audit(other)
+    (run / AUDIT_FILE).write_bytes((other / AUDIT_FILE).read_bytes())
+    found = read_audit(run)
+    assert found is not None
+    assert found.badge == "stale: of other files"
+    assert "predictions.parquet" in found.stale
+    text = page([run], tmp_path)
+    assert "> **Stale audit.** The audit of one is of other files than these; audit the run again." in text
+    assert "changed since this audit; it says nothing about the numbers here." in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is no audit"),
+        ("[]", "is no audit"),
+        ('{"format": "ravfeat-audit", "format_version": 1}', "is no audit"),
+        ('{"format": "ravfeat-audit", "format_version": 9}', "version 9, this ravfeat reads ravfeat-audit version 1"),
+    ],
+)
+def test_a_file_that_is_no_audit_is_refused(content, message, make_run) -> None:
+    run = make_run()
+    (run / AUDIT_FILE).write_text(content)
+    with pytest.raises(PredictionsError, match=message):
+        read_audit(run)
+
+
+def test_numbers_of_numpy_are_written_and_other_things_refused(make_run) -> None:
+    run = make_run()
+    audit(run, info("a", "", "b", value=np.float64(0.5), n=np.int64(3)))
+    assert json.loads((run / AUDIT_FILE).read_text())["lines"][-1]["evidence"] == {"value": 0.5, "n": 3}
+    with pytest.raises(TypeError, match=r"audit\.json holds plain values, got object"):
+        audit(run, info("a", "", "b", value=object()))
+
+
+def test_an_audit_that_saw_neither_folds_nor_features_does_not_say_that_nothing_broke(make_run, tmp_path) -> None:
+    run = make_run()
+    core = ("folds from the shards", "saved heads give the test rows", "trained again")
+    lines = [pass_("files belong together", "", "the same"), *(not_possible(one, "", "scores only") for one in core)]
+    write_audit(Audit(run, tuple(lines), quick=False, files=digests(run)))
+    text = page([run], tmp_path)
+    assert "| folds and features not tried; the rest held (1 of 4 tried) |" in text
+    assert "What was tried held; folds and features could not be tried." in text
+    assert "Nothing broke" not in text
