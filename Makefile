@@ -23,7 +23,7 @@ QUICK_HEADS := --head logreg --head attentive
 
 help:
 	@echo "make quickstart   install, encode a generated corpus, train heads, make a report"
-	@echo "make test         install and run the tests; PYTEST_ARGS are passed on"
+	@echo "make test         install and run the tests, a process per core; PYTEST_ARGS are passed on (-n 0: one process)"
 	@echo "make check        lint, format, types, spelling: what the continuous integration runs"
 	@echo "make bench        run the benchmarks; BENCH_ARGS are passed on"
 	@echo "make clean        remove what quickstart and the tools made; the environment stays"
@@ -55,7 +55,7 @@ $(QUICK)-leaky/metrics.json: | $(VENV)/.installed-all
 	$(RAVFEAT) fit-heads --cache $(QUICK_CACHE) --protocol clip6 --allow-leak $(QUICK_HEADS) --device cpu --out $(QUICK)-leaky
 
 test: $(VENV)/.installed-dev
-	$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
