@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.audit.features import Features
-from ravfeat.experiment.fit import Prepared
+from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.plan import build_head
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.load import load_joined
 from ravfeat.heads.base import Head, Job
@@ -38,13 +38,13 @@ class Cheap:
 
     Attributes
     ----------
-    system : System
+    system : CacheSystem
     head : Head
     features : ClipFeatures
         Of N clips; one frame each, its statistics.
     """
 
-    system: System
+    system: CacheSystem
     head: Head
     features: ClipFeatures
 
@@ -127,7 +127,7 @@ class Apart:
     probs: SystemProbs
 
 
-def apart_of(cheap: Cheap, prepared: Prepared) -> Apart:
+def apart_of(cheap: Cheap, prepared: PreparedPlan) -> Apart:
     """Grade the cheap head on the run's own folds; of a LEAKY run on those of `INSTEAD`.
 
     Raises
@@ -141,7 +141,7 @@ def apart_of(cheap: Cheap, prepared: Prepared) -> Apart:
     return Apart(name, tuple(folds), cheap.graded(folds))
 
 
-def cheap_of(prepared: Prepared, system: System, load: Features) -> Cheap:
+def cheap_of(prepared: PreparedPlan, system: CacheSystem, load: Features) -> Cheap:
     """Read what the cheap head needs of a system.
 
     Raises

@@ -9,7 +9,7 @@ from ravfeat.audit.cache_paths import Place, find_places
 from ravfeat.audit.cross_corpus import across_of, is_across
 from ravfeat.crosscorpus.run import prepare_across
 from ravfeat.errors import LeakError, PredictionsError, RavfeatError, UsageError
-from ravfeat.experiment.fit import Prepared, prepare
+from ravfeat.experiment.fit import PreparedPlan, prepare
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_of
 from ravfeat.predictions import Predictions, System
@@ -32,7 +32,7 @@ class Opened:
     refused : str
     places : tuple of Place
         The caches that it was made from.
-    prepared : Prepared or None
+    prepared : PreparedPlan or None
         Its plan on these caches; None where `why` says so.
     why : str
     leaking : str
@@ -46,7 +46,7 @@ class Opened:
     predictions: Predictions | None
     refused: str
     places: tuple[Place, ...]
-    prepared: Prepared | None
+    prepared: PreparedPlan | None
     why: str = ""
     leaking: str = ""
     odd: str = ""

@@ -6,7 +6,7 @@ from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.crosscorpus.run import load_across
 from ravfeat.experiment.fit import load_system
 from ravfeat.experiment.plan import FitPlan
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
 
 __all__ = ["Features"]
@@ -18,7 +18,7 @@ class Features:
     def __init__(self) -> None:
         self._read: dict[tuple[Any, ...], ClipFeatures] = {}
 
-    def __call__(self, plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+    def __call__(self, plan: FitPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
         """Give the features of a system's clips.
 
         Raises

@@ -15,9 +15,9 @@ from ravfeat.audit.overlap import Overlap, overlaps_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.cache.format import ClipRecord
 from ravfeat.crosscorpus.pairs import CorpusPair
-from ravfeat.experiment.fit import Prepared
+from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.selection import InnerFolds
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.protocols.folds import fold_counts
 
 __all__ = ["check_leaky", "check_sides"]
@@ -64,12 +64,12 @@ def check_sides(opened: Opened) -> list[Line]:
     return lines
 
 
-def name_of(system: System) -> str:
+def name_of(system: CacheSystem) -> str:
     """Name a system of a plan."""
     return f"{system.stream} / {system.features}"
 
 
-def _counted(system: System, inner: InnerFolds | None, prepared: Prepared) -> Line:
+def _counted(system: CacheSystem, inner: InnerFolds | None, prepared: PreparedPlan) -> Line:
     found = sorted(_overlaps(system, inner), key=lambda one: "test" not in one[1].sides)
     n_inner = 0 if inner is None else sum(map(len, inner.values()))
     actors = {record.actor for record in system.clips.records}
@@ -94,7 +94,7 @@ def _counted(system: System, inner: InnerFolds | None, prepared: Prepared) -> Li
     )
 
 
-def _overlaps(system: System, inner: InnerFolds | None) -> Iterator[tuple[str, Overlap]]:
+def _overlaps(system: CacheSystem, inner: InnerFolds | None) -> Iterator[tuple[str, Overlap]]:
     for name, records in _read(system):
         for fold in system.folds:
             sides = {"train": fold.train, "val": fold.val, "test": fold.test}
@@ -106,7 +106,7 @@ def _overlaps(system: System, inner: InnerFolds | None) -> Iterator[tuple[str, O
                     yield f"inner fold {number} of fold {fold.number} of {name}", overlap
 
 
-def _read(system: System) -> Iterator[tuple[str, list[ClipRecord]]]:
+def _read(system: CacheSystem) -> Iterator[tuple[str, list[ClipRecord]]]:
     """Give what the shards say of every clip, by what they lie in; two corpora are one after the other."""
     read = []
     for cache, clip_ids in zip(system.caches, system.clip_ids, strict=True):
@@ -119,7 +119,7 @@ def _read(system: System) -> Iterator[tuple[str, list[ClipRecord]]]:
 
 
 def _with_views(
-    system: System, records: Sequence[ClipRecord], sides: Mapping[str, NDArray[np.int64]]
+    system: CacheSystem, records: Sequence[ClipRecord], sides: Mapping[str, NDArray[np.int64]]
 ) -> dict[str, list[tuple[str, Mapping[str, str]]]]:
     """Give what is known of every clip on every side; the views of training clips train, too."""
     facts = {side: list(_facts(records, rows)) for side, rows in sides.items()}
@@ -139,7 +139,7 @@ def _facts(records: Sequence[ClipRecord], rows: NDArray[np.int64]) -> Iterator[t
         )
 
 
-def _recorded(opened: Opened, system: System) -> Line | None:
+def _recorded(opened: Opened, system: CacheSystem) -> Line | None:
     """Hold the counts of the recipe against the folds made anew; None where the recipe has none of this system."""
     for entry in opened.recipe["caches"]:
         if (entry.get("stream"), entry.get("features")) == (system.stream, system.features) and "folds" in entry:

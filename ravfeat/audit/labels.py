@@ -11,7 +11,7 @@ from ravfeat.audit.folds import name_of
 from ravfeat.audit.verdicts import Line, info, not_possible, pass_, warn
 from ravfeat.cache import Cache
 from ravfeat.crosscorpus.pairs import CorpusPair
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.predictions import Predictions
 
 __all__ = ["check_labels", "check_left_out"]
@@ -27,7 +27,7 @@ def check_labels(opened: Opened) -> list[Line]:
     return [_compared(system, opened.predictions) for system in opened.prepared.systems]
 
 
-def _compared(system: System, predictions: Predictions) -> Line:
+def _compared(system: CacheSystem, predictions: Predictions) -> Line:
     stored = {clip_id: one.label for cache in _first(system) for clip_id, one in cache.records().items()}
     given = _labels(system, predictions)
     moved = Counter((stored[one], label) for one, label in given.items() if one in stored and stored[one] != label)
@@ -45,7 +45,7 @@ def _compared(system: System, predictions: Predictions) -> Line:
     )
 
 
-def _labels(system: System, predictions: Predictions) -> dict[str, str]:
+def _labels(system: CacheSystem, predictions: Predictions) -> dict[str, str]:
     """Give what the rows of the system are labelled; of clips without a row, what the heads were taught."""
     rows = predictions.table.select(["stream", "features", "clip_id", "label"]).to_pylist()
     taught = {one.clip_id: one.label for one in system.clips.records}
@@ -60,7 +60,7 @@ def check_left_out(opened: Opened) -> list[Line]:
     return [_counted(system) for system in opened.prepared.systems]
 
 
-def _counted(system: System) -> Line:
+def _counted(system: CacheSystem) -> Line:
     every: Counter[str] = Counter()
     kept: Counter[str] = Counter()
     for cache, clip_ids in zip(_first(system), system.clip_ids, strict=False):
@@ -85,7 +85,7 @@ def _counted(system: System) -> Line:
     )
 
 
-def _first(system: System) -> tuple[Cache, ...]:
+def _first(system: CacheSystem) -> tuple[Cache, ...]:
     """Give the caches whose names of clips the rows carry."""
     return system.caches if isinstance(system, CorpusPair) else system.caches[:1]
 

@@ -13,8 +13,8 @@ from ravfeat.audit.fixed_choice import AsRecorded
 from ravfeat.audit.saved_heads import TOLERANCE, distance, logits_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_, warn
 from ravfeat.errors import HeadError
-from ravfeat.experiment.fit import Prepared, train
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.fit import PreparedPlan, train
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.heads.base import Head, Job
 from ravfeat.predictions import System as Scored
 from ravfeat.runs.result import Fitted
@@ -33,14 +33,16 @@ Key = tuple[int, int]
 """Seed and fold."""
 
 
-def check_retrained(opened: Opened, prepared: Prepared, load: Features) -> list[Line]:
+def check_retrained(opened: Opened, prepared: PreparedPlan, load: Features) -> list[Line]:
     """Train the heads of one system as the plan says and compare what was chosen, and every val and test row."""
     again = train(prepared, load)
     (system,), (heads,) = prepared.systems, prepared.heads
     return [_check(opened, prepared, system, head, again, load) for head in heads]
 
 
-def _check(opened: Opened, prepared: Prepared, system: System, head: Head, again: Fitted, load: Features) -> Line:
+def _check(
+    opened: Opened, prepared: PreparedPlan, system: CacheSystem, head: Head, again: Fitted, load: Features
+) -> Line:
     scored = Scored(system.stream, system.features, head.name)
     if opened.predictions is None or scored not in opened.systems():
         return not_possible(_CHECK, str(scored), opened.refused or "the predictions hold no row of it")
@@ -59,7 +61,7 @@ def _check(opened: Opened, prepared: Prepared, system: System, head: Head, again
 
 def _other_choice(
     opened: Opened,
-    prepared: Prepared,
+    prepared: PreparedPlan,
     scored: Scored,
     head: Head,
     odd: Mapping[Key, tuple[Any, Any]],
@@ -100,7 +102,7 @@ def _other_choice(
     )
 
 
-def _as_recorded(opened: Opened, prepared: Prepared, scored: Scored, head: Head, load: Features) -> Fitted:
+def _as_recorded(opened: Opened, prepared: PreparedPlan, scored: Scored, head: Head, load: Features) -> Fitted:
     """Train one head with what the run says was chosen."""
     (system,) = prepared.systems
     stored = _chosen(opened.recipe, scored)
@@ -117,7 +119,7 @@ def _lost(opened: Opened, scored: Scored, again: Fitted) -> float:
     return metrics.uar(theirs.y, metrics.decide(theirs.log_probs)) - metrics.uar(ours.y, metrics.decide(ours.log_probs))
 
 
-def _chosen_on_test(prepared: Prepared, head: Head, odd: Mapping[Key, tuple[Any, Any]], load: Features) -> int:
+def _chosen_on_test(prepared: PreparedPlan, head: Head, odd: Mapping[Key, tuple[Any, Any]], load: Features) -> int:
     """Count the choices that a head would have made had it looked at its test rows."""
     (system,) = prepared.systems
     if system.views:
@@ -141,7 +143,7 @@ def _chosen_on_test(prepared: Prepared, head: Head, odd: Mapping[Key, tuple[Any,
     )
 
 
-def _compare_rows(opened: Opened, prepared: Prepared, scored: Scored, head: Head, again: Fitted) -> Line:
+def _compare_rows(opened: Opened, prepared: PreparedPlan, scored: Scored, head: Head, again: Fitted) -> Line:
     if opened.predictions is None:
         return not_possible(_CHECK, str(scored), opened.refused)
     ours, theirs = logits_of(opened.predictions, scored), logits_of(again.predictions, scored)
@@ -178,7 +180,7 @@ def _chosen(recipe: Mapping[str, Any], scored: Scored) -> dict[Key, Any]:
     return chosen
 
 
-def _elsewhere(opened: Opened, prepared: Prepared, head: Head, again: Fitted) -> str:
+def _elsewhere(opened: Opened, prepared: PreparedPlan, head: Head, again: Fitted) -> str:
     """Say what is other than when the run was made, where that can move a trained network; empty for nothing."""
     if not head.seeded:
         return ""

@@ -8,8 +8,8 @@ from ravfeat.audit.context import Opened
 from ravfeat.audit.fine_tuned import check_recorded_folds
 from ravfeat.audit.overlap import Overlap, overlaps_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
-from ravfeat.experiment.fit import Prepared
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.fit import PreparedPlan
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.fusion import name_of
 from ravfeat.predictions import Predictions
 from ravfeat.predictions import System as Scored
@@ -90,7 +90,7 @@ def check_against_folds(opened: Opened) -> list[Line]:
     return [*lines, *_strangers(predictions, prepared)]
 
 
-def _strangers(predictions: Predictions, prepared: Prepared) -> Iterator[Line]:
+def _strangers(predictions: Predictions, prepared: PreparedPlan) -> Iterator[Line]:
     """Give systems that the plan does not train, and fusions of others than it trains."""
     trained = planned(prepared)
     for scored in predictions.systems():
@@ -108,7 +108,7 @@ def _strangers(predictions: Predictions, prepared: Prepared) -> Iterator[Line]:
             )
 
 
-def planned(prepared: Prepared) -> set[Scored]:
+def planned(prepared: PreparedPlan) -> set[Scored]:
     """Give every system that a plan trains, but no fusion."""
     return {
         Scored(system.stream, system.features, head.name)
@@ -117,7 +117,7 @@ def planned(prepared: Prepared) -> set[Scored]:
     }
 
 
-def _against(predictions: Predictions, scored: Scored, system: System, prepared: Prepared) -> Line:
+def _against(predictions: Predictions, scored: Scored, system: CacheSystem, prepared: PreparedPlan) -> Line:
     if scored not in predictions.systems():
         return edited(_FOLDS, str(scored), "the plan trains it, and predictions.parquet has no row of it")
     wanted = {key: fact for fold in system.folds for key, fact in _wanted(fold, system, prepared)}
@@ -149,7 +149,7 @@ def _against(predictions: Predictions, scored: Scored, system: System, prepared:
 
 
 def _wanted(
-    fold: Fold, system: System, prepared: Prepared
+    fold: Fold, system: CacheSystem, prepared: PreparedPlan
 ) -> Iterator[tuple[tuple[int, str, str], tuple[str, str, str]]]:
     val = np.concatenate([fold.train, fold.val]) if prepared.select == "nested" else fold.val
     for split, rows in (("val", val), ("test", fold.test)):

@@ -26,7 +26,7 @@ from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.audit.sentences import check_sentences
 from ravfeat.audit.verdicts import Line, not_possible
 from ravfeat.errors import RavfeatError
-from ravfeat.experiment.fit import Prepared
+from ravfeat.experiment.fit import PreparedPlan
 
 __all__ = ["audit_run"]
 
@@ -100,7 +100,7 @@ def audit_run(
     return Audit(path, tuple(lines), quick, digests(path))
 
 
-def _of_system(opened: Opened, part: Prepared, bar: "tqdm[Any]", *, quick: bool) -> list[Line]:
+def _of_system(opened: Opened, part: PreparedPlan, bar: "tqdm[Any]", *, quick: bool) -> list[Line]:
     """Try what needs the features of one system."""
     load, subject = Features(), name_of(part.systems[0])
 
@@ -136,7 +136,7 @@ def _of_system(opened: Opened, part: Prepared, bar: "tqdm[Any]", *, quick: bool)
     return lines
 
 
-def _left_out(part: Prepared) -> str:
+def _left_out(part: PreparedPlan) -> str:
     nested = "; nested val rows were not checked: the heads that said them are not kept"
     return f"left out by --quick{nested if part.select == 'nested' else ''}"
 

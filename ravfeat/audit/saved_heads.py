@@ -11,8 +11,8 @@ from ravfeat.audit.context import Opened
 from ravfeat.audit.features import Features
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.errors import HeadError
-from ravfeat.experiment.fit import Prepared
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.fit import PreparedPlan
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head
 from ravfeat.predictions import Predictions
@@ -37,13 +37,13 @@ def logits_of(predictions: Predictions, scored: Scored) -> Logits:
     return dict(zip(keys, own.logits(), strict=True))
 
 
-def check_saved_heads(opened: Opened, prepared: Prepared, load: Features) -> list[Line]:
+def check_saved_heads(opened: Opened, prepared: PreparedPlan, load: Features) -> list[Line]:
     """Let every saved head of one system score the clips it was tested on; `prepared` holds that system only."""
     (system,), (heads,) = prepared.systems, prepared.heads
     return [_check(opened, prepared, system, head, load) for head in heads]
 
 
-def _check(opened: Opened, prepared: Prepared, system: System, head: Head, load: Features) -> Line:
+def _check(opened: Opened, prepared: PreparedPlan, system: CacheSystem, head: Head, load: Features) -> Line:
     scored = Scored(system.stream, system.features, head.name)
     folder = opened.path / "heads" / "-".join(scored)
     if opened.predictions is None or scored not in opened.systems():
@@ -86,7 +86,13 @@ def _check(opened: Opened, prepared: Prepared, system: System, head: Head, load:
 
 
 def _distance(
-    stem: Path, seed: int, side: tuple[Fold, str], system: System, features: ClipFeatures, stored: Logits, device: str
+    stem: Path,
+    seed: int,
+    side: tuple[Fold, str],
+    system: CacheSystem,
+    features: ClipFeatures,
+    stored: Logits,
+    device: str,
 ) -> float:
     from ravfeat.heads.checkpoint import load_model  # brings torch
 

@@ -14,7 +14,7 @@ from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
 from ravfeat.crosscorpus.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.experiment.fusable import check_fold_by_fold, in_common
-from ravfeat.experiment.systems import System, missing_clips_error, origin_of
+from ravfeat.experiment.systems import CacheSystem, missing_clips_error, origin_of
 from ravfeat.protocols.folds import fold_counts
 from ravfeat.schema import NORMALISED
 
@@ -22,7 +22,7 @@ __all__ = ["CorpusPair", "open_pairs"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusPair(System):
+class CorpusPair(CacheSystem):
     """A cache of the corpus that is trained on, and one of the corpus that is tested on.
 
     Attributes

@@ -11,9 +11,9 @@ from ravfeat.crosscorpus.folds import PROTOCOL
 from ravfeat.crosscorpus.normalise import stacked, standardised
 from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
 from ravfeat.errors import UsageError
-from ravfeat.experiment.fit import Prepared, fused, train
+from ravfeat.experiment.fit import PreparedPlan, fused, train
 from ravfeat.experiment.plan import FitPlan, build_head, check_plan, heads_of, read_layers
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
 from ravfeat.features.statistics import select_clips
@@ -64,7 +64,7 @@ def fit_across(plan: CrossPlan) -> Fitted:
     return fitted if plan.normalise == "both" else fused(fitted, plan.fit.rule)
 
 
-def prepare_across(plan: CrossPlan) -> Prepared:
+def prepare_across(plan: CrossPlan) -> PreparedPlan:
     """Open what a plan names and check that it can be done; `fit_across` says what is refused."""
     caches = tuple(train for train, _ in plan.pairs)
     fit = replace(plan.fit, caches=caches, protocol=PROTOCOL.name, joins=(), labels=None)
@@ -99,10 +99,10 @@ def prepare_across(plan: CrossPlan) -> Prepared:
         else None
         for system in systems
     )
-    return Prepared(fit, PROTOCOL, fit.select, tuple(systems), heads, inner)
+    return PreparedPlan(fit, PROTOCOL, fit.select, tuple(systems), heads, inner)
 
 
-def load_across(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+def load_across(plan: FitPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
     """Read the features of a pair's clips, those that are trained on first."""
     pair = cast("CorpusPair", system)
     layers = read_layers(plan, pair)[0]

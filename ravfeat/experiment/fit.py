@@ -13,8 +13,8 @@ from ravfeat import __version__
 from ravfeat.corpora.labels import replaced_labels
 from ravfeat.experiment.plan import FitPlan, alone, build_head, check_plan, heads_of, joint_caches, read_layers
 from ravfeat.experiment.plan_file import plan_record
-from ravfeat.experiment.selection import InnerFolds, Trained, by_validation, nested
-from ravfeat.experiment.systems import System, open_systems
+from ravfeat.experiment.selection import InnerFolds, TrainedHead, by_validation, nested
+from ravfeat.experiment.systems import CacheSystem, open_systems
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features, load_joined
 from ravfeat.features.training_rows import stack_features
@@ -31,7 +31,7 @@ __all__ = [
     "FitPlan",
     "Fitted",
     "FittedModel",
-    "Prepared",
+    "PreparedPlan",
     "fit_heads",
     "fused",
     "gather",
@@ -43,11 +43,11 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-Load = Callable[[FitPlan, System, Reading], ClipFeatures]
+Load = Callable[[FitPlan, CacheSystem, Reading], ClipFeatures]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedPlan:
     """A plan whose every part was found and checked; nothing is trained yet.
 
     Attributes
@@ -56,7 +56,7 @@ class Prepared:
     protocol : Protocol
     select : {"val", "nested"}
         What the protocol makes of the plan's.
-    systems : tuple of System
+    systems : tuple of CacheSystem
     heads : tuple of tuple of Head
         Of each system.
     inner : tuple of InnerFolds or None
@@ -66,11 +66,11 @@ class Prepared:
     plan: FitPlan
     protocol: Protocol
     select: Select
-    systems: tuple[System, ...]
+    systems: tuple[CacheSystem, ...]
     heads: tuple[tuple[Head, ...], ...]
     inner: tuple[InnerFolds | None, ...]
 
-    def by_system(self) -> tuple["Prepared", ...]:
+    def by_system(self) -> tuple["PreparedPlan", ...]:
         """Give every system as a plan of its own; `gather` puts together what they give."""
         parts = zip(self.systems, self.heads, self.inner, strict=True)
         return tuple(replace(self, systems=(system,), heads=(heads,), inner=(inner,)) for system, heads, inner in parts)
@@ -92,7 +92,7 @@ def fused(fitted: Fitted, rule: Rule | None) -> Fitted:
     return replace(fitted, predictions=predictions, fusion=fusion)
 
 
-def prepare(plan: FitPlan) -> Prepared:
+def prepare(plan: FitPlan) -> PreparedPlan:
     """Open what a plan names and check that it can be done.
 
     Raises
@@ -125,10 +125,10 @@ def prepare(plan: FitPlan) -> Prepared:
     systems = [system for system in systems if heads_of(plan, system)]
     heads = tuple(tuple(build_head(name, plan, system) for name in heads_of(plan, system)) for system in systems)
     inner = tuple(_inner(system, protocol) if select == "nested" else None for system in systems)
-    return Prepared(plan, protocol, select, tuple(systems), heads, inner)
+    return PreparedPlan(plan, protocol, select, tuple(systems), heads, inner)
 
 
-def load_system(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+def load_system(plan: FitPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
     """Read the features of a system's clips, in the order of ``system.clips.records``."""
     layers = read_layers(plan, system)
     if system.joint:
@@ -140,22 +140,22 @@ def load_system(plan: FitPlan, system: System, reading: Reading) -> ClipFeatures
     return load_features(system.caches[0], system.clip_ids[0], reading, layers=layers[0])
 
 
-def load_training(plan: FitPlan, system: System, reading: Reading, load: Load = load_system) -> ClipFeatures:
-    """Read the features of a system's clips and, after them, of their views; see `System.rows`."""
+def load_training(plan: FitPlan, system: CacheSystem, reading: Reading, load: Load = load_system) -> ClipFeatures:
+    """Read the features of a system's clips and, after them, of their views; see `CacheSystem.rows`."""
     return stack_features([load(plan, system, reading), *_load_views(plan, system, reading)])
 
 
-def _load_views(plan: FitPlan, system: System, reading: Reading) -> list[ClipFeatures]:
+def _load_views(plan: FitPlan, system: CacheSystem, reading: Reading) -> list[ClipFeatures]:
     layers = read_layers(plan, system)[0]
     return [load_features(view.cache, view.clip_ids, reading, layers=layers) for view in system.views]
 
 
-def train(prepared: Prepared, load: Load = load_system) -> Fitted:
+def train(prepared: PreparedPlan, load: Load = load_system) -> Fitted:
     """Train what was prepared.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedPlan
     load : callable
         Reads a system's features; whoever trains several plans on them may keep them.
     """
@@ -187,7 +187,7 @@ def train(prepared: Prepared, load: Load = load_system) -> Fitted:
     return Fitted(concatenate(parts), tuple(models), about)
 
 
-def _replaced_labels(prepared: Prepared) -> dict[str, Any]:
+def _replaced_labels(prepared: PreparedPlan) -> dict[str, Any]:
     path, first = prepared.plan.labels, prepared.systems[0]
     if path is None:
         return {}
@@ -195,13 +195,13 @@ def _replaced_labels(prepared: Prepared) -> dict[str, Any]:
 
 
 def gather(parts: Sequence[Fitted]) -> Fitted:
-    """Put together what the systems of one plan gave, in their order; see `Prepared.by_system`."""
+    """Put together what the systems of one plan gave, in their order; see `PreparedPlan.by_system`."""
     caches = [about for part in parts for about in part.about["caches"]]
     models = tuple(model for part in parts for model in part.models)
     return Fitted(concatenate([part.predictions for part in parts]), models, parts[0].about | {"caches": caches})
 
 
-def _inner(system: System, protocol: Protocol) -> InnerFolds:
+def _inner(system: CacheSystem, protocol: Protocol) -> InnerFolds:
     inner = {fold.number: inner_folds(protocol, fold, system.clips.records) for fold in system.folds}
     for cache, clip_ids in zip(system.caches[1:], system.clip_ids[1:], strict=True):
         known = cache.records()  # one recording may be under two actors in one of the caches only
@@ -217,8 +217,8 @@ def _versions() -> dict[str, str]:
 
 
 def _fit_system(
-    system: System, head: Head, features: ClipFeatures, prepared: Prepared, inner: InnerFolds | None
-) -> tuple[list[Trained], Predictions]:
+    system: CacheSystem, head: Head, features: ClipFeatures, prepared: PreparedPlan, inner: InnerFolds | None
+) -> tuple[list[TrainedHead], Predictions]:
     y, n_classes = system.clips.y, len(system.clips.classes)
     seeds = prepared.plan.seeds if head.seeded else 1
     tasks = [(fold, seed) for seed in range(seeds) for fold in system.folds]
@@ -235,9 +235,9 @@ def _fit_system(
 
 
 def _predictions(
-    system: System,
+    system: CacheSystem,
     head: str,
-    trained: Sequence[Trained],
+    trained: Sequence[TrainedHead],
     tests: Sequence[np.ndarray[Any, Any]],
     protocol: Protocol,
     *,

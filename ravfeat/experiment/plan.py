@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat.errors import UsageError
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.layers import parse_layers
 from ravfeat.features.load import check_reading
 from ravfeat.heads.base import Head
@@ -119,7 +119,7 @@ def check_plan(plan: FitPlan) -> None:
         _check_pooling([name for stream, name in wanted if not stream and name != _JOINT])
 
 
-def heads_of(plan: FitPlan, system: System) -> list[str]:
+def heads_of(plan: FitPlan, system: CacheSystem) -> list[str]:
     """Give the names of the heads that a plan wants on a system.
 
     Returns
@@ -185,7 +185,7 @@ def _check_pooling(names: Sequence[str]) -> None:
         )
 
 
-def build_head(name: str, plan: FitPlan, system: System) -> Head:
+def build_head(name: str, plan: FitPlan, system: CacheSystem) -> Head:
     """Build one of a plan's heads for the features of a system, and check that these have what it reads.
 
     Raises
@@ -206,7 +206,7 @@ def build_head(name: str, plan: FitPlan, system: System) -> Head:
     return head
 
 
-def read_layers(plan: FitPlan, system: System) -> list[tuple[int, ...] | None]:
+def read_layers(plan: FitPlan, system: CacheSystem) -> list[tuple[int, ...] | None]:
     """Give the layers to read from each cache of a system; None for all.
 
     Raises

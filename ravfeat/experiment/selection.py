@@ -15,7 +15,7 @@ from ravfeat.features.training_rows import TrainingRows
 from ravfeat.heads.base import ChoosesInTraining, Head, Job, Model
 from ravfeat.protocols.folds import Fold
 
-__all__ = ["InnerFolds", "Trained", "by_validation", "nested"]
+__all__ = ["InnerFolds", "TrainedHead", "by_validation", "nested"]
 
 Rows = NDArray[np.int64]
 InnerFolds = Mapping[int, Sequence[tuple[Rows, Rows]]]
@@ -23,7 +23,7 @@ InnerFolds = Mapping[int, Sequence[tuple[Rows, Rows]]]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedHead:
     """One trained head and its validation rows.
 
     Attributes
@@ -51,7 +51,7 @@ def by_validation(
     n_classes: int,
     tasks: Sequence[tuple[Fold, int]],
     rows: TrainingRows | None = None,
-) -> list[Trained]:
+) -> list[TrainedHead]:
     """Choose on the validation rows of every fold, train on its training rows.
 
     Parameters
@@ -75,7 +75,7 @@ def by_validation(
         chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
         models = head.fit(features, every, n_classes, jobs, chosen)
     return [
-        Trained(fold, seed, model, fold.val, model.logits(features, fold.val))
+        TrainedHead(fold, seed, model, fold.val, model.logits(features, fold.val))
         for (fold, seed), model in zip(tasks, models, strict=True)
     ]
 
@@ -88,7 +88,7 @@ def nested(
     tasks: Sequence[tuple[Fold, int]],
     inner: InnerFolds,
     rows: TrainingRows | None = None,
-) -> list[Trained]:
+) -> list[TrainedHead]:
     """Choose on inner folds, train on all non-test rows; validation rows are those of the inner folds.
 
     Parameters
@@ -115,7 +115,7 @@ def nested(
     finals = [_job(rows, clips, nobody, seed, fold) for (clips, _), (fold, seed) in zip(outside, tasks, strict=True)]
     models = head.fit(features, every, n_classes, finals, chosen)
     return [
-        Trained(fold, seed, model, clips, logits)
+        TrainedHead(fold, seed, model, clips, logits)
         for (fold, seed), model, (clips, logits) in zip(tasks, models, outside, strict=True)
     ]
 

@@ -16,14 +16,14 @@ from ravfeat.features.training_rows import TrainingRows
 from ravfeat.protocols.folds import Fold, check_folds, fold_counts, make_folds
 from ravfeat.protocols.named import Protocol
 
-__all__ = ["System", "missing_clips_error", "open_systems", "origin_of"]
+__all__ = ["CacheSystem", "missing_clips_error", "open_systems", "origin_of"]
 
 _NAMED = 10
 """Missing clips that a message names; 'ravfeat cache verify' names all."""
 
 
 @dataclass(frozen=True)
-class System:
+class CacheSystem:
     """One cache, or several joined ones, under one protocol.
 
     Attributes
@@ -122,7 +122,7 @@ def open_systems(
     allow_missing: bool = False,
     together: bool = False,
     train_views: Sequence[Path] = (),
-) -> list[System]:
+) -> list[CacheSystem]:
     """Open caches of one corpus and make their folds.
 
     Parameters
@@ -259,7 +259,7 @@ def _choose(
     return _Chosen(caches, clips, aligned.records, tuple(sorted(absent)))
 
 
-def _system(chosen: _Chosen, protocol: Protocol, *, allow_leak: bool) -> System:
+def _system(chosen: _Chosen, protocol: Protocol, *, allow_leak: bool) -> CacheSystem:
     caches, clips = chosen.caches, chosen.clips
     folds = make_folds(protocol, clips.records, allow_leak=allow_leak)
     clip_ids = [] if chosen.sides else [tuple(record.clip_id for record in clips.records)]
@@ -267,7 +267,7 @@ def _system(chosen: _Chosen, protocol: Protocol, *, allow_leak: bool) -> System:
         records = [replace(of_cache[one.performance_id], label=one.label) for one in clips.records]
         check_folds(protocol, folds, records)  # one recording may be under two actors in one of the caches only
         clip_ids.append(tuple(record.clip_id for record in records))
-    return System(caches, _name(caches), clips, tuple(clip_ids), folds, chosen.missing)
+    return CacheSystem(caches, _name(caches), clips, tuple(clip_ids), folds, chosen.missing)
 
 
 def _open_views(paths: Sequence[Path], groups: Sequence[tuple[Cache, ...]]) -> list[Cache]:
@@ -279,7 +279,7 @@ def _open_views(paths: Sequence[Path], groups: Sequence[tuple[Cache, ...]]) -> l
     return open_views(paths, [group[0] for group in groups])
 
 
-def _with_views(system: System, views: Sequence[Cache], *, allow_missing: bool) -> System:
+def _with_views(system: CacheSystem, views: Sequence[Cache], *, allow_missing: bool) -> CacheSystem:
     if not views:
         return system
     found = match_views(system.caches[0], system.clip_ids[0], views, allow_missing=allow_missing)
@@ -326,7 +326,7 @@ def _check_classes(chosen: Sequence[_Chosen]) -> None:
             )
 
 
-def _distinct(systems: Sequence[System]) -> list[System]:
+def _distinct(systems: Sequence[CacheSystem]) -> list[CacheSystem]:
     names = [(system.stream, system.features) for system in systems]
     return [
         system

@@ -13,10 +13,10 @@ import numpy as np
 
 from ravfeat.calibrate import Temperature, fit_temperature
 from ravfeat.errors import UsageError
-from ravfeat.experiment.fit import Prepared, load_training
+from ravfeat.experiment.fit import PreparedPlan, load_training
 from ravfeat.experiment.plan import FitPlan
-from ravfeat.experiment.selection import Trained, nested
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.selection import TrainedHead, nested
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.fusion import fit_fold, fused_logits
 from ravfeat.heads.base import Head, Model
 from ravfeat.predictions import Evidence, SystemProbs, mean_of_seeds
@@ -57,12 +57,12 @@ class Refitted:
     n_clips: int
 
 
-def refit(prepared: Prepared, members: Sequence[Graded], rule: Rule | None) -> Refitted:
+def refit(prepared: PreparedPlan, members: Sequence[Graded], rule: Rule | None) -> Refitted:
     """Choose on inner actor-grouped folds over all actors, then train on all.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedPlan
         The run's plan.
     members : sequence of System
         The run's systems, sorted.
@@ -77,7 +77,7 @@ def refit(prepared: Prepared, members: Sequence[Graded], rule: Rule | None) -> R
         Where there are too few actors.
     """
     _check_known(prepared.plan)
-    trained: dict[Graded, list[Trained]] = {}
+    trained: dict[Graded, list[TrainedHead]] = {}
     said: dict[Graded, SystemProbs] = {}
     n_inner = 0
     for system, heads in zip(prepared.systems, prepared.heads, strict=True):
@@ -100,12 +100,12 @@ def _check_known(plan: FitPlan) -> None:
         raise UsageError(f"--refit does not know what to do with '{odd[0]}' of the run's plan; export without --refit")
 
 
-def _everybody(system: System) -> Fold:
+def _everybody(system: CacheSystem) -> Fold:
     none = np.zeros(0, dtype=np.int64)
     return Fold(_EVERYBODY, np.arange(len(system.clips.records)), none, none)
 
 
-def _inner(system: System, prepared: Prepared) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+def _inner(system: CacheSystem, prepared: PreparedPlan) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
     fold = _everybody(system)
     inner = inner_folds(prepared.protocol, fold, system.clips.records)
     for cache, clip_ids in zip(system.caches[1:], system.clip_ids[1:], strict=True):
@@ -114,7 +114,7 @@ def _inner(system: System, prepared: Prepared) -> list[tuple[np.ndarray[Any, Any
     return inner
 
 
-def _train(system: System, head: Head, inner: Any, prepared: Prepared) -> list[Trained]:
+def _train(system: CacheSystem, head: Head, inner: Any, prepared: PreparedPlan) -> list[TrainedHead]:
     features = load_training(prepared.plan, system, head.reading)
     seeds = range(prepared.plan.seeds if head.seeded else 1)
     tasks = [(_everybody(system), seed) for seed in seeds]
@@ -122,7 +122,7 @@ def _train(system: System, head: Head, inner: Any, prepared: Prepared) -> list[T
     return nested(head, features, y, n_classes, tasks, {_EVERYBODY: inner}, system.rows)
 
 
-def _said(system: System, trained: Sequence[Trained]) -> SystemProbs:
+def _said(system: CacheSystem, trained: Sequence[TrainedHead]) -> SystemProbs:
     """Give what was said of every clip by heads that never met its actor."""
     records = [system.clips.records[int(row)] for row in trained[0].val_rows]
     return SystemProbs(

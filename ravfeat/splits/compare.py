@@ -13,9 +13,9 @@ from typing import Any
 from tqdm import tqdm
 
 from ravfeat.errors import CacheError, LeakError, ProtocolError, UsageError
-from ravfeat.experiment.fit import FitPlan, Fitted, Prepared, gather, load_system, prepare, train
+from ravfeat.experiment.fit import FitPlan, Fitted, PreparedPlan, gather, load_system, prepare, train
 from ravfeat.experiment.plan import build_head
-from ravfeat.experiment.systems import System
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.protocols.named import FIXED, get_protocol
 from ravfeat.report.drawings.style import render
@@ -81,7 +81,7 @@ class _Loader:
     def __init__(self) -> None:
         self._read: dict[tuple[Any, ...], ClipFeatures] = {}
 
-    def __call__(self, plan: FitPlan, system: System, reading: Reading) -> ClipFeatures:
+    def __call__(self, plan: FitPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
         key = (tuple(cache.path for cache in system.caches), system.clip_ids, reading)
         if key not in self._read:
             self._read[key] = load_system(plan, system, reading)
@@ -116,7 +116,7 @@ def compare_splits(plan: FitPlan) -> Comparison:
     return Comparison(_rows(fitted, leaky, known), fitted, leaky)
 
 
-def _compare_system(actor: Prepared, clip: Prepared, bar: "tqdm[Any]") -> _Compared:
+def _compare_system(actor: PreparedPlan, clip: PreparedPlan, bar: "tqdm[Any]") -> _Compared:
     """Train the heads of one system under both splits, and probe its features."""
     load = _Loader()
     (one,), (other,) = actor.systems, clip.systems
@@ -133,7 +133,7 @@ def _compare_system(actor: Prepared, clip: Prepared, bar: "tqdm[Any]") -> _Compa
     return _Compared(fitted, leaky, sizes, probe, reason)
 
 
-def _prepare(plan: FitPlan) -> tuple[Prepared, Prepared]:
+def _prepare(plan: FitPlan) -> tuple[PreparedPlan, PreparedPlan]:
     if get_protocol(plan.protocol).leaky:
         raise UsageError(
             f"protocol '{plan.protocol}' is what is compared with: give one that keeps actors apart, such as ravdess6"
@@ -160,13 +160,13 @@ def _prepare(plan: FitPlan) -> tuple[Prepared, Prepared]:
     return actor, clip
 
 
-def _train_clips(system: System, select: str) -> float:
+def _train_clips(system: CacheSystem, select: str) -> float:
     """Mean over folds of the clips that a final head is trained on."""
     clips = [len(fold.train) + (len(fold.val) if select == "nested" else 0) for fold in system.folds]
     return sum(clips) / len(clips)
 
 
-def _probe(plan: FitPlan, system: System, load: _Loader) -> tuple[IdentityProbe | None, str]:
+def _probe(plan: FitPlan, system: CacheSystem, load: _Loader) -> tuple[IdentityProbe | None, str]:
     """Probe a system with the statistics that `logreg` reads, whatever heads the plan has."""
     actors, emotions = zip(*((one.actor, one.label) for one in system.clips.records), strict=True)
     if reason := why_not(actors, emotions):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ravfeat.experiment.fit import FitPlan, fit_heads
-from ravfeat.experiment.selection import Trained
+from ravfeat.experiment.selection import TrainedHead
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion.fit import fit_fold
 from ravfeat.fusion.weights import fit_linear, fit_loglinear
@@ -66,14 +66,14 @@ def chosen_on_test(patch: pytest.MonkeyPatch) -> None:
 
     def cheat(
         head: Head, features: ClipFeatures, y: Any, n_classes: int, tasks: Sequence[tuple[Fold, int]], _: object
-    ) -> list[Trained]:
+    ) -> list[TrainedHead]:
         jobs = [Job(fold.train, fold.test, seed) for fold, seed in tasks]
         sweeps = head.sweep(features, y, n_classes, jobs)
         picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
         chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
         models = head.fit(features, y, n_classes, jobs, chosen)
         return [
-            Trained(fold, seed, model, fold.val, model.logits(features, fold.val))
+            TrainedHead(fold, seed, model, fold.val, model.logits(features, fold.val))
             for (fold, seed), model in zip(tasks, models, strict=True)
         ]
 
@@ -85,13 +85,13 @@ def chosen_by(patch: pytest.MonkeyPatch, pick: Callable[[int], int]) -> None:
 
     def cheat(
         head: Head, features: ClipFeatures, y: Any, n_classes: int, tasks: Sequence[tuple[Fold, int]], _: object
-    ) -> list[Trained]:
+    ) -> list[TrainedHead]:
         jobs = [Job(fold.train, fold.val, seed) for fold, seed in tasks]
         sweeps = head.sweep(features, y, n_classes, jobs)
         chosen = [sweep.candidates[pick(len(sweep.candidates))] for sweep in sweeps]
         models = head.fit(features, y, n_classes, jobs, chosen)
         return [
-            Trained(fold, seed, model, fold.val, model.logits(features, fold.val))
+            TrainedHead(fold, seed, model, fold.val, model.logits(features, fold.val))
             for (fold, seed), model in zip(tasks, models, strict=True)
         ]
 

@@ -15,14 +15,14 @@ from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.sentences import check_sentences, statement_of
 from ravfeat.corpora.labels import LabelledClips
 from ravfeat.errors import CacheError
-from ravfeat.experiment.fit import FitPlan, Prepared, prepare
+from ravfeat.experiment.fit import FitPlan, PreparedPlan, prepare
 from ravfeat.protocols.folds import Fold
 from tests.audit.runs import takes
 from tests.toycaches import EMOTIONS, Take, actors_and_emotions
 from tests.writtencaches import write_cache
 
 
-def asked(folder: Path, clips: list[Take], **options: object) -> tuple[Cheap, Prepared]:
+def asked(folder: Path, clips: list[Take], **options: object) -> tuple[Cheap, PreparedPlan]:
     prepared = prepare(FitPlan((write_cache(folder, clips),), heads=("logreg",), **options))  # type: ignore[arg-type]
     return cheap_of(prepared, prepared.systems[0], Features()), prepared
 

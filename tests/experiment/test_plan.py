@@ -6,7 +6,7 @@ import pytest
 
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.experiment.plan import FACE_STATISTICS, FitPlan, build_head, check_plan, heads_of
-from ravfeat.experiment.systems import System, open_systems
+from ravfeat.experiment.systems import CacheSystem, open_systems
 from ravfeat.protocols.named import get_protocol
 from tests.toycaches import actors_and_emotions
 from tests.writtencaches import write_cache
@@ -14,7 +14,7 @@ from tests.writtencaches import write_cache
 TAKES = actors_and_emotions(actors=6)
 
 
-def system(folder: Path, **options: object) -> System:
+def system(folder: Path, **options: object) -> CacheSystem:
     path = write_cache(folder, TAKES, **options)
     return open_systems([path], get_protocol("group3"))[0]
 

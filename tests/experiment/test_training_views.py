@@ -12,7 +12,7 @@ from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.experiment.fit import FitPlan, Fitted, fit_heads, prepare
-from ravfeat.experiment.systems import System, open_systems
+from ravfeat.experiment.systems import CacheSystem, open_systems
 from ravfeat.experiment.training_views import pass_over_views
 from ravfeat.media.augment import View
 from ravfeat.protocols.folds import Fold
@@ -51,7 +51,7 @@ def view(takes, tmp_path_factory) -> Path:
     return write_cache(tmp_path_factory.mktemp("view"), takes, stream="audio", view=VIEW, heard=changed(takes))
 
 
-def opened(clean: Path, *views: Path, protocol: str = "ravdess6", **options: Any) -> System:
+def opened(clean: Path, *views: Path, protocol: str = "ravdess6", **options: Any) -> CacheSystem:
     (system,) = open_systems([clean], get_protocol(protocol), train_views=views, **options)
     return system
 
@@ -64,7 +64,7 @@ def models(fitted: Fitted, fold: int) -> list[dict[str, Any]]:
     return [one.model.arrays() | {"recipe": one.model.recipe} for one in fitted.models if one.fold == fold]
 
 
-def fold_of(path: Path, protocol: str) -> tuple[System, Fold]:
+def fold_of(path: Path, protocol: str) -> tuple[CacheSystem, Fold]:
     (system,) = open_systems([path], get_protocol(protocol), allow_leak=True)
     return system, system.folds[0]
 
