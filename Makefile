@@ -4,10 +4,14 @@
 #   make test PYTEST_ARGS="tests/test_folds.py -k leak"
 #   make quickstart PYTHON=/opt/python3.12/bin/python
 
-PYTHON ?= python3.11
+# The first of these that runs: 3.13, 3.12 and 3.11 are what ravfeat is tested on.
+PYTHON ?= python3.13 python3.12 python3.11 python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+
+# On Linux PyPI's torch brings gigabytes of CUDA libraries; this index has the same versions without them.
+TORCH_CPU := https://download.pytorch.org/whl/cpu
 
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RAVFEAT := $(VENV)/bin/ravfeat
@@ -29,11 +33,31 @@ help:
 	@echo "make clean        remove what quickstart and the tools made; the environment stays"
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	@# Candidates are tried, not looked up: pyenv puts names on the PATH that only print an error, and Debian's
+	@# python3 may lack ensurepip.
+	@for python in $(PYTHON); do \
+		if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "$$("$$python" --version) ($$python) in $(VENV)"; exec "$$python" -m venv $(VENV); \
+		fi; \
+	done; \
+	echo "no working Python 3.11, 3.12 or 3.13 with venv and pip among: $(PYTHON)" >&2; \
+	echo "install one (Debian, Ubuntu: apt install python3-venv; macOS: brew install python@3.13) or name it:" >&2; \
+	echo "  make $(or $(MAKECMDGOALS),quickstart) PYTHON=/path/to/python3" >&2; \
+	exit 1
 
 $(VENV)/.installed-all: $(PACKAGING) | $(VENV)/bin/python
 	@echo "installing ravfeat[all] into $(VENV); the first time this takes minutes"
-	$(PIP) -e '.[all]'
+	@# The pin holds either way: torch==2.13.0 is met by 2.13.0+cpu where an index offers it. Indexes that the
+	@# environment names are the user's choice, and where this one cannot be reached pip would retry for minutes.
+	@if [ "$$(uname)" = Linux ] && [ ! -e /proc/driver/nvidia ] && ! command -v nvidia-smi >/dev/null \
+		&& [ -z "$$PIP_INDEX_URL$$PIP_EXTRA_INDEX_URL" ] && timeout 10 $(VENV)/bin/python -c \
+			'import urllib.request as r; r.urlopen("$(TORCH_CPU)/torch/", timeout=5)' 2>/dev/null; \
+	then \
+		echo "no NVIDIA driver here: torch without CUDA, from $(TORCH_CPU)"; \
+		$(PIP) --extra-index-url $(TORCH_CPU) -e '.[all]'; \
+	else \
+		$(PIP) -e '.[all]'; \
+	fi
 	@touch $@
 
 $(VENV)/.installed-dev: $(PACKAGING) $(VENV)/.installed-all
