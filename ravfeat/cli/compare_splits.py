@@ -9,6 +9,7 @@ from time import perf_counter
 import click
 
 from ravfeat.cli.fit_heads import resolve_inputs
+from ravfeat.cli.renamed import RenamedOption
 
 __all__ = ["command"]
 
@@ -16,8 +17,9 @@ __all__ = ["command"]
 @click.command("compare-splits")
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
               help="A cache, or a folder that holds one; repeat for more. [default: all under cache/]")  # fmt: skip
-@click.option("--join", "joins", multiple=True, metavar="A,B",
-              help="Caches of one stream that feed one head; repeat for more.")  # fmt: skip
+@click.option("--concat", "concat", cls=RenamedOption, formerly="--join", multiple=True, metavar="A,B",
+              help="Caches of one stream whose pooled features are concatenated for one head; repeat"
+              " for more.")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["logreg"], show_default=True,
               help="logreg, kernel, attentive or attentive-sum; repeat for more.")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
@@ -34,7 +36,7 @@ __all__ = ["command"]
 @click.option("--force", is_flag=True, help="Replace a comparison that is already at --out.")
 def command(
     caches: tuple[Path, ...],
-    joins: tuple[str, ...],
+    concat: tuple[str, ...],
     heads: tuple[str, ...],
     protocol: str,
     select: str,
@@ -56,7 +58,7 @@ def command(
 
     \b
     ravfeat compare-splits
-    ravfeat compare-splits --cache cache/a --cache cache/b --join cache/a,cache/b --select nested
+    ravfeat compare-splits --cache cache/a --cache cache/b --concat cache/a,cache/b --select nested
     ravfeat compare-splits --protocol group6 --cache cache/crema-d
     """  # noqa: D301
     from ravfeat.encoders.device import resolve_device
@@ -64,7 +66,7 @@ def command(
     from ravfeat.splits.compare import check_comparison_out, compare_splits, write_comparison
     from ravfeat.splits.rows import HEADINGS, MEANING, cells, summary
 
-    found, joined = resolve_inputs(caches, joins)
+    found, joined = resolve_inputs(caches, concat)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-splits"
     check_comparison_out(target, force=force)
     plan = FitPlan(

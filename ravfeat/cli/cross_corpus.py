@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ravfeat.cli.renamed import RenamedOption
+
 if TYPE_CHECKING:
     from ravfeat.crosscorpus import CrossPlan
     from ravfeat.experiment.fit import FitPlan
@@ -16,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _APART = {
     "caches": "--cache",
-    "joins": "--join",
+    "concat": "--concat",
     "views": "--train-views",
     "protocol": "--protocol",
     "labels": "--labels",
@@ -24,7 +26,7 @@ _APART = {
 }
 """Options that speak of one corpus, by the name of their parameter."""
 
-_ONLY_ACROSS = {"label_map": "--map", "normalise": "--normalise"}
+_ONLY_ACROSS = {"label_map": "--label-map", "normalise": "--normalise"}
 
 
 def across_options(command: F) -> F:
@@ -35,7 +37,7 @@ def across_options(command: F) -> F:
                      " --test-cache."),
         click.option("--test-cache", "test_caches", type=click.Path(path_type=Path), multiple=True,
                      help="The other corpus, by the same encoder; matched with --train-cache in the order given."),
-        click.option("--map", "label_map", type=click.Path(path_type=Path),
+        click.option("--label-map", cls=RenamedOption, formerly="--map", type=click.Path(path_type=Path),
                      help="Table of label, class and, if need be, corpus. [default: labels of the same name]"),
         click.option("--normalise", type=click.Choice(["none", "corpus", "both"]), default="both", show_default=True,
                      help="Standardise each corpus by its own unlabelled clips (TRANSDUCTIVE), or not, or grade both."),
@@ -63,7 +65,7 @@ def check_across(train_caches: Sequence[Path], test_caches: Sequence[Path]) -> b
     if given := _given(context, _APART):
         raise click.UsageError(
             f"{' and '.join(given)} and --train-cache do not go together: a test on another corpus has one fold, the"
-            " test corpus whole, its labels from --map, and learns from clean clips",
+            " test corpus whole, its labels from --label-map, and learns from clean clips",
             context,
         )
     if len(train_caches) != len(test_caches):

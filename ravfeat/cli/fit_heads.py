@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ravfeat.cli.cross_corpus import across_options, check_across, cross_plan, show_across
+from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ __all__ = ["command", "resolve_inputs"]
 @click.command("fit-heads")
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
               help="A cache, or a folder that holds one; repeat for more. [default: all under cache/]")  # fmt: skip
-@click.option("--join", "joins", multiple=True, metavar="A,B",
-              help="Caches of one stream that feed one head, joined after pooling (logreg, kernel); repeat for more. "
-              "Without --cache, only the joins are trained.")  # fmt: skip
+@click.option("--concat", "concat", cls=RenamedOption, formerly="--join", multiple=True, metavar="A,B",
+              help="Caches of one stream whose pooled features are concatenated for one head (logreg, kernel); repeat"
+              " for more. Without --cache, only these are trained.")  # fmt: skip
 @click.option("--train-views", "views", type=click.Path(path_type=Path), multiple=True, metavar="CACHE",
               help="A cache of augmented views (extract --view) of a --cache's clips: they train beside these and are "
               "never validated or tested on; repeat for more.")  # fmt: skip
@@ -33,7 +34,8 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
               help="attentive, attentive-sum, logreg or kernel, audio:NAME and face:NAME for caches of one stream, or"
               " joint (one network over one cache of each stream, a control); repeat for more.")  # fmt: skip
-@click.option("--rule", type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
+@click.option("--fusion", cls=RenamedOption, formerly="--rule",
+              type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
               help="How systems (caches x heads) are fused; auto takes what is best on validation rows.")  # fmt: skip
 @click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
               help="Choose on the validation actors, or on inner folds over all non-test actors.")  # fmt: skip
@@ -57,11 +59,11 @@ __all__ = ["command", "resolve_inputs"]
 @across_options
 def command(
     caches: tuple[Path, ...],
-    joins: tuple[str, ...],
+    concat: tuple[str, ...],
     views: tuple[Path, ...],
     protocol: str,
     heads: tuple[str, ...],
-    rule: str,
+    fusion: str,
     select: str,
     seeds: int,
     device: str,
@@ -98,8 +100,8 @@ def command(
     ravfeat fit-heads --head attentive --layers last --out runs/last-layer
     ravfeat fit-heads --cache cache/wavlm-large --frame-average 1 --memory 4GB --precision bfloat16
     ravfeat fit-heads --cache cache/ravdess/audio-… --train-views cache/ravdess/audio-…-published-1-seed0-…
-    ravfeat fit-heads --head logreg --join cache/landmarks,cache/expression --out runs/face
-    ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --map labels.csv --select nested
+    ravfeat fit-heads --head logreg --concat cache/landmarks,cache/expression --out runs/face
+    ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --label-map labels.csv --select nested
     """  # noqa: D301
     from ravfeat.cache import resolve_cache
     from ravfeat.crosscorpus import fit_across
@@ -110,7 +112,7 @@ def command(
 
     across = check_across(train_caches, test_caches)
     taught = tuple(resolve_cache(path) for path in views)
-    found, joined = ((), ()) if across else resolve_inputs(caches, joins, taught)
+    found, joined = ((), ()) if across else resolve_inputs(caches, concat, taught)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)
     given = {"epochs": epochs, "frame_average": frame_average, "precision": precision}
@@ -130,7 +132,7 @@ def command(
         allow_leak=allow_leak,
         allow_missing=allow_missing,
         joins=joined,
-        rule=None if rule == "none" else rule,  # type: ignore[arg-type]  # click.Choice keeps it to these
+        rule=None if fusion == "none" else fusion,  # type: ignore[arg-type]  # click.Choice keeps it to these
         train_views=taught,
     )
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
@@ -161,7 +163,7 @@ def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *,
 def resolve_inputs(
     caches: Sequence[Path], joins: Sequence[str], views: Sequence[Path] = ()
 ) -> tuple[tuple[Path, ...], tuple[tuple[Path, ...], ...]]:
-    """Find the caches that --cache and --join name; without either, all under cache/ but those of views.
+    """Find the caches that --cache and --concat name; without either, all under cache/ but those of views.
 
     Those passed over are named, but for the `views` that train.
 
@@ -180,7 +182,9 @@ def resolve_inputs(
     for join in joins:
         parts = [part.strip() for part in join.split(",")]
         if len(parts) < 2 or not all(parts):
-            raise UsageError(f"--join '{join}': expected two or more caches with commas between them: --join DIR,DIR")
+            raise UsageError(
+                f"--concat '{join}': expected two or more caches with commas between them: --concat DIR,DIR"
+            )
         joined.append(tuple(resolve_cache(Path(part)) for part in parts))
     found = [resolve_cache(path) for path in caches]
     passed: dict[Path, str] = {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
 
 if TYPE_CHECKING:
@@ -20,8 +21,9 @@ __all__ = ["command"]
 @click.command("fuse")
 @click.option("--scores", "paths", type=click.Path(path_type=Path), multiple=True, required=True,
               help="A CSV or Parquet file of scores, or a run's folder; repeat for more.")  # fmt: skip
-@click.option("--rule", type=click.Choice(["auto", "linear", "loglinear"]), default="auto", show_default=True,
-              help="How systems are fused; auto takes what is best where it is learned.")  # fmt: skip
+@click.option("--fusion", "rule", cls=RenamedOption, formerly="--rule",
+              type=click.Choice(["auto", "linear", "loglinear"]), default="auto", show_default=True,
+              help="How systems are fused; auto takes what is best on the rows that it learns from.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-fused]")
 @click.option("--allow-leak", is_flag=True, help="Fuse LEAKY scores as a control.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
@@ -29,15 +31,15 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     """Calibrate and fuse scores: those of finished runs, and those that any other program made.
 
     A score file is a table with a row per clip and fold. It has the columns name (a RAVDESS file name, or any
-    name beside the columns actor and label) and fold, if need be split (val or test), seed, stream (audio, face
-    or other) and performance, and a column for each class, of logits or of probabilities.
+    name beside the columns actor or speaker, and label) and fold, if need be split (val or test), seed, stream
+    (audio, face or other) and performance, and a column for each class, of logits or of probabilities.
 
     Temperatures and weights are learned from val rows only. Scores that come without any are cross-fitted: what
     is applied to a fold was learned from the actors of the other folds.
 
     \b
     ravfeat fuse --scores voice.csv --scores face.csv
-    ravfeat fuse --scores voice.csv --scores face.parquet --rule loglinear --out runs/fused
+    ravfeat fuse --scores voice.csv --scores face.parquet --fusion loglinear --out runs/fused
     ravfeat fuse --scores runs/voice --scores runs/face --scores text.csv
     """  # noqa: D301
     from ravfeat.fusion import fuse

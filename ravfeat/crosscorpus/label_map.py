@@ -66,7 +66,7 @@ def shared_labels(train: CorpusLabels, test: CorpusLabels) -> LabelMap:
         raise CorpusError(
             f"corpora '{train.name}' and '{test.name}' have {len(shared)} labels of the same name in common, a head"
             f" needs two classes; '{train.name}' has {', '.join(train.clips)}; '{test.name}' has"
-            f" {', '.join(test.clips)}: say what they stand for with --map FILE"
+            f" {', '.join(test.clips)}: say what they stand for with --label-map FILE"
         )
     same = {label: label for label in shared}
     return LabelMap(shared, same, same)

@@ -12,7 +12,7 @@ from ravfeat.protocols.leakage import Fold
 __all__ = ["check_fold_by_fold", "in_common"]
 
 _NAMED = 3
-_ALONE = "or grade every system alone: --rule none"
+_ALONE = "or grade every system alone: --fusion none"
 
 Records = Sequence[ClipRecord]
 

@@ -22,7 +22,7 @@ def paths(tmp_path_factory) -> list[Path]:
 
 def test_one_table_says_what_both_splits_give_and_whether_people_are_known(here, paths, tmp_path) -> None:
     join = ",".join(map(str, paths))
-    done = here("compare-splits", "--cache", paths[0], "--join", join, *QUICK, "--out", tmp_path / "a")
+    done = here("compare-splits", "--cache", paths[0], "--concat", join, *QUICK, "--out", tmp_path / "a")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("clip6 LEAKY (tested on actors it was trained on) against ravdess6")
@@ -60,7 +60,7 @@ def test_a_comparison_is_replaced_only_by_force_and_refused_before_training(here
     [
         (["--protocol", "clip6"], "'clip6' is what is compared with"),
         (["--protocol", "luna5"], "Choose a protocol of six folds"),
-        (["--head", "attentive", "--join", "x"], "--join 'x': expected two or more caches"),
+        (["--head", "attentive", "--concat", "x"], "--concat 'x': expected two or more caches"),
         (["--head", "forest"], "no head 'forest'"),
     ],
 )

@@ -49,7 +49,7 @@ def test_it_names_both_corpora_marks_what_is_transductive_and_its_report_does_to
 
 def test_left_out_labels_are_listed_and_a_map_is_recorded(here, two, tmp_path) -> None:
     (tmp_path / "map.csv").write_text("label,class\nhappy,up\nangry,up\nsad,down\n", encoding="utf-8")
-    done = here(*across(two), "--map", tmp_path / "map.csv", "--normalise", "none", "--out", tmp_path / "a")
+    done = here(*across(two), "--label-map", tmp_path / "map.csv", "--normalise", "none", "--out", tmp_path / "a")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[:4] == [
         "trained on one (6 actors, 36 clips; chosen on 2 of them), tested on two (6 actors, 36 clips);"
@@ -81,11 +81,14 @@ def test_fused_streams_are_transductive_too_and_with_both_nothing_is_fused(here,
     [
         (["--train-cache", "A"], "expected a --test-cache for every --train-cache, got 1 of --train-cache and 0 of"),
         (["--test-cache", "B"], "got 0 of --train-cache and 1 of --test-cache"),
-        (["--map", "labels.csv"], "--map speaks of two corpora: name them with --train-cache and --test-cache"),
+        (
+            ["--label-map", "labels.csv"],
+            "--label-map speaks of two corpora: name them with --train-cache and --test-cache",
+        ),
         (["--normalise", "none"], "--normalise speaks of two corpora"),
         (["--train-cache", "A", "--cache", "C"], "--cache and --train-cache do not go together"),
         (["--train-cache", "A", "--protocol", "group5"], "--protocol and --train-cache do not go together"),
-        (["--train-cache", "A", "--join", "C,D"], "--join and --train-cache do not go together"),
+        (["--train-cache", "A", "--concat", "C,D"], "--concat and --train-cache do not go together"),
         (
             ["--train-cache", "A", "--test-cache", "B", "--train-views", "C"],
             "--train-views and --train-cache do not go together",
@@ -116,5 +119,5 @@ def test_a_leak_between_the_corpora_ends_with_1_and_a_swapped_encoder_with_2(her
 
 def test_help_says_how_to_test_on_another_corpus(here) -> None:
     said = here("fit-heads", "--help").stdout
-    assert "--train-cache cache/crema-d --test-cache cache/ravdess --map labels.csv" in said
+    assert "--train-cache cache/crema-d --test-cache cache/ravdess --label-map labels.csv" in said
     assert "TRANSDUCTIVE" in said

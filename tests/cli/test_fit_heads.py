@@ -180,7 +180,7 @@ def test_missing_clips_are_named_and_left_out_on_request(here, takes, tmp_path) 
     assert fused.returncode == 0, fused.stderr
     assert "n=94" in fused.stdout.splitlines()[0]
     assert "audio whole: without 2 clips that are not stored here or in a cache it is fused with" in fused.stdout
-    alone = [*call[:3], "--cache", whole, *QUICK, "--out", tmp_path / "b", "--rule", "none"]
+    alone = [*call[:3], "--cache", whole, *QUICK, "--out", tmp_path / "b", "--fusion", "none"]
     both = here(*alone, "--allow-missing")
     assert "n=" not in both.stdout.splitlines()[0]
     assert "the rows rest on different clips (audio toy " in both.stdout
@@ -213,7 +213,7 @@ def test_labels_are_replaced_by_clip_id(here, home, takes, tmp_path) -> None:
 def test_a_join_alone_trains_only_the_join_and_its_run_can_be_reported(here, home, takes, tmp_path) -> None:
     paths = [write_cache(tmp_path / "caches", takes, name=name) for name in ("one", "two")]
     join = ",".join(map(str, paths))
-    done = here("fit-heads", "--join", join, *QUICK, "--out", tmp_path / "a", cwd=home)
+    done = here("fit-heads", "--concat", join, *QUICK, "--out", tmp_path / "a", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2].startswith("face one+two logreg  0.")
     assert len(done.stdout.splitlines()) == 4
@@ -228,14 +228,14 @@ def test_a_join_alone_trains_only_the_join_and_its_run_can_be_reported(here, hom
 
 @pytest.mark.parametrize("join", ["a", "a,", ",a", ""])
 def test_a_join_names_two_caches_or_more(join, here, tmp_path) -> None:
-    done = here("fit-heads", "--join", join, *QUICK, "--out", tmp_path / "a")
+    done = here("fit-heads", "--concat", join, *QUICK, "--out", tmp_path / "a")
     assert done.returncode == 2
-    assert f"--join '{join}': expected two or more caches with commas between them" in done.stderr
+    assert f"--concat '{join}': expected two or more caches with commas between them" in done.stderr
 
 
 def test_a_join_is_refused_to_a_head_that_pools_by_itself(here, takes, tmp_path) -> None:
     paths = [write_cache(tmp_path / "caches", takes, name=name) for name in ("one", "two")]
-    done = here("fit-heads", "--join", ",".join(map(str, paths)), "--device", "cpu", "--out", tmp_path / "a")
+    done = here("fit-heads", "--concat", ",".join(map(str, paths)), "--device", "cpu", "--out", tmp_path / "a")
     assert done.returncode == 2
     assert "head 'attentive' pools the frames of a cache by itself" in done.stderr
 

@@ -73,7 +73,7 @@ def test_logits_with_all_their_digits_give_what_the_run_gave(rule, here, tables,
     predictions, fusion = fuse(concatenate(list(tables.values())), rule)
     write_run(tmp_path / "run", Fitted(predictions, (), {}, fusion), {"command": "x"})
     call = options(tmp_path, {name: rows_of(table) for name, table in tables.items()})
-    done = here("fuse", *call, "--rule", rule, "--out", tmp_path / "out")
+    done = here("fuse", *call, "--fusion", rule, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert learned(tmp_path / "out")["folds"] == learned(tmp_path / "run")["folds"]
     for stream in FUSED_STREAMS:
@@ -163,7 +163,7 @@ def test_it_says_what_every_file_is_and_then_what_fit_heads_says(here, run, tabl
 
 
 def test_its_run_can_be_reported_beside_the_one_it_came_from(here, run, single, tmp_path) -> None:
-    assert here("fuse", "--scores", run, "--rule", "linear", "--out", tmp_path / "again").returncode == 0
+    assert here("fuse", "--scores", run, "--fusion", "linear", "--out", tmp_path / "again").returncode == 0
     done = here("report", tmp_path / "again", run)
     assert done.returncode == 0, done.stderr
     assert here("fuse", *options(tmp_path, single), "--out", tmp_path / "cross").returncode == 0
@@ -323,7 +323,7 @@ def test_refusals_end_with_a_message_and_leave_nothing(
     ("arguments", "message"),
     [
         ([], "Missing option '--scores'"),
-        (["--scores", "a.csv", "--rule", "none"], "is not one of 'auto', 'linear', 'loglinear'"),
+        (["--scores", "a.csv", "--fusion", "none"], "is not one of 'auto', 'linear', 'loglinear'"),
         (["--scores", "a.csv", "--scores", "./a.csv"], "a.csv is given twice"),
     ],
 )

@@ -26,7 +26,9 @@ def test_without_a_table_labels_of_the_same_name_are_shared_in_the_order_of_the_
 
 
 def test_a_label_without_clips_is_not_shared() -> None:
-    with pytest.raises(CorpusError, match=r"have 1 labels of the same name in common.*'one' has neutral.*with --map"):
+    with pytest.raises(
+        CorpusError, match=r"have 1 labels of the same name in common.*'one' has neutral.*with --label-map"
+    ):
         shared_labels(ONE, CorpusLabels("two", {"calm": 3, "sad": 5}))
 
 

@@ -47,7 +47,9 @@ def test_nothing_in_common_is_refused_even_where_gaps_are_allowed() -> None:
 
 def test_one_performance_as_two_clips_is_refused_between_streams_and_fine_within_one() -> None:
     twins = [*records("a", range(3)), Record("a-again", "2")]
-    with pytest.raises(CacheError, match=r"voice holds performance '2' as the clips 'a-2' and 'a-again'.*--rule none"):
+    with pytest.raises(
+        CacheError, match=r"voice holds performance '2' as the clips 'a-2' and 'a-again'.*--fusion none"
+    ):
         in_common(NAMES, [twins, records("f", range(3))], allow_missing=True)
     assert in_common(["logreg", "kernel"], [twins, twins], allow_missing=False)[0] == {one.clip_id for one in twins}
 
