@@ -229,11 +229,7 @@ def test_siblings_import_their_base_and_not_each_other(room) -> None:
 def test_only_the_command_line_prints_or_exits(path) -> None:
     said = set(calls(path)) & {"print", "sys.exit", "exit", "quit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
     assert not said
-    raised = [
-        ast.unparse(node.exc)
-        for node in nodes(path)
-        if isinstance(node, ast.Raise) and node.exc is not None
-    ]
+    raised = [ast.unparse(node.exc) for node in nodes(path) if isinstance(node, ast.Raise) and node.exc is not None]
     assert not [text for text in raised if text.startswith("SystemExit")]
 
 
