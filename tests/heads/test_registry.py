@@ -1,13 +1,15 @@
-"""What every head promises."""
+"""The registry of heads, and what every head in it promises."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import pytest
 
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
-from ravfeat.heads.base import Job
+from ravfeat.heads.base import Head, Job, Model, Sweep
 from ravfeat.heads.registry import HEADS, get_head, restore
 
 QUICK = {
@@ -34,6 +36,30 @@ def fit(head, problem, job, choice, *, y=None):
     return head.fit(problem.features, labels, problem.n_classes, [job], [choice])[0]
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A head trained on the first job of a problem."""
+
+    head: Head
+    job: Job
+    sweep: Sweep
+    choice: dict
+    model: Model
+
+
+@pytest.fixture(scope="module")
+def trained(problem) -> Callable[[str], Fit]:
+    """Every quick head, trained once for all tests that only look at it."""
+
+    @cache
+    def train(name):
+        head, job = quick(name), problem.job()
+        sweeps, choice = choose(head, problem, [job])
+        return Fit(head, job, sweeps[0], choice, fit(head, problem, job, choice))
+
+    return train
+
+
 def test_a_registry_miss_lists_the_choices():
     with pytest.raises(HeadError, match="no head 'svm'; choose from attentive, attentive-sum, logreg, kernel"):
         get_head("svm")
@@ -45,10 +71,8 @@ def test_an_unknown_setting_lists_the_choices():
 
 
 @EVERY
-def test_every_head_learns_what_is_there(name, problem):
-    head, job = quick(name), problem.job()
-    _, choice = choose(head, problem, [job])
-    model = fit(head, problem, job, choice)
+def test_every_head_learns_what_is_there(name, problem, trained):
+    model = trained(name).model
     assert problem.accuracy(model.logits(problem.features, problem.test), problem.test) > 0.75
 
 
@@ -65,51 +89,46 @@ def test_shuffled_labels_give_chance(name, make_problem):
 
 
 @EVERY
-def test_validation_labels_never_reach_the_model(name, problem):
-    head, job = quick(name), problem.job()
-    _, choice = choose(head, problem, [job])
+def test_validation_labels_never_reach_the_model(name, problem, trained):
+    honest = trained(name)
     scrambled = problem.y.copy()
-    scrambled[job.val] = (scrambled[job.val] + 1) % problem.n_classes
-    honest, other = (fit(head, problem, job, choice, y=y) for y in (problem.y, scrambled))
-    for key, value in honest.arrays().items():
+    scrambled[honest.job.val] = (scrambled[honest.job.val] + 1) % problem.n_classes
+    other = fit(honest.head, problem, honest.job, honest.choice, y=scrambled)
+    for key, value in honest.model.arrays().items():
         np.testing.assert_array_equal(value, other.arrays()[key])
 
 
 @EVERY
-def test_validation_clips_never_reach_the_model(name, problem):
-    head, job = quick(name), problem.job()
-    _, choice = choose(head, problem, [job])
-    with_val, without = (fit(head, problem, Job(job.train, val), choice) for val in (job.val, job.val[:0]))
-    for key, value in with_val.arrays().items():
+def test_validation_clips_never_reach_the_model(name, problem, trained):
+    with_val = trained(name)
+    without = fit(with_val.head, problem, Job(with_val.job.train, with_val.job.val[:0]), with_val.choice)
+    for key, value in with_val.model.arrays().items():
         np.testing.assert_array_equal(value, without.arrays()[key])
 
 
 @EVERY
-def test_the_sweep_scores_what_fit_gives(name, problem):
-    head, job = quick(name), problem.job()
-    sweeps, choice = choose(head, problem, [job])
-    scored = sweeps[0].logits[sweeps[0].candidates.index(choice)]
-    assert scored.shape == (len(job.val), problem.n_classes)
-    fitted = fit(head, problem, job, choice).logits(problem.features, job.val)
-    np.testing.assert_allclose(fitted, scored, atol=0.02)
+def test_the_sweep_scores_what_fit_gives(name, problem, trained):
+    fitted = trained(name)
+    scored = fitted.sweep.logits[fitted.sweep.candidates.index(fitted.choice)]
+    assert scored.shape == (len(fitted.job.val), problem.n_classes)
+    np.testing.assert_allclose(fitted.model.logits(problem.features, fitted.job.val), scored, atol=0.02)
 
 
 @EVERY
-def test_only_heads_that_say_so_depend_on_the_seed(name, problem):
-    head = quick(name)
-    _, choice = choose(head, problem, [problem.job()])
-    one, same, other = (
-        fit(head, problem, problem.job(seed), choice).logits(problem.features, problem.test) for seed in (0, 0, 1)
+def test_only_heads_that_say_so_depend_on_the_seed(name, problem, trained):
+    first = trained(name)
+    logits = first.model.logits(problem.features, problem.test)
+    same, other = (
+        fit(first.head, problem, problem.job(seed), first.choice).logits(problem.features, problem.test)
+        for seed in (0, 1)
     )
-    np.testing.assert_array_equal(one, same)
-    assert np.allclose(one, other) != head.seeded
+    np.testing.assert_array_equal(logits, same)
+    assert np.allclose(logits, other) != first.head.seeded
 
 
 @EVERY
-def test_logits_do_not_depend_on_the_other_rows(name, problem):
-    head, job = quick(name), problem.job()
-    _, choice = choose(head, problem, [job])
-    model = fit(head, problem, job, choice)
+def test_logits_do_not_depend_on_the_other_rows(name, problem, trained):
+    model = trained(name).model
     together = model.logits(problem.features, problem.test)
     alone = np.concatenate([model.logits(problem.features, problem.test[[i]]) for i in range(5)])
     np.testing.assert_allclose(together[:5], alone, atol=1e-4)
@@ -117,12 +136,11 @@ def test_logits_do_not_depend_on_the_other_rows(name, problem):
 
 
 @EVERY
-def test_probabilities_are_sane_on_validation_rows(name, problem):
-    head, job = quick(name), problem.job()
-    sweeps, choice = choose(head, problem, [job])
-    logits = sweeps[0].logits[sweeps[0].candidates.index(choice)].astype(np.float64)
+def test_probabilities_are_sane_on_validation_rows(name, problem, trained):
+    fitted = trained(name)
+    logits = fitted.sweep.logits[fitted.sweep.candidates.index(fitted.choice)].astype(np.float64)
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    nll = -log_p[np.arange(len(job.val)), problem.y[job.val]].mean()
+    nll = -log_p[np.arange(len(logits)), problem.y[fitted.job.val]].mean()
     assert nll < 0.8 * np.log(problem.n_classes)
 
 
