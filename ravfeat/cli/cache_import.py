@@ -92,7 +92,7 @@ def command(
 
 
 def _say(plan: "ImportPlan") -> None:
-    corpus, files, joined = plan.corpus, plan.files, plan.joined
+    corpus, files, joined = plan.corpus, plan.files, plan.match
     click.echo(
         f"{corpus.corpus}{' (synthetic)' if corpus.synthetic else ''}: {len(corpus)} performances of"
         f" {len(corpus.actors)} actors"
@@ -101,7 +101,7 @@ def _say(plan: "ImportPlan") -> None:
     click.echo(f"{plan.n_files} {files.kind} files: {len(files.clips)} names, {files.array}, {shape} numbers a row")
     left = {
         "other copies, not used": joined.unused,
-        "there twice": joined.twice,
+        "there twice": joined.duplicates,
         "names of no performance, left out": len(joined.unmatched),
         "performances without features": len(joined.missing),
     }
@@ -113,4 +113,4 @@ def _say(plan: "ImportPlan") -> None:
     if joined.missing:
         more = " …" if len(joined.missing) > 10 else ""
         click.echo(f"without features, in the cache as failed: {', '.join(joined.missing[:10])}{more}", err=True)
-    click.echo(f"transform: {plan.transform.name} ({plan.why}); {plan.clock.step.rpartition('/')[0]}")
+    click.echo(f"transform: {plan.transform.name} ({plan.transform_reason}); {plan.clock.step.rpartition('/')[0]}")

@@ -1,4 +1,4 @@
-"""Features made elsewhere → a cache: an import is an extraction whose encoder has already run."""
+"""Import features that another program computed into a cache: an extraction whose encoder has already run."""
 
 from ravfeat.importers.plan import ImportOptions, ImportPlan, plan_import
 

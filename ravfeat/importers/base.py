@@ -1,9 +1,9 @@
-"""What is brought: clips by name, and their rows, whatever kind of file they lie in.
+"""Imported clips and their rows, independent of the kind of file that holds them.
 
 Conventions
 -----------
-A row is one frame of one clip, (T, ...) with any trailing axes. Names are as the files say them: with
-or without folders, endings and modality; `ravfeat.importers.join` finds out whose they are.
+A row is one frame of one clip, (T, ...) with any trailing axes. Clip names are as written in the files: with
+or without folders, endings and modality; `ravfeat.importers.match` finds the performance of each.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FACTS", "BroughtClip", "FeatureFiles", "Rows", "Timed", "mean_rate_hz"]
+__all__ = ["FACTS", "FeatureFiles", "ImportedClip", "Rows", "Timed", "mean_rate_hz"]
 
 Timed = Literal["times", "frames", "rows", "clip"]
-"""How rows lie in time: at times that the file gives, at frame numbers, one after another, or one per clip."""
+"""Timing of the rows: times in the file, frame numbers, equally spaced rows, or one row per clip."""
 
 FACTS: Mapping[str, str] = {
     "frame": "frame",
@@ -26,24 +26,24 @@ FACTS: Mapping[str, str] = {
     "found": "found",
     "confidence": "confidence",
 }
-"""Arrays and columns that say something about a row, by what they are to us; never features."""
+"""Reserved names of arrays and columns that describe a row → their meaning; they are never features."""
 
 
 @dataclass(frozen=True)
-class BroughtClip:
-    """One clip of the brought features.
+class ImportedClip:
+    """One clip of the imported features.
 
     Attributes
     ----------
     name : str
-        As the file says it; the file's own name without its ending where it says none.
+        As written in the file; the file's own name without its ending where the file holds no names.
     file : str
-        Relative to the brought folder, with forward slashes.
+        Relative to the imported folder, with forward slashes.
     position : int
         Number of the clip in its file.
     n_frames : int
     rate_hz : float or None
-        Mean rate by the times that the file gives; None where it gives none.
+        Mean rate, in rows per second, computed from the times in the file; None where there are none.
     """
 
     name: str
@@ -60,21 +60,21 @@ class Rows:
     Attributes
     ----------
     values : ndarray of shape (T, ...)
-        Numbers of any type.
+        Of any numeric dtype.
     facts : mapping of str to ndarray of shape (T,), float64
-        Of ``frame``, ``time_s``, ``found`` and ``confidence`` those that the file gives.
+        Those of ``frame``, ``time_s``, ``found`` and ``confidence`` that the file has.
     """
 
     values: NDArray[Any]
     facts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def take(self, order: NDArray[np.intp]) -> "Rows":
-        """Give the rows in another order."""
+        """Return the rows in another order."""
         return Rows(self.values[order], {name: fact[order] for name, fact in self.facts.items()})
 
 
 class FeatureFiles(Protocol):
-    """A file, or a folder of files of one kind and one layout."""
+    """Reader of one feature file, or of a folder of files with one kind and one layout."""
 
     kind: str
     array: str
@@ -82,25 +82,25 @@ class FeatureFiles(Protocol):
     shape: tuple[int, ...]
     """Of one row."""
     timed: Timed
-    clips: tuple[BroughtClip, ...]
+    clips: tuple[ImportedClip, ...]
     named: bool
-    """Whether names stand inside the files; otherwise a file's name is its clip's."""
+    """Whether the files contain clip names; otherwise each file is one clip with the file's name."""
     facts: frozenset[str]
     """Keys of `Rows.facts`."""
 
-    def read(self, clip: BroughtClip) -> Rows:
-        """Give the rows of one clip; safe to call from several threads.
+    def read(self, clip: ImportedClip) -> Rows:
+        """Read the rows of one clip; safe to call from several threads.
 
         Raises
         ------
         MediaError
-            Where the file cannot be read any more.
+            Where the file can no longer be read.
         """
         ...
 
 
 def mean_rate_hz(times_s: NDArray[np.float64]) -> float:
-    """Give the mean rate of rows at these times; 1 where a single row or broken times say nothing.
+    """Compute the mean row rate from times; 1 for a single row, or for times that are not finite.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""When each row was seen."""
+"""Assign a time to every imported row: from the file's times, its frame numbers, or a given rate."""
 
 from dataclasses import dataclass
 
@@ -6,25 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import UsageError
-from ravfeat.importers.base import BroughtClip, Rows, Timed
+from ravfeat.importers.base import ImportedClip, Rows, Timed
 
 __all__ = ["PICTURES_HZ", "Clock", "set_clock"]
 
 PICTURES_HZ = 29.97
-"""Of RAVDESS videos."""
+"""Frame rate of RAVDESS videos."""
 
-_ONE_ROW_HZ = 1.0  # a clip that is one row says nothing of its length
+_ONE_ROW_HZ = 1.0  # nominal: a clip stored as one row carries no information about its length
 
 
 @dataclass(frozen=True)
 class Clock:
-    """How times come about.
+    """Rule that computes the time of each row.
 
     Attributes
     ----------
     timed : {"times", "frames", "rows", "clip"}
     fps : float
-        Rows per second; not used for ``times``.
+        Rows per second; unused for ``times``.
     """
 
     timed: Timed
@@ -32,7 +32,7 @@ class Clock:
 
     @property
     def step(self) -> str:
-        """Name and version of the rule; part of the identity."""
+        """Name and version of the rule; part of the cache's identity."""
         return {
             "times": "times as in the file/1",
             "frames": f"times: frame number / {self.fps:.9g} Hz/1",
@@ -40,17 +40,18 @@ class Clock:
             "clip": "times: one row per clip at 0 s/1",
         }[self.timed]
 
-    def rate_hz(self, clip: BroughtClip) -> float:
-        """Give the rows per second of a clip."""
+    def rate_hz(self, clip: ImportedClip) -> float:
+        """Return the rows per second of a clip."""
         return clip.rate_hz if self.timed == "times" and clip.rate_hz else self.fps
 
     def order(self, rows: Rows) -> NDArray[np.intp]:
-        """Give the order of the rows in time."""
+        """Return the permutation that sorts the rows by time."""
+        # Frame numbers are integers, so they sort rows whose rounded times are equal; stable keeps the file's order.
         key = rows.facts.get("frame", rows.facts.get("time_s"))
         return np.arange(len(rows.values)) if key is None else np.argsort(key, kind="stable")
 
     def times_s(self, rows: Rows) -> NDArray[np.float64]:
-        """Give the time of each row, in seconds from the clip's start."""
+        """Return the time of each row, in seconds from the clip's start."""
         if self.timed == "times":
             return rows.facts["time_s"]
         if self.timed == "frames":
@@ -59,23 +60,23 @@ class Clock:
 
 
 def set_clock(timed: Timed, fps: float | None, default_fps: float | None, *, frames: bool) -> Clock:
-    """Choose the rule.
+    """Choose the timing rule.
 
     Parameters
     ----------
     timed : {"times", "frames", "rows", "clip"}
-        What the files offer.
+        Timing information in the files.
     fps : float, optional
-        As the user says; goes before times in the files.
+        Rate that the user gave; it overrides times in the files.
     default_fps : float, optional
-        Known of the corpus.
+        Frame rate of the corpus.
     frames : bool
-        Whether the files give frame numbers.
+        Whether the files have frame numbers.
 
     Raises
     ------
     UsageError
-        Where nothing says how fast rows follow each other.
+        Where the row rate is unknown: no times, no ``fps``, no default.
     """
     if timed == "clip":
         return Clock("clip", _ONE_ROW_HZ)

@@ -1,4 +1,4 @@
-"""What the columns of a feature table are: names, facts about a row, features; landmarks among them."""
+"""Classify the columns of a feature table: clip name, row description, feature, landmark coordinate."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.importers.base import FACTS
 
-__all__ = ["NAME_COLUMNS", "Columns", "sort_columns"]
+__all__ = ["NAME_COLUMNS", "Columns", "classify_columns"]
 
 NAME_COLUMNS = ("clip_id", "name", "clip", "file", "filename")
-"""Columns that may say whose row it is; the first of them that is there does."""
+"""Columns that may hold the clip name, in order of preference."""
 
 BOOKKEEPING = frozenset({*NAME_COLUMNS, *FACTS, "face_id", "label", "emotion", "actor", "performance", "gender"})
 """Columns that are never features, in lower case."""
@@ -26,11 +26,11 @@ class Columns:
     Attributes
     ----------
     name : str
-        Column that says whose row it is; empty where none does.
+        Column with the clip name; empty where there is none.
     face : str
         Column with the number of the face; empty where there is none.
     facts : mapping of str to str
-        Column by what it is to us (a value of `FACTS`).
+        A value of `FACTS` → the column that holds it.
     features : tuple of str
         In the order in which they become dimensions.
     shape : tuple of int
@@ -44,8 +44,8 @@ class Columns:
     shape: tuple[int, ...]
 
 
-def sort_columns(where: str, header: Sequence[str], chosen: str | None = None) -> Columns:
-    """Find out what every column is.
+def classify_columns(where: str, header: Sequence[str], chosen: str | None = None) -> Columns:
+    """Classify every column of a header.
 
     Parameters
     ----------
@@ -53,17 +53,17 @@ def sort_columns(where: str, header: Sequence[str], chosen: str | None = None) -
         The file, for messages.
     header : sequence of str
     chosen : str, optional
-        Beginnings of feature columns, with commas between them; None takes all.
+        Prefixes of feature columns, separated by commas; None takes all.
 
     Raises
     ------
     CorpusError
-        Where two columns have one name, or there is no feature.
+        Where a column name is repeated, or there is no feature column.
     UsageError
-        Where no feature begins so.
+        Where no feature column has such a prefix.
     """
-    if twice := sorted({name for name in header if list(header).count(name) > 1}):
-        raise CorpusError(f"{where} has more than one column called {twice}; rename or drop one")
+    if repeated := sorted({name for name in header if list(header).count(name) > 1}):
+        raise CorpusError(f"{where} has more than one column called {repeated}; rename or drop one")
     by_lower = {name.lower(): name for name in reversed(header)}
     features = tuple(name for name in header if name and name.lower() not in BOOKKEEPING)
     if not features:
@@ -89,7 +89,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _as_points(features: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Put landmarks point after point; give anything else as it is."""
+    """Order landmark columns point by point (x_0, y_0, x_1, …); leave other features as they are."""
     axes = sorted({match[1] for name in features if (match := _POINT.fullmatch(name))})
     for n_points in _POINTS:
         for wanted in (["x", "y"], ["x", "y", "z"]):

@@ -1,4 +1,4 @@
-"""The encoder that has already run: gives brought rows, transformed, as hidden states."""
+"""Encoder adapter for imported features: returns the imported rows, transformed, as hidden states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from ravfeat.errors import UsageError
 from ravfeat.importers.transforms import Transform
 from ravfeat.schema import Stream
 
-__all__ = ["Brought", "ImportEncoder", "states_shape"]
+__all__ = ["ImportEncoder", "ImportedPiece", "states_shape"]
 
 
 @dataclass(frozen=True)
-class Brought:
-    """One piece of a clip: rows that were brought.
+class ImportedPiece:
+    """Consecutive imported rows of one clip.
 
     Attributes
     ----------
@@ -33,9 +33,9 @@ class Brought:
 
 
 def states_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Give layers and dimensions of rows of a shape.
+    """Map the shape of a row to (layers, dim).
 
-    (L, D) is L layers; points, (P, 2) or (P, 3), and everything else become one layer.
+    (L, D) is read as L layers; points, (P, 2) or (P, 3), and every other shape become one layer.
 
     Examples
     --------
@@ -48,29 +48,29 @@ def states_shape(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 class ImportEncoder:
-    """Features made elsewhere; see `ravfeat.encoders.base.Encoder`.
+    """Encoder whose features were computed by another program; see `ravfeat.encoders.base.Encoder`.
 
     Parameters
     ----------
     name : str
-        For people and folder names.
+        Shown to the user, and part of the cache's folder name.
     stream : {"audio", "face"}
     digest : str
-        Of the files' contents: what the weights are to other encoders.
+        Of the files' contents; takes the place of the weights' digest in the identity.
     shape : tuple of int
         Of one row.
     transform : Transform
     steps : tuple of str
-        What was done to the rows besides, named and versioned.
+        Names and versions of the other processing steps.
     fps : float
-        Nominal, for planning.
+        Nominal row rate, to estimate the size of shards.
     files : sequence of str
         Names of the files without folders; provenance.
 
     Raises
     ------
     UsageError
-        Where the name cannot be a folder's.
+        Where the name is not a valid folder name.
     """
 
     batching: Batching = "pieces"
@@ -105,8 +105,8 @@ class ImportEncoder:
         self._transform = transform
         self._files = tuple(files)
 
-    def prepare(self, piece: Brought) -> Prepared:
-        """Hand the rows on; the source has checked them."""
+    def prepare(self, piece: ImportedPiece) -> Prepared:
+        """Wrap the rows; the source has already checked them."""
         return Prepared(piece.values, piece.times_s, piece.columns)
 
     def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
@@ -115,5 +115,5 @@ class ImportEncoder:
         return [self._transform.apply(piece.values).reshape(piece.n_frames, *shape) for piece in batch]
 
     def provenance(self) -> dict[str, Any]:
-        """Where the features came from, and that numpy alone took part."""
+        """Return the names of the imported files and the numpy version."""
         return {"device": "cpu", "numpy": np.__version__, "files": list(self._files)}

@@ -1,7 +1,7 @@
-"""What was read from files, kept in memory as far as it fits.
+"""Least-recently-used cache of decoded files, bounded in bytes.
 
-A corpus is walked clip by clip in an order that hops between files, and a file is decoded as a whole:
-keeping the last few saves decoding each of them a hundred times.
+Clips are read in the order of their ids, which alternates between files, and a file can only be decoded as a
+whole: without this cache every file would be decoded once per clip.
 """
 
 import threading
@@ -9,24 +9,24 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-__all__ = ["Kept"]
+__all__ = ["FileCache"]
 
 T = TypeVar("T")
 
 BUDGET = 512_000_000
 
 
-class Kept(Generic[T]):
+class FileCache(Generic[T]):
     """The most recently used results of ``load``; safe to use from several threads.
 
     Parameters
     ----------
     load : callable
-        Reads one file.
+        Reads one file, given its name.
     n_bytes : callable
-        Size of what was read.
+        Size of a loaded value, in bytes.
     budget : int
-        Bytes that are kept at most, besides the last file.
+        Upper bound of the cached bytes. The last file stays even if it alone is larger.
     """
 
     def __init__(self, load: Callable[[str], T], n_bytes: Callable[[T], int], budget: int = BUDGET) -> None:
@@ -37,7 +37,8 @@ class Kept(Generic[T]):
         self._lock = threading.Lock()
 
     def __call__(self, name: str) -> T:
-        """Give what one file holds."""
+        """Return the contents of one file, loading it if needed."""
+        # Held while a file is loaded: two threads that need one file must not decode it twice.
         with self._lock:
             if name not in self._kept:
                 self._kept[name] = self._load(name)

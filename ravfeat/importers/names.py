@@ -1,4 +1,4 @@
-"""Whose a brought name is: a name, with or without folders and endings, to a clip of the corpus."""
+"""Find the clip of the corpus that an imported name belongs to, with or without folders and endings."""
 
 import re
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ _ENDING = re.compile(r"\.[A-Za-z]\w{0,7}$")
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose a name is.
+    """The clip that a name belongs to.
 
     Attributes
     ----------
     clip : Clip
         With the id that it gets in the cache.
     modality : str
-        Which copy of the performance, where the name says so; else empty.
+        Modality that the name contains (``01``, ``02``, ``03``); empty where it contains none.
     """
 
     clip: Clip
@@ -32,25 +32,25 @@ class Owner:
 
 
 class Names(Protocol):
-    """How the names of a corpus are read."""
+    """Naming scheme of a corpus."""
 
     def owner(self, name: str) -> Owner | None:
-        """Find out whose a name is; None where it is nobody's.
+        """Find the clip that a name belongs to; None where there is none.
 
         Raises
         ------
         CorpusError
-            Where it could be several clips'.
+            Where the name fits several clips.
         """
         ...
 
 
 def spellings(name: str) -> Iterator[str]:
-    """Give what a name can be short for: as it is, without endings, without folders, without both."""
+    """Yield the forms of a name to look up: as it is, without endings, without folders, without both."""
     path = PurePosixPath(name.strip().replace("\\", "/"))
     for text in dict.fromkeys((path.as_posix(), path.name)):
         yield text
-        while match := _ENDING.search(text):
+        while match := _ENDING.search(text):  # names may end twice: 02-01-06-01-02-01-12.mp4.csv
             text = text[: match.start()]
             yield text
 
@@ -68,7 +68,7 @@ class RavdessNames:
         self._performances = {clip.performance_id: clip for clip in corpus}
 
     def owner(self, name: str) -> Owner | None:
-        """Find the performance; a name without modality is its performance's id."""
+        """Find the performance; a name without its modality field is a performance id."""
         for stem in spellings(name):
             parsed = parse_stem(stem)
             performance_id = stem if parsed is None else parsed.performance_id
@@ -78,7 +78,7 @@ class RavdessNames:
 
 
 class FolderNames:
-    """Clip ids, paths, file names and performances of a table.
+    """Names of a table corpus: clip ids, paths, file names and performance ids.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class FolderNames:
                 self._clips.setdefault(key, {})[clip.clip_id] = clip
 
     def owner(self, name: str) -> Owner | None:
-        """Find the clip whose id the name is; else the one that it is a path, file name or performance of."""
+        """Find the clip by its id; if there is none, by path, file name or performance id."""
         for text in spellings(name):
             clips = self._clips.get(text, {})
             if text in clips:
@@ -103,6 +103,7 @@ class FolderNames:
                     f"'{name}' could be {' or '.join(repr(clip_id) for clip_id in list(clips)[:3])}; name features by"
                     " clip id or by the whole path"
                 )
+            # Several copies of one performance share actor and label, so any of them describes the features.
             for performance_id, clip in performances.items():
                 return Owner(clip if len(clips) == 1 else replace(clip, clip_id=performance_id))
         return None

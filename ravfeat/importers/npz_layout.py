@@ -1,4 +1,4 @@
-"""What an npz file of features holds, found out without reading the features."""
+"""Read the layout of an npz file (names, offsets, shapes) without loading its features."""
 
 import zipfile
 import zlib
@@ -29,25 +29,25 @@ class _Header:
 
 @dataclass(frozen=True)
 class NpzLayout:
-    """What one file holds, without its features.
+    """Layout of one file with N clips and F rows.
 
     Attributes
     ----------
     array : str
-        The feature array.
+        Name of the feature array.
     shape : tuple of int
         Of one row.
     timed : {"times", "frames", "rows", "clip"}
     facts : mapping of str to str
-        Array by what it is to us (a value of `FACTS`).
+        A value of `FACTS` → the array that holds it.
     named : bool
-        Whether the file says whose rows it holds.
+        Whether the file has clip names.
     names : tuple of str
         Of its N clips.
     offsets : ndarray of shape (N + 1,)
-        Clip ``i`` owns the rows from ``offsets[i]`` to ``offsets[i + 1]``.
+        Clip ``i`` has the rows from ``offsets[i]`` to ``offsets[i + 1]``.
     times_s : ndarray of shape (F,), float64, or None
-        Of all rows, where the file gives times.
+        Time of every row; None where the file has no times.
     """
 
     array: str
@@ -61,39 +61,39 @@ class NpzLayout:
 
 
 def read_layout(path: Path, name: str, wanted: str | None = None) -> NpzLayout:
-    """Find out what one file holds.
+    """Read the layout of one file.
 
     Parameters
     ----------
     path : Path
     name : str
-        Of the file, relative to the brought folder; names its clip where nothing else does.
+        Of the file, relative to the imported folder; the name of its clip where the file has no names.
     wanted : str, optional
-        The feature array; None takes the only one that it can be.
+        The feature array; None takes the only candidate.
 
     Raises
     ------
     CorpusError
         Where the file is damaged, holds objects where texts or numbers should be, or contradicts itself.
     UsageError
-        Where ``wanted`` is none of its arrays, or must be given.
+        Where ``wanted`` is none of its arrays, or is None and there are several candidates.
     """
     try:
         headers = _headers(path)
         with np.load(path, allow_pickle=False) as file:
             loadable = _loadable(path, headers)
-            brought = {key: file[key] for key in ("names", "offsets", "timestamp", "time_s") if key in loadable}
+            arrays = {key: file[key] for key in ("names", "offsets", "timestamp", "time_s") if key in loadable}
     except BROKEN as error:
         raise CorpusError(f"{path} cannot be read as npz ({error}); make it again") from error
     n_rows: int | None = None
     timed: Timed | None = None
     names: tuple[str, ...] = (PurePosixPath(name).with_suffix("").as_posix(),)
-    if "names" in brought:
-        names = _texts(path, brought["names"])
+    if "names" in arrays:
+        names = _texts(path, arrays["names"])
         n_rows = len(names)
-    if "offsets" in brought:
-        n_rows = _check_offsets(path, brought["offsets"], len(names))
-    elif "names" in brought:
+    if "offsets" in arrays:
+        n_rows = _check_offsets(path, arrays["offsets"], len(names))
+    elif "names" in arrays:
         timed = "clip"
     array = _feature_array(path, headers, wanted, n_rows)
     n_rows = headers[array].shape[0]
@@ -101,7 +101,7 @@ def read_layout(path: Path, name: str, wanted: str | None = None) -> NpzLayout:
     for key in facts.values():
         if headers[key].shape != (n_rows,) or headers[key].dtype.kind not in "fiub":
             raise CorpusError(
-                f"{path}: '{key}' is {_said(headers[key])}; expected one number for each of {n_rows} rows"
+                f"{path}: '{key}' is {_describe(headers[key])}; expected one number for each of {n_rows} rows"
             )
     whole = np.arange(len(names) + 1, dtype=np.int64) if timed else np.array([0, n_rows], np.int64)
     return NpzLayout(
@@ -109,15 +109,16 @@ def read_layout(path: Path, name: str, wanted: str | None = None) -> NpzLayout:
         shape=headers[array].shape[1:],
         timed=timed or ("times" if "time_s" in facts else "frames" if "frame" in facts else "rows"),
         facts=facts,
-        named="names" in brought,
+        named="names" in arrays,
         names=names,
-        offsets=brought["offsets"].astype(np.int64) if "offsets" in brought else whole,
-        times_s=brought[facts["time_s"]].astype(np.float64) if "time_s" in facts else None,
+        offsets=arrays["offsets"].astype(np.int64) if "offsets" in arrays else whole,
+        times_s=arrays[facts["time_s"]].astype(np.float64) if "time_s" in facts else None,
     )
 
 
 def _headers(path: Path) -> dict[str, _Header]:
-    """Read what arrays there are without reading them."""
+    """Read shape and dtype of every array."""
+    # np.load would decompress whole arrays to tell their shapes; the .npy header at the start of a member is enough.
     headers = {}
     with zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
@@ -170,7 +171,7 @@ def _feature_array(path: Path, headers: Mapping[str, _Header], wanted: str | Non
         if key not in _RESERVED and header.dtype.kind in "fiu" and header.shape
     }
     fitting = {key: header for key, header in numeric.items() if n_rows is None or header.shape[0] == n_rows}
-    listed = ", ".join(f"{key} {_said(header)}" for key, header in (fitting or headers).items())
+    listed = ", ".join(f"{key} {_describe(header)}" for key, header in (fitting or headers).items())
     rows = "" if n_rows is None else f" of {n_rows} rows"
     if wanted is not None:
         if wanted not in fitting:
@@ -183,5 +184,5 @@ def _feature_array(path: Path, headers: Mapping[str, _Header], wanted: str | Non
     return next(iter(fitting))
 
 
-def _said(header: _Header) -> str:
+def _describe(header: _Header) -> str:
     return f"{header.dtype} {header.shape}"

@@ -1,6 +1,7 @@
-"""Every performance of a corpus, whatever modality of it lies in the data folder.
+"""List the performances of a corpus, in whatever modality the data folder holds them.
 
-Features of faces may be brought where only the voices were downloaded: who acts what is the same.
+Features of faces can be imported where only the voices were downloaded: actor and label of a performance are
+the same in each modality.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An import from its options to what an extraction needs."""
+"""Plan an import: open the files, match clips to the corpus, choose timing and transform."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from ravfeat.errors import UsageError
-from ravfeat.importers.base import BroughtClip, FeatureFiles
+from ravfeat.importers.base import FeatureFiles, ImportedClip
 from ravfeat.importers.clock import PICTURES_HZ, Clock, set_clock
 from ravfeat.importers.encoder import ImportEncoder
-from ravfeat.importers.input_files import BroughtFiles, content_digest, find_files
-from ravfeat.importers.join import Joined, join, wanted_modalities
+from ravfeat.importers.input_files import FeaturePaths, content_digest, find_files
+from ravfeat.importers.match import ClipMatch, match_clips, wanted_modalities
 from ravfeat.importers.names import FolderNames, RavdessNames
 from ravfeat.importers.npz import NpzFiles
 from ravfeat.importers.performances import load_performances
@@ -28,7 +28,7 @@ _NAMED_FILES = 32  # in the provenance of every shard
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What is to be imported, and how.
+    """Options of an import.
 
     Attributes
     ----------
@@ -38,18 +38,18 @@ class ImportOptions:
     data : Path, optional
         As for `ravfeat.corpora.load_corpus`; copies of another modality will do.
     name : str
-        What to call the features.
+        Name of the features; takes the place of an encoder's name.
     stream : {"audio", "face"}
     array : str, optional
         The feature array; of tables the beginnings of the columns.
     fps : float, optional
         Rows per second.
     modality : {"01", "02", "03"}, optional
-        Which copies of RAVDESS performances are taken.
+        The modality of RAVDESS performances to import.
     transform : str
         ``auto``, ``similarity``, ``log-softmax`` or ``none``.
     allow_missing : bool
-        Whether an incomplete match will do.
+        Whether to go on where names or performances have no match.
     corpus_name : str, optional
         Name of a ``folder`` corpus.
     """
@@ -69,23 +69,23 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What an extraction needs, and what there is to say about it.
+    """A checked import, ready to be extracted.
 
     Attributes
     ----------
     corpus : Manifest
-        Every performance there is.
+        All performances.
     files : FeatureFiles
     n_files : int
-    joined : Joined
+    match : ClipMatch
     clock : Clock
     transform : Transform
-    why : str
-        Why this transform.
+    transform_reason : str
+        Why this transform was chosen.
     manifest : Manifest
         Clips of the new cache, those without features included.
     absent : frozenset of str
-        Ids of clips that nothing was brought for; they are in the manifest, and fail.
+        Ids of clips without imported features; they are in the manifest, and are stored as failed.
     root : Path
     encoder : ImportEncoder
     source : ImportSource
@@ -94,10 +94,10 @@ class ImportPlan:
     corpus: Manifest
     files: FeatureFiles
     n_files: int
-    joined: Joined
+    match: ClipMatch
     clock: Clock
     transform: Transform
-    why: str
+    transform_reason: str
     manifest: Manifest
     absent: frozenset[str]
     root: Path
@@ -106,12 +106,12 @@ class ImportPlan:
 
 
 def plan_import(options: ImportOptions) -> ImportPlan:
-    """Open the features, join them to the corpus, choose a transform; writes nothing.
+    """Open the features, match them to the corpus, choose a transform; write nothing.
 
     Raises
     ------
     UsageError
-        Where options name nothing, do not go together, or are missing.
+        Where an option is missing, has no such value, or conflicts with another.
     CorpusError
         Where files or the corpus cannot be read, contradict themselves, or do not match.
     """
@@ -120,33 +120,33 @@ def plan_import(options: ImportOptions) -> ImportPlan:
         raise UsageError("--modality goes with --corpus ravdess and synth; a folder's names have none")
     wanted = wanted_modalities(options.stream, options.modality)
     corpus = load_performances(options.corpus, options.data, name=options.corpus_name)
-    found = find_files(options.path)
-    files: FeatureFiles = (NpzFiles if found.kind == "npz" else TableFiles)(found, options.array)
+    paths = find_files(options.path)
+    files: FeatureFiles = (NpzFiles if paths.kind == "npz" else TableFiles)(paths, options.array)
     default_fps = PICTURES_HZ if options.stream == "face" and not is_table else None
     clock = set_clock(files.timed, options.fps, default_fps, frames="frame" in files.facts)
     names = FolderNames(corpus) if is_table else RavdessNames(corpus)
-    joined = join(files.clips, corpus, names, wanted, lambda one, other: _same(files, one, other))
-    joined.check_complete(allow_missing=options.allow_missing, named=files.named)
-    transform, why = _choose(options.transform, files, joined.clips.values())
-    absent = _absent(corpus, joined, None if is_table else wanted[0])
+    match = match_clips(files.clips, corpus, names, wanted, lambda first, second: _same(files, first, second))
+    match.check_complete(allow_missing=options.allow_missing, named=files.named)
+    transform, reason = _choose(options.transform, files, match.clips.values())
+    absent = _absent(corpus, match, None if is_table else wanted[0])
     return ImportPlan(
         corpus=corpus,
         files=files,
-        n_files=len(found.names),
-        joined=joined,
+        n_files=len(paths.names),
+        match=match,
         clock=clock,
         transform=transform,
-        why=why,
-        manifest=_manifest(corpus, joined, clock, absent),
+        transform_reason=reason,
+        manifest=_manifest(corpus, match, clock, absent),
         absent=frozenset(clip.clip_id for clip in absent),
-        root=found.root,
-        encoder=_encoder(options, found, files, clock, transform, joined.clips.values(), wanted),
-        source=ImportSource(files, joined.clips, clock, transform),
+        root=paths.root,
+        encoder=_encoder(options, paths, files, clock, transform, match.clips.values(), wanted),
+        source=ImportSource(files, match.clips, clock, transform),
     )
 
 
-def _same(files: FeatureFiles, one: BroughtClip, other: BroughtClip) -> bool:
-    first, second = files.read(one), files.read(other)
+def _same(files: FeatureFiles, clip: ImportedClip, copy: ImportedClip) -> bool:
+    first, second = files.read(clip), files.read(copy)
     return (
         first.values.shape == second.values.shape
         and rows_sha256(first) == rows_sha256(second)
@@ -154,7 +154,7 @@ def _same(files: FeatureFiles, one: BroughtClip, other: BroughtClip) -> bool:
     )
 
 
-def _choose(which: str, files: FeatureFiles, clips: Iterable[BroughtClip]) -> tuple[Transform, str]:
+def _choose(which: str, files: FeatureFiles, clips: Iterable[ImportedClip]) -> tuple[Transform, str]:
     if which != "auto":
         transform = get_transform(which, files.shape)
         if which == "log-softmax" and (bad := _improbable(files, clips)):
@@ -167,8 +167,11 @@ def _choose(which: str, files: FeatureFiles, clips: Iterable[BroughtClip]) -> tu
     return get_transform("none", files.shape), "neither landmarks nor probabilities"
 
 
-def _improbable(files: FeatureFiles, clips: Iterable[BroughtClip]) -> str:
-    """Name the first row that is no distribution; rows that will be refused or held anyway do not count."""
+def _improbable(files: FeatureFiles, clips: Iterable[ImportedClip]) -> str:
+    """Describe the first row that is not a probability distribution; empty where all are.
+
+    Rows that are refused or filled later anyway (NaN, no face found) are not looked at.
+    """
     for clip in clips:
         rows = files.read(clip)
         counts = np.isfinite(rows.values).all(axis=1)
@@ -183,9 +186,9 @@ def _improbable(files: FeatureFiles, clips: Iterable[BroughtClip]) -> str:
     return ""
 
 
-def _absent(corpus: Manifest, joined: Joined, modality: str | None) -> list[Clip]:
-    """Give the clips that nothing was brought for, called like the wanted copy of their performance."""
-    missing = set(joined.missing)
+def _absent(corpus: Manifest, match: ClipMatch, modality: str | None) -> list[Clip]:
+    """Return the clips without imported features, with the id of the preferred copy of their performance."""
+    missing = set(match.missing)
     lacking = {clip.performance_id: clip for clip in corpus if clip.performance_id in missing}
     return [
         replace(clip, path="", clip_id=clip.clip_id if modality is None else f"{modality}-{clip.performance_id}")
@@ -193,32 +196,32 @@ def _absent(corpus: Manifest, joined: Joined, modality: str | None) -> list[Clip
     ]
 
 
-def _manifest(corpus: Manifest, joined: Joined, clock: Clock, absent: Iterable[Clip]) -> Manifest:
-    # What is missing belongs in the cache: who reads it later must be told.
+def _manifest(corpus: Manifest, match: ClipMatch, clock: Clock, absent: Iterable[Clip]) -> Manifest:
+    # Missing clips go into the cache as failed ones, so that whoever reads it later sees that they are missing.
     clips = list(absent)
-    for clip_id, brought in joined.clips.items():
-        duration_s = brought.n_frames / clock.rate_hz(brought)
-        clips.append(replace(joined.manifest[clip_id], path=brought.file, duration_s=duration_s))
+    for clip_id, imported in match.clips.items():
+        duration_s = imported.n_frames / clock.rate_hz(imported)
+        clips.append(replace(match.manifest[clip_id], path=imported.file, duration_s=duration_s))
     return corpus.with_clips(clips)
 
 
 def _encoder(
     options: ImportOptions,
-    found: BroughtFiles,
+    paths: FeaturePaths,
     files: FeatureFiles,
     clock: Clock,
     transform: Transform,
-    clips: Iterable[BroughtClip],
+    clips: Iterable[ImportedClip],
     wanted: Sequence[str],
 ) -> ImportEncoder:
-    names = sorted(PurePosixPath(name).name for name in found.names)
+    names = sorted(PurePosixPath(name).name for name in paths.names)
     more = [f"and {len(names) - _NAMED_FILES} more"] if len(names) > _NAMED_FILES else []
     held = (HELD,) if "found" in files.facts else ()
     copies = () if options.corpus == "folder" else (f"copies {' before '.join(wanted)}/1",)
     return ImportEncoder(
         options.name,
         stream=options.stream,
-        digest=content_digest(found, files.array, named=files.named),
+        digest=content_digest(paths, files.array, named=files.named),
         shape=files.shape,
         transform=transform,
         steps=(f"read from {files.kind}/1", *copies, clock.step, *held),

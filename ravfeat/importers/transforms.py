@@ -1,4 +1,4 @@
-"""What may be done to brought rows without learning anything from them; named, versioned, per frame."""
+"""Per-frame transforms of imported rows: similarity normalisation, log-softmax, none. Nothing is trained."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,29 +16,29 @@ TransformName = Literal["similarity", "log-softmax", "none"]
 
 _Floats = NDArray[np.float32]
 
-_FLOOR = 1e-6
+_FLOOR = 1e-6  # keeps the logarithm of a probability of 0 finite
 _SUM_TOLERANCE = 1e-3  # probabilities stored as float16 add up to 1 within 5e-4
 
 
 @dataclass(frozen=True)
 class Transform:
-    """One way to treat rows.
+    """A per-frame transform.
 
     Attributes
     ----------
     name : {"similarity", "log-softmax", "none"}
     step : str
-        Name and version of what is done; part of the identity.
+        Name and version of the computation; part of the identity.
     fits : callable
-        Whether rows of this shape can be transformed.
+        Whether rows of a shape can be transformed.
     expects : str
-        What fits, in words.
+        Which rows fit, for messages.
     usable : callable
         For rows (T, ...): which of them can be transformed, (T,) bool.
     complaint : str
-        What is wrong with the others, in words.
+        Why the other rows are unusable, for messages.
     apply : callable
-        Rows (T, ...), all usable, to the same shape, float32.
+        Rows (T, ...), all usable → the same shape, float32.
     """
 
     name: TransformName
@@ -56,7 +56,7 @@ def landmark_shaped(shape: tuple[int, ...]) -> bool:
 
 
 def probability_rows(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which rows (T, K) lie in [0, 1] and add up to 1."""
+    """Test which rows of (T, K) are probabilities: within [0, 1], with sum 1; returns (T,) bool."""
     wide = values.astype(np.float64)
     inside = ((wide >= 0) & (wide <= 1 + _SUM_TOLERANCE)).all(axis=1)
     return np.asarray(inside & (np.abs(wide.sum(axis=1) - 1) <= _SUM_TOLERANCE))
@@ -95,14 +95,14 @@ TRANSFORMS: Mapping[TransformName, Transform] = {
 
 
 def get_transform(name: str, shape: tuple[int, ...]) -> Transform:
-    """Give a transform for rows of a shape.
+    """Look up a transform and check that it fits rows of a shape.
 
     Raises
     ------
     UsageError
-        Where there is none of that name, or it does not take such rows.
+        Where no transform has this name, or it does not fit such rows.
     """
-    transform = next((transform for known, transform in TRANSFORMS.items() if known == name), None)
+    transform = {str(key): value for key, value in TRANSFORMS.items()}.get(name)
     if transform is None:
         raise UsageError(f"no transform '{name}'; choose from auto, {', '.join(TRANSFORMS)}")
     if not transform.fits(shape):

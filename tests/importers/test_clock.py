@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import UsageError
-from ravfeat.importers.base import BroughtClip, Rows
+from ravfeat.importers.base import ImportedClip, Rows
 from ravfeat.importers.clock import set_clock
 
-CLIP = BroughtClip("a", "f.npz", 0, 3, 12.5)
+CLIP = ImportedClip("a", "f.npz", 0, 3, 12.5)
 ROWS = Rows(np.zeros((3, 2)), {"frame": np.array([4.0, 6, 5]), "time_s": np.array([0.1, 0.3, 0.2])})
 
 

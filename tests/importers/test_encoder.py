@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import UsageError
-from ravfeat.importers.encoder import Brought, ImportEncoder, states_shape
+from ravfeat.importers.encoder import ImportedPiece, ImportEncoder, states_shape
 from ravfeat.importers.transforms import get_transform
 
 
@@ -44,7 +44,10 @@ def test_two_axes_are_layers_unless_they_are_points(shape, layers_and_dim) -> No
 def test_rows_become_hidden_states_piece_by_piece() -> None:
     made = encoder(shape=(2, 4))
     values = np.arange(24, dtype=np.float32).reshape(3, 2, 4)
-    pieces = [Brought(values[:1], np.zeros(1), {"found": np.ones(1, np.float32)}), Brought(values[1:], np.ones(2), {})]
+    pieces = [
+        ImportedPiece(values[:1], np.zeros(1), {"found": np.ones(1, np.float32)}),
+        ImportedPiece(values[1:], np.ones(2), {}),
+    ]
     prepared = [made.prepare(piece) for piece in pieces]
     assert [piece.n_frames for piece in prepared] == [1, 2]
     assert prepared[0].columns["found"].tolist() == [1]
@@ -54,7 +57,7 @@ def test_rows_become_hidden_states_piece_by_piece() -> None:
 def test_points_are_laid_out_one_after_another() -> None:
     made = encoder(shape=(5, 2))
     values = np.arange(10, dtype=np.float32).reshape(1, 5, 2)
-    (states,) = made.encode([made.prepare(Brought(values, np.zeros(1), {}))])
+    (states,) = made.encode([made.prepare(ImportedPiece(values, np.zeros(1), {}))])
     assert states.tolist() == [[list(range(10))]]
 
 

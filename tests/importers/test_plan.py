@@ -97,7 +97,7 @@ def test_the_identity_is_the_contents_and_says_nothing_of_the_machine(plan, save
 )
 def test_a_transform_is_chosen_from_what_rows_are(row, transform, why, plan, save) -> None:
     made = plan(save(x=np.tile(row, (18, *[1] * row.ndim))))
-    assert (made.transform.name, made.why) == (transform, why)
+    assert (made.transform.name, made.transform_reason) == (transform, why)
 
 
 def test_one_row_that_adds_up_to_something_else_is_enough(plan, save) -> None:
@@ -136,7 +136,7 @@ def test_the_longest_stride_of_times_plans_the_shards(plan, save) -> None:
 def test_names_in_two_files_must_agree(plan, save, tmp_path) -> None:
     save(file="all/1.npz")
     save(file="all/2.npz")
-    assert plan(tmp_path / "all").joined.twice == 6
+    assert plan(tmp_path / "all").match.duplicates == 6
     save(file="all/2.npz", x=np.zeros((18, 4), np.float32))
     with pytest.raises(CorpusError, match=r"there twice, with different contents: .* in 1\.npz and .* in 2\.npz"):
         plan(tmp_path / "all")
@@ -157,7 +157,7 @@ def test_frames_at_other_times_are_other_contents(plan, save, tmp_path) -> None:
 def test_the_real_features_match_all_1440_performances(path, unused, dim, transform, plan, shared, tmp_path) -> None:
     made = plan(shared / "data/ravdess_face" / path, data=shared / "data/ravdess")
     assert (len(made.files.clips), len(made.manifest), made.transform.name) == (1440 + unused, 1440, transform)
-    assert (made.joined.unused, made.joined.missing, made.joined.unmatched) == (unused, (), ())
+    assert (made.match.unused, made.match.missing, made.match.unmatched) == (unused, (), ())
     assert {clip.clip_id[:2] for clip in made.manifest} == {"02"}
     few = made.manifest.with_clips(made.manifest.clips[::30])
     result = run_extraction(Extraction(few, made.root, made.encoder, source=made.source), tmp_path)

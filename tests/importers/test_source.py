@@ -1,4 +1,4 @@
-"""Brought rows as a source."""
+"""ImportedPiece rows as a source."""
 
 import hashlib
 from dataclasses import replace
@@ -9,14 +9,14 @@ import pytest
 
 from ravfeat.errors import ClipError
 from ravfeat.importers import source as module
-from ravfeat.importers.base import BroughtClip, Rows
+from ravfeat.importers.base import ImportedClip, Rows
 from ravfeat.importers.clock import set_clock
 from ravfeat.importers.source import ImportSource
 from ravfeat.importers.transforms import get_transform
 from ravfeat.manifest import Clip
 
 CLIP = Clip("id", "p", "c:1", "", "a", "f.npz")
-BROUGHT = BroughtClip("the name", "f.npz", 0, 3)
+BROUGHT = ImportedClip("the name", "f.npz", 0, 3)
 
 
 class InMemory:

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from ravfeat.errors import CorpusError
-from ravfeat.importers.cells import read_cells, read_header
-from ravfeat.importers.columns import sort_columns
+from ravfeat.importers.columns import classify_columns
+from ravfeat.importers.feature_table import read_feature_table, read_header
 from ravfeat.manifest import parquet_bytes
 
 
@@ -15,7 +15,7 @@ def cells(tmp_path):
     def read(text):
         path = tmp_path / "t.csv"
         path.write_text(text, encoding="utf-8")
-        return read_cells(path, sort_columns("t.csv", read_header(path)))
+        return read_feature_table(path, classify_columns("t.csv", read_header(path)))
 
     return read
 
@@ -57,9 +57,9 @@ def test_bytes_that_are_no_text_are_no_table(tmp_path) -> None:
 def test_parquet_gives_the_same_and_refuses_text(tmp_path) -> None:
     path = tmp_path / "t.parquet"
     path.write_bytes(parquet_bytes(pa.table({"name": ["a", "b"], "frame": [1, 2], "f0": [0.5, None], "f1": [1, 2]})))
-    table = read_cells(path, sort_columns("t", read_header(path)))
+    table = read_feature_table(path, classify_columns("t", read_header(path)))
     assert (table.names, table.numbers["frame"].tolist()) == (("a", "b"), [1, 2])
     np.testing.assert_array_equal(table.features, [[0.5, 1], [np.nan, 2]])
     path.write_bytes(parquet_bytes(pa.table({"name": ["a"], "mood": ["happy"]})))
     with pytest.raises(CorpusError, match="expected numbers in mood, it holds string"):
-        read_cells(path, sort_columns("t", read_header(path)))
+        read_feature_table(path, classify_columns("t", read_header(path)))

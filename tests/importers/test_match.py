@@ -1,11 +1,11 @@
-"""Brought clips and a corpus."""
+"""ImportedPiece clips and a corpus."""
 
 import pytest
 
 from ravfeat.corpora.ravdess import parse_stem
 from ravfeat.errors import CorpusError, UsageError
-from ravfeat.importers.base import BroughtClip
-from ravfeat.importers.join import Joined, join, wanted_modalities
+from ravfeat.importers.base import ImportedClip
+from ravfeat.importers.match import ClipMatch, match_clips, wanted_modalities
 from ravfeat.importers.names import RavdessNames
 from ravfeat.manifest import Manifest
 from ravfeat.schema import RAVDESS_LABELS
@@ -15,8 +15,8 @@ CORPUS = Manifest("ravdess", RAVDESS_LABELS, tuple(parse_stem(f"03-{one}") for o
 
 
 def brought(*names, wanted=("02", "01"), same=False):
-    clips = [BroughtClip(name, f"{number}.npz", 0, 1) for number, name in enumerate(names)]
-    return join(clips, CORPUS, RavdessNames(CORPUS), wanted, lambda *_: same)
+    clips = [ImportedClip(name, f"{number}.npz", 0, 1) for number, name in enumerate(names)]
+    return match_clips(clips, CORPUS, RavdessNames(CORPUS), wanted, lambda *_: same)
 
 
 def test_of_every_performance_the_most_wanted_copy_is_taken() -> None:
@@ -42,7 +42,7 @@ def test_streams_have_their_own_copies() -> None:
 
 def test_one_name_twice_is_taken_once_if_equal_and_refused_if_not() -> None:
     joined = brought(f"02-{A}", f"x/02-{A}.mp4", same=True)
-    assert (joined.twice, joined.clips[f"02-{A}"].file) == (1, "0.npz")
+    assert (joined.duplicates, joined.clips[f"02-{A}"].file) == (1, "0.npz")
     with pytest.raises(CorpusError, match=rf"'02-{A}' is there twice, .*'02-{A}' in 0\.npz and 'x/02-{A}\.mp4' in 1"):
         brought(f"02-{A}", f"x/02-{A}.mp4")
 
@@ -81,7 +81,7 @@ def test_no_match_at_all_is_never_allowed() -> None:
 
 
 def test_where_names_are_those_of_the_files_the_refusal_says_so() -> None:
-    joined = Joined({}, {}, ("talk",), ("p",), 0, 0)
+    joined = ClipMatch({}, {}, ("talk",), ("p",), 0, 0)
     with pytest.raises(
         CorpusError, match="files' names were taken, as they hold no clip_id, name, clip, file or filename"
     ):

@@ -1,46 +1,46 @@
-"""Brought clips × corpus: who belongs to whom, what is left over on either side."""
+"""Match imported clips to the performances of a corpus, and report what is left over on either side."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ravfeat.corpora.ravdess import MODALITIES
 from ravfeat.errors import CorpusError, UsageError
-from ravfeat.importers.base import BroughtClip
+from ravfeat.importers.base import ImportedClip
 from ravfeat.importers.names import Names, Owner
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
 
-__all__ = ["Joined", "join", "wanted_modalities"]
+__all__ = ["ClipMatch", "match_clips", "wanted_modalities"]
 
 _LISTED = 10
 
 
 @dataclass(frozen=True)
-class Joined:
-    """The outcome of a join.
+class ClipMatch:
+    """Imported clips matched to a corpus.
 
     Attributes
     ----------
-    clips : mapping of str to BroughtClip
-        What was brought for a clip of the new cache, by its id.
+    clips : mapping of str to ImportedClip
+        By the clip id in the new cache.
     manifest : mapping of str to Clip
-        The same clips with what the corpus knows of them.
+        Actor, label and so on of the same clips, from the corpus.
     unmatched : tuple of str
-        Brought names that are nobody's.
+        Imported names that match no clip of the corpus.
     missing : tuple of str
-        Performances of the corpus that nothing was brought for.
+        Performances of the corpus without imported features.
     unused : int
-        Names that are other copies of a performance than the wanted.
-    twice : int
-        Names that are there more than once, with equal contents.
+        Number of clips left out because a preferred copy of their performance is there.
+    duplicates : int
+        Number of clips that repeat another one with equal contents.
     """
 
-    clips: Mapping[str, BroughtClip]
+    clips: Mapping[str, ImportedClip]
     manifest: Mapping[str, Clip]
     unmatched: tuple[str, ...]
     missing: tuple[str, ...]
     unused: int
-    twice: int
+    duplicates: int
 
     def check_complete(self, *, allow_missing: bool, named: bool = True) -> None:
         """Refuse an incomplete match.
@@ -49,7 +49,7 @@ class Joined:
         ----------
         allow_missing : bool
         named : bool
-            Whether the names stand inside the files; otherwise they are the files' own.
+            Whether the files contain clip names; otherwise the files' own names were matched.
 
         Raises
         ------
@@ -62,27 +62,27 @@ class Joined:
             _listed("names match no performance of the corpus", self.unmatched),
             _listed("performances have no features", self.missing),
         ]
-        what = "the match is incomplete" if self.clips else "no name matches a performance of the corpus"
+        problem = "the match is incomplete" if self.clips else "no name matches a performance of the corpus"
         remedy = "give --allow-missing to import the rest" if self.clips else "check --corpus, --data and --modality"
-        whose = "" if named else "  the files' names were taken, as they hold no clip_id, name, clip, file or filename"
-        raise CorpusError("\n".join([f"{what}; nothing was written: {remedy}", *filter(None, [*left, whose])]))
+        hint = "" if named else "  the files' names were taken, as they hold no clip_id, name, clip, file or filename"
+        raise CorpusError("\n".join([f"{problem}; nothing was written: {remedy}", *filter(None, [*left, hint])]))
 
 
-def _listed(what: str, names: Sequence[str]) -> str:
+def _listed(heading: str, names: Sequence[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return f"  {len(names)} {what}: {', '.join(names[:_LISTED])}{more}"
+    return f"  {len(names)} {heading}: {', '.join(names[:_LISTED])}{more}"
 
 
 def wanted_modalities(stream: Stream, chosen: str | None) -> tuple[str, ...]:
-    """Give the copies of a performance that are taken, the preferred first.
+    """Return the modalities of a performance that are accepted, the preferred one first.
 
     Parameters
     ----------
     stream : {"audio", "face"}
     chosen : str, optional
-        The only one that is taken; None takes the stream's own.
+        The only modality to accept; None accepts the stream's own.
 
     Raises
     ------
@@ -96,42 +96,42 @@ def wanted_modalities(stream: Stream, chosen: str | None) -> tuple[str, ...]:
     return (chosen,)
 
 
-def join(
-    brought: Sequence[BroughtClip],
+def match_clips(
+    imported: Sequence[ImportedClip],
     corpus: Manifest,
     names: Names,
     wanted: Sequence[str],
-    same: Callable[[BroughtClip, BroughtClip], bool],
-) -> Joined:
-    """Join brought clips to a corpus.
+    same: Callable[[ImportedClip, ImportedClip], bool],
+) -> ClipMatch:
+    """Match imported clips to the clips of a corpus by name.
 
     Parameters
     ----------
-    brought : sequence of BroughtClip
+    imported : sequence of ImportedClip
     corpus : Manifest
     names : Names
-        Reads the corpus's names.
+        Finds the clip that a name belongs to.
     wanted : sequence of str
-        Copies of a performance that are taken, the preferred first; names without a modality are always.
+        Accepted modalities of a performance, the preferred first; names without a modality are always accepted.
     same : callable
         Whether two clips have equal contents.
 
     Raises
     ------
     CorpusError
-        Where two clips of one name differ, or a name could be several clips'.
+        Where two clips of one name differ, or a name fits several clips.
     """
     unmatched = []
-    owners: dict[str, tuple[BroughtClip, Owner]] = {}
-    twice = 0
-    for clip in brought:
+    owners: dict[str, tuple[ImportedClip, Owner]] = {}
+    duplicates = 0
+    for clip in imported:
         owner = names.owner(clip.name)
         if owner is None:
             unmatched.append(clip.name)
         elif owner.clip.clip_id not in owners:
             owners[owner.clip.clip_id] = clip, owner
         elif same(other := owners[owner.clip.clip_id][0], clip):
-            twice += 1
+            duplicates += 1
         else:
             raise CorpusError(
                 f"'{owner.clip.clip_id}' is there twice, with different contents: '{other.name}' in {other.file} and"
@@ -139,18 +139,18 @@ def join(
             )
     taken = _taken(owners, wanted)
     have = {owners[clip_id][1].clip.performance_id for clip_id in taken}
-    return Joined(
+    return ClipMatch(
         clips={clip_id: owners[clip_id][0] for clip_id in taken},
         manifest={clip_id: owners[clip_id][1].clip for clip_id in taken},
         unmatched=tuple(dict.fromkeys(unmatched)),
         missing=tuple(dict.fromkeys(clip.performance_id for clip in corpus if clip.performance_id not in have)),
         unused=len(owners) - len(taken),
-        twice=twice,
+        duplicates=duplicates,
     )
 
 
-def _taken(owners: Mapping[str, tuple[BroughtClip, Owner]], wanted: Sequence[str]) -> list[str]:
-    """Give the clips that go into the cache: of every performance's copies the most wanted."""
+def _taken(owners: Mapping[str, tuple[ImportedClip, Owner]], wanted: Sequence[str]) -> list[str]:
+    """Return the ids of the clips that go into the cache: the preferred copies of every performance."""
     rank = {"": -1, **{modality: place for place, modality in enumerate(wanted)}}
     best: dict[str, int] = {}
     for _, owner in owners.values():

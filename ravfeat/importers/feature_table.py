@@ -1,4 +1,4 @@
-"""A feature table read row by row into numbers, with nothing guessed from text."""
+"""Read a feature table (CSV or Parquet) into numeric arrays; text is never converted by guessing."""
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,21 +13,21 @@ from ravfeat.corpora.tables import read_table
 from ravfeat.errors import CorpusError
 from ravfeat.importers.columns import Columns
 
-__all__ = ["Cells", "read_cells", "read_header"]
+__all__ = ["FeatureTable", "read_feature_table", "read_header"]
 
 _PARQUET = {".parquet", ".pq"}
 
 
 @dataclass(frozen=True)
-class Cells:
-    """What one table holds.
+class FeatureTable:
+    """Contents of one table with R rows.
 
     Attributes
     ----------
     names : tuple of str
-        Whose every row is; empty where the table does not say.
+        Clip name of every row; empty where the table has no such column.
     numbers : mapping of str to ndarray of shape (R,), float64
-        Facts about the rows, by column.
+        Columns that describe the rows (frame number, time, …), by column name.
     features : ndarray of shape (R, D), float32
         NaN where a cell is empty.
     """
@@ -38,12 +38,12 @@ class Cells:
 
 
 def read_header(path: Path) -> list[str]:
-    """Give the names of the columns, without spaces around them.
+    """Read the column names, stripped of surrounding spaces.
 
     Raises
     ------
     CorpusError
-        Where the file is no table.
+        Where the file is not a table.
     """
     if path.suffix.lower() in _PARQUET:
         return [str(name) for name in read_table(path).column_names]
@@ -51,13 +51,13 @@ def read_header(path: Path) -> list[str]:
         return next(rows, [])
 
 
-def read_cells(path: Path, columns: Columns) -> Cells:
+def read_feature_table(path: Path, columns: Columns) -> FeatureTable:
     """Read one table.
 
     Raises
     ------
     CorpusError
-        Where the file is no table, a row has another length than the header, or a cell is no number.
+        Where the file is not a table, a row and the header differ in length, or a cell is not a number.
     """
     return _read_parquet(path, columns) if path.suffix.lower() in _PARQUET else _read_csv(path, columns)
 
@@ -71,7 +71,7 @@ def _reading(path: Path) -> Iterator[Iterator[list[str]]]:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
 
 
-def _read_csv(path: Path, columns: Columns) -> Cells:
+def _read_csv(path: Path, columns: Columns) -> FeatureTable:
     names, facts, features = [], [], []
     wanted = (*([columns.face] if columns.face else []), *columns.facts.values())
     with _reading(path) as rows:
@@ -89,7 +89,7 @@ def _read_csv(path: Path, columns: Columns) -> Cells:
             features.append(np.array(numbers, np.float32))
     table = np.array(facts, np.float64).reshape(len(facts), len(wanted))
     wide = np.stack(features) if features else np.zeros((0, len(columns.features)), np.float32)
-    return Cells(tuple(names), {name: table[:, at] for at, name in enumerate(wanted)}, wide)
+    return FeatureTable(tuple(names), {name: table[:, at] for at, name in enumerate(wanted)}, wide)
 
 
 def _numbers(path: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> list[float]:
@@ -97,7 +97,7 @@ def _numbers(path: Path, line: int, cells: Sequence[str], columns: Sequence[str]
         numbers = list(map(float, cells))
     except ValueError:
         numbers = []
-    # Python reads 1_000 as a number; a table that holds it means something else.
+    # float() accepts "1_000"; in a table that is an identifier or a typo, not a number.
     if len(numbers) == len(cells) and not any("_" in cell for cell in cells):
         return numbers
     if text := [column for column, cell in zip(columns, cells, strict=True) if cell and not _is_number(cell)]:
@@ -118,7 +118,7 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def _read_parquet(path: Path, columns: Columns) -> Cells:
+def _read_parquet(path: Path, columns: Columns) -> FeatureTable:
     table = read_table(path)
 
     def numbers(name: str) -> NDArray[np.float64]:
@@ -133,7 +133,7 @@ def _read_parquet(path: Path, columns: Columns) -> Cells:
     wanted = (*([columns.face] if columns.face else []), *columns.facts.values())
     names = tuple(map(str, table.column(columns.name).to_pylist())) if columns.name else ()
     features = np.empty((len(table), len(columns.features)), np.float32)
-    with np.errstate(over="ignore"):  # becomes infinite, which refuses the clip
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and the source refuses the clip
         for position, name in enumerate(columns.features):
             features[:, position] = numbers(name)
-    return Cells(names, {name: numbers(name) for name in wanted}, features)
+    return FeatureTable(names, {name: numbers(name) for name in wanted}, features)
