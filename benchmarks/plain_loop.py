@@ -16,7 +16,8 @@ from torch.nn import functional
 from ravfeat.cache import Cache
 from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights
-from ravfeat.heads.fit import Net, Schedule, one_cycle
+from ravfeat.heads.network import Network
+from ravfeat.heads.schedule import Schedule, one_cycle
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["BatchOf", "from_cache", "plain_step_s"]
@@ -49,7 +50,7 @@ def _averaged(frames: NDArray[np.float32], window: int) -> NDArray[np.float32]:
 
 
 def plain_step_s(
-    net: Net,
+    net: Network,
     windows: Windows,
     batch_of: BatchOf,
     y: NDArray[np.int64],
@@ -69,7 +70,13 @@ def plain_step_s(
 
 
 def _steps(
-    net: Net, windows: Windows, batch_of: BatchOf, y: NDArray[np.int64], n_classes: int, job: Job, schedule: Schedule
+    net: Network,
+    windows: Windows,
+    batch_of: BatchOf,
+    y: NDArray[np.int64],
+    n_classes: int,
+    job: Job,
+    schedule: Schedule,
 ) -> Iterator[None]:
     generator = torch.Generator().manual_seed(job.seed)
     params = {name: value[None].requires_grad_() for name, value in net.init(windows, n_classes, generator).items()}

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ravfeat.errors import HeadError
 from ravfeat.finetune.frozen import FrozenClip, FrozenStates
-from ravfeat.finetune.network import Network, Tensors
+from ravfeat.finetune.network import FineTuneNetwork, Tensors
 from ravfeat.finetune.plan import FineTunePlan
 from ravfeat.finetune.sampling import draw_of, epoch_batches, n_batches
 from ravfeat.finetune.schedule import rate_factor
@@ -86,7 +86,7 @@ class FoldTraining:
     Parameters
     ----------
     plan : FineTunePlan
-    network : Network
+    network : FineTuneNetwork
         Started anew by `begin`, or as it was by `go_on`.
     states : FrozenStates
     y : ndarray of shape (N,), int64
@@ -98,7 +98,7 @@ class FoldTraining:
     def __init__(
         self,
         plan: FineTunePlan,
-        network: Network,
+        network: FineTuneNetwork,
         states: FrozenStates,
         y: Rows,
         n_classes: int,

@@ -19,21 +19,21 @@ from torch import Tensor
 from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.frozen import FrozenClip
 from ravfeat.finetune.windows import n_windows, window_means
-from ravfeat.heads.fit import Dropout, Net
+from ravfeat.heads.network import Dropout, Network
 from ravfeat.heads.windows import Batch, Windows
 
-__all__ = ["Network", "Tensors"]
+__all__ = ["FineTuneNetwork", "Tensors"]
 
 Tensors = dict[str, Tensor]
 
 
-class Network:
+class FineTuneNetwork:
     """The top layers of an encoder and a head on all its layers.
 
     Parameters
     ----------
     split : SplitEncoder
-    net : Net
+    net : Network
         The head's network, written for stacks.
     window : int
         Frames the head averages.
@@ -41,7 +41,7 @@ class Network:
         Run the encoder's layers that learn in bfloat16 (autocast); all else is computed in float32.
     """
 
-    def __init__(self, split: SplitEncoder, net: Net, *, window: int, half: bool) -> None:
+    def __init__(self, split: SplitEncoder, net: Network, *, window: int, half: bool) -> None:
         self._split, self._net, self._window, self._half = split, net, window, half
         self._pretrained = {name: value.detach().clone() for name, value in split.learned.items()}
         self.head: Tensors = {}
@@ -125,16 +125,16 @@ class Network:
         return Batch(means, None, padding.to(top.device)[None])
 
     @contextmanager
-    def _dropout(self, draw: int | None) -> Iterator[Dropout | None]:
+    def _dropout(self, draw: int | None) -> Iterator[Dropout]:
         device = self._split.device
         self._split.train(training=draw is not None)
         if draw is None:
-            yield None
+            yield lambda x, p: x
             return
         # The encoder's layers draw from the library's own generator; whoever uses it too finds it as it was.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(draw)
-            yield Dropout([torch.Generator(device).manual_seed(draw)])
+            yield _dropout(torch.Generator(device).manual_seed(draw))
             self._split.train(training=False)
 
     @torch.no_grad()
@@ -149,6 +149,18 @@ class Network:
         counts = torch.cat(lengths)
         means = torch.cat(parts, dim=1)
         return Windows(means, None, counts.cumsum(0) - counts, counts, tuple(range(len(means))))
+
+
+def _dropout(generator: torch.Generator) -> Dropout:
+    """Dropout of one head, shape (1, ...), whose places all draw from one generator."""
+
+    def dropout(x: Tensor, p: float) -> Tensor:
+        if p == 0:
+            return x
+        draws = torch.rand(x.shape, generator=generator, device=x.device)
+        return x * (draws >= p).to(x.dtype).div_(1 - p)
+
+    return dropout
 
 
 def _stacked(values: Mapping[str, Any]) -> Tensors:

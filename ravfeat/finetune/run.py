@@ -7,7 +7,7 @@ from tqdm import tqdm
 from ravfeat.finetune.clips import ClipReader
 from ravfeat.finetune.fold import FoldResult, FoldTraining
 from ravfeat.finetune.frozen import FrozenStates
-from ravfeat.finetune.network import Network
+from ravfeat.finetune.network import FineTuneNetwork
 from ravfeat.finetune.prepare import Prepared
 from ravfeat.finetune.results import Done, fitted_of
 from ravfeat.finetune.resume import Work, open_work
@@ -38,7 +38,7 @@ def fine_tune(prepared: Prepared, work: Path) -> Fitted:
         Where the training diverges.
     """
     plan, head = prepared.plan, prepared.plan.network_head()
-    network = Network(prepared.split, head.net(), window=head.frame_average, half=prepared.half)
+    network = FineTuneNetwork(prepared.split, head.net(), window=head.frame_average, half=prepared.half)
     reader = ClipReader(plan.root, prepared.encoder, plan.augment)
     states = FrozenStates(
         prepared.split, reader, prepared.clips, window=head.frame_average, context=plan.context

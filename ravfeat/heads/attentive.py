@@ -22,10 +22,10 @@ from torch.nn import functional
 from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import candidate_scores
-from ravfeat.heads.fit import Dropout, first_weights
+from ravfeat.heads.network import Dropout, Network, first_weights
 from ravfeat.heads.neural import NeuralHead, best_epoch
 from ravfeat.heads.stacks.base import Start
-from ravfeat.heads.stacks.pooled import PooledStack, Settings
+from ravfeat.heads.stacks.pooled import PooledSettings, PooledStack
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["AttentiveHead", "AttentiveNet"]
@@ -35,7 +35,7 @@ CLEARLY = 0.05
 
 
 @dataclass(frozen=True)
-class AttentiveNet:
+class AttentiveNet(Network):
     """Stacked attentive heads.
 
     Parameters
@@ -69,18 +69,18 @@ class AttentiveNet:
         }
 
     def forward(
-        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
+        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout
     ) -> Tensor:
         """Logits of shape (H, B, K)."""
         z = pooled_layers(params, constants, batch, std=self.std)
-        z = dropout(z, self.feature_dropout) if dropout else z
+        z = dropout(z, self.feature_dropout)
         z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
-        z = dropout(z, self.dropout) if dropout else z
+        z = dropout(z, self.dropout)
         return z @ params["class_weight"] + params["class_bias"][:, None]
 
     def stack(self, start: Start) -> PooledStack:
         """Put heads into training."""
-        settings = Settings(self.std, self.feature_dropout, self.dropout)
+        settings = PooledSettings(self.std, self.feature_dropout, self.dropout)
         return PooledStack(settings, start, ("",))
 
 

@@ -20,9 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ravfeat.heads.attention import attend, attended_moments
-from ravfeat.heads.base import Sweep
-from ravfeat.heads.fit import Dropout, first_weights
-from ravfeat.heads.neural import NeuralHead, best_epoch
+from ravfeat.heads.network import Dropout, Network, first_weights
+from ravfeat.heads.neural import NeuralHead
 from ravfeat.heads.stacks.base import Start
 from ravfeat.heads.stacks.summed import SummedStack
 from ravfeat.heads.windows import Batch, Windows
@@ -31,7 +30,7 @@ __all__ = ["AttentiveSumHead", "AttentiveSumNet"]
 
 
 @dataclass(frozen=True)
-class AttentiveSumNet:
+class AttentiveSumNet(Network):
     """Stacked heads of the published kind.
 
     Parameters
@@ -72,7 +71,7 @@ class AttentiveSumNet:
         }
 
     def forward(
-        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
+        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout
     ) -> Tensor:
         """Logits of shape (H, B, K)."""
         mix = params["layer_mix"].softmax(-1).T  # (H, L) -> (L, H)
@@ -82,7 +81,7 @@ class AttentiveSumNet:
         hidden = torch.tanh(flat @ params["attention_weight"] + params["attention_bias"][:, None])
         weights = attend((hidden @ params["attention_out"]).reshape(x.shape[:-1]), batch.padding)
         z = attended_moments(weights, x, variances, std=self.std).flatten(2)  # (H, B, S, D) -> (H, B, S * D)
-        return _classify(z, params, lambda hidden: dropout(hidden, self.dropout) if dropout else hidden)
+        return _classify(z, params, lambda hidden: dropout(hidden, self.dropout))
 
     def stack(self, start: Start) -> SummedStack:
         """Put heads into training."""
@@ -125,7 +124,3 @@ class AttentiveSumHead(NeuralHead):
     def net(self) -> AttentiveSumNet:
         """Build the network these settings describe."""
         return AttentiveSumNet(std=self.std, attention=self.attention, hidden=self.hidden, dropout=self.dropout)
-
-    def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
-        """Stop at the best epoch on the validation rows; median over several sweeps."""
-        return best_epoch(sweeps, y_val)

@@ -1,10 +1,10 @@
-"""The one training loop: all heads of one kind at once.
+"""The one training loop of all networks: the heads of every fold and seed at once.
 
 Heads share the clips of every step: features are read once and serve all folds and seeds. Every head weighs the
 clips by class and gives those that are held out from it no weight at all; parameters carry a leading head axis, and
 the loss is the sum over heads. Which clips a step draws depends on how many rows there are and how large a share of
-them a head trains on, never on the heads beside it; first weights and dropout come from a head's seed. So a stack
-of six is six stacks of one, computed together.
+them a head trains on, never on the heads beside it; first weights and dropout come from a head's seed. So six heads
+trained together are the same six heads as trained one by one.
 
 Conventions
 -----------
@@ -16,118 +16,37 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
 from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights, check_jobs
+from ravfeat.heads.network import Network
 from ravfeat.heads.parallel import one_thread_each
-from ravfeat.heads.stacks.base import Own, Recipe, Stack, Start, Step
+from ravfeat.heads.schedule import Schedule, one_cycle
+from ravfeat.heads.stacks.base import HeadClips, Start, Step, Tensors, TrainingSetup
 from ravfeat.heads.stacks.batch import by_length
-from ravfeat.heads.windows import Batch, Windows
+from ravfeat.heads.windows import Windows
 from ravfeat.resources import memory_budget
 
-__all__ = ["Dropout", "Net", "Schedule", "Trained", "first_weights", "stacked_logits", "train"]
+__all__ = ["TrainedNetwork", "train"]
 
 STATE_SHARE = 4
 """One part in so many of the memory is for the heads of one stack; more heads go into further stacks, each of which
 reads the features again."""
 
-EVALUATION_FLOATS = 1 << 23
-"""Numbers that a batch holds which a trained head scores; larger arrays are new memory every time, which is slow."""
-
 _SCORED = 128
+"""Clips that are scored at once after an epoch."""
+
 _STATES = 7
 """Copies of its parameters that a head takes: the average, two moments, two that are kept, and what a step needs."""
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How a stack is trained.
-
-    Attributes
-    ----------
-    epochs : int
-        Length of the one-cycle schedule, in passes over the training rows.
-    stop : int or None
-        Stop after this epoch of that schedule; None runs to its end.
-    batch_size : int
-        Clips that teach a head in one step, on average; a step draws as many more as are held out.
-    lr : float
-        Peak of the one-cycle learning rate (Smith & Topin 2019, arXiv:1708.07120).
-    weight_decay : float
-        Decoupled, as in AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
-    label_smoothing : float
-    ema : float
-        Decay per step of the moving average of the weights, which is what a trained head is.
-    precision : {"float32", "bfloat16"}
-        Of the operands of large products; everything else is float32.
-    """
-
-    epochs: int
-    stop: int | None = None
-    batch_size: int = 32
-    lr: float = 5e-4
-    weight_decay: float = 1e-2
-    label_smoothing: float = 0.1
-    ema: float = 0.99
-    precision: Literal["float32", "bfloat16"] = "float32"
-
-    def clips_per_step(self, n_rows: int, n_train: int) -> int:
-        """Clips that a step draws out of all rows, so that about `batch_size` of them teach.
-
-        A multiple of 8: folds that differ by a few clips share their steps.
-        """
-        return max(8, 8 * round(self.batch_size * n_rows / n_train / 8))
-
-    def steps_per_epoch(self, n_rows: int, n_train: int) -> int:
-        """Count the steps that draw every row once."""
-        return math.ceil(n_rows / self.clips_per_step(n_rows, n_train))
-
-
-class Dropout:
-    """Dropout masks of H heads, each from its own generator."""
-
-    def __init__(self, generators: Sequence[torch.Generator]) -> None:
-        self._generators = generators
-
-    def __call__(self, x: Tensor, p: float) -> Tensor:
-        """Zero a share `p` of `x`, of shape (H, ...), and scale up the rest."""
-        if p == 0:
-            return x
-        draws = [torch.rand(x.shape[1:], generator=g, device=x.device) for g in self._generators]
-        return x * (torch.stack(draws) >= p).to(x.dtype).div_(1 - p)
-
-
-class Net(Protocol):
-    """A network written for stacks of heads."""
-
-    def constants(self, windows: Windows, rows: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
-        """Give what is fixed before training, with a head axis: statistics of every head's training rows."""
-        ...
-
-    def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """First parameters of one head."""
-        ...
-
-    def forward(
-        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
-    ) -> Tensor:
-        """Logits of shape (H, B, K); parameters and constants carry a leading head axis."""
-        ...
-
-    def stack(self, start: Start) -> Stack:
-        """Put heads into training; it computes what `forward` does."""
-        ...
-
-
-@dataclass(frozen=True)
-class Trained:
+class TrainedNetwork:
     """One trained head.
 
     Attributes
@@ -142,10 +61,10 @@ class Trained:
         That epoch, from 0; -1 where nobody asked.
     """
 
-    params: dict[str, Tensor]
-    constants: dict[str, Tensor]
+    params: Tensors
+    constants: Tensors
     val_logits: NDArray[np.float32]
-    leader: dict[str, Tensor]
+    leader: Tensors
     leading: int = -1
 
 
@@ -154,7 +73,7 @@ Lead = Callable[[int, NDArray[np.float32]], int]
 
 
 def train(
-    net: Net,
+    net: Network,
     windows: Windows,
     y: NDArray[np.int64],
     n_classes: int,
@@ -163,12 +82,12 @@ def train(
     *,
     score_epochs: bool,
     lead: Lead | None = None,
-) -> list[Trained]:
+) -> list[TrainedNetwork]:
     """Train one head per job.
 
     Parameters
     ----------
-    net : Net
+    net : Network
     windows : Windows
     y : ndarray of shape (M,), int64
     n_classes : int
@@ -181,33 +100,27 @@ def train(
 
     Returns
     -------
-    list of Trained
+    list of TrainedNetwork
         In the order of `jobs`.
     """
     check_jobs(jobs, y, n_classes)
-    results: dict[int, Trained] = {}
-    stacks = _stacks(net, windows, n_classes, jobs, schedules)
-    steps = sum(stack.n_steps for stack in stacks)
+    trained: dict[int, TrainedNetwork] = {}
+    groups = _group_jobs(net, windows, n_classes, jobs, schedules)
+    steps = sum(group.n_steps for group in groups)
     cpu = windows.device.type == "cpu"
     with (
         tqdm(total=steps, desc="training", unit="step", disable=None, leave=False) as bar,
         one_thread_each() if cpu else nullcontext() as pool,
         ThreadPoolExecutor(1) as reader,
     ):
-        for stack in stacks:
-            training = _Training(net, windows, y, n_classes, jobs, stack, pool, reader)
-            results |= training.run(lead, bar.update, score_epochs=score_epochs)
-    return [results[index] for index in range(len(jobs))]
-
-
-def first_weights(generator: torch.Generator, fan_in: int, fan_out: int) -> Tensor:
-    """Uniform within ±1 / sqrt(fan_in), of shape (fan_in, fan_out)."""
-    bound = fan_in**-0.5
-    return torch.empty(fan_in, fan_out, device=generator.device).uniform_(-bound, bound, generator=generator)
+        for group in groups:
+            training = _Training(net, windows, y, n_classes, jobs, group, pool, reader)
+            trained |= training.run(lead, bar.update, score_epochs=score_epochs)
+    return [trained[number] for number in range(len(jobs))]
 
 
 @dataclass(frozen=True)
-class _Members:
+class _JobGroup:
     """Jobs that share a stack: their numbers, how long each trains, and what they have in common."""
 
     numbers: tuple[int, ...]
@@ -220,98 +133,89 @@ class _Members:
         return self.per_epoch * max(self.stops)
 
 
-def _stacks(
-    net: Net, windows: Windows, n_classes: int, jobs: Sequence[Job], schedules: Sequence[Schedule]
-) -> list[_Members]:
+def _group_jobs(
+    net: Network, windows: Windows, n_classes: int, jobs: Sequence[Job], schedules: Sequence[Schedule]
+) -> list[_JobGroup]:
     """Jobs that can share a stack, at most as many as memory bears."""
     n_rows = len(windows.lengths)
     alike: dict[tuple[int, Schedule], list[int]] = {}
     for number, (job, schedule) in enumerate(zip(jobs, schedules, strict=True)):
         per_epoch = schedule.steps_per_epoch(n_rows, len(job.train))
         alike.setdefault((per_epoch, replace(schedule, stop=None)), []).append(number)
-    one = net.init(windows, n_classes, torch.Generator(windows.device)) if jobs else {}
-    state = _STATES * sum(value.numel() * value.element_size() for value in one.values())
+    params = net.init(windows, n_classes, torch.Generator(windows.device)) if jobs else {}
+    state = _STATES * sum(value.numel() * value.element_size() for value in params.values())
     at_most = max(1, memory_budget() // STATE_SHARE // max(1, state))
-    found = []
+    groups = []
     for (per_epoch, schedule), members in alike.items():
-        n_stacks = math.ceil(len(members) / at_most)
-        for part in np.array_split(np.array(members), n_stacks):
+        for part in np.array_split(np.array(members), math.ceil(len(members) / at_most)):
             numbers = tuple(part.tolist())
             stops = tuple(schedules[number].stop or schedule.epochs for number in numbers)
-            found.append(_Members(numbers, stops, schedule, per_epoch))
-    return found
-
-
-def one_cycle(step: int, total: int, peak: float) -> float:
-    """Learning rate of `step` out of `total`: cosine up over 30 %, cosine down to almost nothing."""
-    top = max(1, round(0.3 * total))
-    if step < top:
-        return peak * (0.04 + 0.96 * (1 - math.cos(math.pi * step / top)) / 2)
-    return peak * (1e-4 + (1 - 1e-4) * (1 + math.cos(math.pi * (step - top) / max(1, total - top))) / 2)
-
-
-def _stack(per_head: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([one[name] for one in per_head]) for name in per_head[0]}
+            groups.append(_JobGroup(numbers, stops, schedule, per_epoch))
+    return groups
 
 
 class _Training:
-    """A stack in training."""
+    """The heads of one group of jobs in training."""
 
     def __init__(
         self,
-        net: Net,
+        net: Network,
         windows: Windows,
         y: NDArray[np.int64],
         n_classes: int,
         jobs: Sequence[Job],
-        members: _Members,
+        group: _JobGroup,
         pool: ThreadPoolExecutor | None,
         reader: ThreadPoolExecutor,
     ) -> None:
-        device, self.schedule = windows.device, members.schedule
-        self.windows, self.members, self.reader = windows, members, reader
-        self.jobs = [jobs[number] for number in members.numbers]
+        device, self.schedule = windows.device, group.schedule
+        self.windows, self.group, self.reader = windows, group, reader
+        self.jobs = [jobs[number] for number in group.numbers]
         self.y = torch.from_numpy(np.ascontiguousarray(y, np.int64)).to(device)
         self.weights = torch.from_numpy(_row_weights(self.jobs, y, n_classes)).to(device)  # (H, M)
-        self.judged = torch.zeros(self.weights.shape, dtype=torch.bool)
+        self.scored = torch.zeros(self.weights.shape, dtype=torch.bool)  # (H, M): validation rows of every head
         for head, job in enumerate(self.jobs):
-            self.judged[head, torch.from_numpy(job.val)] = True
-        self.judged = self.judged.to(device)
-        self.taught = np.zeros(len(y), bool)
-        self.taught[np.concatenate([job.train for job in self.jobs])] = True
+            self.scored[head, torch.from_numpy(job.val)] = True
+        self.scored = self.scored.to(device)
+        self.trained_on = np.zeros(len(y), bool)  # (M,): by any of the heads
+        self.trained_on[np.concatenate([job.train for job in self.jobs])] = True
         self.constants = net.constants(windows, [job.train for job in self.jobs])
         generators = [torch.Generator(device).manual_seed(job.seed) for job in self.jobs]
-        params = _stack([net.init(windows, n_classes, generator) for generator in generators])
-        recipe = Recipe(self.schedule.weight_decay, getattr(torch, self.schedule.precision), pool)
-        self.stack = net.stack(Start(windows, params, self.constants, tuple(job.seed for job in self.jobs), recipe))
+        params = _with_head_axis([net.init(windows, n_classes, generator) for generator in generators])
+        setup = TrainingSetup(self.schedule.weight_decay, getattr(torch, self.schedule.precision), pool)
+        self.stack = net.stack(Start(windows, params, self.constants, tuple(job.seed for job in self.jobs), setup))
         self.steps = 0
-        self.expected: list[Future[None]] = []
-        self.scores: list[list[NDArray[np.float32]]] = [[] for _ in self.jobs]
-        self.kept: dict[int, dict[str, Tensor]] = {}
-        self.leaders: dict[int, tuple[int, dict[str, Tensor]]] = {}
+        self.reading: list[Future[None]] = []
+        self.val_logits: list[list[NDArray[np.float32]]] = [[] for _ in self.jobs]
+        self.final: dict[int, Tensors] = {}
+        self.leaders: dict[int, tuple[int, Tensors]] = {}
 
-    def run(self, lead: Lead | None, advance: Callable[[int], object], *, score_epochs: bool) -> dict[int, Trained]:
-        """Train to the last stop; keep every head as it was at its own."""
+    def run(
+        self, lead: Lead | None, advance: Callable[[int], object], *, score_epochs: bool
+    ) -> dict[int, TrainedNetwork]:
+        """Train to the last stop; keep every head as it was at its stop."""
         order = np.random.default_rng(0)
-        for epoch in range(max(self.members.stops)):
-            steps = np.array_split(order.permutation(len(self.y)), self.members.per_epoch)
+        for epoch in range(max(self.group.stops)):
+            steps = np.array_split(order.permutation(len(self.y)), self.group.per_epoch)
             for number, drawn in enumerate(steps):
-                self._ahead(steps[number + 1 : number + 2])
+                self._read_ahead(steps[number + 1 : number + 2])
                 self._step(drawn)
                 advance(1)
             if score_epochs:
                 self._score(epoch, lead)
-            self._keep(epoch)
-        return {number: self._trained(head) for head, number in enumerate(self.members.numbers)}
+            for head, stop in enumerate(self.group.stops):
+                if stop == epoch + 1:
+                    self.final[head] = self.stack.averaged(head)
+        return {number: self._trained(head) for head, number in enumerate(self.group.numbers)}
 
     def _step(self, drawn: NDArray[np.int64]) -> None:
-        # Clips that teach no head of this stack are not read, and change nothing; but a step is a step.
-        taught = drawn[self.taught[drawn]]
-        clips = self.stack.clips(by_length(self.windows, taught if len(taught) else drawn[:1]))
+        # Clips that no head of this stack trains on are not read, and change nothing; but a step is a step.
+        rows = drawn[self.trained_on[drawn]]
+        clips = self.stack.clips(by_length(self.windows, rows if len(rows) else drawn[:1]))
         self.steps += 1
         # Early on the average forgets faster, or the first weights would linger in it.
         decay = min(self.schedule.ema, self.steps / (self.steps + 10))
-        total = self.schedule.epochs * self.members.per_epoch
+        total = self.schedule.epochs * self.group.per_epoch
         self.stack.step(
             Step(
                 clips=clips,
@@ -324,13 +228,15 @@ class _Training:
             )
         )
 
-    def _ahead(self, following: Sequence[NDArray[np.int64]]) -> None:
-        """Have the clips of the following step in memory by the time it begins."""
+    def _read_ahead(self, next_steps: Sequence[NDArray[np.int64]]) -> None:
+        """Have the clips of the next step in memory by the time it begins."""
         if not self.windows.on_disk:
             return
-        for one in self.expected:
-            one.result()  # what went wrong there is not kept quiet
-        self.expected = [self.reader.submit(self.windows.read_ahead, drawn[self.taught[drawn]]) for drawn in following]
+        for future in self.reading:
+            future.result()  # an error in the reader's thread is raised here
+        self.reading = [
+            self.reader.submit(self.windows.read_ahead, drawn[self.trained_on[drawn]]) for drawn in next_steps
+        ]
 
     def _score(self, epoch: int, lead: Lead | None) -> None:
         rows = np.unique(np.concatenate([job.val for job in self.jobs]))
@@ -338,73 +244,39 @@ class _Training:
             return
         logits = self._logits(by_length(self.windows, rows))
         for head, job in enumerate(self.jobs):
-            self.scores[head].append(logits[head, job.val])
-            if lead is None or epoch >= self.members.stops[head]:
+            self.val_logits[head].append(logits[head, job.val])
+            if lead is None or epoch >= self.group.stops[head]:
                 continue
-            if lead(self.members.numbers[head], np.stack(self.scores[head])) == epoch:
-                self.leaders[head] = (epoch, self._params(head))
+            if lead(self.group.numbers[head], np.stack(self.val_logits[head])) == epoch:
+                self.leaders[head] = (epoch, self.stack.averaged(head))
 
     def _logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Let every head score those of some rows that judge it: shape (H, M, K), the other rows meaningless."""
-        found: NDArray[np.float32] | None = None
+        """Let every head score its validation rows: shape (H, M, K), all other rows meaningless."""
+        scores: NDArray[np.float32] | None = None
         for chunk in np.array_split(rows, math.ceil(len(rows) / _SCORED)):
-            own = Own.of(self.judged[:, torch.from_numpy(chunk).to(self.judged.device)])
+            head_clips = HeadClips.of(self.scored[:, torch.from_numpy(chunk).to(self.scored.device)])
             with torch.no_grad():
-                logits = self.stack.logits(self.stack.clips(chunk), own).cpu().numpy()
-            if found is None:
-                found = np.zeros((len(logits), len(self.y), logits.shape[2]), np.float32)
-            found[np.arange(len(found))[:, None], chunk[own.places.cpu().numpy()]] = logits
-        return np.zeros((0, 0, 0), np.float32) if found is None else found
+                logits = self.stack.logits(self.stack.clips(chunk), head_clips).cpu().numpy()  # (H, B', K)
+            if scores is None:
+                scores = np.zeros((len(logits), len(self.y), logits.shape[2]), np.float32)
+            scores[np.arange(len(scores))[:, None], chunk[head_clips.places.cpu().numpy()]] = logits
+        return np.zeros((0, 0, 0), np.float32) if scores is None else scores
 
-    def _keep(self, epoch: int) -> None:
-        for head, stop in enumerate(self.members.stops):
-            if stop == epoch + 1:
-                self.kept[head] = self._params(head)
-
-    def _params(self, head: int) -> dict[str, Tensor]:
-        return self.stack.averaged(head)
-
-    def _trained(self, head: int) -> Trained:
-        scores = self.scores[head][: self.members.stops[head]]
+    def _trained(self, head: int) -> TrainedNetwork:
+        val_logits = self.val_logits[head][: self.group.stops[head]]
         leading, leader = self.leaders.get(head, (-1, {}))
         constants = {name: value[head].clone() for name, value in self.constants.items()}
-        logits = np.stack(scores) if scores else np.zeros((0, 0, 0), np.float32)
-        return Trained(self.kept[head], constants, logits, leader, leading)
+        logits = np.stack(val_logits) if val_logits else np.zeros((0, 0, 0), np.float32)
+        return TrainedNetwork(self.final[head], constants, logits, leader, leading)
+
+
+def _with_head_axis(per_head: Sequence[Tensors]) -> Tensors:
+    return {name: torch.stack([params[name] for params in per_head]) for name in per_head[0]}
 
 
 def _row_weights(jobs: Sequence[Job], y: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
-    """Weight of every row in the loss of every head, shape (H, M); 0 where it must not teach."""
+    """Weight of every row in the loss of every head, shape (H, M); 0 where the head does not train on it."""
     weights = np.zeros((len(jobs), len(y)), np.float32)
-    for own, job in zip(weights, jobs, strict=True):
-        own[job.train] = balanced_weights(y[job.train], n_classes)[y[job.train]]
+    for row_weights, job in zip(weights, jobs, strict=True):
+        row_weights[job.train] = balanced_weights(y[job.train], n_classes)[y[job.train]]
     return weights
-
-
-@torch.inference_mode()
-def stacked_logits(
-    net: Net,
-    params: dict[str, Tensor],
-    constants: dict[str, Tensor],
-    windows: Windows,
-    rows: Sequence[NDArray[np.int64]],
-) -> list[NDArray[np.float32]]:
-    """Score rows of every head of a stack.
-
-    Parameters
-    ----------
-    rows : sequence of ndarray of int64, one per head
-        They may differ in length; shorter ones are padded with their own first rows.
-
-    Returns
-    -------
-    list of ndarray of shape (len(rows[h]), K), float32
-    """
-    longest = max(len(own) for own in rows)
-    at_once = max(1, EVALUATION_FLOATS // (len(rows) * windows.floats_per_clip))
-    padded = np.stack([np.resize(own, longest) if len(own) else np.zeros(longest, np.int64) for own in rows])
-    parts = []
-    for start in range(0, longest, at_once):
-        chunk = torch.from_numpy(padded[:, start : start + at_once]).to(windows.device)
-        parts.append(net.forward(params, constants, windows.batch(chunk), None).cpu().numpy())
-    logits = np.concatenate(parts, axis=1)
-    return [logits[head, : len(own)] for head, own in enumerate(rows)]

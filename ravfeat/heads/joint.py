@@ -29,17 +29,17 @@ from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import likeliest
-from ravfeat.heads.fit import Dropout, first_weights
+from ravfeat.heads.network import Dropout, Network, first_weights
 from ravfeat.heads.neural import NeuralHead
 from ravfeat.heads.stacks.base import Start
-from ravfeat.heads.stacks.pooled import PooledStack, Settings
+from ravfeat.heads.stacks.pooled import PooledSettings, PooledStack
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["JointHead", "JointNet"]
 
 
 @dataclass(frozen=True)
-class JointNet:
+class JointNet(Network):
     """Stacked joint heads.
 
     Parameters
@@ -62,13 +62,13 @@ class JointNet:
 
     def constants(self, windows: Windows, rows: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
         """Scales of every stream over the training rows."""
-        return _named([pooling_constants(one, rows, std=self.std) for one in windows.streams])
+        return _named([pooling_constants(stream, rows, std=self.std) for stream in windows.streams])
 
     def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
         """First parameters: uniform attention, equal layers, a random classifier on all streams."""
         device = windows.device
-        width = sum(len(one.layers) * one.dim for one in windows.streams) * (2 if self.std else 1)
-        return _named([pooling_params(one) for one in windows.streams]) | {
+        width = sum(len(stream.layers) * stream.dim for stream in windows.streams) * (2 if self.std else 1)
+        return _named([pooling_params(stream) for stream in windows.streams]) | {
             "hidden_weight": first_weights(generator, width, self.hidden),
             "hidden_bias": torch.zeros(self.hidden, device=device),
             "class_weight": first_weights(generator, self.hidden, n_classes),
@@ -76,36 +76,35 @@ class JointNet:
         }
 
     def forward(
-        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout | None
+        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout
     ) -> Tensor:
         """Logits of shape (H, B, K)."""
         streams = [
-            pooled_layers(_own(params, s), _own(constants, s), one, std=self.std)
-            for s, one in enumerate((batch, *batch.also))
+            pooled_layers(_of_stream(params, s), _of_stream(constants, s), stream_batch, std=self.std)
+            for s, stream_batch in enumerate((batch, *batch.also))
         ]
-        if dropout:
-            streams = [self._dropped(one, dropout) for one in streams]
-        z = torch.cat(streams, dim=-1)
+        z = torch.cat([self._dropped(stream, dropout) for stream in streams], dim=-1)
+
         z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
-        z = dropout(z, self.dropout) if dropout else z
+        z = dropout(z, self.dropout)
         return z @ params["class_weight"] + params["class_bias"][:, None]
 
     def stack(self, start: Start) -> PooledStack:
         """Put heads into training."""
-        settings = Settings(self.std, self.feature_dropout, self.dropout, self.stream_dropout)
+        settings = PooledSettings(self.std, self.feature_dropout, self.dropout, self.stream_dropout)
         prefixes = [f"{s}." for s in range(len(start.windows.streams))]
         return PooledStack(settings, start, prefixes)
 
     def _dropped(self, z: Tensor, dropout: Dropout) -> Tensor:
-        whole = dropout(torch.ones_like(z[..., :1]), self.stream_dropout)  # (H, B, 1)
-        return dropout(z, self.feature_dropout) * whole
+        keeps_stream = dropout(torch.ones_like(z[..., :1]), self.stream_dropout)  # (H, B, 1)
+        return dropout(z, self.feature_dropout) * keeps_stream
 
 
 def _named(streams: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{s}.{name}": value for s, own in enumerate(streams) for name, value in own.items()}
+    return {f"{s}.{name}": value for s, values in enumerate(streams) for name, value in values.items()}
 
 
-def _own(values: Mapping[str, Tensor], stream: int) -> dict[str, Tensor]:
+def _of_stream(values: Mapping[str, Tensor], stream: int) -> dict[str, Tensor]:
     prefix = f"{stream}."
     return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
@@ -153,13 +152,12 @@ class JointHead(NeuralHead):
         by_setting = [
             (setting, head.epochs_of(features, y, n_classes, jobs)) for setting, head in self._settings_to_try()
         ]
-        return [
-            Sweep(
-                tuple({**setting, **one} for setting, sweeps in by_setting for one in sweeps[number].candidates),
-                np.concatenate([sweeps[number].logits for _, sweeps in by_setting]),
-            )
-            for number in range(len(jobs))
-        ]
+        sweeps = []
+        for number in range(len(jobs)):
+            of_job = [(setting, epochs[number]) for setting, epochs in by_setting]
+            candidates = tuple({**setting, **epoch} for setting, sweep in of_job for epoch in sweep.candidates)
+            sweeps.append(Sweep(candidates, np.concatenate([sweep.logits for _, sweep in of_job])))
+        return sweeps
 
     def epochs_of(
         self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
@@ -195,8 +193,8 @@ class JointHead(NeuralHead):
         for setting in dict.fromkeys(map(_setting, chosen)):
             members = [index for index, choice in enumerate(chosen) if _setting(choice) == setting]
             head = replace(self, lr=setting[0], stream_dropout=setting[1])
-            own = ([jobs[index] for index in members], [chosen[index] for index in members])
-            models |= zip(members, super(JointHead, head).fit(features, y, n_classes, *own), strict=True)
+            arguments = ([jobs[index] for index in members], [chosen[index] for index in members])
+            models |= zip(members, super(JointHead, head).fit(features, y, n_classes, *arguments), strict=True)
         return [models[index] for index in range(len(jobs))]
 
     def fit_chosen(

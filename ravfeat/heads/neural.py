@@ -1,4 +1,7 @@
-"""What the trained networks among the heads share: settings, sweep, fit and model.
+"""Base class of heads that are trained networks: settings, sweep over epochs, fit, model.
+
+A subclass names its network (`NeuralHead.net`); it may choose its epoch in another way (`NeuralHead.choose`).
+
 
 Conventions
 -----------
@@ -23,7 +26,10 @@ from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.statistics import check_features, select_clips, source_of
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import candidate_scores, plain_settings
-from ravfeat.heads.fit import Net, Schedule, stacked_logits, train
+from ravfeat.heads.fit import train
+from ravfeat.heads.network import Network
+from ravfeat.heads.schedule import Schedule
+from ravfeat.heads.stacks.autograd import forward_rows
 from ravfeat.heads.windows import Windows
 
 __all__ = ["NeuralHead", "NeuralModel", "best_epoch"]
@@ -50,7 +56,7 @@ class NeuralHead(ABC):
     batch_size : int
     lr, weight_decay, label_smoothing, ema : float
     precision : {"float32", "bfloat16"}
-        See `ravfeat.heads.fit.Schedule`.
+        See `ravfeat.heads.schedule.Schedule`.
     device : str
         Where to train, as torch names it; no part of a saved recipe.
     """
@@ -79,12 +85,12 @@ class NeuralHead(ABC):
         return Reading(window=self.frame_average)
 
     @abstractmethod
-    def net(self) -> Net:
+    def net(self) -> Network:
         """Build the network these settings describe."""
 
-    @abstractmethod
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
-        """Index of the epoch to stop after."""
+        """Stop at the best epoch on the validation rows; median over several sweeps."""
+        return best_epoch(sweeps, y_val)
 
     def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
         """Train every job once; score its validation rows after every epoch.
@@ -99,7 +105,7 @@ class NeuralHead(ABC):
         windows = self._windows(features)
         schedules = [self.schedule()] * len(jobs)
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True)
-        return [_epochs(one.val_logits) for one in trained]
+        return [_epochs(network.val_logits) for network in trained]
 
     def fit(
         self,
@@ -120,10 +126,11 @@ class NeuralHead(ABC):
         schedules = [self.schedule(int(choice["epochs"])) for choice in chosen]
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=False)
         recipe = self._recipe(windows, n_classes, features)
-        return [
-            NeuralModel(self.net(), one.params, one.constants, recipe | {"chosen": dict(choice), "seed": job.seed})
-            for one, job, choice in zip(trained, jobs, chosen, strict=True)
-        ]
+        models: list[Model] = []
+        for network, job, choice in zip(trained, jobs, chosen, strict=True):
+            recipe_of_job = recipe | {"chosen": dict(choice), "seed": job.seed}
+            models.append(NeuralModel(self.net(), network.params, network.constants, recipe_of_job))
+        return models
 
     def fit_chosen(
         self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
@@ -140,20 +147,21 @@ class NeuralHead(ABC):
 
         schedules = [self.schedule()] * len(jobs)
         trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True, lead=leading)
-        picks = [self.choose([_epochs(one.val_logits)], [y[job.val]]) for one, job in zip(trained, jobs, strict=True)]
+        picks = [
+            self.choose([_epochs(network.val_logits)], [y[job.val]]) for network, job in zip(trained, jobs, strict=True)
+        ]
         recipe = self._recipe(windows, n_classes, features)
-        models = {}
-        for number, (one, job, pick) in enumerate(zip(trained, jobs, picks, strict=True)):
-            own = recipe | {"chosen": {"epochs": pick + 1}, "seed": job.seed}
-            if pick in (self.epochs - 1, one.leading):
-                params = one.params if pick == self.epochs - 1 else one.leader
-                models[number] = NeuralModel(self.net(), params, one.constants, own)
-        others = [number for number in range(len(jobs)) if number not in models]
-        if others:  # a head that chooses neither
-            again = self.fit(
-                features, y, n_classes, [jobs[n] for n in others], [{"epochs": picks[n] + 1} for n in others]
-            )
-            return [models[n] if n in models else again[others.index(n)] for n in range(len(jobs))]
+        models: dict[int, Model] = {}
+        for number, (network, job, pick) in enumerate(zip(trained, jobs, picks, strict=True)):
+            if pick in (self.epochs - 1, network.leading):
+                params = network.params if pick == self.epochs - 1 else network.leader
+                recipe_of_job = recipe | {"chosen": {"epochs": pick + 1}, "seed": job.seed}
+                models[number] = NeuralModel(self.net(), params, network.constants, recipe_of_job)
+        untrained = [number for number in range(len(jobs)) if number not in models]
+        if untrained:  # the head's `choose` picked neither the leading epoch nor the last
+            choices = [{"epochs": picks[number] + 1} for number in untrained]
+            again = self.fit(features, y, n_classes, [jobs[number] for number in untrained], choices)
+            models |= zip(untrained, again, strict=True)
         return [models[number] for number in range(len(jobs))]
 
     def _recipe(self, windows: Windows, n_classes: int, features: ClipFeatures) -> dict[str, Any]:
@@ -190,7 +198,7 @@ class NeuralHead(ABC):
 class NeuralModel:
     """A trained network; the averaged weights of its last step."""
 
-    net: Net
+    net: Network
     params: dict[str, Tensor]
     constants: dict[str, Tensor]
     recipe: dict[str, Any]
@@ -218,7 +226,8 @@ class NeuralModel:
         params, constants = (
             {name: value[None] for name, value in part.items()} for part in (self.params, self.constants)
         )
-        return stacked_logits(self.net, params, constants, windows, [rows])[0]
+        chosen = torch.from_numpy(rows).to(device)[None]  # (B,) -> (1, B): one head
+        return forward_rows(self.net.forward, params, constants, windows, chosen)[0].cpu().numpy()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Parameters and constants, as ``params.NAME`` and ``constants.NAME``."""

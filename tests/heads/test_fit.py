@@ -7,7 +7,8 @@ from ravfeat.heads import fit
 from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.base import Job
-from ravfeat.heads.fit import Schedule, one_cycle, train
+from ravfeat.heads.fit import train
+from ravfeat.heads.schedule import Schedule
 from ravfeat.heads.stacks import batch
 from ravfeat.heads.windows import Windows
 
@@ -82,21 +83,6 @@ def test_scoring_epochs_does_not_disturb_the_training(windows, problem):
     )
     for name, value in scored.items():
         assert torch.equal(value, silent[name]), name
-
-
-def test_the_learning_rate_rises_to_its_peak_and_falls_to_almost_nothing():
-    rates = [one_cycle(step, 100, 2.0) for step in range(100)]
-    assert max(rates) == pytest.approx(2.0)
-    assert rates.index(max(rates)) == 30
-    assert rates[0] == pytest.approx(0.08)
-    assert rates[-1] < 0.01
-
-
-def test_dropout_keeps_the_expectation_and_differs_between_heads():
-    generators = [torch.Generator().manual_seed(seed) for seed in (0, 1)]
-    dropped = fit.Dropout(generators)(torch.ones(2, 4000), 0.3)
-    assert dropped.mean().item() == pytest.approx(1, abs=0.03)
-    assert not torch.equal(dropped[0], dropped[1])
 
 
 def test_training_on_one_class_is_refused(windows, problem):

@@ -11,6 +11,7 @@ from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head, Job, Model, Sweep
 from ravfeat.heads.registry import HEADS, get_head, restore
+from tests.toyhead import RecurrentHead
 
 QUICK = {
     "attentive": {"epochs": 8, "hidden": 16, "frame_average": 4, "lr": 1e-2, "batch_size": 9},
@@ -18,8 +19,15 @@ QUICK = {
     "logreg": {},
     "kernel": {},
     "joint": {"epochs": 8, "hidden": 16, "frame_average": 4, "lrs": (1e-2,), "batch_size": 9},
+    RecurrentHead.name: {"epochs": 12, "hidden": 16, "frame_average": 4, "lr": 2e-2, "batch_size": 9},
 }
-EVERY = pytest.mark.parametrize("name", list(HEADS))
+EVERY = pytest.mark.parametrize("name", [*HEADS, RecurrentHead.name])
+
+
+@pytest.fixture(autouse=True)
+def _toy_head(monkeypatch):
+    """All it takes to add a head: its file, and this line."""
+    monkeypatch.setitem(HEADS, RecurrentHead.name, RecurrentHead)
 
 
 def quick(name, **settings):

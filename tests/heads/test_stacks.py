@@ -10,8 +10,9 @@ from torch.nn import functional
 from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.checks import balanced_weights
-from ravfeat.heads.fit import Schedule, one_cycle, train
+from ravfeat.heads.fit import train
 from ravfeat.heads.joint import JointNet
+from ravfeat.heads.schedule import Schedule, one_cycle
 from ravfeat.heads.stacks import batch
 from ravfeat.heads.windows import Windows
 
@@ -33,7 +34,7 @@ def plain(net, windows, y, n_classes, job, schedule):
             rows = torch.from_numpy(drawn[np.isin(drawn, job.train)])
             for group in optimizer.param_groups:
                 group["lr"] = one_cycle(steps, EPOCHS * per_epoch, schedule.lr)
-            logits = net.forward(params, constants, windows.batch(rows[None]), None)[0]
+            logits = net.forward(params, constants, windows.batch(rows[None]), no_dropout)[0]
             targets = torch.from_numpy(y)[rows]
             losses = functional.cross_entropy(logits, targets, reduction="none", label_smoothing=0.1)
             optimizer.zero_grad()
@@ -42,8 +43,12 @@ def plain(net, windows, y, n_classes, job, schedule):
             steps += 1
             for name, value in params.items():
                 average[name].lerp_(value.detach(), 1 - min(schedule.ema, steps / (steps + 10)))
-    scores = net.forward(average, constants, windows.batch(torch.from_numpy(job.val)[None]), None)[0]
+    scores = net.forward(average, constants, windows.batch(torch.from_numpy(job.val)[None]), no_dropout)[0]
     return {name: value[0] for name, value in average.items()}, scores.detach().numpy()
+
+
+def no_dropout(x, p):
+    return x
 
 
 def seeded(seed):

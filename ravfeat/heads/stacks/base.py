@@ -1,4 +1,4 @@
-"""What every stack of heads in training is made of: parameters that step by step move, and their moving average.
+"""What batched heads in training share: the step, AdamW with a moving average of the weights, dropout masks.
 
 Conventions
 -----------
@@ -21,7 +21,23 @@ from torch.optim.adamw import adamw
 from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.windows import Windows
 
-__all__ = ["Masks", "Moving", "Own", "Recipe", "Stack", "Start", "Step", "parallel"]
+__all__ = [
+    "AveragedAdamW",
+    "Dropout",
+    "DropoutMasks",
+    "HeadClips",
+    "Stack",
+    "Start",
+    "Step",
+    "Tensors",
+    "TrainingSetup",
+    "parallel",
+]
+
+Tensors = dict[str, Tensor]
+
+Dropout = Callable[[Tensor, float], Tensor]
+"""From ``x``, of shape (H, B, ...), and the share to drop, to what is left, scaled up by as much."""
 
 _NO_WEIGHT = 1e-6
 """Stands for the sum of weights in a step that no clip of a head is in."""
@@ -31,7 +47,7 @@ _Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingSetup:
     """What does not change from step to step.
 
     Attributes
@@ -60,24 +76,24 @@ class Start:
         With a leading head axis.
     seeds : tuple of int
         Of every head.
-    recipe : Recipe
+    setup : TrainingSetup
     """
 
     windows: Windows
     params: dict[str, Tensor]
     constants: dict[str, Tensor]
     seeds: tuple[int, ...]
-    recipe: Recipe
+    setup: TrainingSetup
 
 
 @dataclass(frozen=True)
-class Own:
-    """The clips that matter to each head: those that teach it, or those that it is to score.
+class HeadClips:
+    """The clips of a step that matter to each head: those it trains on, or those it is to score.
 
     Attributes
     ----------
     places : Tensor of shape (H, B'), int64
-        Among the clips of a step; a head with fewer has others at the end.
+        Among the clips of a step; a head with fewer has others at the end, which weigh nothing.
     flat : Tensor of shape (H * B',), int64
         The same in an array of (clip, head) pairs.
     """
@@ -86,7 +102,7 @@ class Own:
     flat: Tensor
 
     @classmethod
-    def of(cls, matters: Tensor) -> "Own":
+    def of(cls, matters: Tensor) -> "HeadClips":
         """Make it of what matters, shape (H, B), bool."""
         n_heads, device = len(matters), matters.device
         most = max(1, int(matters.sum(1).max()))
@@ -99,12 +115,17 @@ class Own:
         """B'."""
         return self.places.shape[1]
 
+    def matters(self, n_clips: int) -> Tensor:
+        """Give what `of` was made of, other clips at the end included: (H, B), bool."""
+        matters = torch.zeros(len(self.places), n_clips, device=self.places.device)
+        return matters.scatter_(1, self.places, 1) > 0
+
     def take(self, x: Tensor) -> Tensor:
-        """Give each head its own: (H, B, ...) becomes (H, B', ...)."""
+        """Take the clips of each head: (H, B, ...) -> (H, B', ...)."""
         return x[torch.arange(len(x), device=x.device)[:, None], self.places]
 
     def put_(self, x: Tensor, values: Tensor) -> Tensor:
-        """Put (H, B', ...) back to where `take` found them, in place of what is in `x`."""
+        """Put (H, B', ...) back to where `take` took them from, in place of what is in `x`."""
         x[torch.arange(len(x), device=x.device)[:, None], self.places] = values
         return x
 
@@ -117,7 +138,7 @@ class Step:
     ----------
     clips : StepClips
     n_drawn : int
-        Clips that were drawn for the step; those that teach no head of the stack are not among `clips`.
+        Clips that were drawn for the step; those that no head of the stack trains on are not among `clips`.
     targets : Tensor of shape (B,), int64
     weights : Tensor of shape (H, B)
         Of the clips in every head's loss; 0 for a clip that is held out from it.
@@ -135,15 +156,15 @@ class Step:
     lr: float
     decay: float
 
-    def loss(self, logits: Tensor, own: Own) -> Tensor:
-        """Sum over heads of the class-weighted mean cross-entropy of the clips that teach them.
+    def loss(self, logits: Tensor, head_clips: HeadClips) -> Tensor:
+        """Sum over heads of the class-weighted mean cross-entropy of the clips they train on.
 
         Parameters
         ----------
         logits : Tensor of shape (H, B', K)
-        own : Own
+        head_clips : HeadClips
         """
-        weights, targets = self.weights.gather(1, own.places), self.targets[own.places]
+        weights, targets = self.weights.gather(1, head_clips.places), self.targets[head_clips.places]
         losses = functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=self.label_smoothing
         ).view(weights.shape)
@@ -158,11 +179,11 @@ class Stack(Protocol):
         ...
 
     def step(self, step: Step) -> None:
-        """Learn from some clips."""
+        """Train on some clips."""
         ...
 
-    def logits(self, clips: StepClips, own: Own) -> Tensor:
-        """Let every head score its own clips with its averaged weights: shape (H, B', K)."""
+    def logits(self, clips: StepClips, head_clips: HeadClips) -> Tensor:
+        """Let every head score its clips with its averaged weights: shape (H, B', K)."""
         ...
 
     def averaged(self, head: int) -> dict[str, Tensor]:
@@ -170,8 +191,8 @@ class Stack(Protocol):
         ...
 
 
-class Moving:
-    """Parameters that AdamW moves, and their moving average.
+class AveragedAdamW:
+    """Parameters that AdamW moves, and their exponential moving average.
 
     A processor moves them in parts that its caches hold: of what a step computes, only the parameters, their average
     and two moments have to come from memory, once.
@@ -190,34 +211,35 @@ class Moving:
             {name: torch.zeros_like(value) for name, value in self.now.items()} for _ in range(2)
         )
         device = next(iter(self.now.values())).device
+        # The fused kernel counts the step up, once per call; all parts of one step must get the same number.
         self._steps, self._before = torch.zeros((), device=device), 0
         self._weight_decay = weight_decay
 
     def step(self, grads: dict[str, Tensor], lr: float, decay: float) -> None:
         """Move all of some parameters once."""
-        every = slice(None)
+        all_heads = slice(None)
         for name, grad in grads.items():
-            self.move(name, every, grad, lr, decay)
+            self.move(name, all_heads, grad, lr, decay)
         self.stepped()
 
     @torch.no_grad()
     def move(self, name: str, heads: slice, grad: Tensor, lr: float, decay: float) -> None:
         """Move some heads' part of a parameter against its gradient, and the average after it; end with `stepped`."""
-        now = self.now[name][heads]
+        values = self.now[name][heads]
         adamw(
-            [now], [grad], [self._firsts[name][heads]], [self._seconds[name][heads]], [],
+            [values], [grad], [self._firsts[name][heads]], [self._seconds[name][heads]], [],
             [self._steps.fill_(self._before)], fused=True, amsgrad=False, maximize=False, beta1=0.9, beta2=0.999,
             lr=lr, weight_decay=self._weight_decay, eps=1e-8,
         )  # fmt: skip
-        self.average[name][heads].lerp_(now, 1 - decay)
+        self.average[name][heads].lerp_(values, 1 - decay)
 
     def stepped(self) -> None:
         """End a step in which every parameter was moved."""
         self._before += 1
 
 
-class Masks:
-    """Dropout masks, drawn for every seed from a generator of its own.
+class DropoutMasks:
+    """Dropout masks, drawn for every seed from its own generator.
 
     Parameters
     ----------
@@ -237,10 +259,11 @@ class Masks:
         ]
         self._device = device
 
-    def draw(self, n_drawn: int, n_own: int, width: int, share: float) -> Tensor:
-        """Draw as many masks as a step drew clips, and give the first of them, one for each clip that teaches a head.
+    def draw(self, n_drawn: int, n_clips: int, width: int, share: float) -> Tensor:
+        """Draw as many masks as a step drew clips, and give the first of them, one for each clip that a head trains on.
 
-        How many are drawn does not depend on who is in the stack, and so neither does what a head gets.
+        How many are drawn does not depend on which heads are in the stack, and so neither does what a head gets.
+
 
         Returns
         -------
@@ -248,7 +271,7 @@ class Masks:
             0 for a share of entries, and what scales up the others.
         """
         masks = [
-            torch.rand(n_drawn, width, generator=generator, device=self._device)[:n_own].ge_(share).div_(1 - share)
+            torch.rand(n_drawn, width, generator=generator, device=self._device)[:n_clips].ge_(share).div_(1 - share)
             for generator in self._generators
         ]
         return torch.stack(masks) if len(masks) > 1 else masks[0][None]

@@ -16,7 +16,7 @@ import threading
 import torch
 from torch import Tensor
 
-__all__ = ["FLOOR", "Buffers", "Rooms", "attend_", "attention_grad", "pool", "spread", "spread_grad"]
+__all__ = ["FLOOR", "Buffers", "ThreadBuffers", "attend_", "attention_grad", "pool", "spread", "spread_grad"]
 
 FLOOR = 1e-10
 """Smallest variance: rounding can leave a tiny negative number, and its root is far below any real spread."""
@@ -42,7 +42,7 @@ class Buffers:
         return held[:size].view(shape)
 
 
-class Rooms(threading.local):
+class ThreadBuffers(threading.local):
     """Buffers of one thread."""
 
     def __init__(self, device: torch.device) -> None:

@@ -20,15 +20,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ravfeat.heads.stacks.base import Masks, Moving, Own, Recipe, Start, Step, parallel
+from ravfeat.heads.stacks.base import (
+    AveragedAdamW,
+    DropoutMasks,
+    HeadClips,
+    Start,
+    Step,
+    Tensors,
+    TrainingSetup,
+    parallel,
+)
 from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.stacks.clip_moments import clip_moments
-from ravfeat.heads.stacks.moments import Buffers, Rooms, attend_, attention_grad, pool, spread, spread_grad
+from ravfeat.heads.stacks.moments import Buffers, ThreadBuffers, attend_, attention_grad, pool, spread, spread_grad
 from ravfeat.heads.windows import Group, Windows
 
-__all__ = ["PooledStack", "Settings"]
-
-Tensors = dict[str, Tensor]
+__all__ = ["PooledSettings", "PooledStack"]
 
 BLOCK_FLOATS = 1 << 18
 """Weights that are moved at once: half of a second-level cache, the rest is for their gradient."""
@@ -37,7 +44,7 @@ _HIDDEN, _STREAMS = 1 << 20, 1 << 21
 
 
 @dataclass(frozen=True)
-class Settings:
+class PooledSettings:
     """Settings of the network.
 
     Attributes
@@ -59,21 +66,21 @@ class PooledStack:
 
     Parameters
     ----------
-    settings : Settings
+    settings : PooledSettings
     start : Start
     prefixes : sequence of str
         What names of the parameters and constants of every stream begin with.
     """
 
-    def __init__(self, settings: Settings, start: Start, prefixes: Sequence[str]) -> None:
-        windows, params, recipe = start.windows, start.params, start.recipe
-        self._settings, self._recipe, self._windows = settings, recipe, windows
+    def __init__(self, settings: PooledSettings, start: Start, prefixes: Sequence[str]) -> None:
+        windows, params, setup = start.windows, start.params, start.setup
+        self._settings, self._setup, self._windows = settings, setup, windows
         self._names = [f"{prefix}layer_mix" for prefix in prefixes]
         self._layers = _layers(settings, start, prefixes)
         shared = {name: params[name] for name in (*self._names, "hidden_bias", "class_weight", "class_bias")}
-        self._shared = Moving(shared, recipe.weight_decay)
-        self._hidden_masks = Masks(start.seeds, _HIDDEN, windows.device)
-        self._stream_masks = [Masks(start.seeds, _STREAMS + s, windows.device) for s in range(len(prefixes))]
+        self._shared = AveragedAdamW(shared, setup.weight_decay)
+        self._hidden_masks = DropoutMasks(start.seeds, _HIDDEN, windows.device)
+        self._stream_masks = [DropoutMasks(start.seeds, _STREAMS + s, windows.device) for s in range(len(prefixes))]
         self._prefixes = tuple(prefixes)
 
     def clips(self, rows: NDArray[np.int64]) -> StepClips:
@@ -82,8 +89,8 @@ class PooledStack:
 
     def step(self, step: Step) -> None:
         """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
-        settings, params, own = self._settings, self._shared.now, Own.of(step.weights > 0)
-        n_drawn, n_own = step.n_drawn, own.width
+        settings, params, head_clips = self._settings, self._shared.now, HeadClips.of(step.weights > 0)
+        n_drawn, n_own = step.n_drawn, head_clips.width
         streams = None
         if settings.stream_dropout:
             streams = [masks.draw(n_drawn, n_own, 1, settings.stream_dropout) for masks in self._stream_masks]
@@ -91,30 +98,30 @@ class PooledStack:
 
         def forward(layer: _Layer) -> Tensor:
             layer.draw(n_drawn, n_own, settings.feature_dropout, None if streams is None else streams[layer.stream])
-            return layer.forward(step.clips, mixes[layer.stream][:, layer.position], own, average=False)
+            return layer.forward(step.clips, mixes[layer.stream][:, layer.position], head_clips, average=False)
 
-        hidden = _sum(parallel(self._recipe.pool, forward, self._layers)).requires_grad_()
+        hidden = _sum(parallel(self._setup.pool, forward, self._layers)).requires_grad_()
         mask = self._hidden_masks.draw(n_drawn, n_own, hidden.shape[-1], settings.dropout) if settings.dropout else None
         head = {name: value.requires_grad_() for name, value in params.items() if name not in self._names}
         logits = _classify(hidden, head, None if mask is None else self._hidden_masks.of_heads(mask))
-        grad_hidden, *grads = torch.autograd.grad(step.loss(logits, own), [hidden, *head.values()])
+        grad_hidden, *grads = torch.autograd.grad(step.loss(logits, head_clips), [hidden, *head.values()])
 
         def backward(layer: _Layer) -> Tensor:
-            return layer.backward(step, own, grad_hidden, mixes[layer.stream][:, layer.position])
+            return layer.backward(step, head_clips, grad_hidden, mixes[layer.stream][:, layer.position])
 
-        grad_mixes = torch.stack(parallel(self._recipe.pool, backward, self._layers), dim=1)  # (H, units)
-        found = dict(zip(head, grads, strict=True)) | self._mix_grads(grad_mixes, mixes)
-        self._shared.step(found, step.lr, step.decay)
+        grad_mixes = torch.stack(parallel(self._setup.pool, backward, self._layers), dim=1)  # (H, units)
+        gradients = dict(zip(head, grads, strict=True)) | self._mix_grads(grad_mixes, mixes)
+        self._shared.step(gradients, step.lr, step.decay)
 
-    def logits(self, clips: StepClips, own: Own) -> Tensor:
+    def logits(self, clips: StepClips, head_clips: HeadClips) -> Tensor:
         """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
         params = self._shared.average
         mixes = [_mix(params[name]) for name in self._names]
 
         def forward(layer: _Layer) -> Tensor:
-            return layer.forward(clips, mixes[layer.stream][:, layer.position], own, average=True)
+            return layer.forward(clips, mixes[layer.stream][:, layer.position], head_clips, average=True)
 
-        return _classify(_sum(parallel(self._recipe.pool, forward, self._layers)), params, None)
+        return _classify(_sum(parallel(self._setup.pool, forward, self._layers)), params, None)
 
     def averaged(self, head: int) -> Tensors:
         """Copy the averaged weights of one head; see `ravfeat.heads.stacks.base.Stack`."""
@@ -130,13 +137,13 @@ class PooledStack:
 
     def _mix_grads(self, grads: Tensor, mixes: Sequence[Tensor]) -> Tensors:
         ends = torch.tensor([0, *(mix.shape[1] for mix in mixes)]).cumsum(0).tolist()
-        found = {}
+        by_name = {}
         for name, mix, (start, stop) in zip(self._names, mixes, pairwise(ends), strict=True):
-            own = grads[:, start:stop]
+            of_stream = grads[:, start:stop]
             # The mix is softmax times the number of layers.
             shares = mix / mix.shape[1]
-            found[name] = mix * (own - (own * shares).sum(1, keepdim=True))
-        return found
+            by_name[name] = mix * (of_stream - (of_stream * shares).sum(1, keepdim=True))
+        return by_name
 
 
 def _mix(raw: Tensor) -> Tensor:
@@ -155,15 +162,15 @@ def _classify(hidden: Tensor, params: Tensors, mask: Tensor | None) -> Tensor:
     return z @ params["class_weight"] + params["class_bias"][:, None]
 
 
-def _layers(settings: Settings, start: Start, prefixes: Sequence[str]) -> list["_Layer"]:
+def _layers(settings: PooledSettings, start: Start, prefixes: Sequence[str]) -> list["_Layer"]:
     """Cut the parameters of every layer of every stream out of the whole."""
     windows, params = start.windows, start.params
     layers: list[_Layer] = []
-    rooms = Rooms(windows.device)
+    scratch = ThreadBuffers(windows.device)
     begin, n_statistics = 0, 2 if settings.std else 1
-    for s, (prefix, own) in enumerate(zip(prefixes, windows.streams, strict=True)):
-        width = own.dim * n_statistics
-        for position in range(len(own.layers)):
+    for s, (prefix, stream) in enumerate(zip(prefixes, windows.streams, strict=True)):
+        width = stream.dim * n_statistics
+        for position in range(len(stream.layers)):
             first = {
                 "attention": params[f"{prefix}attention"][:, position],
                 "weight": params["hidden_weight"][:, begin : begin + width],
@@ -173,8 +180,8 @@ def _layers(settings: Settings, start: Start, prefixes: Sequence[str]) -> list["
                 for name, value in start.constants.items()
                 if name.startswith(prefix)
             }
-            masks = Masks(start.seeds, len(layers), windows.device)
-            layers.append(_Layer(s, position, own, first, scale, masks, start.recipe, rooms))
+            masks = DropoutMasks(start.seeds, len(layers), windows.device)
+            layers.append(_Layer(s, position, stream, first, scale, masks, start.setup, scratch))
             begin += width
     return layers
 
@@ -189,15 +196,15 @@ class _Layer:
         windows: Windows,
         params: Tensors,
         scale: Tensors,
-        masks: Masks,
-        recipe: Recipe,
-        rooms: Rooms,
+        masks: DropoutMasks,
+        setup: TrainingSetup,
+        scratch: ThreadBuffers,
     ) -> None:
         self.stream, self.position = stream, position
-        self.moving = Moving(params, recipe.weight_decay)
-        self._windows, self._rooms, self._products = windows, rooms, recipe.products
+        self.moving = AveragedAdamW(params, setup.weight_decay)
+        self._windows, self._scratch, self._products = windows, scratch, setup.products
         self._masks, self._mask = masks, torch.empty(0)
-        self._own = Buffers(windows.device)
+        self._buffers = Buffers(windows.device)
         # Windows are taken around their clip's own mean, which is put back after the pooling: squares stay small, no
         # softmax notices, and no clip leaves a trace in what another head computes.
         self._clip_means = clip_moments(windows)[position].mean  # (N, D)
@@ -214,14 +221,14 @@ class _Layer:
         if stream is not None:
             self._mask = self._mask * stream if share else stream
 
-    def forward(self, clips: StepClips, mix: Tensor, own: Own, *, average: bool) -> Tensor:
+    def forward(self, clips: StepClips, mix: Tensor, head_clips: HeadClips, *, average: bool) -> Tensor:
         """Give what the layer adds to the hidden layer.
 
         Parameters
         ----------
         clips : StepClips
         mix : Tensor of shape (H,)
-        own : Own
+        head_clips : Own
         average : bool
             Take the averaged weights, and drop nothing.
 
@@ -230,18 +237,18 @@ class _Layer:
         Tensor of shape (H, B', W)
         """
         params = self.moving.average if average else self.moving.now
-        z = self._features(clips, params["attention"], mix, own)
+        z = self._features(clips, params["attention"], mix, head_clips)
         if not average and len(self._mask):
             self._masks.apply_(z, self._mask)
         return _product(z, params["weight"], self._products)
 
-    def _features(self, clips: StepClips, attention: Tensor, mix: Tensor, own: Own) -> Tensor:
+    def _features(self, clips: StepClips, attention: Tensor, mix: Tensor, head_clips: HeadClips) -> Tensor:
         """Pooled, standardised and weighed: (H, B', S * D)."""
         n_heads, n_clips, dim = len(attention), len(clips.rows), attention.shape[1]
         n_statistics = self._mean.shape[1]
         direction = attention / self._window_std
-        first = self._own.lend("first", n_clips, n_heads, dim)
-        second = self._own.lend("second", n_clips, n_heads, dim) if n_statistics > 1 else None
+        first = self._buffers.lend("first", n_clips, n_heads, dim)
+        second = self._buffers.lend("second", n_clips, n_heads, dim) if n_statistics > 1 else None
         self._weights = []
         for group in clips.groups[self.stream]:
             x = self._read(group)
@@ -251,19 +258,20 @@ class _Layer:
             if second is not None:
                 pool(scores, self._squares(group, x), second[group.clips])
         parts = [first] if second is None else [first, spread(first, second)]
-        return self._standardised(parts, clips.places, mix, own)
+        return self._standardised(parts, clips.places, mix, head_clips)
 
-    def _standardised(self, parts: Sequence[Tensor], places: Tensor, mix: Tensor, own: Own) -> Tensor:
+    def _standardised(self, parts: Sequence[Tensor], places: Tensor, mix: Tensor, head_clips: HeadClips) -> Tensor:
         """From statistics, (B, H, D) each, to the features of each head's own clips, (H, B', S * D)."""
         _, n_heads, dim = parts[0].shape
-        z = self._own.lend("z", n_heads, own.width, len(parts), dim)
-        room = self._rooms.buffers.lend("mine", n_heads * own.width, dim)
+        z = self._buffers.lend("z", n_heads, head_clips.width, len(parts), dim)
+        out = self._scratch.buffers.lend("statistic", n_heads * head_clips.width, dim)
         gain, offset = self._standard(mix)
         for s, part in enumerate(parts):
-            mine = torch.index_select(part.view(-1, dim), 0, own.flat, out=room).view(n_heads, own.width, dim)
+            statistic = torch.index_select(part.view(-1, dim), 0, head_clips.flat, out=out)
+            statistic = statistic.view(n_heads, head_clips.width, dim)  # (H * B', D) -> (H, B', D)
             if s == 0:
-                mine.add_(self._clip_means[places[own.places]])
-            torch.addcmul(offset[:, s, None], mine, gain[:, s, None], out=z[:, :, s])
+                statistic.add_(self._clip_means[places[head_clips.places]])
+            torch.addcmul(offset[:, s, None], statistic, gain[:, s, None], out=z[:, :, s])
         return z.flatten(2)
 
     def _standard(self, mix: Tensor) -> tuple[Tensor, Tensor]:
@@ -277,18 +285,18 @@ class _Layer:
         """Windows of a group around their clips' means: (C, T, D)."""
         n_clips, n_windows = group.shape
         rows, dim = n_clips * n_windows, self._windows.dim
-        buffers = self._rooms.buffers
+        buffers = self._scratch.buffers
         x = self._windows.fill(self.position, group, buffers, buffers.lend("x", rows, dim))
         around = x.view(n_clips, n_windows, dim).sub_(self._clip_means[group.places][:, None])
         return _as(around, self._products, buffers, "x")
 
     def _squares(self, group: Group, x: Tensor) -> Tensor:
         """Squares of windows, and what varies inside them: (C, T, D)."""
-        buffers = self._rooms.buffers
+        buffers = self._scratch.buffers
         squares = torch.mul(x, x, out=buffers.lend("squares", *x.shape, dtype=x.dtype))
         if self._windows.variances is not None:
-            room = buffers.lend("inside", len(group.index), self._windows.dim)
-            squares += self._windows.fill(self.position, group, buffers, room, variances=True).view(x.shape)
+            out = buffers.lend("inside", len(group.index), self._windows.dim)
+            squares += self._windows.fill(self.position, group, buffers, out, variances=True).view(x.shape)
         return squares
 
     def _scores(self, group: Group, direction: Tensor, x: Tensor) -> Tensor:
@@ -296,19 +304,20 @@ class _Layer:
         flat = _product(direction, x.flatten(0, 1).T, self._products)  # (H, D), (D, R) -> (H, R)
         return flat.view(len(direction), *group.shape).transpose(0, 1).contiguous()
 
-    def backward(self, step: Step, own: Own, grad_hidden: Tensor, mix: Tensor) -> Tensor:
+    def backward(self, step: Step, head_clips: HeadClips, grad_hidden: Tensor, mix: Tensor) -> Tensor:
         """Move what belongs to the layer; give the derivative by its weight in the mix, shape (H,)."""
         params = self.moving.now
         n_heads, width = grad_hidden.shape[:2]
         dim, n_statistics = params["attention"].shape[1], self._mean.shape[1]
-        z = self._own.lend("z", n_heads, width, n_statistics * dim)
-        grad_z = self._rooms.buffers.lend("grad_z", *z.shape)
+        z = self._buffers.lend("z", n_heads, width, n_statistics * dim)
+        grad_z = self._scratch.buffers.lend("grad_z", *z.shape)
         for heads in self._blocks(params["weight"]):
             self._move_weights(heads, z, grad_hidden, grad_z, step)
         grad_mix: Tensor = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
         if len(self._mask):
             self._masks.apply_(grad_z, self._mask)
-        grad_attention = self._attention_grad(step.clips, own, grad_z.view(n_heads, width, n_statistics, dim), mix)
+        grad_z = grad_z.view(n_heads, width, n_statistics, dim)
+        grad_attention = self._attention_grad(step.clips, head_clips, grad_z, mix)
         self.moving.step({"attention": grad_attention}, step.lr, step.decay)
         return grad_mix
 
@@ -322,25 +331,25 @@ class _Layer:
         """Give the derivative by the features of some heads, and move their rows of the classifier."""
         weight = self.moving.now["weight"][heads]
         _product(grad_hidden[heads], weight.transpose(1, 2), self._products, grad_z[heads])
-        grad = self._rooms.buffers.lend("grad_weight", *weight.shape)
+        grad = self._scratch.buffers.lend("grad_weight", *weight.shape)
         _product(z[heads].transpose(1, 2), grad_hidden[heads], self._products, grad)
         self.moving.move("weight", heads, grad, step.lr, step.decay)
 
-    def _attention_grad(self, clips: StepClips, own: Own, grad_z: Tensor, mix: Tensor) -> Tensor:
+    def _attention_grad(self, clips: StepClips, head_clips: HeadClips, grad_z: Tensor, mix: Tensor) -> Tensor:
         """From derivatives by the features, (H, B', S, D), to the one by the attention, (H, D)."""
         n_heads, _, n_statistics, dim = grad_z.shape
         n_clips = len(clips.rows)
         gain, _ = self._standard(mix)
-        buffers = self._rooms.buffers
+        buffers = self._scratch.buffers
         grads = []
         for s in range(n_statistics):
-            room = buffers.lend(f"grad_{s}", n_clips, n_heads, dim).zero_()
+            grad = buffers.lend(f"grad_{s}", n_clips, n_heads, dim).zero_()
             scaled = (grad_z[:, :, s] * gain[:, s, None]).view(-1, dim)
-            room.view(-1, dim).index_copy_(0, own.flat, scaled)
-            grads.append(room)
-        first = self._own.lend("first", n_clips, n_heads, dim)
+            grad.view(-1, dim).index_copy_(0, head_clips.flat, scaled)
+            grads.append(grad)
+        first = self._buffers.lend("first", n_clips, n_heads, dim)
         if n_statistics > 1:
-            spread_grad(grads[0], grads[1], first, self._own.lend("second", n_clips, n_heads, dim))
+            spread_grad(grads[0], grads[1], first, self._buffers.lend("second", n_clips, n_heads, dim))
         total = torch.zeros(n_heads, dim, device=grad_z.device)
         for group, weights in zip(clips.groups[self.stream], self._weights, strict=True):
             x = self._read(group)

@@ -17,16 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ravfeat.heads.stacks.base import Masks, Moving, Own, Start, Step, parallel
+from ravfeat.heads.stacks.base import AveragedAdamW, DropoutMasks, HeadClips, Start, Step, Tensors, parallel
 from ravfeat.heads.stacks.batch import StepClips
-from ravfeat.heads.stacks.moments import Buffers, Rooms, attend_, attention_grad, pool, spread, spread_grad
+from ravfeat.heads.stacks.moments import Buffers, ThreadBuffers, attend_, attention_grad, pool, spread, spread_grad
 from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["Classify", "SummedStack"]
 
-Tensors = dict[str, Tensor]
 Classify = Callable[[Tensor, Tensors, Callable[[Tensor], Tensor]], Tensor]
-"""From pooled statistics (H, B, S * D), parameters and dropout to logits (H, B, K)."""
+"""From pooled
+ statistics (H, B, S * D), parameters and dropout to logits (H, B, K)."""
 
 LANES = 4
 """Sums over groups are made in this many parts, however many threads there are, so that they have the same bits."""
@@ -55,13 +55,13 @@ class SummedStack:
         std: bool,
         dropout: float,
     ) -> None:
-        windows, recipe = start.windows, start.recipe
-        self._classify, self._dropout, self._recipe = classify, dropout, recipe
+        windows, setup = start.windows, start.setup
+        self._classify, self._dropout, self._setup = classify, dropout, setup
         self._windows = windows
-        self._moving = Moving(start.params, recipe.weight_decay)
-        self._masks = Masks(start.seeds, 0, windows.device)
-        self._own = Buffers(windows.device)
-        self._sums = _Sums(windows, recipe.products, std=std)
+        self._optimiser = AveragedAdamW(start.params, setup.weight_decay)
+        self._masks = DropoutMasks(start.seeds, 0, windows.device)
+        self._buffers = Buffers(windows.device)
+        self._sums = _Sums(windows, setup.products, std=std)
         self._n_statistics = 2 if std else 1
 
     def clips(self, rows: NDArray[np.int64]) -> StepClips:
@@ -70,31 +70,31 @@ class SummedStack:
 
     def step(self, step: Step) -> None:
         """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
-        now = self._moving.now
-        params = {name: value.detach() for name, value in now.items()}
+        learned = self._optimiser.now
+        params = {name: value.detach() for name, value in learned.items()}
         matters = step.weights > 0
-        work, own = self._work(step.clips, params, matters), Own.of(matters)
+        work, head_clips = self._work(step.clips, params, matters), HeadClips.of(matters)
         z = self._pooled(step.clips, work, len(matters), keep=True)
-        mine = own.take(z).requires_grad_()  # (H, B', S, D)
-        head = {name: value.requires_grad_() for name, value in now.items() if name not in _ATTENTION}
-        logits = self._classify(mine.flatten(2), head, lambda hidden: self._dropped(hidden, step))
-        grad_mine, *grads = torch.autograd.grad(step.loss(logits, own), [mine, *head.values()])
-        grad_z = own.put_(self._own.lend("grad_z", *z.shape).zero_(), grad_mine)
-        found = dict(zip(head, grads, strict=True)) | self._attention_grads(work, params, z, grad_z)
-        self._moving.step(found, step.lr, step.decay)
+        pooled = head_clips.take(z).requires_grad_()  # (H, B', S, D)
+        head = {name: value.requires_grad_() for name, value in learned.items() if name not in _ATTENTION}
+        logits = self._classify(pooled.flatten(2), head, lambda hidden: self._dropped(hidden, step))
+        grad_pooled, *grads = torch.autograd.grad(step.loss(logits, head_clips), [pooled, *head.values()])
+        grad_z = head_clips.put_(self._buffers.lend("grad_z", *z.shape).zero_(), grad_pooled)
+        gradients = dict(zip(head, grads, strict=True)) | self._attention_grads(work, params, z, grad_z)
+        self._optimiser.step(gradients, step.lr, step.decay)
         self._sums.forget()
 
-    def logits(self, clips: StepClips, own: Own) -> Tensor:
+    def logits(self, clips: StepClips, head_clips: HeadClips) -> Tensor:
         """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
-        params = self._moving.average
-        matters = torch.zeros(len(own.places), len(clips.rows), device=own.places.device).scatter_(1, own.places, 1) > 0
+        params = self._optimiser.average
+        matters = head_clips.matters(len(clips.rows))
         work = self._work(clips, params, matters)
-        mine = own.take(self._pooled(clips, work, len(matters), keep=False))
-        return self._classify(mine.flatten(2), params, lambda hidden: hidden)
+        pooled = head_clips.take(self._pooled(clips, work, len(matters), keep=False))
+        return self._classify(pooled.flatten(2), params, lambda hidden: hidden)
 
     def averaged(self, head: int) -> Tensors:
         """Copy the averaged weights of one head; see `ravfeat.heads.stacks.base.Stack`."""
-        return {name: value[head].clone() for name, value in self._moving.average.items()}
+        return {name: value[head].clone() for name, value in self._optimiser.average.items()}
 
     def _dropped(self, hidden: Tensor, step: Step) -> Tensor:
         if not self._dropout:
@@ -104,29 +104,29 @@ class SummedStack:
 
     def _work(self, clips: StepClips, params: Tensors, matters: Tensor) -> list["_Piece"]:
         """Say for every group which heads work on it: of a clip by itself, those that it matters to."""
-        every = tuple(range(len(matters)))
-        weights = {every: _Weights(params)}
-        found = []
+        all_heads = tuple(range(len(matters)))
+        weights = {all_heads: _Weights(params)}
+        pieces = []
         for number, group in enumerate(clips.groups[0]):
-            heads = every
+            heads = all_heads
             if len(group.rows) == 1:
                 heads = tuple(torch.nonzero(matters[:, group.clips.start])[:, 0].tolist())
             if heads not in weights:
                 places = torch.tensor(heads, dtype=torch.int64, device=matters.device)
                 weights[heads] = _Weights({name: value[places] for name, value in params.items() if name in _ATTENTION})
             if heads:
-                found.append(_Piece(number, group, heads, weights[heads]))
-        return found
+                pieces.append(_Piece(number, group, heads, weights[heads]))
+        return pieces
 
     def _pooled(self, clips: StepClips, work: Sequence["_Piece"], n_heads: int, *, keep: bool) -> Tensor:
         """Pooled statistics: (H, B, S, D); 0 where a clip does not matter to a head."""
-        z = self._own.lend("z", n_heads, len(clips.rows), self._n_statistics, self._sums.dim).zero_()
-        parallel(self._recipe.pool, lambda piece: self._sums.forward(piece, z, keep=keep), work)
+        z = self._buffers.lend("z", n_heads, len(clips.rows), self._n_statistics, self._sums.dim).zero_()
+        parallel(self._setup.pool, lambda piece: self._sums.forward(piece, z, keep=keep), work)
         return z.detach()
 
     def _attention_grads(self, work: Sequence["_Piece"], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
         lanes = [work[lane::LANES] for lane in range(min(LANES, len(work)))]
-        parts = parallel(self._recipe.pool, lambda lane: self._sums.backward(lane, params, z, grad_z), lanes)
+        parts = parallel(self._setup.pool, lambda lane: self._sums.backward(lane, params, z, grad_z), lanes)
         total = {name: torch.stack([part[name] for part in parts]).sum(0) for name in _ATTENTION}
         share = params["layer_mix"].softmax(-1)
         total["layer_mix"] = share * (total["layer_mix"] - (total["layer_mix"] * share).sum(1, keepdim=True))
@@ -158,9 +158,9 @@ class _Sums:
 
     def __init__(self, windows: Windows, products: torch.dtype, *, std: bool) -> None:
         self._windows, self._products, self._std = windows, products, std
-        self._rooms = Rooms(windows.device)
-        self._kept: dict[int, tuple[Tensor, Tensor | None, Tensor, Tensor]] = {}
-        self._held: dict[int, Buffers] = {}
+        self._scratch = ThreadBuffers(windows.device)
+        self._forwards: dict[int, tuple[Tensor, Tensor | None, Tensor, Tensor]] = {}
+        self._group_buffers: dict[int, Buffers] = {}
 
     @property
     def dim(self) -> int:
@@ -169,44 +169,44 @@ class _Sums:
 
     def forget(self) -> None:
         """Let go of what a step kept."""
-        self._kept.clear()
+        self._forwards.clear()
 
     def forward(self, piece: _Piece, z: Tensor, *, keep: bool) -> None:
         """Write the statistics of a group to its place in `z`, shape (H, B, S, D)."""
         number, group, weights = piece.number, piece.group, piece.weights
         n_heads, (n_clips, n_windows) = len(weights.mix), group.shape
         # What a step needs once more, on its way back, has room of its own.
-        room = self._held.setdefault(number, Buffers(z.device)) if keep else self._rooms.buffers
-        x = room.lend("mixed", n_heads, n_clips * n_windows, self.dim)
+        buffers = self._group_buffers.setdefault(number, Buffers(z.device)) if keep else self._scratch.buffers
+        x = buffers.lend("mixed", n_heads, n_clips * n_windows, self.dim)
         torch.mm(weights.mix, self._layers(group), out=x.view(n_heads, -1))
-        inside = self._inside(group, weights, room)
-        hidden = room.lend("hidden", n_heads, n_clips * n_windows, weights.into.shape[2])
+        inside = self._inside(group, weights, buffers)
+        hidden = buffers.lend("hidden", n_heads, n_clips * n_windows, weights.into.shape[2])
         self._product(x, weights.into, hidden).add_(weights.bias).tanh_()
         scores = torch.matmul(hidden, weights.out).view(n_heads * n_clips, 1, n_windows)
         attended = attend_(scores, None if group.padding is None else group.padding.repeat(n_heads, 1, 1))
         wide = x.view(n_heads * n_clips, n_windows, self.dim)
-        moments = self._rooms.buffers.lend("moments", 2, n_heads * n_clips, 1, self.dim)
+        moments = self._scratch.buffers.lend("moments", 2, n_heads * n_clips, 1, self.dim)
         parts = [pool(attended, wide, moments[0])]
         if self._std:
             parts.append(spread(parts[0], pool(attended, self._squares(wide, inside), moments[1])))
         for s, part in enumerate(parts):
             z[list(piece.heads), group.clips, s] = part.view(n_heads, n_clips, self.dim)
         if keep:
-            self._kept[number] = (x, inside, hidden, attended)
+            self._forwards[number] = (x, inside, hidden, attended)
 
     def backward(self, lane: Sequence[_Piece], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
         """Sum the derivatives by what the attention learns over the groups of a lane."""
         total = {name: torch.zeros_like(params[name]) for name in _ATTENTION}
         for piece in lane:
             heads, weights = list(piece.heads), piece.weights
-            own_z, own_grad = z[heads, piece.group.clips], grad_z[heads, piece.group.clips]
-            found, grad_x, grad_inside = self._grads(self._kept[piece.number], weights, own_z, own_grad)
+            piece_z, piece_grad = z[heads, piece.group.clips], grad_z[heads, piece.group.clips]
+            grads, grad_x, grad_inside = self._grads(self._forwards[piece.number], weights, piece_z, piece_grad)
             flat = grad_x.view(len(heads), -1)
-            found["layer_mix"] = torch.mm(flat, self._layers(piece.group).T)
+            grads["layer_mix"] = torch.mm(flat, self._layers(piece.group).T)
             if grad_inside is not None:
                 spreads = torch.mm(grad_inside.view(len(heads), -1), self._layers(piece.group, variances=True).T)
-                found["layer_mix"] += 2 * weights.mix * spreads
-            for name, value in found.items():
+                grads["layer_mix"] += 2 * weights.mix * spreads
+            for name, value in grads.items():
                 if len(heads) == len(total[name]):
                     total[name] += value
                 else:
@@ -216,59 +216,59 @@ class _Sums:
 
     def _grads(
         self,
-        kept: tuple[Tensor, Tensor | None, Tensor, Tensor],
+        forward: tuple[Tensor, Tensor | None, Tensor, Tensor],
         weights: _Weights,
         z: Tensor,
         grad_z: Tensor,
     ) -> tuple[Tensors, Tensor, Tensor | None]:
         """Give the derivatives of one group: by parameters, by the summed layers, by what varies inside the windows."""
-        x, inside, hidden, attended = kept
+        x, inside, hidden, attended = forward
         wide = x.view(len(attended), -1, self.dim)  # (H * C, T, D)
         grads = [grad_z[:, :, s].reshape(len(attended), 1, self.dim).clone() for s in range(z.shape[2])]
         if self._std:
             first, spreads = (z[:, :, s].reshape(len(attended), 1, self.dim) for s in range(2))
             spread_grad(grads[0], grads[1], first, spreads)
-        buffers = self._rooms.buffers
+        buffers = self._scratch.buffers
         moments = [(grads[0], wide)]
         if self._std:
             moments.append((grads[1], self._squares(wide, inside)))
         scores = attention_grad(attended, moments, buffers.lend("scores", *attended.shape))
         grad_scores = scores.view(len(weights.mix), -1, 1)  # (H, R, 1)
-        found = {"attention_out": torch.bmm(hidden.transpose(1, 2), grad_scores)}
+        by_name = {"attention_out": torch.bmm(hidden.transpose(1, 2), grad_scores)}
         grad_hidden = buffers.lend("grad_hidden", *hidden.shape)
         torch.mul(hidden, hidden, out=grad_hidden).neg_().add_(1)
         grad_hidden.mul_(grad_scores).mul_(weights.out.transpose(1, 2))
-        found["attention_bias"] = grad_hidden.sum(1)
-        room = buffers.lend("grad_into", *weights.into.shape)
-        found["attention_weight"] = self._product(x.transpose(1, 2), grad_hidden, room)
+        by_name["attention_bias"] = grad_hidden.sum(1)
+        grad_weight = buffers.lend("grad_weight", *weights.into.shape)
+        by_name["attention_weight"] = self._product(x.transpose(1, 2), grad_hidden, grad_weight)
         grad_x = buffers.lend("grad_x", *x.shape)
         self._product(grad_hidden, weights.into.transpose(1, 2), grad_x)
         attended_t = attended.transpose(1, 2)  # (H * C, T, 1)
         grad_wide = grad_x.view(wide.shape)
         grad_wide.addcmul_(attended_t, grads[0])
         if not self._std:
-            return found, grad_x, None
+            return by_name, grad_x, None
         by_square = torch.mul(attended_t, grads[1], out=buffers.lend("by_square", *wide.shape))
         grad_wide.addcmul_(by_square, wide, value=2)
-        return found, grad_x, None if inside is None else by_square
+        return by_name, grad_x, None if inside is None else by_square
 
     def _layers(self, group: Group, *, variances: bool = False) -> Tensor:
         """Windows of a group in all layers: (L, R * D)."""
-        windows, buffers, rows = self._windows, self._rooms.buffers, len(group.index)
+        windows, buffers, rows = self._windows, self._scratch.buffers, len(group.index)
         x = buffers.lend("layers", len(windows.layers), rows, self.dim)
         return windows.fill_layers(group, buffers, x, variances=variances).view(len(windows.layers), -1)
 
-    def _inside(self, group: Group, weights: _Weights, room: Buffers) -> Tensor | None:
+    def _inside(self, group: Group, weights: _Weights, buffers: Buffers) -> Tensor | None:
         """Give what varies inside windows of the summed layers: (H * C, T, D)."""
         if self._windows.variances is None or not self._std:
             return None
         n_heads, (n_clips, n_windows) = len(weights.mix), group.shape
-        inside = room.lend("inside", n_heads, n_clips * n_windows * self.dim)
+        inside = buffers.lend("inside", n_heads, n_clips * n_windows * self.dim)
         torch.mm(weights.mix.square(), self._layers(group, variances=True), out=inside)
         return inside.view(n_heads * n_clips, n_windows, self.dim)
 
     def _squares(self, x: Tensor, inside: Tensor | None) -> Tensor:
-        squares = torch.mul(x, x, out=self._rooms.buffers.lend("squares", *x.shape))
+        squares = torch.mul(x, x, out=self._scratch.buffers.lend("squares", *x.shape))
         return squares if inside is None else squares.add_(inside)
 
     def _product(self, a: Tensor, b: Tensor, into: Tensor) -> Tensor:

@@ -1,0 +1,69 @@
+"""What a trained network is: its first parameters and its forward pass, written for H heads side by side.
+
+A new network is a subclass with `Network.init` and `Network.forward`; autograd trains it
+(`ravfeat.heads.stacks.autograd`). Every parameter has a leading head axis, so that ``x @ weight`` is one batched
+product and heads never meet. A network whose training is worth writing out by hand also overrides `Network.stack`.
+
+Conventions
+-----------
+Axes: L layers, H heads, B clips, T windows, D dimensions, K classes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ravfeat.heads.stacks.autograd import AutogradStack
+from ravfeat.heads.stacks.base import Dropout, Stack, Start
+from ravfeat.heads.windows import Batch, Windows
+
+__all__ = ["Dropout", "Network", "first_weights"]
+
+
+class Network(ABC):
+    """A network written for many heads at once."""
+
+    def constants(self, windows: Windows, rows: Sequence[NDArray[np.int64]]) -> dict[str, Tensor]:
+        """Give what is fixed before training, with a leading head axis; by default nothing.
+
+        Parameters
+        ----------
+        windows : Windows
+        rows : sequence of ndarray of int64, one per head
+            Its training rows: no statistic may come from any other row.
+        """
+        return {}
+
+    @abstractmethod
+    def init(self, windows: Windows, n_classes: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """First parameters of one head, by name, without head axis."""
+
+    @abstractmethod
+    def forward(
+        self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout
+    ) -> Tensor:
+        """Logits of shape (H, B, K).
+
+        Parameters
+        ----------
+        params, constants : dict of Tensor
+            With a leading head axis.
+        batch : Batch
+            May be overwritten.
+        dropout : callable
+            ``dropout(x, p)`` drops a share `p` of `x`, of shape (H, B, ...); outside training it gives `x` back.
+        """
+
+    def stack(self, start: Start) -> Stack:
+        """Put heads into training; what that computes is `forward` and its derivative."""
+        return AutogradStack(self.forward, start)
+
+
+def first_weights(generator: torch.Generator, fan_in: int, fan_out: int) -> Tensor:
+    """Uniform within ±1 / sqrt(fan_in), of shape (fan_in, fan_out)."""
+    bound = fan_in**-0.5
+    return torch.empty(fan_in, fan_out, device=generator.device).uniform_(-bound, bound, generator=generator)

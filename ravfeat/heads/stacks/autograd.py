@@ -1,0 +1,157 @@
+"""Training of any network by autograd: the default of a new network, and the reference for hand-written stacks.
+
+Slower than a stack that is written out by hand, because every step gathers the windows of its clips once per head and
+keeps what autograd needs of them. On a processor every head takes its step alone, on the clips it trains on and no
+others, and heads lie side by side on its cores: what a head learns has the same bits whatever heads are beside it.
+
+Conventions
+-----------
+Axes: H heads, B clips of a step, B' clips of a head, K classes.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ravfeat.heads.stacks.base import AveragedAdamW, Dropout, DropoutMasks, HeadClips, Start, Step, Tensors, parallel
+from ravfeat.heads.stacks.batch import StepClips
+from ravfeat.heads.windows import Batch, Windows
+
+__all__ = ["AutogradStack", "Forward", "forward_rows"]
+
+Forward = Callable[[Tensors, Tensors, Batch, Dropout], Tensor]
+"""See `ravfeat.heads.network.Network.forward`."""
+
+EVALUATION_FLOATS = 1 << 23
+"""Numbers that a batch holds which a trained head scores; larger arrays are new memory every time, which is slow."""
+
+GPU_FLOATS = 1 << 30
+"""Numbers that heads which a GPU trains together may gather in one step."""
+
+_CLIPS = 64
+"""Clips that a head is taken to train on in a step, where that memory is counted."""
+
+
+class AutogradStack:
+    """Heads of any network in training.
+
+    Parameters
+    ----------
+    forward : callable
+        The network's forward pass.
+    start : Start
+    """
+
+    def __init__(self, forward: Forward, start: Start) -> None:
+        windows, setup = start.windows, start.setup
+        self._forward, self._windows, self._setup, self._constants = forward, windows, setup, start.constants
+        self._optimiser = AveragedAdamW(start.params, setup.weight_decay)
+        at_once = 1
+        if windows.device.type != "cpu":
+            at_once = max(1, GPU_FLOATS // (_CLIPS * windows.floats_per_clip))
+        parts = [slice(first, first + at_once) for first in range(0, len(start.seeds), at_once)]
+        self._parts = [(heads, _PlaceMasks(start.seeds[heads], windows.device)) for heads in parts]
+
+    def clips(self, rows: NDArray[np.int64]) -> StepClips:
+        """Prepare rows; see `ravfeat.heads.stacks.base.Stack`."""
+        return StepClips(rows, torch.from_numpy(np.ascontiguousarray(rows)).to(self._windows.device), ())
+
+    def step(self, step: Step) -> None:
+        """Train on some clips; see `ravfeat.heads.stacks.base.Stack`."""
+        grads = parallel(self._setup.pool, lambda part: self._grads(*part, step), self._parts)
+        for (heads, _), grad_of in zip(self._parts, grads, strict=True):
+            for name, grad in grad_of.items():
+                self._optimiser.move(name, heads, grad, step.lr, step.decay)
+        self._optimiser.stepped()
+
+    def logits(self, clips: StepClips, head_clips: HeadClips) -> Tensor:
+        """Score clips with the averaged weights; see `ravfeat.heads.stacks.base.Stack`."""
+        rows = clips.places[head_clips.places]  # (H, B')
+
+        def score(heads: slice) -> Tensor:
+            params = _of_heads(self._optimiser.average, heads)
+            return forward_rows(
+                self._autocast, params, _of_heads(self._constants, heads), self._windows, rows[heads]
+            )  # fmt: skip
+
+        return torch.cat(parallel(self._setup.pool, score, [heads for heads, _ in self._parts]))
+
+    def averaged(self, head: int) -> Tensors:
+        """Copy the averaged weights of one head; see `ravfeat.heads.stacks.base.Stack`."""
+        return {name: value[head].clone() for name, value in self._optimiser.average.items()}
+
+    def _grads(self, heads: slice, masks: "_PlaceMasks", step: Step) -> Tensors:
+        """Differentiate the loss of some heads by their parameters."""
+        weights = step.weights[heads]
+        head_clips = HeadClips.of(weights > 0)
+        batch = self._windows.batch(step.clips.places[head_clips.places])
+        params = _of_heads(self._optimiser.now, heads)
+        for value in params.values():
+            value.requires_grad_()
+        logits = self._autocast(params, _of_heads(self._constants, heads), batch, masks.dropout(step.n_drawn))
+        loss = replace(step, weights=weights).loss(logits, head_clips)
+        return dict(zip(params, torch.autograd.grad(loss, list(params.values())), strict=True))
+
+    def _autocast(self, params: Tensors, constants: Tensors, batch: Batch, dropout: Dropout) -> Tensor:
+        """Forward pass with narrow products where the schedule asks for them; logits are float32."""
+        products = self._setup.products
+        with torch.autocast(self._windows.device.type, products, enabled=products != torch.float32):
+            return self._forward(params, constants, batch, dropout).float()
+
+
+class _PlaceMasks:
+    """Dropout masks of some heads, for every place of the network at which it drops.
+
+    A place is told by its number among the calls of a forward pass, so a network drops in the same order every time.
+    """
+
+    def __init__(self, seeds: tuple[int, ...], device: torch.device) -> None:
+        self._seeds, self._device = seeds, device
+        self._places: list[DropoutMasks] = []
+
+    def dropout(self, n_drawn: int) -> Dropout:
+        """Give the dropout of one forward pass in a step that drew so many clips."""
+        calls = count()
+
+        def dropout(x: Tensor, p: float) -> Tensor:
+            place = next(calls)
+            if place == len(self._places):
+                self._places.append(DropoutMasks(self._seeds, place, self._device))
+            if p == 0:
+                return x
+            masks = self._places[place]
+            mask = masks.of_heads(masks.draw(n_drawn, x.shape[1], x[0, 0].numel(), p))
+            return x * mask.view(len(mask), *x.shape[1:])  # (H or 1, B', A) -> (H or 1, B', ...)
+
+        return dropout
+
+
+def _of_heads(tensors: Tensors, heads: slice) -> Tensors:
+    return {name: value[heads].detach() for name, value in tensors.items()}
+
+
+@torch.inference_mode()
+def forward_rows(forward: Forward, params: Tensors, constants: Tensors, windows: Windows, rows: Tensor) -> Tensor:
+    """Score rows without dropout, a few at a time.
+
+    Parameters
+    ----------
+    forward : callable
+    params, constants : dict of Tensor
+        With a leading head axis.
+    windows : Windows
+    rows : Tensor of shape (H, B), int64
+
+    Returns
+    -------
+    Tensor of shape (H, B, K)
+    """
+    at_once = max(1, EVALUATION_FLOATS // (len(rows) * windows.floats_per_clip))
+    chunks = [rows[:, start : start + at_once] for start in range(0, rows.shape[1], at_once)]
+    batches = map(windows.batch, chunks)  # one at a time
+    return torch.cat([forward(params, constants, batch, lambda x, p: x) for batch in batches], dim=1)
