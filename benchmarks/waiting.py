@@ -20,8 +20,8 @@ from benchmarks.fusion import N_ACTORS, TAKES, simulated
 from ravfeat.cli import COMMANDS
 from ravfeat.fusion import fuse
 from ravfeat.report import build_report
-from ravfeat.report.findings.graded import grade
-from ravfeat.report.sections.compose import compose
+from ravfeat.report.compose import compose
+from ravfeat.report.graded import grade
 from ravfeat.runs.read import read_runs
 from ravfeat.runs.result import Fitted
 from ravfeat.runs.write import write_run

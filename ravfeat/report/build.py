@@ -6,12 +6,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ravfeat.files import replace_file
+from ravfeat.report.compose import compose
 from ravfeat.report.drawings.style import Drawing, render
-from ravfeat.report.findings.graded import grade
+from ravfeat.report.graded import grade
 from ravfeat.report.page.document import Section
 from ravfeat.report.page.html import render_html
 from ravfeat.report.page.markdown import render_markdown
-from ravfeat.report.sections.compose import compose
 from ravfeat.runs.read import read_runs
 
 __all__ = ["build_report"]

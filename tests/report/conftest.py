@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ravfeat.report import build_report
-from ravfeat.report.findings.graded import Graded
+from ravfeat.report.graded import Graded
 from tests.report.simulated import graded_of, write_run
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ravfeat.calibrate import calibration_record
 from ravfeat.fusion import fuse, fusion_record
 from ravfeat.predictions import Predictions, concatenate, write_scores
-from ravfeat.report.findings.graded import Graded, grade
+from ravfeat.report.graded import Graded, grade
 from ravfeat.runs.read import read_runs
 from ravfeat.stats import difference_records, metric_records, score_rows, write_metrics
 

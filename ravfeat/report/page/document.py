@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from matplotlib.figure import Figure as Canvas
 
-__all__ = ["Column", "Document", "Figure", "Row", "Section", "Table"]
+__all__ = ["Column", "Document", "PageFigure", "Section", "Table", "TableRow"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """Cells of one row, as text; `leaky` rows are set apart, `quiet` ones step back."""
 
     cells: tuple[str, ...]
@@ -39,13 +39,13 @@ class Table:
 
     caption: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     folded: str = ""
     cards: bool = False
 
 
 @dataclass(frozen=True)
-class Figure:
+class PageFigure:
     """A drawing with its words.
 
     Attributes
@@ -77,7 +77,7 @@ class Section:
     anchor: str
     title: str
     paragraphs: tuple[str, ...] = ()
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[PageFigure, ...] = ()
     tables: tuple[Table, ...] = ()
     points: tuple[str, ...] = ()
     code: str = ""
@@ -101,10 +101,10 @@ class Document:
     warnings: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...] = field(default=())
 
-    def figures(self) -> list[Figure]:
+    def figures(self) -> list[PageFigure]:
         """All figures in reading order."""
         return [figure for section in self.sections for figure in _figures(section)]
 
 
-def _figures(section: Section) -> list[Figure]:
+def _figures(section: Section) -> list[PageFigure]:
     return [*section.figures, *(figure for part in section.subsections for figure in _figures(part))]

@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ravfeat.report.drawings.style import Drawing
-from ravfeat.report.page.document import Document, Figure
+from ravfeat.report.page.document import Document, PageFigure
 
 __all__ = ["render_html"]
 
@@ -20,7 +20,7 @@ def render_html(document: Document, drawings: Mapping[str, Drawing]) -> str:
     """Fill the template; the drawing of each figure, by its name, is placed inline as SVG."""
     numbers = {figure.name: number for number, figure in enumerate(document.figures(), start=1)}
 
-    def draw(figure: Figure) -> Markup:
+    def draw(figure: PageFigure) -> Markup:
         # The SVG is ours: matplotlib and `inline` have escaped every name in it.
         return Markup(drawings[figure.name].inline(f"f{numbers[figure.name]}", figure.title, figure.alt))
 

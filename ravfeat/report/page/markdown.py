@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ravfeat.report.page.document import Document, Figure, Section, Table
+from ravfeat.report.page.document import Document, PageFigure, Section, Table
 
 __all__ = ["render_markdown"]
 
@@ -36,7 +36,7 @@ def _section(section: Section, level: int, figures: str) -> Iterator[str]:
         yield from _section(part, level + 1, figures)
 
 
-def _figure(figure: Figure, folder: str) -> Iterator[str]:
+def _figure(figure: PageFigure, folder: str) -> Iterator[str]:
     alt = _plain(figure.alt).replace("[", "(").replace("]", ")")
     yield from (f"![{alt}]({folder}/{figure.name}.png)", "", f"*{_plain(figure.caption)}*", "")
     yield from _table(figure.table)

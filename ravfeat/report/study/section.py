@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from ravfeat.report.drawings import style
 from ravfeat.report.drawings.marks import Mark, dot, span
 from ravfeat.report.drawings.rows import RowLabel, clip_text, system_rows
-from ravfeat.report.page.document import Figure, Section
+from ravfeat.report.page.document import PageFigure, Section
 from ravfeat.report.study.lines import Interval, Score, StudyLine, scored
 from ravfeat.report.study.table import ablation_table, study_table
 
@@ -30,11 +30,11 @@ def study_section(lines: Sequence[StudyLine], ablations: Sequence[Score]) -> Sec
     return Section("study", "The study, row by row", (why,), figures, table, subsections=tuple(parts))
 
 
-def _figure(pairs: Sequence[tuple[StudyLine, Score]], lines: Sequence[StudyLine]) -> Figure:
+def _figure(pairs: Sequence[tuple[StudyLine, Score]], lines: Sequence[StudyLine]) -> PageFigure:
     said = [
         f"{_title(line, score)}: published {line.published}, ours {_ours(line, score)[0]:.3f}" for line, score in pairs
     ]
-    return Figure(
+    return PageFigure(
         name="study",
         title="Published beside measured",
         caption=(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ravfeat.report.page.document import Column, Row, Table
+from ravfeat.report.page.document import Column, Table, TableRow
 from ravfeat.report.study.lines import Interval, Score, StudyLine
 
 __all__ = ["ablation_table", "markdown", "study_table"]
@@ -10,7 +10,7 @@ __all__ = ["ablation_table", "markdown", "study_table"]
 _NONE = "-"
 _NOTHING = (_NONE, _NONE, _NONE)
 _COLUMNS = (
-    Column("Row", short=True),
+    Column("TableRow", short=True),
     Column("System"),
     Column("Published"),
     Column("Ours: WA, fold mean ± sd", numeric=True),
@@ -34,23 +34,25 @@ def study_table(lines: Sequence[StudyLine]) -> Table:
 def ablation_table(scores: Sequence[Score]) -> Table:
     """Set the parts of a head side by side."""
     columns = (Column("What is left"), *_COLUMNS[3:6])
-    rows = tuple(Row((score.label, *_numbers(score), score.conditions), score.leaky) for score in scores)
+    rows = tuple(TableRow((score.label, *_numbers(score), score.conditions), score.leaky) for score in scores)
     caption = "The head attentive with parts of it taken away, and each layer alone; everything else as it was."
     return Table(caption, columns, rows, cards=True)
 
 
-def _rows(line: StudyLine) -> list[Row]:
+def _rows(line: StudyLine) -> list[TableRow]:
     name = f"{line.system}{' (stand-in)' if line.stand_in else ''}"
     notes = "; ".join(line.differs if line.stand_in else filter(None, (line.encoder, *line.differs))) or _NONE
     rows = [
-        Row((line.key, _labelled(name, score), line.published, *_numbers(score), score.conditions, notes), score.leaky)
+        TableRow(
+            (line.key, _labelled(name, score), line.published, *_numbers(score), score.conditions, notes), score.leaky
+        )
         for score in line.scores
     ]
-    rows += [Row((line.key, name, line.published, *_NOTHING, _sentence(said))) for said in line.said]
+    rows += [TableRow((line.key, name, line.published, *_NOTHING, _sentence(said))) for said in line.said]
     if line.missing:
         setup = f" Published with {line.setup}." if line.setup != _NONE else ""
         reason = f"{_sentence(line.missing)}{setup}"
-        rows.append(Row((line.key, name, line.published, "not here", *_NOTHING[1:], reason), quiet=True))
+        rows.append(TableRow((line.key, name, line.published, "not here", *_NOTHING[1:], reason), quiet=True))
     return rows
 
 

@@ -1,0 +1,60 @@
+"""The best system of each stream, by rows that were not tested, and what was fused."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ravfeat import metrics
+from ravfeat.predictions import CROSSFIT, evidence_of
+from ravfeat.report.graded import Graded
+
+__all__ = ["Cast", "cast_of", "casts"]
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Systems of one run.
+
+    Attributes
+    ----------
+    entries : tuple of Graded
+        At most one of each stream, then what was fused.
+    why : tuple of str
+        What makes each stand here.
+    """
+
+    entries: tuple[Graded, ...]
+    why: tuple[str, ...]
+
+
+def casts(graded: Sequence[Graded]) -> list[Cast]:
+    """Give the cast of every run that has more than one stream, or a fusion."""
+    runs = {id(entry.run): entry.run for entry in graded}
+    found = [cast_of([entry for entry in graded if entry.run is run]) for run in runs.values()]
+    return [cast for cast in found if len(cast.entries) > 1]
+
+
+def cast_of(entries: Sequence[Graded]) -> Cast:
+    """Pick from the systems of one run."""
+    chosen, why = [], []
+    for stream in dict.fromkeys(entry.system.stream for entry in entries if entry.role == "single"):
+        own = [entry for entry in entries if entry.system.stream == stream]
+        best, words = own[0], f"the only {stream} system"
+        if len(own) > 1:
+            scores = [_learned_uar(entry) for entry in own]
+            best = own[int(np.argmax(scores))]
+            words = f"of {len(own)} {stream} systems the best on {_rows(best)} (UAR {max(scores):.3f}, mean over folds)"
+        chosen.append(best)
+        why.append(words)
+    fused = [entry for entry in entries if entry.role == "fused"]
+    return Cast((*chosen, *fused), (*why, *(f"of {entry.team}" for entry in fused)))
+
+
+def _learned_uar(entry: Graded) -> float:
+    evidence = evidence_of(entry.run.predictions, entry.system)
+    return float(np.mean([metrics.uar(one.learn.y, metrics.decide(one.learn.log_probs)) for one in evidence]))
+
+
+def _rows(entry: Graded) -> str:
+    return "the rows of other folds" if entry.calibration.folds[0].split == CROSSFIT else "validation rows"

@@ -1,0 +1,1 @@
+"""Reliability before and after temperature scaling."""

@@ -1,0 +1,107 @@
+"""Tables of differences between systems."""
+
+from collections.abc import Callable, Sequence
+
+from ravfeat.report.differences.findings import Contrast
+from ravfeat.report.page.cells import IDENTITY, NAMES, p_value, pair_identity, signed, system_name
+from ravfeat.report.page.document import Column, Table, TableRow
+
+__all__ = ["gain_table", "holm_note", "pair_table", "quality_gain_table"]
+
+_FURTHER = ("wa", "macro_f1", "nll", "brier", "ece")
+_PAIRED = (
+    "In brackets the 95 % interval of the difference: a paired bootstrap that draws the same actors on both sides. p: "
+    "how often a difference as large comes about when the two systems change places for actors drawn at random "
+    "(10,000 draws, two-sided)."
+)
+
+
+def gain_table(contrasts: Sequence[Contrast]) -> Table:
+    """Pooled UAR of one system minus that of every other."""
+    caption = f"Pooled UAR (mean recall) of {system_name(contrasts[0].a)} minus that of the system named."
+    titles = (_minus(contrasts), contrasts[0].a.system.stream, "other")
+    return _table(contrasts, titles, lambda one: system_name(one.b), caption)
+
+
+def pair_table(contrasts: Sequence[Contrast], folded: str) -> Table:
+    """Pooled UAR of every two systems."""
+    caption = "Pooled UAR (mean recall) of the first system minus that of the second."
+    titles = ("Systems", "first", "second")
+    return _table(contrasts, titles, lambda one: f"{system_name(one.a)} minus {system_name(one.b)}", caption, folded)
+
+
+def quality_gain_table(contrasts: Sequence[Contrast]) -> Table:
+    """Compare the same systems in the other metrics."""
+    columns = (
+        Column(_minus(contrasts)),
+        *IDENTITY[1:],
+        *(Column(f"{NAMES[metric]}, pooled", numeric=True) for metric in _FURTHER),
+    )
+    rows = tuple(
+        TableRow(
+            (
+                system_name(one.b),
+                *pair_identity(one.a, one.b),
+                *(_with_p(one, metric) for metric in _FURTHER),
+            ),
+            one.a.leaky,
+            quiet=one.b.role == "alternative",
+        )
+        for one in contrasts
+    )
+    caption = (
+        "WA is plain accuracy. NLL, Brier score and ECE are those of calibrated probabilities; of them less is better, "
+        f"so below zero {contrasts[0].a.system.stream} is better. {_PAIRED} p is {holm_note(contrasts)}, in each "
+        "metric by itself; ECE has none, since swapping systems does not test it."
+    )
+    return Table(caption, columns, rows, folded="WA, macro F1, NLL, Brier score and ECE", cards=True)
+
+
+def holm_note(contrasts: Sequence[Contrast]) -> str:
+    """Say what p-values were corrected for."""
+    if len(contrasts) == 1:
+        return "that of the only row of this table, so there was nothing to correct for"
+    return f"corrected (Holm) for the {len(contrasts)} rows of this table"
+
+
+def _with_p(one: Contrast, metric: str) -> str:
+    p = one.corrected[metric]
+    return signed(one.found[metric]) + ("" if p is None else f" p = {p_value(p)}")
+
+
+def _minus(contrasts: Sequence[Contrast]) -> str:
+    return f"{contrasts[0].a.system.stream.capitalize()} minus"
+
+
+def _table(
+    contrasts: Sequence[Contrast],
+    titles: tuple[str, str, str],
+    name: Callable[[Contrast], str],
+    caption: str,
+    folded: str = "",
+) -> Table:
+    title, *sides = titles
+    columns = (
+        Column(title),
+        *IDENTITY[1:],
+        Column("Difference in UAR", numeric=True),
+        Column("p", numeric=True, short=True),
+        Column("p, Holm", numeric=True, short=True),
+        *(Column(f"UAR, {side}", numeric=True, short=True) for side in sides),
+    )
+    caption = f"{caption} {_PAIRED} In the column after it, p is {holm_note(contrasts)}."
+    rows = []
+    for one in contrasts:
+        found = one.found["uar"]
+        cells = (
+            name(one),
+            *pair_identity(one.a, one.b),
+            signed(found),
+            p_value(found.p),
+            p_value(one.corrected["uar"]),
+            f"{found.value_a:.3f}",
+            f"{found.value_b:.3f}",
+        )
+        quiet = "alternative" in (one.a.role, one.b.role)
+        rows.append(TableRow(cells, one.a.leaky, quiet=quiet))
+    return Table(caption, columns, tuple(rows), folded=folded, cards=True)

@@ -1,1 +1,0 @@
-"""What the report found in the runs: systems, differences, folds, layers, calibration, mixtures."""

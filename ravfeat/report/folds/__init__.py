@@ -1,0 +1,1 @@
+"""Scores of every fold, and what each fold's fusion learned."""

@@ -1,0 +1,60 @@
+"""The section on folds, and on what each fold's fusion learned."""
+
+from collections.abc import Sequence
+
+from ravfeat.report.drawings.labels import legend
+from ravfeat.report.folds.figures import fold_gain_figure, folds_figure
+from ravfeat.report.folds.tables import choice_table, fold_table, weight_tables
+from ravfeat.report.fused import FusedRun
+from ravfeat.report.graded import Graded
+from ravfeat.report.page.document import PageFigure, Section
+
+__all__ = ["fold_section"]
+
+
+def fold_section(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> Section:
+    """Show every fold of every system, then every fold of every fusion."""
+    figure = PageFigure(
+        name="folds",
+        title="UAR of each fold",
+        caption=f"UAR (mean recall) of each test fold, seeds averaged. Bar: fold mean; ± sd of folds. {legend(graded)}",
+        alt="UAR of each fold: "
+        + "; ".join(
+            f"{entry.system}, {entry.conditions}: {', '.join(format(fold['uar'], '.3f') for fold in entry.folds)}"
+            for entry in graded
+        ),
+        canvas=folds_figure(graded),
+        table=fold_table(graded),
+    )
+    honest = any(not entry.leaky for entry in graded)
+    numbered = enumerate(fused, start=1)
+    parts = tuple(_fusion_part(one, number, honest=honest, alone=len(fused) == 1) for number, one in numbered)
+    return Section("folds", "Fold by fold", figures=(figure,), subsections=parts)
+
+
+def _fusion_part(one: FusedRun, number: int, *, honest: bool, alone: bool) -> Section:
+    below = int((one.gains < 0).sum())
+    words = (
+        f"Rule {one.fusion.rule}: {one.choices}. On test rows, the UAR of fused minus that of the single system that "
+        f"was best on the fold's {one.rows} is {one.gains.mean():+.3f} in the mean of folds, from "
+        f"{one.gains.min():+.3f} to {one.gains.max():+.3f}, and below zero in {below or 'none'} of {len(one.gains)}."
+    )
+    gains = ", ".join(f"fold {fold.fold} {gain:+.3f}" for fold, gain in zip(one.fusion.folds, one.gains, strict=True))
+    figure = PageFigure(
+        name=f"fold-gains-{number}",
+        title="Test UAR of fused minus that of the best single system, fold by fold",
+        caption=f"Test UAR (mean recall) of fused minus that of the single system that was best on the fold's "
+        f"{one.rows}. Bar: mean. {one.fused.conditions}",
+        alt=f"Gain of {one.fused.system}, {one.fused.conditions}, over the best single system: {gains}.",
+        canvas=fold_gain_figure(one),
+        table=choice_table(one),
+    )
+    return Section(
+        f"fusion-{number}",
+        "What each fold's fusion learned" if alone else f"What each fold's fusion learned, run {one.run.name}",
+        paragraphs=(f"{words} {one.fused.conditions}",),
+        figures=(figure,),
+        tables=weight_tables(one),
+        leaky=one.fused.leaky,
+        folded=one.fused.leaky and honest,
+    )

@@ -1,0 +1,1 @@
+"""The section "What this does not show"."""

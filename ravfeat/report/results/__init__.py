@@ -1,0 +1,1 @@
+"""Every system's scores, with intervals over actors."""

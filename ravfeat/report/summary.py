@@ -1,0 +1,88 @@
+"""The first lines of a report."""
+
+from collections.abc import Sequence
+
+from ravfeat.report.drawings.labels import conditions_of
+from ravfeat.report.fused import FusedRun
+from ravfeat.report.graded import Graded
+from ravfeat.report.leak.findings import LeakGap
+from ravfeat.schema import NORMALISED
+from ravfeat.stats import Pairing
+
+__all__ = ["summary", "warnings"]
+
+
+def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[FusedRun]) -> list[str]:
+    """Say what was graded, how well, what fusing gains, and what the split is worth."""
+    probs = graded[0].probs
+    kind = "a synthetic corpus" if graded[0].synthetic else "recorded speech"
+    lines = [
+        f"{len(graded)} {'system' if len(graded) == 1 else 'systems'} graded on {kind}: {len(probs)} test clips, "
+        f"{graded[0].n_actors} actors, {len(probs.classes)} emotions."
+    ]
+    honest = [entry for entry in graded if not entry.leaky]
+    if honest:
+        values = [entry.records["uar", "pooled"]["value"] for entry in honest]
+        span = f"{values[0]:.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
+        lines.append(
+            f"With actors kept apart, pooled UAR (mean recall) is {span} ({conditions_of(honest)}); "
+            f"chance is {1 / len(probs.classes):.3f}."
+        )
+    lines += [_gain_sentence(one) for one in fused if not one.fused.leaky]
+    return lines + [_gap_sentence(gap) for gap in _widest(gaps)]
+
+
+def _gain_sentence(one: FusedRun) -> str:
+    """Set the fused system against the single one that its own validation rows would have picked."""
+    single = one.members[one.best]
+    found = Pairing(one.fused.compared, single.compared).difference("uar", "pooled")
+    verdict = "" if found.ci_low > 0 or found.ci_high < 0 else " The interval does not tell it from zero."
+    return (
+        f"Fused, pooled UAR is {found.value_a:.3f} ({one.fused.conditions}). The best of its members on {one.rows}, "
+        f"{single.system}, has {found.value_b:.3f} alone: a difference of {found.value:+.3f} [{found.ci_low:+.3f}, "
+        f"{found.ci_high:+.3f}].{verdict}"
+    )
+
+
+def _widest(gaps: Sequence[LeakGap]) -> list[LeakGap]:
+    compared = [gap for gap in gaps if gap.differences]
+    return sorted(compared, key=lambda gap: gap.differences[0].value)[-1:]
+
+
+def _gap_sentence(gap: LeakGap) -> str:
+    found = gap.differences[0]
+    verdict = (
+        "The higher number does not hold for new speakers."
+        if found.ci_low > 0
+        else "The interval does not tell it from zero."
+    )
+    settings = "; ".join(dict.fromkeys((gap.honest.setting, gap.leaky.setting)))
+    return (
+        f"The same system reaches pooled UAR {found.value_a:.3f} under {gap.leaky.protocol} and {found.value_b:.3f} "
+        f"under {gap.honest.protocol} ({gap.honest.system}; {settings}): a gap of {found.value:.3f} "
+        f"[{found.ci_low:.3f}, {found.ci_high:.3f}]. {verdict}"
+    )
+
+
+def warnings(graded: Sequence[Graded]) -> list[tuple[str, str]]:
+    """Say what must be read before any number: a word and a sentence each."""
+    found = []
+    if any(entry.synthetic for entry in graded):
+        which = "" if all(entry.synthetic for entry in graded) else " in the rows that say so"
+        found.append(("Synthetic corpus", f"The sounds were generated{which}. No number from them is about people."))
+    if any(entry.leaky for entry in graded):
+        sentence = "Rows with this word test on actors that were trained on. They are a control, not a result."
+        found.append(("LEAKY", sentence))
+    runs = {entry.run.name: entry.run.audit for entry in graded if entry.run.audit is not None}
+    for name, audit in runs.items():
+        if audit.stale:
+            found.append(("Stale audit", f"The audit of {name} is of other files than these; audit the run again."))
+        elif audit.broken:
+            found.append(("Audit", f"The audit broke the numbers of {name}: read there why before you quote them."))
+    if any(entry.transductive for entry in graded):
+        sentence = (
+            f"Rows of features named {NORMALISED} saw all unlabelled clips of the test corpus at once. They do not hold"
+            " for a clip that comes alone."
+        )
+        found.append(("TRANSDUCTIVE", sentence))
+    return found

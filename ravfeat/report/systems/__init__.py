@@ -1,0 +1,1 @@
+"""Recall and confusion of one system."""

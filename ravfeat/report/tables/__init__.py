@@ -1,1 +1,0 @@
-"""Tables of the report; `cells` holds what all of them share."""
