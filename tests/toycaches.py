@@ -14,7 +14,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.sound import Waveform
@@ -52,10 +52,10 @@ class ToyEncoder:
     def spec(self) -> EncoderSpec:
         return EncoderSpec(self.name, "audio", self.weights, "toy/1", ("toy/1",), self.n_layers, self.dim, 50.0)
 
-    def prepare(self, waveform: Waveform) -> Prepared:
-        return Prepared(waveform.samples, np.arange(len(waveform.samples) // (self.n_layers * self.dim)) / 50)
+    def prepare(self, waveform: Waveform) -> EncoderInput:
+        return EncoderInput(waveform.samples, np.arange(len(waveform.samples) // (self.n_layers * self.dim)) / 50)
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         return [clip.values.reshape(clip.n_frames, self.n_layers, self.dim) for clip in batch]
 
     def provenance(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Converted:
     ----------
     path : Path
         The derived cache's folder.
-    written, kept : int
+    written, present : int
         Shards written now, and shards that were there.
     failed : dict of str to str
         Clips that are not stored, with the reason; most of them because the source has not stored them.
@@ -80,7 +80,7 @@ class Converted:
 
     path: Path
     written: int
-    kept: int
+    present: int
     failed: dict[str, str]
 
 

@@ -46,7 +46,7 @@ def command(
     derived = open_cache(done.path)
     click.echo(
         f"{done.path}: {len(derived)} clips, {_megabytes(derived):.1f} MB of {_megabytes(cache):.1f};"
-        f" {done.written} shards written, {done.kept} kept"
+        f" {done.written} shards written, {done.present} kept"
     )
     for clip_id, reason in sorted(done.failed.items()):
         click.echo(f"{clip_id}: {reason}", err=True)

@@ -29,7 +29,7 @@ def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: 
         Whether clips failed.
     """
     click.echo(
-        f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.kept} were there,"
+        f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.present} were there,"
         f" in {seconds:.1f} s"
     )
     if result.busy_s and not brought:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["OnDevice", "sent"]
+__all__ = ["DeviceBatch", "sent"]
 
 
 def sent(values: Tensor, device: torch.device) -> Tensor:
@@ -24,8 +24,8 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
     return values.pin_memory().to(device, non_blocking=True)
 
 
-class OnDevice:
-    """What a model computes between ``with`` and its end; see `ravfeat.encoders.base.Underway`.
+class DeviceBatch:
+    """What a model computes between ``with`` and its end; see `ravfeat.encoders.base.EncodingBatch`.
 
     Parameters
     ----------

@@ -1,13 +1,13 @@
-"""What an encoder is: a frozen function from a clip to hidden states, with a name that says exactly which.
+"""The encoder interface: a frozen model from clips to hidden states, its identity, and its batches.
 
 A clip reaches an encoder in one or more pieces (a waveform; some pictures at a time), see `ravfeat.media.source`;
-its hidden states are those of its pieces, one after another.
+its hidden states are those of its pieces, concatenated.
 
 Conventions
 -----------
 Hidden states are (T, L, D) float32; layer 0 is the input to the first block. An encoder's
-*identity* decides what it computes; library versions and the device are provenance and live
-elsewhere.
+*identity* determines its output; library versions and the device are provenance, recorded
+separately.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,16 @@ from numpy.typing import NDArray
 
 from ravfeat.schema import Stream
 
-__all__ = ["Batching", "Encoder", "EncoderSpec", "Finished", "Prepared", "Underway", "begin", "plan_batches"]
+__all__ = [
+    "Batching",
+    "Encoder",
+    "EncoderInput",
+    "EncoderSpec",
+    "EncodingBatch",
+    "FinishedBatch",
+    "plan_batches",
+    "start_encoding",
+]
 
 Batching = Literal["padded", "equal", "fixed", "pieces"]
 """``padded``: clips of different lengths share a batch exactly (attention mask); ``equal``: only
@@ -32,23 +41,23 @@ Piece_contra = TypeVar("Piece_contra", contravariant=True)
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Which encoder this is.
+    """Description of an encoder: identity and output shape.
 
     Attributes
     ----------
     name : str
-        For people and folder names; not part of the identity.
+        Shown to users, and part of folder names; not part of the identity.
     stream : {"audio", "face"}
     weights : str
         SHA-256 over the weight files and the configuration, or ``none``.
     layer_convention : str
-        Name and version of what each layer number means.
+        Name and version of the meaning of the layer numbers.
     preprocessing : tuple of str
         Named, versioned steps from the decoded clip to the encoder's input.
     n_layers, dim : int
         Of the hidden states.
     frame_rate_hz : float
-        Frames per second; nominal where the clip decides, for planning.
+        Frames per second, to estimate the size of shards; nominal where it depends on the clip.
     """
 
     name: str
@@ -61,7 +70,7 @@ class EncoderSpec:
     frame_rate_hz: float
 
     def identity(self) -> dict[str, Any]:
-        """Give what decides the features; see `ravfeat.cache.format.fingerprint`."""
+        """Return the values that determine the features; see `ravfeat.cache.format.fingerprint`."""
         return {
             "stream": self.stream,
             "weights": self.weights,
@@ -71,8 +80,8 @@ class EncoderSpec:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """One piece of a clip, ready for the encoder.
+class EncoderInput:
+    """Model input of one piece of a clip.
 
     Attributes
     ----------
@@ -80,10 +89,10 @@ class Prepared:
         Input array of one piece, without a batch axis, not padded to other clips. With batching
         ``pieces`` its first axis counts the frames.
     times_s : ndarray of shape (T,), float64
-        Centre of every frame that this piece will give, in seconds from the clip's start; its length
-        says how many frames of the output are the piece's own. May be empty.
+        Centre of every output frame of this piece, in seconds from the clip's start. Its length is the
+        number of output frames to keep: models that pad their input return more. May be empty.
     columns : mapping of str to ndarray of shape (T,) or (T, n), float32
-        What else is known of every frame; stored beside the features.
+        Additional values of every frame, stored beside the features.
     """
 
     values: NDArray[Any]
@@ -92,18 +101,18 @@ class Prepared:
 
     @property
     def n_frames(self) -> int:
-        """How many frames of the output are this piece's own."""
+        """Number of output frames of this piece."""
         return len(self.times_s)
 
 
 class Encoder(Protocol[Piece_contra]):
-    """A frozen encoder."""
+    """A frozen encoder; see CONTRIBUTING, "Adding things"."""
 
     spec: EncoderSpec
     batching: Batching
 
-    def prepare(self, piece: Piece_contra) -> Prepared:
-        """Turn a piece of a clip into the encoder's input; runs in background threads.
+    def prepare(self, piece: Piece_contra) -> EncoderInput:
+        """Convert a piece of a clip to the model's input; called from background threads.
 
         Raises
         ------
@@ -112,13 +121,13 @@ class Encoder(Protocol[Piece_contra]):
         """
         ...
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Encode pieces together.
 
         Returns
         -------
         list of ndarray of shape (T, L, D), float32
-            The same, up to rounding, as if each piece were encoded alone.
+            Equal, up to rounding, to encoding each piece alone.
         """
         ...
 
@@ -127,49 +136,49 @@ class Encoder(Protocol[Piece_contra]):
         ...
 
 
-class Underway(Protocol):
-    """A batch that an encoder has begun; where it computes on another device, it may not be through."""
+class EncodingBatch(Protocol):
+    """Handle of a batch that may still be running on its device."""
 
     def states(self) -> list[NDArray[np.float32]]:
-        """Wait for the hidden states, as `Encoder.encode` gives them; any thread may, once."""
+        """Wait for the hidden states of `Encoder.encode`; callable once, from any thread."""
         ...
 
     @property
     def busy_s(self) -> float:
-        """Seconds that the device was at it; known when the states are there."""
+        """Seconds that the device computed; known once `states` has returned."""
         ...
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A batch that is through; see `Underway`.
+class FinishedBatch:
+    """A batch that is already encoded; see `EncodingBatch`.
 
     Attributes
     ----------
-    given : list of ndarray of shape (T, L, D), float32
+    hidden_states : list of ndarray of shape (T, L, D), float32
     busy_s : float
     """
 
-    given: list[NDArray[np.float32]]
+    hidden_states: list[NDArray[np.float32]]
     busy_s: float
 
     def states(self) -> list[NDArray[np.float32]]:
-        """Give the hidden states."""
-        return self.given
+        """Return the hidden states."""
+        return self.hidden_states
 
 
-def begin(encoder: Encoder[Any], batch: Sequence[Prepared]) -> Underway:
-    """Begin to encode pieces together.
+def start_encoding(encoder: Encoder[Any], batch: Sequence[EncoderInput]) -> EncodingBatch:
+    """Start to encode pieces together.
 
-    An encoder with a ``begin(batch)`` of its own returns from it as soon as its device has the work; all others
-    are through when this returns.
+    An encoder with a method ``start(batch)`` returns as soon as the work is queued on its device; all other
+    encoders have finished when this returns.
     """
-    if (own := getattr(encoder, "begin", None)) is not None:
-        underway: Underway = own(batch)
-        return underway
-    start = perf_counter()
-    given = encoder.encode(batch)
-    return Finished(given, perf_counter() - start)
+    if (start := getattr(encoder, "start", None)) is not None:
+        handle: EncodingBatch = start(batch)
+        return handle
+    started = perf_counter()
+    hidden_states = encoder.encode(batch)
+    return FinishedBatch(hidden_states, perf_counter() - started)
 
 
 def plan_batches(
@@ -177,7 +186,7 @@ def plan_batches(
 ) -> list[list[int]]:
     """Group the clips of a shard into batches.
 
-    Depends on the planned lengths only, never on what is already done.
+    Depends only on the planned lengths, never on which clips are already stored.
 
     Parameters
     ----------
@@ -191,9 +200,10 @@ def plan_batches(
     Returns
     -------
     list of list of int
-        Positions into ``durations_s``, each exactly once; long clips first, so that memory is
-        claimed once.
+        Positions into ``durations_s``, each exactly once; long clips first, so that the largest batch
+        allocates memory once for all.
     """
+    # NaN sorts last; ties keep the order of the clips, which makes the plan reproducible.
     order = sorted(range(len(durations_s)), key=lambda i: (-np.nan_to_num(durations_s[i], nan=-1.0), i))
     if batching == "fixed":
         order = list(range(len(durations_s)))

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.faces.base import Faces
 from ravfeat.faces.crop import crop
 
 __all__ = ["cut_out", "joined", "split"]
 
 
-def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None) -> Prepared:
+def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None) -> EncoderInput:
     """Crop the face of every picture.
 
     Parameters
@@ -28,7 +28,7 @@ def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None)
 
     Returns
     -------
-    Prepared
+    EncoderInput
         values (T, inner, inner, 3) uint8, RGB; columns ``box``, ``confidence``, ``found`` and, where it is
         known, ``faces``.
     """
@@ -45,15 +45,15 @@ def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None)
     }
     if len(faces.n_faces):
         columns["faces"] = faces.n_faces.astype(np.float32)
-    return Prepared(crops, faces.times_s, columns)
+    return EncoderInput(crops, faces.times_s, columns)
 
 
-def joined(batch: Sequence[Prepared]) -> NDArray[np.uint8]:
+def joined(batch: Sequence[EncoderInput]) -> NDArray[np.uint8]:
     """Join pieces into one batch of pictures: (T1 + T2 + …, size, size, 3)."""
     return np.concatenate([piece.values for piece in batch])
 
 
-def split(frames: NDArray[np.float32], batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+def split(frames: NDArray[np.float32], batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
     """Give every piece its own frames."""
     ends = np.cumsum([piece.n_frames for piece in batch])
     return np.split(frames, ends[:-1])

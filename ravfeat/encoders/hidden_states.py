@@ -17,7 +17,7 @@ import transformers
 from torch import Tensor
 
 from ravfeat.encoders.attention import attention_of
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.errors import EncoderError
 
 __all__ = ["LAYER_CONVENTION", "first_line", "frozen_pass", "full_precision", "own_stacks", "torch_provenance"]
@@ -58,14 +58,14 @@ def full_precision(*, tf32: bool = False) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def own_stacks(output: Any, batch: Sequence[Prepared]) -> list[Tensor]:
+def own_stacks(output: Any, batch: Sequence[EncoderInput]) -> list[Tensor]:
     """Take each clip's own frames of all layers out of a model's output.
 
     Parameters
     ----------
     output : transformers.utils.ModelOutput
         With ``hidden_states`` and ``last_hidden_state``, each of shape (B, T, D).
-    batch : sequence of Prepared
+    batch : sequence of EncoderInput
 
     Returns
     -------

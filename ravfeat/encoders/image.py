@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from transformers.models.auto import image_processing_auto, modeling_auto
 
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.encoders.crops import cut_out, joined, split
 from ravfeat.encoders.hidden_states import LAYER_CONVENTION, first_line, frozen_pass, torch_provenance
 from ravfeat.encoders.loading import check_whole, load_config, load_model, to_device
@@ -96,11 +96,11 @@ class ImageEncoder:
             frame_rate_hz=frame_rate_hz,
         )
 
-    def prepare(self, faces: Faces) -> Prepared:
+    def prepare(self, faces: Faces) -> EncoderInput:
         """Crop the face of every picture."""
         return cut_out(faces, margin=self._margin, size=self._input.crop_size, inner=self._input.size)
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Encode the pictures of all pieces together."""
         pictures = joined(batch)
         if not len(pictures):

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.errors import ClipError
 from ravfeat.faces.base import Faces, Mesh
 from ravfeat.faces.similarity import SIMILARITY, eyes_apart, similarity_normalise
@@ -63,7 +63,7 @@ class LandmarkEncoder:
             frame_rate_hz=frame_rate_hz,
         )
 
-    def prepare(self, faces: Faces) -> Prepared:
+    def prepare(self, faces: Faces) -> EncoderInput:
         """Line up the numbers of every picture that has a mesh.
 
         Raises
@@ -76,9 +76,9 @@ class LandmarkEncoder:
         _check(meshes, faces.times_s[rows])
         found = faces.mesh_found[rows].astype(np.float32)
         columns = {"box": _boxes(meshes), "confidence": found, "found": found}
-        return Prepared(_features(meshes), faces.times_s[rows], columns)
+        return EncoderInput(_features(meshes), faces.times_s[rows], columns)
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Give the numbers as one layer."""
         return [piece.values[:, None] for piece in batch]  # (T, D) -> (T, 1, D)
 

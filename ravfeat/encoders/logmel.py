@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.errors import ClipError
 from ravfeat.media.sound import RESAMPLING, Waveform, resample
 
@@ -46,7 +46,7 @@ class LogMelEncoder:
         self._window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
         self._bands = mel_bands()
 
-    def prepare(self, waveform: Waveform) -> Prepared:
+    def prepare(self, waveform: Waveform) -> EncoderInput:
         """Resample to 16 kHz."""
         samples = resample(waveform, SAMPLE_RATE_HZ)
         if len(samples) < WINDOW:
@@ -54,9 +54,9 @@ class LogMelEncoder:
                 f"too short: {len(samples)} samples at 16 kHz ({len(samples) / SAMPLE_RATE_HZ * 1000:.0f} ms),"
                 f" logmel needs at least {WINDOW}"
             )
-        return Prepared(samples, self.times_s(1 + (len(samples) - WINDOW) // HOP))
+        return EncoderInput(samples, self.times_s(1 + (len(samples) - WINDOW) // HOP))
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Compute the three layers of every clip."""
         return [self._encode_one(clip.values) for clip in batch]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.encoders.crops import cut_out, joined, split
 from ravfeat.encoders.onnx_model import Net, open_net
 from ravfeat.encoders.onnx_sidecar import NetSettings, find_sidecar
@@ -78,16 +78,16 @@ class OnnxEncoder:
         colour = "grey bt.601" if self._colour == "gray" else self._colour
         return f"{colour}, (x / {settings.divide_by:.9g} - [{mean}]) / [{std}]/1"
 
-    def prepare(self, faces: Faces) -> Prepared:
+    def prepare(self, faces: Faces) -> EncoderInput:
         """Crop the face of every picture."""
         return cut_out(faces, margin=self._margin, size=self._net.size)
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Encode the pictures of all pieces together."""
         (embedding,) = self._net.run(self._inputs(joined(batch)), [self._net.embedding])
         return split(_vectors(embedding, self._net.layout)[:, None], batch)  # (T, D) -> (T, 1, D)
 
-    def scores(self, batch: Sequence[Prepared]) -> NDArray[np.float32]:
+    def scores(self, batch: Sequence[EncoderInput]) -> NDArray[np.float32]:
         """Class probabilities of a net that gives logits, one column per label.
 
         Returns

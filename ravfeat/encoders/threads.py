@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["beside_the_encoder"]
+__all__ = ["single_threaded_readers"]
 
 
 @contextmanager
-def beside_the_encoder() -> Iterator[Callable[[], None]]:
+def single_threaded_readers() -> Iterator[Callable[[], None]]:
     """Give what every new thread has to call first; the thread that asks keeps its own number.
 
     Does nothing where torch was never loaded: what reads then starts no threads.

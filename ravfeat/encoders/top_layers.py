@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 
-from ravfeat.encoders.base import Encoder, EncoderSpec, Prepared
+from ravfeat.encoders.base import Encoder, EncoderInput, EncoderSpec
 from ravfeat.encoders.hidden_states import full_precision
 from ravfeat.errors import EncoderError, UsageError
 
@@ -92,7 +92,7 @@ class SplitEncoder:
         for layer in self._top:
             layer.train(training)
 
-    def lower(self, clip: Prepared) -> Tensor:
+    def lower(self, clip: EncoderInput) -> Tensor:
         """Run one clip through what stays as it is.
 
         Returns

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ravfeat.encoders.async_batch import OnDevice, sent
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.async_batch import DeviceBatch, sent
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
 from ravfeat.errors import ClipError
 from ravfeat.media.sound import RESAMPLING, Waveform, resample
@@ -60,7 +60,7 @@ class WaveformEncoder:
             frame_rate_hz=sample_rate_hz / self._hop,
         )
 
-    def prepare(self, waveform: Waveform) -> Prepared:
+    def prepare(self, waveform: Waveform) -> EncoderInput:
         """Resample and normalise one clip."""
         samples = resample(waveform, self._rate)
         if len(samples) < self._field:
@@ -70,18 +70,18 @@ class WaveformEncoder:
         if self._normalise:
             samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
         n_frames = int(self._model._get_feat_extract_output_lengths(torch.tensor(len(samples))))
-        return Prepared(samples.astype(np.float32, copy=False), self.times_s(n_frames))
+        return EncoderInput(samples.astype(np.float32, copy=False), self.times_s(n_frames))
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Encode clips; those that cannot share a batch exactly are split by length."""
-        return self.begin(batch).states()
+        return self.start(batch).states()
 
-    def begin(self, batch: Sequence[Prepared]) -> OnDevice:
-        """Begin to encode clips; see `ravfeat.encoders.base.begin`."""
-        with OnDevice(self._model.device) as underway, frozen_pass(tf32=self._tf32):
+    def start(self, batch: Sequence[EncoderInput]) -> DeviceBatch:
+        """Start to encode clips; see `ravfeat.encoders.base.start_encoding`."""
+        with DeviceBatch(self._model.device) as encoding, frozen_pass(tf32=self._tf32):
             if self.batching == "padded":
-                underway.fetch(self._run_padded(batch))
-                return underway
+                encoding.fetch(self._run_padded(batch))
+                return encoding
             stacks: dict[int, torch.Tensor] = {}
             by_length: dict[int, list[int]] = {}
             for position, clip in enumerate(batch):
@@ -89,10 +89,10 @@ class WaveformEncoder:
             for positions in by_length.values():
                 own = self._run_padded([batch[position] for position in positions])
                 stacks |= dict(zip(positions, own, strict=True))
-            underway.fetch([stacks[position] for position in range(len(batch))])
-        return underway
+            encoding.fetch([stacks[position] for position in range(len(batch))])
+        return encoding
 
-    def _run_padded(self, batch: Sequence[Prepared]) -> list[torch.Tensor]:
+    def _run_padded(self, batch: Sequence[EncoderInput]) -> list[torch.Tensor]:
         longest = max(len(clip.values) for clip in batch)
         values = torch.zeros(len(batch), longest)
         mask = torch.zeros(len(batch), longest, dtype=torch.long)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ravfeat.encoders.async_batch import OnDevice, sent
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.async_batch import DeviceBatch, sent
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
 from ravfeat.errors import ClipError
 from ravfeat.media.sound import RESAMPLING, Waveform, resample
@@ -58,7 +58,7 @@ class WhisperEncoder:
             frame_rate_hz=self._frame_rate,
         )
 
-    def prepare(self, waveform: Waveform) -> Prepared:
+    def prepare(self, waveform: Waveform) -> EncoderInput:
         """Resample and compute the log-mel input, as the library does for 30 s (up to rounding)."""
         samples = resample(waveform, self._rate)
         if len(samples) > self._limit:
@@ -73,7 +73,7 @@ class WhisperEncoder:
             )
         # In whole numbers: 0.14 s times 50 is a little more than 7 in floating point.
         n_frames = -(-len(samples) * self._frames // self._limit)
-        return Prepared(self._log_mel(samples), self.times_s(n_frames))
+        return EncoderInput(self._log_mel(samples), self.times_s(n_frames))
 
     def _log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         # The 30 s are mostly zeros. Windows that see only zeros all give the same column, so it is
@@ -90,17 +90,17 @@ class WhisperEncoder:
         full[:, mel.shape[1] :] = mel[:, -1:]
         return full
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Encode clips; every input has the same size, so a batch is exact."""
-        return self.begin(batch).states()
+        return self.start(batch).states()
 
-    def begin(self, batch: Sequence[Prepared]) -> OnDevice:
-        """Begin to encode clips; see `ravfeat.encoders.base.begin`."""
+    def start(self, batch: Sequence[EncoderInput]) -> DeviceBatch:
+        """Start to encode clips; see `ravfeat.encoders.base.start_encoding`."""
         values = torch.from_numpy(np.stack([clip.values for clip in batch]))
-        with OnDevice(self._model.device) as underway, frozen_pass(tf32=self._tf32):
+        with DeviceBatch(self._model.device) as encoding, frozen_pass(tf32=self._tf32):
             output = self._model(sent(values, self._model.device), output_hidden_states=True)
-            underway.fetch(own_stacks(output, batch))
-        return underway
+            encoding.fetch(own_stacks(output, batch))
+        return encoding
 
     @property
     def model(self) -> Any:

@@ -1,4 +1,4 @@
-"""A manifest through a frozen encoder into a cache."""
+"""Feature extraction: run frozen encoders over the clips of a manifest and write a cache."""
 
 from ravfeat.extract.request import Extraction, ExtractResult
 from ravfeat.extract.run import extract_together, run_extraction

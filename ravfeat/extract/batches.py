@@ -1,7 +1,8 @@
-"""Batches of one shard: pieces wait until their batch is full, are encoded, and handed to the shard.
+"""Batches of one shard: queue pieces until a batch is full, encode it, pass the states to the shard.
 
-What shares a batch depends on the shard's planned clips and on what they hold, never on what is
-already done or on what else this run encodes, so that a resumed cache equals an uninterrupted one.
+The composition of a batch depends only on the shard's planned clips and their contents, never on which shards
+are already written or which other encoders run: rounding inside a batch depends on its members, so this is what
+makes a resumed cache equal to an uninterrupted one, bit for bit.
 """
 
 from abc import ABC, abstractmethod
@@ -13,10 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.encoders.base import Encoder, Prepared, Underway, begin
+from ravfeat.encoders.base import Encoder, EncoderInput, EncodingBatch, start_encoding
 from ravfeat.errors import ClipError
-from ravfeat.extract.postprocess import Behind, EncodedBatch, StoredBatch, Waiting, store_batch, why
-from ravfeat.extract.reduce import ClipStore
+from ravfeat.extract.postprocess import (
+    EncodedBatch,
+    PostprocessPool,
+    QueuedPiece,
+    StoredBatch,
+    failure_reason,
+    store_batch,
+)
+from ravfeat.extract.reduce import ClipReducer
 from ravfeat.extract.shard_builder import ShardBuilder
 from ravfeat.manifest import Clip
 from ravfeat.media.source import Recording
@@ -25,7 +33,7 @@ __all__ = ["OpenShard", "PieceBatches", "PlannedBatches"]
 
 
 class OpenShard(ABC):
-    """A shard whose clips are arriving.
+    """A shard that is being filled.
 
     Parameters
     ----------
@@ -36,7 +44,7 @@ class OpenShard(ABC):
     Attributes
     ----------
     busy_s : float
-        Seconds that the encoder was at it.
+        Seconds that the encoder spent on it.
     """
 
     def __init__(self, builder: ShardBuilder, encoder: Encoder[Any], recipe: StoreRecipe) -> None:
@@ -44,48 +52,49 @@ class OpenShard(ABC):
         self._encoder = encoder
         self._recipe = recipe
         self.busy_s = 0.0
-        self._to_come = len(builder.clips)
+        self._n_unfinished = len(builder.clips)
 
     @property
     def complete(self) -> bool:
-        """Whether every clip has come to its end, and was stored or failed.
+        """Whether the end of every clip was reported, and every clip was stored or has failed.
 
-        A clip may fail before its last piece has come, so its failure is not its end.
+        Both are checked because a clip may fail before its last piece arrives; those pieces must be
+        received before the shard is closed.
         """
-        return not self._to_come and self.builder.complete
+        return not self._n_unfinished and self.builder.complete
 
-    def take(self, clip: Clip, prepared: Prepared) -> None:
-        """Take the next piece of a clip; of one that has failed nothing more is encoded."""
+    def take(self, clip: Clip, prepared: EncoderInput) -> None:
+        """Receive the next piece of a clip; pieces of a clip that has failed are dropped."""
         if not self.builder.has_failed(clip):
             self._take(clip, prepared)
 
     def end(self, clip: Clip, recording: Recording | None, reason: str) -> None:
-        """Take note that a clip has no more pieces, or failed for a reason."""
-        self._to_come -= 1
+        """Receive the end of a clip: no more pieces follow, or it failed with ``reason``."""
+        self._n_unfinished -= 1
         if reason or recording is None:
             self.builder.fail(clip, "decode", reason or f"{clip.path}: could not be read to its end")
         self._end(clip, recording)
 
     @abstractmethod
-    def _take(self, clip: Clip, prepared: Prepared) -> None: ...
+    def _take(self, clip: Clip, prepared: EncoderInput) -> None: ...
 
     @abstractmethod
     def _end(self, clip: Clip, recording: Recording | None) -> None: ...
 
-    def _begin(self, pieces: Sequence[Waiting]) -> list[tuple[Sequence[Waiting], Underway]]:
-        """Begin to encode pieces together; what is too much together is encoded one by one."""
+    def _start(self, pieces: Sequence[QueuedPiece]) -> list[tuple[Sequence[QueuedPiece], EncodingBatch]]:
+        """Start to encode pieces together; if memory runs out, or a clip is refused, each on its own."""
         full = [(clip, prepared) for clip, prepared in pieces if prepared.n_frames]
         if not full:
             return []
         try:
-            return [(full, begin(self._encoder, [prepared for _, prepared in full]))]
+            return [(full, start_encoding(self._encoder, [prepared for _, prepared in full]))]
         except (MemoryError, ClipError):
-            return [([one], underway) for one in full if (underway := self._begin_alone(*one)) is not None]
+            return [([piece], encoding) for piece in full if (encoding := self._start_alone(*piece)) is not None]
 
-    def _begin_alone(self, clip: Clip, prepared: Prepared) -> Underway | None:
-        # One by one gives the same features; what is too much even alone has failed.
+    def _start_alone(self, clip: Clip, prepared: EncoderInput) -> EncodingBatch | None:
+        # A piece that does not fit into memory even on its own fails its clip; the others are stored.
         try:
-            return begin(self._encoder, [prepared])
+            return start_encoding(self._encoder, [prepared])
         except MemoryError as error:
             reason = f"{clip.path}: {error}; split the clip or use a machine with more memory"
             self.builder.fail(clip, "encode", reason)
@@ -95,7 +104,7 @@ class OpenShard(ABC):
 
 
 class PlannedBatches(OpenShard):
-    """Whole clips share a batch that was planned from their lengths.
+    """Batches of whole clips, planned from the clips' lengths.
 
     Parameters
     ----------
@@ -103,8 +112,8 @@ class PlannedBatches(OpenShard):
         See `OpenShard`.
     batches : sequence of sequence of str
         Clip ids; every clip of the shard once.
-    behind : Behind
-        Who stores what was encoded.
+    postprocess : PostprocessPool
+        Reduces and digests the encoded batches.
     """
 
     def __init__(
@@ -113,19 +122,19 @@ class PlannedBatches(OpenShard):
         encoder: Encoder[Any],
         recipe: StoreRecipe,
         batches: Sequence[Sequence[str]],
-        behind: Behind,
+        postprocess: PostprocessPool,
     ) -> None:
         super().__init__(builder, encoder, recipe)
-        self._behind = behind
+        self._postprocess = postprocess
         self._batch_of = {clip_id: batch for batch in batches for clip_id in batch}
-        self._waiting: dict[str, list[Waiting]] = {}
+        self._waiting: dict[str, list[QueuedPiece]] = {}
         self._ended: dict[str, tuple[Clip, Recording | None]] = {}
 
-    def _take(self, clip: Clip, prepared: Prepared) -> None:
+    def _take(self, clip: Clip, prepared: EncoderInput) -> None:
         self._waiting.setdefault(clip.clip_id, []).append((clip, prepared))
 
     def _end(self, clip: Clip, recording: Recording | None) -> None:
-        # The batch is encoded where this was the last clip it waited for.
+        # Encode the batch if this was the last of its clips to end.
         if self.builder.has_failed(clip):
             self._waiting.pop(clip.clip_id, None)
         self._ended[clip.clip_id] = clip, recording
@@ -133,12 +142,12 @@ class PlannedBatches(OpenShard):
         if not self._ended.keys() >= set(batch):
             return
         pieces = [piece for clip_id in batch for piece in self._waiting.pop(clip_id, ())]
-        underway = self._begin(pieces)
+        encoding = self._start(pieces)
         ended = [self._ended[clip_id] for clip_id in batch]
-        whole = [own for own, read in ended if read is not None and not self.builder.has_failed(own)]
-        empty = [(own, prepared) for own, prepared in pieces if not prepared.n_frames]
-        encoded = EncodedBatch(whole, empty, underway)
-        self._behind.submit(partial(store_batch, encoded, self._recipe, self._encoder.spec.stream), self._settle)
+        whole = [member for member, source in ended if source is not None and not self.builder.has_failed(member)]
+        empty = [(member, prepared) for member, prepared in pieces if not prepared.n_frames]
+        encoded = EncodedBatch(whole, empty, encoding)
+        self._postprocess.submit(partial(store_batch, encoded, self._recipe, self._encoder.spec.stream), self._settle)
 
     def _settle(self, batch: StoredBatch) -> None:
         self.busy_s += batch.busy_s
@@ -151,36 +160,36 @@ class PlannedBatches(OpenShard):
 
 
 class PieceBatches(OpenShard):
-    """Pieces of any clips of the shard share a batch.
+    """Batches of pieces (pictures), of whichever clips of the shard they are.
 
     Parameters
     ----------
     builder, encoder, recipe
         See `OpenShard`.
     batch_frames : int
-        A batch is encoded when it holds so many frames or more.
+        A batch is encoded as soon as it holds this many frames.
     """
 
     def __init__(self, builder: ShardBuilder, encoder: Encoder[Any], recipe: StoreRecipe, batch_frames: int) -> None:
         super().__init__(builder, encoder, recipe)
         self._batch_frames = batch_frames
-        self._stores: dict[str, ClipStore] = {}
-        self._waiting: list[Waiting] = []
+        self._stores: dict[str, ClipReducer] = {}
+        self._waiting: list[QueuedPiece] = []
         self._ended: dict[str, tuple[Clip, Recording]] = {}
 
-    def _take(self, clip: Clip, prepared: Prepared) -> None:
+    def _take(self, clip: Clip, prepared: EncoderInput) -> None:
         self._waiting.append((clip, prepared))
         if sum(piece.n_frames for _, piece in self._waiting) >= self._batch_frames:
             self._flush()
 
     def _end(self, clip: Clip, recording: Recording | None) -> None:
-        # A clip is finished where none of its pieces waits; what is left is encoded after the shard's last clip.
+        # A clip is finished when none of its pieces is queued; the last, smaller batch follows the shard's last clip.
         if recording is None or self.builder.has_failed(clip):
             self._stores.pop(clip.clip_id, None)
             self._waiting = [waiting for waiting in self._waiting if waiting[0].clip_id != clip.clip_id]
         else:
             self._ended[clip.clip_id] = clip, recording
-        if not self._to_come:
+        if not self._n_unfinished:
             self._flush()
         else:
             self._finish_ended()
@@ -195,17 +204,18 @@ class PieceBatches(OpenShard):
         for clip_id in [clip_id for clip_id in self._ended if clip_id not in waiting]:
             self._finish(*self._ended.pop(clip_id))
 
-    def _encode(self, batch: Sequence[Waiting]) -> None:
-        # Stored here and now: what failed decides what the next batch takes.
+    def _encode(self, batch: Sequence[QueuedPiece]) -> None:
+        # In the foreground, unlike whole clips: a clip that fails here must not contribute pieces to the next batch,
+        # or the batches would depend on how fast the background is.
         for clip, prepared in batch:
             if not prepared.n_frames:
                 self._store(clip, prepared, None)
-        for pieces, underway in self._begin(batch):
-            for (clip, prepared), states in zip(pieces, underway.states(), strict=True):
+        for pieces, encoding in self._start(batch):
+            for (clip, prepared), states in zip(pieces, encoding.states(), strict=True):
                 self._store(clip, prepared, states)
-            self.busy_s += underway.busy_s
+            self.busy_s += encoding.busy_s
 
-    def _store(self, clip: Clip, prepared: Prepared, states: NDArray[np.float32] | None) -> None:
+    def _store(self, clip: Clip, prepared: EncoderInput, states: NDArray[np.float32] | None) -> None:
         if self.builder.has_failed(clip):
             self._stores.pop(clip.clip_id, None)
             return
@@ -214,7 +224,7 @@ class PieceBatches(OpenShard):
         try:
             self._stores[clip.clip_id].add(prepared, states)
         except (ClipError, MemoryError) as error:
-            self.builder.fail(clip, "encode", why(clip, error))
+            self.builder.fail(clip, "encode", failure_reason(clip, error))
 
     def _finish(self, clip: Clip, recording: Recording) -> None:
         store = self._stores.pop(clip.clip_id, None) or self._new_store()
@@ -223,7 +233,7 @@ class PieceBatches(OpenShard):
         try:
             self.builder.add(clip, recording, store.finish())
         except (ClipError, MemoryError) as error:
-            self.builder.fail(clip, "encode", why(clip, error))
+            self.builder.fail(clip, "encode", failure_reason(clip, error))
 
-    def _new_store(self) -> ClipStore:
-        return ClipStore(self._recipe, self._encoder.spec.stream)
+    def _new_store(self) -> ClipReducer:
+        return ClipReducer(self._recipe, self._encoder.spec.stream)

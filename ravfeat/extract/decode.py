@@ -1,7 +1,7 @@
-"""Clips read and prepared ahead of the encoders, in background threads, given in order.
+"""Decode and prepare clips in background threads, ahead of the encoders, and yield them in order.
 
-A file is read once, whatever number of encoders want it: every piece is prepared for each of them
-where it is read.
+A file is read once, however many encoders use it: each piece is prepared for all of them in the thread that
+read it.
 """
 
 import threading
@@ -14,41 +14,41 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import Any
 
-from ravfeat.encoders.base import Encoder, Prepared
-from ravfeat.encoders.threads import beside_the_encoder
+from ravfeat.encoders.base import Encoder, EncoderInput
+from ravfeat.encoders.threads import single_threaded_readers
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.manifest import Clip
 from ravfeat.media.source import Recording, Source
 from ravfeat.resources import processors
 
-__all__ = ["ClipEnd", "Event", "PreparedPiece", "Taker", "read_ahead", "read_clip", "workers"]
+__all__ = ["ClipEnd", "EncoderIndex", "Event", "PreparedPiece", "read_ahead", "read_clip", "workers"]
 
 _MAX_WORKERS = 8
 _PIECES = 4
-"""Pieces of one clip that wait for the encoders at most; bounds memory."""
+"""Upper bound of the queued pieces of one clip. It bounds memory: a reader of a long video waits."""
 
-Taker = int
-"""Number of an encoder in this run."""
+EncoderIndex = int
+"""Position of an encoder among those of this run."""
 
 
 @dataclass(frozen=True)
 class PreparedPiece:
-    """One piece of a clip, ready for every encoder that takes it.
+    """One piece of a clip, prepared for every encoder that stores the clip.
 
     Attributes
     ----------
     clip : Clip
-    prepared : mapping of int to Prepared
-        By the number of the encoder.
+    prepared : mapping of int to EncoderInput
+        By encoder.
     """
 
     clip: Clip
-    prepared: Mapping[Taker, Prepared]
+    prepared: Mapping[EncoderIndex, EncoderInput]
 
 
 @dataclass(frozen=True)
 class ClipEnd:
-    """What follows the last piece of a clip.
+    """End of a clip, sent after its last piece.
 
     Attributes
     ----------
@@ -56,37 +56,36 @@ class ClipEnd:
     recording : Recording or None
         None where the clip could not be read to its end.
     reasons : mapping of int to str
-        Why the clip failed, by the number of the encoder, with the path relative to the data;
-        nothing for those it did not fail for.
+        Why the clip failed, by encoder, with the path relative to the data; empty where it did not fail.
     """
 
     clip: Clip
     recording: Recording | None = None
-    reasons: Mapping[Taker, str] = field(default_factory=dict)
+    reasons: Mapping[EncoderIndex, str] = field(default_factory=dict)
 
 
 Event = PreparedPiece | ClipEnd
 
 
 def read_clip(
-    clip: Clip, root: Path | None, source: Source[Any], encoders: Mapping[Taker, Encoder[Any]]
+    clip: Clip, root: Path | None, source: Source[Any], encoders: Mapping[EncoderIndex, Encoder[Any]]
 ) -> Generator[Event, None, None]:
-    """Read one clip and prepare its pieces; what is wrong with the clip comes as a reason at its end.
+    """Read one clip and prepare its pieces; an error of the clip is reported as a reason at its end.
 
     Parameters
     ----------
     clip : Clip
     root : Path, optional
-        What the clip's path is relative to; None where the clip is not in the data at hand.
+        Folder that the clip's path is relative to; None where the given data do not contain the clip.
     source : Source
     encoders : mapping of int to Encoder
-        Who takes this clip.
+        The encoders that store this clip.
     """
     if root is None:
         reason = f"{clip.path} belongs in this cache and is not among the data given now"
         yield ClipEnd(clip, reasons=dict.fromkeys(encoders, reason))
         return
-    taking, reasons = dict(encoders), dict[Taker, str]()
+    taking, reasons = dict(encoders), dict[EncoderIndex, str]()
     recording = None
     with closing(source.read(clip, root)) as pieces:
         while taking:
@@ -99,18 +98,18 @@ def read_clip(
                 reasons |= dict.fromkeys(taking, _reason(error, clip, root))
                 break
             prepared = {}
-            for taker, encoder in list(taking.items()):
+            for index, encoder in list(taking.items()):
                 try:
-                    prepared[taker] = encoder.prepare(piece)
-                except (MediaError, ClipError, MemoryError) as error:
-                    reasons[taker] = _reason(error, clip, root)
-                    del taking[taker]
+                    prepared[index] = encoder.prepare(piece)
+                except (MediaError, ClipError, MemoryError) as error:  # for this encoder only; others go on
+                    reasons[index] = _reason(error, clip, root)
+                    del taking[index]
             yield PreparedPiece(clip, prepared)
     yield ClipEnd(clip, recording, reasons)
 
 
 def _reason(error: Exception, clip: Clip, root: Path) -> str:
-    # The reason is stored in the shard, which says nothing about the machine it was made on.
+    # The reason is stored in the shard, and a cache holds no paths of the machine that made it.
     reason = str(error).replace(str(root / clip.path), clip.path) or "does not fit into memory"
     return reason if clip.path in reason else f"{clip.path}: {reason}"
 
@@ -118,19 +117,19 @@ def _reason(error: Exception, clip: Clip, root: Path) -> str:
 def read_ahead(
     clips: Iterable[Clip], read: Callable[[Clip], Generator[Event, None, None]], ahead: int
 ) -> Generator[Event, None, None]:
-    """Run ``read`` over clips in background threads and give all events, clip after clip.
+    """Run ``read`` over clips in background threads and yield all events, clip after clip.
 
     Parameters
     ----------
     clips : iterable of Clip
     read : callable
-        Such as `read_clip`.
+        For example `read_clip`.
     ahead : int
-        Clips that wait at most; of each of them at most a few pieces do.
+        Upper bound of the clips that are read ahead; of each, at most a few pieces are in memory.
     """
     stop = threading.Event()
     with (
-        beside_the_encoder() as settle,
+        single_threaded_readers() as settle,
         ThreadPoolExecutor(max_workers=workers(), thread_name_prefix="read", initializer=settle) as pool,
     ):
         waiting: deque[tuple[Future[None], Queue[Event | None]]] = deque()
@@ -149,7 +148,10 @@ def read_ahead(
 
 
 def workers() -> int:
-    """Say how many threads work beside the encoders: at least two, and half of what there is."""
+    """Return the number of background threads: half of the processors, at least two.
+
+    The other half is left to the encoder, which computes at the same time.
+    """
     return min(_MAX_WORKERS, max(2, processors() // 2))
 
 
@@ -169,6 +171,8 @@ def _fill(
 
 
 def _put(queue: "Queue[Event | None]", item: Event | None, stop: threading.Event) -> bool:
+    # The consumer may have stopped for good (an error, a keyboard interrupt) while the queue is full: a blocking put
+    # would then never return, and neither would the pool's shutdown.
     while not stop.is_set():
         try:
             queue.put(item, timeout=0.05)
@@ -181,4 +185,4 @@ def _put(queue: "Queue[Event | None]", item: Event | None, stop: threading.Event
 def _drain(future: "Future[None]", queue: "Queue[Event | None]") -> Generator[Event, None, None]:
     while (event := queue.get()) is not None:
         yield event
-    future.result()  # a bug of ours in the background is raised here
+    future.result()  # an unexpected error of the background thread is raised here

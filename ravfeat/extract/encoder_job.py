@@ -1,4 +1,4 @@
-"""One encoder's way through a run: its cache, its pending shards, the shards in the making."""
+"""The work of one encoder in a run: its cache, the shards to write, and the shards being filled."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,26 +10,26 @@ from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.encoders.base import Encoder, plan_batches
 from ravfeat.extract.batches import OpenShard, PieceBatches, PlannedBatches
-from ravfeat.extract.decode import ClipEnd, Event, Taker
-from ravfeat.extract.postprocess import Behind
+from ravfeat.extract.decode import ClipEnd, EncoderIndex, Event
+from ravfeat.extract.postprocess import PostprocessPool
 from ravfeat.extract.shard_builder import ShardBuilder
 from ravfeat.manifest import Clip
 
-__all__ = ["BatchLimits", "Lane", "common_order"]
+__all__ = ["BatchLimits", "EncoderJob", "common_order"]
 
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How much is encoded together.
+    """Upper bounds of a batch.
 
     Attributes
     ----------
     clips : int
-        Clips at most, where clips share batches.
+        Clips, for encoders of whole clips.
     seconds : float
-        Of all clips of a batch at most, padding included.
+        Total length of a batch, padding included.
     frames : int
-        Frames (pictures), where pieces share batches.
+        Frames (pictures), for encoders of pieces.
     """
 
     clips: int = 8
@@ -38,47 +38,47 @@ class BatchLimits:
 
     @classmethod
     def of(cls, device: str, *, clips: int | None, seconds: float | None, frames: int) -> "BatchLimits":
-        """Take what was asked for, and what suits the device where nothing was.
+        """Use the given limits, and defaults of the device where they are None.
 
-        A processor is busy with one clip; a GPU wants many frames at once.
+        One clip is enough work for a processor; a GPU needs many frames at once.
         """
         usual = cls() if not device.startswith("cuda") else cls(clips=32, seconds=96.0)
         return cls(clips or usual.clips, seconds or usual.seconds, frames)
 
 
 @dataclass
-class Lane:
-    """One encoder of a run.
+class EncoderJob:
+    """One encoder of a run and its state.
 
     Attributes
     ----------
-    taker : int
-        Its number in this run.
+    index : int
+        Position among the run's encoders.
     encoder : Encoder
     recipe : StoreRecipe
     folder : CacheFolder
     lock : WorkLock
     provenance : mapping
-    mine : sequence of int
-        Shards this process is responsible for.
+    assigned : sequence of int
+        Shards that this process is responsible for.
     pending : sequence of int
-        Those of them that are to be written.
+        Assigned shards that are still to be written.
     limits : BatchLimits
     written : dict of int to IndexedShard
-        What this run has written so far.
+        Shards that this run has written so far.
     frames, fallback, several : int
-        Frames of the encoder in it, those of them in which no face was found, and those in which several were.
+        Encoder frames in the written shards; those without a face; those with several faces.
     busy_s : float
-        Seconds that the encoder was at it.
+        Seconds that the encoder computed.
     """
 
-    taker: Taker
+    index: EncoderIndex
     encoder: Encoder[Any]
     recipe: StoreRecipe
     folder: CacheFolder
     lock: WorkLock
     provenance: Mapping[str, Any]
-    mine: Sequence[int]
+    assigned: Sequence[int]
     pending: Sequence[int]
     limits: BatchLimits
     written: dict[int, IndexedShard] = field(default_factory=dict)
@@ -99,34 +99,31 @@ class Lane:
         return clip.clip_id in self._shard_of
 
     def order(self) -> list[list[Clip]]:
-        """Clips of every pending shard, in the order in which they fill its batches."""
+        """Return the clips of every pending shard, in the order in which they fill its batches."""
         return [[clip for batch in plan for clip in batch] for plan in self._plans.values()]
 
-    def take(self, event: Event, behind: Behind) -> None:
-        """Take a piece or the end of a clip; what it completes is stored behind the encoder.
-
-        Events of other clips than those of pending shards are not for this lane.
-        """
+    def take(self, event: Event, postprocess: PostprocessPool) -> None:
+        """Receive a piece or the end of a clip that `wants` accepts; encode each batch that it completes."""
         number = self._shard_of[event.clip.clip_id]
-        shard = self._open.get(number) or self._open_shard(number, behind)
+        shard = self._open.get(number) or self._open_shard(number, postprocess)
         if isinstance(event, ClipEnd):
-            shard.end(event.clip, event.recording, event.reasons.get(self.taker, ""))
-        elif self.taker in event.prepared:
-            shard.take(event.clip, event.prepared[self.taker])
+            shard.end(event.clip, event.recording, event.reasons.get(self.index, ""))
+        elif self.index in event.prepared:
+            shard.take(event.clip, event.prepared[self.index])
 
     def completed(self) -> list[ShardBuilder]:
-        """Give the shards of which every clip was stored or failed, once."""
+        """Remove and return the shards whose clips have all been stored or have failed."""
         complete = [self._open.pop(number) for number, shard in list(self._open.items()) if shard.complete]
         self.busy_s += sum(shard.busy_s for shard in complete)
         return [shard.builder for shard in complete]
 
-    def _open_shard(self, number: int, behind: Behind) -> OpenShard:
+    def _open_shard(self, number: int, postprocess: PostprocessPool) -> OpenShard:
         builder = ShardBuilder(number, self.folder.planned.clips_of(number), self.encoder.spec, self.recipe)
         if self.encoder.batching == "pieces":
             self._open[number] = PieceBatches(builder, self.encoder, self.recipe, self.limits.frames)
         else:
             ids = [[clip.clip_id for clip in batch] for batch in self._plans[number]]
-            self._open[number] = PlannedBatches(builder, self.encoder, self.recipe, ids, behind)
+            self._open[number] = PlannedBatches(builder, self.encoder, self.recipe, ids, postprocess)
         return self._open[number]
 
     def _batches(self, clips: Sequence[Clip]) -> list[list[Clip]]:
@@ -138,23 +135,23 @@ class Lane:
         return [[clips[position] for position in batch] for batch in plan]
 
 
-def common_order(lanes: Sequence[Lane]) -> list[Clip]:
-    """Give every clip that a lane wants, once, in an order that keeps few shards open.
+def common_order(jobs: Sequence[EncoderJob]) -> list[Clip]:
+    """Return every clip that some job wants, once, in an order that keeps few shards open.
 
-    Where pieces share batches, clips come in the order of their ids, so that what shares a batch does not
-    depend on the other lanes. Planned batches do not depend on the order: the first lane's clips come as its
-    batches want them, others where their ids put them.
+    If an encoder takes pieces, clips are sorted by id: the order decides which pieces share a batch, so it must not
+    depend on the other jobs. Planned batches do not depend on the order; then the first job's clips come in the
+    order of its batches, and clips that only other jobs want are inserted by id.
     """
     place: dict[str, tuple[str, int]] = {}
-    known: dict[str, Clip] = {}
-    for number, lane in enumerate(lanes):
-        for clips in lane.order():
+    clips_by_id: dict[str, Clip] = {}
+    for number, job in enumerate(jobs):
+        for clips in job.order():
             first = min(clip.clip_id for clip in clips)
             for position, clip in enumerate(clips):
-                known.setdefault(clip.clip_id, clip)
+                clips_by_id.setdefault(clip.clip_id, clip)
                 place.setdefault(clip.clip_id, (first, position) if number == 0 else (clip.clip_id, -1))
-    if len(lanes) == 1:
-        return list(known.values())
-    by_id = any(lane.encoder.batching == "pieces" for lane in lanes)
-    ordered = sorted(known) if by_id else sorted(known, key=lambda clip_id: place[clip_id])
-    return [known[clip_id] for clip_id in ordered]
+    if len(jobs) == 1:
+        return list(clips_by_id.values())
+    by_id = any(job.encoder.batching == "pieces" for job in jobs)
+    ordered = sorted(clips_by_id) if by_id else sorted(clips_by_id, key=lambda clip_id: place[clip_id])
+    return [clips_by_id[clip_id] for clip_id in ordered]

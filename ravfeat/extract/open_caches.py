@@ -1,4 +1,4 @@
-"""Caches opened for writing: what is there, what is to be done, what may be added."""
+"""Open and lock the caches of a run, and decide which shards each encoder has to write."""
 
 import math
 import platform
@@ -14,43 +14,47 @@ from ravfeat import __version__
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import CacheFolder, prepare_cache
 from ravfeat.errors import UsageError
-from ravfeat.extract.decode import Taker
-from ravfeat.extract.encoder_job import BatchLimits, Lane
-from ravfeat.extract.request import Extraction, read_for
+from ravfeat.extract.decode import EncoderIndex
+from ravfeat.extract.encoder_job import BatchLimits, EncoderJob
+from ravfeat.extract.request import Extraction, read_planned_clip
 from ravfeat.extract.resume import EncodeOne, Worklist, check_same_features, find_work
-from ravfeat.extract.retry import Trial, try_again
+from ravfeat.extract.retry import StoreTrial, retry_failed
 from ravfeat.manifest import Clip
 
-__all__ = ["folder_of", "open_lanes", "provenance_of"]
+__all__ = ["folder_of", "open_jobs", "provenance_of"]
 
-_ASSUMED_S = 30.0  # for planning, where a file does not say how long it is
-_RECORD_BYTES = 1024  # of metadata per clip, generously
+_ASSUMED_S = 30.0  # planned length of a clip of unknown length
+_RECORD_BYTES = 1024  # planned metadata per clip; more than it ever takes
 
 
-def open_lanes(work: Sequence[Extraction], out: Path, here: Mapping[str, Clip], locks: ExitStack) -> list[Lane]:
-    """Find or make the cache of every extraction, lock it, and find out what is to be done.
+def open_jobs(
+    requests: Sequence[Extraction], out: Path, available: Mapping[str, Clip], locks: ExitStack
+) -> list[EncoderJob]:
+    """Find or create the cache of every extraction, lock its shards, and decide which to write.
 
     Parameters
     ----------
-    work : sequence of Extraction
+    requests : sequence of Extraction
     out : Path
-    here : mapping of str to Clip
-        The clips at hand, by ``clip_id``.
+    available : mapping of str to Clip
+        Clips in the given data, by ``clip_id``.
     locks : ExitStack
-        Holds the locks.
+        Holds the locks until the run ends.
 
     Raises
     ------
     CacheError, UsageError
         See `ravfeat.extract.extract_together`.
     """
-    folders = [folder_of(what, out) for what in work]
-    _check_distinct(work, folders)
+    folders = [folder_of(request, out) for request in requests]
+    _check_distinct(requests, folders)
     opened = [
-        _open(what, folder, locks.enter_context(WorkLock(folder.path)))
-        for what, folder in zip(work, folders, strict=True)
+        _open(request, folder, locks.enter_context(WorkLock(folder.path)))
+        for request, folder in zip(requests, folders, strict=True)
     ]
-    return [_lane(taker, one, here, mended) for taker, (one, mended) in enumerate(_retried(opened, here))]
+    return [
+        _job(index, cache, available, recovered) for index, (cache, recovered) in enumerate(_retried(opened, available))
+    ]
 
 
 def _check_distinct(work: Sequence[Extraction], folders: Sequence[CacheFolder]) -> None:
@@ -62,56 +66,63 @@ def _check_distinct(work: Sequence[Extraction], folders: Sequence[CacheFolder]) 
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A cache that this run may write, and what is there of it."""
+class _OpenCache:
+    """A locked cache and its existing shards."""
 
-    what: Extraction
+    request: Extraction
     folder: CacheFolder
     lock: WorkLock
-    work: Worklist
+    worklist: Worklist
 
 
-def _open(what: Extraction, folder: CacheFolder, lock: WorkLock) -> _Opened:
-    mine = [n for n in folder.planned.numbers if n % what.num_shards == what.shard_index]
-    lock.claim(mine)
-    folder.remove_leftovers(mine)
-    return _Opened(what, folder, lock, find_work(folder, mine))
+def _open(request: Extraction, folder: CacheFolder, lock: WorkLock) -> _OpenCache:
+    assigned = [n for n in folder.planned.numbers if n % request.num_shards == request.shard_index]
+    # Claim before looking: a shard that another process is just writing must not be counted as missing.
+    lock.claim(assigned)
+    folder.remove_leftovers(assigned)
+    return _OpenCache(request, folder, lock, find_work(folder, assigned))
 
 
-def _retried(opened: Sequence[_Opened], here: Mapping[str, Clip]) -> list[tuple[_Opened, set[str]]]:
-    """Give with every cache its failed clips that can be stored now."""
-    failed = {taker: list(one.work.failed) for taker, one in enumerate(opened)}
-    clips = {clip.clip_id: clip for one in opened for clip in one.folder.planned.manifest}
-    mended = try_again(
+def _retried(opened: Sequence[_OpenCache], available: Mapping[str, Clip]) -> list[tuple[_OpenCache, set[str]]]:
+    """Pair every cache with the ids of its failed clips that can be stored now."""
+    failed = {index: list(cache.worklist.failed) for index, cache in enumerate(opened)}
+    clips = {clip.clip_id: clip for cache in opened for clip in cache.folder.planned.manifest}
+    recovered = retry_failed(
         failed,
-        lambda taker: Trial(opened[taker].what.encoder, opened[taker].what.recipe),
+        lambda index: StoreTrial(opened[index].request.encoder, opened[index].request.recipe),
         clips,
-        partial(read_for, opened[0].what, here),
+        partial(read_planned_clip, opened[0].request, available),
     )
-    return [(one, mended[taker]) for taker, one in enumerate(opened)]
+    return [(cache, recovered[index]) for index, cache in enumerate(opened)]
 
 
-def _lane(taker: Taker, opened: _Opened, here: Mapping[str, Clip], mended: set[str]) -> Lane:
-    what, work = opened.what, opened.work
-    pending, provenance = work.pending(mended), provenance_of(what)
+def _job(index: EncoderIndex, opened: _OpenCache, available: Mapping[str, Clip], recovered: set[str]) -> EncoderJob:
+    request, worklist = opened.request, opened.worklist
+    pending, provenance = worklist.pending(recovered), provenance_of(request)
     if pending:
-        others = [header for number, header in work.headers.items() if number not in pending]
-        encode_one = EncodeOne(partial(read_for, what, here, {taker: what.encoder}), what.encoder, what.recipe)
+        others = [header for number, header in worklist.headers.items() if number not in pending]
+        encode_one = EncodeOne(
+            partial(read_planned_clip, request, available, {index: request.encoder}), request.encoder, request.recipe
+        )
         check_same_features(opened.folder, others, provenance, encode_one)
     limits = BatchLimits.of(
-        str(provenance.get("device", "cpu")), clips=what.batch_clips, seconds=what.batch_s, frames=what.batch_frames
+        str(provenance.get("device", "cpu")),
+        clips=request.batch_clips,
+        seconds=request.batch_s,
+        frames=request.batch_frames,
     )
-    return Lane(
-        taker, what.encoder, what.recipe, opened.folder, opened.lock, provenance, work.mine, pending, limits
+    return EncoderJob(
+        index, request.encoder, request.recipe, opened.folder, opened.lock, provenance, worklist.assigned, pending,
+        limits,
     )  # fmt: skip
 
 
-def folder_of(what: Extraction, out: Path) -> CacheFolder:
-    """Find or make the cache of an extraction."""
-    spec, recipe = what.encoder.spec, what.recipe
+def folder_of(request: Extraction, out: Path) -> CacheFolder:
+    """Find or create the cache of an extraction."""
+    spec, recipe = request.encoder.spec, request.recipe
     about = {
-        "corpus": what.manifest.corpus,
-        "synthetic": what.manifest.synthetic,
+        "corpus": request.manifest.corpus,
+        "synthetic": request.manifest.synthetic,
         "stream": spec.stream,
         "encoder": spec.name,
     }
@@ -123,11 +134,11 @@ def folder_of(what: Extraction, out: Path) -> CacheFolder:
         return math.prod(shape) * (2 if recipe.dtype == "float16" else 4) + 8 * shape[1] + _RECORD_BYTES
 
     identity = spec.identity() | recipe.identity(spec.n_layers, spec.stream)
-    return prepare_cache(out, what.manifest, about, identity, n_bytes)
+    return prepare_cache(out, request.manifest, about, identity, n_bytes)
 
 
-def provenance_of(what: Extraction) -> dict[str, Any]:
-    """Give versions and device of this run; recorded per shard, never part of the identity."""
+def provenance_of(request: Extraction) -> dict[str, Any]:
+    """Return versions and device of this run; recorded per shard, never part of the identity."""
     libraries = {name: version(name) for name in ("numpy", "h5py")}
-    own = {"python": platform.python_version(), "ravfeat": __version__} | libraries
-    return own | what.source.provenance() | what.encoder.provenance()
+    versions = {"python": platform.python_version(), "ravfeat": __version__} | libraries
+    return versions | request.source.provenance() | request.encoder.provenance()

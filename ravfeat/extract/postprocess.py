@@ -1,7 +1,7 @@
-"""What follows the encoder, in threads behind it: states fetched, narrowed, digested; results in order.
+"""Post-processing threads: fetch hidden states from the device, reduce and hash them, return results in order.
 
-The foreground only ever hands the next batch to the encoder. It waits where too many batches are behind, which
-bounds memory.
+The foreground thread only starts batches on the encoder, so that the device never waits for hashing. It blocks
+when too many batches are in post-processing, which bounds memory.
 """
 
 from collections import deque
@@ -15,53 +15,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.encoders.base import Prepared, Underway
+from ravfeat.encoders.base import EncoderInput, EncodingBatch
 from ravfeat.errors import ClipError
 from ravfeat.extract.decode import workers
-from ravfeat.extract.reduce import ClipStore, StoredClip
+from ravfeat.extract.reduce import ClipReducer, StoredClip
 from ravfeat.manifest import Clip
 from ravfeat.schema import Stream
 
-__all__ = ["Behind", "EncodedBatch", "StoredBatch", "Waiting", "store_batch", "why"]
+__all__ = ["EncodedBatch", "PostprocessPool", "QueuedPiece", "StoredBatch", "failure_reason", "store_batch"]
 
-Waiting = tuple[Clip, Prepared]
-"""A piece of a clip that waits for the encoder."""
+QueuedPiece = tuple[Clip, EncoderInput]
+"""A piece of a clip, queued for the encoder."""
 
-_BATCHES = 3
-"""That are behind the encoder at most."""
+_MAX_BATCHES = 3
+"""Upper bound of the batches in post-processing: enough to keep a device busy, few enough for memory."""
 
 
 @dataclass(frozen=True)
 class EncodedBatch:
-    """Whole clips that an encoder has begun.
+    """Whole clips that the encoder has started.
 
     Attributes
     ----------
     clips : sequence of Clip
-        Those that were read to their end and have not failed.
-    empty : sequence of (Clip, Prepared)
-        Their pieces without frames.
-    underway : sequence of (sequence of (Clip, Prepared), Underway)
-        Their pieces with frames, in order, as they are encoded together.
+        Clips that were read to their end and have not failed.
+    empty : sequence of (Clip, EncoderInput)
+        Pieces without frames.
+    encoding : sequence of (sequence of (Clip, EncoderInput), EncodingBatch)
+        Pieces with frames, in order, and the batch that encodes them.
     """
 
     clips: Sequence[Clip]
-    empty: Sequence[Waiting]
-    underway: Sequence[tuple[Sequence[Waiting], Underway]]
+    empty: Sequence[QueuedPiece]
+    encoding: Sequence[tuple[Sequence[QueuedPiece], EncodingBatch]]
 
 
 @dataclass(frozen=True)
 class StoredBatch:
-    """What became of it.
+    """Result of post-processing a batch.
 
     Attributes
     ----------
     stored : mapping of str to StoredClip
         By ``clip_id``.
     reasons : mapping of str to str
-        Why the others failed.
+        Why the other clips failed, by ``clip_id``.
     busy_s : float
-        Seconds that the device was at it.
+        Seconds that the device computed.
     """
 
     stored: Mapping[str, StoredClip]
@@ -69,33 +69,36 @@ class StoredBatch:
     busy_s: float
 
 
-def why(clip: Clip, error: Exception) -> str:
-    """Say why a clip cannot be stored."""
+def failure_reason(clip: Clip, error: Exception) -> str:
+    """Format the reason why a clip cannot be stored."""
     return f"{clip.path}: {str(error) or 'does not fit into memory'}"
 
 
 def store_batch(batch: EncodedBatch, recipe: StoreRecipe, stream: Stream) -> StoredBatch:
-    """Wait for the states of a batch and make of each clip what is stored of it; runs behind the encoder."""
+    """Wait for the states of a batch and reduce each clip to what is stored; runs in a background thread."""
     stored, reasons = dict[str, StoredClip](), dict[str, str]()
-    pieces: dict[str, list[tuple[Prepared, NDArray[np.float32] | None]]] = {}
+    pieces: dict[str, list[tuple[EncoderInput, NDArray[np.float32] | None]]] = {}
     for clip, prepared in batch.empty:
         pieces.setdefault(clip.clip_id, []).append((prepared, None))
-    for together, one in batch.underway:
-        for (clip, prepared), states in zip(together, one.states(), strict=True):
+    for together, part in batch.encoding:
+        for (clip, prepared), states in zip(together, part.states(), strict=True):
             pieces.setdefault(clip.clip_id, []).append((prepared, states))
     for clip in batch.clips:
-        store = ClipStore(recipe, stream)
+        store = ClipReducer(recipe, stream)
         try:
-            for prepared, own in pieces.get(clip.clip_id, ()):
-                store.add(prepared, own)
+            for prepared, piece_states in pieces.get(clip.clip_id, ()):
+                store.add(prepared, piece_states)
             stored[clip.clip_id] = store.finish()
         except (ClipError, MemoryError) as error:
-            reasons[clip.clip_id] = why(clip, error)
-    return StoredBatch(stored, reasons, sum(one.busy_s for _, one in batch.underway))
+            reasons[clip.clip_id] = failure_reason(clip, error)
+    return StoredBatch(stored, reasons, sum(part.busy_s for _, part in batch.encoding))
 
 
-class Behind:
-    """Threads behind the encoders of a run; what they return is taken in the order in which it was given."""
+class PostprocessPool:
+    """Thread pool that post-processes batches and returns their results in the order of submission.
+
+    Results in order make the order of the clips in memory, and of error messages, independent of thread timing.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=workers(), thread_name_prefix="store")
@@ -108,13 +111,13 @@ class Behind:
         self._pool.shutdown(cancel_futures=True)
 
     def submit(self, work: Callable[[], StoredBatch], take: Callable[[StoredBatch], None]) -> None:
-        """Begin work whose result will be taken in the foreground."""
-        if len(self._waiting) == _BATCHES:
+        """Start ``work`` in the background; `collect` later calls ``take`` with its result in the foreground."""
+        if len(self._waiting) == _MAX_BATCHES:
             self._take_first()
         self._waiting.append((self._pool.submit(work), take))
 
     def collect(self, *, wait: bool) -> None:
-        """Take what is through; what went wrong in the background is raised here."""
+        """Take all finished results, or with ``wait`` all results; errors of background threads are raised here."""
         while self._waiting and (wait or self._waiting[0][0].done()):
             self._take_first()
 

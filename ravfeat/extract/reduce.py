@@ -1,7 +1,7 @@
-"""From hidden states to what a shard keeps: layers chosen, frames averaged or pooled, narrowed, digested.
+"""Reduce hidden states to what a shard stores: select layers, average or pool frames, cast, hash.
 
-A clip's states come piece by piece and are narrowed as they come, so that a long clip takes the
-memory of what is stored of it.
+The states of a clip arrive piece by piece and are reduced at once, so that a long clip needs only the
+memory of its stored block.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import StoreRecipe, features_sha256
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.errors import ClipError
 from ravfeat.numerics.pooling import average_frames, pool_frames
 from ravfeat.numerics.streaming import RunningStatistics
 from ravfeat.schema import Stream
 
-__all__ = ["ClipStore", "StoredClip"]
+__all__ = ["ClipReducer", "StoredClip"]
 
 _EXPONENT = 0x7C00
 """Bits of the exponent of a float16: all of them are set in infinite values and in NaN, and in no other."""
@@ -26,18 +26,18 @@ _EXPONENT = 0x7C00
 
 @dataclass(frozen=True)
 class StoredClip:
-    """What is stored of one clip.
+    """Stored block of one clip.
 
     Attributes
     ----------
     block : ndarray of shape (L', T', D'), in the recipe's dtype
-        Layer-major, as it is stored.
+        Layer-major, as in the file.
     times_s : ndarray of shape (T',), float64
-        Centre of every stored frame.
+        Centre of every stored frame, in seconds.
     columns : mapping of str to ndarray of shape (T',) or (T', n), float32
-        What else is known of every stored frame: means over the frames it is made of.
+        Additional values of every stored frame (box, confidence, …), averaged like the frames.
     n_frames, n_fallback, n_several : int
-        Frames of the encoder, those of them in which no face was found, and those in which several were.
+        Encoder frames; those without a face; those with several faces.
     sha256 : str
         Digest of the block, see `ravfeat.cache.format.features_sha256`.
     """
@@ -51,38 +51,38 @@ class StoredClip:
     sha256: str
 
 
-class ClipStore:
-    """Applies a store recipe to the states of one clip, piece by piece.
+class ClipReducer:
+    """Apply a store recipe to the states of one clip, piece by piece.
 
     Parameters
     ----------
     recipe : StoreRecipe
     stream : {"audio", "face"}
-        Decides what a pooled cache keeps.
+        Decides which statistics a pooled cache holds.
     """
 
     def __init__(self, recipe: StoreRecipe, stream: Stream) -> None:
         self._recipe = recipe
         self._stream: Stream = stream
         self._blocks: list[NDArray[Any]] = []
-        self._left: list[NDArray[np.float32]] = []  # states that wait for more of their kind
-        self._running = RunningStatistics()  # of faces; a voice is one piece
+        self._pending: list[NDArray[np.float32]] = []  # states of an incomplete window, or all of a pooled voice
+        self._running = RunningStatistics()  # of faces, which come in many pieces; a voice is a single piece
         self._times: list[NDArray[np.float64]] = []
         self._columns: dict[str, list[NDArray[np.float32]]] = {}
 
-    def add(self, prepared: Prepared, states: NDArray[np.float32] | None) -> None:
-        """Take the states of the next piece.
+    def add(self, prepared: EncoderInput, states: NDArray[np.float32] | None) -> None:
+        """Add the states of the next piece.
 
         Parameters
         ----------
-        prepared : Prepared
+        prepared : EncoderInput
         states : ndarray of shape (T, L, D), float32, or None
             None where the piece has no frame.
 
         Raises
         ------
         ClipError
-            Where the states hold NaN or infinite values, or the dtype cannot hold them.
+            Where states are NaN or infinite, or too large for the dtype.
         """
         self._times.append(prepared.times_s)
         for name, values in prepared.columns.items():
@@ -95,24 +95,24 @@ class ClipStore:
         if self._recipe.store == "pooled" and self._stream == "face":
             self._running.add(states)
         elif self._recipe.store == "pooled":
-            self._left.append(states)
+            self._pending.append(states)
         elif self._recipe.frame_stride == 1:
             self._keep(states)
         else:
-            self._left.append(states)
-            together = np.concatenate(self._left) if len(self._left) > 1 else states
+            self._pending.append(states)
+            together = np.concatenate(self._pending) if len(self._pending) > 1 else states
             whole = len(together) - len(together) % self._recipe.frame_stride
             if whole:
                 self._keep(self._averaged(together[:whole]))
-            self._left = [together[whole:]]
+            self._pending = [together[whole:]]
 
     def finish(self) -> StoredClip:
-        """Give what is stored of the clip.
+        """Return the stored block of the clip.
 
         Raises
         ------
         ClipError
-            Where no frame came, no face was found in any of them, or pooled values cannot be stored.
+            Where there was no frame, none with a face, or pooled values are too large for the dtype.
         """
         columns = {name: np.concatenate(values) for name, values in self._columns.items()}
         times_s = np.concatenate(self._times) if self._times else np.zeros(0)
@@ -125,8 +125,8 @@ class ClipStore:
         seen = (len(times_s), fallback, several)
         if self._recipe.store == "pooled":
             return self._pooled(times_s, columns, seen)
-        if self._left and len(self._left[0]):
-            self._keep(self._averaged(self._left[0]))
+        if self._pending and len(self._pending[0]):
+            self._keep(self._averaged(self._pending[0]))
         block = self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks, axis=1)
         if (stride := self._recipe.frame_stride) > 1:
             starts = range(stride, len(times_s), stride)
@@ -141,7 +141,7 @@ class ClipStore:
         if self._stream == "face":
             pooled = self._running.give(names).transpose(1, 0, 2)  # (S, L, D) -> (L, S, D)
         else:
-            states = self._left[0] if len(self._left) == 1 else np.concatenate(self._left)
+            states = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
             pooled = pool_frames(states, np.array([0, len(states)]), names)[0]  # (L, S, D)
         self._keep(pooled.reshape(1, len(pooled), -1))
         means = {name: values.mean(axis=0, keepdims=True, dtype=np.float32) for name, values in columns.items()}
@@ -173,7 +173,7 @@ def _narrow(block: NDArray[np.float32], layers: Sequence[int] | None, dtype: str
 def _finite(stored: NDArray[Any]) -> bool:
     if stored.dtype != np.float16:
         return bool(np.isfinite(stored).all())
-    # numpy asks half precision value by value; the exponent's bits say the same 20 times as fast.
+    # numpy converts half precision value by value for isfinite; testing the exponent's bits is 20 times as fast.
     return not stored.size or int((stored.view(np.uint16) & _EXPONENT).max()) != _EXPONENT
 
 

@@ -1,4 +1,4 @@
-"""What is to be extracted, and what an extraction left behind."""
+"""Request and result of an extraction: `Extraction`, `ExtractResult`."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -8,38 +8,38 @@ from typing import Any
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
 from ravfeat.errors import UsageError
-from ravfeat.extract.decode import Event, Taker, read_clip
+from ravfeat.extract.decode import EncoderIndex, Event, read_clip
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.augment import CLEAN
 from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
 
-__all__ = ["ExtractResult", "Extraction", "read_for"]
+__all__ = ["ExtractResult", "Extraction", "read_planned_clip"]
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What is to be extracted.
+    """One encoder to run over a manifest.
 
     Attributes
     ----------
     manifest : Manifest
     root : Path
-        What the manifest's paths are relative to.
+        Folder that the manifest's paths are relative to.
     encoder : Encoder
     recipe : StoreRecipe
     source : Source
-        How clips are read; the pieces it gives are those the encoder prepares.
+        Reads clips, in pieces that the encoder can prepare.
     shard_index, num_shards : int
-        This process writes the shards whose number leaves ``shard_index`` when divided by
-        ``num_shards``; any number of processes fill one cache.
+        This process writes the shards whose number modulo ``num_shards`` is ``shard_index``; any
+        number of processes can fill one cache.
     batch_clips : int, optional
-        Clips that are encoded together at most; what suits the device by default, see
+        Upper bound of the clips in a batch; the default depends on the device, see
         `ravfeat.extract.encoder_job.BatchLimits`.
     batch_s : float, optional
-        Seconds that are encoded together at most, padding included; likewise.
+        Upper bound of the seconds in a batch, padding included; likewise.
     batch_frames : int
-        Frames (pictures) that are encoded together, where an encoder takes pieces of any clips.
+        Frames (pictures) in a batch, for encoders that take pieces of any clips.
     """
 
     manifest: Manifest
@@ -59,41 +59,41 @@ class Extraction:
                 f"--shard-index {self.shard_index} with --num-shards {self.num_shards}: the index counts from 0 to"
                 f" {self.num_shards - 1}"
             )
-        given = getattr(self.source, "view", CLEAN)  # only voices have views
-        if given != self.recipe.view:
+        view = getattr(self.source, "view", CLEAN)  # only voices have views
+        if view != self.recipe.view:
             raise UsageError(
-                f"the recipe stores the view '{self.recipe.view}' and the source gives '{given}'; they must be one"
+                f"the recipe stores the view '{self.recipe.view}' and the source gives '{view}'; they must be one"
             )
 
 
 @dataclass(frozen=True)
 class ExtractResult:
-    """What an extraction left behind.
+    """Counts and failures of an extraction.
 
     Attributes
     ----------
     path : Path
         The cache's folder.
-    written, kept : int
-        Shards written by this run, and shards that were there.
+    written, present : int
+        Shards written by this run, and shards that existed before.
     encoded : int
         Clips encoded by this run.
     failed : dict of str to str
         Clips of this process's shards that could not be stored, with the reason.
     absent : int
-        Clips that belong in the cache and are not in the manifest given now; they stay as they are.
+        Clips of the cache that are not in this run's manifest; they stay as they are.
     frames, fallback : int
-        Frames encoded by this run, and those of them in which no face was found, so that the last box or
-        the last landmarks stand in.
+        Frames encoded by this run, and those of them without a face, for which the last box or the last
+        landmarks are used.
     several : int
-        Frames with several faces, of which one is followed.
+        Frames with several faces, of which one is tracked.
     busy_s : float
-        Seconds that the encoder was at it: on a GPU by the device's own clock.
+        Seconds that the encoder computed, on a GPU by the device's own clock.
     """
 
     path: Path
     written: int
-    kept: int
+    present: int
     encoded: int
     failed: dict[str, str]
     absent: int = 0
@@ -103,20 +103,20 @@ class ExtractResult:
     busy_s: float = 0.0
 
 
-def read_for(
-    what: Extraction, here: Mapping[str, Clip], encoders: Mapping[Taker, Encoder[Any]], clip: Clip
+def read_planned_clip(
+    request: Extraction, available: Mapping[str, Clip], encoders: Mapping[EncoderIndex, Encoder[Any]], clip: Clip
 ) -> Generator[Event, None, None]:
-    """Read a clip of a cache for some encoders, wherever it lies now.
+    """Read a planned clip for some encoders, from where the given data have it.
 
     Parameters
     ----------
-    what : Extraction
-    here : mapping of str to Clip
-        The clips at hand, by ``clip_id``.
+    request : Extraction
+    available : mapping of str to Clip
+        Clips in the given data, by ``clip_id``.
     encoders : mapping of int to Encoder
     clip : Clip
-        As the cache knows it.
+        As in the cache's manifest.
     """
-    # The cache's manifest may remember another path; what counts is where the clip lies now.
-    given = here.get(clip.clip_id)
-    return read_clip(given or clip, what.root if given else None, what.source, encoders)
+    # The cache's manifest may hold an older path: data folders are moved, or a table names other copies.
+    available_clip = available.get(clip.clip_id)
+    return read_clip(available_clip or clip, request.root if available_clip else None, request.source, encoders)

@@ -1,4 +1,4 @@
-"""What is still to do, and whether it may be added to what is there."""
+"""Resume an extraction: list the missing shards, and check that new features would equal the stored ones."""
 
 import logging
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
@@ -13,10 +13,10 @@ from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, fingerpr
 from ravfeat.cache.index import present_shards
 from ravfeat.cache.shard import ShardHeader, foreign, open_shard, read_header
 from ravfeat.cache.writer import CacheFolder
-from ravfeat.encoders.base import Encoder, Prepared
+from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.errors import CacheError, ClipError, ShardError
 from ravfeat.extract.decode import ClipEnd, Event
-from ravfeat.extract.reduce import ClipStore
+from ravfeat.extract.reduce import ClipReducer
 from ravfeat.manifest import Clip
 
 __all__ = ["MAX_DIFFERENCE", "EncodeOne", "Worklist", "check_same_features", "find_work", "lost_clips"]
@@ -24,19 +24,19 @@ __all__ = ["MAX_DIFFERENCE", "EncodeOne", "Worklist", "check_same_features", "fi
 _log = logging.getLogger(__name__)
 
 MAX_DIFFERENCE = 1e-3
-"""Largest relative difference between features of two library versions or devices in one cache."""
+"""Largest relative difference that two library versions or devices may show within one cache."""
 
-_COMPARED = 2  # stored clips that are encoded again
+_COMPARED = 2  # stored clips that are encoded again for the comparison
 
 
 @dataclass(frozen=True)
 class EncodeOne:
-    """One clip from its file to its stored block, to see what comes out today.
+    """Encode a single clip to its stored block, for comparison with a stored one.
 
     Attributes
     ----------
     read : callable
-        Reads and prepares a clip for this encoder alone; see `ravfeat.extract.decode.read_clip`.
+        Reads and prepares a clip for this encoder only; see `ravfeat.extract.decode.read_clip`.
     encoder : Encoder
     recipe : StoreRecipe
     """
@@ -46,14 +46,14 @@ class EncodeOne:
     recipe: StoreRecipe
 
     def __call__(self, clip: Clip) -> NDArray[Any]:
-        """Give the block, shape (L, T, D).
+        """Return the block, shape (L, T, D).
 
         Raises
         ------
         ClipError
             Where the clip cannot be decoded, encoded or stored.
         """
-        stored = ClipStore(self.recipe, self.encoder.spec.stream)
+        stored = ClipReducer(self.recipe, self.encoder.spec.stream)
         with closing(self.read(clip)) as events:
             for event in events:
                 if isinstance(event, ClipEnd):
@@ -64,7 +64,7 @@ class EncodeOne:
                         stored.add(prepared, self._states(clip, prepared))
         return stored.finish().block
 
-    def _states(self, clip: Clip, prepared: Prepared) -> NDArray[np.float32] | None:
+    def _states(self, clip: Clip, prepared: EncoderInput) -> NDArray[np.float32] | None:
         try:
             return self.encoder.encode([prepared])[0] if prepared.n_frames else None
         except MemoryError as error:
@@ -73,52 +73,52 @@ class EncodeOne:
 
 @dataclass(frozen=True)
 class Worklist:
-    """What is there of one cache, and what one process has to do.
+    """Existing shards of a cache, and the shards that one process has to write.
 
     Attributes
     ----------
-    mine : tuple of int
-        Shards this process is responsible for.
+    assigned : tuple of int
+        Shards that this process is responsible for.
     absent : tuple of int
-        Those of them that are not there.
+        Assigned shards that do not exist yet.
     headers : dict of int to ShardHeader
-        Every shard that is there, whoever is responsible for it.
+        Every existing shard, also those of other processes.
     """
 
-    mine: tuple[int, ...]
+    assigned: tuple[int, ...]
     absent: tuple[int, ...]
     headers: Mapping[int, ShardHeader]
 
     @property
     def failed(self) -> dict[str, int]:
-        """Shards of this process's failed clips, by ``clip_id``."""
-        present = (number for number in self.mine if number in self.headers)
+        """Failed clips in the assigned shards: ``clip_id`` → shard."""
+        present = (number for number in self.assigned if number in self.headers)
         return {clip.clip_id: number for number in present for clip in self.headers[number].failed}
 
-    def pending(self, mended: Collection[str]) -> tuple[int, ...]:
-        """Give the shards to write: those that are not there, and those of failed clips that can be stored now."""
-        again = {number for clip_id, number in self.failed.items() if clip_id in mended}
-        return tuple(number for number in self.mine if number in self.absent or number in again)
+    def pending(self, recovered: Collection[str]) -> tuple[int, ...]:
+        """Return the shards to write: absent ones, and those with a failed clip that can be stored now."""
+        again = {number for clip_id, number in self.failed.items() if clip_id in recovered}
+        return tuple(number for number in self.assigned if number in self.absent or number in again)
 
 
-def find_work(folder: CacheFolder, mine: Sequence[int]) -> Worklist:
-    """Look at every shard that is there.
+def find_work(folder: CacheFolder, assigned: Sequence[int]) -> Worklist:
+    """Read the header of every existing shard.
 
     Raises
     ------
     ShardError
-        Where a shard that is there is damaged, foreign, or holds other clips than planned.
+        Where a shard is damaged, belongs to another cache, or holds other clips than planned.
     """
     headers = {number: read_header(path) for number, path in present_shards(folder.path).items()}
     for number, header in headers.items():
         _check_plan(folder, number, header)
-    return Worklist(tuple(mine), tuple(number for number in mine if number not in headers), headers)
+    return Worklist(tuple(assigned), tuple(number for number in assigned if number not in headers), headers)
 
 
 def _check_plan(folder: CacheFolder, number: int, header: ShardHeader) -> None:
     path = folder.path / shard_file(number)
-    if what := foreign(header, fingerprint(folder.identity), str(folder.about["corpus"])):
-        raise ShardError(f"{path} {what}; move it away")
+    if problem := foreign(header, fingerprint(folder.identity), str(folder.about["corpus"])):
+        raise ShardError(f"{path} {problem}; move it away")
     planned = {clip.clip_id for clip in folder.planned.clips_of(number)}
     stored = {clip.clip_id for clip in header.clips} | {clip.clip_id for clip in header.failed}
     if planned != stored or header.number != number:
@@ -129,7 +129,7 @@ def _check_plan(folder: CacheFolder, number: int, header: ShardHeader) -> None:
 
 
 def lost_clips(folder: CacheFolder, content: ShardContent) -> list[str]:
-    """Name the clips that the shard on the disk holds and the one to replace it would not."""
+    """List the clips that the shard on the disk holds and its replacement would not."""
     path = folder.path / shard_file(content.number)
     if not path.is_file():
         return []
@@ -139,13 +139,13 @@ def lost_clips(folder: CacheFolder, content: ShardContent) -> list[str]:
 def check_same_features(
     folder: CacheFolder, others: Sequence[ShardHeader], provenance: Mapping[str, Any], encode_one: EncodeOne
 ) -> None:
-    """Before a cache is continued under other versions or on another device: encode two of its clips again.
+    """Encode two stored clips again before other versions or another device continue a cache.
 
     Parameters
     ----------
     folder : CacheFolder
     others : sequence of ShardHeader
-        Shards that are there and stay.
+        Existing shards that will not be rewritten.
     provenance : mapping
         Of this run.
     encode_one : EncodeOne
@@ -154,7 +154,7 @@ def check_same_features(
     ------
     CacheError
         Where the features differ by more than `MAX_DIFFERENCE` (Euclidean norm of the difference
-        over that of the stored block), or no stored clip is at hand to be compared.
+        over that of the stored block), or the given data contain none of the stored clips.
     """
     foreign_runs = [header for header in others if header.provenance != provenance and header.clips]
     if not foreign_runs:
@@ -175,10 +175,11 @@ def check_same_features(
     remedy = f"{folder.path} was written with {changes}; go back to that, or choose another --out"
     if not differences:
         raise CacheError(f"none of the stored clips is among the data given now, so none can be compared: {remedy}")
-    if any(not difference <= MAX_DIFFERENCE for difference in differences.values()):
-        found = ", ".join(f"'{clip_id}' by {difference:.1e}" for clip_id, difference in differences.items())
+    if any(not difference <= MAX_DIFFERENCE for difference in differences.values()):  # `not <=`: NaN is refused too
+        measured = ", ".join(f"'{clip_id}' by {difference:.1e}" for clip_id, difference in differences.items())
         raise CacheError(
-            f"stored clips come out differently now: {found} relative, at most {MAX_DIFFERENCE:.0e} is taken. {remedy}"
+            f"stored clips come out differently now: {measured} relative, at most {MAX_DIFFERENCE:.0e} is taken."
+            f" {remedy}"
         )
 
 
@@ -188,7 +189,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _samples(headers: Sequence[ShardHeader]) -> Iterator[tuple[int, ClipRecord]]:
-    """Give the first clip, the last clip, and then whatever else there is."""
+    """Yield the first clip, the last clip, and then the others, in case some cannot be read."""
     yield headers[0].number, headers[0].clips[0]
     for header in reversed(headers):
         for clip in reversed(header.clips):

@@ -1,6 +1,6 @@
-"""Clips that failed before: each is read once for all encoders that failed on it, to see who can store it now.
+"""Retry failed clips: read each once, for all encoders that failed on it, to find those that succeed now.
 
-Nothing is written here. A shard is written again only where this finds that it would gain a clip.
+Nothing is written here. A shard is written again only if this finds that it would gain a clip.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -11,20 +11,20 @@ from typing import Any
 from tqdm import tqdm
 
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.encoders.base import Encoder, Prepared
+from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.errors import ClipError
-from ravfeat.extract.decode import ClipEnd, Event, Taker
-from ravfeat.extract.reduce import ClipStore
+from ravfeat.extract.decode import ClipEnd, EncoderIndex, Event
+from ravfeat.extract.reduce import ClipReducer
 from ravfeat.manifest import Clip
 
-__all__ = ["Trial", "try_again"]
+__all__ = ["StoreTrial", "retry_failed"]
 
-Read = Callable[[Mapping[Taker, Encoder[Any]], Clip], Generator[Event, None, None]]
+Read = Callable[[Mapping[EncoderIndex, Encoder[Any]], Clip], Generator[Event, None, None]]
 
 
 @dataclass
-class Trial:
-    """Whether one clip can be stored now.
+class StoreTrial:
+    """Trial whether one clip can be stored now.
 
     Attributes
     ----------
@@ -35,13 +35,13 @@ class Trial:
     encoder: Encoder[Any]
     recipe: StoreRecipe
     _failed: bool = False
-    _store: ClipStore = field(init=False)
+    _store: ClipReducer = field(init=False)
 
     def __post_init__(self) -> None:
-        self._store = ClipStore(self.recipe, self.encoder.spec.stream)
+        self._store = ClipReducer(self.recipe, self.encoder.spec.stream)
 
-    def add(self, prepared: Prepared) -> None:
-        """Encode the next piece; one without a face says nothing about the rest."""
+    def add(self, prepared: EncoderInput) -> None:
+        """Encode the next piece; skip pieces without a face, which cost time and cannot fail the clip."""
         if self._failed or ("found" in prepared.columns and not prepared.columns["found"].any()):
             return
         try:
@@ -50,9 +50,9 @@ class Trial:
         except (ClipError, MemoryError):
             self._failed = True
 
-    def end(self, event: ClipEnd, taker: Taker) -> bool:
-        """Say whether the clip can be stored."""
-        if self._failed or event.recording is None or taker in event.reasons:
+    def end(self, event: ClipEnd, index: EncoderIndex) -> bool:
+        """Finish the trial; return whether the clip can be stored."""
+        if self._failed or event.recording is None or index in event.reasons:
             return False
         try:
             self._store.finish()
@@ -61,43 +61,44 @@ class Trial:
         return True
 
 
-def try_again(
-    failed: Mapping[Taker, Sequence[str]],
-    trial: Callable[[Taker], Trial],
+def retry_failed(
+    failed: Mapping[EncoderIndex, Sequence[str]],
+    trial: Callable[[EncoderIndex], StoreTrial],
     clips: Mapping[str, Clip],
     read: Read,
-) -> dict[Taker, set[str]]:
+) -> dict[EncoderIndex, set[str]]:
     """Find the failed clips that can be stored now.
 
     Parameters
     ----------
     failed : mapping of int to sequence of str
-        Ids of failed clips, by the number of the encoder.
+        Ids of failed clips, by encoder.
     trial : callable
-        Gives a new trial for an encoder.
+        Makes a new trial for an encoder.
     clips : mapping of str to Clip
-        What the caches plan, by ``clip_id``.
+        Planned clips of all caches, by ``clip_id``.
     read : callable
         Reads a clip for some encoders; see `ravfeat.extract.decode.read_clip`.
 
     Returns
     -------
     dict of int to set of str
+        Clip ids, by encoder.
     """
-    takers: dict[str, list[Taker]] = {}
-    for taker, clip_ids in failed.items():
+    indices: dict[str, list[EncoderIndex]] = {}
+    for index, clip_ids in failed.items():
         for clip_id in clip_ids:
-            takers.setdefault(clip_id, []).append(taker)
-    mended: dict[Taker, set[str]] = {taker: set() for taker in failed}
-    for clip_id in tqdm(sorted(takers), desc="failed clips again", unit="clip", delay=1.0, disable=None):
-        trials = {taker: trial(taker) for taker in takers[clip_id]}
-        with closing(read({taker: one.encoder for taker, one in trials.items()}, clips[clip_id])) as events:
+            indices.setdefault(clip_id, []).append(index)
+    recovered: dict[EncoderIndex, set[str]] = {index: set() for index in failed}
+    for clip_id in tqdm(sorted(indices), desc="failed clips again", unit="clip", delay=1.0, disable=None):
+        trials = {index: trial(index) for index in indices[clip_id]}
+        with closing(read({index: attempt.encoder for index, attempt in trials.items()}, clips[clip_id])) as events:
             for event in events:
                 if isinstance(event, ClipEnd):
-                    for taker, one in trials.items():
-                        if one.end(event, taker):
-                            mended[taker].add(clip_id)
+                    for index, attempt in trials.items():
+                        if attempt.end(event, index):
+                            recovered[index].add(clip_id)
                 else:
-                    for taker, prepared in event.prepared.items():
-                        trials[taker].add(prepared)
-    return mended
+                    for index, prepared in event.prepared.items():
+                        trials[index].add(prepared)
+    return recovered

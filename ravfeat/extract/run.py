@@ -1,8 +1,8 @@
-"""The extraction itself: read ahead, encode, write behind; resume and retry.
+"""Main loop of an extraction: decode ahead of the encoders, encode, post-process and write behind them.
 
-Files are read in the background, the encoders work in the foreground, what they give is narrowed and
-written behind them. What is done and what is missing is decided once, before the first clip. Encoders that read the
-same clips go through them together, so that every file is read once.
+Files are decoded in background threads, the encoders run in the foreground, their output is reduced and
+written in background threads. Which shards to write is decided once, before the first clip. Encoders that read the
+same clips share one pass, so that every file is decoded once.
 """
 
 import logging
@@ -17,10 +17,10 @@ from ravfeat.cache.format import shard_file
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError
 from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, read_ahead
-from ravfeat.extract.encoder_job import Lane, common_order
-from ravfeat.extract.open_caches import open_lanes
-from ravfeat.extract.postprocess import Behind
-from ravfeat.extract.request import Extraction, ExtractResult, read_for
+from ravfeat.extract.encoder_job import EncoderJob, common_order
+from ravfeat.extract.open_caches import open_jobs
+from ravfeat.extract.postprocess import PostprocessPool
+from ravfeat.extract.request import Extraction, ExtractResult, read_planned_clip
 from ravfeat.extract.shard_writer import ShardWriter
 from ravfeat.manifest import Clip
 
@@ -28,23 +28,23 @@ __all__ = ["ExtractResult", "Extraction", "extract_together", "run_extraction"]
 
 _log = logging.getLogger(__name__)
 
-_LONG_S = 30.0  # clips of which the bar says how far it has come
+_LONG_S = 30.0  # for longer clips the progress bar shows the position within the clip
 
 
-def run_extraction(what: Extraction, out: Path) -> ExtractResult:
-    """Extract what is missing of one encoder; see `extract_together`."""
-    return extract_together([what], out)[0]
+def run_extraction(request: Extraction, out: Path) -> ExtractResult:
+    """Extract the missing shards of one encoder; see `extract_together`."""
+    return extract_together([request], out)[0]
 
 
-def extract_together(work: Sequence[Extraction], out: Path) -> list[ExtractResult]:
-    """Extract what is missing, reading every file once for all encoders.
+def extract_together(requests: Sequence[Extraction], out: Path) -> list[ExtractResult]:
+    """Extract the missing shards of several encoders, reading every file once.
 
     Parameters
     ----------
-    work : sequence of Extraction
-        Of one manifest, root and source.
+    requests : sequence of Extraction
+        All with the same manifest, root and source.
     out : Path
-        The cache's home; the features go to ``out/<corpus>/<stream>-<encoder>-<fingerprint>/``.
+        Folder of all caches; the features go to ``out/<corpus>/<stream>-<encoder>-<fingerprint>/``.
 
     Returns
     -------
@@ -54,84 +54,84 @@ def extract_together(work: Sequence[Extraction], out: Path) -> list[ExtractResul
     Raises
     ------
     CacheError
-        Where another process does the same work, the disk is full, or stored features cannot be
-        continued under today's library versions.
+        Where another process writes the same shards, the disk is full, or the installed library versions
+        give other features than those stored.
     UsageError
-        Where two of them are the same.
+        Where two extractions are the same.
 
     Notes
     -----
-    However it ends, shards that were finished are kept and the next call goes on from there.
+    However it ends, finished shards are kept and the next call continues from there.
     """
-    first = work[0]
-    here = {clip.clip_id: clip for clip in first.manifest}
+    first = requests[0]
+    available = {clip.clip_id: clip for clip in first.manifest}
     with ExitStack() as locks:
-        lanes = open_lanes(work, out, here, locks)
+        jobs = open_jobs(requests, out, available, locks)
         try:
-            _write_shards(lanes, first, here)
+            _write_shards(jobs, first, available)
         except BaseException:
-            for lane in lanes:
-                _keep_finished(lane)
+            for job in jobs:
+                _keep_finished(job)
             raise
-        _update_all(lanes)
-        return [_result(lane, here) for lane in lanes]
+        _update_all(jobs)
+        return [_result(job, available) for job in jobs]
 
 
-def _update_all(lanes: Sequence[Lane]) -> None:
-    """Bring every cache's index up to date; one that cannot be written does not cost the others theirs."""
+def _update_all(jobs: Sequence[EncoderJob]) -> None:
+    """Update the index of every cache, also after one could not be written; then raise the first error."""
     errors = []
-    for lane in lanes:
+    for job in jobs:
         try:
-            lane.folder.update_index(lane.lock, lane.written)
+            job.folder.update_index(job.lock, job.written)
         except CacheError as error:
             errors.append(error)
     if errors:
         raise errors[0]
 
 
-def _keep_finished(lane: Lane) -> None:
-    # What stopped the run is what the user must hear of, not that the index could not be written either.
+def _keep_finished(job: EncoderJob) -> None:
+    # The error that stopped the run is the one to report, even if the index cannot be written either.
     try:
-        lane.folder.update_index(lane.lock, lane.written)
+        job.folder.update_index(job.lock, job.written)
     except CacheError as error:
         _log.info("the index is not up to date: %s", error)
 
 
-def _write_shards(lanes: Sequence[Lane], what: Extraction, here: Mapping[str, Clip]) -> None:
-    """Take every clip through every lane that wants it; shards are written as they are complete."""
+def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Mapping[str, Clip]) -> None:
+    """Encode every clip for each job that wants it; write every shard as soon as it is complete."""
 
     def read(clip: Clip) -> Generator[Event, None, None]:
-        return read_for(what, here, {lane.taker: lane.encoder for lane in lanes if lane.wants(clip)}, clip)
+        return read_planned_clip(request, available, {job.index: job.encoder for job in jobs if job.wants(clip)}, clip)
 
-    order = common_order([lane for lane in lanes if lane.pending])
+    order = common_order([job for job in jobs if job.pending])
     with (
         ShardWriter() as writer,
-        Behind() as behind,
-        closing(read_ahead(order, read, _ahead(lanes, what))) as events,
+        PostprocessPool() as postprocess,
+        closing(read_ahead(order, read, _ahead(jobs, request))) as events,
         tqdm(total=len(order), desc="encoding", unit="clip", smoothing=0.05, disable=None) as bar,
     ):
         for event in events:
-            for lane in lanes:
-                if lane.wants(event.clip):
-                    lane.take(event, behind)
-            _write_completed(lanes, behind, writer)
+            for job in jobs:
+                if job.wants(event.clip):
+                    job.take(event, postprocess)
+            _write_completed(jobs, postprocess, writer)
             _show(bar, event)
-        behind.collect(wait=True)
-        _write_completed(lanes, behind, writer)
+        postprocess.collect(wait=True)
+        _write_completed(jobs, postprocess, writer)
         writer.collect(wait=True)
 
 
-def _ahead(lanes: Sequence[Lane], what: Extraction) -> int:
-    # A batch must be there when the one before it is under way.
-    planned = [lane.limits.clips for lane in lanes if lane.encoder.batching != "pieces"]
-    return max([what.source.ahead, *(2 * clips for clips in planned)])
+def _ahead(jobs: Sequence[EncoderJob], request: Extraction) -> int:
+    # Two batches: one is decoded while the other is being encoded.
+    planned = [job.limits.clips for job in jobs if job.encoder.batching != "pieces"]
+    return max([request.source.ahead, *(2 * clips for clips in planned)])
 
 
-def _write_completed(lanes: Sequence[Lane], behind: Behind, writer: ShardWriter) -> None:
-    behind.collect(wait=False)
-    for lane in lanes:
-        for builder in lane.completed():
-            writer.submit(lane, builder)
+def _write_completed(jobs: Sequence[EncoderJob], postprocess: PostprocessPool, writer: ShardWriter) -> None:
+    postprocess.collect(wait=False)
+    for job in jobs:
+        for builder in job.completed():
+            writer.submit(job, builder)
     writer.collect(wait=False)  # a full disk is noticed now, not a shard later
 
 
@@ -148,17 +148,17 @@ def _place(event: PreparedPiece) -> str:
     return f"{event.clip.clip_id} at {last:.0f} of {event.clip.duration_s:.0f} s"
 
 
-def _result(lane: Lane, here: Mapping[str, Clip]) -> ExtractResult:
-    headers = [read_header(lane.folder.path / shard_file(number)) for number in lane.mine]
+def _result(job: EncoderJob, available: Mapping[str, Clip]) -> ExtractResult:
+    headers = [read_header(job.folder.path / shard_file(number)) for number in job.assigned]
     return ExtractResult(
-        path=lane.folder.path,
-        written=len(lane.written),
-        kept=len(lane.mine) - len(lane.written),
-        encoded=sum(row["status"] == "stored" for shard in lane.written.values() for row in shard.rows),
+        path=job.folder.path,
+        written=len(job.written),
+        present=len(job.assigned) - len(job.written),
+        encoded=sum(row["status"] == "stored" for shard in job.written.values() for row in shard.rows),
         failed={clip.clip_id: clip.reason for header in headers for clip in header.failed},
-        absent=sum(clip.clip_id not in here for clip in lane.folder.planned.manifest),
-        frames=lane.frames,
-        fallback=lane.fallback,
-        several=lane.several,
-        busy_s=lane.busy_s,
+        absent=sum(clip.clip_id not in available for clip in job.folder.planned.manifest),
+        frames=job.frames,
+        fallback=job.fallback,
+        several=job.several,
+        busy_s=job.busy_s,
     )

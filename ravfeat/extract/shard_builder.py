@@ -1,4 +1,4 @@
-"""One shard in the making: its clips as they come, until all were stored or failed."""
+"""Collect the clips of one shard, in any order, until all are stored or have failed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +13,13 @@ __all__ = ["ShardBuilder"]
 
 
 class ShardBuilder:
-    """Collects the clips of one shard until it can be written.
+    """Contents of one shard before it is written.
 
     Parameters
     ----------
     number : int
     clips : tuple of Clip
-        What belongs in the shard, sorted.
+        Planned clips of the shard, sorted by id.
     spec : EncoderSpec
     recipe : StoreRecipe
     """
@@ -33,7 +33,7 @@ class ShardBuilder:
         self._failed: dict[str, tuple[str, str]] = {}
 
     def add(self, clip: Clip, recording: Recording, stored: StoredClip) -> None:
-        """Take one encoded clip."""
+        """Add one encoded clip."""
         self._stored[clip.clip_id] = recording, stored
 
     def fail(self, clip: Clip, stage: str, reason: str) -> None:
@@ -46,17 +46,17 @@ class ShardBuilder:
 
     @property
     def n_frames(self) -> int:
-        """How many frames of the encoder the stored clips had."""
+        """Number of encoder frames of the stored clips."""
         return sum(stored.n_frames for _, stored in self._stored.values())
 
     @property
     def n_fallback(self) -> int:
-        """In how many of them no face was found."""
+        """Number of those frames without a face."""
         return sum(stored.n_fallback for _, stored in self._stored.values())
 
     @property
     def n_several(self) -> int:
-        """In how many of them several faces were found."""
+        """Number of those frames with several faces."""
         return sum(stored.n_several for _, stored in self._stored.values())
 
     @property
@@ -67,8 +67,8 @@ class ShardBuilder:
     def content(
         self, about: Mapping[str, Any], identity: Mapping[str, Any], provenance: Mapping[str, Any]
     ) -> ShardContent:
-        """Give everything the shard file will hold; clips in the order of their ids."""
-        records, failed, kept = [], [], []
+        """Assemble the contents of the shard file; clips in the order of their ids, not of their arrival."""
+        records, failed, stored_clips = [], [], []
         start = 0
         for clip in self.clips:
             facts = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
@@ -79,7 +79,7 @@ class ShardBuilder:
             source = (recording.n_samples, recording.rate_hz, recording.input_sha256)
             n_frames = stored.block.shape[1]
             records.append(ClipRecord(*facts, *source, stored.sha256, start, n_frames))
-            kept.append(stored)
+            stored_clips.append(stored)
             start += n_frames
         spec = self._spec
         layers, _, dim = self._recipe.stored_shape(1, spec.n_layers, spec.dim, spec.stream)
@@ -90,8 +90,8 @@ class ShardBuilder:
             provenance=provenance,
             clips=tuple(records),
             failed=tuple(failed),
-            features=tuple(stored.block for stored in kept),
-            times_s=tuple(stored.times_s for stored in kept),
+            features=tuple(stored.block for stored in stored_clips),
+            times_s=tuple(stored.times_s for stored in stored_clips),
             shape=(layers, dim),
-            columns=tuple(stored.columns for stored in kept),
+            columns=tuple(stored.columns for stored in stored_clips),
         )

@@ -1,4 +1,4 @@
-"""Shards written behind the encoders."""
+"""Write complete shards in a background thread while the encoders go on."""
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,7 +6,7 @@ from typing import Self
 
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.index import IndexedShard
-from ravfeat.extract.encoder_job import Lane
+from ravfeat.extract.encoder_job import EncoderJob
 from ravfeat.extract.resume import lost_clips
 from ravfeat.extract.shard_builder import ShardBuilder
 
@@ -16,11 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 class ShardWriter:
-    """Writes one shard at a time behind the encoders."""
+    """Background writer of one shard at a time; a second shard in memory would double what a run needs."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
-        self._writing: tuple[Lane, Future[IndexedShard | None]] | None = None
+        self._writing: tuple[EncoderJob, Future[IndexedShard | None]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -28,33 +28,35 @@ class ShardWriter:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown()
 
-    def submit(self, lane: Lane, builder: ShardBuilder) -> None:
-        """Begin to write a complete shard, after the one before has been written."""
+    def submit(self, job: EncoderJob, builder: ShardBuilder) -> None:
+        """Start to write a complete shard, after the previous one is on the disk."""
         self.collect(wait=True)
-        self._writing = lane, self._pool.submit(_write_one, lane, builder)
+        self._writing = job, self._pool.submit(_write_one, job, builder)
 
     def collect(self, *, wait: bool) -> None:
-        """Note what was written in its lane; what went wrong in the background is raised here."""
+        """Record a written shard in its job; an error of the background thread is raised here."""
         if self._writing is None:
             return
-        lane, future = self._writing
+        job, future = self._writing
         if wait or future.done():
             self._writing = None
             if (shard := future.result()) is not None:
-                lane.written[shard.number] = shard
+                job.written[shard.number] = shard
 
 
-def _write_one(lane: Lane, builder: ShardBuilder) -> IndexedShard | None:
-    content = builder.content(lane.folder.about, lane.folder.identity, lane.provenance)
-    if lost := lost_clips(lane.folder, content):
+def _write_one(job: EncoderJob, builder: ShardBuilder) -> IndexedShard | None:
+    content = builder.content(job.folder.about, job.folder.identity, job.provenance)
+    # A shard with failed clips is written again when one of them can be stored. If another of its clips has become
+    # unreadable since, replacing the shard would lose features that are there.
+    if lost := lost_clips(job.folder, content):
         _log.warning(
             "%s stays as it is: it holds %s, which cannot be read now, and would lose it",
             shard_file(builder.number),
             ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else ""),
         )
         return None
-    written = lane.folder.write_shard(content)
-    lane.frames += builder.n_frames
-    lane.fallback += builder.n_fallback
-    lane.several += builder.n_several
+    written = job.folder.write_shard(content)
+    job.frames += builder.n_frames
+    job.fallback += builder.n_fallback
+    job.several += builder.n_several
     return written

@@ -1,4 +1,4 @@
-"""All encoders of one stream in one run: what they read from, and what each stores."""
+"""Extract several encoders of one stream in one run: choose their common source, build their requests."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,21 +22,21 @@ __all__ = ["extract_stream", "source_of"]
 
 
 def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptions, view: str = CLEAN) -> Source[Any]:
-    """Give one source for all encoders of a stream.
+    """Make one source for all encoders of a stream.
 
     Parameters
     ----------
     stream : {"audio", "face"}
     encoders : sequence of Encoder
-        Face encoders say what they need of every picture: a box, landmarks, or both.
+        Face encoders declare what they need of every picture: a box, landmarks, or both.
     faces : FaceOptions
     view : str
-        What voices are heard as; see `ravfeat.media.augment`.
+        View of the waveforms; see `ravfeat.media.augment`.
 
     Raises
     ------
     UsageError
-        Where an option of crops is given and nothing is cropped, or a view of faces is asked for.
+        Where an option of crops is given and no encoder uses crops, or a view is given for faces.
     """
     if stream == "audio":
         return WaveformSource(view=view)
@@ -60,22 +60,22 @@ def extract_stream(
     layers: str | None = None,
     **options: Any,
 ) -> list[ExtractResult]:
-    """Extract what is missing of some encoders of one stream, reading every file once.
+    """Extract the missing shards of encoders of one stream, reading every file once.
 
     Parameters
     ----------
     manifest : Manifest
     root : Path
-        What the manifest's paths are relative to.
+        Folder that the manifest's paths are relative to.
     encoders : sequence of Encoder
         At least one, all of one stream.
     out : Path
-        The cache's home.
+        Folder of all caches.
     faces : FaceOptions
     recipe : StoreRecipe
-        What is stored of each, and of which view; its layers are not read.
+        How the features of each encoder are stored; its ``layers`` are ignored.
     layers : str, optional
-        Layers to store as people write them, see `ravfeat.features.layers.parse_layers`; all by default.
+        Layers to store, such as ``6-12`` or ``0,9,24``, see `ravfeat.features.layers.parse_layers`; default all.
     **options
         Further fields of `ravfeat.extract.Extraction`.
     """

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ravfeat.encoders.base import Encoder, Prepared
+from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.augment import augment
@@ -58,11 +58,11 @@ class ClipReader:
     encoder: Encoder[Any]
     view: str = ""
 
-    def clean(self, clip: ReadClip) -> Prepared:
+    def clean(self, clip: ReadClip) -> EncoderInput:
         """Read a clip as it is."""
         return self.encoder.prepare(self._waveform(clip))
 
-    def changed(self, clip: ReadClip, seed: int) -> Prepared:
+    def changed(self, clip: ReadClip, seed: int) -> EncoderInput:
         """Read a clip in its view; what is drawn depends on the seed and its performance."""
         waveform = self._waveform(clip)
         rate = waveform.sample_rate_hz

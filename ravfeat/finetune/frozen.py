@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.clips import ClipReader, ReadClip
 from ravfeat.finetune.plan import Context
@@ -104,7 +104,7 @@ class FrozenStates:
             Where a clip cannot be read any more.
         """
 
-        def read(rows: list[int]) -> dict[int, Prepared]:
+        def read(rows: list[int]) -> dict[int, EncoderInput]:
             if draw is not None:
                 return {row: self._reader.changed(self._clips[row], draw) for row in rows}
             return {row: self._reader.clean(self._clips[row]) for row in rows if row not in self._kept}
@@ -117,7 +117,7 @@ class FrozenStates:
                 ahead.extend(pool.submit(read, later) for later in numbers[position + _AHEAD : position + _AHEAD + 1])
                 yield [self._kept[row] if row not in prepared else self._run(row, prepared[row], draw) for row in rows]
 
-    def _run(self, row: int, prepared: Prepared, draw: int | None) -> FrozenClip:
+    def _run(self, row: int, prepared: EncoderInput, draw: int | None) -> FrozenClip:
         states = self._split.lower(prepared)  # (K + 1, T, D)
         n = prepared.n_frames
         means = window_means(states[:, None, :n], [n], self._window)[:, 0]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.encoders.cuda import is_folder_name
 from ravfeat.errors import UsageError
 from ravfeat.importers.transforms import Transform
@@ -105,11 +105,11 @@ class ImportEncoder:
         self._transform = transform
         self._files = tuple(files)
 
-    def prepare(self, piece: ImportedPiece) -> Prepared:
+    def prepare(self, piece: ImportedPiece) -> EncoderInput:
         """Wrap the rows; the source has already checked them."""
-        return Prepared(piece.values, piece.times_s, piece.columns)
+        return EncoderInput(piece.values, piece.times_s, piece.columns)
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Transform the rows, (T, ...) -> (T, L, D)."""
         shape = self.spec.n_layers, self.spec.dim
         return [self._transform.apply(piece.values).reshape(piece.n_frames, *shape) for piece in batch]

@@ -57,7 +57,7 @@ def test_of_single_precision_it_is_the_extracted_cache_bit_for_bit(extracted, tm
     for clip_id in expected.clip_ids:
         np.testing.assert_array_equal(derived.times(clip_id), expected.times(clip_id))
     assert verify_cache(done.path) == []
-    assert (done.written, done.kept, done.failed) == (len(derived.shards), 0, {})
+    assert (done.written, done.present, done.failed) == (len(derived.shards), 0, {})
 
 
 @pytest.mark.parametrize("change", [c for c in CHANGES if c.get("dtype") != "float16"], ids=str)
@@ -114,10 +114,10 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made(extracted, tmp_path, 
     first = convert_cache(source, tmp_path / "out", change)
     assert first.written == 3
     before = {path.name: path.read_bytes() for path in first.path.iterdir()}
-    assert convert_cache(source, tmp_path / "out", change).kept == 3
+    assert convert_cache(source, tmp_path / "out", change).present == 3
     (first.path / shard_file(1)).unlink()
     again = convert_cache(source, tmp_path / "out", change)
-    assert (again.written, again.kept) == (1, 2)
+    assert (again.written, again.present) == (1, 2)
     assert {path.name: path.read_bytes() for path in first.path.iterdir()} == before
 
 
@@ -142,7 +142,7 @@ def test_a_killed_conversion_goes_on_and_equals_one_that_was_not(extracted, tmp_
     killed = subprocess.run([sys.executable, "-c", KILLED, str(source.path), str(tmp_path / "out")], check=False)
     assert killed.returncode == -signal.SIGKILL
     done = convert_cache(source, tmp_path / "out", change)
-    assert (done.written, done.kept) == (1, 2)
+    assert (done.written, done.present) == (1, 2)
     whole = convert_cache(source, tmp_path / "whole", change)
     assert {path.name: path.read_bytes() for path in done.path.iterdir()} == {
         path.name: path.read_bytes() for path in whole.path.iterdir()
@@ -164,7 +164,7 @@ def test_failed_clips_are_carried_over_and_made_when_the_source_has_them(cache_c
 
     rebuild_index(cache_copy)
     again = convert_cache(open_cache(cache_copy), tmp_path, Conversion(store="pooled"))
-    assert (again.failed, again.kept + again.written) == ({}, done.written)
+    assert (again.failed, again.present + again.written) == ({}, done.written)
     assert set(open_cache(again.path).clip_ids) == set(open_cache(cache_copy).clip_ids)
 
 
@@ -176,7 +176,7 @@ def test_values_that_do_not_fit_fail_their_clip_only(tmp_path, takes) -> None:
         (reason,) = done.failed.values()
         assert "do not fit into float16 (at most 65504); convert with --dtype float32" in reason
         assert list(done.failed) == [large.clip_id]
-    assert done.kept == 1
+    assert done.present == 1
 
 
 def test_what_cannot_be_done_is_refused(extracted, tmp_path) -> None:

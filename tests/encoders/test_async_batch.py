@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ravfeat.encoders.async_batch import OnDevice, sent
-from ravfeat.encoders.base import Prepared, begin
+from ravfeat.encoders.async_batch import DeviceBatch, sent
+from ravfeat.encoders.base import EncoderInput, start_encoding
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.encoders.registry import load_encoder
 
@@ -17,31 +17,31 @@ cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU
 def test_what_is_begun_gives_what_encode_gives(settings, save_tiny, noise) -> None:
     encoder = load_encoder(str(save_tiny("WavLM", **settings)), "cpu")
     batch = [encoder.prepare(noise(n)) for n in (9_000, 4_000, 9_000)]
-    underway = begin(encoder, batch)
-    given = underway.states()
+    encoding = start_encoding(encoder, batch)
+    given = encoding.states()
     for one, two in zip(given, encoder.encode(batch), strict=True):
         np.testing.assert_array_equal(one, two)
     assert [states.shape for states in given] == [(clip.n_frames, 3, 32) for clip in batch]
-    assert underway.busy_s > 0
+    assert encoding.busy_s > 0
 
 
 def test_an_encoder_without_a_device_is_through_when_it_has_begun(noise) -> None:
     encoder = LogMelEncoder()
     batch = [encoder.prepare(noise(4_000))]
-    underway = begin(encoder, batch)
-    np.testing.assert_array_equal(underway.states()[0], encoder.encode(batch)[0])
-    assert underway.busy_s > 0
+    encoding = start_encoding(encoder, batch)
+    np.testing.assert_array_equal(encoding.states()[0], encoder.encode(batch)[0])
+    assert encoding.busy_s > 0
 
 
 def test_memory_that_runs_out_is_noticed_when_a_batch_begins(save_tiny) -> None:
     encoder = load_encoder(str(save_tiny("WavLM")), "cpu")
-    vast = Prepared(np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (1 << 45,), (0,)), np.zeros(1))
+    vast = EncoderInput(np.lib.stride_tricks.as_strided(np.zeros(1, np.float32), (1 << 45,), (0,)), np.zeros(1))
     with pytest.raises(MemoryError):
-        begin(encoder, [vast])
+        start_encoding(encoder, [vast])
 
 
 def test_a_failure_in_between_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError), OnDevice(torch.device("cpu")):
+    with pytest.raises(ZeroDivisionError), DeviceBatch(torch.device("cpu")):
         _ = 1 / 0
 
 
@@ -59,8 +59,8 @@ def test_on_a_gpu_nobody_waits_and_the_numbers_are_those_of_the_cpu(save_tiny, n
     folder = str(save_tiny("WavLM", **STABLE))
     on_cpu, on_gpu = load_encoder(folder, "cpu"), load_encoder(folder, "cuda")
     batch = [on_cpu.prepare(noise(n)) for n in (9_000, 4_000)]
-    underway = [begin(on_gpu, batch) for _ in range(3)]
-    for one in underway:
+    encoding = [start_encoding(on_gpu, batch) for _ in range(3)]
+    for one in encoding:
         for ours, theirs in zip(one.states(), on_cpu.encode(batch), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
         assert one.busy_s > 0

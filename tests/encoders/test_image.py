@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.image import ImageEncoder, load_image_encoder, reads_pictures
 from ravfeat.encoders.weights import open_weights
 from ravfeat.errors import EncoderError
@@ -104,7 +104,7 @@ def test_pieces_together_equal_pictures_alone(family, tmp_path, far_apart) -> No
     assert [len(states) for states in together] == [3, 0, 4]
     for states, piece in zip(together, batch, strict=True):
         for row, picture in enumerate(piece.values):
-            (alone,) = encoder.encode([Prepared(picture[None], np.zeros(1))])
+            (alone,) = encoder.encode([EncoderInput(picture[None], np.zeros(1))])
             assert far_apart(states[row : row + 1], alone) < 1e-5
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.onnx import OnnxEncoder, load_onnx_encoder
 from ravfeat.encoders.onnx_model import open_net
 from ravfeat.encoders.onnx_sidecar import find_sidecar
@@ -35,8 +35,8 @@ def noise(n: int, size: int = 16, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (n, size, size, 3), np.uint8)
 
 
-def pieces(*lengths: int, size: int = 16) -> list[Prepared]:
-    return [Prepared(noise(n, size, seed), np.arange(n) / 25.0) for seed, n in enumerate(lengths)]
+def pieces(*lengths: int, size: int = 16) -> list[EncoderInput]:
+    return [EncoderInput(noise(n, size, seed), np.arange(n) / 25.0) for seed, n in enumerate(lengths)]
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
@@ -129,7 +129,7 @@ def test_pieces_together_equal_pictures_alone(net, tmp_path) -> None:
     assert [states.shape for states in together] == [(n, 1, DIM) for n in (3, 0, 4, 1)]
     for states, piece in zip(together, batch, strict=True):
         for row, picture in enumerate(piece.values):
-            (alone,) = encoder.encode([Prepared(picture[None], np.zeros(1))])
+            (alone,) = encoder.encode([EncoderInput(picture[None], np.zeros(1))])
             np.testing.assert_allclose(states[row], alone[0], rtol=1e-5, atol=1e-5)
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from ravfeat.encoders.threads import beside_the_encoder
+from ravfeat.encoders.threads import single_threaded_readers
 
 
 def in_a_new_thread(settle=lambda: None) -> int:
@@ -18,7 +18,7 @@ def test_threads_beside_the_encoder_compute_alone_and_the_encoder_keeps_its_numb
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with beside_the_encoder() as settle:
+        with single_threaded_readers() as settle:
             assert in_a_new_thread(settle) == 1
             assert torch.get_num_threads() == 2
         assert (torch.get_num_threads(), in_a_new_thread()) == (2, 2)
@@ -28,7 +28,7 @@ def test_threads_beside_the_encoder_compute_alone_and_the_encoder_keeps_its_numb
 
 def test_where_torch_was_never_loaded_it_is_not_loaded_for_this() -> None:
     code = (
-        "from ravfeat.encoders.threads import beside_the_encoder\nimport sys\n"
-        "with beside_the_encoder() as settle:\n    settle()\nprint('torch' in sys.modules)"
+        "from ravfeat.encoders.threads import single_threaded_readers\nimport sys\n"
+        "with single_threaded_readers() as settle:\n    settle()\nprint('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.extract import decode as module
@@ -52,19 +52,19 @@ class Refusing:
 
     limit: int = 1000
 
-    def prepare(self, piece: int) -> Prepared:
+    def prepare(self, piece: int) -> EncoderInput:
         if piece >= self.limit:
             raise ClipError(f"too long: {piece}")
-        return Prepared(np.array([piece]), np.array([float(piece)]))
+        return EncoderInput(np.array([piece]), np.array([float(piece)]))
 
 
 def ends(events: Sequence[Event]) -> list[ClipEnd]:
     return [event for event in events if isinstance(event, ClipEnd)]
 
 
-def pieces_for(events: Sequence[Event], taker: int) -> list[int]:
+def pieces_for(events: Sequence[Event], index: int) -> list[int]:
     pieces = [event for event in events if isinstance(event, PreparedPiece)]
-    return [int(event.prepared[taker].values[0]) for event in pieces if taker in event.prepared]
+    return [int(event.prepared[index].values[0]) for event in pieces if index in event.prepared]
 
 
 def test_events_come_clip_after_clip_however_long_each_takes() -> None:

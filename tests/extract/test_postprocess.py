@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from ravfeat.cache.format import StoreRecipe, features_sha256
-from ravfeat.encoders.base import Finished, Prepared
+from ravfeat.encoders.base import EncoderInput, FinishedBatch
 from ravfeat.extract.encoder_job import BatchLimits
-from ravfeat.extract.postprocess import Behind, EncodedBatch, StoredBatch, store_batch
+from ravfeat.extract.postprocess import EncodedBatch, PostprocessPool, StoredBatch, store_batch
 from ravfeat.manifest import Clip
 
 A, B = (Clip(name, name, "c:1", "", "sad", f"{name}.wav") for name in "ab")
 NOTHING = StoredBatch({}, {}, 0.0)
 
 
-def piece(n_frames: int, start: int = 0) -> Prepared:
-    return Prepared(np.zeros(n_frames), (np.arange(n_frames) + start) / 50)
+def piece(n_frames: int, start: int = 0) -> EncoderInput:
+    return EncoderInput(np.zeros(n_frames), (np.arange(n_frames) + start) / 50)
 
 
 def states(n_frames: int, value: float = 1.0) -> np.ndarray:
@@ -25,8 +25,8 @@ def states(n_frames: int, value: float = 1.0) -> np.ndarray:
 
 
 def test_clips_in_several_pieces_and_batches_are_put_together_in_order() -> None:
-    first = [(A, piece(2)), (B, piece(1))], Finished([states(2), states(1)], 0.5)
-    second = [(A, piece(3, 2))], Finished([states(3, 2.0)], 0.25)
+    first = [(A, piece(2)), (B, piece(1))], FinishedBatch([states(2), states(1)], 0.5)
+    second = [(A, piece(3, 2))], FinishedBatch([states(3, 2.0)], 0.25)
     given = store_batch(EncodedBatch([A, B], [(B, piece(0))], [first, second]), StoreRecipe(), "audio")
     assert given.stored["a"].block[0, :, 0].tolist() == [1, 1, 2, 2, 2]
     assert given.stored["b"].block.shape == (2, 1, 3)
@@ -42,7 +42,9 @@ def test_clips_in_several_pieces_and_batches_are_put_together_in_order() -> None
     ],
 )
 def test_a_clip_that_cannot_be_stored_does_not_cost_the_others(spoilt, reason) -> None:
-    batch = EncodedBatch([A, B], [], [([(A, piece(2)), (B, piece(1))], Finished([states(2, spoilt), states(1)], 0.0))])
+    batch = EncodedBatch(
+        [A, B], [], [([(A, piece(2)), (B, piece(1))], FinishedBatch([states(2, spoilt), states(1)], 0.0))]
+    )
     given = store_batch(batch, StoreRecipe(), "audio")
     assert list(given.stored) == ["b"]
     with pytest.raises(ValueError, match=reason):
@@ -63,7 +65,7 @@ def test_results_are_taken_in_order_and_the_foreground_waits_where_too_much_is_b
             gate.wait(10)
         return NOTHING
 
-    with Behind() as behind:
+    with PostprocessPool() as behind:
         for number in range(3):
             behind.submit(partial(work, number), lambda _, number=number: taken.append(number))
         behind.collect(wait=False)
@@ -79,7 +81,7 @@ def test_what_goes_wrong_behind_is_raised_in_the_foreground() -> None:
     def broken() -> StoredBatch:
         raise RuntimeError("a bug of ours")
 
-    with Behind() as behind:
+    with PostprocessPool() as behind:
         behind.submit(broken, lambda _: None)
         with pytest.raises(RuntimeError, match="a bug of ours"):
             behind.collect(wait=True)

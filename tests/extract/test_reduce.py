@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.errors import ClipError
-from ravfeat.extract.reduce import ClipStore, StoredClip, _finite
+from ravfeat.extract.reduce import ClipReducer, StoredClip, _finite
 
 TIMES = np.arange(7) / 50 + 0.01
 WAYS = [[7], [3, 4], [1, 1, 1, 1, 1, 1, 1], [2, 0, 5], [4, 2, 1]]
@@ -23,10 +23,12 @@ def states() -> Any:
 def store(
     states: Any, recipe: StoreRecipe, *, pieces: Any = (7,), columns: Any = None, stream: Any = "audio"
 ) -> StoredClip:
-    clip, start = ClipStore(recipe, stream), 0
+    clip, start = ClipReducer(recipe, stream), 0
     for n in pieces:
         own = slice(start, start + n)
-        prepared = Prepared(np.zeros(n), TIMES[own], {name: values[own] for name, values in (columns or {}).items()})
+        prepared = EncoderInput(
+            np.zeros(n), TIMES[own], {name: values[own] for name, values in (columns or {}).items()}
+        )
         clip.add(prepared, states[own] if n else None)
         start += n
     return clip.finish()

@@ -20,7 +20,7 @@ from ravfeat.cache.format import MAX_SHARD_BYTES, StoreRecipe, shard_file
 from ravfeat.cache.index import present_shards
 from ravfeat.cache.shard import read_header
 from ravfeat.corpora.ravdess import scan_ravdess
-from ravfeat.encoders.base import Prepared
+from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import CacheError, CorpusError, ShardError, UsageError
 from ravfeat.extract import Extraction, ExtractResult, open_caches, run_extraction
@@ -28,7 +28,7 @@ from ravfeat.manifest import Manifest
 
 pytestmark = pytest.mark.usefixtures("small_shards")
 
-Batch = Sequence[Prepared]
+Batch = Sequence[EncoderInput]
 
 
 class Counting(LogMelEncoder):
@@ -59,7 +59,7 @@ def test_the_same_clips_elsewhere_give_the_same_bytes(
     shutil.copytree(corpus.root, tmp_path / "moved")
     result = run_extraction(replace(corpus.extraction(), root=tmp_path / "moved"), tmp_path / "out")
     assert contents(result.path) == contents(whole_cache)
-    assert (result.written, result.kept, result.encoded, result.failed) == (6, 0, 22, {})
+    assert (result.written, result.present, result.encoded, result.failed) == (6, 0, 22, {})
 
 
 def test_shards_say_nothing_of_machine_or_place(clips: Path, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_doing_it_again_does_nothing(clips: Path, tmp_path: Path, contents: Any,
     before = contents(first.path), stamps(first.path)
     encoder = Counting()
     again = extract(clips, tmp_path / "out", encoder)
-    assert (again.written, again.kept, again.encoded, encoder.encoded) == (0, 6, 0, 0)
+    assert (again.written, again.present, again.encoded, encoder.encoded) == (0, 6, 0, 0)
     assert (contents(first.path), stamps(first.path)) == before
 
 
@@ -100,7 +100,7 @@ def test_missing_shards_come_back_as_they_were(
     for name in lost:
         (folder / name).unlink()
     result = extract(clips, tmp_path / "out")
-    assert (result.written, result.kept) == (3, 3)
+    assert (result.written, result.present) == (3, 3)
     assert contents(folder) == whole
     assert {name for name, stamp in stamps(folder).items() if before[name] != stamp} == set(lost)
 
@@ -120,7 +120,7 @@ def test_a_grown_corpus_extends_its_cache(clips: Path, tmp_path: Path, stamps: A
     first = extract(clips, tmp_path / "out", manifest=whole.with_clips(whole.clips[::2]))
     before = stamps(first.path)
     second = extract(clips, tmp_path / "out", manifest=whole)
-    assert (second.path, second.kept, second.written, second.encoded) == (first.path, 3, 3, 11)
+    assert (second.path, second.present, second.written, second.encoded) == (first.path, 3, 3, 11)
     assert {name: stamps(first.path)[name] for name in before} == before
     assert list(open_cache(second.path).clip_ids) == names(whole)
     assert verify_cache(second.path) == []
@@ -296,7 +296,7 @@ def test_mending_one_clip_never_loses_another(
     assert stamps(folder) == before
     assert second.clip_id in open_cache(folder)
     assert set(result.failed) == {first.clip_id}
-    assert (result.written, result.kept) == (0, 6)
+    assert (result.written, result.present) == (0, 6)
     assert f"shard-00000.h5 stays as it is: it holds {second.clip_id}, which cannot be read now" in caplog.text
 
 
@@ -489,7 +489,7 @@ def test_a_full_disk_keeps_what_was_finished(
     (folder,) = out.glob("ravdess/*")
     assert 2 <= len(present_shards(folder)) <= 3
     assert not list(folder.glob(".*.tmp"))
-    assert extract(clips, out).kept >= 2
+    assert extract(clips, out).present >= 2
     assert verify_cache(folder) == []
 
 

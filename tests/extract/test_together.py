@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ravfeat.cache import open_cache, verify_cache
 from ravfeat.cache.format import StoreRecipe
-from ravfeat.encoders.base import Batching, EncoderSpec, Prepared
+from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import ClipError, MediaError, UsageError
 from ravfeat.extract import Extraction, ExtractResult, extract_together, run_extraction
@@ -76,13 +76,13 @@ class Loudness:
     def spec(self) -> EncoderSpec:
         return EncoderSpec(self.name, "face", "none", "toy/1", (f"floor {self.floor}",), 1, 2, 10.0)
 
-    def prepare(self, piece: Chunk) -> Prepared:
+    def prepare(self, piece: Chunk) -> EncoderInput:
         start, values = piece
         found = (np.abs(values).max(1) > self.floor).astype(np.float32)
         times_s = (np.arange(len(values)) + start) / 10
-        return Prepared(values, times_s, {"found": found, "box": np.tile(times_s[:, None], 4).astype(np.float32)})
+        return EncoderInput(values, times_s, {"found": found, "box": np.tile(times_s[:, None], 4).astype(np.float32)})
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         self.batches.append(sum(piece.n_frames for piece in batch))
         if self.refuses and len(batch) > 1:
             raise MemoryError(self.refuses)
@@ -153,7 +153,7 @@ def test_only_what_an_encoder_lacks_is_read_and_encoded(corpus: Any, tmp_path: P
     (second / "shard-00004.h5").unlink()
     source = Counting()
     again = extract_together([replace(what, source=source) for what in work], tmp_path)
-    assert [(result.written, result.kept) for result in again] == [(1, 5), (2, 4)]
+    assert [(result.written, result.present) for result in again] == [(1, 5), (2, 4)]
     assert sum(source.reads.values()) == 12
     assert set(source.reads.values()) == {1}
     assert [contents(result.path) for result in again] == whole
@@ -189,7 +189,7 @@ def test_a_piece_that_cannot_be_encoded_alone_fails_its_clip(corpus: Any, tmp_pa
     wanted = corpus.manifest.clips[3]
 
     class Picky(Loudness):
-        def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
             if any(len(piece.values) < 3 for piece in batch):
                 raise ClipError("too small a piece")
             return super().encode(batch)
@@ -215,7 +215,7 @@ def test_results_come_in_the_order_of_the_encoders(corpus: Any, tmp_path: Path) 
 class Overflowing(Loudness):
     """Gives more than float16 holds in the first piece of a clip."""
 
-    def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+    def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         states = super().encode(batch)
         return [one + 1e6 * (piece.times_s[0] == 0) for one, piece in zip(states, batch, strict=True)]
 
@@ -264,7 +264,7 @@ def test_what_shares_a_batch_does_not_depend_on_the_other_encoders(corpus: Any, 
     class Social(Loudness):
         """Says with every frame how large its batch was."""
 
-        def encode(self, batch: Sequence[Prepared]) -> list[NDArray[np.float32]]:
+        def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
             n = sum(piece.n_frames for piece in batch)
             return [one + n for one in super().encode(batch)]
 

@@ -58,7 +58,7 @@ def test_an_import_that_was_cut_short_goes_on_to_the_same_bytes(plan, save, tmp_
     part = shutil.copytree(whole, tmp_path / "part" / "ravdess" / whole.name)
     (part / "shard-00001.h5").unlink()
     result = run(plan(path), tmp_path / "part")
-    assert (result.written, result.kept) == (1, 2)
+    assert (result.written, result.present) == (1, 2)
     assert (part / "shard-00001.h5").read_bytes() == (whole / "shard-00001.h5").read_bytes()
 
 
