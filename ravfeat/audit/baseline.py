@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.audit.features import Features
+from ravfeat.experiment.build import build_head
 from ravfeat.experiment.fit import PreparedPlan
-from ravfeat.experiment.plan import build_head
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.load import load_joined

@@ -1,12 +1,13 @@
 """The plan of a run that was trained on one corpus and tested on another, from what its recipe tells."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
 from ravfeat.crosscorpus.run import CrossPlan
 from ravfeat.errors import UsageError
-from ravfeat.experiment.plan import FitPlan
+from ravfeat.experiment.plan import DataPlan, FitPlan, shared_options
 from ravfeat.schema import Normalise
 
 __all__ = ["across_of", "is_across"]
@@ -42,7 +43,22 @@ def across_of(recipe: Mapping[str, Any], plan: FitPlan, where: Callable[[Path], 
     if not (label_map is None or (isinstance(label_map, str) and Path(label_map).is_file())):
         raise UsageError(f"the label map that the run was made with is not there any more; it lay at {label_map}")
     pairs = tuple(dict.fromkeys((where(train), where(test)) for train, test in _pairs(recipe.get("caches"))))
-    return CrossPlan(pairs, plan, None if label_map is None else Path(label_map), _normalise(about))
+    _check_unused(plan)
+    options = shared_options(plan, CrossPlan)
+    return CrossPlan(
+        pairs,
+        label_map=None if label_map is None else Path(label_map),
+        normalise=_normalise(about),
+        **options,
+    )
+
+
+def _check_unused(plan: FitPlan) -> None:
+    """Refuse a plan with data that a test on another corpus never reads."""
+    taken = {option.name for option in fields(CrossPlan)} | {"caches"}
+    unused = [option for option in fields(DataPlan) if option.name not in taken]
+    if recorded := [option.name for option in unused if getattr(plan, option.name) != option.default]:
+        raise UsageError(f"the recorded plan has {recorded[0]}, and a test on another corpus has no place for them")
 
 
 def _normalise(about: Mapping[str, Any]) -> Normalise:

@@ -4,8 +4,8 @@ from typing import Any
 
 from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.crosscorpus.run import load_across
-from ravfeat.experiment.fit import load_system
-from ravfeat.experiment.plan import FitPlan
+from ravfeat.experiment.load import load_system
+from ravfeat.experiment.plan import HeadPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
 
@@ -18,13 +18,13 @@ class Features:
     def __init__(self) -> None:
         self._read: dict[tuple[Any, ...], ClipFeatures] = {}
 
-    def __call__(self, plan: FitPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
+    def __call__(self, plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
         """Give the features of a system's clips.
 
         Raises
         ------
         CacheError
-            As `ravfeat.experiment.fit.load_system` does.
+            As `ravfeat.experiment.load.load_system` does.
         """
         key = (tuple(cache.path for cache in system.caches), system.features, system.clip_ids, reading, plan.layers)
         if key not in self._read:

@@ -16,7 +16,7 @@ from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.calibrate import fit_temperature
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import fuse
-from ravfeat.fusion.aligned import Aligned
+from ravfeat.fusion.aligned import AlignedRows
 from ravfeat.fusion.fit import FoldFusion, fit_fold
 from ravfeat.fusion.mixing import MixRule, mix
 from ravfeat.fusion.weights import fit_linear, fit_loglinear
@@ -115,13 +115,13 @@ def _odd_weights(predictions: Predictions, record: Entry) -> Iterator[_Odd]:
         yield from _compare(said, val, (test, _at(val, test, rows)), rows)
 
 
-def _at(val: FoldFusion, test: FoldFusion, rows: Aligned) -> FoldFusion:
+def _at(val: FoldFusion, test: FoldFusion, rows: AlignedRows) -> FoldFusion:
     """Fit weights on test rows that are at the temperatures of the val rows: what a cheat does."""
     calibrated = val.calibrated(rows.log_probs)
     return replace(test, linear=fit_linear(calibrated, rows.y), loglinear=fit_loglinear(calibrated, rows.y))
 
 
-def _compare(said: Entry, val: FoldFusion, tests: Sequence[FoldFusion], rows: Aligned) -> Iterator[_Odd]:
+def _compare(said: Entry, val: FoldFusion, tests: Sequence[FoldFusion], rows: AlignedRows) -> Iterator[_Odd]:
     rules: tuple[MixRule, ...] = ("linear", "loglinear")
     for name in rules:
         stored, again = said[name], getattr(val, name)
@@ -137,7 +137,7 @@ def _compare(said: Entry, val: FoldFusion, tests: Sequence[FoldFusion], rows: Al
             yield _Odd(f"'{choice}' of fold {val.fold}", said[choice], getattr(val, choice), test, said[choice] == test)
 
 
-def _uar(rule: MixRule, weights: object, val: FoldFusion, rows: Aligned) -> float:
+def _uar(rule: MixRule, weights: object, val: FoldFusion, rows: AlignedRows) -> float:
     mixed = mix(rule, np.asarray(weights, np.float64), val.calibrated(rows.log_probs))
     return metrics.uar(rows.y, metrics.decide(mixed))
 

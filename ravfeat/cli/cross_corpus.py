@@ -10,7 +10,6 @@ from ravfeat.cli.renamed import RenamedOption
 
 if TYPE_CHECKING:
     from ravfeat.crosscorpus import CrossPlan
-    from ravfeat.experiment.fit import FitPlan
 
 __all__ = ["across_options", "check_across", "cross_plan", "show_across"]
 
@@ -78,13 +77,13 @@ def check_across(train_caches: Sequence[Path], test_caches: Sequence[Path]) -> b
 
 
 def cross_plan(
-    fit: "FitPlan",
     train_caches: Sequence[Path],
     test_caches: Sequence[Path],
     label_map: Path | None,
     normalise: str,
+    options: Mapping[str, Any],
 ) -> "CrossPlan":
-    """Make the plan of a test on another corpus.
+    """Make the plan of a test on another corpus; `options` are those that it shares with a test on its own.
 
     Raises
     ------
@@ -95,7 +94,7 @@ def cross_plan(
     from ravfeat.crosscorpus import CrossPlan
 
     pairs = zip(map(resolve_cache, train_caches), map(resolve_cache, test_caches), strict=True)
-    return CrossPlan(tuple(pairs), fit, label_map, normalise)  # type: ignore[arg-type]  # click.Choice keeps it to these
+    return CrossPlan(tuple(pairs), label_map=label_map, normalise=normalise, **options)  # type: ignore[arg-type]  # click.Choice keeps it to these
 
 
 def _given(context: click.Context, options: Mapping[str, str]) -> list[str]:

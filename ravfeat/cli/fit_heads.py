@@ -118,29 +118,25 @@ def command(
     given = {"epochs": epochs, "frame_average": frame_average, "precision": precision}
     settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     budget = None if memory is None else parse_size(memory)
-    plan = FitPlan(
-        caches=found,
-        protocol=protocol,
-        heads=heads,
-        select=select,  # type: ignore[arg-type]  # click.Choice keeps it to the two
-        seeds=seeds,
-        device=resolve_device(device),
-        layers=layers,
-        std=not no_std,
-        settings=settings,
-        labels=labels,
-        allow_leak=allow_leak,
-        allow_missing=allow_missing,
-        joins=joined,
-        rule=None if fusion == "none" else fusion,  # type: ignore[arg-type]  # click.Choice keeps it to these
-        train_views=taught,
-    )
+    options: dict[str, Any] = {
+        "heads": heads,
+        "select": select,
+        "seeds": seeds,
+        "device": resolve_device(device),
+        "layers": layers,
+        "std": not no_std,
+        "settings": settings,
+        "allow_missing": allow_missing,
+        "rule": None if fusion == "none" else fusion,
+    }
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
     with limited_memory(budget):
         if across:
-            crossed = cross_plan(plan, train_caches, test_caches, label_map, normalise)
+            crossed = cross_plan(train_caches, test_caches, label_map, normalise, options)
             _train(lambda: fit_across(crossed), target, recipe, force=force)
         else:
+            data: dict[str, Any] = {"caches": found, "joins": joined, "train_views": taught, "labels": labels}
+            plan = FitPlan(**data, protocol=protocol, allow_leak=allow_leak, **options)
             _train(lambda: fit_heads(plan), target, recipe, force=force)
 
 

@@ -13,8 +13,9 @@ from ravfeat.crosscorpus.checks import check_alike, check_apart
 from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
 from ravfeat.crosscorpus.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
 from ravfeat.errors import CorpusError, UsageError
-from ravfeat.experiment.fusable import check_fold_by_fold, in_common
-from ravfeat.experiment.systems import CacheSystem, missing_clips_error, origin_of
+from ravfeat.experiment.align import check_fold_by_fold, common_clips
+from ravfeat.experiment.choose import missing_clips_error
+from ravfeat.experiment.systems import CacheSystem, origin_of
 from ravfeat.protocols.folds import fold_counts
 from ravfeat.schema import NORMALISED
 
@@ -42,7 +43,7 @@ class CorpusPair(CacheSystem):
     normalised: bool = False
 
     @property
-    def joined(self) -> bool:
+    def concatenated(self) -> bool:
         """Two corpora, not two caches of one: layers remain layers."""
         return False
 
@@ -114,7 +115,7 @@ def open_pairs(
         raise UsageError(f"the pairs of caches share different classes ({listing}); train them in runs of their own")
     if together and len(sides) > 1:
         titles = [one.title for one in sides]
-        kept = in_common(titles, [one.records for one in sides], allow_missing=allow_missing)
+        kept = common_clips(titles, [one.records for one in sides], allow_missing=allow_missing)
         sides = [one.only(clip_ids) for one, clip_ids in zip(sides, kept, strict=True)]
     names = _names([caches[0] for caches in opened])
     pairs = [one.pair(name) for one, name in zip(sides, names, strict=True)]

@@ -1,6 +1,6 @@
-"""The composition: pairs of caches × heads, with and without normalisation → predictions → fusion."""
+"""Train heads on one corpus and test them on another: pairs of caches → predictions → fusion."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,8 +11,9 @@ from ravfeat.crosscorpus.folds import PROTOCOL
 from ravfeat.crosscorpus.normalise import stacked, standardised
 from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
 from ravfeat.errors import UsageError
+from ravfeat.experiment.build import build_heads, check_plan, read_layers
 from ravfeat.experiment.fit import PreparedPlan, fused, train
-from ravfeat.experiment.plan import FitPlan, build_head, check_plan, heads_of, read_layers
+from ravfeat.experiment.plan import FitPlan, GradingPlan, HeadPlan, shared_options
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
@@ -25,26 +26,39 @@ __all__ = ["CrossPlan", "fit_across", "load_across", "prepare_across"]
 
 
 @dataclass(frozen=True)
-class CrossPlan:
-    """What is to be trained on one corpus and tested on another.
+class CrossPlan(GradingPlan, HeadPlan):
+    """What is to be trained on one corpus and tested on another: heads and grading of a `FitPlan`, and other data.
 
     Attributes
     ----------
     pairs : tuple of (Path, Path)
         Cache that is trained on and cache that is tested on, both of one encoder.
-    fit : FitPlan
-        Heads, selection, seeds, device, layers, settings, rule and ``allow_missing``; its caches, protocol, labels
-        and joins are not read.
     label_map : Path or None
         See `ravfeat.crosscorpus.label_map`.
     normalise : {"none", "corpus", "both"}
         Whether each corpus is standardised by its own unlabelled clips; ``both`` grades every head twice.
+    allow_missing : bool
+        Go on without clips that are not stored.
+    protocol, allow_leak
+        Not to be chosen: the other corpus is tested whole, and nobody may be in both.
     """
 
     pairs: tuple[tuple[Path, Path], ...]
-    fit: FitPlan
     label_map: Path | None = None
     normalise: Normalise = "both"
+    allow_missing: bool = False
+    protocol: str = field(default=PROTOCOL.name, init=False)
+    allow_leak: bool = field(default=False, init=False)
+
+    @property
+    def fuses(self) -> bool:
+        """Whether all systems are fused; what is normalised is never fused with what is not."""
+        return self.rule is not None and self.normalise != "both"
+
+    def as_fit(self) -> FitPlan:
+        """Give the plan that is recorded: the caches that are trained on, with the same heads and grading."""
+        caches = tuple(train for train, _ in self.pairs)
+        return FitPlan(caches, **shared_options(self, FitPlan))
 
 
 def fit_across(plan: CrossPlan) -> Fitted:
@@ -61,53 +75,48 @@ def fit_across(plan: CrossPlan) -> Fitted:
     fitted = train(prepared, load_across)
     pairs = [cast("CorpusPair", system) for system in prepared.systems]
     fitted = replace(fitted, about=fitted.about | {"cross_corpus": _about(plan, pairs, fitted)})
-    return fitted if plan.normalise == "both" else fused(fitted, plan.fit.rule)
+    return fused(fitted, plan.rule if plan.fuses else None)
 
 
 def prepare_across(plan: CrossPlan) -> PreparedPlan:
     """Open what a plan names and check that it can be done; `fit_across` says what is refused."""
-    caches = tuple(train for train, _ in plan.pairs)
-    fit = replace(plan.fit, caches=caches, protocol=PROTOCOL.name, joins=(), labels=None)
-    check_plan(fit)
-    if "joint" in fit.heads:
+    if "joint" in plan.heads:
         raise UsageError(
             "the head 'joint' reads several streams of one corpus and is no head of a test on another corpus; leave it"
             " out, or train it on one corpus with --cache"
         )
-    if fit.train_views:
+    fit = plan.as_fit()
+    check_plan(fit)
+    if plan.normalise == "both" and plan.rule not in (None, "auto"):
         raise UsageError(
-            f"--train-views {fit.train_views[0]}: views are of the clips of one corpus that is split into folds, and a"
-            " test on another corpus has no place for them; leave them out"
+            f"rule '{plan.rule}' has nothing to fuse: normalised features are not mixed with others, so with"
+            " --normalise both every system stands alone; choose --normalise none or corpus"
         )
-    if plan.normalise == "both" and fit.rule not in (None, "auto"):
-        raise UsageError(
-            f"rule '{fit.rule}' has nothing to fuse: normalised features are not mixed with others, so with --normalise"
-            " both every system stands alone; choose --normalise none or corpus"
-        )
-    together = fit.rule is not None and plan.normalise != "both"
-    pairs = open_pairs(plan.pairs, label_map=plan.label_map, allow_missing=fit.allow_missing, together=together)
-    systems = [
-        one
+    pairs = open_pairs(plan.pairs, label_map=plan.label_map, allow_missing=plan.allow_missing, together=plan.fuses)
+    systems = tuple(
+        system
         for pair in pairs
-        for one, wanted in ((pair, "none"), (pair.normalise(), "corpus"))
-        if plan.normalise in (wanted, "both")
-    ]
-    heads = tuple(tuple(build_head(name, fit, system) for name in heads_of(fit, system)) for system in systems)
+        for system, normalise in ((pair, "none"), (pair.normalise(), "corpus"))
+        if plan.normalise in (normalise, "both")
+    )
+    heads = tuple(build_heads(plan, system) for system in systems)
     inner = tuple(
         {fold.number: inner_folds(PROTOCOL, fold, system.clips.records) for fold in system.folds}
-        if fit.select == "nested"
+        if plan.select == "nested"
         else None
         for system in systems
     )
-    return PreparedPlan(fit, PROTOCOL, fit.select, tuple(systems), heads, inner)
+    return PreparedPlan(fit, PROTOCOL, plan.select, systems, heads, inner)
 
 
-def load_across(plan: FitPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
+def load_across(plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
     """Read the features of a pair's clips, those that are trained on first."""
     pair = cast("CorpusPair", system)
     layers = read_layers(plan, pair)[0]
     read = _read_normalised if pair.normalised else _read
-    train, test = (read(cache, own, reading, layers) for cache, own in zip(pair.caches, pair.clip_ids, strict=True))
+    train, test = (
+        read(cache, clip_ids, reading, layers) for cache, clip_ids in zip(pair.caches, pair.clip_ids, strict=True)
+    )
     return stacked(train, test)
 
 
@@ -132,5 +141,5 @@ def _about(plan: CrossPlan, pairs: list[CorpusPair], fitted: Fitted) -> dict[str
         "label_map": None if plan.label_map is None else str(plan.label_map),
         "normalise": plan.normalise,
         "transductive": [pair.features for pair in pairs if pair.normalised],
-        "kept_apart": plan.normalise == "both" and plan.fit.rule is not None and len(fitted.predictions.systems()) > 2,
+        "kept_apart": plan.normalise == "both" and plan.rule is not None and len(fitted.predictions.systems()) > 2,
     }

@@ -1,39 +1,45 @@
-"""Several caches that feed one head: which clip of one is which clip of the other.
+"""Which performances the caches of one head, or the systems of one fusion, have in common."""
 
-A performance may be another file for another encoder, so clips are joined by performance.
-"""
+from collections.abc import Sequence
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
+from ravfeat.align import AlignErrors, Alignment, align, common_key
 from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
-from ravfeat.errors import CacheError, CorpusError, UsageError, format_missing
+from ravfeat.errors import CacheError, CorpusError, ProtocolError, UsageError
+from ravfeat.protocols.leakage import Fold
 
-__all__ = ["Alignment", "align"]
+__all__ = ["align_caches", "check_fold_by_fold", "common_clips"]
 
-_NAMED = 5
+_SHOWN = 3
+_SHOWN_OF_CACHES = 5
+_ALONE = "or grade every system alone: --fusion none"
+
+_CACHES = AlignErrors(
+    duplicate=lambda fact: CacheError(
+        f"{fact}: a join needs one clip per performance; give this cache a --cache of its own"
+    ),
+    missing=lambda alignment: CacheError(
+        f"joined caches must hold the same performances:\n{alignment.gaps(_SHOWN_OF_CACHES)}\nextract or import those,"
+        " or go on with the performances that all of them hold: --allow-missing"
+        if alignment.keys
+        else f"{' and '.join(alignment.names)} have no performance in common; join caches of the same recordings"
+    ),
+    conflict=lambda fact: CorpusError(f"{fact}; caches of one corpus agree: make one of them again"),
+)
+_SYSTEMS = AlignErrors(
+    duplicate=lambda fact: CacheError(
+        f"{fact}: systems are fused over one clip per performance; leave one of them out, {_ALONE}"
+    ),
+    missing=lambda alignment: CacheError(
+        f"systems that are fused must hold the same performances:\n{alignment.gaps(_SHOWN)}\nextract or import those,"
+        f" go on with the performances that all of them hold: --allow-missing, {_ALONE}"
+    ),
+    conflict=lambda fact: CorpusError(f"{fact}; caches of one corpus agree: make one of them again, {_ALONE}"),
+)
 
 
-@dataclass(frozen=True)
-class Alignment:
-    """Performances that all caches of a join hold.
-
-    Attributes
-    ----------
-    records : tuple of mapping of str to ClipRecord
-        For each cache, in its order: performance to what its shards say of it. All have the same
-        performances.
-    missing : tuple of str
-        Performances that some of the caches lack, sorted.
-    """
-
-    records: tuple[Mapping[str, ClipRecord], ...]
-    missing: tuple[str, ...]
-
-
-def align(caches: Sequence[Cache], *, allow_missing: bool = False, joint: bool = False) -> Alignment:
-    """Match the clips of caches.
+def align_caches(caches: Sequence[Cache], *, allow_missing: bool = False, joint: bool = False) -> Alignment[ClipRecord]:
+    """Match the clips of caches that feed one head, by performance.
 
     Parameters
     ----------
@@ -55,72 +61,90 @@ def align(caches: Sequence[Cache], *, allow_missing: bool = False, joint: bool =
         Where they do not agree on who acted a performance, or what.
     """
     if joint:
-        _check_apart(caches)
+        _check_several_streams(caches)
     else:
-        _check_alike(caches)
-    records = [_by_performance(cache) for cache in caches]
-    every = sorted(set().union(*records))
-    missing = tuple(name for name in every if any(name not in own for own in records))
-    if missing and not allow_missing:
-        raise _missing(caches, records)
-    kept = [name for name in every if name not in set(missing)]
-    if not kept:
-        listing = " and ".join(str(cache.path) for cache in caches)
-        raise CacheError(f"{listing} have no performance in common; join caches of the same recordings")
-    aligned = [{name: own[name] for name in kept} for own in records]
-    for cache, own in zip(caches[1:], aligned[1:], strict=True):
-        _check_agreed(caches[0], aligned[0], cache, own)
-    return Alignment(tuple(aligned), missing)
+        _check_one_stream(caches)
+    records = [cache.records().values() for cache in caches]
+    names = [cache.path for cache in caches]
+    agree_on = ("actor", "gender", "label")
+    return align(names, records, "performance_id", agree_on, _CACHES, allow_missing=allow_missing)
 
 
-def _check_alike(caches: Sequence[Cache]) -> None:
+def _check_one_stream(caches: Sequence[Cache]) -> None:
     paths = [cache.path.resolve() for cache in caches]
     if len(set(paths)) < max(2, len(paths)):
         raise UsageError(f"a join needs two or more different caches, got {', '.join(str(path) for path in paths)}")
     if len({cache.about["stream"] for cache in caches}) > 1:
-        listing = "\n  ".join(f"{cache.about['stream']}: {cache.path}" for cache in caches)
         raise UsageError(
             "a join feeds caches of one stream to one head; give those of other streams a --cache of their own:\n"
-            f"  {listing}"
+            f"  {_streams_of(caches)}"
         )
 
 
-def _check_apart(caches: Sequence[Cache]) -> None:
+def _check_several_streams(caches: Sequence[Cache]) -> None:
     streams = [str(cache.about["stream"]) for cache in caches]
     if len(streams) < 2 or len(set(streams)) < len(streams):
-        listing = "\n  ".join(f"{cache.about['stream']}: {cache.path}" for cache in caches)
         raise UsageError(
             "the head 'joint' is one network over several streams: give it one --cache of each (a voice, a face), got\n"
-            f"  {listing}"
+            f"  {_streams_of(caches)}"
         )
 
 
-def _by_performance(cache: Cache) -> dict[str, ClipRecord]:
-    by_performance: dict[str, ClipRecord] = {}
-    for record in cache.records().values():
-        other = by_performance.setdefault(record.performance_id, record)
-        if other is not record:
-            raise CacheError(
-                f"{cache.path} holds performance '{record.performance_id}' as the clips '{other.clip_id}' and"
-                f" '{record.clip_id}': a join needs one clip per performance; give this cache a --cache of its own"
-            )
-    return by_performance
+def _streams_of(caches: Sequence[Cache]) -> str:
+    return "\n  ".join(f"{cache.about['stream']}: {cache.path}" for cache in caches)
 
 
-def _missing(caches: Sequence[Cache], records: Sequence[Mapping[str, ClipRecord]]) -> CacheError:
-    gaps = format_missing([cache.path for cache in caches], records, _NAMED)
-    return CacheError(
-        f"joined caches must hold the same performances:\n{gaps}\nextract or import those, or go on with the"
-        f" performances that all of them hold: --allow-missing"
-    )
+def common_clips(
+    names: Sequence[str], records: Sequence[Sequence[ClipRecord]], *, allow_missing: bool
+) -> list[set[str]]:
+    """Find the clips of each system whose performances all the other systems hold as well.
+
+    Asked before anything is trained; `ravfeat.fusion.align_rows` asks the predictions again.
+
+    Parameters
+    ----------
+    names : sequence of str
+        What to call each system in a message.
+    records : sequence of sequence of ClipRecord
+        The clips of each.
+    allow_missing : bool
+        Go on with the performances that all of them hold.
+
+    Returns
+    -------
+    list of set of str
+        For each system, clip ids.
+
+    Raises
+    ------
+    CacheError
+        Where one lacks a performance of another and nobody allowed that, or holds one as two clips.
+    CorpusError
+        Where they do not agree on who acted a performance, or what.
+    """
+    key = common_key([[record.clip_id for record in clips] for clips in records])
+    alignment = align(names, records, key, ("actor", "label"), _SYSTEMS, allow_missing=allow_missing)
+    return [{record.clip_id for record in table.values()} for table in alignment.records]
 
 
-def _check_agreed(first: Cache, here: Mapping[str, ClipRecord], other: Cache, there: Mapping[str, ClipRecord]) -> None:
-    for name, record in here.items():
-        for what in ("actor", "gender", "label"):
-            mine, theirs = getattr(record, what), getattr(there[name], what)
-            if mine != theirs:
-                raise CorpusError(
-                    f"performance '{name}' has {what} '{mine}' in {first.path} and '{theirs}' in {other.path}; caches"
-                    " of one corpus agree: make one of them again"
-                )
+def check_fold_by_fold(
+    protocol: str, names: Sequence[str], records: Sequence[Sequence[ClipRecord]], folds: Sequence[list[Fold]]
+) -> None:
+    """Refuse systems whose folds do not test and validate on the same performances.
+
+    Raises
+    ------
+    ProtocolError
+    """
+    key = common_key([[record.clip_id for record in clips] for clips in records])
+    for name, clips, other_folds in zip(names[1:], records[1:], folds[1:], strict=True):
+        for first, other in zip(folds[0], other_folds, strict=True):
+            for side in ("test", "val"):
+                expected = {getattr(records[0][row], key) for row in getattr(first, side)}
+                got = {getattr(clips[row], key) for row in getattr(other, side)}
+                if differing := sorted(expected ^ got):
+                    raise ProtocolError(
+                        f"fold {first.number} of '{protocol}' does not have the same {side} performances for {names[0]}"
+                        f" and {name}: {len(differing)} are only in one of them ({', '.join(differing[:_SHOWN])} …), so"
+                        f" they cannot be fused. Choose a protocol with fixed groups, {_ALONE}"
+                    )

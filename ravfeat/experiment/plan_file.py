@@ -1,53 +1,31 @@
-"""A plan as plain values, so that a run can be made again, and audited, from its recipe."""
+"""Record a plan in a recipe as plain values, and read it back, so that a run can be made again and audited.
+
+Which values a field may have is read from its annotation in `ravfeat.experiment.plan`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, get_args
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from ravfeat.errors import UsageError
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.files import sha256_of
-from ravfeat.schema import Rule, Select
 
 __all__ = ["plan_of", "plan_record"]
 
 _LABELS_DIGEST = "labels_sha256"
-_PATHS = ("caches", "train_views")
-"""Fields that are tuples of paths."""
 
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
-
-
-def _is_text_or_none(value: object) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _is_choice(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-_KINDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "caches": ("a list of paths", _is_texts),
-    "train_views": ("a list of paths", _is_texts),
-    "joins": ("lists of paths", lambda value: isinstance(value, list | tuple) and all(map(_is_texts, value))),
-    "heads": ("a list of names", _is_texts),
-    "protocol": ("a name", lambda value: isinstance(value, str)),
-    "device": ("a name", lambda value: isinstance(value, str)),
-    "select": (" or ".join(get_args(Select)), lambda value: value in get_args(Select)),
-    "seeds": ("a number above 0", lambda value: type(value) is int and value > 0),
-    "layers": ("a text or null", _is_text_or_none),
-    "labels": ("a path or null", _is_text_or_none),
-    _LABELS_DIGEST: ("a digest", lambda value: isinstance(value, str)),
-    "settings": ("an object", lambda value: isinstance(value, Mapping)),
-    "rule": (f"{', '.join(get_args(Rule))} or null", lambda value: value is None or value in get_args(Rule)),
-    "std": ("true or false", _is_choice),
-    "allow_leak": ("true or false", _is_choice),
-    "allow_missing": ("true or false", _is_choice),
+_PLAIN: Mapping[Any, tuple[type, str, str]] = {
+    Path: (str, "a path", "paths"),
+    str: (str, "a name", "names"),
+    int: (int, "a number above 0", "numbers above 0"),
+    bool: (bool, "true or false", "true or false each"),
+    Mapping: (Mapping, "an object", "objects"),
+    NoneType: (NoneType, "null", "null"),
 }
-"""Of every field: what it holds, in words and as a test."""
+"""Of each annotation: the type of its recorded value, and what to call one and several."""
 
 
 def plan_record(plan: FitPlan) -> dict[str, Any]:
@@ -58,7 +36,7 @@ def plan_record(plan: FitPlan) -> dict[str, Any]:
     dict
         Every field of `FitPlan`, and ``labels_sha256`` (empty without such a table).
     """
-    record = {field.name: _plain(getattr(plan, field.name)) for field in fields(plan)}
+    record = {field.name: _to_plain(getattr(plan, field.name)) for field in fields(plan)}
     return record | {_LABELS_DIGEST: "" if plan.labels is None else sha256_of(plan.labels)}
 
 
@@ -80,23 +58,21 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
     """
     if not isinstance(record, Mapping):
         raise UsageError(f"the recorded plan must be an object, got {record!r}")
-    names = {field.name for field in fields(FitPlan)}
-    if odd := sorted(record.keys() - names - {_LABELS_DIGEST}):
+    kinds = get_type_hints(FitPlan) | {_LABELS_DIGEST: str}
+    if unknown := sorted(record.keys() - kinds.keys()):
         raise UsageError(
-            f"the recorded plan does not fit this version of ravfeat ({', '.join(odd)}); make the run again, or use the"
-            " version that made it"
+            f"the recorded plan does not fit this version of ravfeat ({', '.join(unknown)}); make the run again, or use"
+            " the version that made it"
         )
-    known = plan_record(FitPlan()) | dict(record)
-    for name, (kind, fits) in _KINDS.items():
-        if not fits(known[name]):
-            raise UsageError(f"the recorded plan has {name} = {known[name]!r}, expected {kind}")
-    labels = None if known["labels"] is None else where(Path(known["labels"]))
-    if labels is not None:
-        _check_labels(labels, known[_LABELS_DIGEST])
-    given: dict[str, Any] = {name: _tupled(known[name]) for name in names}
-    given |= {name: tuple(where(Path(path)) for path in known[name]) for name in _PATHS}
-    given["joins"] = tuple(tuple(where(Path(path)) for path in join) for join in known["joins"])
-    return FitPlan(**given | {"labels": labels})
+    complete = plan_record(FitPlan()) | dict(record)
+    for name, kind in kinds.items():
+        if not _fits(complete[name], kind):
+            raise UsageError(f"the recorded plan has {name} = {complete[name]!r}, expected {_words(kind)}")
+    digest = complete.pop(_LABELS_DIGEST)
+    plan = FitPlan(**{name: _from_plain(value, kinds[name], where) for name, value in complete.items()})
+    if plan.labels is not None:
+        _check_labels(plan.labels, digest)
+    return plan
 
 
 def _check_labels(labels: Path, digest: str) -> None:
@@ -108,15 +84,50 @@ def _check_labels(labels: Path, digest: str) -> None:
         raise UsageError(f"{labels} is not the table of labels that the run was made with; it was changed since")
 
 
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a recorded value can be one of an annotation."""
+    origin, args = get_origin(kind) or kind, get_args(kind)
+    if origin in (Union, UnionType):
+        return any(_fits(value, choice) for choice in args)
+    if origin is Literal:
+        return value in args
+    if origin is tuple:
+        return isinstance(value, list | tuple) and all(_fits(item, args[0]) for item in value)
+    plain = _PLAIN[origin][0]
+    if plain is int:  # True is an int to Python, and no count in a recipe
+        return type(value) is int and value > 0
+    return isinstance(value, plain)
 
 
-def _plain(value: Any) -> Any:
+def _words(kind: Any, *, several: bool = False) -> str:
+    """Say what an annotation takes."""
+    origin, args = get_origin(kind) or kind, get_args(kind)
+    if origin in (Union, UnionType):
+        *choices, last = (word for choice in args for word in _words(choice).split(" or "))
+        return f"{', '.join(choices)} or {last}"
+    if origin is Literal:
+        return " or ".join(args)
+    if origin is tuple:
+        items = _words(args[0], several=True)
+        return items if items.startswith("lists") else f"{'lists' if several else 'a list'} of {items}"
+    _, single, plural = _PLAIN[origin]
+    return plural if several else single
+
+
+def _from_plain(value: Any, kind: Any, where: Callable[[Path], Path]) -> Any:
+    origin, args = get_origin(kind) or kind, get_args(kind)
+    if value is not None and Path in (origin, *args) and origin is not tuple:
+        return where(Path(value))
+    if origin is tuple:
+        return tuple(_from_plain(item, args[0], where) for item in value)
+    return value
+
+
+def _to_plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _to_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_to_plain(item) for item in value]
     return value

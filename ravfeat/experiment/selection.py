@@ -1,7 +1,6 @@
-"""Who chooses: a protocol's validation rows, or inner folds over all non-test rows.
+"""Model selection: choose settings on a protocol's validation rows, or by nested cross-validation.
 
-Neither function is given a chance to look at a test row: what they hand to a head are training
-and validation rows only.
+Neither way is given a chance to look at a test row: what it hands to a head are training and validation rows only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,16 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.training_rows import TrainingRows
 from ravfeat.heads.base import ChoosesInTraining, Head, Job, Model
-from ravfeat.protocols.folds import Fold
+from ravfeat.protocols.folds import Fold, check_inner, inner_folds
+from ravfeat.protocols.named import Protocol
 
-__all__ = ["InnerFolds", "TrainedHead", "by_validation", "nested"]
+__all__ = ["InnerFolds", "TrainedHead", "by_validation", "inner_folds_of", "nested"]
 
 Rows = NDArray[np.int64]
 InnerFolds = Mapping[int, Sequence[tuple[Rows, Rows]]]
-"""(train, val) of every inner fold, by the number of the outer fold."""
+"""(train, val) rows of every inner fold, by the number of the outer fold."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class TrainedHead:
     val_rows : ndarray of int64
         Sorted.
     val_logits : ndarray of shape (len(val_rows), K), float32
-        Said by a model that did not learn from the row.
+        Out-of-fold: the model that gave a row its logits was not trained on it.
     """
 
     fold: Fold
@@ -42,6 +43,23 @@ class TrainedHead:
     model: Model
     val_rows: Rows
     val_logits: NDArray[np.float32]
+
+
+def inner_folds_of(system: CacheSystem, protocol: Protocol, folds: Sequence[Fold]) -> InnerFolds:
+    """Make the inner folds that choose within each fold, and check them in every cache of the system.
+
+    Raises
+    ------
+    LeakError, ProtocolError
+        Where they do not hold.
+    """
+    inner = {fold.number: inner_folds(protocol, fold, system.clips.records) for fold in folds}
+    for cache, clip_ids in zip(system.caches[1:], system.clip_ids[1:], strict=True):
+        stored = cache.records()  # one recording may be under two actors in one of the caches only
+        records = [stored[clip_id] for clip_id in clip_ids]
+        for fold in folds:
+            check_inner(protocol, fold, inner[fold.number], records)
+    return inner
 
 
 def by_validation(
@@ -65,15 +83,15 @@ def by_validation(
         Views of the N clips that the features hold after them; they train beside their clips.
     """
     rows = rows or TrainingRows.of(len(y))
-    every = rows.spread(y)
+    labels = rows.spread(y)
     jobs = [_job(rows, fold.train, fold.val, seed, fold) for fold, seed in tasks]
     if isinstance(head, ChoosesInTraining):
-        models = head.fit_chosen(features, every, n_classes, jobs)
+        models = head.fit_chosen(features, labels, n_classes, jobs)
     else:
-        sweeps = head.sweep(features, every, n_classes, jobs)
+        sweeps = head.sweep(features, labels, n_classes, jobs)
         picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
         chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
-        models = head.fit(features, every, n_classes, jobs, chosen)
+        models = head.fit(features, labels, n_classes, jobs, chosen)
     return [
         TrainedHead(fold, seed, model, fold.val, model.logits(features, fold.val))
         for (fold, seed), model in zip(tasks, models, strict=True)
@@ -98,28 +116,32 @@ def nested(
     inner : mapping of int to sequence of (train, val)
     """
     rows = rows or TrainingRows.of(len(y))
-    every = rows.spread(y)
-    jobs = [[_job(rows, train, val, seed, fold) for train, val in inner[fold.number]] for fold, seed in tasks]
-    sweeps = iter(head.sweep(features, every, n_classes, [job for own in jobs for job in own]))
-    chosen, outside = [], []
-    for own in jobs:
-        mine = [next(sweeps) for _ in own]
-        pick = head.choose(mine, [y[job.val] for job in own])
-        chosen.append(mine[0].candidates[pick])
-        # Every non-test clip was left out once: its row is what a head says that never saw its actor.
-        left_out = np.concatenate([job.val for job in own])
-        logits = np.concatenate([sweep.logits[pick] for sweep in mine])
-        order = np.argsort(left_out)
-        outside.append((left_out[order], logits[order]))
-    nobody = np.zeros(0, dtype=np.int64)
-    finals = [_job(rows, clips, nobody, seed, fold) for (clips, _), (fold, seed) in zip(outside, tasks, strict=True)]
-    models = head.fit(features, every, n_classes, finals, chosen)
+    labels = rows.spread(y)
+    jobs_of_tasks = [[_job(rows, train, val, seed, fold) for train, val in inner[fold.number]] for fold, seed in tasks]
+    # One call for the inner folds of all tasks, so that a head can train them side by side.
+    sweeps = iter(head.sweep(features, labels, n_classes, [job for jobs in jobs_of_tasks for job in jobs]))
+    chosen, out_of_fold = [], []
+    for jobs in jobs_of_tasks:
+        sweeps_of_task = [next(sweeps) for _ in jobs]
+        pick = head.choose(sweeps_of_task, [y[job.val] for job in jobs])
+        chosen.append(sweeps_of_task[0].candidates[pick])
+        # Every non-test clip is in one inner validation set: its logits are of a head that never met its actor.
+        val_rows = np.concatenate([job.val for job in jobs])
+        logits = np.concatenate([sweep.logits[pick] for sweep in sweeps_of_task])
+        order = np.argsort(val_rows)
+        out_of_fold.append((val_rows[order], logits[order]))
+    no_rows = np.zeros(0, dtype=np.int64)
+    finals = [
+        _job(rows, train, no_rows, seed, fold) for (train, _), (fold, seed) in zip(out_of_fold, tasks, strict=True)
+    ]
+    models = head.fit(features, labels, n_classes, finals, chosen)
     return [
-        TrainedHead(fold, seed, model, clips, logits)
-        for (fold, seed), model, (clips, logits) in zip(tasks, models, outside, strict=True)
+        TrainedHead(fold, seed, model, val_rows, logits)
+        for (fold, seed), model, (val_rows, logits) in zip(tasks, models, out_of_fold, strict=True)
     ]
 
 
 def _job(rows: TrainingRows, train: Rows, val: Rows, seed: int, fold: Fold) -> Job:
+    # A view of a held-out clip is held out with it.
     extended = rows.extend(train, (val, fold.test))
     return Job(extended, val, seed, rows.clips_of(extended))

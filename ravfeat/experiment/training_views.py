@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.align import AlignErrors, Alignment, align
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.media.augment import CLEAN
 
 __all__ = ["TrainingView", "match_views", "open_views", "pass_over_views", "refuse_views", "trained_on"]
 
-_NAMED = 10
+_SHOWN = 10
 _LONGEST = 60
 _SAME = ("performance_id", "actor", "gender", "label", "input_sha256")
 """What a clip and its view agree on: labels are the corpus's, from both caches' shards."""
@@ -150,25 +151,30 @@ def match_views(
 
 
 def _match(clean: Cache, clip_ids: Sequence[str], view: Cache, *, allow_missing: bool) -> TrainingView:
-    known, changed = clean.records(), view.records()
-    lacking = tuple(clip_id for clip_id in clip_ids if clip_id not in changed)
-    if lacking and not (allow_missing and len(lacking) < len(clip_ids)):
-        more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-        raise CacheError(
-            f"{view.path} lacks {len(lacking)} of the {len(clip_ids)} clips it is to be a view of:"
-            f" {', '.join(lacking[:_NAMED])}{more}. Run the same extraction with --view again, or go on with those that"
+    clean_records, view_records = clean.records(), view.records()
+    clips = [clean_records[clip_id] for clip_id in clip_ids]
+    augmented = [view_records[clip_id] for clip_id in clip_ids if clip_id in view_records]
+    names, errors = (clean.path, view.path), _errors(view)
+    aligned = align(names, (clips, augmented), "clip_id", _SAME, errors, allow_missing=allow_missing)
+    rows = [row for row, clip_id in enumerate(clip_ids) if clip_id in view_records]
+    lacking = tuple(clip_id for clip_id in clip_ids if clip_id in set(aligned.missing))
+    return TrainingView(view, tuple(clip_ids[row] for row in rows), np.array(rows, np.int64), lacking)
+
+
+def _errors(view: Cache) -> AlignErrors:
+    def missing(alignment: Alignment[Any]) -> CacheError:
+        lacking, total = alignment.missing, len(alignment.tables[0])
+        more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
+        return CacheError(
+            f"{view.path} lacks {len(lacking)} of the {total} clips it is to be a view of:"
+            f" {', '.join(lacking[:_SHOWN])}{more}. Run the same extraction with --view again, or go on with those that"
             " are there: --allow-missing"
         )
-    rows = [row for row, clip_id in enumerate(clip_ids) if clip_id in changed]
-    for clip_id in (clip_ids[row] for row in rows):
-        for what in _SAME:
-            mine, theirs = getattr(known[clip_id], what), getattr(changed[clip_id], what)
-            if mine != theirs:
-                raise CorpusError(
-                    f"clip '{clip_id}' has {what} '{mine}' in {clean.path} and '{theirs}' in {view.path}: a view is of"
-                    " the same recording; extract it again from the same data"
-                )
-    return TrainingView(view, tuple(clip_ids[row] for row in rows), np.array(rows, np.int64), lacking)
+
+    def wrong(fact: str) -> CorpusError:
+        return CorpusError(f"{fact}: a view is of the same recording; extract it again from the same data")
+
+    return AlignErrors(duplicate=wrong, missing=missing, conflict=wrong)
 
 
 def _view_of(cache: Cache) -> str:

@@ -5,7 +5,7 @@ of probabilities and a weighted sum of log-probabilities. That the fused system 
 one is guaranteed on the rows that were learned from; on test rows it is a finding, whichever it is.
 """
 
-from ravfeat.fusion.aligned import Aligned, align
+from ravfeat.fusion.aligned import AlignedRows, align_rows
 from ravfeat.fusion.fit import Choice, FoldFusion, Score, fit_fold
 from ravfeat.fusion.mixing import MixRule, mix
 from ravfeat.fusion.record import fusion_record
@@ -15,13 +15,13 @@ from ravfeat.fusion.weights import LARGEST, STEPS, fit_linear, fit_loglinear, gr
 __all__ = [
     "LARGEST",
     "STEPS",
-    "Aligned",
+    "AlignedRows",
     "Choice",
     "FoldFusion",
     "Fusion",
     "MixRule",
     "Score",
-    "align",
+    "align_rows",
     "fit_fold",
     "fit_linear",
     "fit_loglinear",

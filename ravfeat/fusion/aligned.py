@@ -1,20 +1,21 @@
-"""The same performances as several systems see them."""
+"""The rows of several systems on the same performances, in one order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.errors import PredictionsError, format_missing
+from ravfeat.align import AlignErrors, align, common_key
+from ravfeat.errors import PredictionsError
 from ravfeat.predictions import System, SystemProbs
 
-__all__ = ["Aligned", "align"]
+__all__ = ["AlignedRows", "align_rows"]
 
 
 @dataclass(frozen=True)
-class Aligned:
+class AlignedRows:
     """Rows of M systems on the same N performances, sorted by them.
 
     Attributes
@@ -35,10 +36,20 @@ class Aligned:
     split: str
 
 
-def align(systems: Sequence[System], parts: Sequence[SystemProbs], where: str) -> Aligned:
-    """Join systems by performance: streams see the same performance as different clips.
+class _ProbsRow(NamedTuple):
+    """One row of a system, as `ravfeat.align` wants it."""
 
-    Systems that have the very same clips are joined by clip, so that a performance may be several clips there.
+    clip_id: str
+    performance_id: str
+    actor: str
+    label: str
+    number: int
+
+
+def align_rows(systems: Sequence[System], parts: Sequence[SystemProbs], where: str) -> AlignedRows:
+    """Match the rows of systems by performance: streams see the same performance as different clips.
+
+    Systems that have the very same clips are matched by clip, so that a performance may be several clips there.
 
     Parameters
     ----------
@@ -55,19 +66,11 @@ def align(systems: Sequence[System], parts: Sequence[SystemProbs], where: str) -
         Performances that only some systems have, one that stands twice in a system, or one that has
         another actor or label in another system.
     """
-    own = {frozenset(part.clip_ids.tolist()) for part in parts}
-    keys = [part.clip_ids if len(own) == 1 else part.performance_ids for part in parts]
-    orders = [_order(system, part, key, where) for system, part, key in zip(systems, parts, keys, strict=True)]
-    names = [key[order].tolist() for key, order in zip(keys, orders, strict=True)]
-    if any(one != names[0] for one in names):
-        raise PredictionsError(
-            f"{where}: systems that are fused must score the same performances:\n{format_missing(systems, names)}\n"
-            "score all systems on the same clips with the same protocol and selection"
-        )
+    key = common_key([part.clip_ids.tolist() for part in parts])
+    aligned = align(systems, [_rows_of(part) for part in parts], key, ("actor", "label"), _errors(where))
+    orders = [np.array([row.number for row in table.values()], np.int64) for table in aligned.records]
     first = parts[0].rows(orders[0])
-    for system, part, order in zip(systems[1:], parts[1:], orders[1:], strict=True):
-        _check_agreed(systems[0], first, system, part.rows(order), where)
-    return Aligned(
+    return AlignedRows(
         first.clip_ids,
         first.performance_ids,
         first.actors,
@@ -77,28 +80,20 @@ def align(systems: Sequence[System], parts: Sequence[SystemProbs], where: str) -
     )
 
 
-def _order(system: System, part: SystemProbs, key: NDArray[Any], where: str) -> NDArray[np.int64]:
-    order: NDArray[np.int64] = np.argsort(key.astype(str), kind="stable")
-    names = key[order]
-    twice = np.flatnonzero(names[1:] == names[:-1])
-    if len(twice):
-        clips = " and ".join(f"'{clip}'" for clip in part.clip_ids[order][twice[0] : twice[0] + 2])
-        raise PredictionsError(
-            f"{where}: {system} has performance '{names[twice[0]]}' as the clips {clips} ({len(twice)} such"
-            " performances); systems are fused over one clip per performance"
-        )
-    return order
+def _rows_of(part: SystemProbs) -> list[_ProbsRow]:
+    labels = np.take(part.classes, part.y)
+    columns = [column.tolist() for column in (part.clip_ids, part.performance_ids, part.actors, labels)]
+    return [_ProbsRow(*facts) for facts in zip(*columns, range(len(labels)), strict=True)]
 
 
-def _check_agreed(one: System, mine: SystemProbs, other: System, theirs: SystemProbs, where: str) -> None:
-    for what, a, b in (
-        ("actor", mine.actors, theirs.actors),
-        ("label", np.take(mine.classes, mine.y), np.take(theirs.classes, theirs.y)),
-    ):
-        apart = np.flatnonzero(a != b)
-        if len(apart):
-            row = int(apart[0])
-            raise PredictionsError(
-                f"{where}: performance '{mine.performance_ids[row]}' has {what} '{a[row]}' in {one} and '{b[row]}' in"
-                f" {other} ({len(apart)} such performances); systems of one corpus agree: score one of them again"
-            )
+def _errors(where: str) -> AlignErrors:
+    return AlignErrors(
+        duplicate=lambda fact: PredictionsError(f"{where}: {fact}; systems are fused over one clip per performance"),
+        missing=lambda alignment: PredictionsError(
+            f"{where}: systems that are fused must score the same performances:\n{alignment.gaps()}\n"
+            "score all systems on the same clips with the same protocol and selection"
+        ),
+        conflict=lambda fact: PredictionsError(
+            f"{where}: {fact}; systems of one corpus agree: score one of them again"
+        ),
+    )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ravfeat import metrics
 from ravfeat.calibrate import Temperature, fit_temperature
-from ravfeat.fusion.aligned import Aligned, align
+from ravfeat.fusion.aligned import AlignedRows, align_rows
 from ravfeat.fusion.mixing import linear, mix
 from ravfeat.fusion.weights import LARGEST, best_nll, fit_linear, fit_loglinear
 from ravfeat.predictions import Evidence, System
@@ -102,7 +102,7 @@ class FoldFusion:
         return np.asarray(np.eye(len(self.temperatures))[self.single])
 
 
-def fit_fold(systems: Sequence[System], evidence: Sequence[Evidence], rule: Rule) -> tuple[FoldFusion, Aligned]:
+def fit_fold(systems: Sequence[System], evidence: Sequence[Evidence], rule: Rule) -> tuple[FoldFusion, AlignedRows]:
     """Learn temperatures and weights of one fold and choose a rule.
 
     Parameters
@@ -117,7 +117,7 @@ def fit_fold(systems: Sequence[System], evidence: Sequence[Evidence], rule: Rule
     Returns
     -------
     FoldFusion
-    Aligned
+    AlignedRows
         The rows that were learned from.
 
     Raises
@@ -127,7 +127,7 @@ def fit_fold(systems: Sequence[System], evidence: Sequence[Evidence], rule: Rule
     """
     fold = evidence[0].fold
     temperatures = tuple(fit_temperature(one.learn) for one in evidence)
-    rows = align(systems, [one.learn for one in evidence], f"fold {fold}, {evidence[0].learn.split}")
+    rows = align_rows(systems, [one.learn for one in evidence], f"fold {fold}, {evidence[0].learn.split}")
     calibrated = np.stack([one.transform(own) for one, own in zip(temperatures, rows.log_probs, strict=True)])
     weights = fit_linear(calibrated, rows.y), fit_loglinear(calibrated, rows.y)
     singles = tuple(Score.of(own, rows.y) for own in calibrated)

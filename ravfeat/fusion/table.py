@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
-from ravfeat.fusion.aligned import Aligned, align
+from ravfeat.fusion.aligned import AlignedRows, align_rows
 from ravfeat.fusion.fit import FoldFusion, fit_fold
 from ravfeat.predictions import CROSSFIT, Evidence, Predictions, System, concatenate, evidence_of
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, Rule
@@ -87,7 +87,7 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
     fitted, blocks = [], []
     for evidence in by_fold:
         one, learned = fit_fold(systems, evidence, rule)
-        read = align(systems, [part.read for part in evidence], f"fold {one.fold}, test")
+        read = align_rows(systems, [part.read for part in evidence], f"fold {one.fold}, test")
         fitted.append(one)
         blocks += [(one, learned), (one, read)]
     own = concatenate([predictions.select_system(system) for system in systems])
@@ -116,7 +116,7 @@ def _folds(systems: Sequence[System], evidence: Sequence[list[Evidence]]) -> lis
     return list(zip(*evidence, strict=True))
 
 
-def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion, Aligned]]) -> Predictions:
+def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion, AlignedRows]]) -> Predictions:
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("fold", "split", "label", "logits")}
     facts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("clip_id", "performance_id", "actor")}
     for one, rows in blocks:

@@ -1,11 +1,13 @@
 """Caches for a published head: which of them each system reads, and which of their clips are asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ravfeat.align import by_key
 from ravfeat.cache import Cache, open_cache
+from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.load import load_features, load_joined
@@ -78,26 +80,32 @@ def own_clips(caches: Sequence[Cache], names: Sequence[str]) -> list[list[Clip]]
         For a name that no cache knows, or a cache that has no clip, or several, of a performance.
     """
     records = [cache.records() for cache in caches]
-    performances = {clip_id: one.performance_id for own in records for clip_id, one in own.items()}
+    performances = {clip_id: record.performance_id for stored in records for clip_id, record in stored.items()}
     if unknown := [name for name in names if name not in performances]:
         listing = ", ".join(str(cache.path) for cache in caches)
         raise CacheError(f"no clip '{unknown[0]}' in {listing} ({len(unknown)} such names)")
-    found = []
-    for cache, own in zip(caches, records, strict=True):
-        by_performance: dict[str, list[str]] = {}
-        for clip_id, one in own.items():
-            by_performance.setdefault(one.performance_id, []).append(clip_id)
-        ids = [name if name in own else _one_of(cache, performances[name], by_performance) for name in names]
-        found.append([Clip(clip_id, own[clip_id].performance_id) for clip_id in ids])
-    return found
+    clips = []
+    for cache, stored in zip(caches, records, strict=True):
+        elsewhere = {performances[name] for name in names if name not in stored}
+        by_performance = _by_performance(cache, stored.values(), elsewhere)
+        found = [stored.get(name) or by_performance[performances[name]] for name in names]
+        clips.append([Clip(record.clip_id, record.performance_id) for record in found])
+    return clips
 
 
-def _one_of(cache: Cache, performance: str, by_performance: Mapping[str, Sequence[str]]) -> str:
-    clips = by_performance.get(performance, [])
-    if len(clips) == 1:
-        return clips[0]
-    has = f"several clips of performance '{performance}': {', '.join(clips)}" if clips else f"no '{performance}'"
-    raise CacheError(f"{cache.path} has {has}; a clip is scored by all systems, so each needs one clip of it")
+def _by_performance(
+    cache: Cache, records: Iterable[ClipRecord], performances: Collection[str]
+) -> dict[str, ClipRecord]:
+    """Look up the one clip that a cache has of each performance."""
+
+    def refuse(fact: str) -> CacheError:
+        return CacheError(f"{fact}; a clip is scored by all systems, so each needs one clip of it")
+
+    wanted = [record for record in records if record.performance_id in performances]
+    table = by_key(cache.path, wanted, "performance_id", refuse)
+    if absent := sorted(set(performances) - table.keys()):
+        raise refuse(f"{cache.path} has no '{absent[0]}'")
+    return table
 
 
 def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[Clip]) -> ClipFeatures:

@@ -6,22 +6,21 @@ is trained once more, on everybody. Such a head cannot be scored on this corpus;
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from ravfeat.calibrate import Temperature, fit_temperature
 from ravfeat.errors import UsageError
-from ravfeat.experiment.fit import PreparedPlan, load_training
-from ravfeat.experiment.plan import FitPlan
-from ravfeat.experiment.selection import TrainedHead, nested
+from ravfeat.experiment.fit import PreparedPlan
+from ravfeat.experiment.load import load_training
+from ravfeat.experiment.selection import InnerFolds, TrainedHead, inner_folds_of, nested
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.fusion import fit_fold, fused_logits
 from ravfeat.heads.base import Head, Model
 from ravfeat.predictions import Evidence, SystemProbs, mean_of_seeds
 from ravfeat.predictions import System as Graded
-from ravfeat.protocols.folds import Fold, check_inner, inner_folds
+from ravfeat.protocols.folds import Fold
 from ravfeat.published.parts import Learned, mixed_in
 from ravfeat.schema import FUSED_STREAMS, Rule
 
@@ -31,10 +30,6 @@ NOT_MEASURED = "not measured on this model; the protocol's number is of its {n} 
 """What is said of the score of a head that learned from everybody."""
 
 _EVERYBODY = -1
-_KNOWN = {
-    "caches", "protocol", "heads", "select", "seeds", "device", "layers", "std", "settings", "labels", "allow_leak",
-    "allow_missing", "joins", "rule", "train_views",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,17 +67,16 @@ def refit(prepared: PreparedPlan, members: Sequence[Graded], rule: Rule | None) 
     Raises
     ------
     UsageError
-        For a plan with something that refitting does not know.
+        Where the plan does not make one of the systems.
     ProtocolError
         Where there are too few actors.
     """
-    _check_known(prepared.plan)
     trained: dict[Graded, list[TrainedHead]] = {}
     said: dict[Graded, SystemProbs] = {}
     n_inner = 0
     for system, heads in zip(prepared.systems, prepared.heads, strict=True):
-        inner = _inner(system, prepared)
-        n_inner = len(inner)
+        inner = inner_folds_of(system, prepared.protocol, [_everybody(system)])
+        n_inner = len(inner[_EVERYBODY])
         for head in heads:
             name = Graded(system.stream, system.features, head.name)
             trained[name] = _train(system, head, inner, prepared)
@@ -94,32 +88,17 @@ def refit(prepared: PreparedPlan, members: Sequence[Graded], rule: Rule | None) 
     return Refitted(models, learned, n_inner, len(prepared.systems[0].clips.records))
 
 
-def _check_known(plan: FitPlan) -> None:
-    plain: dict[str, Any] = {field.name: field.default for field in fields(plan) if field.name not in _KNOWN}
-    if odd := [name for name, default in plain.items() if getattr(plan, name) != default]:
-        raise UsageError(f"--refit does not know what to do with '{odd[0]}' of the run's plan; export without --refit")
-
-
 def _everybody(system: CacheSystem) -> Fold:
     none = np.zeros(0, dtype=np.int64)
     return Fold(_EVERYBODY, np.arange(len(system.clips.records)), none, none)
 
 
-def _inner(system: CacheSystem, prepared: PreparedPlan) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    fold = _everybody(system)
-    inner = inner_folds(prepared.protocol, fold, system.clips.records)
-    for cache, clip_ids in zip(system.caches[1:], system.clip_ids[1:], strict=True):
-        known = cache.records()  # one recording may be under two actors in one of the caches only
-        check_inner(prepared.protocol, fold, inner, [known[clip_id] for clip_id in clip_ids])
-    return inner
-
-
-def _train(system: CacheSystem, head: Head, inner: Any, prepared: PreparedPlan) -> list[TrainedHead]:
+def _train(system: CacheSystem, head: Head, inner: InnerFolds, prepared: PreparedPlan) -> list[TrainedHead]:
     features = load_training(prepared.plan, system, head.reading)
     seeds = range(prepared.plan.seeds if head.seeded else 1)
     tasks = [(_everybody(system), seed) for seed in seeds]
     y, n_classes = system.clips.y, len(system.clips.classes)
-    return nested(head, features, y, n_classes, tasks, {_EVERYBODY: inner}, system.rows)
+    return nested(head, features, y, n_classes, tasks, inner, system.rows)
 
 
 def _said(system: CacheSystem, trained: Sequence[TrainedHead]) -> SystemProbs:

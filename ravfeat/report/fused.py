@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.fusion import FoldFusion, Fusion, align
+from ravfeat.fusion import FoldFusion, Fusion, align_rows
 from ravfeat.predictions import CROSSFIT, evidence_of
 from ravfeat.report.graded import Graded
 from ravfeat.runs.read import Run
@@ -119,7 +119,7 @@ class FusedRun:
         evidence = zip(*(evidence_of(self.run.predictions, entry.system) for entry in self.members), strict=True)
         views = []
         for one, own in zip(self.fusion.folds, evidence, strict=True):
-            rows = align(self.fusion.systems, [part.learn for part in own], f"fold {one.fold}, {one.split}")
+            rows = align_rows(self.fusion.systems, [part.learn for part in own], f"fold {one.fold}, {one.split}")
             views.append(FoldView(one, one.calibrated(rows.log_probs), rows.y))
         return tuple(views)
 

@@ -13,8 +13,10 @@ from typing import Any
 from tqdm import tqdm
 
 from ravfeat.errors import CacheError, LeakError, ProtocolError, UsageError
-from ravfeat.experiment.fit import FitPlan, Fitted, PreparedPlan, gather, load_system, prepare, train
-from ravfeat.experiment.plan import build_head
+from ravfeat.experiment.build import build_head
+from ravfeat.experiment.fit import FitPlan, Fitted, PreparedPlan, gather, prepare, train
+from ravfeat.experiment.load import load_system
+from ravfeat.experiment.plan import HeadPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.protocols.named import FIXED, get_protocol
@@ -81,7 +83,7 @@ class _Loader:
     def __init__(self) -> None:
         self._read: dict[tuple[Any, ...], ClipFeatures] = {}
 
-    def __call__(self, plan: FitPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
+    def __call__(self, plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
         key = (tuple(cache.path for cache in system.caches), system.clip_ids, reading)
         if key not in self._read:
             self._read[key] = load_system(plan, system, reading)

@@ -4,7 +4,6 @@ import pytest
 
 from ravfeat.audit import audit_run
 from ravfeat.crosscorpus import CrossPlan, fit_across
-from ravfeat.experiment.fit import FitPlan
 from ravfeat.runs.write import write_run
 from tests.audit.runs import rewrite
 from tests.twocorpora import write_two
@@ -13,7 +12,7 @@ from tests.twocorpora import write_two
 @pytest.mark.parametrize("select", ["val", "nested"])
 def test_a_run_across_two_corpora_is_made_again(select, tmp_path) -> None:
     pair = write_two(tmp_path / "caches")
-    plan = CrossPlan((pair,), FitPlan(heads=("logreg",), select=select))
+    plan = CrossPlan((pair,), heads=("logreg",), select=select)
     write_run(tmp_path / "run", fit_across(plan), {})
     audit = audit_run(tmp_path / "run")
     assert not audit.broken

@@ -8,7 +8,6 @@ import pytest
 
 from ravfeat.crosscorpus import CrossPlan, fit_across
 from ravfeat.errors import UsageError
-from ravfeat.experiment.plan import FitPlan
 from ravfeat.metrics import decide, uar
 from ravfeat.predictions import System
 from ravfeat.runs.result import Fitted
@@ -26,7 +25,7 @@ def two(tmp_path_factory) -> tuple[Path, Path]:
 
 def plan_of(*pairs: tuple[Path, Path], normalise: str = "both", label_map: Path | None = None, **fit: object):
     options = {"heads": ("logreg",), "layers": "1", **fit}
-    return CrossPlan(pairs, FitPlan(**options), label_map, normalise)
+    return CrossPlan(pairs, label_map, normalise, **options)
 
 
 def uar_of(fitted: Fitted, system: System) -> float:
@@ -144,16 +143,20 @@ def test_pooled_caches_will_do(tmp_path) -> None:
     assert (uar_of(fitted, PLAIN), uar_of(fitted, NORMALISED)) == (1 / len(EMOTIONS), 1)
 
 
-def test_a_network_over_streams_and_views_are_refused_before_a_cache_is_opened(tmp_path) -> None:
+def test_a_network_over_streams_is_refused_before_a_cache_is_opened(tmp_path) -> None:
     nowhere = (tmp_path / "a", tmp_path / "b")
     for heads in (("joint",), ("logreg", "joint")):
         with pytest.raises(UsageError, match="the head 'joint' reads several streams of one corpus and is no head of"):
             fit_across(plan_of(nowhere, heads=heads, layers=None))
-    with pytest.raises(UsageError, match=r"--train-views .*view: views are of the clips of one corpus"):
-        fit_across(plan_of(nowhere, train_views=(tmp_path / "view",)))
+
+
+@pytest.mark.parametrize("option", ["caches", "joins", "train_views", "labels", "protocol", "allow_leak"])
+def test_a_plan_of_two_corpora_has_no_option_that_is_not_read(option, tmp_path) -> None:
+    with pytest.raises(TypeError, match=option):
+        CrossPlan(((tmp_path, tmp_path),), **{option: None})
 
 
 def test_a_plan_without_a_known_head_is_refused_before_a_cache_is_opened(tmp_path) -> None:
     plan = plan_of((tmp_path / "no", tmp_path / "none"))
     with pytest.raises(UsageError, match="no head 'forest'"):
-        fit_across(replace(plan, fit=replace(plan.fit, heads=("forest",))))
+        fit_across(replace(plan, heads=("forest",)))

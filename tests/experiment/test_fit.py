@@ -129,7 +129,9 @@ def test_there_is_one_model_per_system_fold_and_seed_and_one_metric_record_per_k
 
 
 def test_seeds_differ_and_the_same_plan_gives_the_same_file(cache, tmp_path) -> None:
-    plan = FitPlan((cache,), "group2", ("attentive", "logreg", "kernel", "attentive-sum"), seeds=2, settings=QUICK)
+    plan = FitPlan(
+        (cache,), protocol="group2", heads=("attentive", "logreg", "kernel", "attentive-sum"), seeds=2, settings=QUICK
+    )
     for name in ("one", "two"):
         fit_heads(plan).predictions.write(tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -149,7 +151,7 @@ def test_the_record_says_what_was_read_and_how_it_was_split(fitted, cache) -> No
 
 def test_loso24_selects_nested_whatever_was_asked_for_and_says_so(cache, caplog) -> None:
     with caplog.at_level(logging.WARNING, "ravfeat"):
-        fitted = fit_heads(FitPlan((cache,), "loso24", ("logreg",), layers="1"))
+        fitted = fit_heads(FitPlan((cache,), protocol="loso24", heads=("logreg",), layers="1"))
     assert "selection is nested" in caplog.text
     assert fitted.predictions.select == fitted.about["select"] == "nested"
     assert {r["select"] for r in metric_records(fitted.predictions)} == {"nested"}
@@ -157,8 +159,8 @@ def test_loso24_selects_nested_whatever_was_asked_for_and_says_so(cache, caplog)
 
 def test_the_leaky_control_says_so_everywhere_and_needs_leave(cache) -> None:
     with pytest.raises(LeakError, match="Add --allow-leak"):
-        fit_heads(FitPlan((cache,), "clip6", ("logreg",)))
-    fitted = fit_heads(FitPlan((cache,), "clip6", ("logreg",), layers="1", allow_leak=True))
+        fit_heads(FitPlan((cache,), protocol="clip6", heads=("logreg",)))
+    fitted = fit_heads(FitPlan((cache,), protocol="clip6", heads=("logreg",), layers="1", allow_leak=True))
     assert fitted.predictions.leaky
     assert fitted.about["leaky"]
     assert {record["leaky"] for record in metric_records(fitted.predictions)} == {True}
@@ -365,7 +367,7 @@ def test_a_corpus_of_other_people_is_sent_to_a_group_protocol_which_works(tmp_pa
     with pytest.raises(ProtocolError, match="use --protocol group4"):
         fit_heads(FitPlan((path,), heads=("logreg",)))
     for select in ("val", "nested"):
-        fitted = fit_heads(FitPlan((path,), "group4", ("logreg",), layers="1", select=select))
+        fitted = fit_heads(FitPlan((path,), protocol="group4", heads=("logreg",), layers="1", select=select))
         assert {row["actor"] for row in rows(fitted, split="test")} == {f"mine:{name}" for name in people}
 
 

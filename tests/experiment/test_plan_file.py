@@ -15,9 +15,9 @@ def test_a_recorded_plan_comes_back_as_it_was(tmp_path) -> None:
     labels.write_text("clip_id,label\na,happy\n")
     plan = FitPlan(
         (Path("cache/voice"),),
-        "group5",
-        ("audio:attentive", "face:kernel"),
-        "nested",
+        protocol="group5",
+        heads=("audio:attentive", "face:kernel"),
+        select="nested",
         seeds=3,
         layers="1-4",
         std=False,

@@ -52,7 +52,7 @@ def view(takes, tmp_path_factory) -> Path:
 
 
 def opened(clean: Path, *views: Path, protocol: str = "ravdess6", **options: Any) -> CacheSystem:
-    (system,) = open_systems([clean], get_protocol(protocol), train_views=views, **options)
+    (system,) = open_systems(FitPlan((clean,), train_views=views, **options), get_protocol(protocol))
     return system
 
 
@@ -65,7 +65,7 @@ def models(fitted: Fitted, fold: int) -> list[dict[str, Any]]:
 
 
 def fold_of(path: Path, protocol: str) -> tuple[CacheSystem, Fold]:
-    (system,) = open_systems([path], get_protocol(protocol), allow_leak=True)
+    (system,) = open_systems(FitPlan((path,), allow_leak=True), get_protocol(protocol))
     return system, system.folds[0]
 
 
@@ -86,7 +86,9 @@ def test_views_of_clips_that_judge_change_no_model_and_no_score(
     spoilt = changed(takes, where=lambda take: take.clip_id not in judged)
     other = write_cache(tmp_path, takes, stream="audio", view=VIEW, heard=spoilt)
     settings = {} if head in {"logreg", "kernel"} else QUICK
-    plan = FitPlan((clean,), protocol, (head,), select, settings=settings, allow_leak=protocol == "clip6")
+    plan = FitPlan(
+        (clean,), protocol=protocol, heads=(head,), select=select, settings=settings, allow_leak=protocol == "clip6"
+    )
     before, after = (fit_heads(replace(plan, train_views=(path,))) for path in (view, other))
     np.testing.assert_equal(models(before, 0), models(after, 0))
     assert said(before, 0) == said(after, 0)
@@ -163,7 +165,7 @@ def test_without_views_the_record_says_clean(clean) -> None:
 
 def test_a_view_goes_with_the_cache_it_is_a_view_of(clean, view, takes, tmp_path) -> None:
     other = write_cache(tmp_path, takes, stream="audio", name="other")
-    first, second = open_systems([other, clean], get_protocol("ravdess6"), train_views=[view])
+    first, second = open_systems(FitPlan((other, clean), train_views=(view,)), get_protocol("ravdess6"))
     assert [len(one.views) for one in (first, second)] == [0, 1]
     assert second.about()["trained_on"] == "clean + published-1:seed0"
 
@@ -180,7 +182,7 @@ def test_a_view_is_no_system_and_no_part_of_a_join(clean, view) -> None:
     with pytest.raises(UsageError, match=message):
         opened(view)
     with pytest.raises(UsageError, match=message):
-        open_systems((), get_protocol("ravdess6"), joins=[(clean, view)])
+        open_systems(FitPlan(joins=((clean, view),)), get_protocol("ravdess6"))
 
 
 def test_clean_clips_are_no_view(clean) -> None:

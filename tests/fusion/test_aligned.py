@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import PredictionsError
-from ravfeat.fusion import align
+from ravfeat.fusion import align_rows
 from ravfeat.predictions import System, SystemProbs
 from tests.toyscores import scores
 
@@ -21,8 +21,8 @@ def parts() -> list[SystemProbs]:
 def test_rows_in_another_order_find_each_other_by_performance() -> None:
     voice, face = parts()
     order = np.random.default_rng(0).permutation(len(face))
-    found = align(SYSTEMS, [voice, face.rows(order)], "fold 1, test")
-    same = align(SYSTEMS, [voice, face], "fold 1, test")
+    found = align_rows(SYSTEMS, [voice, face.rows(order)], "fold 1, test")
+    same = align_rows(SYSTEMS, [voice, face], "fold 1, test")
     np.testing.assert_array_equal(found.log_probs, same.log_probs)
     assert found.log_probs.shape == (2, 24, 4)
     assert found.performance_ids.tolist() == sorted(found.performance_ids)
@@ -33,7 +33,7 @@ def test_rows_in_another_order_find_each_other_by_performance() -> None:
 def test_systems_on_the_same_clips_are_joined_by_clip_though_a_performance_is_several() -> None:
     voice, _ = parts()
     twins = replace(voice, performance_ids=np.repeat(voice.performance_ids[::2], 2))
-    assert len(align(SYSTEMS, [twins, twins], "fold 1, test").y) == 24
+    assert len(align_rows(SYSTEMS, [twins, twins], "fold 1, test").y) == 24
 
 
 def test_different_performances_are_refused_with_counts_and_first_names() -> None:
@@ -43,15 +43,15 @@ def test_different_performances_are_refused_with_counts_and_first_names() -> Non
         r" 24: 01-012\n  face / face / logreg lacks 5 of 24: 01-013, 01-014, 01-015 and 2 more\n"
     )
     with pytest.raises(PredictionsError, match=message):
-        align(SYSTEMS, [voice.rows(np.arange(1, 24)), face.rows(np.r_[0, 6:24])], "fold 1, val")
+        align_rows(SYSTEMS, [voice.rows(np.arange(1, 24)), face.rows(np.r_[0, 6:24])], "fold 1, val")
 
 
 def test_a_performance_as_two_clips_is_refused_between_streams() -> None:
     voice, face = parts()
     names = face.performance_ids.copy()
     names[3] = names[2]
-    with pytest.raises(PredictionsError, match=r"face .* has performance '01-014' as the clips 'face-01-014' and"):
-        align(SYSTEMS, [voice, replace(face, performance_ids=names)], "fold 1, test")
+    with pytest.raises(PredictionsError, match=r"face .* holds performance '01-014' as the clips 'face-01-014' and"):
+        align_rows(SYSTEMS, [voice, replace(face, performance_ids=names)], "fold 1, test")
 
 
 @pytest.mark.parametrize("what", ["actor", "label"])
@@ -59,4 +59,4 @@ def test_a_performance_in_two_minds_is_refused(what) -> None:
     voice, face = parts()
     other = replace(face, actors=np.roll(face.actors, 12)) if what == "actor" else replace(face, y=np.roll(face.y, 1))
     with pytest.raises(PredictionsError, match=rf"performance '01-012' has {what} '.*' in audio .* and '.*' in face"):
-        align(SYSTEMS, [voice, other], "fold 1, test")
+        align_rows(SYSTEMS, [voice, other], "fold 1, test")

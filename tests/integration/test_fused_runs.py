@@ -49,7 +49,7 @@ def voice_and_face(takes: list[Take], folder: Path) -> tuple[Path, Path]:
 @pytest.mark.parametrize(("protocol", "allow_leak"), [("ravdess6", False), ("clip6", True), ("group4", False)])
 def test_a_voice_and_a_face_are_fused_under_every_kind_of_protocol(protocol, allow_leak, takes, tmp_path) -> None:
     paths = voice_and_face(takes, tmp_path)
-    fitted = fit_heads(FitPlan(paths, protocol, ("audio:logreg", "face:kernel"), allow_leak=allow_leak))
+    fitted = fit_heads(FitPlan(paths, protocol=protocol, heads=("audio:logreg", "face:kernel"), allow_leak=allow_leak))
     assert fitted.fusion is not None
     assert [tuple(system) for system in fitted.fusion.systems] == [
         ("audio", "toy", "logreg"), ("face", "face", "kernel")

@@ -114,7 +114,7 @@ def test_a_cache_that_the_probe_cannot_read_is_compared_without(tmp_path) -> Non
 
 def test_the_clip_split_is_not_compared_with_itself(paths) -> None:
     with pytest.raises(UsageError, match="'clip6' is what is compared with: give one that keeps actors apart"):
-        compare_splits(FitPlan(paths, "clip6", ("logreg",)))
+        compare_splits(FitPlan(paths, protocol="clip6", heads=("logreg",)))
 
 
 @pytest.mark.parametrize("protocol", ["luna5", "loso24", "group3"])
@@ -123,12 +123,14 @@ def test_protocols_that_train_on_other_sizes_are_refused_before_training(protoco
     with pytest.raises(
         UsageError, match=rf"'{protocol}' trains on \d+ clips of toy per fold, 'clip6' on 1\d\d: the gap"
     ):
-        compare_splits(FitPlan(paths, protocol, ("logreg",)))
+        compare_splits(FitPlan(paths, protocol=protocol, heads=("logreg",)))
 
 
 def test_the_clip_split_chooses_as_a_protocol_that_is_always_nested(paths) -> None:
     with pytest.raises(UsageError, match=r"'loso24' trains on 184 clips of toy per fold, 'clip6' on 160: the gap"):
-        compare_splits(FitPlan(paths, "loso24", ("logreg",), select="val"))  # 160 of 192: validation clips teach, too
+        compare_splits(
+            FitPlan(paths, protocol="loso24", heads=("logreg",), select="val")
+        )  # 160 of 192: validation clips teach, too
 
 
 def test_other_people_are_sent_to_six_groups_which_work(tmp_path) -> None:
@@ -136,7 +138,7 @@ def test_other_people_are_sent_to_six_groups_which_work(tmp_path) -> None:
     path = write_cache(tmp_path, people, corpus="mine")
     with pytest.raises(ProtocolError, match="To compare it with 'clip6' take group6"):
         compare_splits(FitPlan((path,), heads=("logreg",)))
-    (row,) = compare_splits(FitPlan((path,), "group6", heads=("logreg",))).rows
+    (row,) = compare_splits(FitPlan((path,), protocol="group6", heads=("logreg",))).rows
     assert row.probe.n_actors == 12
 
 

@@ -1,11 +1,12 @@
-"""Plans, and the heads that are built for the features they get."""
+"""The heads of a plan, built for the features they get."""
 
 from pathlib import Path
 
 import pytest
 
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.experiment.plan import FACE_STATISTICS, FitPlan, build_head, check_plan, heads_of
+from ravfeat.experiment.build import FACE_STATISTICS, build_head, check_plan, heads_of
+from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.systems import CacheSystem, open_systems
 from ravfeat.protocols.named import get_protocol
 from tests.toycaches import actors_and_emotions
@@ -16,7 +17,7 @@ TAKES = actors_and_emotions(actors=6)
 
 def system(folder: Path, **options: object) -> CacheSystem:
     path = write_cache(folder, TAKES, **options)
-    return open_systems([path], get_protocol("group3"))[0]
+    return open_systems(FitPlan((path,)), get_protocol("group3"))[0]
 
 
 @pytest.mark.parametrize("head", ["logreg", "kernel"])

@@ -1,0 +1,167 @@
+"""Choose the clips of every system of a plan: open its caches, align them, label them, keep what all systems hold."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ravfeat.cache import Cache, open_cache
+from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.labels import LabelledClips, check_known, read_labels
+from ravfeat.errors import CacheError, CorpusError, UsageError
+from ravfeat.experiment.align import align_caches, common_clips
+from ravfeat.experiment.plan import DataPlan, FitPlan
+from ravfeat.experiment.training_views import refuse_views
+
+__all__ = ["ChosenClips", "choose_clips", "missing_clips_error"]
+
+_SHOWN = 10
+"""Missing clips that a message names; 'ravfeat cache verify' names all."""
+
+
+@dataclass(frozen=True)
+class ChosenClips:
+    """Clips of one system before they are put into folds.
+
+    Attributes
+    ----------
+    caches : tuple of Cache
+        Of one stream, more than one where they are concatenated for one head; or one of each stream for a joint head.
+    clips : LabelledClips
+        As the first cache knows them.
+    aligned : tuple of mapping of str to ClipRecord
+        Of several caches: for each, performance to record. Empty for a single cache.
+    missing : tuple of str
+        Clips (of several caches: performances) that belong to the corpus and are not here, or not in another system.
+    """
+
+    caches: tuple[Cache, ...]
+    clips: LabelledClips
+    aligned: tuple[Mapping[str, ClipRecord], ...]
+    missing: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        """What to call the system in a message."""
+        return " joined with ".join(str(cache.path) for cache in self.caches)
+
+    def only(self, clip_ids: Collection[str]) -> "ChosenClips":
+        """Keep some clips; the others count as missing."""
+        chosen = tuple(record for record in self.clips.records if record.clip_id in clip_ids)
+        dropped = [record for record in self.clips.records if record.clip_id not in clip_ids]
+        names = {record.performance_id if self.aligned else record.clip_id for record in dropped}
+        clips = replace(LabelledClips.of(chosen, self.clips.classes), left_out=self.clips.left_out)
+        return replace(self, clips=clips, missing=tuple(sorted({*self.missing, *names})))
+
+
+def choose_clips(plan: FitPlan) -> list[ChosenClips]:
+    """Open the caches of a plan and choose the clips of every system.
+
+    Every cache is a system, unless only a joint head reads it; then the concatenated caches; then those of a joint
+    head. Systems that are fused are brought down to the performances that all of them hold.
+
+    Raises
+    ------
+    CacheError
+        Where clips are missing and ``allow_missing`` is not set.
+    CorpusError
+        Where labels do not fit, or aligned caches contradict each other.
+    UsageError
+        Where the caches do not belong into one run.
+    """
+    paths = _groups_of(plan)
+    caches = {path: open_cache(path) for path in dict.fromkeys(path for group in paths for path in group)}
+    groups = [tuple(caches[path] for path in group) for group in paths]
+    _check_belong(groups)
+    refuse_views(caches.values())
+    for cache in caches.values():
+        if cache.missing and not plan.allow_missing:
+            raise missing_clips_error(cache)
+    labels = _labels_for(plan, caches.values())
+    n_joint = 1 if "joint" in plan.heads else 0
+    chosen = [
+        _choose(group, plan, labels, joint=number >= len(groups) - n_joint) for number, group in enumerate(groups)
+    ]
+    _check_classes(chosen)
+    return chosen if plan.rule is None else _in_common(chosen, allow_missing=plan.allow_missing)
+
+
+def _groups_of(plan: FitPlan) -> list[tuple[Path, ...]]:
+    """Give the caches of every system: each alone, the concatenated ones, and last those of a joint head."""
+    alone = [] if set(plan.heads) == {"joint"} else [(path,) for path in plan.caches]
+    return [*alone, *plan.joins, *([plan.caches] if "joint" in plan.heads else [])]
+
+
+def _check_belong(groups: Sequence[tuple[Cache, ...]]) -> None:
+    paths = [tuple(cache.path.resolve() for cache in group) for group in groups]
+    if twice := [path for path in paths if paths.count(path) > 1]:
+        listing = " and ".join(map(str, twice[0]))
+        if len(twice[0]) == 1:
+            raise UsageError(f"{listing} is given twice; name every cache once")
+        raise UsageError(f"the join of {listing} is given twice; name every join once")
+    caches = list(dict.fromkeys(cache for group in groups for cache in group))
+    if len({cache.about["corpus"] for cache in caches}) > 1:
+        listing = "\n  ".join(f"{cache.about['corpus']}: {cache.path}" for cache in caches)
+        raise UsageError(f"one run grades one corpus; choose with --cache among\n  {listing}")
+
+
+def missing_clips_error(cache: Cache) -> CacheError:
+    """Say which clips a cache lacks, and what to do."""
+    clips = [f"{clip_id} ({cache.failed.get(clip_id, 'not extracted yet')})" for clip_id in cache.missing[:_SHOWN]]
+    rest = len(cache.missing) - len(clips)
+    return CacheError(
+        f"{cache.path} lacks {len(cache.missing)} of {len(cache.missing) + len(cache)} clips: {'; '.join(clips)}"
+        f"{f' and {rest} more' if rest else ''}. Run the same extraction again, or go on without them: --allow-missing"
+    )
+
+
+def _labels_for(plan: DataPlan, caches: Iterable[Cache]) -> Mapping[str, str] | None:
+    if plan.labels is None:
+        return None
+    labels = read_labels(plan.labels)
+    corpus = {clip_id for cache in caches for clip_id in (*cache.clip_ids, *cache.missing)}
+    check_known(labels, corpus, plan.labels)
+    return labels
+
+
+def _choose(caches: tuple[Cache, ...], plan: DataPlan, labels: Mapping[str, str] | None, *, joint: bool) -> ChosenClips:
+    first = caches[0]
+    if len(caches) == 1 and not joint:
+        return ChosenClips(caches, _labelled(first, first.records().values(), plan, labels), (), first.missing)
+    alignment = align_caches(caches, allow_missing=plan.allow_missing, joint=joint)
+    aligned = alignment.records
+    missing = set(alignment.missing) | {name for cache in caches for name in _missing_performances(cache)}
+    return ChosenClips(caches, _labelled(first, aligned[0].values(), plan, labels), aligned, tuple(sorted(missing)))
+
+
+def _labelled(
+    cache: Cache, records: Iterable[ClipRecord], plan: DataPlan, labels: Mapping[str, str] | None
+) -> LabelledClips:
+    # Who acted what comes from the shards, whatever the manifest or a label file says.
+    clips = LabelledClips.of(sorted(records, key=lambda record: record.clip_id), cache.classes)
+    if labels is not None and plan.labels is not None:
+        clips = clips.relabelled(labels, plan.labels)
+    if len(clips.classes) < 2:
+        raise CorpusError(f"{cache.path} has clips of {len(clips.classes)} class; a head needs at least two")
+    return clips
+
+
+def _missing_performances(cache: Cache) -> list[str]:
+    missing = set(cache.missing)
+    rows = cache.manifest.select(["clip_id", "performance_id"]).to_pylist()
+    return [row["performance_id"] for row in rows if row["clip_id"] in missing]
+
+
+def _check_classes(chosen: Sequence[ChosenClips]) -> None:
+    first = chosen[0]
+    for other in chosen:
+        if other.clips.classes != first.clips.classes:
+            raise UsageError(
+                f"the caches have different classes: {first.caches[0].path} has {list(first.clips.classes)},"
+                f" {other.caches[0].path} has {list(other.clips.classes)}; train them in runs of their own"
+            )
+
+
+def _in_common(chosen: Sequence[ChosenClips], *, allow_missing: bool) -> list[ChosenClips]:
+    records = [clips.clips.records for clips in chosen]
+    common = common_clips([clips.title for clips in chosen], records, allow_missing=allow_missing)
+    return [clips.only(clip_ids) for clips, clip_ids in zip(chosen, common, strict=True)]
