@@ -24,7 +24,6 @@ ELSEWHERE = {
     "extract/test_command.py": "ravfeat extract in a process of its own, and its mistakes",
     "extract/test_interruption.py": "ravfeat extract in a process of its own, killed and gone on with",
     "extract/test_together.py": "several encoders in one pass, through the whole package",
-    "finetune/test_parts.py": "three small modules: sampling, schedule, windows",
     "published/test_old_formats.py": "heads published by earlier versions",
 }
 """Test files, or folders of them, that bear no module's name, and what they test."""

@@ -1,8 +1,8 @@
-"""The control that trains the encoder too: its top layers and a head, on waveforms, fold by fold.
+"""Fine-tuning, a control: the encoder's top layers and a head trained together on waveforms, fold by fold.
 
-``plan`` says what is to be trained, ``prepared`` checks that it can be (``clips`` reads who is where), ``resume``
-is the one place that decides what is still to do and ``checkpoint`` one file of it; ``frozen`` runs what stays as it
-is, ``network`` what learns, ``train`` one fold; ``run`` puts them together, ``results`` says what came out.
+``plan`` holds the settings, ``prepare`` checks them (``clips`` reads the recordings), ``resume`` decides what is still
+to be trained and ``checkpoint`` is one file of it; ``frozen`` runs the layers that stay as they are, ``network`` the
+trained ones, ``fold`` trains one fold in ``steps``; ``run`` puts them together, ``results`` gives a run of it.
 """
 
 from ravfeat.finetune.plan import FineTunePlan

@@ -1,4 +1,4 @@
-"""One file of a fine-tuning's work: tensors and what they are, whole or not trusted.
+"""Checkpoint files of a fine-tuning: tensors and what they belong to; a damaged file is not used.
 
 safetensors with a JSON text in its metadata: no pickle. A digest over names, kinds and values tells a file that
 was damaged on the disk; one that was cut short by a kill never gets its name (`ravfeat.files.replace_file`).
@@ -35,9 +35,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     about : mapping
         Plain values; must tell the file apart from every other one that could have its name.
     """
-    held = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    text = json.dumps({**about, "sha256": _digest(held)}, sort_keys=True)
-    replace_file(path, save(held, {_KEY: text}))
+    arrays = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    text = json.dumps({**about, "sha256": _digest(arrays)}, sort_keys=True)
+    replace_file(path, save(arrays, {_KEY: text}))
 
 
 def read_tensors(path: Path, about: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -47,7 +47,7 @@ def read_tensors(path: Path, about: Mapping[str, Any]) -> tuple[dict[str, Tensor
     ----------
     path : Path
     about : mapping
-        What it must say of itself.
+        What must have been given to `write_tensors`.
 
     Returns
     -------
@@ -60,18 +60,20 @@ def read_tensors(path: Path, about: Mapping[str, Any]) -> tuple[dict[str, Tensor
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            said = json.loads((file.metadata() or {})[_KEY])
+            written = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         _log.warning("%s is damaged (%s) and not used: what it held is trained again", path, error)
         return None
-    if said.pop("sha256", None) != _digest(tensors):
+    if written.pop("sha256", None) != _digest(tensors):
         _log.warning("%s is damaged (its values are not those that were written): they are trained again", path)
         return None
-    if odd := [name for name in about if said.get(name) != about[name]]:
-        _log.warning("%s belongs to another training (%s): what it should hold is trained again", path, ", ".join(odd))
+    if different := [name for name in about if written.get(name) != about[name]]:
+        _log.warning(
+            "%s belongs to another training (%s): what it should hold is trained again", path, ", ".join(different)
+        )
         return None
-    return tensors, said
+    return tensors, written
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

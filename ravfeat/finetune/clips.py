@@ -1,4 +1,4 @@
-"""The clips of a manifest, each read once before anything is trained: whether it can be, and what it holds."""
+"""Read every clip of a manifest once before training: can it be read, is it long enough, what is its digest."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,8 +103,8 @@ def read_all(manifest: Manifest, root: Path, encoder: Encoder[Any]) -> list[Read
     with ThreadPoolExecutor(2, thread_name_prefix="read") as pool:
         done = pool.map(read, manifest)
         results = list(tqdm(done, total=len(manifest), desc="reading", unit="clip", disable=None, leave=False))
-    _refuse([found for found in results if isinstance(found, str)], len(manifest))
-    return [found for found in results if isinstance(found, ReadClip)]
+    _refuse([result for result in results if isinstance(result, str)], len(manifest))
+    return [result for result in results if isinstance(result, ReadClip)]
 
 
 def _refuse(reasons: Sequence[str], n_clips: int) -> None:

@@ -1,9 +1,9 @@
-"""One fold in training: epochs of steps, and the best epoch on the validation actors.
+"""Training of one fold: epochs of steps, scored after each on the validation actors; the best epoch is kept.
 
 Conventions
 -----------
 Axes: N clips, E epochs, K classes. Every draw (order, view, dropout) comes from seed, fold, epoch and step; see
-`ravfeat.finetune.sampling`.
+`ravfeat.finetune.steps`.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,8 +21,7 @@ from ravfeat.errors import HeadError
 from ravfeat.finetune.frozen import FrozenClip, FrozenStates
 from ravfeat.finetune.network import FineTuneNetwork, Tensors
 from ravfeat.finetune.plan import FineTunePlan
-from ravfeat.finetune.sampling import draw_of, epoch_batches, n_batches
-from ravfeat.finetune.schedule import rate_factor
+from ravfeat.finetune.steps import draw_of, epoch_batches, n_batches, rate_factor
 from ravfeat.heads.base import Job, Sweep
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.neural import best_epoch
@@ -42,11 +41,11 @@ class Progress:
     Attributes
     ----------
     params, best : dict of Tensor
-        What learns, now and after its best epoch so far.
+        Trained parameters, now and after the best epoch so far.
     first, second : dict of Tensor
         The optimiser's moving averages of gradients and of their squares.
     constants : dict of Tensor
-        What the head's network fixed before training.
+        See `ravfeat.heads.network.Network.constants`.
     val_logits : ndarray of shape (E, N, K), float32
         After every epoch.
     """
@@ -61,7 +60,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """What a fold gave.
+    """Epoch, logits and parameters of a trained fold.
 
     Attributes
     ----------
@@ -115,7 +114,7 @@ class FoldTraining:
 
     @property
     def epochs_done(self) -> int:
-        """Epochs behind it."""
+        """Epochs trained so far."""
         return len(self._val_logits)
 
     def begin(self) -> None:
@@ -125,14 +124,14 @@ class FoldTraining:
         self._optimizer = self._new_optimizer()
 
     def go_on(self, progress: Progress) -> None:
-        """Start from where another process was."""
+        """Start from where an interrupted process was."""
         self.network.restore(progress.params, progress.constants)
         self._optimizer = self._new_optimizer()
         steps = torch.tensor(float(len(progress.val_logits) * self.n_steps))
         for name, value in self.network.params.items():
             averages = {"exp_avg": progress.first[name], "exp_avg_sq": progress.second[name]}
-            held = {key: one.clone().to(value.device) for key, one in averages.items()}
-            self._optimizer.state[value] = {"step": steps.clone(), **held}
+            state = {key: average.clone().to(value.device) for key, average in averages.items()}
+            self._optimizer.state[value] = {"step": steps.clone(), **state}
         self._val_logits = list(progress.val_logits)
         self._best = dict(progress.best)
 
@@ -159,7 +158,7 @@ class FoldTraining:
             self._best = {name: value.detach().clone() for name, value in self.network.params.items()}
 
     def result(self) -> FoldResult:
-        """Score the test clips with what the best epoch left."""
+        """Score the test clips with the parameters of the best epoch."""
         best = self._pick()
         self.network.load(self._best)
         tested = self.score(self.fold.test)
@@ -169,11 +168,11 @@ class FoldTraining:
     def score(self, rows: Rows) -> Logits:
         """Score unchanged clips, without dropout."""
         clips = self._clean(rows, "scoring")
-        return np.concatenate([self.network.logits(some).cpu().numpy() for some in clips])
+        return np.concatenate([self.network.logits(batch).cpu().numpy() for batch in clips])
 
-    def _clean(self, rows: Rows, what: str) -> Iterable[list[FrozenClip]]:
+    def _clean(self, rows: Rows, purpose: str) -> Iterable[list[FrozenClip]]:
         batches = np.array_split(rows, n_batches(len(rows), self.plan.batch_clips))
-        return tqdm(self.states.of(batches), total=len(batches), desc=what, unit="batch", disable=None, leave=False)
+        return tqdm(self.states.of(batches), total=len(batches), desc=purpose, unit="batch", disable=None, leave=False)
 
     def _pick(self) -> int:
         logits = np.stack(self._val_logits)
@@ -206,6 +205,6 @@ class FoldTraining:
     def _new_optimizer(self) -> torch.optim.AdamW:
         groups: list[dict[str, Any]] = []
         for part, rate in (("encoder.", self.plan.lr), ("head.", self.plan.head_lr)):
-            own = [value for name, value in self.network.params.items() if name.startswith(part)]
-            groups.append({"params": own, "lr": rate, "peak": rate})
+            params = [value for name, value in self.network.params.items() if name.startswith(part)]
+            groups.append({"params": params, "lr": rate, "peak": rate})
         return torch.optim.AdamW(groups, weight_decay=self.plan.weight_decay, foreach=False)

@@ -1,8 +1,7 @@
-"""What the layers that stay as they are say of a clip: computed once where the clip is read as it is, and kept.
+"""Outputs of the encoder's frozen lower layers: computed once per clip and kept in memory while a budget lasts.
 
-The lower layers never change and have no dropout, so what they say of an unchanged clip is the same in every epoch
-and fold. It is kept in memory while a budget lasts, in full precision, and computed anew after that: nothing
-depends on which.
+The lower layers never change and have no dropout, so their output for an unchanged clip is the same in every epoch
+and fold. Beyond the budget it is computed again. It is kept in full precision, so results do not depend on which.
 
 Conventions
 -----------
@@ -23,7 +22,7 @@ from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.clips import ClipReader, ReadClip
 from ravfeat.finetune.plan import Context
-from ravfeat.finetune.windows import window_means
+from ravfeat.finetune.steps import window_means
 
 __all__ = ["KEPT_BYTES", "FrozenClip", "FrozenStates"]
 
@@ -31,22 +30,23 @@ KEPT_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
 """Memory that kept states may take: a quarter of the machine's."""
 
 _AHEAD = 2
+"""Batches that are read while one is computed."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class FrozenClip:
-    """What the trained part reads of one clip.
+    """Input of the trained layers and of the head, for one clip.
 
     Attributes
     ----------
     entry : Tensor of shape (T, D), float32
-        Input of the first layer that learns.
+        Input of the first trained layer.
     means : Tensor of shape (K + 1, W, D), float32
-        Layers 0 to K, averaged over windows.
+        Outputs of layers 0 to K, averaged over windows.
     n_frames : int
-        The clip's own frames, at most T.
+        Frames of the clip without padding, at most T.
     """
 
     entry: Tensor
@@ -114,7 +114,9 @@ class FrozenStates:
             ahead = deque(pool.submit(read, rows) for rows in numbers[:_AHEAD])
             for position, rows in enumerate(numbers):
                 prepared = ahead.popleft().result()
-                ahead.extend(pool.submit(read, later) for later in numbers[position + _AHEAD : position + _AHEAD + 1])
+                ahead.extend(
+                    pool.submit(read, next_rows) for next_rows in numbers[position + _AHEAD : position + _AHEAD + 1]
+                )
                 yield [self._kept[row] if row not in prepared else self._run(row, prepared[row], draw) for row in rows]
 
     def _run(self, row: int, prepared: EncoderInput, draw: int | None) -> FrozenClip:

@@ -1,7 +1,7 @@
-"""What learns: the encoder's top layers and a head on all layers.
+"""The trained network: the encoder's top layers and a head on all its layers.
 
-The head is one of `ravfeat.heads`, a stack of one: same network, same first weights, same pooling. Nothing here
-knows about folds, files or epochs.
+The head is one of `ravfeat.heads` with a head axis of length 1: same network, same first weights, same pooling.
+Nothing in this file knows about folds, files or epochs.
 
 Conventions
 -----------
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.frozen import FrozenClip
-from ravfeat.finetune.windows import n_windows, window_means
+from ravfeat.finetune.steps import n_windows, window_means
 from ravfeat.heads.network import Dropout, Network
 from ravfeat.heads.windows import Batch, Windows
 
@@ -34,11 +34,11 @@ class FineTuneNetwork:
     ----------
     split : SplitEncoder
     net : Network
-        The head's network, written for stacks.
+        The head's network.
     window : int
         Frames the head averages.
     half : bool
-        Run the encoder's layers that learn in bfloat16 (autocast); all else is computed in float32.
+        Run the trained layers of the encoder in bfloat16 (autocast); all else is computed in float32.
     """
 
     def __init__(self, split: SplitEncoder, net: Network, *, window: int, half: bool) -> None:
@@ -63,20 +63,20 @@ class FineTuneNetwork:
         generator = torch.Generator(windows.device).manual_seed(seed)
         n_clips = len(windows.lengths)
         self.constants = self._net.constants(windows, [np.arange(n_clips)])
-        self.head = _stacked(self._net.init(windows, n_classes, generator))
+        self.head = _with_head_axis(self._net.init(windows, n_classes, generator))
         for value in self.head.values():
             value.requires_grad_()
 
     @property
     def params(self) -> Tensors:
-        """Everything that learns, by name: ``encoder.…`` and ``head.…``, sorted."""
+        """All trained parameters, by name: ``encoder.…`` and ``head.…``, sorted."""
         encoder = {f"encoder.{name}": value for name, value in self._split.learned.items()}
-        found = encoder | {f"head.{name}": value for name, value in self.head.items()}
+        params = encoder | {f"head.{name}": value for name, value in self.head.items()}
         # Sums over all of them (the length of the gradient) must not depend on where they were read from.
-        return dict(sorted(found.items()))
+        return dict(sorted(params.items()))
 
     def restore(self, params: Mapping[str, Tensor], constants: Mapping[str, Tensor]) -> None:
-        """Take over what another process learned."""
+        """Take over the parameters of an interrupted process."""
         device = self._split.device
         self.constants = {name: value.to(device) for name, value in constants.items()}
         heads = {name.removeprefix("head."): value for name, value in params.items() if name.startswith("head.")}
@@ -85,10 +85,10 @@ class FineTuneNetwork:
 
     @torch.no_grad()
     def load(self, params: Mapping[str, Tensor]) -> None:
-        """Set values of what learns."""
-        own = self.params
+        """Set values of trained parameters."""
+        learned = self.params
         for name, value in params.items():
-            own[name].copy_(value)
+            learned[name].copy_(value)
 
     def logits(self, clips: Sequence[FrozenClip], draw: int | None = None) -> Tensor:
         """Score clips.
@@ -131,7 +131,7 @@ class FineTuneNetwork:
         if draw is None:
             yield lambda x, p: x
             return
-        # The encoder's layers draw from the library's own generator; whoever uses it too finds it as it was.
+        # The encoder's layers draw from torch's global generator: seed it, and put its state back afterwards.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(draw)
             yield _dropout(torch.Generator(device).manual_seed(draw))
@@ -141,11 +141,11 @@ class FineTuneNetwork:
     def _windows(self, clips: Iterable[list[FrozenClip]]) -> Windows:
         """Windows of all layers of some clips, as a head reads them from a cache."""
         parts, lengths = [], []
-        for some in clips:
-            batch = self._batch(some)
-            own = ~batch.padding[0]  # (B, W)
-            parts.append(batch.means[:, 0][:, own])  # (L, B, W, D) -> (L, F, D)
-            lengths.append(own.sum(1))
+        for batch_clips in clips:
+            batch = self._batch(batch_clips)
+            valid = ~batch.padding[0]  # (B, W)
+            parts.append(batch.means[:, 0][:, valid])  # (L, B, W, D) -> (L, F, D)
+            lengths.append(valid.sum(1))
         counts = torch.cat(lengths)
         means = torch.cat(parts, dim=1)
         return Windows(means, None, counts.cumsum(0) - counts, counts, tuple(range(len(means))))
@@ -163,6 +163,6 @@ def _dropout(generator: torch.Generator) -> Dropout:
     return dropout
 
 
-def _stacked(values: Mapping[str, Any]) -> Tensors:
+def _with_head_axis(values: Mapping[str, Any]) -> Tensors:
     """Give every tensor a head axis."""
     return {name: value[None].contiguous() for name, value in values.items()}

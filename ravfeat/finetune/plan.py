@@ -1,31 +1,31 @@
-"""What is to be fine-tuned, and how.
+"""Plan of a fine-tuning: encoder, layers to train, head, protocol, optimisation.
 
 The study fine-tuned the top 3 of 12 layers of HuBERT-base and the top 6 of 24 of WavLM-large. Its rates, lengths and
 batches are not known to us: those below are what fine-tuning of such encoders usually takes (a small rate for the
 encoder, a larger one for the new head, warm-up, decay), fixed before any test row was looked at.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from ravfeat.errors import UsageError
-from ravfeat.heads.joint import JointHead
 from ravfeat.heads.neural import NeuralHead
 from ravfeat.heads.registry import HEADS, get_head
+from ravfeat.heads.schedule import Schedule
 from ravfeat.manifest import Manifest
 from ravfeat.media.augment import CLEAN, VIEWS
 
 __all__ = ["Context", "FineTunePlan", "check_plan"]
 
 Context = Literal["encoder", "clip"]
-"""What the layers that learn look at: all frames that the encoder computes (Whisper: 30 s, silence and all), or the
-clip's own. The same for encoders that do not pad."""
+"""What the trained layers attend to: all frames that the encoder computes (Whisper: 30 s, silence and all), or the
+clip's frames alone. The same for encoders that do not pad."""
 
 
 @dataclass(frozen=True)
 class FineTunePlan:
-    """What is to be fine-tuned, and how.
+    """Encoder, layers to train, head, protocol and optimisation of a fine-tuning.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class FineTunePlan:
     encoder : str
         As for `ravfeat.encoders.registry.load_encoder`.
     unfreeze_top : int
-        Layers of the encoder that learn, from the top; with them the norm after the last one.
+        Layers of the encoder to train, from the top; with them the norm after the last one.
     protocol : str
     head : str
         A trained network among the heads: ``attentive`` or ``attentive-sum``.
@@ -94,11 +94,13 @@ class FineTunePlan:
         return f"fine-tuned-top{self.unfreeze_top}{other}"
 
     def settings(self) -> dict[str, Any]:
-        """Everything that decides what a fold learns, but data, encoder and machine; plain values."""
+        """Every setting that training depends on, except data, encoder and machine; plain values."""
         elsewhere = {"manifest", "root", "encoder", "folds", "device", "allow_leak", "seeds"}
-        here = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in elsewhere}
-        head = {name: value for name, value in asdict(self.network_head()).items() if name in _HEAD_SETTINGS}
-        return here | {"head_settings": head}
+        settings = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in elsewhere}
+        # The plan has a schedule of its own; what else a head can be set to makes its network.
+        unused = {"layers", "device", *(field.name for field in fields(Schedule))}
+        head = {name: value for name, value in asdict(self.network_head()).items() if name not in unused}
+        return settings | {"head_settings": head}
 
     def network_head(self) -> NeuralHead:
         """Build the head whose network is put on the encoder.
@@ -108,16 +110,15 @@ class FineTunePlan:
         UsageError
             Where that head is no trained network, or there is none of that name.
         """
-        # The joint one reads stored features of several streams, not one encoder.
-        heads = {name: get_head(name) for name in HEADS if name != JointHead.name}
-        networks = {name: one for name, one in heads.items() if isinstance(one, NeuralHead)}
+        heads = {name: get_head(name) for name in HEADS}
+        # A network over several streams reads stored features, not one encoder.
+        networks = {
+            name: head for name, head in heads.items() if isinstance(head, NeuralHead) and not head.several_streams
+        }
         head = networks.get(self.head)
         if head is None:
             raise UsageError(f"no head '{self.head}' to train with an encoder; choose from {', '.join(networks)}")
         return head
-
-
-_HEAD_SETTINGS = ("std", "frame_average", "hidden", "dropout", "feature_dropout", "attention")
 
 
 def check_plan(plan: FineTunePlan) -> None:

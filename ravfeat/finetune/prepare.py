@@ -1,4 +1,4 @@
-"""A plan checked to its end before anything is trained: encoder, clips, folds."""
+"""Check everything that a fine-tuning needs before it trains: settings, encoder, clips, folds."""
 
 import hashlib
 import platform
@@ -22,12 +22,12 @@ from ravfeat.media.augment import CLEAN, View
 from ravfeat.protocols.folds import Fold, check_allowed, make_folds
 from ravfeat.protocols.named import Protocol, get_protocol
 
-__all__ = ["Prepared", "prepare"]
+__all__ = ["PreparedFineTune", "prepare"]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A plan whose every part was found and checked; nothing is trained yet.
+class PreparedFineTune:
+    """A checked plan with its encoder, clips and folds; nothing is trained yet.
 
     Attributes
     ----------
@@ -61,11 +61,11 @@ class Prepared:
 
     @property
     def half(self) -> bool:
-        """Whether the encoder's layers that learn run in bfloat16: on CUDA devices."""
+        """Whether the trained layers of the encoder run in bfloat16: on CUDA devices."""
         return self.split.device.type == "cuda"
 
     def recipe(self) -> dict[str, Any]:
-        """Give all that decides what a fold learns, as plain values."""
+        """Give everything that training depends on, as plain values."""
         clips = canonical_json([list(astuple(clip)) for clip in self.clips])
         return {
             "settings": self.plan.settings(),
@@ -80,7 +80,7 @@ class Prepared:
         }
 
 
-def prepare(plan: FineTunePlan) -> Prepared:
+def prepare(plan: FineTunePlan) -> PreparedFineTune:
     """Open what a plan names and check that it can be done.
 
     Validation clips are those of the fold: published, or drawn by the protocol. ``loso24``, whose heads are always
@@ -111,7 +111,7 @@ def prepare(plan: FineTunePlan) -> Prepared:
         raise CorpusError(f"corpus '{plan.manifest.corpus}' has clips of {len(classes)} class; a head needs two")
     clips = read_all(plan.manifest, plan.root, encoder)
     folds = make_folds(protocol, clips, allow_leak=plan.allow_leak)
-    return Prepared(plan, protocol, encoder, split, clips, classes, _chosen(plan, folds), len(folds))
+    return PreparedFineTune(plan, protocol, encoder, split, clips, classes, _chosen(plan, folds), len(folds))
 
 
 def _check_stream(encoder: str) -> None:
@@ -125,9 +125,10 @@ def _check_stream(encoder: str) -> None:
 def _chosen(plan: FineTunePlan, folds: list[Fold]) -> list[Fold]:
     if plan.folds is None:
         return folds
-    if odd := [number for number in plan.folds if not 0 <= number < len(folds)]:
+    if absent := [number for number in plan.folds if not 0 <= number < len(folds)]:
         raise UsageError(
-            f"protocol '{plan.protocol}' has no fold {odd[0]}; choose from 0 to {len(folds) - 1}, with commas between"
+            f"protocol '{plan.protocol}' has no fold {absent[0]}; choose from 0 to {len(folds) - 1}, with commas"
+            " between"
         )
     return [folds[number] for number in sorted(plan.folds)]
 

@@ -1,4 +1,4 @@
-"""What fine-tuned folds gave, in the shape of every other run."""
+"""Predictions, weights and record of a fine-tuning, in the form of every other run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.finetune.fold import FoldResult
-from ravfeat.finetune.prepare import Prepared
+from ravfeat.finetune.prepare import PreparedFineTune
 from ravfeat.predictions import Predictions
 from ravfeat.protocols.folds import Fold, fold_counts
 from ravfeat.runs.result import Fitted, FittedModel
 
-__all__ = ["Done", "FineTunedModel", "fitted_of"]
+__all__ = ["FineTunedModel", "TrainedFold", "fitted_of"]
 
 
 @dataclass(frozen=True)
-class Done:
+class TrainedFold:
     """One trained fold.
 
     Attributes
@@ -57,40 +57,40 @@ class FineTunedModel:
         return dict(enumerate((weights / weights.sum()).tolist()))
 
 
-def fitted_of(prepared: Prepared, done: Sequence[Done]) -> Fitted:
+def fitted_of(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> Fitted:
     """Put together predictions, what was kept of the weights, and the record.
 
     Parameters
     ----------
-    prepared : Prepared
-    done : sequence of Done
+    prepared : PreparedFineTune
+    done : sequence of TrainedFold
         Every fold of every seed.
     """
-    models = tuple(_model(prepared, one) for one in done if prepared.plan.keep_weights)
+    models = tuple(_model(prepared, trained) for trained in done if prepared.plan.keep_weights)
     return Fitted(_predictions(prepared, done), models, _about(prepared, done))
 
 
-def _predictions(prepared: Prepared, done: Sequence[Done]) -> Predictions:
+def _predictions(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> Predictions:
     blocks = [
         block
-        for one in done
+        for trained in done
         for block in (
-            (one, "val", one.fold.val, one.result.val_logits),
-            (one, "test", one.fold.test, one.result.test_logits),
+            (trained, "val", trained.fold.val, trained.result.val_logits),
+            (trained, "test", trained.fold.test, trained.result.test_logits),
         )
     ]
-    own = [prepared.clips[row] for _, _, rows, _ in blocks for row in rows.tolist()]
+    clips = [prepared.clips[row] for _, _, rows, _ in blocks for row in rows.tolist()]
     columns: dict[str, Any] = {
         "stream": "audio",
         "features": prepared.encoder.spec.name,
         "head": prepared.plan.head_name,
-        "fold": [one.fold.number for one, _, rows, _ in blocks for _ in rows],
-        "seed": [one.seed for one, _, rows, _ in blocks for _ in rows],
+        "fold": [trained.fold.number for trained, _, rows, _ in blocks for _ in rows],
+        "seed": [trained.seed for trained, _, rows, _ in blocks for _ in rows],
         "split": [split for _, split, rows, _ in blocks for _ in rows],
-        "clip_id": [clip.clip_id for clip in own],
-        "performance_id": [clip.performance_id for clip in own],
-        "actor": [clip.actor for clip in own],
-        "label": [clip.label for clip in own],
+        "clip_id": [clip.clip_id for clip in clips],
+        "performance_id": [clip.performance_id for clip in clips],
+        "actor": [clip.actor for clip in clips],
+        "label": [clip.label for clip in clips],
         "logits": np.concatenate([logits for _, _, _, logits in blocks]),
     }
     return Predictions.from_columns(
@@ -103,7 +103,7 @@ def _predictions(prepared: Prepared, done: Sequence[Done]) -> Predictions:
     )
 
 
-def _about(prepared: Prepared, done: Sequence[Done]) -> dict[str, Any]:
+def _about(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> dict[str, Any]:
     plan, recipe = prepared.plan, prepared.recipe()
     return {
         "protocol": prepared.protocol.name,
@@ -122,27 +122,29 @@ def _about(prepared: Prepared, done: Sequence[Done]) -> dict[str, Any]:
             "clips": len(prepared.clips),
             "clips_sha256": recipe["clips"],
             "folds": fold_counts(prepared.folds, prepared.clips),
-            "epochs": [{"seed": one.seed, "fold": one.fold.number, "epoch": one.result.epoch} for one in done],
+            "epochs": [
+                {"seed": trained.seed, "fold": trained.fold.number, "epoch": trained.result.epoch} for trained in done
+            ],
             **{name: recipe[name] for name in ("encoder", "settings", "view", "precision", "device")},
         },
         "versions": recipe["versions"],
     }
 
 
-def _model(prepared: Prepared, one: Done) -> FittedModel:
-    plan, result = prepared.plan, one.result
+def _model(prepared: PreparedFineTune, trained: TrainedFold) -> FittedModel:
+    plan, result = prepared.plan, trained.result
     values = {f"params.{name}": value.detach().cpu().numpy() for name, value in result.params.items()}
     values |= {f"constants.{name}": value.cpu().numpy() for name, value in result.constants.items()}
-    # The heads' axis of a stack of one is nobody's business after training.
+    # A trained head has no head axis; the encoder's layers never had one.
     plain = {name: value if ".encoder." in name else value[0] for name, value in values.items()}
     recipe = {
         "head": plan.head_name,
         "settings": plan.settings(),
         "chosen": {"epochs": result.epoch},
-        "seed": one.seed,
+        "seed": trained.seed,
         "n_classes": len(prepared.classes),
         "encoder": prepared.encoder.spec.name,
         "encoder_weights": prepared.encoder.spec.weights,
     }
     system = ("audio", prepared.encoder.spec.name, plan.head_name)
-    return FittedModel(*system, one.seed, one.fold.number, FineTunedModel(plain, recipe))
+    return FittedModel(*system, trained.seed, trained.fold.number, FineTunedModel(plain, recipe))

@@ -1,4 +1,4 @@
-"""What is still to do of a fine-tuning: the one place that decides.
+"""Resume a fine-tuning: the one place that decides which folds and epochs are still to be trained.
 
 Beside the run's folder lies ``OUT.work`` while it is being made::
 
@@ -42,7 +42,7 @@ def work_folder(out: Path) -> Path:
 
 @contextmanager
 def open_work(folder: Path, recipe: Mapping[str, Any]) -> Iterator["Work"]:
-    """Make a work folder, or go on in the one that is there; nobody else may meanwhile.
+    """Make a work folder, or go on in an existing one; a lock keeps every other process out meanwhile.
 
     Parameters
     ----------
@@ -82,20 +82,20 @@ def _check_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:
         return
     remedy = f"choose another --out, or remove {folder} to begin anew"
     try:
-        there = json.loads(path.read_text(encoding="utf-8"))
+        recorded = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UsageError(f"{path} cannot be read as JSON ({error}); {remedy}") from error
-    if not isinstance(there, dict) or there != recipe:
-        raise UsageError(f"{folder} holds the work of another fine-tuning: {_difference(there, recipe)}; {remedy}")
+    if not isinstance(recorded, dict) or recorded != recipe:
+        raise UsageError(f"{folder} holds the work of another fine-tuning: {_difference(recorded, recipe)}; {remedy}")
 
 
-def _difference(there: object, recipe: Mapping[str, Any]) -> str:
-    held = there if isinstance(there, dict) else {}
-    odd = sorted(key for key in {*held, *recipe} if held.get(key) != recipe.get(key))
-    nested = [key for key in odd if isinstance(held.get(key), dict) and isinstance(recipe.get(key), dict)]
+def _difference(recorded: object, recipe: Mapping[str, Any]) -> str:
+    before = recorded if isinstance(recorded, dict) else {}
+    different = sorted(key for key in {*before, *recipe} if before.get(key) != recipe.get(key))
+    nested = [key for key in different if isinstance(before.get(key), dict) and isinstance(recipe.get(key), dict)]
     if nested:
-        return f"{nested[0]}: {_difference(held[nested[0]], recipe[nested[0]])}"
-    return "; ".join(f"{key} {held.get(key)!r} there, {recipe.get(key)!r} now" for key in odd[:3])
+        return f"{nested[0]}: {_difference(before[nested[0]], recipe[nested[0]])}"
+    return "; ".join(f"{key} {before.get(key)!r} there, {recipe.get(key)!r} now" for key in different[:3])
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ class Work:
 
     def result(self, seed: int, fold: int) -> FoldResult | None:
         """Give a fold that is done; None where it is not."""
-        found = read_tensors(self._path(seed, fold, "result"), self._about("result", seed, fold))
-        if found is None:
+        saved = read_tensors(self._path(seed, fold, "result"), self._about("result", seed, fold))
+        if saved is None:
             return None
-        tensors, about = found
+        tensors, about = saved
         params, constants = _part(tensors, "params"), _part(tensors, "constants")
         val, test = tensors["val_logits"].numpy(), tensors["test_logits"].numpy()
         return FoldResult(int(about["epoch"]), val, test, params, constants)
@@ -134,10 +134,10 @@ class Work:
 
     def progress(self, seed: int, fold: int) -> Progress | None:
         """Give a fold after its last whole epoch; None where it was not begun."""
-        found = read_tensors(self._path(seed, fold, "progress"), self._about("progress", seed, fold))
-        if found is None:
+        saved = read_tensors(self._path(seed, fold, "progress"), self._about("progress", seed, fold))
+        if saved is None:
             return None
-        tensors, _ = found
+        tensors, _ = saved
         parts = {part: _part(tensors, part) for part in _PARTS}
         return Progress(**parts, val_logits=tensors["val_logits"].numpy())
 
@@ -148,13 +148,13 @@ class Work:
             tensors |= _named(part, getattr(progress, part))
         write_tensors(self._path(seed, fold, "progress"), tensors, self._about("progress", seed, fold))
 
-    def _about(self, what: str, seed: int, fold: int) -> dict[str, Any]:
-        return {"what": what, "seed": seed, "fold": fold, "recipe_sha256": self.recipe_sha256}
+    def _about(self, kind: str, seed: int, fold: int) -> dict[str, Any]:
+        return {"what": kind, "seed": seed, "fold": fold, "recipe_sha256": self.recipe_sha256}
 
-    def _path(self, seed: int, fold: int, what: str) -> Path:
+    def _path(self, seed: int, fold: int, kind: str) -> Path:
         folder = self.folder / f"seed-{seed}"
         folder.mkdir(exist_ok=True)
-        return folder / f"fold-{fold}.{what}.safetensors"
+        return folder / f"fold-{fold}.{kind}.safetensors"
 
 
 def _named(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -8,15 +8,15 @@ from ravfeat.finetune.clips import ClipReader
 from ravfeat.finetune.fold import FoldResult, FoldTraining
 from ravfeat.finetune.frozen import FrozenStates
 from ravfeat.finetune.network import FineTuneNetwork
-from ravfeat.finetune.prepare import Prepared
-from ravfeat.finetune.results import Done, fitted_of
+from ravfeat.finetune.prepare import PreparedFineTune
+from ravfeat.finetune.results import TrainedFold, fitted_of
 from ravfeat.finetune.resume import Work, open_work
 from ravfeat.runs.result import Fitted
 
 __all__ = ["fine_tune"]
 
 
-def fine_tune(prepared: Prepared, work: Path) -> Fitted:
+def fine_tune(prepared: PreparedFineTune, work: Path) -> Fitted:
     """Train the folds that are not done yet, and give them all.
 
     What is done lies in the work folder, fold by fold and epoch by epoch; whoever runs this again after an
@@ -25,7 +25,7 @@ def fine_tune(prepared: Prepared, work: Path) -> Fitted:
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedFineTune
         From `ravfeat.finetune.prepare`.
     work : Path
         See `ravfeat.finetune.work_folder`.
@@ -51,7 +51,7 @@ def fine_tune(prepared: Prepared, work: Path) -> Fitted:
             if result is None:
                 training = FoldTraining(plan, network, states, prepared.y, len(prepared.classes), fold, seed)
                 result = _train(training, opened, seed)
-            done.append(Done(seed, fold, result))
+            done.append(TrainedFold(seed, fold, result))
     return fitted_of(prepared, done)
 
 

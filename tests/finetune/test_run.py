@@ -14,7 +14,7 @@ from ravfeat.errors import HeadError, UsageError
 from ravfeat.finetune import clips, fine_tune, frozen, prepare
 from ravfeat.finetune.checkpoint import read_tensors
 from ravfeat.finetune.fold import FoldTraining
-from ravfeat.finetune.network import Network
+from ravfeat.finetune.network import FineTuneNetwork
 from ravfeat.finetune.results import FineTunedModel
 from ravfeat.heads.checkpoint import load_model, save_model
 
@@ -235,7 +235,7 @@ def test_layers_in_half_precision_give_nearly_the_same_scores_and_gradients(layo
     (some,) = states.of([np.arange(6)])
     scores, gradients = [], []
     for half in (False, True):
-        network = Network(prepared.split, head.net(), window=16, half=half)
+        network = FineTuneNetwork(prepared.split, head.net(), window=16, half=half)
         network.start([some], 4, seed=0)
         logits = network.logits(some)
         torch.autograd.backward(logits.square().sum())

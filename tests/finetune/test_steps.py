@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ravfeat.finetune.sampling import draw_of, epoch_batches
-from ravfeat.finetune.schedule import rate_factor
-from ravfeat.finetune.windows import window_means
+from ravfeat.finetune.steps import draw_of, epoch_batches, rate_factor, window_means
 from ravfeat.numerics.pooling import average_frames
 
 
