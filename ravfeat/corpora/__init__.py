@@ -38,7 +38,9 @@ def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio"
         from ravfeat.corpora.folder import read_folder_corpus
 
         if data is None:
-            raise UsageError("--corpus folder needs --data TABLE: a CSV or Parquet file with path, actor, label")
+            raise UsageError(
+                "--corpus folder needs --data TABLE: a CSV or Parquet file with path, actor (or speaker), label"
+            )
         return read_folder_corpus(data, name=name, stream=stream)
     from ravfeat.corpora.ravdess import scan_ravdess
     from ravfeat.corpora.synth import MARKER, generate

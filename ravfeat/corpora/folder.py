@@ -1,13 +1,12 @@
-"""Any corpus from a table: CSV or Parquet with ``path``, ``actor`` and ``label``."""
+"""Read any corpus from a table: CSV or Parquet with ``path``, ``actor`` (or ``speaker``) and ``label``."""
 
-import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ravfeat.corpora.probe import with_durations
-from ravfeat.corpora.tables import read_table
+from ravfeat.corpora.tables import cell_text, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
@@ -30,7 +29,7 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None, stream: Str
     ----------
     table_path : Path
         CSV or Parquet with columns ``path`` (relative to the table; absolute ones are made so),
-        ``actor``, ``label`` and optionally ``performance`` (default: the clip itself),
+        ``actor`` (or ``speaker``), ``label`` and optionally ``performance`` (default: the clip itself),
         ``gender``, ``clip_id`` (default: the path without its ending).
     name : str, optional
         The corpus's name; default the table's own name, or its folder's where that says nothing,
@@ -53,8 +52,8 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None, stream: Str
     table = read_table(table_path)
     if missing := [column for column in _REQUIRED if column not in table.column_names]:
         raise CorpusError(
-            f"{table_path} lacks the columns {missing}; expected {list(_REQUIRED)}, optionally {list(_OPTIONAL)};"
-            f" got {table.column_names}"
+            f"{table_path} lacks the columns {missing}; expected {list(_REQUIRED)} ('speaker' is read as"
+            f" 'actor'), optionally {list(_OPTIONAL)}; got {table.column_names}"
         )
     corpus = _default_name(table_path) if name is None else name
     if corpus in _RESERVED:
@@ -75,7 +74,7 @@ def _default_name(table_path: Path) -> str:
 
 
 def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -> Clip:
-    values = {key: _text(value) for key, value in row.items()}
+    values = {key: cell_text(value) for key, value in row.items()}
     for column in _REQUIRED:
         if not values[column]:
             raise CorpusError(f"{table_path}, row {line}: '{column}' is empty")
@@ -104,9 +103,3 @@ def _relative(text: str, table_path: Path) -> PurePosixPath:
     # A cache must not remember where a corpus lay on one machine, so absolute paths become relative ones.
     path = PurePosixPath(text.replace("\\", "/"))
     return PurePosixPath(os.path.relpath(path, table_path.resolve().parent)) if path.is_absolute() else path
-
-
-def _text(value: object) -> str:
-    # Parquet has its own ways to say nothing.
-    empty = value is None or (isinstance(value, float) and math.isnan(value))
-    return "" if empty else str(value).strip()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import ClipRecord
-from ravfeat.corpora.tables import read_table
+from ravfeat.corpora.tables import cell_text, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.files import sha256_of
 
@@ -82,7 +82,7 @@ def read_labels(path: Path) -> dict[str, str]:
         raise CorpusError(f"{path} lacks the columns {missing}; expected clip_id and label, got {table.column_names}")
     labels: dict[str, str] = {}
     for row in table.select(["clip_id", "label"]).to_pylist():
-        clip_id, label = _text(row["clip_id"]), _text(row["label"])
+        clip_id, label = cell_text(row["clip_id"]), cell_text(row["label"])
         if not clip_id:
             raise CorpusError(f"{path} has a row without clip_id, labelled '{label}'")
         if labels.setdefault(clip_id, label) != label:
@@ -131,8 +131,3 @@ def labels_said(record: Mapping[str, Any]) -> str:
         f" another label than there for {record['relabelled']} of {record['clips']} clips, and"
         f" {record['left_out']} more left out."
     )
-
-
-def _text(value: object) -> str:
-    # An empty cell of a Parquet table is None, or NaN where a column of numbers was made by pandas.
-    return "" if value is None or value != value else str(value).strip()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.cache.format import ClipRecord
-from ravfeat.corpora.tables import read_table
+from ravfeat.corpora.tables import cell_text, read_table
 from ravfeat.errors import CorpusError
 
 __all__ = ["CorpusLabels", "LabelMap", "read_label_map", "shared_labels"]
@@ -115,7 +115,7 @@ class _Row:
 
 
 def _row(path: Path, number: int, cells: Mapping[str, object]) -> _Row:
-    row = _Row(number, *(_text(cells.get(name)) for name in ("corpus", "label", "class")))
+    row = _Row(number, *(cell_text(cells.get(name)) for name in ("corpus", "label", "class")))
     if not row.label:
         raise CorpusError(f"{path}, row {number}: 'label' is empty")
     if not row.means:
@@ -166,8 +166,3 @@ def _check_both_sides(path: Path, found: LabelMap, train: CorpusLabels, test: Co
                 f" '{test.name}' (tested on); a class needs clips in both: map a label of the other corpus to it, or"
                 " drop its rows"
             )
-
-
-def _text(value: object) -> str:
-    # An empty cell of a Parquet table is None, or NaN where a column of numbers was made by pandas.
-    return "" if value is None or value != value else str(value).strip()

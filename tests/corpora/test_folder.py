@@ -45,6 +45,11 @@ def test_what_is_left_out_has_sensible_values(tmp_path: Path) -> None:
     assert (clip.actor, clip.gender) == ("crema-d:1", "")
 
 
+def test_a_speaker_is_an_actor(tmp_path: Path) -> None:
+    path = table(tmp_path, "path,speaker,label\na.wav,01,sad\nb.wav,02,happy\n")
+    assert [clip.actor for clip in read_folder_corpus(path).clips] == ["mine:01", "mine:02"]
+
+
 def test_parquet_reads_like_csv_and_nothing_is_nothing(tmp_path: Path) -> None:
     columns = {"path": ["a.wav"], "actor": [7], "label": ["sad"], "gender": [None], "performance": [float("nan")]}
     pq.write_table(pa.table(columns), tmp_path / "t.parquet")

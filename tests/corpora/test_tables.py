@@ -35,6 +35,21 @@ def test_a_folder_called_column_equals_value_adds_no_column(tmp_path: Path) -> N
     assert read_table(folder / "t.parquet").to_pylist() == [{"path": "a.wav", "label": "sad"}]
 
 
+def test_a_speaker_is_an_actor(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path,Speaker\na.wav,01\n")
+    assert read_table(tmp_path / "t.csv").to_pylist() == [{"path": "a.wav", "actor": "01"}]
+    pq.write_table(pa.table({"speaker": [1, 2]}), tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet").to_pylist() == [{"actor": 1}, {"actor": 2}]
+
+
+def test_actor_and_speaker_must_be_the_same_people(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("actor,speaker\n01,01\n02,02\n")
+    assert read_table(tmp_path / "t.csv").to_pylist() == [{"actor": "01"}, {"actor": "02"}]
+    (tmp_path / "t.csv").write_text("actor,speaker\n01,01\n02,03\n")
+    with pytest.raises(CorpusError, match=r"columns actor and speaker, and row 3 says '02' and '03'; .* keep one of"):
+        read_table(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [

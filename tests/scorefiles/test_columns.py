@@ -29,6 +29,12 @@ def test_facts_are_text_and_every_other_column_is_a_class(ending, tmp_path) -> N
     assert cells.where(1) == f"{tmp_path}/scores.{ending}, row 2 (b)"
 
 
+def test_a_speaker_is_an_actor(tmp_path) -> None:
+    cells = read_cells(written(tmp_path, "name,fold,Speaker,happy,sad\na,1,07,0.5,0.5\n"))
+    assert cells.facts["actor"] == ("07",)
+    assert cells.classes == ("happy", "sad")
+
+
 def test_facts_are_known_in_any_case_and_with_spaces_around_them(tmp_path) -> None:
     cells = read_cells(written(tmp_path, "Name, Fold ,Happy,SAD\na,1,0.5,0.5\n"))
     assert list(cells.facts) == ["name", "fold"]
