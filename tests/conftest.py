@@ -1,18 +1,27 @@
 """What many tests share: a tiny generated corpus, its cache, the command line, the real data."""
 
+import base64
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 # Tests compute small things; threads inside them only get in each other's way. Read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests start onnxruntime themselves
+# A shell ignores Ctrl-C for what it runs in the background, and the commands that tests interrupt would inherit it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ravfeat.cache import writer
 from ravfeat.corpora.ravdess import scan_ravdess
@@ -85,6 +94,27 @@ def whole_face_cache(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -
 def cache_copy(whole_cache: Path, tmp_path: Path) -> Path:
     """A copy of it that a test may spoil."""
     return Path(shutil.copytree(whole_cache, tmp_path / "cache" / "synth" / whole_cache.name))
+
+
+BLANK = {
+    "png": base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+    ),
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"></svg>',
+}
+
+
+@pytest.fixture(scope="module")
+def blank_figures() -> Iterator[None]:
+    """Figures without ink: to draw them takes most of a report's time, and tests/report looks at them."""
+
+    def save(_: Figure, file: BinaryIO, *, format: str, **options: object) -> None:
+        file.write(BLANK[format])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", save)
+        patch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
+        yield
 
 
 Ravfeat = Callable[..., subprocess.CompletedProcess[str]]

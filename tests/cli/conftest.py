@@ -11,6 +11,11 @@ import pytest
 from ravfeat.cli import main
 
 
+@pytest.fixture(autouse=True, scope="module")
+def reports_without_ink(blank_figures: None) -> None:
+    """See there."""
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended and what it said."""

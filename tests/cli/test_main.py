@@ -1,6 +1,7 @@
 """What all commands have in common: help, exit codes, one message and no traceback."""
 
 import shutil
+from unittest.mock import Mock
 
 import pytest
 
@@ -48,8 +49,8 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravf
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_every_command_shows_an_example_of_itself(command, ravfeat) -> None:
-    done = ravfeat(*command, "--help")
+def test_every_command_shows_an_example_of_itself(command, here) -> None:
+    done = here(*command, "--help")
     assert done.returncode == 0
     examples = [line for line in done.stdout.splitlines() if line.startswith(f"  ravfeat {' '.join(command)}")]
     assert examples
@@ -62,15 +63,15 @@ def test_the_version_is_that_of_the_package(ravfeat) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["encode"], ["extract", "--frobnicate"], ["cache", "mend"], ["report"]])
-def test_a_wrong_call_ends_with_2_and_says_where_help_is(arguments, ravfeat) -> None:
-    done = ravfeat(*arguments)
+def test_a_wrong_call_ends_with_2_and_says_where_help_is(arguments, here) -> None:
+    done = here(*arguments)
     assert done.returncode == 2
     assert "Error: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_without_a_command_the_help_is_shown(ravfeat) -> None:
-    done = ravfeat()
+def test_without_a_command_the_help_is_shown(here) -> None:
+    done = here()
     assert done.returncode == 2
     assert "fit-heads" in done.stdout + done.stderr
 
@@ -117,21 +118,23 @@ def test_ctrl_c_is_one_line(ravfeat, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "message"),
+    ("error", "message"),
     [
-        ("raise OSError(28, 'No space left on device', '/x/y')", "/x/y: No space left on device; make room and run"),
-        ("raise PermissionError(13, 'Permission denied', '/x/y')", "/x/y: Permission denied; check who may read and"),
-        ("raise NotADirectoryError(20, 'Not a directory', '/x/y')", "/x/y: Not a directory; check the path"),
-        ("raise MemoryError('12 GB')", "not enough memory (12 GB); read fewer --layers"),
+        (OSError(28, "No space left on device", "/x/y"), "/x/y: No space left on device; make room and run"),
+        (PermissionError(13, "Permission denied", "/x/y"), "/x/y: Permission denied; check who may read and"),
+        (NotADirectoryError(20, "Not a directory", "/x/y"), "/x/y: Not a directory; check the path"),
+        (MemoryError("12 GB"), "not enough memory (12 GB); read fewer --layers"),
     ],
+    ids=lambda value: type(value).__name__,
 )
-def test_what_the_system_refuses_is_one_line(what, message, ravfeat, tmp_path) -> None:
-    assert_one_line(ravfeat("extract", before=RAISE.format(what=what), cwd=tmp_path), message)
+def test_what_the_system_refuses_is_one_line(error, message, here, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("ravfeat.corpora.load_corpus", Mock(side_effect=error))
+    assert_one_line(here("extract", cwd=tmp_path), message)
 
 
-def test_twice_verbose_shows_where_an_error_came_from(ravfeat, tmp_path) -> None:
-    assert "Traceback" not in ravfeat("extract", cwd=tmp_path).stderr
-    assert "Traceback" in ravfeat("-vv", "extract", cwd=tmp_path).stderr
+def test_twice_verbose_shows_where_an_error_came_from(here, tmp_path) -> None:
+    assert "Traceback" not in here("extract", cwd=tmp_path).stderr
+    assert "Traceback" in here("-vv", "extract", cwd=tmp_path).stderr
 
 
 def test_a_mistake_of_ours_is_not_hidden(ravfeat, tmp_path) -> None:

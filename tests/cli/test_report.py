@@ -10,6 +10,11 @@ from tests.toycaches import actors_and_emotions, build_cache
 
 
 @pytest.fixture(scope="module")
+def blank_figures() -> None:
+    """Draw them."""
+
+
+@pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     cache = build_cache(folder, actors_and_emotions())

@@ -30,6 +30,11 @@ def write_all(folder: Path, *, actors: int = 24) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True, scope="module")
+def reports_without_ink(blank_figures: None) -> None:
+    """See there."""
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory) -> Path:
     return write_all(tmp_path_factory.mktemp("study-caches"))
