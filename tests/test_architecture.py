@@ -99,42 +99,6 @@ OWNERS: dict[str, set[str]] = {
 }
 """Whose code may import a third-party package; nothing else may be imported at all."""
 
-BASES = {
-    "encoders": {
-        "base",
-        "attention",
-        "async_batch",
-        "threads",
-        "device",
-        "hidden_states",
-        "weights",
-        "loading",
-        "crops",
-        "processor",
-        "onnx_sidecar",
-        "onnx_model",
-        "cuda",
-        "onnx_session",
-    },
-    "cache": {
-        "format",
-        "shard",
-        "manifest",
-        "index",
-        "locks",
-        "discovery",
-        "reader",
-        "serialise",
-        "features",
-        "verified_reads",
-        "digests",
-        "writer",
-    },
-}
-"""Modules that their siblings may import; the doors of a room (`DOORS`) may import all of it."""
-
-DOORS = {"ravfeat.encoders.registry", "ravfeat.encoders.speech"}
-
 
 def name_of(path: Path) -> str:
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
@@ -216,14 +180,24 @@ def test_every_third_party_package_has_its_owner(path) -> None:
         assert room in owners or "*" in owners, f"{path.name} imports {package}, which belongs to {sorted(owners)}"
 
 
-@pytest.mark.parametrize("room", BASES)
-def test_siblings_import_their_base_and_not_each_other(room) -> None:
-    for path in (PACKAGE / room).glob("*.py"):
-        module = name_of(path)
-        if path.name == "__init__.py" or module in DOORS:
-            continue
-        siblings = {name.split(".")[2] for name in own_imports(path) if name.startswith(f"ravfeat.{room}.")}
-        assert siblings <= BASES[room], f"{module} imports {sorted(siblings - BASES[room])}"
+@pytest.mark.parametrize("package", sorted(ALLOWED.keys() - BASE))
+def test_modules_of_a_package_import_each_other_without_a_circle(package) -> None:
+    modules = [path for path in MODULES if package_of(name_of(path)) == package and path.name != "__init__.py"]
+    names = {name_of(path) for path in modules}
+    list(TopologicalSorter({name_of(path): own_imports(path) & names for path in modules}).static_order())
+
+
+def test_an_encoder_is_imported_by_those_who_choose_one_and_by_no_other_encoder() -> None:
+    def defines_encoder(path: Path) -> bool:
+        classes = [node for node in nodes(path) if isinstance(node, ast.ClassDef)]
+        methods = [{line.name for line in node.body if isinstance(line, ast.FunctionDef)} for node in classes]
+        return path.stem != "base" and any(names >= {"prepare", "encode"} for names in methods)
+
+    folder = PACKAGE / "encoders"
+    encoders = {name_of(path) for path in folder.glob("*.py") if defines_encoder(path)}
+    assert len(encoders) >= 6
+    importers = {name_of(path) for path in folder.glob("*.py") if own_imports(path) & encoders}
+    assert importers <= {"ravfeat.encoders.registry", "ravfeat.encoders.speech"}
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if package_of(name_of(path)) != "cli"], ids=name_of)

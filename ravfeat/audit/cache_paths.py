@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
-from ravfeat.cache import Cache, find_caches, open_cache
+from ravfeat.cache import Cache, open_cache, require_caches
 from ravfeat.errors import CacheError
 
 __all__ = ["Place", "find_places"]
@@ -88,10 +88,7 @@ def _caches(node: object, corpus: str = "") -> Iterator[tuple[dict[str, Any], st
 def _by_fingerprint(given: Sequence[Path]) -> dict[str, list[Cache]]:
     found: dict[str, list[Cache]] = {}
     for folder in given:
-        own = find_caches(folder)
-        if not own:
-            raise CacheError(f"there is no cache at {folder}; give the folder of a cache, or one that holds caches")
-        for cache in map(open_cache, own):
+        for cache in map(open_cache, require_caches(folder)):
             found.setdefault(cache.fingerprint, []).append(cache)
     return found
 

@@ -1,7 +1,7 @@
-"""The feature cache: write once, verify, read without torch."""
+"""The feature cache: written once, checksummed, read without torch."""
 
 from ravfeat.cache.convert import Conversion, Converted, convert_cache
-from ravfeat.cache.discovery import find_caches, resolve_cache
+from ravfeat.cache.discovery import find_caches, require_caches, resolve_cache
 from ravfeat.cache.reader import Cache, open_cache
 from ravfeat.cache.rebuild import rebuild_index
 from ravfeat.cache.verify import Problem, verify_cache
@@ -15,6 +15,7 @@ __all__ = [
     "find_caches",
     "open_cache",
     "rebuild_index",
+    "require_caches",
     "resolve_cache",
     "verify_cache",
 ]

@@ -1,10 +1,8 @@
-"""A smaller cache out of a larger one, without the encoder.
+"""Convert a cache to a smaller one without running the encoder: fewer layers, averaged frames, pooled, float16.
 
-What an extraction would have stored is computed from what another one has stored: fewer layers, means over
-neighbouring frames, pooled statistics, another precision. Where the frames were kept in float32 that is the same,
-bit for bit, and the derived cache has the identity of the extracted one. Where they were rounded to float16 first,
-means of them differ from rounded means in the last place; the identity then names the step in ``derived``, so that
-the two never mix.
+The result is what an extraction with these options would have stored. From frames in float32 it is equal bit for
+bit, and the derived cache has the identity of an extracted one. Means of frames that were rounded to float16 differ
+in the last place from rounded means; the identity then names this in ``derived``, so that the two are never mixed.
 """
 
 import platform
@@ -31,7 +29,7 @@ from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.reader import Cache, open_cache
 from ravfeat.cache.shard import ShardHeader, read_header
-from ravfeat.cache.verified_reads import read_checked
+from ravfeat.cache.verified_reads import read_verified
 from ravfeat.cache.writer import CacheFolder, prepare_cache
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.manifest import Clip
@@ -46,7 +44,7 @@ _TOO_LARGE = "do not fit into float16 (at most 65504); convert with --dtype floa
 
 @dataclass(frozen=True)
 class Conversion:
-    """What is to be different; None leaves it as it is.
+    """Requested changes; None leaves a property as it is.
 
     Attributes
     ----------
@@ -54,7 +52,7 @@ class Conversion:
         Layer numbers to keep, ascending.
     store : {"frames", "pooled"}, optional
     frame_stride : int, optional
-        Frames of the *encoder* per stored frame: a multiple of what the source has.
+        Frames of the *encoder* per stored frame: a multiple of the source's stride.
     dtype : {"float16", "float32"}, optional
     """
 
@@ -66,16 +64,16 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Converted:
-    """What a conversion left behind.
+    """Result of a conversion.
 
     Attributes
     ----------
     path : Path
         The derived cache's folder.
     written, present : int
-        Shards written now, and shards that were there.
+        Shards written now, and shards that existed before.
     failed : dict of str to str
-        Clips that are not stored, with the reason; most of them because the source has not stored them.
+        Clips that are not stored, with the reason; usually because they failed in the source.
     """
 
     path: Path
@@ -85,20 +83,20 @@ class Converted:
 
 
 def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
-    """Derive a cache from another; run again after an interruption, it does what is missing.
+    """Derive a cache from another; after an interruption, a second call writes the missing shards.
 
     Parameters
     ----------
     source : Cache
-        Complete: every clip of its manifest stored or failed.
+        Complete: every clip of its manifest is stored or has failed.
     out : Path
-        What ``ravfeat extract --out`` would be given.
+        Folder of caches, as ``--out`` of ``ravfeat extract``.
     change : Conversion
 
     Raises
     ------
     UsageError
-        For a change that cannot be made from this source, or none.
+        For a change that cannot be made from this source, or for no change.
     CacheError
         Where the source is incomplete or damaged, or the derived cache cannot be written.
     """
@@ -118,14 +116,14 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
     with WorkLock(folder.path) as lock:
         lock.claim(folder.planned.numbers)
         folder.remove_leftovers(folder.planned.numbers)
-        written = _Writer(source, headers, folder, step).run()
+        written = _DerivedWriter(source, headers, folder, step).run()
         folder.update_index(lock, written)
-    kept = len(folder.planned.numbers) - len(written)
-    return Converted(folder.path, len(written), kept, dict(open_cache(folder.path).failed))
+    n_present = len(folder.planned.numbers) - len(written)
+    return Converted(folder.path, len(written), n_present, dict(open_cache(folder.path).failed))
 
 
-def _step(source: Cache, change: Conversion) -> "_Step":
-    """Say what is to be done, or why it cannot be."""
+def _step(source: Cache, change: Conversion) -> "_StoreChange":
+    """Check the requested changes and resolve them against the source."""
     was_pooled, before = source.identity["store"] == "pooled", source.frame_stride
     store: Store = change.store or source.identity["store"]
     stride = change.frame_stride or (1 if store == "pooled" else before)
@@ -147,11 +145,11 @@ def _step(source: Cache, change: Conversion) -> "_Step":
             )
         if source.about["stream"] not in POOLED_STATISTICS:
             raise UsageError(f"nobody has said what is pooled of the stream '{source.about['stream']}'")
-    return _Step(source, recipe)
+    return _StoreChange(source, recipe)
 
 
-class _Step:
-    """One way of storing a clip, made from another."""
+class _StoreChange:
+    """Conversion of one clip from the source's store recipe to another."""
 
     def __init__(self, source: Cache, recipe: StoreRecipe) -> None:
         self._source, self.recipe = source, recipe
@@ -161,8 +159,8 @@ class _Step:
         self.statistics = recipe.statistics(source.about["stream"]) if self.pools else source.statistics
 
     def identity(self) -> dict[str, Any]:
-        """Give the keys of the identity that this decides."""
-        own: dict[str, Any] = {
+        """Return the keys of the identity that the conversion determines."""
+        identity: dict[str, Any] = {
             "layers": list(self.layers),
             "store": self.recipe.store,
             "statistics": list(self.statistics),
@@ -171,41 +169,42 @@ class _Step:
         }
         if not self._same_bits():
             before = self._source
-            what = f"means of {before.frame_stride} frames" if before.frame_stride > 1 else before.identity["store"]
-            own["derived"] = [*before.identity.get("derived", ()), f"from {before.dtype.name} {what}/1"]
-        return own
+            source = f"means of {before.frame_stride} frames" if before.frame_stride > 1 else before.identity["store"]
+            identity["derived"] = [*before.identity.get("derived", ()), f"from {before.dtype.name} {source}/1"]
+        return identity
 
     def _same_bits(self) -> bool:
-        """Whether an extraction gives the same bits."""
+        """Whether an extraction with these options stores the same bits."""
         before = self._source
         if self.window == 1 and not self.pools:
             return before.dtype == np.float32 or before.dtype == self.recipe.dtype
-        # An extraction pools faces piece by piece, in double precision, and never averages averages.
+        # Exact only if the same sums are made in the same order: an extraction pools faces piece by piece in double
+        # precision, and it averages frames, never means of frames.
         exact = before.dtype == np.float32 and before.frame_stride == 1
         return exact and not (self.pools and before.about["stream"] == "face")
 
     @property
     def dim(self) -> int:
-        """Width of the last axis."""
+        """Size of the last axis."""
         return self._source.dim * (len(self.statistics) if self.pools else 1)
 
     def n_frames(self, clip_id: str) -> int:
-        """Count the frames that will be stored of a clip."""
+        """Return the number of frames to store of a clip."""
         return 1 if self.pools else -(-self._source.n_frames(clip_id) // self.window)
 
     def n_bytes(self, clip: Clip) -> int:
-        """Give what a clip takes on the disk; nothing where it failed."""
+        """Return the size of a clip on the disk; 0 where it failed."""
         n_frames = self.n_frames(clip.clip_id) if clip.clip_id in self._source else 0
         return len(self.layers) * n_frames * self.dim * np.dtype(self.recipe.dtype).itemsize
 
     def block(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Give what is stored of some layers (L', T, D), not yet in its dtype."""
+        """Average or pool some layers, (L', T, D) -> (L', T', D'), not yet cast to the stored dtype."""
         if self.pools:
             return pool_block(block, self.statistics).reshape(len(block), 1, -1)
         return block if self.window == 1 else average_block(block, self.window)
 
     def times_s(self, clip_id: str) -> NDArray[np.float64]:
-        """Give the times of the stored frames."""
+        """Return the times of the stored frames."""
         times_s = self._source.times(clip_id)
         if self.pools:
             return np.asarray(times_s.mean(keepdims=True))
@@ -215,7 +214,7 @@ class _Step:
         return np.array([window.mean() for window in np.split(times_s, starts)])
 
     def columns(self, clip_id: str) -> dict[str, NDArray[np.float32]]:
-        """Give what else is known of the stored frames."""
+        """Return the additional columns of the stored frames."""
         return {name: self._column(values) for name, values in self._source.columns(clip_id).items()}
 
     def _column(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -226,17 +225,17 @@ class _Step:
         return averaged.reshape(len(averaged), *values.shape[1:])
 
 
-class _Writer:
-    """Writes the shards of the derived cache that are not there yet."""
+class _DerivedWriter:
+    """Writer of the missing shards of a derived cache."""
 
-    def __init__(self, source: Cache, headers: Sequence[ShardHeader], folder: CacheFolder, step: _Step) -> None:
+    def __init__(self, source: Cache, headers: Sequence[ShardHeader], folder: CacheFolder, step: _StoreChange) -> None:
         self._source, self._folder, self._step = source, folder, step
         self._records = {clip.clip_id: clip for header in headers for clip in header.clips}
         self._failed = {clip.clip_id: clip for header in headers for clip in header.failed}
         self._provenance = _provenance(source, headers)
 
     def run(self) -> dict[int, IndexedShard]:
-        """Write what is missing and give what was written."""
+        """Write the missing shards and return them."""
         planned = self._folder.planned
         pending = [number for number in planned.numbers if not self._is_there(number, planned.clips_of(number))]
         written: dict[int, IndexedShard] = {}
@@ -258,7 +257,7 @@ class _Writer:
     def _is_as_now(self, clip_id: str, stored: Mapping[str, str], refused: Mapping[str, str]) -> bool:
         if clip_id not in self._records:
             return clip_id in refused
-        # A clip that had failed when this was converted may have been extracted since.
+        # A clip that had failed in the source at the last conversion may have been extracted since.
         return stored.get(clip_id) == self._records[clip_id].input_sha256 or _TOO_LARGE in refused.get(clip_id, "")
 
     def _content(self, number: int, clips: Sequence[Clip], bar: Any) -> ShardContent:
@@ -284,7 +283,7 @@ class _Writer:
         )
 
     def _blocks(self, clip_ids: Sequence[str], bar: Any) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
-        """Give what is to be stored of clips, and the largest value of those that do not fit."""
+        """Convert clips; return their blocks, and the largest value of each clip that does not fit into the dtype."""
         step = self._step
         blocks = {
             clip_id: np.empty((len(step.layers), step.n_frames(clip_id), step.dim), step.recipe.dtype)
@@ -292,30 +291,31 @@ class _Writer:
         }
         too_large: dict[str, float] = {}
 
+        # Called from several threads, but always by one thread per clip, so no lock is needed.
         def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
-            values, own = step.block(block), blocks[clip.clip_id][rows]
+            values, target = step.block(block), blocks[clip.clip_id][rows]
             with np.errstate(over="ignore"):
-                own[...] = values
-            if not all_finite(own):
+                target[...] = values
+            if not all_finite(target):
                 too_large[clip.clip_id] = max(too_large.get(clip.clip_id, 0.0), float(np.abs(values).max()))
 
-        for read in read_checked(self._source, clip_ids, step.layers, take):
+        for read in read_verified(self._source, clip_ids, step.layers, take):
             bar.update(read)
         return {clip_id: block for clip_id, block in blocks.items() if clip_id not in too_large}, too_large
 
     def _failed_clip(self, clip: Clip, too_large: Mapping[str, float]) -> FailedClip:
         if clip.clip_id not in too_large:
             return self._failed[clip.clip_id]
-        who = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
+        facts = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
         reason = f"values up to {too_large[clip.clip_id]:.3g} {_TOO_LARGE}"
-        return FailedClip(*who, "encode", reason)
+        return FailedClip(*facts, "encode", reason)
 
 
 def _provenance(source: Cache, headers: Sequence[ShardHeader]) -> dict[str, Any]:
-    """Say where the features come from, and what computed them."""
+    """Return the source's fingerprint, its runs, and the versions of this run."""
     runs: list[Mapping[str, Any]] = []
     for header in headers:
         if header.provenance not in runs:
             runs.append(header.provenance)
-    own = {"python": platform.python_version(), "ravfeat": __version__, "numpy": np.__version__, "device": "cpu"}
-    return {**own, "derived_from": source.fingerprint, "extracted_with": runs}
+    versions = {"python": platform.python_version(), "ravfeat": __version__, "numpy": np.__version__, "device": "cpu"}
+    return {**versions, "derived_from": source.fingerprint, "extracted_with": runs}

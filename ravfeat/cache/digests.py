@@ -1,7 +1,7 @@
-"""A shard file read once from end to end, and held against all that is said of it.
+"""Check a shard file against its digests in a single pass from the first byte to the last.
 
-Every byte counts twice: for the digest of the file, and, where it is a feature, for that of its clip. Both are
-taken while it is in the processor's own memory.
+Every byte enters the digest of the file, and the bytes of features also that of their clip; both are computed
+while a block is in the processor's cache.
 """
 
 import hashlib
@@ -20,15 +20,15 @@ from ravfeat.errors import ShardError
 from ravfeat.files import sha256_of
 from ravfeat.numerics.float16 import all_finite
 
-__all__ = ["Contents", "check_contents"]
+__all__ = ["ShardCheck", "check_shard"]
 
 _BLOCK_BYTES = 1 << 20
 _Digest = Any  # hashlib's objects have no public type
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What was found in a shard file.
+class ShardCheck:
+    """Result of checking a shard file.
 
     Attributes
     ----------
@@ -43,8 +43,8 @@ class Contents:
     problems: tuple[str, ...]
 
 
-def check_contents(path: Path, header: ShardHeader) -> Contents:
-    """Read a shard's file and hold every stored clip against what the shard says of it.
+def check_shard(path: Path, header: ShardHeader) -> ShardCheck:
+    """Read a shard file and compare every stored clip with its record.
 
     Raises
     ------
@@ -52,23 +52,25 @@ def check_contents(path: Path, header: ShardHeader) -> Contents:
         Where the file cannot be read to its end.
     """
     if problems := _check_layout(header):
-        return Contents(sha256_of(path), tuple(problems))
+        return ShardCheck(sha256_of(path), tuple(problems))
     with open_shard(path) as file:
         try:
             features = stored_features(path, file)
         except UNREADABLE as error:
             raise ShardError(f"{path} is damaged: its features cannot be read ({error})") from error
         if features.offset is None:
-            return Contents(sha256_of(path), tuple(_read_apart(features, header.clips)))
+            return ShardCheck(sha256_of(path), tuple(_read_apart(features, header.clips)))
     with path.open("rb", buffering=0) as raw:
         return _read_through(path, raw, features, features.offset, header.clips)
 
 
 def _read_through(
     path: Path, raw: FileIO, features: StoredFeatures, offset: int, clips: Sequence[ClipRecord]
-) -> Contents:
+) -> ShardCheck:
+    # The features are one array, (L, F, D): reading it in the order of the file visits all clips of layer 0, then all
+    # clips of layer 1 and so on. A clip's digest covers its layers in that order, so each clip keeps one open digest.
     n_layers, _, width = features.shape
-    digest, own = hashlib.sha256(), [hashlib.sha256() for _ in clips]
+    digest, clip_digests = hashlib.sha256(), [hashlib.sha256() for _ in clips]
     finite = [True] * len(clips)
     bytes_of_frame = width * features.dtype.itemsize
     stretches = list(_stretches(clips, bytes_of_frame))
@@ -83,16 +85,16 @@ def _read_through(
             start = 0
             for i in stretch:
                 part = memory[start : start + clips[i].n_frames * bytes_of_frame]
-                own[i].update(part.data)
+                clip_digests[i].update(part.data)
                 finite[i] &= all_finite(part.view(features.dtype))
                 start += len(part)
     _pass(path, raw, memory, digest, None)
-    judged = (_judge(clip, one.hexdigest(), fine) for clip, one, fine in zip(clips, own, finite, strict=True))
-    return Contents(digest.hexdigest(), tuple(problem for problem in judged if problem))
+    problems = (_judge(clip, clip_digests[i].hexdigest(), finite[i]) for i, clip in enumerate(clips))
+    return ShardCheck(digest.hexdigest(), tuple(problem for problem in problems if problem))
 
 
 def _stretches(clips: Sequence[ClipRecord], bytes_of_frame: int) -> Iterator[range]:
-    """Give clips that are read together, by their places."""
+    """Yield ranges of clips that are read together, about one block of bytes per layer."""
     start, frames = 0, 0
     for i, clip in enumerate(clips):
         if frames and (frames + clip.n_frames) * bytes_of_frame > _BLOCK_BYTES:
@@ -104,7 +106,7 @@ def _stretches(clips: Sequence[ClipRecord], bytes_of_frame: int) -> Iterator[ran
 
 
 def _pass(path: Path, raw: FileIO, memory: np.ndarray[Any, Any], digest: _Digest, n_bytes: int | None) -> None:
-    """Read so many bytes, or all that are left, into the file's digest only."""
+    """Read ``n_bytes``, or the rest of the file, into the file's digest only."""
     if n_bytes is None:
         while n := raw.readinto(memory.data):
             digest.update(memory[:n].data)

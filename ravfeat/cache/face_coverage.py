@@ -1,25 +1,25 @@
-"""How often a face was found, from the columns that a face cache keeps of every frame."""
+"""Share of frames with a detected face, per clip, from the columns of a face cache."""
 
 from dataclasses import dataclass
 
 from ravfeat.cache.reader import Cache
 
-__all__ = ["Found", "faces_found"]
+__all__ = ["FaceCoverage", "face_coverage"]
 
 
 @dataclass(frozen=True)
-class Found:
-    """Share of frames of one clip in which a face was found.
+class FaceCoverage:
+    """Share of frames of one clip with a face.
 
     Attributes
     ----------
     clip_id : str
     share : float
-        1 where it was found in every picture.
+        1 where a face was found in every picture.
     n_frames : int
         Stored frames.
     several : int
-        Frames with several faces, of which one was followed; with a stride, frames that hold such a picture.
+        Frames with several faces, of which one was tracked; with a stride, frames that contain such a picture.
     """
 
     clip_id: str
@@ -28,12 +28,12 @@ class Found:
     several: int = 0
 
 
-def faces_found(cache: Cache) -> list[Found]:
-    """Give the share of every clip, the worst first; empty where the cache does not know."""
-    found = []
+def face_coverage(cache: Cache) -> list[FaceCoverage]:
+    """Compute the coverage of every clip, the lowest first; empty where the cache has no such column."""
+    coverages = []
     for clip_id, columns in cache.all_columns():
         if "found" in columns:
-            own = columns["found"]
+            found = columns["found"]
             several = int((columns["faces"] > 1).sum()) if "faces" in columns else 0
-            found.append(Found(clip_id, float(own.mean()), len(own), several))
-    return sorted(found, key=lambda one: (one.share, one.clip_id))
+            coverages.append(FaceCoverage(clip_id, float(found.mean()), len(found), several))
+    return sorted(coverages, key=lambda coverage: (coverage.share, coverage.clip_id))

@@ -1,7 +1,7 @@
-"""The features of one open shard, read past HDF5: by any number of threads at once, at the speed of the file.
+"""Read features of a shard directly from the file, without HDF5, from many threads at once.
 
-What ravfeat writes lies in the file as one array, so that a part of it is a few ranges of bytes. Features that
-somebody else has chunked or compressed go through HDF5, one reader at a time.
+ravfeat stores features as one contiguous array, so a part of them is a few byte ranges, which `os.preadv` reads
+without a lock. Features that another program has chunked or compressed are read through HDF5, one thread at a time.
 """
 
 import mmap
@@ -28,7 +28,7 @@ class StoredFeatures(Protocol):
     shape : tuple (L, F, D)
     dtype : numpy.dtype
     offset : int or None
-        Where they begin in the file; None where they do not lie there as one array.
+        First byte in the file; None where they are not stored as one contiguous array.
     """
 
     shape: tuple[int, ...]
@@ -36,28 +36,35 @@ class StoredFeatures(Protocol):
     offset: int | None
 
     def read(self, layers: slice, frames: slice, out: NDArray[Any]) -> None:
-        """Read positions on the first two axes into ``out``, C-contiguous, of their shape and the stored dtype.
+        """Read a range of layer positions and of frames into ``out``.
+
+        Parameters
+        ----------
+        layers, frames : slice
+            Positions on the first two axes, without a step.
+        out : ndarray of shape (layers, frames, D)
+            C-contiguous, in the stored dtype.
 
         Raises
         ------
         ShardError
             Where the shard has no such frames, or ends before them.
         OSError
-            As the system gives it.
+            Where the system cannot read the file.
         """
         ...
 
     def view(self, layers: slice) -> NDArray[Any]:
-        """Give layers with all frames: without a copy where they lie in the file as they are."""
+        """Return layers with all frames; mapped, not copied, where they are contiguous in the file."""
         ...
 
     def expect(self, layers: slice | None = None, frames: slice | None = None) -> None:
-        """Tell the system that they, or one layer's frames, will be read soon."""
+        """Ask the system to read ahead: all features, or one layer's frames."""
         ...
 
 
 def stored_features(path: Path, file: h5py.File) -> StoredFeatures:
-    """Give the features of an open shard; they stay readable when ``file`` is closed.
+    """Open the features of a shard; they stay readable after ``file`` is closed.
 
     Raises
     ------
@@ -68,7 +75,7 @@ def stored_features(path: Path, file: h5py.File) -> StoredFeatures:
     offset, dtype = dataset.id.get_offset(), dataset.dtype
     elsewhere = dataset.id.get_create_plist().get_external_count()
     if offset is None or elsewhere or dtype.kind != "f" or len(dataset.shape) != 3:
-        return _ThroughHdf5(path, dataset)
+        return _Hdf5Features(path, dataset)
     handle = int(file.id.get_vfd_handle())
     missing = offset + dataset.nbytes - os.fstat(handle).st_size
     if missing > 0:
@@ -77,13 +84,14 @@ def stored_features(path: Path, file: h5py.File) -> StoredFeatures:
 
 
 class _Contiguous:
-    """Features that lie in the file as one array."""
+    """Features stored as one contiguous array."""
 
     def __init__(self, path: Path, handle: int, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = shape, dtype
         self.offset: int | None = offset
         self._path, self._handle, self._offset = path, handle, offset
-        weakref.finalize(self, os.close, handle)  # with the last reader, whoever that is
+        # Readers may outlive the pool's file and the cache itself; the descriptor is closed with the last of them.
+        weakref.finalize(self, os.close, handle)
 
     def read(self, layers: slice, frames: slice, out: NDArray[Any]) -> None:
         n_layers, n_frames, dim = self.shape
@@ -99,7 +107,7 @@ class _Contiguous:
             self._fill(target[row * size : (row + 1) * size], start)
 
     def _fill(self, target: memoryview, start: int) -> None:
-        # A single call gives at most 2 GB.
+        # One preadv call returns at most 2 GB, and may return less.
         while len(target):
             n = os.preadv(self._handle, [target], start)
             if not n:
@@ -113,15 +121,15 @@ class _Contiguous:
         _, n_frames, dim = self.shape
         size = n_frames * dim * self.dtype.itemsize
         first, length = self._offset + layers.start * size, (layers.stop - layers.start) * size
-        # Reading beyond the end of a mapped file kills the process, so it is looked at once more.
+        # Accessing a mapped page beyond the end of the file kills the process (SIGBUS), so the size is checked again.
         if first + length > os.fstat(self._handle).st_size:
             raise ShardError(f"{self._path} was cut short; 'ravfeat cache verify {self._path.parent}'")
         before = first % mmap.ALLOCATIONGRANULARITY
-        # Copy on write: whoever changes the array changes nothing in the cache.
+        # Copy on write: changing the array does not change the cache.
         mapped = mmap.mmap(self._handle, before + length, access=mmap.ACCESS_COPY, offset=first - before)
-        found = np.frombuffer(mapped, self.dtype, offset=before).reshape(layers.stop - layers.start, n_frames, dim)
-        # Of shards that were written before features lay on the boundary of a page.
-        return found if found.flags.aligned else found.copy()
+        features = np.frombuffer(mapped, self.dtype, offset=before).reshape(layers.stop - layers.start, n_frames, dim)
+        # Shards of older versions do not start features on a page boundary, so their elements may be unaligned.
+        return features if features.flags.aligned else features.copy()
 
     def expect(self, layers: slice | None = None, frames: slice | None = None) -> None:
         if not hasattr(os, "posix_fadvise"):
@@ -135,14 +143,14 @@ class _Contiguous:
         os.posix_fadvise(self._handle, start, length, os.POSIX_FADV_WILLNEED)
 
 
-class _ThroughHdf5:
-    """Features in chunks, compressed, or in other files."""
+class _Hdf5Features:
+    """Features that only HDF5 can read: chunked, compressed, or in external files."""
 
     def __init__(self, path: Path, dataset: h5py.Dataset) -> None:
         self.shape, self.dtype = dataset.shape, dataset.dtype
         self.offset: int | None = None
         self._path = path
-        self._dataset = h5py.File(dataset.file.id.reopen())["features"]  # stays open when the file is closed
+        self._dataset = h5py.File(dataset.file.id.reopen())["features"]  # a second handle: the pool may close the first
         self._lock = threading.Lock()
 
     def read(self, layers: slice, frames: slice, out: NDArray[Any]) -> None:
@@ -156,7 +164,7 @@ class _ThroughHdf5:
             return np.asarray(self._dataset[layers])
 
     def expect(self, layers: slice | None = None, frames: slice | None = None) -> None:
-        """HDF5 does not say where they lie."""
+        """Do nothing: HDF5 does not expose where the chunks are in the file."""
 
 
 def _check_frames(path: Path, frames: slice, n_frames: int) -> None:

@@ -1,12 +1,13 @@
-"""The cache's format: names, versions, what a shard holds, what a cache is the cache of.
+"""Format of the feature cache: file names, versions, contents of a shard, identity and fingerprint.
 
 ``cache/README.md`` at the top of the repository describes the same in prose for people who read a
 shard with h5py alone; the two change together.
 
 Conventions
 -----------
-Stored features are layer-major, (L, F, D), the frames of all clips one after another; readers
-return (T, L, D). Digests are SHA-256 in lower-case hex.
+Stored features are layer-major, (L, F, D), with the frames of all clips concatenated; readers return
+(T, L, D). Layer-major, because training mostly reads one layer of all clips: a contiguous range of
+bytes. Digests are SHA-256 in lower-case hex.
 """
 
 import hashlib
@@ -61,17 +62,18 @@ LOCK_FILE = ".lock"
 
 MAX_SHARD_BYTES = 256_000_000
 MAX_SHARD_CLIPS = 128
-"""A shard is what a killed run loses at most, so small features do not make endless shards."""
+"""Upper bound of the clips in a shard. A killed run loses at most one shard, so shards of small features must not
+grow without end."""
 
 POOLED_STATISTICS: Mapping[str, tuple[str, ...]] = {"audio": ("mean", "std"), "face": ("mean", "std", "speed")}
-"""What ``store="pooled"`` keeps of each stream, one after another in the last axis."""
+"""Statistics that ``store="pooled"`` keeps of each stream, concatenated in the last axis."""
 
 FINGERPRINT_LENGTH = 12
 
 
 @dataclass(frozen=True)
 class StoreRecipe:
-    """What of an encoder's output is stored, and how. Part of a cache's identity.
+    """Which part of an encoder's output is stored, and how. Part of a cache's identity.
 
     Attributes
     ----------
@@ -83,12 +85,12 @@ class StoreRecipe:
         Frames are averaged in windows of this many before they are stored.
     dtype : {"float16", "float32"}
     view : str
-        Name and version of the reading of the clip; ``clean`` is the clip as it is.
+        Name and version of the view of the clip; ``clean`` is the unchanged clip.
 
     Raises
     ------
     UsageError
-        Where one of them is none of these, or they cannot go together.
+        Where a value is not allowed, or two of them exclude each other.
     """
 
     layers: tuple[int, ...] | None = None
@@ -109,12 +111,12 @@ class StoreRecipe:
             raise UsageError("a frame_stride goes with store 'frames': pooled statistics are over all frames")
 
     def resolve_layers(self, n_layers: int) -> tuple[int, ...]:
-        """Give the layer numbers for an encoder with ``n_layers`` layers (0 included).
+        """Return the layer numbers for an encoder with ``n_layers`` layers (0 included).
 
         Raises
         ------
         CacheError
-            Where a wanted layer does not exist.
+            Where a layer does not exist.
         """
         layers = tuple(range(n_layers)) if self.layers is None else self.layers
         if wrong := [layer for layer in layers if not 0 <= layer < n_layers]:
@@ -122,11 +124,11 @@ class StoreRecipe:
         return layers
 
     def statistics(self, stream: str) -> tuple[str, ...]:
-        """Give what is kept of a clip's frames; empty where the frames themselves are."""
+        """Return the statistics stored of a clip's frames; empty where the frames themselves are stored."""
         return POOLED_STATISTICS[stream] if self.store == "pooled" else ()
 
     def identity(self, n_layers: int, stream: str = "audio") -> dict[str, Any]:
-        """Give the part of the identity that this recipe decides."""
+        """Return the part of the identity that this recipe determines."""
         return {
             "layers": list(self.resolve_layers(n_layers)),
             "store": self.store,
@@ -137,7 +139,7 @@ class StoreRecipe:
         }
 
     def stored_shape(self, n_frames: int, n_layers: int, dim: int, stream: str = "audio") -> tuple[int, int, int]:
-        """Give the (L, T, D) that a clip of ``n_frames`` encoder frames takes on disk."""
+        """Return the stored shape (L, T, D) of a clip with ``n_frames`` encoder frames."""
         layers = len(self.resolve_layers(n_layers))
         if statistics := self.statistics(stream):
             return layers, 1, dim * len(statistics)
@@ -145,39 +147,39 @@ class StoreRecipe:
 
 
 def fingerprint(identity: Mapping[str, Any]) -> str:
-    """Give the SHA-256 of an identity's canonical JSON, shortened to 12 hex digits."""
+    """Compute the SHA-256 of an identity's canonical JSON, shortened to 12 hex digits."""
     return hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:FINGERPRINT_LENGTH]
 
 
 def identity_text(identity: Mapping[str, Any]) -> str:
-    """Give what ``identity.json`` holds: the identity, for people to read."""
+    """Format the identity as the readable JSON of ``identity.json``."""
     return json.dumps(identity, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def cache_folder_name(stream: str, encoder: str, identity: Mapping[str, Any]) -> str:
-    """Give the name of the folder that holds the cache of this identity."""
+    """Return the folder name of the cache with this identity."""
     return f"{stream}-{encoder}{_folder_end(identity)}"
 
 
 def encoder_of_folder(name: str, stream: str, identity: Mapping[str, Any]) -> str:
-    """Give the encoder's name out of the name of a cache's folder."""
+    """Extract the encoder's name from the name of a cache folder."""
     return name.removeprefix(f"{stream}-").removesuffix(_folder_end(identity))
 
 
 def _folder_end(identity: Mapping[str, Any]) -> str:
-    # People tell folders apart by their names; a colon is not allowed in one everywhere.
+    # The view is in the name so that a listing tells views apart; some file systems do not allow a colon.
     view = str(identity.get("view", "clean"))
-    said = "" if view == "clean" else f"-{view.replace(':', '-')}"
-    return f"{said}-{fingerprint(identity)}"
+    suffix = "" if view == "clean" else f"-{view.replace(':', '-')}"
+    return f"{suffix}-{fingerprint(identity)}"
 
 
 def shard_file(number: int) -> str:
-    """Give a shard's file name."""
+    """Return a shard's file name."""
     return f"shard-{number:05d}.h5"
 
 
 def shard_number(path: Path) -> int | None:
-    """Give a shard's number from its file name; None where it is not one."""
+    """Parse a shard's number from its file name; None where it is not the name of a shard."""
     stem, _, digits = path.stem.partition("-")
     if stem != "shard" or path.suffix != ".h5" or not digits.isdecimal() or shard_file(int(digits)) != path.name:
         return None
@@ -186,7 +188,7 @@ def shard_number(path: Path) -> int | None:
 
 @dataclass(frozen=True)
 class ClipRecord:
-    """What a shard says of one stored clip.
+    """Record of one stored clip in its shard.
 
     Attributes
     ----------
@@ -246,7 +248,7 @@ FAILED_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(FailedClip))
 
 @dataclass(frozen=True)
 class ShardContent:
-    """Everything a shard file holds.
+    """Contents of a shard file.
 
     Attributes
     ----------
@@ -254,7 +256,7 @@ class ShardContent:
     about : mapping
         ``corpus``, ``synthetic``, ``stream``, ``encoder``: the same in all shards.
     identity : mapping
-        What the cache is the cache of; see `fingerprint`.
+        Everything that determines the features; see `fingerprint`.
     provenance : mapping
         Library versions and device of the run that wrote the shard.
     clips : tuple of ClipRecord
@@ -265,10 +267,10 @@ class ShardContent:
     times_s : tuple of ndarray, each of shape (T,), float64
         Time of every frame from the clip's start, in seconds.
     shape : tuple (L, D)
-        Of the features, needed where every clip failed.
+        Of the features; needed where every clip failed.
     columns : tuple of mapping of str to ndarray of shape (T,) or (T, n), float32
-        What else is known of every frame, one mapping per stored clip, all with the same names; empty
-        where nothing is.
+        Additional values of every frame, one mapping per stored clip, all with the same names; empty
+        where there are none.
     """
 
     number: int
@@ -283,12 +285,12 @@ class ShardContent:
     columns: tuple[Mapping[str, NDArray[np.float32]], ...] = ()
 
     def frame_columns(self) -> dict[str, NDArray[np.float32]]:
-        """Give every column over the frames of all clips."""
+        """Concatenate every column over the frames of all clips."""
         names = self.columns[0] if self.columns else ()
-        return {name: np.concatenate([own[name] for own in self.columns]).astype("<f4") for name in names}
+        return {name: np.concatenate([clip[name] for clip in self.columns]).astype("<f4") for name in names}
 
 
 def features_sha256(block: NDArray[Any]) -> str:
-    """Digest of one clip's (L, T, D) block: its little-endian bytes in C order."""
+    """Compute the digest of one clip's (L, T, D) block: its little-endian bytes in C order."""
     little = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
     return hashlib.sha256(little.data).hexdigest()

@@ -1,7 +1,7 @@
-"""The index beside the shards: every clip's place and every shard's SHA-256, rebuildable from the shards.
+"""Index of a cache: position of every clip, SHA-256 of every shard; can be rebuilt from the shards.
 
-``SHA256SUMS`` covers everything in the cache's folder, so ``sha256sum -c SHA256SUMS`` checks a copy
-on a machine that has no ravfeat.
+``SHA256SUMS`` covers every file of the cache, so ``sha256sum -c SHA256SUMS`` checks a copy on a machine
+without ravfeat.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ravfeat.cache.digests import check_contents
+from ravfeat.cache.digests import check_shard
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -51,7 +51,7 @@ __all__ = [
 
 INDEX_VERSION = 1
 WORKERS = min(4, os.cpu_count() or 1)
-"""Shards that are checked side by side; hashing runs without the interpreter's lock."""
+"""Shards that are checked in parallel. Threads suffice, as hashing releases the interpreter's lock."""
 
 _META_KEY = b"ravfeat.index"
 
@@ -82,7 +82,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class IndexedShard:
-    """One shard as the index knows it.
+    """Entry of one shard in the index.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class IndexedShard:
 
 
 def present_shards(folder: Path) -> dict[int, Path]:
-    """Give the shard files that lie in a cache's folder, by number."""
+    """List the shard files in a cache's folder, by number."""
     shards = {shard_number(path): path for path in folder.glob("shard-*.h5")}
     return {number: shards[number] for number in sorted(n for n in shards if n is not None)}
 
@@ -131,7 +131,7 @@ def read_sums(folder: Path) -> dict[str, str]:
 
 
 def sums_text(sums: Mapping[str, str]) -> str:
-    """Give the one text that `SHA256SUMS` may hold for these digests."""
+    """Format digests as `SHA256SUMS`; there is exactly one valid text for given digests."""
     return "".join(f"{sums[name]}  {name}\n" for name in sorted(sums))
 
 
@@ -173,19 +173,19 @@ def _indexed(number: int, rows: tuple[dict[str, Any], ...]) -> IndexedShard:
 
 
 def index_shard(path: Path) -> IndexedShard:
-    """Check one shard in full and give its rows.
+    """Check one shard in full and return its entry.
 
     Raises
     ------
     ShardError
-        Where its contents do not match their own digests, or its number is not that of its name.
+        Where its contents do not match their digests, or its number is not that of its name.
     """
     header = read_header(path)
     if header.number != shard_number(path):
         raise ShardError(
             f"{path} is shard {header.number} under another name; rename it to {shard_file(header.number)}"
         )
-    contents = check_contents(path, header)
+    contents = check_shard(path, header)
     if contents.problems:
         raise ShardError(
             f"{path} is damaged: {contents.problems[0]}; delete it and run the same 'ravfeat extract' again"
@@ -195,14 +195,14 @@ def index_shard(path: Path) -> IndexedShard:
 
 
 def index_serialised(content: ShardContent, serialised: SerialisedShard) -> IndexedShard:
-    """Give the rows of a shard that is being written, without reading it again."""
+    """Return the entry of a shard that is being written, without reading it again."""
     digest = hashlib.sha256(serialised.data).hexdigest()
     rows = index_rows(content.clips, content.failed)
     return _placed(content.number, len(serialised.data), digest, serialised.metadata_sha256, rows)
 
 
 def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> list[dict[str, Any]]:
-    """Give what the index says of a shard's clips, without the shard's place."""
+    """Return the rows of a shard's clips, without the columns that describe the shard file."""
     rows = [asdict(clip) | {"status": "stored"} for clip in clips]
     for clip in failed:
         facts = asdict(clip)
@@ -224,24 +224,24 @@ def _placed(number: int, n_bytes: int, sha256: str, metadata: str, rows: Iterabl
 
 
 def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = None) -> dict[int, IndexedShard]:
-    """Bring the index up to date with the shards that lie there.
+    """Update the index to the shards in the folder.
 
-    Shards the index knows are believed, and so are those that were just ``written``; shards that are
-    neither, or that changed, are read and checked in full before they get a row. The caller holds
-    the cache's `WorkLock.tables`.
+    Entries of the old index and of ``written`` shards are reused if the shard's size and metadata digest are
+    unchanged; all other shards are read and checked in full first. The caller holds the cache's
+    `WorkLock.tables`.
 
     Raises
     ------
     ShardError
-        Where a shard's contents do not match their own digests.
+        Where a shard's contents do not match their digests.
     """
     try:
-        known = read_index(folder)
+        indexed = read_index(folder)
     except CacheError:
-        known = {}  # it is made from the shards below
-    known |= written or {}
+        indexed = {}  # missing or damaged: all shards are checked below
+    indexed |= written or {}
     present = present_shards(folder)
-    shards = {number: known[number] for number, path in present.items() if _unchanged(path, known.get(number))}
+    shards = {number: indexed[number] for number, path in present.items() if _unchanged(path, indexed.get(number))}
     shards |= index_shards([path for number, path in present.items() if number not in shards])
     write_index(folder, shards)
     return shards
@@ -254,7 +254,7 @@ def _unchanged(path: Path, old: IndexedShard | None) -> bool:
 
 
 def index_shards(paths: Sequence[Path]) -> dict[int, IndexedShard]:
-    """Check shards in full, several side by side, and give their rows."""
+    """Check shards in full, several in parallel, and return their entries."""
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         return {shard.number: shard for shard in pool.map(index_shard, paths)}
 
@@ -265,16 +265,18 @@ def write_index(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
     data = parquet_bytes(pa.Table.from_pylist(rows, schema=_SCHEMA))
     sums = {shard_file(number): shard.sha256 for number, shard in shards.items()}
     sums[INDEX_FILE] = hashlib.sha256(data).hexdigest()
+    # If the process is killed in between, the sums do not match the index: readers refuse the pair and ask for a
+    # rebuild, so a half-updated index is never taken for a valid one.
     replace_file(folder / INDEX_FILE, data)
     replace_file(folder / SUMS_FILE, sums_text(sums | _plain_sums(folder)).encode())
 
 
 def refresh_sums(folder: Path) -> None:
-    """Bring the digests of manifest and identity up to date; the others stay as they are."""
+    """Update the digests of manifest and identity; leave the others as they are."""
     try:
         sums = read_sums(folder)
     except CacheError:
-        return  # it is made together with the index
+        return  # missing or damaged: written together with the next index
     if sums | _plain_sums(folder) != sums:
         replace_file(folder / SUMS_FILE, sums_text(sums | _plain_sums(folder)).encode())
 

@@ -1,8 +1,9 @@
-"""Who may write which shard: byte-range locks on one small file.
+"""Locks between processes that write one cache: byte-range locks on one small file.
 
-Byte 0 guards manifest and index (short, waited for); byte n + 1 guards shard n (held for a whole run,
-refused at once). The system frees them when a process ends, however it ends, so a killed run
-leaves nothing to clean up. They hold across machines where the file system supports POSIX locks.
+Byte 0 guards manifest and index (held briefly; others wait for it); byte n + 1 guards shard n (held for a whole
+run; others fail at once). The system releases them when a process ends, however it ends, so a killed run leaves
+nothing to clean up, which a lock *file* would. They hold across machines where the file system supports POSIX
+locks. POSIX locks belong to a process and exclude only other processes, not threads of the same one.
 """
 
 import errno
@@ -25,7 +26,7 @@ class WorkLock:
     Parameters
     ----------
     folder : Path
-        An existing cache folder that can be written.
+        An existing, writable cache folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,11 +39,11 @@ class WorkLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()  # frees every lock
+        self._file.close()  # releases every lock
 
     @contextmanager
     def tables(self) -> Iterator[None]:
-        """Hold manifest and index, waiting for whoever has them."""
+        """Lock manifest and index; wait while another process holds them."""
         fcntl.lockf(self._file, fcntl.LOCK_EX, 1, 0)
         try:
             yield
@@ -50,7 +51,7 @@ class WorkLock:
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, 0)
 
     def claim(self, shards: Iterable[int]) -> None:
-        """Take shards for this process until it ends.
+        """Lock shards for this process until the lock is closed.
 
         Raises
         ------

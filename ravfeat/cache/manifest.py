@@ -1,7 +1,7 @@
-"""The manifest inside a cache: what belongs there, and into which shard.
+"""Manifest of a cache: its planned clips, and the shard of each.
 
-It carries a digest of its own contents, so that a flipped bit is noticed where it is read, with or
-without ``SHA256SUMS``.
+The file contains a digest of its own contents, so that damage is detected on reading, with or without
+``SHA256SUMS``.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class PlannedManifest:
 
     @cached_property
     def sha256(self) -> str:
-        """Digest of the contents, whatever library wrote them into a file."""
+        """Digest of the contents; independent of the library version that wrote the Parquet file."""
         value = {
             "corpus": self.manifest.corpus,
             "classes": list(self.manifest.classes),
@@ -53,14 +53,14 @@ class PlannedManifest:
         return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
     def table(self) -> pa.Table:
-        """Give the manifest's table with a column ``shard``."""
+        """Return the manifest's table with a column ``shard``."""
         numbers = pa.array([self.shards[clip.clip_id] for clip in self.manifest], pa.int64())
         table = self.manifest.table().append_column("shard", numbers)
         about = {_PLAN_KEY: json.dumps({"sha256": self.sha256}).encode()}
         return table.replace_schema_metadata((table.schema.metadata or {}) | about)
 
     def clips_of(self, shard: int) -> tuple[Clip, ...]:
-        """Give the clips that belong in one shard, sorted."""
+        """Return the planned clips of one shard, sorted by id."""
         return self._by_shard.get(shard, ())
 
     @property

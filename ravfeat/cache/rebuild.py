@@ -1,4 +1,4 @@
-"""Index, digests and identity made anew from the shards alone."""
+"""Rebuild index, ``SHA256SUMS`` and ``identity.json`` of a cache from its shards alone."""
 
 import json
 from collections import Counter
@@ -18,12 +18,12 @@ __all__ = ["rebuild_index"]
 
 
 def rebuild_index(folder: Path) -> dict[int, IndexedShard]:
-    """Make index, ``SHA256SUMS`` and ``identity.json`` from the shards alone, each checked in full.
+    """Rebuild index, ``SHA256SUMS`` and ``identity.json``; every shard is checked in full.
 
     Raises
     ------
     ShardError
-        Where a shard is damaged, or belongs to another cache than the others.
+        Where a shard is damaged, or belongs to another cache.
     CacheError
         Where there is no shard, the manifest is damaged, or the folder cannot be written.
     """
@@ -44,7 +44,7 @@ def rebuild_index(folder: Path) -> dict[int, IndexedShard]:
 
 
 def _common_identity(folder: Path, headers: Mapping[Path, ShardHeader]) -> Mapping[str, Any]:
-    """Give the identity that identity.json and shards agree on, or else that of most shards."""
+    """Return the identity of ``identity.json`` if some shard has it, else that of most shards."""
     by_fingerprint = {header.fingerprint: header.identity for header in headers.values()}
     try:
         chosen = fingerprint(json.loads((folder / IDENTITY_FILE).read_text(encoding="utf-8")))

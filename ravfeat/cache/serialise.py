@@ -1,8 +1,7 @@
-"""One shard as the bytes of a file.
+"""Serialise a shard to the bytes of an HDF5 file, in memory.
 
-A shard is built in memory and then written like any file, so that a full disk is an ordinary
-error, nothing half-written ever carries the shard's name, and the digest of the file costs no
-second read. The same content gives the same bytes.
+Written from memory like any other file: a full disk is then an ordinary error, a half-written file never
+has the shard's name, and the file's digest needs no second read. Equal contents give equal bytes.
 """
 
 import itertools
@@ -28,14 +27,14 @@ from ravfeat.files import canonical_json
 
 __all__ = ["SerialisedShard", "serialise_shard"]
 
-_BLOCK_BYTES = 1 << 24  # HDF5 grows the in-memory file in steps of this
-_PAGE_BYTES = 4096  # features begin at a multiple of this, so that they can be mapped into memory
-_NAMES = itertools.count()  # HDF5 refuses two open files of one name, those in memory too
+_BLOCK_BYTES = 1 << 24  # increment of the in-memory file
+_PAGE_BYTES = 4096  # features start on a page boundary, so that they can be mapped into memory
+_NAMES = itertools.count()  # HDF5 refuses to open two files of one name at once, even in memory
 
 
 @dataclass(frozen=True)
 class SerialisedShard:
-    """A shard as it will lie on the disk.
+    """A serialised shard.
 
     Attributes
     ----------
@@ -50,7 +49,7 @@ class SerialisedShard:
 
 
 def serialise_shard(content: ShardContent) -> SerialisedShard:
-    """Give a shard as the bytes of an HDF5 file; the same content gives the same bytes."""
+    """Serialise a shard as an HDF5 file; equal contents give equal bytes."""
     times_s = np.concatenate([np.zeros(0), *content.times_s]).astype("<f8")
     columns = content.frame_columns()
     facts = (content.number, content.about, content.identity, content.provenance, content.clips, content.failed)

@@ -1,4 +1,4 @@
-"""Reading one shard file, all but its features."""
+"""Read a shard file's metadata: attributes, clip records, times; everything but the features."""
 
 import hashlib
 import json
@@ -38,14 +38,14 @@ __all__ = [
 UNREADABLE = (
     KeyError, ValueError, OSError, RuntimeError, TypeError, AttributeError, IndexError, OverflowError, MemoryError
 )  # fmt: skip
-"""What h5py raises, by what exactly is broken, when it reads a damaged file."""
+"""Exceptions that h5py raises on damaged files; which one depends on the damage."""
 
 _REMEDY = "delete it and run the same 'ravfeat extract' again"
 
 
 @dataclass(frozen=True)
 class ShardHeader:
-    """Everything in a shard but its features.
+    """Metadata of a shard.
 
     Attributes
     ----------
@@ -54,16 +54,16 @@ class ShardHeader:
     fingerprint : str
         Of the identity, as stored.
     metadata_sha256 : str
-        As stored; `metadata_sha256` computes what it should be.
+        As stored; the function `metadata_sha256` computes the expected value.
     shape : tuple (L, F, D)
         Of the stored features.
     dtype : str
     layers : tuple of int
-        Layer numbers as the features name them.
+        Layer numbers in the attributes of the features.
     n_times : int
-        Frames that have a time.
+        Length of the time column.
     columns : mapping of str to int
-        Names of what else is known of every frame, and how many frames have it.
+        Names of the additional columns, and their lengths.
     """
 
     number: int
@@ -91,7 +91,7 @@ def metadata_sha256(
     times_s: NDArray[np.float64],
     columns: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
 ) -> str:
-    """Digest of everything in a shard but its features (those have one digest per clip)."""
+    """Compute the digest of a shard without its features (which have one digest per clip)."""
     value: dict[str, Any] = {
         "number": number,
         "about": about,
@@ -116,7 +116,7 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
     Raises
     ------
     ShardError
-        Where the file is missing, is not HDF5, or is no shard of a version this library reads.
+        Where the file is missing, is not HDF5, or is not a shard of a supported version.
     """
     try:
         file = h5py.File(path, "r", locking=False)
@@ -130,7 +130,7 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
 
 
 def check_version(path: Path, file: h5py.File) -> None:
-    """Refuse what is not a shard of a version this library reads."""
+    """Refuse a file that is not a shard of a supported version."""
     try:
         kind, version = file.attrs.get("format"), int(file.attrs.get("version", 0))
     except UNREADABLE as error:
@@ -142,12 +142,12 @@ def check_version(path: Path, file: h5py.File) -> None:
 
 
 def read_header(path: Path) -> ShardHeader:
-    """Read everything but the features.
+    """Read the metadata and check its digest.
 
     Raises
     ------
     ShardError
-        Where the file cannot be read as a shard, or its metadata has been changed.
+        Where the file cannot be read as a shard, or its metadata were changed.
     """
     with open_shard(path) as file:
         try:
@@ -192,7 +192,7 @@ def _read_table(group: h5py.Group, columns: Sequence[str]) -> Iterator[tuple[Any
 
 
 def stored_metadata_sha256(path: Path) -> str:
-    """Read a shard's metadata digest as it is stored, without computing it."""
+    """Read the stored metadata digest of a shard, without computing it."""
     with open_shard(path) as file:
         try:
             return str(file.attrs["metadata_sha256"])
@@ -201,7 +201,7 @@ def stored_metadata_sha256(path: Path) -> str:
 
 
 def foreign(header: ShardHeader, fingerprint: str, corpus: str) -> str:
-    """Say why a shard does not belong to the cache of an identity and a corpus; empty where it does."""
+    """Explain why a shard does not belong to a cache (identity and corpus); empty where it does."""
     if header.fingerprint != fingerprint:
         return f"is foreign: it was written with identity {header.fingerprint}, this cache is {fingerprint}"
     if header.about.get("corpus") != corpus:

@@ -1,7 +1,7 @@
-"""Clips read side by side in threads, a few layers at a time, each held against its digest as it passes.
+"""Read clips in parallel threads, a few layers at a time, and verify their digests on the way.
 
-A clip is read once: hashed, looked through and handed on while it is in the processor's own memory. Hashing and
-array operations run without the interpreter's lock, so two threads take half the time of one.
+A clip is read once: hashed, tested for NaN and passed on while it is in the processor's cache. Hashing and array
+operations release the interpreter's lock, so two threads take half the time of one.
 """
 
 import hashlib
@@ -21,20 +21,21 @@ from ravfeat.errors import ShardError
 from ravfeat.numerics.float16 import all_finite
 from ravfeat.resources import processors
 
-__all__ = ["Take", "read_checked"]
+__all__ = ["Take", "read_verified"]
 
 Take = Callable[[ClipRecord, slice, NDArray[Any]], None]
-"""What is done with a part of a clip: its record, which of the layers asked for, their block (L', T, D).
+"""Consumer of a part of a clip: its record, the range of the requested layers, their block (L', T, D).
 
-It is called from several threads, for one clip in the order of the layers; the block is memory that is used again.
+Called from several threads, but for each clip by one thread and in the order of the layers. The block is reused
+afterwards: copy what is needed.
 """
 
-_BLOCK_BYTES = 1 << 20  # what is read at once stays in a processor's second-level cache, widened or not
-_AT_A_TIME = 16  # pieces of work that wait for a thread
+_BLOCK_BYTES = 1 << 20  # one block, also as float32, stays in the second-level cache of a processor
+_MAX_QUEUED = 16  # tasks submitted ahead; bounds the time until an error stops the others
 
 
-def read_checked(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] | None, take: Take) -> Iterator[int]:
-    """Read clips and hand them on, in the order of the files.
+def read_verified(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] | None, take: Take) -> Iterator[int]:
+    """Read clips in the order of the files and pass them to ``take``.
 
     Parameters
     ----------
@@ -49,13 +50,13 @@ def read_checked(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] | 
     Yields
     ------
     int
-        How many clips more have been read; nothing is read unless this is gone through.
+        Number of clips read since the last one. This is a generator: nothing is read unless it is iterated.
 
     Raises
     ------
     ShardError
-        Where a clip does not match its digest (which covers all layers, so it is only known where all are read in
-        their order) or holds NaN or infinite values, or a shard cannot be read.
+        Where a clip holds NaN or infinite values, does not match its digest, or a shard cannot be read. The
+        digest covers all layers, so it is only checked where all layers are read, in order.
     """
     positions = cache.positions(layers)
     work = _work(cache, set(clip_ids), whole=len(positions) == len(cache.layers))
@@ -64,18 +65,18 @@ def read_checked(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] | 
         try:
             for piece in work:
                 waiting.append(pool.submit(partial(_read, cache, positions, take), piece))
-                if len(waiting) == _AT_A_TIME:
+                if len(waiting) == _MAX_QUEUED:
                     yield waiting.pop(0).result()
-            for one in waiting:
-                yield one.result()
+            for future in waiting:
+                yield future.result()
         finally:
-            for one in waiting:  # where one has failed
-                one.cancel()
+            for future in waiting:  # where one has failed
+                future.cancel()
 
 
 @dataclass(frozen=True)
 class _Stretch:
-    """Clips that lie side by side in one shard."""
+    """Consecutive clips of one shard."""
 
     shard: int
     features: StoredFeatures
@@ -112,9 +113,9 @@ def _read(cache: Cache, positions: Sequence[int], take: Take, stretch: _Stretch)
     for first in range(0, len(positions), at_once):
         some = positions[first : first + at_once]
         block = memory[: len(some)]
-        with cache.blaming(stretch.shard):
-            for own, position in zip(block, some, strict=True):
-                features.read(slice(position, position + 1), slice(begin, end), own)
+        with cache.reading_shard(stretch.shard):
+            for target, position in zip(block, some, strict=True):
+                features.read(slice(position, position + 1), slice(begin, end), target)
         for clip, digest in zip(clips, digests, strict=True):
             part = block[:, clip.frame_start - begin : clip.frame_start - begin + clip.n_frames]
             digest.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)

@@ -1,4 +1,4 @@
-"""Holding a cache against everything it says of itself."""
+"""Verify a cache: every digest, shape, number and clip, against index, manifest and identity."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Set
@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ravfeat.cache.digests import check_contents
+from ravfeat.cache.digests import check_shard
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -36,21 +36,21 @@ _EXTRACT = "delete it and run the same 'ravfeat extract' again"
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One inconsistency or damage.
 
     Attributes
     ----------
     where : str
         File or clip.
-    what : str
+    description : str
         One sentence.
     """
 
     where: str
-    what: str
+    description: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}"
+        return f"{self.where}: {self.description}"
 
 
 def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: None) -> list[Problem]:
@@ -64,12 +64,12 @@ def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: N
     folder : Path
         A cache folder.
     progress : callable
-        Called with every shard file after it was checked.
+        Called with the path of every shard after it was checked.
 
     Returns
     -------
     list of Problem
-        Empty where the cache is whole.
+        Empty where the cache is complete and undamaged.
     """
     tables = _read_tables(folder)
     problems = [*tables.problems, *_check_files(folder, tables)]
@@ -87,7 +87,7 @@ def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: N
 
 @dataclass(frozen=True)
 class _Tables:
-    """What lies beside the shards; None where it cannot be believed, which is a problem of its own."""
+    """Files beside the shards; None where one is damaged, which is a problem already reported."""
 
     folder: Path
     problems: tuple[Problem, ...]
@@ -99,7 +99,7 @@ class _Tables:
 
 @dataclass(frozen=True)
 class _Checked:
-    """One shard after it was read in full."""
+    """Result of reading one shard in full."""
 
     path: Path
     number: int
@@ -128,7 +128,7 @@ def _read_tables(folder: Path) -> _Tables:
         IDENTITY_FILE: f"'ravfeat cache rebuild-index {folder}' makes it anew from the shards",
     }
     sums = attempt(SUMS_FILE, lambda: read_sums(folder))
-    # Without the sums there is nothing to hold the index against; that is said once.
+    # Without the sums the index cannot be checked; the missing sums are reported once, not for each file.
     index = attempt(INDEX_FILE, lambda: read_index(folder)) if sums is not None else None
     planned = attempt(MANIFEST_FILE, lambda: undamaged(MANIFEST_FILE, read_planned))
     identity = attempt(IDENTITY_FILE, lambda: undamaged(IDENTITY_FILE, _read_identity))
@@ -147,8 +147,8 @@ def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
     expected = {shard_file(number) for number in tables.index or ()} | set(tables.sums or ())
     for name in sorted(expected - _OWN_FILES):
         if not (folder / name).is_file():
-            what = "is in the index and missing from the folder; run the same 'ravfeat extract' again"
-            yield Problem(name, what)
+            problem = "is in the index and missing from the folder; run the same 'ravfeat extract' again"
+            yield Problem(name, problem)
     for path in sorted(folder.iterdir()):
         if path.name not in _OWN_FILES and shard_number(path) is None:
             left = " (left by an interrupted run; the next run removes it)" if path.name.endswith(".tmp") else ""
@@ -162,7 +162,7 @@ def _check_shard(tables: _Tables, path: Path) -> _Checked:
     header, sha256, damage = None, None, []
     try:
         header = read_header(path)
-        contents = check_contents(path, header)
+        contents = check_shard(path, header)
         sha256, damage = contents.sha256, list(contents.problems)
     except ShardError as error:
         damage.append(str(error))
@@ -170,7 +170,7 @@ def _check_shard(tables: _Tables, path: Path) -> _Checked:
     if damage and "delete it" not in damage[-1]:
         damage[-1] += f"; {_EXTRACT}"
     misplaced = [] if header is None else _check_place(tables, path, number, header)
-    return _Checked(path, number, header, tuple(Problem(path.name, what) for what in [*damage, *misplaced]))
+    return _Checked(path, number, header, tuple(Problem(path.name, text) for text in [*damage, *misplaced]))
 
 
 def _check_bytes(tables: _Tables, path: Path, number: int, sha256: str | None) -> list[str]:
@@ -190,8 +190,8 @@ def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) 
     if header.number != number:
         yield f"is shard {header.number} under another name; rename it to {shard_file(header.number)}"
     corpus = tables.planned.manifest.corpus if tables.planned is not None else str(header.about.get("corpus"))
-    if what := foreign(header, tables.fingerprint or header.fingerprint, corpus):
-        yield f"{what}; move it away and run {rebuild}"
+    if problem := foreign(header, tables.fingerprint or header.fingerprint, corpus):
+        yield f"{problem}; move it away and run {rebuild}"
     if tables.index is None or tables.sums is None:
         return
     indexed = tables.index.get(number)
@@ -232,10 +232,10 @@ def _check_clips(
     for number, header in headers.items():
         yield from _check_against_plan(number, header, planned)
     for clip_id in planned.manifest.by_id():
-        # Clips of a shard that cannot be read at all are lost with it; that has been said.
+        # Clips of an unreadable shard are lost with it; the shard itself was reported.
         if clip_id not in places and planned.shards[clip_id] not in unreadable:
-            why = f"failed in extraction: {failed[clip_id]}" if clip_id in failed else "not extracted yet"
-            yield Problem(clip_id, f"is missing ({why})")
+            reason = f"failed in extraction: {failed[clip_id]}" if clip_id in failed else "not extracted yet"
+            yield Problem(clip_id, f"is missing ({reason})")
 
 
 def _check_against_plan(number: int, header: ShardHeader, planned: PlannedManifest) -> Iterator[Problem]:

@@ -1,8 +1,8 @@
-"""Making a cache: its folder, its plan, and shards that are whole or not there.
+"""Write a cache: create its folder, plan its shards, write each shard completely or not at all.
 
-The plan says which clip goes into which shard. It is made from the sorted manifest, stored with
-it, and never depends on what is already done, so that an interrupted and resumed cache equals an
-uninterrupted one, and any number of processes agree about it without talking.
+The plan assigns every clip to a shard. It is made from the sorted manifest, stored with it, and never depends
+on which shards are already written; so an interrupted and resumed cache equals an uninterrupted one, and any
+number of processes agree on it without communicating.
 """
 
 import errno
@@ -44,7 +44,7 @@ _SAME_DURATION_S = 0.1
 
 @dataclass(frozen=True)
 class CacheFolder:
-    """A cache that can be written.
+    """A writable cache.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class CacheFolder:
     about, identity : mapping
         See `ravfeat.cache.format.ShardContent`.
     planned : PlannedManifest
-        What belongs in this cache, and into which shard.
+        Planned clips and their shards.
     """
 
     path: Path
@@ -61,12 +61,12 @@ class CacheFolder:
     planned: PlannedManifest
 
     def write_shard(self, content: ShardContent) -> IndexedShard:
-        """Write one shard: whole, or not at all.
+        """Write one shard completely, or not at all.
 
         Returns
         -------
         IndexedShard
-            What `update_index` is to be told.
+            Entry to pass to `update_index`.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class CacheFolder:
         return index_serialised(content, serialised)
 
     def update_index(self, lock: WorkLock, written: Mapping[int, IndexedShard]) -> None:
-        """Bring index and digests up to date after shards were written."""
+        """Update index and digests after shards were written."""
         try:
             with lock.tables():
                 _remove_temporary(self.path, _TABLES)
@@ -147,17 +147,17 @@ def prepare_cache(
     identity: Mapping[str, Any],
     n_bytes: Callable[[Clip], int],
 ) -> CacheFolder:
-    """Find or make the cache of an identity for a corpus, and write what belongs in it.
+    """Find or create the cache of an identity and a corpus, and write its plan.
 
-    A cache that is there is continued. Clips it does not know yet are added in shards of their
-    own; clips it knows must be the same.
+    An existing cache is continued. New clips are added in new shards; clips that it already plans must be
+    unchanged.
 
     Raises
     ------
     CacheError
-        Where the folder cannot be written, or holds the cache of something else.
+        Where the folder cannot be written, or holds a cache with another identity.
     CorpusError
-        Where a clip has another actor, performance, label or length than the cache says.
+        Where actor, performance, label or length of a clip differ from those in the cache.
     """
     try:
         folder = _make_folder(out, about, identity)
@@ -169,7 +169,7 @@ def prepare_cache(
             refresh_sums(folder)
     except OSError as error:
         raise _write_error(out, error) from error
-    # Shards of one cache agree on what the encoder is called, whatever it is called today.
+    # All shards of a cache name the encoder alike, also if the user calls it differently now.
     encoder = encoder_of_folder(folder.name, str(about["stream"]), identity)
     return CacheFolder(folder, {**about, "encoder": encoder}, identity, planned)
 
@@ -181,7 +181,7 @@ def _make_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any
         (out / "CACHEDIR.TAG").write_text(_CACHEDIR_TAG, encoding="utf-8")
     corpus = out / str(about["corpus"])
     corpus.mkdir(exist_ok=True)
-    # The same encoder may have been called otherwise; what counts is the fingerprint.
+    # The cache may have been made under another name of the encoder; the fingerprint decides.
     same = sorted(corpus.glob(f"{about['stream']}-*-{fingerprint(identity)}"))
     folder = same[0] if same else corpus / cache_folder_name(about["stream"], about["encoder"], identity)
     folder.mkdir(exist_ok=True)
@@ -195,7 +195,7 @@ def _make_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any
 
 
 def _merge(folder: Path, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> PlannedManifest:
-    """Read or make the plan; write it where it is new or has grown."""
+    """Read or make the plan; write it where it is new or was extended."""
     path = folder / MANIFEST_FILE
     if path.is_file():
         old = read_planned(path)
@@ -211,10 +211,10 @@ def _merge(folder: Path, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> 
 
 
 def _grown(folder: Path, old: PlannedManifest, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> PlannedManifest:
-    known = old.manifest.by_id()
+    planned_clips = old.manifest.by_id()
     for clip in manifest:
-        _check_same(folder, known.get(clip.clip_id), clip)
-    new = [clip for clip in manifest if clip.clip_id not in known]
+        _check_same(folder, planned_clips.get(clip.clip_id), clip)
+    new = [clip for clip in manifest if clip.clip_id not in planned_clips]
     if not new:
         return old
     _check_copies(folder, old.manifest, manifest, new)
@@ -237,12 +237,12 @@ def _check_same(folder: Path, before: Clip | None, clip: Clip) -> None:
 
 
 def _check_recordings(folder: Path, before: Manifest, manifest: Manifest) -> None:
-    # Header against header: what was decoded may last otherwise. Two formats may round differently; another
-    # recording differs by more than that. Where one of the two has no length, nothing can be said.
-    here, planned = manifest.by_id(), before.by_id()
+    # Lengths from file headers on both sides: decoded lengths may differ from them. File formats round lengths
+    # differently; a difference above the tolerance means another recording. Unknown lengths (NaN) always pass.
+    clips, planned = manifest.by_id(), before.by_id()
     for path in present_shards(folder).values():
         for stored in read_header(path).clips:
-            clip, old = here.get(stored.clip_id), planned.get(stored.clip_id)
+            clip, old = clips.get(stored.clip_id), planned.get(stored.clip_id)
             if clip is not None and old is not None and abs(clip.duration_s - old.duration_s) > _SAME_DURATION_S:
                 raise CorpusError(
                     f"clip '{clip.clip_id}' ({clip.path}) lasts {clip.duration_s:.2f} s now, the one in {folder} lasted"
@@ -252,7 +252,7 @@ def _check_recordings(folder: Path, before: Manifest, manifest: Manifest) -> Non
 
 
 def _check_copies(folder: Path, old: Manifest, manifest: Manifest, new: Sequence[Clip]) -> None:
-    """Where a corpus has one clip per performance, its cache has too."""
+    """Refuse a second copy of a stored performance where corpus and cache have one clip per performance."""
     stored = {clip.performance_id: clip.clip_id for clip in old}
     if len(stored) < len(old) or len({clip.performance_id for clip in manifest}) < len(manifest):
         return

@@ -39,18 +39,12 @@ def info(path: Path) -> None:
     \b
     ravfeat cache info cache/ravdess/audio-wavlm-large-91c2d0aa17fe
     """  # noqa: D301
-    from ravfeat.cache import open_cache
+    from ravfeat.cache import open_cache, require_caches
 
-    for number, folder in enumerate(_found(path)):
+    for number, folder in enumerate(require_caches(path)):
         if number:
             click.echo()
         _info(open_cache(folder))
-
-
-def _found(path: Path) -> list[Path]:
-    from ravfeat.cache import find_caches, resolve_cache
-
-    return find_caches(path) or [resolve_cache(path)]  # which says what is wrong with the path
 
 
 def _info(cache: "Cache") -> None:
@@ -82,9 +76,9 @@ def _info(cache: "Cache") -> None:
 
 def _faces(cache: "Cache") -> str:
     """Say how often a face was found; empty for voices."""
-    from ravfeat.cache.face_coverage import faces_found
+    from ravfeat.cache.face_coverage import face_coverage
 
-    found = faces_found(cache)
+    found = face_coverage(cache)
     if not found:
         return ""
     frames = sum(one.n_frames for one in found)
@@ -104,13 +98,10 @@ def ls(path: Path) -> None:
     \b
     ravfeat cache ls cache
     """  # noqa: D301
-    from ravfeat.cache import find_caches, open_cache
+    from ravfeat.cache import open_cache, require_caches
     from ravfeat.errors import CacheError
 
-    found = find_caches(path)
-    if not found:
-        raise CacheError(f"no cache at or below {path}")
-    for folder in found:
+    for folder in require_caches(path):
         try:
             cache = open_cache(folder)
         except CacheError as error:
@@ -134,7 +125,9 @@ def verify(path: Path) -> None:
     \b
     ravfeat cache verify cache
     """  # noqa: D301
-    whole = [_is_whole(folder) for folder in _found(path)]
+    from ravfeat.cache import require_caches
+
+    whole = [_is_whole(folder) for folder in require_caches(path)]
     if not all(whole):
         sys.exit(1)
 

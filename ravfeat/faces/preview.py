@@ -10,7 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ravfeat.cache import Cache
-from ravfeat.cache.face_coverage import faces_found
+from ravfeat.cache.face_coverage import face_coverage
 from ravfeat.errors import CacheError, MediaError
 from ravfeat.faces.crop import margin_of
 from ravfeat.faces.sheet import SheetRow, stored_crops
@@ -29,7 +29,7 @@ def chosen_clips(cache: Cache, n: int) -> list[str]:
     CacheError
         Where the cache holds no boxes.
     """
-    found = faces_found(cache)
+    found = face_coverage(cache)
     if not found or "box" not in cache.columns(found[0].clip_id):
         raise CacheError(f"{cache.path} holds no boxes of faces; a preview needs a cache that 'ravfeat extract' made")
     worst = [one.clip_id for one in found if one.share < 1][: n // 2]

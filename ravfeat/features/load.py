@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
-from ravfeat.cache.verified_reads import Take, read_checked
+from ravfeat.cache.verified_reads import Take, read_verified
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.features.allocate import features_budget, room_for
 from ravfeat.features.clips import ClipFeatures, Reading
@@ -91,7 +91,7 @@ def load_features(
 
 def _read(cache: Cache, clip_ids: Sequence[str], layers: Sequence[int] | None, take: Take) -> None:
     with tqdm(total=len(clip_ids), desc="reading features", unit="clip", leave=False, delay=1.0, disable=None) as bar:
-        for read in read_checked(cache, clip_ids, layers, take):
+        for read in read_verified(cache, clip_ids, layers, take):
             bar.update(read)
 
 
@@ -115,7 +115,7 @@ def _on_disk(
         if wanted.isdisjoint(cache.clips_of(number)):
             continue
         places |= {clip.clip_id: (len(shards), clip.frame_start) for clip in cache.header(number).clips}
-        shards.append(Shard(cache.features(number), partial(cache.blaming, number)))
+        shards.append(Shard(cache.features(number), partial(cache.reading_shard, number)))
     shard_of, starts = np.array([places[clip_id] for clip_id in clip_ids], np.int64).T
     positions = tuple(cache.positions(layers))
     return ClipFeatures(

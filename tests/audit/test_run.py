@@ -324,7 +324,7 @@ def test_another_cache_at_the_place_of_the_runs_is_named(caches, single, copy) -
     assert "another cache lies at" in open_run(run).places[0].line.finding
     with pytest.raises(CacheError, match="the run was not made from"):
         audit_run(run, caches=[caches[1]])
-    with pytest.raises(CacheError, match="there is no cache at"):
+    with pytest.raises(CacheError, match=r"no cache at or below .*: it is the folder of a run"):
         audit_run(run, caches=[run])
 
 

@@ -6,7 +6,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -164,54 +163,12 @@ def test_other_processes_read_the_same(cache: Cache, method: Any) -> None:
     assert [float(cache[clip_id].astype(np.float64).sum()) for clip_id in cache.clip_ids] == expected
 
 
-def reopened(cache: Cache, inherited: h5py.File, queue: Any) -> None:
-    cache.read(cache.clip_ids[:1])
-    queue.put(cache._files[0] is not inherited)
-
-
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_opens_its_own_files(cache: Cache) -> None:
-    cache.read(cache.clip_ids[:1])
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    worker = context.Process(target=reopened, args=(cache, cache._files[0], queue))
-    worker.start()
-    assert queue.get(timeout=60)
-    worker.join()
-
-
-def test_threads_share_a_cache_with_more_shards_than_open_files(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ravfeat.cache.reader._OPEN_FILES", 2)
-    expected = dict(cache.iter())
-    wrong: list[str] = []
-
-    def read(seed: int) -> None:
-        for clip_id in np.random.default_rng(seed).permutation(cache.clip_ids).tolist() * 3:
-            if not np.array_equal(cache[clip_id], expected[clip_id]):
-                wrong.append(clip_id)
-
-    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
-    assert len(cache._files) == 2
-
-
 def test_a_pickled_cache_is_small_and_reads_on(cache: Cache) -> None:
     before = cache[cache.clip_ids[4]]
     data = pickle.dumps(cache)
     assert len(data) < 50_000
     again = pickle.loads(data)
     np.testing.assert_array_equal(again[cache.clip_ids[4]], before)
-
-
-def test_a_closed_cache_opens_its_files_again(cache: Cache) -> None:
-    before = cache[cache.clip_ids[0]]
-    cache.close()
-    assert not cache._files
-    np.testing.assert_array_equal(cache[cache.clip_ids[0]], before)
 
 
 def test_what_is_not_there_is_named(cache: Cache) -> None:

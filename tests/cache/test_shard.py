@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ravfeat.cache.digests import check_contents
+from ravfeat.cache.digests import check_shard
 from ravfeat.cache.format import ShardContent, fingerprint, shard_file
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import ShardHeader, foreign, metadata_sha256, open_shard, read_header
@@ -18,7 +18,7 @@ from ravfeat.files import sha256_of
 
 
 def check_features(path: Path, header: ShardHeader) -> list[str]:
-    contents = check_contents(path, header)
+    contents = check_shard(path, header)
     assert contents.sha256 == sha256_of(path)
     return list(contents.problems)
 

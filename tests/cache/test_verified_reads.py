@@ -12,7 +12,7 @@ from ravfeat.cache import open_cache
 from ravfeat.cache.format import ClipRecord, shard_file
 from ravfeat.cache.reader import Cache
 from ravfeat.cache.shard import open_shard, read_header
-from ravfeat.cache.verified_reads import read_checked
+from ravfeat.cache.verified_reads import read_verified
 from ravfeat.errors import CacheError, ShardError
 
 
@@ -43,7 +43,7 @@ def test_every_clip_comes_once_whatever_is_read_at_once(
 ) -> None:
     monkeypatch.setattr("ravfeat.cache.verified_reads._BLOCK_BYTES", block_bytes)
     wanted, taken = [*cache.clip_ids[1:4], *cache.clip_ids[6:20]], Taken()
-    assert sum(read_checked(cache, wanted, layers, taken)) == len(wanted)
+    assert sum(read_verified(cache, wanted, layers, taken)) == len(wanted)
     assert set(taken.clips) == set(wanted)
     for clip_id in wanted:
         np.testing.assert_array_equal(taken.features(clip_id), cache.read([clip_id], layers=layers)[0])
@@ -61,7 +61,7 @@ def test_nothing_is_read_that_was_not_asked_for(cache: Cache, monkeypatch: pytes
 
     monkeypatch.setattr("ravfeat.cache.features.os.preadv", watch)
     wanted = [cache.clip_ids[2], cache.clip_ids[9]]
-    list(read_checked(cache, wanted, [1], Taken()))
+    list(read_verified(cache, wanted, [1], Taken()))
     assert sum(sizes) * 3 == sum(cache[clip_id].nbytes for clip_id in wanted)
 
 
@@ -76,16 +76,16 @@ def spoil(cache: Cache, shard: int, value: float) -> str:
 def test_a_changed_clip_is_named_and_its_neighbours_can_be_read(cache: Cache) -> None:
     clip_id = spoil(cache, 2, 7.0)
     with pytest.raises(ShardError, match=f"clip '{clip_id}' in .*shard-00002.h5 is damaged: it does not match its"):
-        list(read_checked(cache, cache.clip_ids, None, Taken()))
+        list(read_verified(cache, cache.clip_ids, None, Taken()))
     others = [other for other in cache.clip_ids if other != clip_id]
-    assert sum(read_checked(cache, others, None, Taken())) == 21
+    assert sum(read_verified(cache, others, None, Taken())) == 21
 
 
 def test_of_some_layers_what_is_not_finite_is_noticed(cache: Cache) -> None:
     clip_id = spoil(cache, 0, np.inf)
     with pytest.raises(ShardError, match=f"clip '{clip_id}' in .* is damaged"):
-        list(read_checked(cache, cache.clip_ids, [1], Taken()))
-    assert sum(read_checked(cache, cache.clip_ids, [0, 2], Taken())) == 22
+        list(read_verified(cache, cache.clip_ids, [1], Taken()))
+    assert sum(read_verified(cache, cache.clip_ids, [0, 2], Taken())) == 22
 
 
 def test_a_shard_cut_short_while_it_is_open_is_named(cache: Cache) -> None:
@@ -96,7 +96,7 @@ def test_a_shard_cut_short_while_it_is_open_is_named(cache: Cache) -> None:
     data = path.read_bytes()
     os.truncate(path, end - 1)
     with pytest.raises(ShardError, match=r"shard-00003\.h5"):
-        list(read_checked(cache, cache.clip_ids, None, Taken()))
+        list(read_verified(cache, cache.clip_ids, None, Taken()))
     assert len(data) >= end
 
 
@@ -105,4 +105,4 @@ def test_what_goes_wrong_with_a_clip_is_raised(cache: Cache) -> None:
         raise CacheError("no room")
 
     with pytest.raises(CacheError, match="no room"):
-        list(read_checked(cache, cache.clip_ids, None, refuse))
+        list(read_verified(cache, cache.clip_ids, None, refuse))

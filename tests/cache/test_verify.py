@@ -52,7 +52,7 @@ def found(folder: Path) -> dict[str, str]:
     """Problems by file or clip."""
     problems: dict[str, str] = {}
     for problem in verify_cache(folder):
-        problems[problem.where] = f"{problems.get(problem.where, '')}{problem.what}\n"
+        problems[problem.where] = f"{problems.get(problem.where, '')}{problem.description}\n"
     return problems
 
 

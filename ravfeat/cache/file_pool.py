@@ -1,0 +1,138 @@
+"""Pool of open shard files: bounded in number, shared by threads, reopened in every new process."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from ravfeat.cache.features import StoredFeatures, stored_features
+from ravfeat.cache.format import shard_file
+from ravfeat.cache.shard import UNREADABLE, check_version
+from ravfeat.errors import ShardError
+
+__all__ = ["FilePool", "OpenFile", "check_unchanged", "reading_shard"]
+
+_MAX_OPEN = 16  # far below the system's limit of open files, which other parts of the process need too
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A shard open for reading.
+
+    Attributes
+    ----------
+    file : h5py.File
+    features : StoredFeatures
+        Stay readable after ``file`` is closed.
+    """
+
+    file: h5py.File
+    features: StoredFeatures
+
+
+class FilePool:
+    """The shard files of one cache, opened on demand; the least recently used one is closed first.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder.
+    digests : mapping of int to str
+        Metadata digest of every shard, from the index.
+    """
+
+    def __init__(self, folder: Path, digests: Mapping[int, str]) -> None:
+        self._folder = folder
+        self._digests = digests
+        self._reset()
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Open HDF5 files cannot be pickled, and must not reach another process.
+        return {"_folder": self._folder, "_digests": self._digests}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._files: OrderedDict[int, OpenFile] = OrderedDict()
+        self._lock = threading.RLock()
+        self._process = os.getpid()
+
+    @contextmanager
+    def lend(self, number: int) -> Iterator[OpenFile]:
+        """Lend a shard's file to one thread; errors while it reads become a `ShardError`.
+
+        Raises
+        ------
+        ShardError
+            Where the shard is damaged or was replaced since the cache was opened.
+        """
+        if self._process != os.getpid():
+            # After a fork, parent and child share the file position and HDF5's own state, and read wrong data. The
+            # child opens files of its own; it does not close the inherited ones, which are the parent's. The lock is
+            # new as well: a thread that held it in the parent does not exist in the child.
+            self._reset()
+        # HDF5 is not thread-safe, so the file stays locked while it is lent. Features are read outside of HDF5.
+        with self._lock, reading_shard(self._folder, number):
+            if number not in self._files:
+                self._files[number] = self._open(number)
+            self._files.move_to_end(number)
+            yield self._files[number]
+
+    def close(self) -> None:
+        """Close all files; they are opened again when needed."""
+        if self._process != os.getpid():
+            self._reset()
+            return
+        with self._lock:
+            while self._files:
+                self._files.popitem()[1].file.close()
+
+    def _open(self, number: int) -> OpenFile:
+        while len(self._files) >= _MAX_OPEN:
+            self._files.popitem(last=False)[1].file.close()
+        path = self._folder / shard_file(number)
+        # Without HDF5's own lock: shards are never changed in place, and some network file systems refuse locks.
+        file = h5py.File(path, "r", locking=False)
+        try:
+            check_version(path, file)
+            check_unchanged(path, str(file.attrs["metadata_sha256"]), self._digests.get(number))
+            return OpenFile(file, stored_features(path, file))
+        except BaseException:
+            file.close()
+            raise
+
+
+@contextmanager
+def reading_shard(folder: Path, number: int) -> Iterator[None]:
+    """Convert errors of the block, which reads a shard, into a `ShardError` that names the file."""
+    try:
+        yield
+    except UNREADABLE as error:
+        path = folder / shard_file(number)
+        raise ShardError(f"{path} cannot be read ({error}); 'ravfeat cache verify {folder}'") from error
+
+
+def check_unchanged(path: Path, stored: str, indexed: str | None) -> None:
+    """Compare a shard's metadata digest with the one in the index.
+
+    Raises
+    ------
+    ShardError
+        Where they differ: the shard was replaced after the cache was opened.
+    """
+    if stored != indexed:
+        raise ShardError(
+            f"{path} is not the file that the index was made from; if an extraction has"
+            f" just replaced it, open the cache again, otherwise run 'ravfeat cache rebuild-index {path.parent}'"
+        )
