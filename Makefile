@@ -23,12 +23,14 @@ QUICK_CACHE := $(QUICK)-cache
 QUICK_HEADS := --head logreg --head attentive
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test check bench clean
+.PHONY: help quickstart test check docs readme bench clean
 
 help:
 	@echo "make quickstart   install, encode a generated corpus, train heads, make a report"
 	@echo "make test         install and run the tests, a process per core; PYTEST_ARGS are passed on (-n 0: one process)"
 	@echo "make check        lint, format, types, spelling: what the continuous integration runs"
+	@echo "make docs         run what the pages show, and build the site in docs/_build/html"
+	@echo "make readme       write the outputs that README.md and the pages show anew, and the picture of a report"
 	@echo "make bench        run the benchmarks; BENCH_ARGS are passed on"
 	@echo "make clean        remove what quickstart and the tools made; the environment stays"
 
@@ -86,6 +88,20 @@ check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/codespell
+
+$(VENV)/.installed-docs: $(PACKAGING) $(VENV)/.installed-all
+	$(PIP) -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/.installed-docs
+	$(VENV)/bin/python -m docs.snippets
+	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env docs docs/_build/html
+	@echo "The site: docs/_build/html/index.html"
+
+readme: $(VENV)/.installed-docs
+	rm -rf runs/docs
+	$(VENV)/bin/python -m docs.snippets --write --keep runs/docs
+	$(VENV)/bin/python -m docs.picture runs/docs/runs/report/report.html
 
 bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks $(BENCH_ARGS)

@@ -17,6 +17,7 @@ ELSEWHERE = {
     "test_startup.py": "all commands: how long they take to start",
     "integration/": "several packages together, on generated and on real data",
     "benchmarks/": "benchmarks/ is not in the package",
+    "docs/": "docs/ and examples/ are not in the package",
     "cache/test_old_formats.py": "caches of earlier versions, through every module that reads one",
     "cache/test_readme.py": "cache/README.md, the specification of the format",
     "cli/test_extract_faces.py": "ravfeat extract on faces; cli/test_extract.py is on voices",
