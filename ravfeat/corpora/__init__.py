@@ -1,4 +1,4 @@
-"""Corpora: what lies on the disk becomes a manifest."""
+"""Read a corpus from the disk into a manifest: RAVDESS, any table, or the generated corpus."""
 
 from pathlib import Path
 from typing import Literal, get_args

@@ -1,4 +1,4 @@
-"""What the clips of a cache are labelled as: the corpus's labels, or a file's."""
+"""Label the clips of a cache: with the corpus's labels, or with a table that replaces them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -90,14 +90,14 @@ def read_labels(path: Path) -> dict[str, str]:
     return labels
 
 
-def check_known(labels: Mapping[str, str], known: Collection[str], where: Path) -> None:
+def check_known(labels: Mapping[str, str], corpus: Collection[str], where: Path) -> None:
     """Refuse labels of clips that belong in none of the caches: a wrong file, or wrong ids.
 
     Raises
     ------
     CorpusError
     """
-    if unknown := sorted(labels.keys() - set(known)):
+    if unknown := sorted(labels.keys() - set(corpus)):
         raise CorpusError(
             f"{where} labels {len(unknown)} clips that belong in none of the caches: {', '.join(unknown[:3])} …"
         )
@@ -119,7 +119,7 @@ def replaced_labels(path: Path, clips: LabelledClips, corpus: Mapping[str, ClipR
         "file": path.name,
         "sha256": sha256_of(path),
         "clips": len(clips.records),
-        "relabelled": sum(corpus[one.clip_id].label != one.label for one in clips.records),
+        "relabelled": sum(corpus[record.clip_id].label != record.label for record in clips.records),
         "left_out": clips.left_out,
     }
 

@@ -1,4 +1,4 @@
-"""Clip lengths from file headers, with a bar where there are many files."""
+"""Read the lengths of clips from file headers, with a progress bar where there are many files."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""RAVDESS file names to manifest rows.
+"""Scan a folder of RAVDESS files into a manifest: file names say emotion, actor and performance.
 
 A name is seven two-digit fields: modality, vocal channel, emotion, intensity, statement,
 repetition, actor. The voice alone (03-), the voice in the audio-visual file (01-) and the silent
@@ -51,7 +51,7 @@ def parse_stem(stem: str, *, corpus: str = "ravdess", path: str = "") -> Clip | 
     if match is None:
         return None
     modality, channel, emotion, intensity, statement, repetition, actor = match.groups()
-    known = (
+    is_speech = (
         modality in {"01", "02", "03"}
         and channel == "01"
         and 1 <= int(emotion) <= len(RAVDESS_LABELS)
@@ -61,7 +61,7 @@ def parse_stem(stem: str, *, corpus: str = "ravdess", path: str = "") -> Clip | 
         and repetition in {"01", "02"}
         and 1 <= int(actor) <= 24
     )
-    if not known:
+    if not is_speech:
         return None
     return Clip(
         clip_id=stem,
@@ -95,8 +95,8 @@ def scan_ravdess(root: Path, stream: Stream = "audio", *, corpus: str = "ravdess
         Where the folder is missing or cannot be read, holds no such clip, or holds two different
         files for one clip.
     """
-    found, skipped = _find_copies(root, corpus)
-    return _one_per_performance(root, stream, corpus, found, skipped, synthetic=synthetic)
+    performances, skipped = _find_copies(root, corpus)
+    return _one_per_performance(root, stream, corpus, performances, skipped, synthetic=synthetic)
 
 
 def scan_performances(root: Path, *, corpus: str = "ravdess", synthetic: bool = False) -> Manifest:
@@ -118,13 +118,13 @@ def scan_performances(root: Path, *, corpus: str = "ravdess", synthetic: bool = 
     CorpusError
         As `scan_ravdess`.
     """
-    found, skipped = _find_copies(root, corpus)
-    if not found:
+    performances, skipped = _find_copies(root, corpus)
+    if not performances:
         raise CorpusError(
             f"no RAVDESS speech clip below {root}: expected media files with names like 03-01-06-01-02-01-12.wav; saw"
             f" {skipped.total()} other media files"
         )
-    chosen = tuple(copies[max(copies)] for copies in found.values())
+    chosen = tuple(copies[max(copies)] for copies in performances.values())
     return Manifest(corpus, RAVDESS_LABELS, chosen, synthetic=synthetic, skipped=dict(sorted(skipped.items())))
 
 
@@ -132,7 +132,7 @@ def _find_copies(root: Path, corpus: str) -> tuple[dict[str, dict[str, Clip]], C
     """Give the clips of every performance by modality, and counts of what is no clip."""
     if not root.is_dir():
         raise CorpusError(f"{root} is not a folder; --data must name the folder that holds the {corpus} clips")
-    found: dict[str, dict[str, Clip]] = {}
+    performances: dict[str, dict[str, Clip]] = {}
     skipped: Counter[str] = Counter()
     for file in sorted(_media_files(root)):
         path = file.relative_to(root).as_posix()
@@ -141,7 +141,7 @@ def _find_copies(root: Path, corpus: str) -> tuple[dict[str, dict[str, Clip]], C
             match = _STEM.fullmatch(file.stem)
             skipped["song files" if match and match[2] == _SONG else "unknown names"] += 1
             continue
-        copies = found.setdefault(clip.performance_id, {})
+        copies = performances.setdefault(clip.performance_id, {})
         modality = clip.clip_id[:2]
         if modality not in copies:
             copies[modality] = clip
@@ -152,7 +152,7 @@ def _find_copies(root: Path, corpus: str) -> tuple[dict[str, dict[str, Clip]], C
                 f"two clips with one id: '{clip.clip_id}' is {copies[modality].path} and {path} below {root}, and they"
                 " differ; remove one of them"
             )
-    return found, skipped
+    return performances, skipped
 
 
 def _media_files(root: Path) -> Iterator[Path]:
@@ -174,9 +174,9 @@ def _media_files(root: Path) -> Iterator[Path]:
                 yield file
 
 
-def _same_bytes(one: Path, other: Path) -> bool:
+def _same_bytes(path: Path, other: Path) -> bool:
     try:
-        return filecmp.cmp(one, other, shallow=False)
+        return filecmp.cmp(path, other, shallow=False)
     except OSError:
         return False  # the caller then says that there are two
 
@@ -185,14 +185,14 @@ def _one_per_performance(
     root: Path,
     stream: Stream,
     corpus: str,
-    found: dict[str, dict[str, Clip]],
+    performances: dict[str, dict[str, Clip]],
     skipped: Counter[str],
     *,
     synthetic: bool,
 ) -> Manifest:
     wanted = MODALITIES[stream]
     chosen = []
-    for copies in found.values():
+    for copies in performances.values():
         usable = [copies[modality] for modality in wanted if modality in copies]
         chosen += usable[:1]
         if usable:

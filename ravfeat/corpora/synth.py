@@ -1,4 +1,4 @@
-"""The generated corpus: wav files shaped like RAVDESS, spoken by nobody.
+"""Generate a synthetic corpus: wav files named and crossed like RAVDESS, spoken by no person.
 
 It exists so that everything can be run and tested without anyone's recordings. The files carry
 RAVDESS names and cross its factors the same way: actors (odd: man, even: woman), eight emotions,
@@ -227,13 +227,13 @@ def _reuse(folder: Path, parameters: dict[str, Any]) -> SynthCorpus:
     remedy = "choose another folder, or remove this one to have it generated again"
     try:
         marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        found = {key: marker[key] for key in parameters}
+        recorded = {key: marker[key] for key in parameters}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorpusError(
             f"{folder} exists and is not a generated corpus (no readable {MARKER} in it); {remedy}"
         ) from error
-    if found != parameters:
-        raise CorpusError(f"{folder} was generated with {found}, this run wants {parameters}; {remedy}")
+    if recorded != parameters:
+        raise CorpusError(f"{folder} was generated with {recorded}, this run wants {parameters}; {remedy}")
     if _digest(folder) != marker.get("sha256"):
         raise CorpusError(f"{folder} was generated, but wav files were changed, added or lost since; {remedy}")
     return _summary(folder, marker, created=False)

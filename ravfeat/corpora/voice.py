@@ -1,4 +1,4 @@
-"""A small source-filter voice: who speaks, how it is acted, which vowels → a waveform.
+"""Synthesise a voice by a source-filter model: a speaker, a way of acting, vowels → a waveform.
 
 It is no speech synthesiser. It gives the generated corpus what a recording has: a pitch, a vocal
 tract, a microphone and a room that belong to one actor, and a delivery that belongs to one take.

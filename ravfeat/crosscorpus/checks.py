@@ -1,4 +1,4 @@
-"""Whether two caches can be trained on and tested on: one encoder, two corpora, nobody in both."""
+"""Check that one cache can be trained on and another tested on: one encoder, two corpora, no person in both."""
 
 from collections.abc import Iterable
 
@@ -35,13 +35,13 @@ def check_alike(train: Cache, test: Cache) -> None:
     names = [*dict.fromkeys([*train.identity, *test.identity])]
     if differing := [name for name in names if train.identity.get(name) != test.identity.get(name)]:
         listing = "\n  ".join(f"{name}: {train.identity.get(name)} and {test.identity.get(name)}" for name in differing)
-        what = (
+        reason = (
             "come from an encoder of another family"
             if {"weights", "stream", "layer_convention"} & set(differing)
             else "were not extracted alike"
         )
         raise UsageError(
-            f"the features of {train.path} and {test.path} {what}: a head of one cannot read the other. They differ"
+            f"the features of {train.path} and {test.path} {reason}: a head of one cannot read the other. They differ"
             f" in\n  {listing}\nextract both corpora with the same encoder and the same settings"
         )
 
@@ -61,17 +61,17 @@ def check_apart(train: str, trained_on: Iterable[ClipRecord], test: str, tested_
     LeakError
         Naming the first that is in both.
     """
-    here: dict[tuple[str, str], ClipRecord] = {}
+    trained: dict[tuple[str, str], ClipRecord] = {}
     for record in trained_on:
         for tie in _ties(record):
-            here.setdefault(tie, record)
+            trained.setdefault(tie, record)
     for record in tested_on:
         for kind, value in _ties(record):
-            other = here.get((kind, value))
+            other = trained.get((kind, value))
             if other is not None:
-                what = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
+                shared = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
                 raise LeakError(
-                    f"{what} is in '{train}' (clip '{other.clip_id}', {other.actor}) and in '{test}' (clip"
+                    f"{shared} is in '{train}' (clip '{other.clip_id}', {other.actor}) and in '{test}' (clip"
                     f" '{record.clip_id}', {record.actor}): {_REMEDIES[kind]}"
                 )
 

@@ -1,4 +1,4 @@
-"""The one fold of a test on another corpus: training and validation actors of the first, all of the second.
+"""Make the one fold of a test on another corpus: training and validation actors of the first, all of the second.
 
 Conventions
 -----------
@@ -37,7 +37,7 @@ def cross_fold(clips: Sequence[FoldClip], n_train: int) -> Fold:
     Raises
     ------
     LeakError
-        Where somebody or something is on two sides.
+        Where an actor, a performance or a recording is on two sides.
     ProtocolError
         Where the corpus cannot be divided, or a class is left without a training clip.
     """
@@ -47,16 +47,16 @@ def cross_fold(clips: Sequence[FoldClip], n_train: int) -> Fold:
             f"the training corpus has {len(groups)} group of clips that share no actor, performance or recording;"
             " training and validation need one each"
         )
-    val = draw_groups(clips, _by_turns(clips, groups), _wanted(len({clip.actor for clip in clips[:n_train]})))
+    val = draw_groups(clips, _by_turns(clips, groups), _n_val_actors(len({clip.actor for clip in clips[:n_train]})))
     rows = np.arange(len(clips))
     fold = Fold(0, np.flatnonzero(~val & (rows < n_train)), np.flatnonzero(val), rows[n_train:])
-    _check_taught(fold, clips, n_train)
+    _check_trained_classes(fold, clips, n_train)
     sides = {"train": fold.train, "val": fold.val, "test": fold.test}
     check_sides(f"the fold of '{PROTOCOL.name}'", sides, clips, "take it out of one of the corpora")
     return fold
 
 
-def _wanted(n_actors: int) -> int:
+def _n_val_actors(n_actors: int) -> int:
     return max(n_actors // 5, min(2, n_actors // 3), 1)
 
 
@@ -69,14 +69,14 @@ def _by_turns(clips: Sequence[FoldClip], groups: Sequence[Rows]) -> list[Rows]:
     return [group for turn in zip_longest(*queues) for group in turn if group is not None]
 
 
-def _check_taught(fold: Fold, clips: Sequence[FoldClip], n_train: int) -> None:
-    taught = {clips[row].label for row in fold.train}
+def _check_trained_classes(fold: Fold, clips: Sequence[FoldClip], n_train: int) -> None:
+    trained = {clips[row].label for row in fold.train}
     if not len(fold.val):
         raise ProtocolError(
             "no actors of the training corpus can be spared for validation: each alone has the clips of some class;"
             " add clips, or map that class's labels to another class"
         )
-    if lacking := sorted({clip.label for clip in clips[:n_train]} - taught):
+    if lacking := sorted({clip.label for clip in clips[:n_train]} - trained):
         raise ProtocolError(
             f"training has no clip of {lacking}, all are by the validation actors; map these labels to another class,"
             " or leave them out of the map"

@@ -1,4 +1,4 @@
-"""Which class every label of two corpora stands for: a table that says so, or labels of the same name."""
+"""Map the labels of two corpora to shared classes: by a table, or where labels have the same name."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -101,21 +101,21 @@ def read_label_map(path: Path, train: CorpusLabels, test: CorpusLabels) -> Label
             f"{path} covers {len(classes)} class ({', '.join(classes) or 'it has no rows'}); a head needs at least two:"
             " add rows for the others"
         )
-    found = LabelMap(classes, _of_corpus(path, rows, train), _of_corpus(path, rows, test))
-    _check_both_sides(path, found, train, test)
-    return found
+    label_map = LabelMap(classes, _of_corpus(path, rows, train), _of_corpus(path, rows, test))
+    _check_both_sides(path, label_map, train, test)
+    return label_map
 
 
 @dataclass(frozen=True)
-class _Row:
+class _MapRow:
     number: int
     corpus: str
     label: str
     means: str
 
 
-def _row(path: Path, number: int, cells: Mapping[str, object]) -> _Row:
-    row = _Row(number, *(cell_text(cells.get(name)) for name in ("corpus", "label", "class")))
+def _row(path: Path, number: int, cells: Mapping[str, object]) -> _MapRow:
+    row = _MapRow(number, *(cell_text(cells.get(name)) for name in ("corpus", "label", "class")))
     if not row.label:
         raise CorpusError(f"{path}, row {number}: 'label' is empty")
     if not row.means:
@@ -126,39 +126,39 @@ def _row(path: Path, number: int, cells: Mapping[str, object]) -> _Row:
     return row
 
 
-def _check_known(path: Path, rows: Sequence[_Row], train: CorpusLabels, test: CorpusLabels) -> None:
+def _check_known(path: Path, rows: Sequence[_MapRow], train: CorpusLabels, test: CorpusLabels) -> None:
     for row in rows:
         if row.corpus not in ("", train.name, test.name):
             raise CorpusError(
                 f"{path}, row {row.number}: no corpus '{row.corpus}' here; expected '{train.name}' (trained on),"
                 f" '{test.name}' (tested on), or an empty cell for both"
             )
-        own = [corpus for corpus in (train, test) if row.corpus in ("", corpus.name)]
-        if not any(row.label in corpus.clips for corpus in own):
-            listing = "; ".join(f"'{corpus.name}' has {', '.join(corpus.clips)}" for corpus in own)
-            who = f"corpus '{row.corpus}' has no" if row.corpus else "neither corpus has a"
-            raise CorpusError(f"{path}, row {row.number}: {who} label '{row.label}'; {listing}")
+        corpora = [corpus for corpus in (train, test) if row.corpus in ("", corpus.name)]
+        if not any(row.label in corpus.clips for corpus in corpora):
+            listing = "; ".join(f"'{corpus.name}' has {', '.join(corpus.clips)}" for corpus in corpora)
+            subject = f"corpus '{row.corpus}' has no" if row.corpus else "neither corpus has a"
+            raise CorpusError(f"{path}, row {row.number}: {subject} label '{row.label}'; {listing}")
 
 
-def _of_corpus(path: Path, rows: Sequence[_Row], corpus: CorpusLabels) -> dict[str, str]:
-    found: dict[str, _Row] = {}
+def _of_corpus(path: Path, rows: Sequence[_MapRow], corpus: CorpusLabels) -> dict[str, str]:
+    rows_of_labels: dict[str, _MapRow] = {}
     for row in rows:
         if row.corpus not in ("", corpus.name) or row.label not in corpus.clips:
             continue
-        first = found.setdefault(row.label, row)
+        first = rows_of_labels.setdefault(row.label, row)
         if first is not row:
             raise CorpusError(
                 f"{path} names label '{row.label}' of corpus '{corpus.name}' twice, in row {first.number} as"
                 f" '{first.means}' and in row {row.number} as '{row.means}'; keep one"
             )
-    return {label: row.means for label, row in found.items()}
+    return {label: row.means for label, row in rows_of_labels.items()}
 
 
-def _check_both_sides(path: Path, found: LabelMap, train: CorpusLabels, test: CorpusLabels) -> None:
-    for name in found.classes:
+def _check_both_sides(path: Path, label_map: LabelMap, train: CorpusLabels, test: CorpusLabels) -> None:
+    for name in label_map.classes:
         clips = [
-            sum(corpus.clips[label] for label, means in own.items() if means == name)
-            for corpus, own in ((train, found.train), (test, found.test))
+            sum(corpus.clips[label] for label, means in classes.items() if means == name)
+            for corpus, classes in ((train, label_map.train), (test, label_map.test))
         ]
         if not all(clips):
             raise CorpusError(

@@ -1,4 +1,4 @@
-"""Features of a corpus standardised by its own mean and spread, without looking at a label.
+"""Standardise the features of a corpus by its own mean and standard deviation, without looking at a label.
 
 A shift or a scale that all clips of a corpus share (a microphone, a room, a codec) is gone then. What is known of
 the test corpus in doing so is its unlabelled clips, all of them at once: the result is *transductive*, and says
@@ -43,8 +43,8 @@ def standardised(features: ClipFeatures) -> ClipFeatures:
     scale = np.where(varies, np.sqrt(variance), np.inf)
     scaled = room_for((frames.shape[1], len(frames), frames.shape[2]), frames.dtype).transpose(1, 0, 2)
     for start in range(0, len(frames), _CHUNK):
-        own = slice(start, start + _CHUNK)
-        scaled[own] = (frames[own] - mean) / scale  # at most sqrt(F): float16 holds that
+        chunk = slice(start, start + _CHUNK)
+        scaled[chunk] = (frames[chunk] - mean) / scale  # at most sqrt(F): float16 holds that
     return replace(features, frames=scaled, stored=None)
 
 

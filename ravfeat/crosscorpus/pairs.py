@@ -1,4 +1,4 @@
-"""Two caches of one encoder as one system: the corpus that teaches, then the corpus that tests."""
+"""Open pairs of caches as systems: one encoder, a corpus to train on and another to test on."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -104,24 +104,24 @@ def open_pairs(
     Raises
     ------
     CacheError, CorpusError, LeakError, ProtocolError, UsageError
-        Where clips are missing; where the labels do not fit; where somebody is in both corpora; where the training
+        Where clips are missing; where the labels do not fit; where a person is in both corpora; where the training
         corpus cannot be divided; where the caches do not belong together.
     """
     opened = [(open_cache(train), open_cache(test)) for train, test in paths]
     _check_pairs(opened)
-    sides = [_sides(caches, label_map, allow_missing=allow_missing) for caches in opened]
-    if len({one.mapped.classes for one in sides}) > 1:
-        listing = "; ".join(f"{one.title}: {', '.join(one.mapped.classes)}" for one in sides)
+    sides = [_clips_of(caches, label_map, allow_missing=allow_missing) for caches in opened]
+    if len({clips.mapped.classes for clips in sides}) > 1:
+        listing = "; ".join(f"{clips.title}: {', '.join(clips.mapped.classes)}" for clips in sides)
         raise UsageError(f"the pairs of caches share different classes ({listing}); train them in runs of their own")
     if together and len(sides) > 1:
-        titles = [one.title for one in sides]
-        kept = common_clips(titles, [one.records for one in sides], allow_missing=allow_missing)
-        sides = [one.only(clip_ids) for one, clip_ids in zip(sides, kept, strict=True)]
+        titles = [clips.title for clips in sides]
+        common = common_clips(titles, [clips.records for clips in sides], allow_missing=allow_missing)
+        sides = [clips.only(clip_ids) for clips, clip_ids in zip(sides, common, strict=True)]
     names = _names([caches[0] for caches in opened])
-    pairs = [one.pair(name) for one, name in zip(sides, names, strict=True)]
+    pairs = [clips.pair(name) for clips, name in zip(sides, names, strict=True)]
     if together:
-        clips = [pair.clips.records for pair in pairs]
-        check_fold_by_fold(PROTOCOL.name, [one.title for one in sides], clips, [pair.folds for pair in pairs])
+        records = [pair.clips.records for pair in pairs]
+        check_fold_by_fold(PROTOCOL.name, [clips.title for clips in sides], records, [pair.folds for pair in pairs])
     return pairs
 
 
@@ -141,7 +141,7 @@ def _check_pairs(opened: Sequence[tuple[Cache, Cache]]) -> None:
 
 
 @dataclass(frozen=True)
-class _Sides:
+class _PairClips:
     """Clips of a pair, sorted by id within each corpus, before they are put into a fold."""
 
     caches: tuple[Cache, Cache]
@@ -159,28 +159,30 @@ class _Sides:
     def records(self) -> tuple[ClipRecord, ...]:
         return (*self.train, *self.test)
 
-    def only(self, clip_ids: set[str]) -> "_Sides":
-        train, test = (tuple(one for one in own if one.clip_id in clip_ids) for own in (self.train, self.test))
-        gone = {one.clip_id for one in self.records} - clip_ids
-        return replace(self, train=train, test=test, missing=tuple(sorted({*self.missing, *gone})))
+    def only(self, clip_ids: set[str]) -> "_PairClips":
+        train, test = (
+            tuple(record for record in records if record.clip_id in clip_ids) for records in (self.train, self.test)
+        )
+        dropped = {record.clip_id for record in self.records} - clip_ids
+        return replace(self, train=train, test=test, missing=tuple(sorted({*self.missing, *dropped})))
 
     def pair(self, name: str) -> CorpusPair:
-        for corpus, own in zip(self.caches, (self.train, self.test), strict=True):
-            if lacking := set(self.mapped.classes) - {one.label for one in own}:
-                raise CorpusError(f"of {corpus.path} no clip of {sorted(lacking)} is left that all systems hold")
+        for cache, records in zip(self.caches, (self.train, self.test), strict=True):
+            if lacking := set(self.mapped.classes) - {record.label for record in records}:
+                raise CorpusError(f"of {cache.path} no clip of {sorted(lacking)} is left that all systems hold")
         left_out = sum(sum(counts.values()) for counts in self.unmapped)
         return CorpusPair(
             caches=self.caches,
             features=name,
             clips=LabelledClips(self.records, self.mapped.classes, left_out),
-            clip_ids=tuple(tuple(one.clip_id for one in own) for own in (self.train, self.test)),
+            clip_ids=tuple(tuple(record.clip_id for record in records) for records in (self.train, self.test)),
             folds=[cross_fold(self.records, len(self.train))],
             missing=self.missing,
             unmapped=self.unmapped,
         )
 
 
-def _sides(caches: tuple[Cache, Cache], label_map: Path | None, *, allow_missing: bool) -> _Sides:
+def _clips_of(caches: tuple[Cache, Cache], label_map: Path | None, *, allow_missing: bool) -> _PairClips:
     for cache in caches:
         if cache.missing and not allow_missing:
             raise missing_clips_error(cache)
@@ -188,10 +190,11 @@ def _sides(caches: tuple[Cache, Cache], label_map: Path | None, *, allow_missing
     stored = [sorted(cache.records().values(), key=lambda record: record.clip_id) for cache in caches]
     check_apart(names[0], stored[0], names[1], stored[1])
     train, test = (
-        CorpusLabels.of(name, cache.classes, own) for name, cache, own in zip(names, caches, stored, strict=True)
+        CorpusLabels.of(name, cache.classes, records)
+        for name, cache, records in zip(names, caches, stored, strict=True)
     )
     mapped = shared_labels(train, test) if label_map is None else read_label_map(label_map, train, test)
-    return _Sides(
+    return _PairClips(
         caches,
         _labelled(stored[0], mapped.train),
         _labelled(stored[1], mapped.test),

@@ -16,13 +16,13 @@ _ALONE = "or grade every system alone: --fusion none"
 
 _CACHES = AlignErrors(
     duplicate=lambda fact: CacheError(
-        f"{fact}: a join needs one clip per performance; give this cache a --cache of its own"
+        f"{fact}: concatenated caches hold one clip per performance; give this cache a --cache of its own"
     ),
     missing=lambda alignment: CacheError(
-        f"joined caches must hold the same performances:\n{alignment.gaps(_SHOWN_OF_CACHES)}\nextract or import those,"
-        " or go on with the performances that all of them hold: --allow-missing"
+        f"concatenated caches must hold the same performances:\n{alignment.gaps(_SHOWN_OF_CACHES)}\nextract or import"
+        " those, or go on with the performances that all of them hold: --allow-missing"
         if alignment.keys
-        else f"{' and '.join(alignment.names)} have no performance in common; join caches of the same recordings"
+        else f"{' and '.join(alignment.names)} have no performance in common; concatenate caches of the same recordings"
     ),
     conflict=lambda fact: CorpusError(f"{fact}; caches of one corpus agree: make one of them again"),
 )
@@ -55,8 +55,7 @@ def align_caches(caches: Sequence[Cache], *, allow_missing: bool = False, joint:
     UsageError
         Where the caches are of different streams (`joint`: two of one), or one is there twice.
     CacheError
-        Where a cache lacks a performance of another, and nobody allowed that; where one holds a
-        performance as two clips.
+        Where a cache lacks a performance of another without `allow_missing`, or holds one as two clips.
     CorpusError
         Where they do not agree on who acted a performance, or what.
     """
@@ -73,10 +72,10 @@ def align_caches(caches: Sequence[Cache], *, allow_missing: bool = False, joint:
 def _check_one_stream(caches: Sequence[Cache]) -> None:
     paths = [cache.path.resolve() for cache in caches]
     if len(set(paths)) < max(2, len(paths)):
-        raise UsageError(f"a join needs two or more different caches, got {', '.join(str(path) for path in paths)}")
+        raise UsageError(f"--concat needs two or more different caches, got {', '.join(str(path) for path in paths)}")
     if len({cache.about["stream"] for cache in caches}) > 1:
         raise UsageError(
-            "a join feeds caches of one stream to one head; give those of other streams a --cache of their own:\n"
+            "--concat feeds caches of one stream to one head; give those of other streams a --cache of their own:\n"
             f"  {_streams_of(caches)}"
         )
 
@@ -118,7 +117,7 @@ def common_clips(
     Raises
     ------
     CacheError
-        Where one lacks a performance of another and nobody allowed that, or holds one as two clips.
+        Where one lacks a performance of another without `allow_missing`, or holds one as two clips.
     CorpusError
         Where they do not agree on who acted a performance, or what.
     """

@@ -40,7 +40,7 @@ def check_plan(plan: FitPlan) -> None:
     if unused := sorted(plan.settings.keys() - {name for _, head in entries for name in _settings_of(head)}):
         raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{unused[0]}'")
     if not plan.caches and not plan.joins:
-        raise UsageError("expected at least one cache or join, got none")
+        raise UsageError("expected at least one --cache or --concat, got none")
     if misplaced := [entry for entry in plan.heads if entry.endswith(f":{_JOINT}")]:
         raise UsageError(
             f"'{misplaced[0]}': the head 'joint' is one network over several streams; ask for --head joint"
@@ -57,8 +57,8 @@ def check_plan(plan: FitPlan) -> None:
 def _check_names(plan: HeadPlan, entries: Sequence[tuple[str, str]]) -> None:
     if unknown := [name for _, name in entries if name not in HEADS]:
         raise UsageError(f"no head '{unknown[0]}'; choose from {', '.join(HEADS)}")
-    if strange := [stream for stream, _ in entries if stream not in ("", *_STREAMS)]:
-        raise UsageError(f"no stream '{strange[0]}' to keep a head for; choose from {', '.join(_STREAMS)}")
+    if unknown := [stream for stream, _ in entries if stream not in ("", *_STREAMS)]:
+        raise UsageError(f"no stream '{unknown[0]}' to keep a head for; choose from {', '.join(_STREAMS)}")
     for stream in _STREAMS:
         names = [name for wanted, name in entries if wanted in ("", stream)]
         if not entries or len(set(names)) < len(names):
@@ -103,8 +103,8 @@ def _check_pooling(names: Sequence[str]) -> None:
     pooling = [name for name in HEADS if get_head(name).reading.statistics]
     if unfit := [name for name in names if name not in pooling]:
         raise UsageError(
-            f"head '{unfit[0]}' pools the frames of a cache by itself, and caches are joined after pooling; give a join"
-            f" to {' or '.join(pooling)}, or give every cache a --cache of its own"
+            f"head '{unfit[0]}' pools the frames of a cache by itself, and caches are concatenated after pooling; give"
+            f" --concat to {' or '.join(pooling)}, or give every cache a --cache of its own"
         )
 
 

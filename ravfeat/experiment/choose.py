@@ -42,7 +42,7 @@ class ChosenClips:
     @property
     def title(self) -> str:
         """What to call the system in a message."""
-        return " joined with ".join(str(cache.path) for cache in self.caches)
+        return " concatenated with ".join(str(cache.path) for cache in self.caches)
 
     def only(self, clip_ids: Collection[str]) -> "ChosenClips":
         """Keep some clips; the others count as missing."""
@@ -87,8 +87,8 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
 
 def _groups_of(plan: FitPlan) -> list[tuple[Path, ...]]:
     """Give the caches of every system: each alone, the concatenated ones, and last those of a joint head."""
-    alone = [] if set(plan.heads) == {"joint"} else [(path,) for path in plan.caches]
-    return [*alone, *plan.joins, *([plan.caches] if "joint" in plan.heads else [])]
+    single = [] if set(plan.heads) == {"joint"} else [(path,) for path in plan.caches]
+    return [*single, *plan.joins, *([plan.caches] if "joint" in plan.heads else [])]
 
 
 def _check_belong(groups: Sequence[tuple[Cache, ...]]) -> None:
@@ -97,7 +97,7 @@ def _check_belong(groups: Sequence[tuple[Cache, ...]]) -> None:
         listing = " and ".join(map(str, twice[0]))
         if len(twice[0]) == 1:
             raise UsageError(f"{listing} is given twice; name every cache once")
-        raise UsageError(f"the join of {listing} is given twice; name every join once")
+        raise UsageError(f"{listing} are concatenated twice; name every --concat once")
     caches = list(dict.fromkeys(cache for group in groups for cache in group))
     if len({cache.about["corpus"] for cache in caches}) > 1:
         listing = "\n  ".join(f"{cache.about['corpus']}: {cache.path}" for cache in caches)
@@ -136,7 +136,8 @@ def _choose(caches: tuple[Cache, ...], plan: DataPlan, labels: Mapping[str, str]
 def _labelled(
     cache: Cache, records: Iterable[ClipRecord], plan: DataPlan, labels: Mapping[str, str] | None
 ) -> LabelledClips:
-    # Who acted what comes from the shards, whatever the manifest or a label file says.
+    # Actors, performances and digests are read from the shards: a manifest or a label file cannot move a clip to
+    # another actor, which would hide a leak.
     clips = LabelledClips.of(sorted(records, key=lambda record: record.clip_id), cache.classes)
     if labels is not None and plan.labels is not None:
         clips = clips.relabelled(labels, plan.labels)

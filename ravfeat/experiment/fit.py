@@ -118,8 +118,8 @@ def train(prepared: PreparedPlan, load: Load = load_system) -> Fitted:
             trained = _train_head(system, head, features, prepared.plan.seeds, inner)
             parts.append(_predictions(prepared, system, head, trained, _test_logits(trained, features)))
             models += [
-                FittedModel(system.stream, system.features, head.name, one.seed, one.fold.number, one.model)
-                for one in trained
+                FittedModel(system.stream, system.features, head.name, final.seed, final.fold.number, final.model)
+                for final in trained
             ]
     return Fitted(concatenate(parts), tuple(models), _about(prepared))
 
@@ -150,16 +150,16 @@ def _predictions(
     """Put the validation and test rows of one head into a table."""
     blocks = [
         block
-        for one, logits in zip(trained, test_logits, strict=True)
-        for block in ((one, "val", one.val_rows, one.val_logits), (one, "test", one.fold.test, logits))
+        for final, logits in zip(trained, test_logits, strict=True)
+        for block in ((final, "val", final.val_rows, final.val_logits), (final, "test", final.fold.test, logits))
     ]
     records = [system.clips.records[int(row)] for _, _, rows, _ in blocks for row in rows]
     columns: dict[str, Any] = {
         "stream": system.stream,
         "features": system.features,
         "head": head.name,
-        "fold": np.concatenate([np.full(len(rows), one.fold.number) for one, _, rows, _ in blocks]),
-        "seed": np.concatenate([np.full(len(rows), one.seed) for one, _, rows, _ in blocks]),
+        "fold": np.concatenate([np.full(len(rows), final.fold.number) for final, _, rows, _ in blocks]),
+        "seed": np.concatenate([np.full(len(rows), final.seed) for final, _, rows, _ in blocks]),
         "split": [split for _, split, rows, _ in blocks for _ in rows],
         "clip_id": [record.clip_id for record in records],
         "performance_id": [record.performance_id for record in records],

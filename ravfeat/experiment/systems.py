@@ -130,7 +130,9 @@ def open_systems(plan: FitPlan, protocol: Protocol) -> list[CacheSystem]:
         systems = _with_views(systems, plan)
     if plan.rule is not None:
         records = [clips.clips.records for clips in chosen]
-        check_fold_by_fold(protocol.name, [clips.title for clips in chosen], records, [one.folds for one in systems])
+        check_fold_by_fold(
+            protocol.name, [clips.title for clips in chosen], records, [system.folds for system in systems]
+        )
     return _with_distinct_names(systems)
 
 
@@ -151,8 +153,8 @@ def _in_folds(chosen: ChosenClips, protocol: Protocol, *, allow_leak: bool) -> C
 def _with_views(systems: Sequence[CacheSystem], plan: FitPlan) -> list[CacheSystem]:
     if any(len(system.caches) > 1 for system in systems):
         raise UsageError(
-            "--train-views adds views of clips to a cache that feeds a head alone: neither a join nor the head 'joint'"
-            " has a view of all its caches at once; train it in a run without --train-views"
+            "--train-views adds views of clips to a cache that feeds a head alone: neither --concat nor the head"
+            " 'joint' has a view of all its caches at once; train it in a run without --train-views"
         )
     views = open_views(plan.train_views, [system.caches[0] for system in systems])
     return [

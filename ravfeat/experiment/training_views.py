@@ -1,7 +1,7 @@
-"""Caches of augmented views: which clean cache they go with, and whether they hold the very same recordings.
+"""Match caches of augmented views to the clean cache they are views of, clip by clip.
 
-A view cache is made by ``ravfeat extract --view``. It teaches beside the clean cache of the same encoder and is never
-a system of its own: nobody is tested on clips that were changed.
+A view cache is made by ``ravfeat extract --view``. It adds training rows beside the clean cache of the same encoder and
+is never a system of its own: no head is tested on clips that were changed.
 """
 
 import json
@@ -64,7 +64,7 @@ class TrainingView:
 
 
 def trained_on(views: Sequence[TrainingView]) -> str:
-    """Name what taught a head: ``clean``, or ``clean + published-1:seed0``."""
+    """Name what a head is trained on: ``clean``, or ``clean + published-1:seed0``."""
     return " + ".join([CLEAN, *(view.name for view in views)])
 
 
@@ -142,12 +142,12 @@ def match_views(
     Raises
     ------
     CacheError
-        Where a view lacks clips and nobody allowed that.
+        Where a view lacks clips without `allow_missing`, or holds none.
     CorpusError
-        Where a view holds another recording under a clip's name, or says something else of it.
+        Where a view holds another recording under a clip's name, or another actor, performance or label of it.
     """
-    own = [view for view in views if not _differences(view, clean)]
-    return tuple(_match(clean, clip_ids, view, allow_missing=allow_missing) for view in own)
+    matching = [view for view in views if not _differences(view, clean)]
+    return tuple(_match(clean, clip_ids, view, allow_missing=allow_missing) for view in matching)
 
 
 def _match(clean: Cache, clip_ids: Sequence[str], view: Cache, *, allow_missing: bool) -> TrainingView:
@@ -181,25 +181,26 @@ def _view_of(cache: Cache) -> str:
     return str(cache.identity.get("view", CLEAN))
 
 
-def _same_view(one: Cache, other: Cache) -> bool:
+def _same_view(view: Cache, other: Cache) -> bool:
     # A copy of a cache elsewhere would count every clip twice.
-    return (one.about["corpus"], one.fingerprint) == (other.about["corpus"], other.fingerprint)
+    return (view.about["corpus"], view.fingerprint) == (other.about["corpus"], other.fingerprint)
 
 
 def _differences(view: Cache, clean: Cache) -> Mapping[str, tuple[Any, Any]]:
     """Give what a view's cache and a clean one do not share, but for the view."""
-    one, other = (
+    changed, unchanged = (
         {**cache.identity, "view": CLEAN, "corpus": cache.about["corpus"], "synthetic": cache.about["synthetic"]}
         for cache in (view, clean)
     )
-    return {key: (one.get(key), other.get(key)) for key in sorted({*one, *other}) if one.get(key) != other.get(key)}
+    pairs = {key: (changed.get(key), unchanged.get(key)) for key in sorted({*changed, *unchanged})}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _no_partner(view: Cache, clean: Sequence[Cache]) -> str:
     nearest = min(clean, key=lambda cache: len(_differences(view, cache)))
     differing = "; ".join(
-        f"{key} is {_short(one)} there and {_short(other)} here"
-        for key, (one, other) in _differences(view, nearest).items()
+        f"{key} is {_short(changed)} there and {_short(unchanged)} here"
+        for key, (changed, unchanged) in _differences(view, nearest).items()
     )
     return (
         f"{view.path} is a view of none of the caches. {nearest.path} is the most alike, but {differing}; extract the"

@@ -6,7 +6,7 @@ one is guaranteed on the rows that were learned from; on test rows it is a findi
 """
 
 from ravfeat.fusion.aligned import AlignedRows, align_rows
-from ravfeat.fusion.fit import Choice, FoldFusion, Score, fit_fold
+from ravfeat.fusion.fit import Choice, FoldFusion, FusionScore, fit_fold
 from ravfeat.fusion.mixing import MixRule, mix
 from ravfeat.fusion.record import fusion_record
 from ravfeat.fusion.table import Fusion, fuse, fused_logits, members_of, name_of
@@ -19,8 +19,8 @@ __all__ = [
     "Choice",
     "FoldFusion",
     "Fusion",
+    "FusionScore",
     "MixRule",
-    "Score",
     "align_rows",
     "fit_fold",
     "fit_linear",

@@ -1,4 +1,4 @@
-"""Everything that one fold's fusion learns, from the rows it may learn from."""
+"""Fit the fusion of one fold: temperatures, weights and the choice of a rule, never from test rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from ravfeat.fusion.weights import LARGEST, best_nll, fit_linear, fit_loglinear
 from ravfeat.predictions import Evidence, System
 from ravfeat.schema import FUSED_STREAMS, Rule
 
-__all__ = ["Choice", "FoldFusion", "Score", "fit_fold"]
+__all__ = ["Choice", "FoldFusion", "FusionScore", "fit_fold"]
 
 Choice = Literal["single", "linear", "loglinear"]
 
 
 @dataclass(frozen=True)
-class Score:
+class FusionScore:
     """UAR, and NLL in nats at the temperature that suits these rows best."""
 
     uar: float
     nll: float
 
     @classmethod
-    def of(cls, log_probs: NDArray[np.float64], y: NDArray[np.int64]) -> "Score":
-        """Score log-probabilities of shape (N, K)."""
+    def of(cls, log_probs: NDArray[np.float64], y: NDArray[np.int64]) -> "FusionScore":
+        """FusionScore log-probabilities of shape (N, K)."""
         return cls(metrics.uar(y, metrics.decide(log_probs)), best_nll(log_probs, y))
 
     @property
@@ -51,9 +51,9 @@ class FoldFusion:
     single : int
         The best single system.
     chosen : {"single", "linear", "loglinear"}
-    singles : tuple of Score, length M
+    singles : tuple of FusionScore, length M
         Of every system on the rows that were learned from.
-    scores : mapping of Choice to Score
+    scores : mapping of Choice to FusionScore
         Likewise of the best single system and of either rule.
     split : str
         Whose rows these were: ``val``, or ``crossfit``.
@@ -67,8 +67,8 @@ class FoldFusion:
     loglinear: NDArray[np.float64]
     single: int
     chosen: Choice
-    singles: tuple[Score, ...]
-    scores: dict[Choice, Score]
+    singles: tuple[FusionScore, ...]
+    scores: dict[Choice, FusionScore]
     split: str
     n: int
 
@@ -95,7 +95,7 @@ class FoldFusion:
 
     def calibrated(self, log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give every system's log-probabilities, shape (M, N, K), at its temperature."""
-        return np.stack([one.transform(own) for one, own in zip(self.temperatures, log_probs, strict=True)])
+        return np.stack([fitted.transform(part) for fitted, part in zip(self.temperatures, log_probs, strict=True)])
 
     @property
     def _one_hot(self) -> NDArray[np.float64]:
@@ -126,18 +126,19 @@ def fit_fold(systems: Sequence[System], evidence: Sequence[Evidence], rule: Rule
         The rows are test rows, or the systems do not have the same performances.
     """
     fold = evidence[0].fold
-    temperatures = tuple(fit_temperature(one.learn) for one in evidence)
-    rows = align_rows(systems, [one.learn for one in evidence], f"fold {fold}, {evidence[0].learn.split}")
-    calibrated = np.stack([one.transform(own) for one, own in zip(temperatures, rows.log_probs, strict=True)])
+    temperatures = tuple(fit_temperature(part.learn) for part in evidence)
+    rows = align_rows(systems, [part.learn for part in evidence], f"fold {fold}, {evidence[0].learn.split}")
+    parts = zip(temperatures, rows.log_probs, strict=True)
+    calibrated = np.stack([fitted.transform(log_probs) for fitted, log_probs in parts])
     weights = fit_linear(calibrated, rows.y), fit_loglinear(calibrated, rows.y)
-    singles = tuple(Score.of(own, rows.y) for own in calibrated)
+    singles = tuple(FusionScore.of(log_probs, rows.y) for log_probs in calibrated)
     single = min(range(len(singles)), key=lambda m: singles[m].rank)
-    scores: dict[Choice, Score] = {
+    scores: dict[Choice, FusionScore] = {
         "single": singles[single],
-        "linear": Score.of(linear(weights[0], calibrated), rows.y),
-        "loglinear": Score.of(mix("loglinear", weights[1], calibrated), rows.y),
+        "linear": FusionScore.of(linear(weights[0], calibrated), rows.y),
+        "loglinear": FusionScore.of(mix("loglinear", weights[1], calibrated), rows.y),
     }
-    # Where a mixture is no better than a single system, the single system it is.
+    # "single" comes first, so that it wins a tie: a mixture must be better than its best part.
     best = min(scores, key=lambda choice: scores[choice].rank)
     chosen: Choice = best if rule == "auto" else rule
     return FoldFusion(fold, temperatures, *weights, single, chosen, singles, scores, rows.split, len(rows.y)), rows

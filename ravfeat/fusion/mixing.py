@@ -1,4 +1,4 @@
-"""Two ways to mix what several systems say.
+"""Mix the predictions of several systems: a linear or a log-linear opinion pool.
 
 ``linear`` takes a weighted mean of probabilities (the linear opinion pool), ``loglinear`` a weighted sum of
 log-probabilities (the logarithmic opinion pool; Genest & Zidek 1986, "Combining probability distributions",

@@ -1,4 +1,4 @@
-"""What a fusion learned and what came of it, as plain values for ``fusion.json``."""
+"""Record a fusion as plain values for ``fusion.json``: weights, temperatures, scores."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def fusion_record(fusion: Fusion, predictions: Predictions) -> dict[str, Any]:
         "systems": [
             {**system._asdict(), "seeds": seeds} for system, seeds in zip(fusion.systems, fusion.seeds, strict=True)
         ],
-        "folds": [_fold(one, fusion, test) for one in fusion.folds],
+        "folds": [_fold(fitted, fusion, test) for fitted in fusion.folds],
     }
 
 
@@ -49,26 +49,26 @@ def _all(fusion: Fusion) -> list[System]:
 def _by_fold(predictions: Predictions, system: System) -> dict[int, float]:
     probs = predictions.seed_averaged(system)
     folds = {fold: probs.rows(probs.folds == fold) for fold in np.unique(probs.folds).tolist()}
-    return {fold: metrics.uar(own.y, metrics.decide(own.log_probs)) for fold, own in folds.items()}
+    return {fold: metrics.uar(rows.y, metrics.decide(rows.log_probs)) for fold, rows in folds.items()}
 
 
-def _fold(one: FoldFusion, fusion: Fusion, test: dict[System, dict[int, float]]) -> dict[str, Any]:
-    mixtures = {stream: test[name_of(fusion.systems, stream)][one.fold] for stream in FUSED_STREAMS}
-    singles = [test[system][one.fold] for system in fusion.systems]
+def _fold(fitted: FoldFusion, fusion: Fusion, test: dict[System, dict[int, float]]) -> dict[str, Any]:
+    mixtures = {stream: test[name_of(fusion.systems, stream)][fitted.fold] for stream in FUSED_STREAMS}
+    singles = [test[system][fitted.fold] for system in fusion.systems]
     return {
-        "fold": one.fold,
-        "split": one.split,
-        "n": one.n,
-        "temperatures": [temperature.temperature_ for temperature in one.temperatures],
-        "temperatures_at_bound": [temperature.at_bound_ for temperature in one.temperatures],
-        "chosen": one.chosen,
-        "single": one.single,
-        "linear": one.linear.tolist(),
-        "loglinear": one.loglinear.tolist(),
-        "loglinear_at_bound": list(one.at_bound),
+        "fold": fitted.fold,
+        "split": fitted.split,
+        "n": fitted.n,
+        "temperatures": [temperature.temperature_ for temperature in fitted.temperatures],
+        "temperatures_at_bound": [temperature.at_bound_ for temperature in fitted.temperatures],
+        "chosen": fitted.chosen,
+        "single": fitted.single,
+        "linear": fitted.linear.tolist(),
+        "loglinear": fitted.loglinear.tolist(),
+        "loglinear_at_bound": list(fitted.at_bound),
         "learned": {
-            "singles": [vars(score) for score in one.singles],
-            **{choice: vars(score) for choice, score in one.scores.items() if choice != "single"},
+            "singles": [vars(score) for score in fitted.singles],
+            **{choice: vars(score) for choice, score in fitted.scores.items() if choice != "single"},
         },
-        "test": {"singles": singles, **mixtures, "gain": mixtures["fused"] - singles[one.single]},
+        "test": {"singles": singles, **mixtures, "gain": mixtures["fused"] - singles[fitted.single]},
     }

@@ -1,4 +1,4 @@
-"""What weights were chosen from: scores of the mixtures between two sides, over the whole range of weights.
+"""Score mixtures of two groups of systems over the whole range of weights, for curves and maps.
 
 With more than two systems a side is several of them, which keep the proportions that were chosen within it.
 So the mixture that was chosen lies on the curve, and on the map.
@@ -81,9 +81,9 @@ def linear_curve(
 
     Examples
     --------
-    >>> said = np.log([[[0.9, 0.1], [0.6, 0.4]], [[0.4, 0.6], [0.1, 0.9]]])  # two systems, two clips
+    >>> log_probs = np.log([[[0.9, 0.1], [0.6, 0.4]], [[0.4, 0.6], [0.1, 0.9]]])  # two systems, two clips
     >>> equal, first, y = np.array([0.5, 0.5]), np.array([True, False]), np.array([0, 1])
-    >>> linear_curve(equal, first, said, y, np.array([0.0, 0.5, 1.0])).uar
+    >>> linear_curve(equal, first, log_probs, y, np.array([0.0, 0.5, 1.0])).uar
     array([0.5, 1. , 0.5])
     """
     parts = proportions(weights, first)
@@ -97,8 +97,8 @@ def loglinear_map(
     first: NDArray[np.bool_],
     log_probs: _FLOATS,
     y: NDArray[np.int64],
-    ours: _FLOATS,
-    theirs: _FLOATS,
+    first_totals: _FLOATS,
+    second_totals: _FLOATS,
 ) -> _FLOATS:
     """NLL of log-linear mixtures by the total weight of either side.
 
@@ -106,9 +106,9 @@ def loglinear_map(
     ----------
     weights, first, log_probs, y
         As in `linear_curve`.
-    ours : ndarray of shape (A,)
+    first_totals : ndarray of shape (A,)
         Total weights of the first side.
-    theirs : ndarray of shape (B,)
+    second_totals : ndarray of shape (B,)
         Total weights of the second side.
 
     Returns
@@ -117,10 +117,12 @@ def loglinear_map(
         In nats.
     """
     parts = proportions(weights, first)
-    mine, other = (np.tensordot(np.where(side, parts, 0.0), log_probs, axes=1) for side in (first, ~first))  # (N, K)
+    mixed_first, mixed_second = (
+        np.tensordot(np.where(side, parts, 0.0), log_probs, axes=1) for side in (first, ~first)
+    )  # (N, K)
     rows = np.arange(len(y))
-    surface = np.empty((len(theirs), len(ours)))
-    for row, weight in enumerate(theirs):
-        mixed = log_softmax(ours[:, None, None] * mine + weight * other)  # (A, N, K)
+    surface = np.empty((len(second_totals), len(first_totals)))
+    for row, weight in enumerate(second_totals):
+        mixed = log_softmax(first_totals[:, None, None] * mixed_first + weight * mixed_second)  # (A, N, K)
         surface[row] = -mixed[:, rows, y].mean(1)
     return surface

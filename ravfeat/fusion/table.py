@@ -1,4 +1,4 @@
-"""From a table of systems to the rows of their fusion."""
+"""Fuse the systems of a table of predictions, fold by fold, into new rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,15 +37,15 @@ class Fusion:
 
 def members_of(predictions: Predictions) -> list[System]:
     """Systems of a table that can be fused: all but controls and those that are fused already."""
-    apart = (*FUSED_STREAMS, *CONTROL_STREAMS)
-    return [system for system in predictions.systems() if system.stream not in apart]
+    excluded = (*FUSED_STREAMS, *CONTROL_STREAMS)
+    return [system for system in predictions.systems() if system.stream not in excluded]
 
 
 def name_of(systems: Sequence[System], stream: str) -> System:
     """Name a fusion: all its features, and all its heads, each once."""
-    # A join is named after its caches, which may be systems of their own as well.
-    features = dict.fromkeys(name for one in systems for name in one.features.split("+"))
-    heads = dict.fromkeys(one.head for one in systems)
+    # Concatenated caches are named after each, which may be systems of their own as well.
+    features = dict.fromkeys(name for system in systems for name in system.features.split("+"))
+    heads = dict.fromkeys(system.head for system in systems)
     return System(stream, "+".join(features), "+".join(heads))
 
 
@@ -86,16 +86,16 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
     by_fold = _folds(systems, [evidence_of(predictions, system) for system in systems])
     fitted, blocks = [], []
     for evidence in by_fold:
-        one, learned = fit_fold(systems, evidence, rule)
-        read = align_rows(systems, [part.read for part in evidence], f"fold {one.fold}, test")
-        fitted.append(one)
-        blocks += [(one, learned), (one, read)]
-    own = concatenate([predictions.select_system(system) for system in systems])
+        fold, learned = fit_fold(systems, evidence, rule)
+        tested = align_rows(systems, [part.read for part in evidence], f"fold {fold.fold}, test")
+        fitted.append(fold)
+        blocks += [(fold, learned), (fold, tested)]
+    members = concatenate([predictions.select_system(system) for system in systems])
     seeds = tuple(len(predictions.seeds(system)) for system in systems)
-    controls = [one for one in predictions.systems() if one.stream in CONTROL_STREAMS]
-    kept = [predictions.select_system(system) for system in controls]
-    fused = [_rows(own, name_of(systems, stream), blocks) for stream in FUSED_STREAMS]
-    return concatenate([own, *kept, *fused]), Fusion(rule, tuple(systems), seeds, tuple(fitted))
+    names = [system for system in predictions.systems() if system.stream in CONTROL_STREAMS]
+    controls = [predictions.select_system(system) for system in names]
+    fused = [_rows(members, name_of(systems, stream), blocks) for stream in FUSED_STREAMS]
+    return concatenate([members, *controls, *fused]), Fusion(rule, tuple(systems), seeds, tuple(fitted))
 
 
 def fused_logits(mixed: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -106,12 +106,12 @@ def fused_logits(mixed: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def _folds(systems: Sequence[System], evidence: Sequence[list[Evidence]]) -> list[tuple[Evidence, ...]]:
     """Turn folds of systems into systems of folds."""
-    numbers = [[one.fold for one in own] for own in evidence]
-    for system, own in zip(systems, numbers, strict=True):
-        if own != numbers[0]:
+    numbers = [[part.fold for part in folds] for folds in evidence]
+    for system, folds in zip(systems, numbers, strict=True):
+        if folds != numbers[0]:
             raise PredictionsError(
-                f"{systems[0]} tests the folds {numbers[0]}, {system} the folds {own}; systems that are fused come from"
-                " one protocol"
+                f"{systems[0]} tests the folds {numbers[0]}, {system} the folds {folds}; systems that are fused come"
+                " from one protocol"
             )
     return list(zip(*evidence, strict=True))
 
@@ -119,13 +119,12 @@ def _folds(systems: Sequence[System], evidence: Sequence[list[Evidence]]) -> lis
 def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion, AlignedRows]]) -> Predictions:
     columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ("fold", "split", "label", "logits")}
     facts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("clip_id", "performance_id", "actor")}
-    for one, rows in blocks:
-        choices = one.choices
+    for fold, rows in blocks:
         n = len(rows.y)
-        columns["fold"].append(np.full(n, one.fold))
+        columns["fold"].append(np.full(n, fold.fold))
         columns["split"].append(np.full(n, "val" if rows.split == CROSSFIT else rows.split))
         columns["label"].append(np.take(table.classes, rows.y))
-        columns["logits"].append(fused_logits(one.mix(choices[system.stream], one.calibrated(rows.log_probs))))
+        columns["logits"].append(fused_logits(fold.mix(fold.choices[system.stream], fold.calibrated(rows.log_probs))))
         for name, parts in facts.items():
             parts.append(getattr(rows, f"{name}s"))
     return Predictions.from_columns(

@@ -1,4 +1,4 @@
-"""Weights of systems, learned from rows that may be learned from.
+"""Fit the weights of a fusion: a grid for the linear rule, a convex optimum for the log-linear one.
 
 ``linear`` weights lie on a simplex grid of step 0.05 that holds every single system. They are chosen by the
 UAR of the mixture's decisions, ties by its NLL at its best temperature. Not by the plain NLL: a mean of
@@ -31,7 +31,7 @@ STEPS = 20
 """Steps of the grid from 0 to 1."""
 
 LARGEST = 10.0
-"""Largest log-linear weight; reached only where the rows are told apart without an error, or but for hairs."""
+"""Largest log-linear weight; reached only where the rows are separated without an error, or almost."""
 
 _EXHAUSTIVE = 4
 _CHUNK = 1 << 24  # numbers held at once

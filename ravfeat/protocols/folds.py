@@ -1,4 +1,4 @@
-"""Folds that nobody sits on two sides of.
+"""Make the folds of a protocol, with no actor, performance or recording on two sides.
 
 Conventions
 -----------
@@ -118,8 +118,8 @@ def _draw_gendered(
     drawn: list[int] = []
     rest = [actor for actor in genders if actor is not None and actor not in test]
     for gender in ("male", "female"):
-        mine = [actor for actor in rest if genders[actor] == gender]
-        drawn += sorted(mine, key=lambda actor: digest(protocol, fold, actor))[:per_gender]
+        candidates = [actor for actor in rest if genders[actor] == gender]
+        drawn += sorted(candidates, key=lambda actor: digest(protocol, fold, actor))[:per_gender]
     # A corpus that does not say who is a man or a woman still gets its four.
     others = [actor for actor in rest if actor not in drawn]
     return drawn + sorted(others, key=lambda actor: digest(protocol, fold, actor))[: 2 * per_gender - len(drawn)]
@@ -156,13 +156,13 @@ def _group_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
 
 
 def draw_groups(clips: Sequence[FoldClip], rest: Sequence[Rows], wanted: int) -> NDArray[np.bool_]:
-    """Draw groups for validation, in order, passing over one that alone still teaches a class.
+    """Draw groups for validation, in order, passing over one that alone still has the training clips of a class.
 
     Parameters
     ----------
     clips : sequence of FoldClip
     rest : sequence of rows
-        The groups that can be drawn; together they teach and validate.
+        The groups that can be drawn; together they are the training and validation clips.
     wanted : int
         Actors.
 
@@ -175,9 +175,9 @@ def draw_groups(clips: Sequence[FoldClip], rest: Sequence[Rows], wanted: int) ->
     for group in rest:
         if val.any() and _count_actors(clips, val) >= wanted:
             break
-        own = Counter(clips[row].label for row in group.tolist())
-        if all(left[label] > count for label, count in own.items()):
-            left -= own
+        counts = Counter(clips[row].label for row in group.tolist())
+        if all(left[label] > count for label, count in counts.items()):
+            left -= counts
             val[group] = True
     return val
 

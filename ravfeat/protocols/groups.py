@@ -1,4 +1,4 @@
-"""Clips that belong together, and their deal into even parts.
+"""Group clips that must stay together (an actor, a performance, a recording), and deal groups into even parts.
 
 Conventions
 -----------
@@ -39,9 +39,9 @@ class FoldClip(Shape):
     def input_sha256(self) -> str: ...  # noqa: D102
 
 
-def digest(protocol: str, fold: int, who: object) -> str:
-    """Place of somebody in the draw of a fold."""
-    return hashlib.sha256(f"{protocol}:{fold}:{who}".encode()).hexdigest()
+def digest(protocol: str, fold: int, name: object) -> str:
+    """Place of an actor or a performance in the draw of a fold."""
+    return hashlib.sha256(f"{protocol}:{fold}:{name}".encode()).hexdigest()
 
 
 def group_order(name: str, fold: int, clips: Sequence[FoldClip]) -> Callable[[Rows], tuple[str, str]]:
@@ -68,7 +68,7 @@ def tied_groups(clips: Sequence[FoldClip], rows: Iterable[int] | None = None) ->
         Rows of every group, groups in the order of their first clip.
     """
     chosen = list(range(len(clips)) if rows is None else rows)
-    parent = {row: row for row in chosen}
+    parent = {row: row for row in chosen}  # a union-find forest; its roots are the first rows of the groups
 
     def root(row: int) -> int:
         while parent[row] != row:

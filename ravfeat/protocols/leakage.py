@@ -1,4 +1,4 @@
-"""The check that nobody sits on two sides of a fold."""
+"""Check folds for leaks: no actor, performance or recording on two sides, every clip tested once."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -78,7 +78,7 @@ def check_inner(protocol: Protocol, fold: Fold, inner: Sequence[tuple[Rows, Rows
         Whose non-test rows the inner folds split.
     inner : sequence of (train, val)
     clips : sequence of FoldClip
-        Of any of the caches that are joined.
+        As any of the concatenated caches knows them.
 
     Raises
     ------
@@ -150,9 +150,9 @@ def check_sides(where: str, sides: dict[str, Rows], clips: Sequence[FoldClip], r
             for kind, value in ties(clip):
                 other_side, other = seen.setdefault((kind, value), (side, clip))
                 if other_side != side:
-                    what = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
+                    shared = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
                     raise LeakError(
-                        f"{where} leaks: {what} is in {other_side} (clip '{other.clip_id}', {other.actor}) and in"
+                        f"{where} leaks: {shared} is in {other_side} (clip '{other.clip_id}', {other.actor}) and in"
                         f" {side} (clip '{clip.clip_id}', {clip.actor}); correct the corpus, or {remedy}"
                     )
 

@@ -1,4 +1,4 @@
-"""The named protocols: who is tested when, as published.
+"""Name the protocols: which actors are tested in which fold, as published.
 
 Facts only; `ravfeat.protocols.folds` turns them into rows and checks them. Odd RAVDESS actors are men, even
 ones women; every protocol tests each actor exactly once.
@@ -36,7 +36,7 @@ class Protocol:
     n_folds : int
         Of a protocol whose groups are made from the data.
     leaky : bool
-        Whether actors may sit on two sides. Every output that carries such a number says LEAKY.
+        Whether actors may be on two sides. Every output that carries such a number says LEAKY.
     always_nested : bool
         Whether selection is nested whatever is asked for.
     """

@@ -1,8 +1,8 @@
-"""The same head under an actor split and under the LEAKY clip split, and whether its features know people.
+"""Compare splits: train the same heads on an actor split and on the LEAKY clip split, and probe for identity.
 
-Only the split changes: features, head, settings, how they are chosen and how many clips teach are the
+Only the split changes: features, head, settings, how they are chosen and how many clips are trained on are the
 same. What the clip split scores more is the price of the split: above all what it is worth to know the
-test actors, and a little that every actor teaches.
+test actors, and a little that a head learns from every further actor.
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ by about 0.03; a twentieth is worth less than the third digit can show."""
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison of splits gave.
+    """Result of a comparison of splits.
 
     Attributes
     ----------
@@ -110,29 +110,28 @@ def compare_splits(plan: FitPlan) -> Comparison:
     actor, clip = _prepare(plan)
     with tqdm(total=3 * len(actor.systems), unit="step", disable=None) as bar:
         # One system after the other: features are large, and each is forgotten before the next is read.
-        systems = [
-            _compare_system(one, other, bar) for one, other in zip(actor.by_system(), clip.by_system(), strict=True)
-        ]
-    fitted, leaky = gather([one.actor for one in systems]), gather([one.clip for one in systems])
-    known = {(one.stream, one.features): compared for one, compared in zip(actor.systems, systems, strict=True)}
-    return Comparison(_rows(fitted, leaky, known), fitted, leaky)
+        pairs = zip(actor.by_system(), clip.by_system(), strict=True)
+        compared = [_compare_system(on_actors, on_clips, bar) for on_actors, on_clips in pairs]
+    honest, leaky = gather([result.actor for result in compared]), gather([result.clip for result in compared])
+    by_name = {(system.stream, system.features): result for system, result in zip(actor.systems, compared, strict=True)}
+    return Comparison(_rows(honest, leaky, by_name), honest, leaky)
 
 
 def _compare_system(actor: PreparedPlan, clip: PreparedPlan, bar: "tqdm[Any]") -> _Compared:
     """Train the heads of one system under both splits, and probe its features."""
     load = _Loader()
-    (one,), (other,) = actor.systems, clip.systems
-    bar.set_description(f"{one.features}: actor split")
-    fitted = train(actor, load)
+    (system,), (leaky_system,) = actor.systems, clip.systems
+    bar.set_description(f"{system.features}: actor split")
+    honest = train(actor, load)
     bar.update()
-    bar.set_description(f"{one.features}: {CLIP_SPLIT} LEAKY")
+    bar.set_description(f"{system.features}: {CLIP_SPLIT} LEAKY")
     leaky = train(clip, load)
     bar.update()
-    bar.set_description(f"{one.features}: identity probe")
-    probe, reason = _probe(actor.plan, one, load)
+    bar.set_description(f"{system.features}: identity probe")
+    probe, reason = _probe(actor.plan, system, load)
     bar.update()
-    sizes = _train_clips(other, clip.select), _train_clips(one, actor.select)
-    return _Compared(fitted, leaky, sizes, probe, reason)
+    sizes = _train_clips(leaky_system, clip.select), _train_clips(system, actor.select)
+    return _Compared(honest, leaky, sizes, probe, reason)
 
 
 def _prepare(plan: FitPlan) -> tuple[PreparedPlan, PreparedPlan]:
@@ -151,12 +150,12 @@ def _prepare(plan: FitPlan) -> tuple[PreparedPlan, PreparedPlan]:
             f"{error}. To compare it with '{CLIP_SPLIT}' take group6, whose folds are as large as those"
         ) from error
     clip = prepare(replace(plan, protocol=CLIP_SPLIT, select=actor.select, allow_leak=True, rule=None))
-    for one, other in zip(actor.systems, clip.systems, strict=True):
-        mine, theirs = _train_clips(one, actor.select), _train_clips(other, clip.select)
-        if abs(mine - theirs) > _TOLERANCE * theirs:
+    for system, leaky_system in zip(actor.systems, clip.systems, strict=True):
+        n_actor, n_clip = _train_clips(system, actor.select), _train_clips(leaky_system, clip.select)
+        if abs(n_actor - n_clip) > _TOLERANCE * n_clip:
             raise UsageError(
-                f"'{plan.protocol}' trains on {mine:.0f} clips of {one.features} per fold, '{CLIP_SPLIT}' on"
-                f" {theirs:.0f}: the gap would be one of size, too. Choose a protocol of six folds: ravdess6, emobox6,"
+                f"'{plan.protocol}' trains on {n_actor:.0f} clips of {system.features} per fold, '{CLIP_SPLIT}' on"
+                f" {n_clip:.0f}: the gap would be one of size, too. Choose a protocol of six folds: ravdess6, emobox6,"
                 " hicmae6, or group6 for any corpus"
             )
     return actor, clip
@@ -170,7 +169,7 @@ def _train_clips(system: CacheSystem, select: str) -> float:
 
 def _probe(plan: FitPlan, system: CacheSystem, load: _Loader) -> tuple[IdentityProbe | None, str]:
     """Probe a system with the statistics that `logreg` reads, whatever heads the plan has."""
-    actors, emotions = zip(*((one.actor, one.label) for one in system.clips.records), strict=True)
+    actors, emotions = zip(*((record.actor, record.label) for record in system.clips.records), strict=True)
     if reason := why_not(actors, emotions):
         return None, reason
     try:
@@ -184,16 +183,16 @@ def _rows(actor: Fitted, clip: Fitted, compared: Mapping[tuple[str, str], _Compa
     rows = []
     for system in actor.predictions.systems():
         honest, leaky = (fitted.predictions.seed_averaged(system) for fitted in (actor, clip))
-        own = compared[system.stream, system.features]
+        result = compared[system.stream, system.features]
         rows.append(
             SplitRow(
                 system=system,
                 clip=bootstrap(leaky)["uar", "pooled"],
                 actor=bootstrap(honest)["uar", "pooled"],
                 gap=paired_difference(leaky, honest, "uar", "pooled"),
-                train_clips=own.train_clips,
-                probe=own.probe,
-                no_probe=own.no_probe,
+                train_clips=result.train_clips,
+                probe=result.probe,
+                no_probe=result.no_probe,
             )
         )
     return tuple(rows)

@@ -1,4 +1,4 @@
-"""The drawing of a comparison of splits."""
+"""Draw a comparison of splits: both scores of every system, the gap, the identity probe."""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,8 @@
-"""How well features tell the actors apart: a linear probe that names the actor.
+"""Probe features for identity: how well a linear classifier names the actor of a clip.
 
 A head that scores well on new clips of known actors may read the expression, or know the actor. The
 probe measures the second by itself: from the very statistics that the `logreg` head reads of a clip, a
-balanced logistic regression says *who* it is. It is tested on an emotion of which it has seen no clip
+balanced logistic regression predicts *who* it is. It is tested on an emotion of which it has seen no clip
 of anybody, so that it cannot find the take most alike: only what an actor keeps from emotion to
 emotion can help. Every emotion is left out once.
 
@@ -73,12 +73,12 @@ def why_not(actors: Sequence[str], emotions: Sequence[str]) -> str:
     >>> why_not(["a", "a", "b"], ["sad", "happy", "sad"])
     'the probe tests actors on an emotion left out of training: it needs 2 actors with 2 emotions each, there is 1 of 2'
     """
-    kept = _probed(actors, emotions)
-    if len(kept) > 1:
+    names = _probed(actors, emotions)
+    if len(names) > 1:
         return ""
     return (
         "the probe tests actors on an emotion left out of training: it needs 2 actors with 2 emotions each, there is"
-        f" {len(kept)} of {len(set(actors))}"
+        f" {len(names)} of {len(set(actors))}"
     )
 
 
@@ -106,10 +106,10 @@ def probe_identity(
     number = {name: i for i, name in enumerate(names)}
     y = np.array([number.get(actor, -1) for actor in actors], np.int64)
     labels = np.asarray(emotions)
-    kept = np.flatnonzero(y >= 0)
-    held_out = sorted(set(labels[kept].tolist()))
-    tests = [kept[labels[kept] == emotion] for emotion in held_out]
-    jobs = [Job(np.setdiff1d(kept, test), np.zeros(0, np.int64)) for test in tests]
+    probed = np.flatnonzero(y >= 0)
+    held_out = sorted(set(labels[probed].tolist()))
+    tests = [probed[labels[probed] == emotion] for emotion in held_out]
+    jobs = [Job(np.setdiff1d(probed, test), np.zeros(0, np.int64)) for test in tests]
     head = LogregHead(statistics=tuple(statistics))
     choice = {"layers": list(features.layers), "C": STRENGTH}
     models = head.fit(features, y, len(names), jobs, [choice] * len(jobs))
@@ -118,18 +118,18 @@ def probe_identity(
         hit[test] = model.logits(features, test).argmax(-1) == y[test]
     recalls = np.array([hit[y == i].mean() for i in range(len(names))])
     low, high = _interval(recalls)
-    n_left_out = len(y) - len(kept)
+    n_left_out = len(y) - len(probed)
     return IdentityProbe(
-        float(recalls.mean()), low, high, 1 / len(names), len(kept), len(names), len(held_out), n_left_out
+        float(recalls.mean()), low, high, 1 / len(names), len(probed), len(names), len(held_out), n_left_out
     )
 
 
 def _probed(actors: Sequence[str], emotions: Sequence[str]) -> list[str]:
-    """Actors with clips of two emotions or more, sorted: the others are never both taught and tested."""
-    have: defaultdict[str, set[str]] = defaultdict(set)
+    """Actors with clips of two emotions or more, sorted: the others are never both trained on and tested."""
+    emotions_of: defaultdict[str, set[str]] = defaultdict(set)
     for actor, emotion in zip(actors, emotions, strict=True):
-        have[actor].add(emotion)
-    return sorted(actor for actor, own in have.items() if len(own) > 1)
+        emotions_of[actor].add(emotion)
+    return sorted(actor for actor, labels in emotions_of.items() if len(labels) > 1)
 
 
 def _interval(recalls: NDArray[np.float64]) -> tuple[float, float]:

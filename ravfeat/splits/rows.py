@@ -1,4 +1,4 @@
-"""One system under an actor split and under the LEAKY clip split, as a row that people read."""
+"""Format one system under an actor split and under the LEAKY clip split as a row of a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -25,8 +25,8 @@ HEADINGS = (
 
 MEANING = (
     "The gap is the price of the split: above all what it is worth to know the actors, and a little that the clip split"
-    " teaches more of them. The LEAKY column says nothing about new people. Identity: how often a linear probe names"
-    " the actor from the same features, tested on an emotion it saw of nobody (mean over actors)."
+    " learns from more of them. The LEAKY column says nothing about new people. Identity: how often a linear probe"
+    " names the actor from the same features, tested on an emotion it saw of nobody (mean over actors)."
 )
 
 

@@ -86,9 +86,9 @@ def test_streams_are_not_mixed(cache, takes, tmp_path) -> None:
         align_caches([cache, audio])
 
 
-def test_a_join_is_of_different_caches(cache) -> None:
+def test_concatenated_caches_are_different_ones(cache) -> None:
     for caches in ([cache], [cache, cache]):
-        with pytest.raises(UsageError, match="a join needs two or more different caches, got "):
+        with pytest.raises(UsageError, match="--concat needs two or more different caches, got "):
             align_caches(caches)
 
 

@@ -41,15 +41,15 @@ def test_a_pooled_cache_without_speed_is_refused(tmp_path) -> None:
         build_head("logreg", FitPlan(), pooled)
 
 
-def test_a_join_needs_heads_that_pool_by_statistics() -> None:
+def test_concatenated_caches_need_heads_that_pool_by_statistics() -> None:
     joins = ((Path("a"), Path("b")),)
-    with pytest.raises(UsageError, match=r"head 'attentive' pools the frames .*; give a join to logreg or kernel, or"):
+    with pytest.raises(UsageError, match=r"head 'attentive' pools the frames .*; give --concat to logreg or"):
         check_plan(FitPlan(joins=joins, heads=("logreg", "attentive")))
     check_plan(FitPlan(joins=joins, heads=("logreg", "kernel")))
 
 
 def test_a_plan_without_features_is_refused() -> None:
-    with pytest.raises(UsageError, match="at least one cache or join, got none"):
+    with pytest.raises(UsageError, match="at least one --cache or --concat, got none"):
         check_plan(FitPlan())
 
 

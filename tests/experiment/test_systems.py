@@ -1,4 +1,4 @@
-"""Caches and joins under a protocol."""
+"""Caches, alone and concatenated, under a protocol."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_labels_of_a_join_are_those_of_its_first_cache(pair, takes, tmp_path) ->
 
 
 def test_one_join_twice_is_refused(pair) -> None:
-    with pytest.raises(UsageError, match=r"the join of .* and .* is given twice; name every join once"):
+    with pytest.raises(UsageError, match=r".* and .* are concatenated twice; name every --concat once"):
         open_systems(
             FitPlan(
                 joins=(

@@ -253,7 +253,7 @@ def test_heads_that_read_several_caches_have_no_views(clean, view, takes, tmp_pa
     join = FitPlan((), heads=("logreg",), joins=((clean, other),), train_views=(view,))
     joint = FitPlan((clean, face), heads=("joint", "logreg"), train_views=(view,))
     for plan in (join, joint):
-        with pytest.raises(UsageError, match="neither a join nor the head 'joint' has a view of all its caches at"):
+        with pytest.raises(UsageError, match="neither --concat nor the head 'joint' has a view of all its caches at"):
             prepare(plan)
 
 
