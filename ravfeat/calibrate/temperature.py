@@ -49,8 +49,8 @@ class Temperature:
     --------
     >>> sharp = np.array([[8.0, 0.0], [8.0, 0.0], [8.0, 0.0], [8.0, 0.0]])
     >>> temperature = Temperature().fit(sharp, np.array([0, 0, 0, 1]))  # right three times in four
-    >>> round(float(np.exp(temperature.transform(sharp))[0] @ [1, -3]), 6)  # so p = (3/4, 1/4)
-    0.0
+    >>> np.exp(temperature.transform(sharp))[0].round(4)
+    array([0.75, 0.25])
     """
 
     temperature_: float

@@ -119,7 +119,7 @@ def speak(voice: Voice, delivery: Delivery, vowels: str, seconds: float, rng: np
 
     Examples
     --------
-    >>> voice = Voice(110.0, 1.0, -2.0, 0.6, -30.0, -60.0, (0.0, 0.0), (0.0, 0.0))
+    >>> voice = Voice(110.0, 1.0, -2.0, 0.6, -30.0, -60.0, (0.0, 0.0))
     >>> plain = Delivery((0.0, 0.0), (0.0, 0.0), 0, 0, 0, 0, 0, 0, 0, 0)
     >>> speak(voice, plain, "ai", 0.5, np.random.default_rng(0)).shape
     (8000,)
