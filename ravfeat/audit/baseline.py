@@ -16,7 +16,7 @@ from ravfeat.experiment.build import build_head
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
-from ravfeat.features.load import load_joined
+from ravfeat.features.load import load_concatenated
 from ravfeat.heads.base import Head, Job
 from ravfeat.numerics.softmax import log_softmax
 from ravfeat.predictions import SystemProbs
@@ -153,5 +153,7 @@ def cheap_of(prepared: PreparedPlan, system: CacheSystem, load: Features) -> Che
     head = build_head("logreg", plan, system)
     if system.joint:  # every stream's statistics side by side
         every = [None] * len(system.caches)
-        return Cheap(system, head, load_joined(system.caches, system.clip_ids, head.reading.statistics, layers=every))
+        return Cheap(
+            system, head, load_concatenated(system.caches, system.clip_ids, head.reading.statistics, layers=every)
+        )
     return Cheap(system, head, load(plan, system, head.reading))

@@ -35,7 +35,7 @@ def ravdess(actors: str, out: Path, *, audio: bool, video: bool) -> None:
     from ravfeat.download.ravdess import download_ravdess
     from ravfeat.features.layers import parse_numbers
 
-    wanted = parse_numbers(actors, range(1, 25), what="actors")
+    wanted = parse_numbers(actors, range(1, 25), noun="actors")
     done = download_ravdess(out, audio=audio or not video, video=video, actors=wanted)
     skipped = f"; {done.skipped} files that are no speech clips were left out" if done.skipped else ""
     click.echo(

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
-from ravfeat.features.allocate import room_for
+from ravfeat.features.allocate import allocate_array
 from ravfeat.features.clips import ClipFeatures
-from ravfeat.features.training_rows import held, stack_features
+from ravfeat.features.training_rows import in_memory, stack_features
 
 __all__ = ["stacked", "standardised"]
 
@@ -35,13 +35,13 @@ def standardised(features: ClipFeatures) -> ClipFeatures:
     ClipFeatures
         Of the same shape and dtype. What never varies becomes 0.
     """
-    frames = held(features).frames
+    frames = in_memory(features).frames
     mean = sum(chunk.sum(0) for chunk in _chunks(frames)) / len(frames)  # (L, D)
     variance = sum(((chunk - mean) ** 2).sum(0) for chunk in _chunks(frames)) / len(frames)
     # Rounding leaves a constant a spread of almost nothing; divided by that it would be noise of size 1.
     varies = frames.max(0) > frames.min(0)
     scale = np.where(varies, np.sqrt(variance), np.inf)
-    scaled = room_for((frames.shape[1], len(frames), frames.shape[2]), frames.dtype).transpose(1, 0, 2)
+    scaled = allocate_array((frames.shape[1], len(frames), frames.shape[2]), frames.dtype).transpose(1, 0, 2)
     for start in range(0, len(frames), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         scaled[chunk] = (frames[chunk] - mean) / scale  # at most sqrt(F): float16 holds that

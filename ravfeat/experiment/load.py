@@ -7,7 +7,7 @@ from ravfeat.experiment.build import read_layers
 from ravfeat.experiment.plan import HeadPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
-from ravfeat.features.load import load_features, load_joined
+from ravfeat.features.load import load_concatenated, load_features
 from ravfeat.features.training_rows import stack_features
 
 __all__ = ["Load", "load_system", "load_training"]
@@ -24,7 +24,7 @@ def load_system(plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFe
         first, *others = (load_features(cache, clip_ids, reading, layers=read) for cache, clip_ids, read in parts)
         return replace(first, also=tuple(others))
     if system.concatenated:
-        return load_joined(system.caches, system.clip_ids, reading.statistics, layers=layers)
+        return load_concatenated(system.caches, system.clip_ids, reading.statistics, layers=layers)
     return load_features(system.caches[0], system.clip_ids[0], reading, layers=layers[0])
 
 

@@ -1,4 +1,4 @@
-"""Room for features: in memory, or in a file that nobody sees where they are larger than what was allowed."""
+"""Allocate arrays in memory, or in an unlinked memory-mapped file where they are larger than what was allowed."""
 
 import logging
 import mmap
@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from ravfeat.errors import CacheError
 from ravfeat.resources import memory_budget
 
-__all__ = ["features_budget", "room_for"]
+__all__ = ["allocate_array", "features_budget"]
 
 _log = logging.getLogger(__name__)
 _VARIABLE = "TMPDIR"
@@ -24,7 +24,7 @@ def features_budget() -> int:
     return memory_budget() // 2
 
 
-def room_for(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+def allocate_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Make an array that is to be filled.
 
     What does not fit lies in a temporary file without a name, mapped: the system keeps in memory what fits, and

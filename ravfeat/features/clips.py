@@ -1,4 +1,4 @@
-"""What a head reads: the frames of N clips, and how much of a cache it needs.
+"""The arrays that a head reads: frames of N clips with their offsets, layers and statistics.
 
 Conventions
 -----------
@@ -51,10 +51,10 @@ class ClipFeatures:
     window : int
         Encoder frames that were averaged to one frame already.
     blocks : tuple of int
-        Empty for the features of one cache. Where several were joined, the width that each has
+        Empty for the features of one cache. Where several were concatenated, the width that each has
         within every statistic, in their order.
     also : tuple of ClipFeatures
-        What further streams say of the same clips, in the same order, for heads that read several.
+        Further streams of the same clips, in the same order, for heads that read several.
     stored : StoredFrames or None
         The frames where they stay on the disk; ``frames`` is then of shape (0, L, D).
     """

@@ -1,4 +1,4 @@
-"""Layer numbers, and other numbers, as people write them."""
+"""Parse layer numbers as people write them: ``last``, ``3``, ``6-12``, ``1,5,9``."""
 
 from collections.abc import Sequence
 
@@ -29,10 +29,10 @@ def parse_layers(text: str | None, stored: Sequence[int]) -> tuple[int, ...] | N
     """
     if text is None:
         return None
-    return (stored[-1],) if text == "last" else parse_numbers(text, stored, what="layers", also="'last', ")
+    return (stored[-1],) if text == "last" else parse_numbers(text, stored, noun="layers", also="'last', ")
 
 
-def parse_numbers(text: str, allowed: Sequence[int], *, what: str, also: str = "") -> tuple[int, ...]:
+def parse_numbers(text: str, allowed: Sequence[int], *, noun: str, also: str = "") -> tuple[int, ...]:
     """Read ``3``, ``6-12`` or ``1,5,9`` as numbers out of an allowed set, each once and sorted.
 
     Parameters
@@ -40,7 +40,7 @@ def parse_numbers(text: str, allowed: Sequence[int], *, what: str, also: str = "
     text : str
     allowed : sequence of int
         Sorted.
-    what, also : str
+    noun, also : str
         For the message: what is counted, and what else would be understood.
 
     Raises
@@ -52,12 +52,12 @@ def parse_numbers(text: str, allowed: Sequence[int], *, what: str, also: str = "
         first, dash, last = part.strip().partition("-")
         last = last if dash else first
         if not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
-            raise UsageError(f"{what} '{text}': expected {also}a number, a range like 6-12, or a list like 1,5,9")
+            raise UsageError(f"{noun} '{text}': expected {also}a number, a range like 6-12, or a list like 1,5,9")
         if outside := {int(first), int(last)} - set(allowed):
-            raise UsageError(f"{what} '{text}': there are {spans(allowed)}, not {spans(sorted(outside))}")
+            raise UsageError(f"{noun} '{text}': there are {spans(allowed)}, not {spans(sorted(outside))}")
         numbers |= set(range(int(first), int(last) + 1))
     if wrong := sorted(numbers - set(allowed)):
-        raise UsageError(f"{what} '{text}': there are {spans(allowed)}, not {spans(wrong)}")
+        raise UsageError(f"{noun} '{text}': there are {spans(allowed)}, not {spans(wrong)}")
     return tuple(sorted(numbers))
 
 

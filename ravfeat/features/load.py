@@ -1,4 +1,4 @@
-"""From a cache to the arrays a head reads.
+"""Load a cache into the arrays that a head reads.
 
 Clips are read side by side and narrowed (layers, averaged frames, pooled statistics) as they come, straight into
 the result, so that memory holds what the head needs and a few megabytes, never the cache.
@@ -17,13 +17,13 @@ from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.cache.verified_reads import Take, read_verified
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.features.allocate import features_budget, room_for
+from ravfeat.features.allocate import allocate_array, features_budget
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.on_disk import Shard, StoredFrames
 from ravfeat.features.statistics import clip_statistics
 from ravfeat.numerics.pooling import average_block, pool_block
 
-__all__ = ["check_reading", "load_features", "load_joined"]
+__all__ = ["check_reading", "load_concatenated", "load_features"]
 
 
 def load_features(
@@ -72,7 +72,9 @@ def load_features(
         starts.setdefault(clip_id, []).append(start)
     width = cache.dim * max(1, len(narrowing.statistics))
     # Layers lie outermost, as they do on the disk and as networks read them.
-    frames = room_for((len(positions), int(offsets[-1]), width), np.float32 if narrowing.statistics else cache.dtype)
+    frames = allocate_array(
+        (len(positions), int(offsets[-1]), width), np.float32 if narrowing.statistics else cache.dtype
+    )
 
     def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
         narrow = narrowing(block)  # (L', T', D')
@@ -108,11 +110,11 @@ def _on_disk(
 ) -> ClipFeatures:
     """Features that stay where they are, once every clip was held against its digest."""
     _read(cache, list(dict.fromkeys(clip_ids)), layers, lambda clip, rows, block: None)
-    wanted = set(clip_ids)
+    chosen = set(clip_ids)
     shards: list[Shard] = []
     places: dict[str, tuple[int, int]] = {}
     for number in cache.shards:
-        if wanted.isdisjoint(cache.clips_of(number)):
+        if chosen.isdisjoint(cache.clips_of(number)):
             continue
         places |= {clip.clip_id: (len(shards), clip.frame_start) for clip in cache.header(number).clips}
         shards.append(Shard(cache.features(number), partial(cache.reading_shard, number)))
@@ -127,7 +129,7 @@ def _on_disk(
     )
 
 
-def load_joined(
+def load_concatenated(
     caches: Sequence[Cache],
     clip_ids: Sequence[Sequence[str]],
     statistics: Sequence[str],
@@ -161,14 +163,14 @@ def load_joined(
     """
     reading = Reading(statistics=tuple(statistics))
     parts = []
-    for cache, own_ids, own_layers in zip(caches, clip_ids, layers, strict=True):
-        features = load_features(cache, own_ids, reading, layers=own_layers)
+    for cache, cache_ids, cache_layers in zip(caches, clip_ids, layers, strict=True):
+        features = load_features(cache, cache_ids, reading, layers=cache_layers)
         pooled = clip_statistics(features, statistics)  # (N, L, S, D)
         parts.append(pooled.transpose(0, 2, 1, 3).reshape(len(pooled), len(statistics), -1))  # (N, S, L * D)
-    joined = np.concatenate(parts, axis=2)
+    frames = np.concatenate(parts, axis=2)
     return ClipFeatures(
-        frames=joined.reshape(len(joined), 1, -1),
-        offsets=np.arange(len(joined) + 1, dtype=np.int64),
+        frames=frames.reshape(len(frames), 1, -1),
+        offsets=np.arange(len(frames) + 1, dtype=np.int64),
         layers=(0,),
         statistics=reading.statistics,
         blocks=tuple(part.shape[2] for part in parts),

@@ -1,7 +1,7 @@
-"""Frames of clips that stay on the disk, for caches larger than the memory that training may take.
+"""Read frames from the disk while training, for caches larger than the memory that training may take.
 
 A training reads the clips of a step when it needs them, layer by layer, and the system is told which clips the next
-step wants. It keeps in memory what fits, as it does of every file, and takes it back where somebody else needs it.
+step wants. It keeps in memory what fits, as it does of every file, and takes it back where another program needs it.
 
 Conventions
 -----------

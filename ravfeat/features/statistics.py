@@ -1,4 +1,4 @@
-"""Statistics of clips for heads, computed from frames or taken from a pooled cache.
+"""Pooled statistics of clips for heads, computed from frames or taken from a pooled cache.
 
 Conventions
 -----------
@@ -31,7 +31,7 @@ _SOURCE = ("dim", "pooled", "blocks", "also_dims", "also_layers", "also_pooled")
 
 def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeatures:
     """Features of some clips only, in the order of `rows`."""
-    also = tuple(select_clips(one, rows) for one in features.also)
+    also = tuple(select_clips(stream, rows) for stream in features.also)
     if features.stored is None and len(rows) == len(features) and (rows == np.arange(len(features))).all():
         return features
     if features.stored is not None:
@@ -44,25 +44,25 @@ def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeature
 
 
 def source_of(features: ClipFeatures) -> dict[str, Any]:
-    """Say what a model was trained on, for its recipe.
+    """Describe what a model was trained on, for its recipe.
 
     Returns
     -------
     dict
-        ``dim``, ``pooled``; of a join ``blocks``; of several streams ``also_dims``, ``also_layers`` and
+        ``dim``, ``pooled``; of concatenated caches ``blocks``; of several streams ``also_dims``, ``also_layers`` and
         ``also_pooled``, one entry for each stream but the first.
     """
     source = {"dim": _dim(features), "pooled": bool(features.statistics)}
-    joined = {"blocks": list(features.blocks)} if features.blocks else {}
+    concatenated = {"blocks": list(features.blocks)} if features.blocks else {}
     if not features.also:
-        return source | joined
+        return source | concatenated
     return (
         source
-        | joined
+        | concatenated
         | {
-            "also_dims": [_dim(one) for one in features.also],
-            "also_layers": [list(one.layers) for one in features.also],
-            "also_pooled": [bool(one.statistics) for one in features.also],
+            "also_dims": [_dim(stream) for stream in features.also],
+            "also_layers": [list(stream.layers) for stream in features.also],
+            "also_pooled": [bool(stream.statistics) for stream in features.also],
         }
     )
 
@@ -84,20 +84,22 @@ def check_features(features: ClipFeatures, recipe: Mapping[str, Any]) -> None:
     ------
     HeadError
         If the width of a layer differs, one is pooled and the other is not, or other caches were
-        joined, or in another order, or those of other streams lie beside them.
+        concatenated, or in another order, or those of other streams lie beside them.
     """
-    now, then = source_of(features), {name: recipe[name] for name in _SOURCE if name in recipe}
-    if now != then:
+    source, trained_on = source_of(features), {name: recipe[name] for name in _SOURCE if name in recipe}
+    if source != trained_on:
         raise HeadError(
-            f"the model was trained on {_kind(then)}, these features are {_kind(now)}; read them from a cache like the"
-            " one it was trained on"
+            f"the model was trained on {_kind(trained_on)}, these features are {_kind(source)}; read them from a cache"
+            " like the one it was trained on"
         )
 
 
 def _kind(source: Mapping[str, Any]) -> str:
-    joined = f" of joined caches ({' + '.join(map(str, source['blocks']))})" if "blocks" in source else ""
+    concatenated = f" of concatenated caches ({' + '.join(map(str, source['blocks']))})" if "blocks" in source else ""
     beside = f" with streams of {', '.join(map(str, source['also_dims']))} beside them" if "also_dims" in source else ""
-    return f"{'pooled statistics' if source['pooled'] else 'frames'} of {source['dim']} dimensions{joined}{beside}"
+    return (
+        f"{'pooled statistics' if source['pooled'] else 'frames'} of {source['dim']} dimensions{concatenated}{beside}"
+    )
 
 
 def layer_positions(features: ClipFeatures, layers: Sequence[int] | None) -> list[int]:
@@ -113,8 +115,8 @@ def layer_positions(features: ClipFeatures, layers: Sequence[int] | None) -> lis
     missing = [layer for layer in layers if layer not in features.layers]
     if missing or not layers:
         have = ", ".join(map(str, features.layers))
-        asked = ", ".join(map(str, missing)) or "none"
-        raise HeadError(f"the head reads layers {asked}, the features have layers {have}; choose among those")
+        absent = ", ".join(map(str, missing)) or "none"
+        raise HeadError(f"the head reads layers {absent}, the features have layers {have}; choose among those")
     return [features.layers.index(layer) for layer in layers]
 
 

@@ -1,4 +1,4 @@
-"""Rows that teach: the clips themselves, and views of them that only ever train.
+"""Training rows: the clips themselves, and augmented views of them that are only ever trained on.
 
 A system's N clips are rows 0 to N - 1. Every further row is a view of one of them: the same recording, changed.
 Folds, validation and predictions know the first N only. A view joins a training side where its clip is on that
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import LeakError
-from ravfeat.features.allocate import room_for
+from ravfeat.features.allocate import allocate_array
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.on_disk import StoredFrames
 
-__all__ = ["TrainingRows", "held", "stack_features"]
+__all__ = ["TrainingRows", "in_memory", "stack_features"]
 
 Rows = NDArray[np.int64]
 
@@ -61,7 +61,7 @@ class TrainingRows:
         train : ndarray of int64
             Clips.
         held_out : sequence of ndarray of int64
-            Clips that the head is judged on: of validation and test.
+            Clips that the head is scored on: of validation and test.
 
         Returns
         -------
@@ -71,16 +71,16 @@ class TrainingRows:
         Raises
         ------
         LeakError
-            Where a row that is held out is a view, or a clip that teaches is held out.
+            Where a row that is held out is a view, or a clip that trains is held out.
         """
-        held = np.concatenate([np.zeros(0, np.int64), *held_out])
-        if len(judged := held[held >= self.n_clips]) or (train >= self.n_clips).any():
-            what = f"row {judged[0]} is judged" if len(judged) else "a view is dealt into a fold as a clip"
-            raise LeakError(f"{what}; the {self.n_clips} clips alone are dealt and judged, views of them only teach")
-        both = np.intersect1d(train, held)
+        held_rows = np.concatenate([np.zeros(0, np.int64), *held_out])
+        if len(views := held_rows[held_rows >= self.n_clips]) or (train >= self.n_clips).any():
+            reason = f"row {views[0]} is judged" if len(views) else "a view is dealt into a fold as a clip"
+            raise LeakError(f"{reason}; the {self.n_clips} clips alone are dealt and judged, views of them only train")
+        both = np.intersect1d(train, held_rows)
         if len(both):
             raise LeakError(
-                f"{len(both)} clips teach and are judged, first row {both[0]}: views of a clip that is judged must not"
+                f"{len(both)} clips train and are judged, first row {both[0]}: views of a clip that is judged must not"
                 " train"
             )
         if len(self.origin) == self.n_clips:
@@ -88,7 +88,7 @@ class TrainingRows:
         return np.flatnonzero(np.isin(self.origin, train)).astype(np.int64)
 
     def clips_of(self, train: Rows) -> Rows | None:
-        """Give the clip of every training row; None where there are no views, so that each is a clip of its own."""
+        """Give the clip of every training row; None where there are no views, so that each is another clip."""
         return None if len(self.origin) == self.n_clips else np.asarray(self.origin[train], np.int64)
 
 
@@ -105,17 +105,19 @@ def stack_features(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     stored = [part.stored for part in parts if part.stored is not None]
     if len(stored) == len(parts):
         return replace(parts[0], offsets=_offsets(parts), stored=StoredFrames.stacked(stored))
-    return _held(parts)
+    return _stack_in_memory(parts)
 
 
-def held(features: ClipFeatures) -> ClipFeatures:
+def in_memory(features: ClipFeatures) -> ClipFeatures:
     """Give features whose frames are an array: those that stay on the disk are copied into one."""
-    return features if features.stored is None else _held([features])
+    return features if features.stored is None else _stack_in_memory([features])
 
 
-def _held(parts: Sequence[ClipFeatures]) -> ClipFeatures:
+def _stack_in_memory(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     offsets, shape = _offsets(parts), parts[0].frames.shape
-    frames = room_for((shape[1], int(offsets[-1]), shape[2]), np.result_type(*(part.frames.dtype for part in parts)))
+    frames = allocate_array(
+        (shape[1], int(offsets[-1]), shape[2]), np.result_type(*(part.frames.dtype for part in parts))
+    )
     clips = (clip for part in parts for clip in _clips(part))
     for start, clip in zip(offsets[:-1].tolist(), clips, strict=True):
         frames[:, start : start + len(clip)] = clip.transpose(1, 0, 2)
@@ -125,8 +127,8 @@ def _held(parts: Sequence[ClipFeatures]) -> ClipFeatures:
 def _clips(features: ClipFeatures) -> Iterator[NDArray[Any]]:
     """Give every clip: (T, L, D)."""
     for row in range(len(features)):
-        own = slice(features.offsets[row], features.offsets[row + 1])
-        yield features.frames[own] if features.stored is None else features.stored.read(row)
+        frames = slice(features.offsets[row], features.offsets[row + 1])
+        yield features.frames[frames] if features.stored is None else features.stored.read(row)
 
 
 def _offsets(parts: Sequence[ClipFeatures]) -> NDArray[np.int64]:

@@ -47,13 +47,13 @@ def read_tensors(path: Path, about: Mapping[str, Any]) -> tuple[dict[str, Tensor
     ----------
     path : Path
     about : mapping
-        What must have been given to `write_tensors`.
+        What `write_tensors` must have written.
 
     Returns
     -------
     tensors : dict of str to Tensor
     about : dict
-        Everything that was given to `write_tensors`; or None in place of both where there is no file, or one that
+        Everything that `write_tensors` wrote; or None in place of both where there is no file, or one that
         is damaged or another's: what it should hold is to be made again.
     """
     if not path.is_file():

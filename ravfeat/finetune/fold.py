@@ -188,7 +188,7 @@ class FoldTraining:
         self._optimizer.step()
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Class-weighted mean cross-entropy, as the heads' own."""
+        """Class-weighted mean cross-entropy, as heads are trained with."""
         losses = functional.cross_entropy(
             logits, labels.to(logits.device), reduction="none", label_smoothing=self.plan.label_smoothing
         )

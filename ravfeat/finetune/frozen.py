@@ -5,7 +5,7 @@ and fold. Beyond the budget it is computed again. It is kept in full precision, 
 
 Conventions
 -----------
-Axes: K lower layers, T frames that the trained layers look at, W windows of the clip's own frames, D dimensions.
+Axes: K lower layers, T frames that the trained layers attend to, W windows of the clip's frames, D dimensions.
 """
 
 import os

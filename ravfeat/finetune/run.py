@@ -19,8 +19,8 @@ __all__ = ["fine_tune"]
 def fine_tune(prepared: PreparedFineTune, work: Path) -> Fitted:
     """Train the folds that are not done yet, and give them all.
 
-    What is done lies in the work folder, fold by fold and epoch by epoch; whoever runs this again after an
-    interruption gets what an uninterrupted run gives, on a CPU to the last bit. The folder stays: remove it
+    What is done lies in the work folder, fold by fold and epoch by epoch; run again after an
+    interruption, it gives what an uninterrupted run gives, on a CPU to the last bit. The folder stays: remove it
     (`ravfeat.finetune.remove_work`) when the run has been written.
 
     Parameters

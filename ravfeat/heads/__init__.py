@@ -1,1 +1,1 @@
-"""Small trained models on cached features; `registry` names them, `base` says what each must do."""
+"""Heads: small models trained on cached features. `registry` lists them by name, `base` is the contract of each."""

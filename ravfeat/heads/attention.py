@@ -1,4 +1,4 @@
-"""Attentive pooling over windows, for stacks of heads.
+"""Attentive statistics pooling over windows, for batched heads.
 
 Mean and standard deviation under learned weights: Okabe, Koshinaka & Shinoda 2018, "Attentive
 statistics pooling for deep speaker embedding" (arXiv:1803.10963).
@@ -6,7 +6,7 @@ statistics pooling for deep speaker embedding" (arXiv:1803.10963).
 Conventions
 -----------
 Axes: L layers, H heads, B clips, T windows, D dimensions, S statistics (mean, or mean and std).
-Constants and parameters of one head have no head axis, those of a stack a leading one.
+Constants and parameters of one head have no head axis, those of batched heads a leading one.
 """
 
 from collections.abc import Sequence
@@ -91,12 +91,12 @@ def pooling_constants(windows: Windows, rows: Sequence[NDArray[np.int64]], *, st
         ``window_mean`` and ``window_std`` of shape (H, L, 1, 1, D); ``pooled_mean``, around the window mean, and
         ``pooled_std`` of shape (H, L, 1, S, D).
     """
-    places = [torch.from_numpy(own).to(windows.device) for own in rows]
-    shares = [windows.lengths[own] / windows.lengths[own].sum() for own in places]
+    places = [torch.from_numpy(head_rows).to(windows.device) for head_rows in rows]
+    shares = [windows.lengths[head_rows] / windows.lengths[head_rows].sum() for head_rows in places]
 
     def of_layer(moments: ClipMoments) -> dict[str, Tensor]:
-        heads = [_scales(moments, own, share, std=std) for own, share in zip(places, shares, strict=True)]
-        return {name: torch.stack([one[name] for one in heads]) for name in heads[0]}
+        heads = [_scales(moments, head_rows, share, std=std) for head_rows, share in zip(places, shares, strict=True)]
+        return {name: torch.stack([scales[name] for scales in heads]) for name in heads[0]}
 
     layers = on_processors(of_layer, clip_moments(windows), windows.device)
     return {name: torch.stack([layer[name] for layer in layers], dim=1) for name in layers[0]}
@@ -129,9 +129,9 @@ def pooling_params(windows: Windows) -> dict[str, Tensor]:
 
 
 def pooled_layers(params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, *, std: bool) -> Tensor:
-    """Pool every layer by its own attention, standardise it, scale it by its weight, and lay all side by side.
+    """Pool every layer with its attention, standardise it, scale it by its weight, and lay all side by side.
 
-    The windows of `batch` are used up.
+    The windows of `batch` are overwritten.
 
     Returns
     -------

@@ -36,7 +36,7 @@ CLEARLY = 0.05
 
 @dataclass(frozen=True)
 class AttentiveNet(Network):
-    """Stacked attentive heads.
+    """Attentive heads, batched.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ __all__ = ["AttentiveSumHead", "AttentiveSumNet"]
 
 @dataclass(frozen=True)
 class AttentiveSumNet(Network):
-    """Stacked heads of the published kind.
+    """Heads of the published kind, batched.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""What a head is: the arrays it reads, the work it is given, what it gives back.
+"""Contract of a head: training jobs in, candidates' validation logits and trained models out.
 
 Conventions
 -----------
 Axes: N clips, F frames of all clips one after another, L layers, D dimensions, K classes,
 C candidates. Rows are integers into the N clips. Heads know arrays, never paths, protocols or
-actors; who may train whom is decided before a head sees a row.
+actors: which rows may train is decided before a head sees a row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ class Job:
         Rows that candidates are scored on; never learned from. May be empty in a final fit.
     seed : int
     clips : ndarray of int64, as long as `train`, or None
-        Which clip each training row is, or is a view of; None where every row is a clip of its own.
+        Which clip each training row is, or is a view of; None where every row is another clip.
     """
 
     train: NDArray[np.int64]
@@ -91,7 +91,7 @@ class Head(Protocol):
 
     @property
     def name(self) -> str:
-        """What the registry calls it."""
+        """Name in the registry."""
         ...
 
     @property
@@ -101,7 +101,7 @@ class Head(Protocol):
 
     @property
     def reading(self) -> Reading:
-        """What it needs of a cache."""
+        """What it reads of a cache."""
         ...
 
     def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
@@ -130,7 +130,7 @@ class Head(Protocol):
 
 @runtime_checkable
 class ChoosesInTraining(Protocol):
-    """A head that can choose on each job's own validation rows while it trains, and so train once."""
+    """A head that can choose on the validation rows of each job while it trains, and so trains once."""
 
     def fit_chosen(
         self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]

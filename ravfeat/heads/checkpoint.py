@@ -1,7 +1,7 @@
-"""Trained heads on disk: arrays as safetensors, everything else as TOML beside them.
+"""Save and load trained heads: arrays as safetensors, everything else as TOML beside them.
 
 ``STEM.safetensors`` holds what was learned; ``STEM.toml`` holds the format version, the head's
-settings, what was chosen, and the learned layer weights for whoever wants to read them.
+settings, what was chosen, and the learned layer weights, for people to read.
 """
 
 import tomllib

@@ -1,4 +1,4 @@
-"""Checks and weights that every head shares."""
+"""Class weights, checks of jobs and model selection scores that every head shares."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def balanced_weights(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float32
     Returns
     -------
     ndarray of shape (K,), float32
-        ``len(y) / (classes present * clips of the class)``, as scikit-learn's "balanced".
+        ``len(y) / (classes present * clips of the class)``, as scikit-learn's "balanced", which refuses absent classes.
     """
     counts = np.bincount(y, minlength=n_classes)
     present = max(1, int((counts > 0).sum()))
@@ -69,7 +69,8 @@ def candidate_scores(
     if len({len(sweep.candidates) for sweep in sweeps}) != 1:
         raise HeadError(f"sweeps must share their candidates, got {[len(sweep.candidates) for sweep in sweeps]}")
     logits = np.concatenate([sweep.logits for sweep in sweeps], axis=1)  # (C, n, K)
-    hits = logits.argmax(-1) == labels
+    hits = logits.argmax(-1) == labels  # (C, n, K) -> (C, n)
+    # All candidates at once; scikit-learn's balanced_accuracy_score would be called once for each.
     uar = np.mean([hits[:, labels == k].mean(1) for k in np.unique(labels)], axis=0)
     nll = -log_softmax(logits)[:, np.arange(len(labels)), labels].mean(1)
     return uar, nll
@@ -78,15 +79,18 @@ def candidate_scores(
 def plain_settings(head: Any) -> dict[str, Any]:
     """Give a head's settings as TOML can hold them: no None, lists for tuples, no device."""
     settings = {field.name: getattr(head, field.name) for field in dataclasses.fields(head) if field.name != "device"}
-    held = {name: value for name, value in settings.items() if value is not None}
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in held.items()}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in settings.items()
+        if value is not None
+    }
 
 
 def likeliest(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
     """Index of the candidate with the lowest NLL on all validation rows together, ties by UAR.
 
     UAR on a few validation actors moves in steps and is partly luck; among many candidates the
-    luckiest wins. Judged on actors that neither trained nor chose, logistic regression picked by
+    luckiest wins. Scored on actors that neither trained nor chose, logistic regression picked by
     NLL scored 0.729, picked by UAR 0.712.
     """
     uar, nll = candidate_scores(sweeps, y_val)

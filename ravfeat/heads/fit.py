@@ -56,9 +56,9 @@ class TrainedNetwork:
     val_logits : ndarray of shape (E, n_val, K), float32
         After every epoch; E is 0 if nothing was to be scored.
     leader : dict of Tensor
-        Parameters after the epoch that led; empty where nobody asked for one.
+        Parameters after the epoch that `Lead` named; empty without one.
     leading : int
-        That epoch, from 0; -1 where nobody asked.
+        That epoch, from 0; -1 without one.
     """
 
     params: Tensors

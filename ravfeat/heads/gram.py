@@ -3,8 +3,8 @@
 Ridge-penalised models see features only through inner products, so a set of layers is the sum of
 its layers' Gram matrices: every set is scored without ever building its wide matrix.
 
-Joined caches weigh the same, however many dimensions each has: a dimension counts in inverse
-proportion to the width of its cache. On 16 training actors of RAVDESS, judged on inner actors that
+Concatenated caches weigh the same, however many dimensions each has: a dimension counts in inverse
+proportion to the width of its cache. On 16 training actors of RAVDESS, scored on inner actors that
 neither trained nor tested, 136 landmark coordinates beside 7 expressions gave a UAR of 0.663 (NLL
 0.999) in equal blocks and 0.645 (1.039) where every dimension weighed the same; shares of 70 or 30 %
 instead of 50 gave 0.665 (0.995) and 0.650 (1.014).
@@ -49,15 +49,15 @@ class Scaler:
         statistics : ndarray of shape (N, L, S, D)
         rows : ndarray of int64
         blocks : sequence of int
-            Widths of joined caches, summing to D. Their weights become part of `std`: the squares
+            Widths of concatenated caches, summing to D. Their weights become part of `std`: the squares
             of a typical clip sum to D over all of them and to D / len(blocks) over each.
         """
         mean = np.empty(statistics.shape[1:], np.float32)
         std = np.empty_like(mean)
         for layer in range(statistics.shape[1]):
-            own = statistics[rows, layer]
-            mean[layer] = own.mean(0)
-            std[layer] = own.std(0)
+            layer_rows = statistics[rows, layer]
+            mean[layer] = layer_rows.mean(0)
+            std[layer] = layer_rows.std(0)
         std = np.maximum(std, _FLOOR)
         return cls(mean, std / _block_weights(blocks) if blocks else std)
 
@@ -68,7 +68,7 @@ class Scaler:
 
 
 def _block_weights(blocks: Sequence[int]) -> NDArray[np.float32]:
-    """Weight of every dimension of joined caches, shape (D,)."""
+    """Weight of every dimension of concatenated caches, shape (D,)."""
     widths = np.repeat(blocks, blocks)
     return np.sqrt(len(widths) / (len(blocks) * widths)).astype(np.float32)
 
@@ -91,10 +91,10 @@ class SetProducts:
 
     def distances(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Squared distances to the training rows, from train and from val rows."""
-        own = np.diagonal(self.train)
+        squares = np.diagonal(self.train)
         return (
-            np.maximum(own[:, None] + own - 2 * self.train, 0),
-            np.maximum(self.val_squares[:, None] + own - 2 * self.val, 0),
+            np.maximum(squares[:, None] + squares - 2 * self.train, 0),
+            np.maximum(self.val_squares[:, None] + squares - 2 * self.val, 0),
         )
 
     def scaled(self, factor: float) -> "SetProducts":
@@ -104,8 +104,8 @@ class SetProducts:
     def add(self, other: "SetProducts", factor: float) -> None:
         """Add a multiple of another's products to these."""
         for name in ("train", "val", "val_squares"):
-            own = getattr(self, name)
-            own += factor * getattr(other, name)
+            total = getattr(self, name)
+            total += factor * getattr(other, name)
 
 
 def set_products(
@@ -148,8 +148,8 @@ def set_products(
 
 
 def _layer_products(statistics: NDArray[np.float32], job: Job, layer: int, blocks: Sequence[int]) -> SetProducts:
-    own = statistics[:, layer : layer + 1]
-    scaler = Scaler.of(own, job.train, blocks)
-    train, val = scaler.rows(own, job.train, 0), scaler.rows(own, job.val, 0)
+    of_layer = statistics[:, layer : layer + 1]
+    scaler = Scaler.of(of_layer, job.train, blocks)
+    train, val = scaler.rows(of_layer, job.train, 0), scaler.rows(of_layer, job.val, 0)
     width = np.float32(train.shape[1])
     return SetProducts(train @ train.T / width, val @ train.T / width, np.square(val).sum(1) / width)

@@ -1,4 +1,4 @@
-"""The control of modality competition: one network on all streams at once.
+"""Joint multimodal head, a control for modality competition: one network on all streams at once.
 
 Every stream is pooled as in the head `attentive`, and one classifier reads what all of them give, trained by one
 loss. Such a network follows the stream that is learned fastest and leaves the others unused: Wang, Tran & Feiszli
@@ -40,7 +40,7 @@ __all__ = ["JointHead", "JointNet"]
 
 @dataclass(frozen=True)
 class JointNet(Network):
-    """Stacked joint heads.
+    """Joint heads, batched.
 
     Parameters
     ----------
@@ -200,7 +200,7 @@ class JointHead(NeuralHead):
     def fit_chosen(
         self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
     ) -> list[Model]:
-        """Sweep, choose on every job's own validation rows, and train what was chosen."""
+        """Sweep, choose on the validation rows of every job, and train what was chosen."""
         sweeps = self.sweep(features, y, n_classes, jobs)
         picks = [self.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
         return self.fit(

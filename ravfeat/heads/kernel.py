@@ -2,8 +2,8 @@
 
 One-hot targets are regressed with balanced row weights (Saunders, Gammerman & Vovk 1998, "Ridge
 regression learning algorithm in dual variables"). Regressed values lie near 0 and 1; to serve as
-logits they are multiplied by one scale, which minimises the NLL of the training rows' own
-leave-one-out values (closed form, so no other row is touched and no validation row is used up). Where
+logits they are multiplied by one scale, which minimises the NLL of the leave-one-out
+values of the training rows (closed form, so no other row is touched and no validation row is used up). Where
 views of clips train too, a clip is left out with all its views, near-copies that would give its label away.
 
 Conventions
@@ -82,15 +82,15 @@ class KernelHead:
         if any(not len(job.val) for job in jobs):
             raise HeadError("choosing layers, gamma and alpha needs validation rows, got a job without any")
         sets = self._layer_sets(features)
-        used = sorted({layer for one in sets for layer in one})
+        used = sorted({layer for layers in sets for layer in layers})
         statistics = clip_statistics(features, self._names, layers=used)
         candidates = tuple(
-            {"layers": one, "gamma": gamma, "alpha": alpha}
-            for one in sets
+            {"layers": layers, "gamma": gamma, "alpha": alpha}
+            for layers in sets
             for gamma in self.gammas
             for alpha in self.alphas
         )
-        positions = [[used.index(layer) for layer in one] for one in sets]
+        positions = [[used.index(layer) for layer in layers] for layers in sets]
         scores = map_jobs(
             lambda job: self._score(statistics, y, n_classes, job, positions, features.blocks), jobs, self.name
         )
@@ -114,7 +114,7 @@ class KernelHead:
         statistics = clip_statistics(features, self._names, layers=used)
         models: list[Model] = []
         for job, choice in zip(jobs, chosen, strict=True):
-            own = statistics[:, [used.index(layer) for layer in choice["layers"]]]
+            of_layers = statistics[:, [used.index(layer) for layer in choice["layers"]]]
             recipe = {
                 "head": self.name,
                 "settings": plain_settings(self),
@@ -124,14 +124,14 @@ class KernelHead:
                 "layers": list(choice["layers"]),
                 **source_of(features),
             }
-            models.append(_fit_one(own, y, n_classes, job, recipe))
+            models.append(_fit_one(of_layers, y, n_classes, job, recipe))
         return models
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `KernelModel.arrays` and `KernelModel.recipe` gave."""
         scaler = Scaler(np.asarray(arrays["mean"]), np.asarray(arrays["std"]))
-        rest = [np.asarray(arrays[name]) for name in ("rows", "dual", "width")]
-        return KernelModel(scaler, rest[0], rest[1], rest[2], dict(recipe), self._names)
+        solution = [np.asarray(arrays[name]) for name in ("rows", "dual", "width")]
+        return KernelModel(scaler, solution[0], solution[1], solution[2], dict(recipe), self._names)
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -142,10 +142,10 @@ class KernelHead:
         if self.layers is not None:
             layer_positions(features, self.layers)
             return [list(self.layers)]
-        every = list(features.layers)
-        n = len(every)
-        sets = [every[n // 2 :], every[n // 4 : 3 * n // 4 + 1], every]
-        return [one for index, one in enumerate(sets) if one not in sets[:index]]
+        all_layers = list(features.layers)
+        n = len(all_layers)
+        sets = [all_layers[n // 2 :], all_layers[n // 4 : 3 * n // 4 + 1], all_layers]
+        return [layers for index, layers in enumerate(sets) if layers not in sets[:index]]
 
     def _score(
         self,
@@ -164,7 +164,7 @@ class KernelHead:
                 ridge = _Ridge(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
                 kernel = np.exp(-gamma / width * val)
                 scored[number] += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
-        return np.stack([logits for own in scored for logits in own]).astype(np.float32)
+        return np.stack([logits for of_set in scored for logits in of_set]).astype(np.float32)
 
 
 def _mean_distance(squared: NDArray[np.float32]) -> float:

@@ -96,7 +96,7 @@ class _Memory:
         self._order: list[int] = []
 
     def remember(self, step: _FLOATS, change: _FLOATS, guess: _FLOATS) -> None:
-        """Add a step; the oldest makes room. One along which rounding hides the curvature is passed over."""
+        """Add a step; the oldest is dropped. One along which rounding hides the curvature is passed over."""
         if np.vdot(step[1], change) <= _ROUNDING * np.linalg.norm(step[1]) * np.linalg.norm(change):
             return
         slot = len(self._order) if len(self._order) < _REMEMBERED else self._order.pop(0)
@@ -108,7 +108,7 @@ class _Memory:
         self._curved[:n, slot] = self._curved[slot, :n] = self._changes[:n] @ self._guesses[slot, 1]
 
     def correct(self, guess: _FLOATS, gradient: _FLOATS) -> _FLOATS:
-        """Turn the first guess of a step into what the remembered steps say it should be."""
+        """Correct the first guess of a step by the curvature along the remembered steps."""
         if not self._order:
             return guess
         n, order = len(self._order), np.array(self._order)

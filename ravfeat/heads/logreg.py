@@ -47,8 +47,8 @@ class LogregHead:
     grid : tuple of float
         Values of C to choose among, rising.
     statistics : tuple of str
-        Names out of `ravfeat.numerics.pooling.STATISTICS`. ``speed`` is a difference from frame to frame, not
-        per second: a model that reads it holds for the frame rate it was trained on.
+        Names out of `ravfeat.numerics.pooling.STATISTICS`. ``speed``, the mean absolute delta, is a difference from
+        frame to frame, not per second: a model that reads it holds for the frame rate it was trained on.
     """
 
     name: ClassVar[str] = "logreg"
@@ -104,8 +104,8 @@ class LogregHead:
 
         def solve(task: tuple[Job, Mapping[str, Any]]) -> Model:
             job, choice = task
-            own = statistics[:, [used.index(layer) for layer in choice["layers"]]]
-            return self._fit_one(own, y, n_classes, job, choice, source)
+            of_layers = statistics[:, [used.index(layer) for layer in choice["layers"]]]
+            return self._fit_one(of_layers, y, n_classes, job, choice, source)
 
         return map_jobs(solve, list(zip(jobs, chosen, strict=True)), self.name)
 
@@ -126,15 +126,15 @@ class LogregHead:
 
     def _layer_sets(self, features: ClipFeatures) -> list[list[int]]:
         """Positions on the features' layer axis of every set of layers to try."""
-        every = layer_positions(features, self.layers)
-        upper = [position for position in every if features.layers[position] != 0]
-        sets = [[position] for position in every]
-        sets += [wide for wide in (every, upper) if len(wide) > 1]
-        return [one for index, one in enumerate(sets) if one not in sets[:index]]
+        positions = layer_positions(features, self.layers)
+        upper = [position for position in positions if features.layers[position] != 0]
+        sets = [[position] for position in positions]
+        sets += [wide for wide in (positions, upper) if len(wide) > 1]
+        return [layer_set for index, layer_set in enumerate(sets) if layer_set not in sets[:index]]
 
     def _sets_within(self, features: ClipFeatures, sets: list[list[int]]) -> list[list[int]]:
-        every = layer_positions(features, self.layers)
-        return [[every.index(position) for position in one] for one in sets]
+        positions = layer_positions(features, self.layers)
+        return [[positions.index(position) for position in layer_set] for layer_set in sets]
 
     def _score(
         self,
@@ -149,7 +149,7 @@ class LogregHead:
         for number, products in set_products(statistics, job, sets, blocks):
             for dual, intercept in regularization_path(products.train, y[job.train], n_classes, self.grid):
                 scored[number].append(products.val @ dual + intercept)
-        return np.stack([logits for own in scored for logits in own]).astype(np.float32)
+        return np.stack([logits for of_set in scored for logits in of_set]).astype(np.float32)
 
     def _fit_one(
         self,
@@ -207,8 +207,8 @@ class LogregModel:
         """Score clips; see `ravfeat.heads.base.Model`."""
         check_features(features, self.recipe)
         statistics = clip_statistics(select_clips(features, rows), self.statistics, layers=self.recipe["layers"])
-        every = np.arange(len(rows))
-        z = np.hstack([self.scaler.rows(statistics, every, layer) for layer in range(statistics.shape[1])])
+        all_rows = np.arange(len(rows))
+        z = np.hstack([self.scaler.rows(statistics, all_rows, layer) for layer in range(statistics.shape[1])])
         return np.asarray(z @ self.weights + self.intercept, np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

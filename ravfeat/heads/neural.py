@@ -135,7 +135,7 @@ class NeuralHead(ABC):
     def fit_chosen(
         self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]
     ) -> list[Model]:
-        """Choose every job's epoch on its own validation rows and give that model, from one training.
+        """Choose the epoch of every job on its validation rows and give that model, from one training.
 
         The leading epoch and the last one are kept on the way: what `sweep`, `choose` and `fit` give, without
         training twice.
@@ -188,7 +188,9 @@ class NeuralHead(ABC):
 
     def _windows(self, features: ClipFeatures) -> Windows:
         if features.blocks:
-            raise HeadError(f"head '{self.name}' pools frames by itself, these features were joined after pooling")
+            raise HeadError(
+                f"head '{self.name}' pools frames by itself, these features were concatenated after pooling"
+            )
         if features.also and not self.several_streams:
             raise HeadError(f"head '{self.name}' reads one stream, these features are of {1 + len(features.also)}")
         return Windows.of(features, layers=self.layers, window=self.frame_average, device=self.device)

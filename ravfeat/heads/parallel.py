@@ -1,4 +1,4 @@
-"""Independent jobs side by side, one thread of arithmetic each.
+"""Run independent jobs in parallel threads, with one arithmetic thread each.
 
 The arrays of one job are too small to share between threads: on two cores, two threads inside one
 product are slower than one, and many times slower when the machine is busy. Whole jobs share well.
@@ -23,7 +23,7 @@ _Out = TypeVar("_Out")
 
 @contextmanager
 def one_thread_each() -> Iterator[ThreadPoolExecutor]:
-    """Give a pool with a thread for each processor, whose linear algebra starts no threads of its own."""
+    """Give a pool with a thread for each processor, whose linear algebra starts no further threads."""
     before = torch.get_num_threads()
 
     def settle() -> None:

@@ -1,4 +1,4 @@
-"""Heads by name."""
+"""Registry of heads by name, and restoring trained ones."""
 
 import dataclasses
 from collections.abc import Callable, Mapping

@@ -92,9 +92,9 @@ def _among_all(
     """Add the classes without rows. Scores have mean 0, so that their exponentials sum to at least their number."""
     wide = np.zeros((dual.shape[1], n_classes))
     wide[:, present] = dual.T
-    every = np.full(n_classes, np.log(_ABSENT * len(present)))
-    every[present] = intercept
-    return wide, every - every.mean()
+    all_intercepts = np.full(n_classes, np.log(_ABSENT * len(present)))
+    all_intercepts[present] = intercept
+    return wide, all_intercepts - all_intercepts.mean()
 
 
 def _uncertainty(scores: _FLOATS) -> _FLOATS:

@@ -115,8 +115,8 @@ class Windows:
     at: torch.device | None = None
 
     @cached_property
-    def kept(self) -> dict[str, Any]:
-        """What was computed from these windows once, for everybody."""
+    def shared(self) -> dict[str, Any]:
+        """Results that are computed once from these windows, by name: all heads of all trainings share them."""
         return {}
 
     @classmethod
@@ -144,12 +144,14 @@ class Windows:
         else:
             # The settings count encoder frames; some may have been averaged on the way here.
             left = max(1, round(window / features.window))
-            every = keep == list(range(len(features.layers)))  # then nothing is copied that is not averaged
-            averaged, offsets = average_frames(features.frames, features.offsets, left, layers=None if every else keep)
+            all_layers = keep == list(range(len(features.layers)))  # then nothing is copied that is not averaged
+            averaged, offsets = average_frames(
+                features.frames, features.offsets, left, layers=None if all_layers else keep
+            )
             means, variances = _layer_major(averaged, device), None
         starts = torch.from_numpy(np.ascontiguousarray(offsets[:-1], np.int64)).to(device)
         lengths = torch.from_numpy(np.diff(offsets).astype(np.int64)).to(device)
-        also = tuple(cls.of(one, layers=None, window=window, device=device) for one in features.also)
+        also = tuple(cls.of(stream, layers=None, window=window, device=device) for stream in features.also)
         return cls(means, variances, starts, lengths, numbers, also, at=torch.device(device))
 
     @classmethod
@@ -167,7 +169,7 @@ class Windows:
         lengths = torch.from_numpy(stored.lengths).to(device)
         starts = torch.zeros_like(lengths)
         none = torch.from_numpy(features.frames.transpose(1, 0, 2))[: len(numbers)]
-        also = tuple(cls.of(one, layers=None, window=window, device=device) for one in features.also)
+        also = tuple(cls.of(stream, layers=None, window=window, device=device) for stream in features.also)
         return cls(none, None, starts, lengths, numbers, also, stored, torch.device(device))
 
     @cached_property
@@ -193,8 +195,8 @@ class Windows:
     @property
     def floats_per_clip(self) -> int:
         """Numbers that the longest clip takes, further streams included."""
-        own = int(self.lengths.max()) * len(self.layers) * self.dim
-        return own + sum(one.floats_per_clip for one in self.also)
+        floats = int(self.lengths.max()) * len(self.layers) * self.dim
+        return floats + sum(stream.floats_per_clip for stream in self.also)
 
     @property
     def device(self) -> torch.device:
@@ -239,22 +241,22 @@ class Windows:
         n_windows, cpu = group.shape[1], torch.device("cpu")
         half = buffers.lend("stored", max(group.lengths), self.dim, dtype=self.means.dtype, device=cpu)
         for place, (row, length) in enumerate(zip(group.rows, group.lengths, strict=True)):
-            own = out[place * n_windows : (place + 1) * n_windows]
+            clip = out[place * n_windows : (place + 1) * n_windows]
             stored.read_layer(row, layer, half[:length].numpy())
-            own[:length].copy_(half[:length])
-            own[length:] = own[length - 1]
+            clip[:length].copy_(half[:length])
+            clip[length:] = clip[length - 1]
         return out
 
     @property
     def on_disk(self) -> bool:
         """Whether a stream's windows stay on the disk."""
-        return any(one.stored is not None for one in self.streams)
+        return any(stream.stored is not None for stream in self.streams)
 
     def read_ahead(self, rows: NDArray[np.int64]) -> None:
         """Tell the system which clips will be read soon, where they are on the disk."""
-        for one in self.streams:
-            if one.stored is not None:
-                one.stored.expect(rows)
+        for stream in self.streams:
+            if stream.stored is not None:
+                stream.stored.expect(rows)
 
     def batch(self, rows: Tensor) -> Batch:
         """Gather clips and widen them to float32.
@@ -267,7 +269,7 @@ class Windows:
         steps = torch.arange(int(lengths.max()), device=self.device)
         padding = steps >= lengths[..., None]  # (H, B, T)
         index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)
-        also = tuple(one.batch(rows) for one in self.also)
+        also = tuple(stream.batch(rows) for stream in self.also)
         if self.stored is not None:
             return Batch(self._gather_stored(self.stored, rows, len(steps)), None, padding, also)
         return Batch(self._gather(self.means, index), self._gather_variances(index), padding, also)
@@ -277,9 +279,9 @@ class Windows:
         means = torch.empty(len(self.layers), len(flat), n_windows, self.dim)
         for place, row in enumerate(flat):
             frames = torch.from_numpy(stored.read(row)).transpose(0, 1)  # (T, L, D) -> (L, T, D)
-            own, length = means[:, place], frames.shape[1]
-            own[:, :length].copy_(frames)
-            own[:, length:] = own[:, length - 1 : length]
+            clip, length = means[:, place], frames.shape[1]
+            clip[:, :length].copy_(frames)
+            clip[:, length:] = clip[:, length - 1 : length]
         return means.view(len(self.layers), *rows.shape, n_windows, self.dim).to(self.device)
 
     def _gather_variances(self, index: Tensor) -> Tensor | None:
@@ -299,7 +301,7 @@ def _layer_major(values: NDArray[np.floating], device: str | torch.device) -> Te
 
 
 def _fits(values: Tensor, device: torch.device) -> bool:
-    """Whether a GPU has room for windows; what it has no room for stays with the processor, and clips are sent over."""
+    """Whether a GPU's memory holds the windows; else they stay in main memory, and clips are sent over."""
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)

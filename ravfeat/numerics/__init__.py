@@ -1,1 +1,1 @@
-"""Pure functions of arrays: pooling, streaming sums, float16, softmax."""
+"""Pure functions of arrays: pooling over frames, streaming statistics, float16 conversion, softmax."""

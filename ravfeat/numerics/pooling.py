@@ -1,11 +1,11 @@
-"""Statistics over the frames of each clip, and averages of neighbouring frames.
+"""Pool the frames of each clip to statistics, and average neighbouring frames.
 
 Conventions
 -----------
 Axes: N clips, F frames of all clips one after another, L layers, T frames of one clip, D dimensions, S statistics.
 Clip ``i`` owns ``frames[offsets[i]:offsets[i + 1]]``. Frames may be float16; they are widened to
 float32 clip by clip, never all at once. A cache is layer-major, so its clips come as blocks (L, T, D), which
-`pool_block` and `average_block` take a few layers at a time, as many as stay in the processor's own memory.
+`pool_block` and `average_block` take a few layers at a time, as many as the processor's caches hold.
 
 Sums are taken over rows of all dimensions at once, in the order in which NumPy sums one contiguous row (pairwise,
 eight numbers side by side): the same bits as ``mean`` and ``add.reduceat``, many times faster.
@@ -58,7 +58,7 @@ def _std(x: _Floats) -> _Floats:
     return np.sqrt(_mean(apart))
 
 
-def _speed(x: _Floats) -> _Floats:
+def _mean_absolute_delta(x: _Floats) -> _Floats:
     if x.shape[-2] < 2:
         return np.zeros((*x.shape[:-2], x.shape[-1]), np.float32)
     steps = np.diff(x, axis=-2)
@@ -76,7 +76,7 @@ def _quantile(q: float) -> Callable[[_Floats], _Floats]:
     return of_sorted
 
 
-_IN_TIME: dict[str, Callable[[_Floats], _Floats]] = {"mean": _mean, "std": _std, "speed": _speed}
+_IN_TIME: dict[str, Callable[[_Floats], _Floats]] = {"mean": _mean, "std": _std, "speed": _mean_absolute_delta}
 _OF_SORTED: dict[str, Callable[[_Floats], _Floats]] = {
     "min": _quantile(0.0),
     "q10": _quantile(0.1),
@@ -89,7 +89,7 @@ _OF_SORTED: dict[str, Callable[[_Floats], _Floats]] = {
 
 STATISTICS: tuple[str, ...] = (*_IN_TIME, *_OF_SORTED)
 """What `pool_frames` can compute: ``std`` divides by the number of frames, ``speed`` is the mean
-absolute difference of neighbouring frames, quantiles interpolate linearly."""
+absolute delta, from each frame to the next, quantiles interpolate linearly."""
 
 
 def pool_frames(
@@ -131,9 +131,9 @@ def pool_frames(
     keep = list(range(frames.shape[1])) if layers is None else list(layers)
     pooled = np.empty((len(offsets) - 1, len(keep), len(statistics), frames.shape[2]), np.float32)
     for clip in range(len(pooled)):
-        own = frames[offsets[clip] : offsets[clip + 1]]
-        own = own if layers is None else own[:, keep]
-        pooled[clip] = pool_block(own.transpose(1, 0, 2), statistics)
+        clip_frames = frames[offsets[clip] : offsets[clip + 1]]
+        clip_frames = clip_frames if layers is None else clip_frames[:, keep]
+        pooled[clip] = pool_block(clip_frames.transpose(1, 0, 2), statistics)
     return pooled
 
 
@@ -200,8 +200,8 @@ def average_frames(
     n_layers = frames.shape[1] if layers is None else len(layers)
     averaged = np.empty((int(new_offsets[-1]), n_layers, frames.shape[2]), frames.dtype)
     for clip in range(len(counts)):
-        own = frames[offsets[clip] : offsets[clip + 1]][:, keep]
-        block = average_block(own.transpose(1, 0, 2), window)
+        clip_frames = frames[offsets[clip] : offsets[clip + 1]][:, keep]
+        block = average_block(clip_frames.transpose(1, 0, 2), window)
         averaged[new_offsets[clip] : new_offsets[clip + 1]] = block.transpose(1, 0, 2)
     return averaged, new_offsets
 
@@ -222,12 +222,12 @@ def average_block(block: NDArray[np.floating], window: int) -> NDArray[np.float3
     """
     x = widen(block)
     n_layers, n_frames, dim = x.shape
-    whole = n_frames // window
+    n_whole = n_frames // window
     averaged = np.empty((n_layers, -(-n_frames // window), dim), np.float32)
-    if whole:
-        averaged[:, :whole] = _window_means(x[:, : whole * window].reshape(n_layers, whole, window, dim))
-    if whole * window < n_frames:
-        averaged[:, whole] = _window_means(x[:, whole * window :])
+    if n_whole:
+        averaged[:, :n_whole] = _window_means(x[:, : n_whole * window].reshape(n_layers, n_whole, window, dim))
+    if n_whole * window < n_frames:
+        averaged[:, n_whole] = _window_means(x[:, n_whole * window :])
     return averaged
 
 

@@ -1,4 +1,4 @@
-"""From logits to probabilities, in float64."""
+"""Softmax and log-softmax, in float64."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Statistics over frames that come piece by piece, in the memory of one frame.
+"""Streaming mean, standard deviation and mean absolute delta over frames, in the memory of one frame.
 
 Sums are taken in float64; the spread is merged piece by piece (Chan, Golub & LeVeque 1983, "Algorithms for
 computing the sample variance"), so that a large mean costs no precision.
@@ -13,7 +13,7 @@ __all__ = ["RunningStatistics"]
 
 
 class RunningStatistics:
-    """Mean, standard deviation and mean absolute frame difference of a clip.
+    """Mean, standard deviation and mean absolute delta of a clip.
 
     They are what `ravfeat.numerics.pooling.pool_frames` calls ``mean``, ``std`` and ``speed``, up to rounding.
 
@@ -41,8 +41,8 @@ class RunningStatistics:
         x = frames.astype(np.float64)
         n, mean = len(x), x.mean(0)
         squares = np.square(x - mean).sum(0)
-        joined = x if self._last is None else np.concatenate([self._last[None], x])
-        steps = np.abs(np.diff(joined, axis=0)).sum(0)
+        with_last = x if self._last is None else np.concatenate([self._last[None], x])
+        steps = np.abs(np.diff(with_last, axis=0)).sum(0)
         if self._mean is None or self._squares is None or self._steps is None:
             self._n, self._mean, self._squares, self._steps = n, mean, squares, steps
         else:
@@ -63,11 +63,11 @@ class RunningStatistics:
         """
         if self._mean is None or self._squares is None or self._steps is None:
             raise ValueError("expected at least one frame")
-        known = {
+        values = {
             "mean": self._mean,
             "std": np.sqrt(self._squares / self._n),
             "speed": self._steps / max(self._n - 1, 1),
         }
-        if unknown := [name for name in statistics if name not in known]:
-            raise ValueError(f"{unknown} cannot be computed piece by piece; choose from {list(known)}")
-        return np.stack([known[name] for name in statistics]).astype(np.float32)
+        if unknown := [name for name in statistics if name not in values]:
+            raise ValueError(f"{unknown} cannot be computed piece by piece; choose from {list(values)}")
+        return np.stack([values[name] for name in statistics]).astype(np.float32)

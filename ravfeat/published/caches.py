@@ -10,7 +10,7 @@ from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError
 from ravfeat.features.clips import ClipFeatures
-from ravfeat.features.load import load_features, load_joined
+from ravfeat.features.load import load_concatenated, load_features
 from ravfeat.published.parts import Clip, Need, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
 
@@ -128,4 +128,4 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
         sides = zip(caches, clip_ids, layers, strict=True)
         first, *others = (load_features(cache, ids, system.reading, layers=own) for cache, ids, own in sides)
         return replace(first, also=tuple(others))
-    return load_joined(caches, clip_ids, system.reading.statistics, layers=layers)
+    return load_concatenated(caches, clip_ids, system.reading.statistics, layers=layers)

@@ -7,7 +7,7 @@ import pytest
 
 from ravfeat.errors import CacheError
 from ravfeat.features import allocate
-from ravfeat.features.allocate import features_budget, room_for
+from ravfeat.features.allocate import allocate_array, features_budget
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def test_half_of_the_budget_is_for_features(tiny_budget) -> None:
 
 
 def test_what_fits_is_in_memory(tiny_budget) -> None:
-    assert not backed_by_a_file(room_for((10, 25), np.float32))
+    assert not backed_by_a_file(allocate_array((10, 25), np.float32))
 
 
 def test_what_does_not_fit_is_in_a_file_without_a_name_and_can_be_written(tiny_budget) -> None:
-    values = room_for((2, 300), np.float16)
+    values = allocate_array((2, 300), np.float16)
     values[:] = 7
     assert backed_by_a_file(values)
     assert values.shape == (2, 300)
@@ -45,7 +45,7 @@ def test_a_full_disk_is_said_before_anything_is_written(tiny_budget, monkeypatch
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(CacheError, match=r"do not fit into the memory allowed, and .* has no room for them \(No space"):
-        room_for((2, 3000), np.float32)
+        allocate_array((2, 3000), np.float32)
 
 
 def test_without_tmpdir_large_files_go_where_temporary_files_may_be_large(monkeypatch) -> None:

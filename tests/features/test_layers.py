@@ -42,4 +42,4 @@ def test_a_layer_that_is_not_there_is_named_beside_those_that_are(text, match) -
 
 def test_a_huge_range_is_refused_before_it_is_written_out() -> None:
     with pytest.raises(UsageError, match="actors '1-99999999999999': there are 1-24, not 99999999999999"):
-        parse_numbers("1-99999999999999", range(1, 25), what="actors")
+        parse_numbers("1-99999999999999", range(1, 25), noun="actors")

@@ -10,7 +10,7 @@ from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, ShardError, UsageError
 from ravfeat.features.clips import Reading
-from ravfeat.features.load import check_reading, load_features, load_joined
+from ravfeat.features.load import check_reading, load_concatenated, load_features
 from tests.toycaches import Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
 
@@ -129,7 +129,7 @@ def test_joined_caches_lie_side_by_side_within_every_statistic(takes, tmp_path) 
     caches = [open_cache(write_cache(tmp_path, takes)), open_cache(write_cache(tmp_path, narrow, name="narrow"))]
     wanted = [takes[i] for i in (5, 0, 3)]
     ids = [[take.clip_id for take in wanted], [f"n{take.clip_id}" for take in wanted]]
-    joined = load_joined(caches, ids, ("mean", "speed"), layers=[(1, 2), None])
+    joined = load_concatenated(caches, ids, ("mean", "speed"), layers=[(1, 2), None])
     assert (joined.blocks, joined.layers, joined.statistics) == ((8, 2), (0,), ("mean", "speed"))
     assert joined.frames.shape == (3, 1, 20)
     np.testing.assert_array_equal(joined.offsets, [0, 1, 2, 3])
@@ -144,6 +144,6 @@ def test_a_pooled_cache_joins_one_of_frames(takes, tmp_path) -> None:
     pooled = open_cache(write_cache(tmp_path, takes, pooled=("mean", "std", "speed")))
     frames = open_cache(write_cache(tmp_path, takes, name="frames"))
     ids = [take.clip_id for take in takes]
-    joined = load_joined([pooled, frames], [ids, ids], ("speed", "mean"), layers=[None, None])
+    joined = load_concatenated([pooled, frames], [ids, ids], ("speed", "mean"), layers=[None, None])
     halves = joined.frames.reshape(len(takes), 2, 2, 12)  # (N, S, cache, L * D)
     np.testing.assert_allclose(halves[:, :, 0], halves[:, :, 1], rtol=1e-4, atol=1e-5)

@@ -14,7 +14,7 @@ from ravfeat.features.clips import Reading
 from ravfeat.features.load import load_features
 from ravfeat.features.on_disk import StoredFrames
 from ravfeat.features.statistics import select_clips
-from ravfeat.features.training_rows import held, stack_features
+from ravfeat.features.training_rows import in_memory, stack_features
 from ravfeat.heads.base import Job
 from ravfeat.heads.registry import get_head
 from ravfeat.heads.windows import Windows
@@ -70,10 +70,10 @@ def test_clips_of_stored_features_are_selected_stacked_and_held(cache, takes, on
     rows = np.array([4, 1])
     np.testing.assert_array_equal(select_clips(mapped, rows).frames, select_clips(plain, rows).frames)
     for parts in ([mapped, mapped], [mapped, plain], [plain, mapped]):
-        both = held(stack_features(parts))
+        both = in_memory(stack_features(parts))
         np.testing.assert_array_equal(both.frames, stack_features([plain, plain]).frames)
         np.testing.assert_array_equal(both.offsets, stack_features([plain, plain]).offsets)
-    assert held(plain) is plain
+    assert in_memory(plain) is plain
 
 
 @pytest.mark.parametrize("name", ["attentive", "attentive-sum"])

@@ -47,7 +47,7 @@ def test_a_view_is_no_clip_of_a_fold(rows) -> None:
 
 @pytest.mark.parametrize("views", [[], [np.arange(4)]])
 def test_the_views_of_a_judged_clip_never_teach(views) -> None:
-    with pytest.raises(LeakError, match="1 clips teach and are judged, first row 2: views of a clip that is judged"):
+    with pytest.raises(LeakError, match="1 clips train and are judged, first row 2: views of a clip that is judged"):
         TrainingRows.of(4, views).extend(np.array([0, 2]), [np.array([1]), np.array([2, 3])])
 
 

@@ -280,13 +280,17 @@ def test_joined_features_train_and_are_refused_in_another_order(name, settings, 
     assert model.recipe["blocks"] == [60, 12]
     again = restore(model.arrays(), model.recipe)
     np.testing.assert_array_equal(again.logits(joined, problem.test), model.logits(joined, problem.test))
-    with pytest.raises(HeadError, match=r"72 dimensions of joined caches \(60 \+ 12\), these .* caches \(12 \+ 60\)"):
+    with pytest.raises(
+        HeadError, match=r"72 dimensions of concatenated caches \(60 \+ 12\), these .* caches \(12 \+ 60\)"
+    ):
         model.logits(replace(joined, blocks=(12, 60)), problem.test)
-    with pytest.raises(HeadError, match=r"joined caches \(60 \+ 12\), these features are pooled statistics of 72 dim"):
+    with pytest.raises(
+        HeadError, match=r"concatenated caches \(60 \+ 12\), these features are pooled statistics of 72 dim"
+    ):
         model.logits(replace(joined, blocks=()), problem.test)
 
 
 @pytest.mark.parametrize("name", ["attentive", "attentive-sum"])
 def test_heads_that_pool_by_themselves_refuse_joined_features(name, problem, joined):
-    with pytest.raises(HeadError, match=f"head '{name}' pools frames by itself, these features were joined"):
+    with pytest.raises(HeadError, match=f"head '{name}' pools frames by itself, these features were concatenated"):
         quick(name).sweep(joined, problem.y, problem.n_classes, [problem.job()])

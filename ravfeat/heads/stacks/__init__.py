@@ -1,1 +1,1 @@
-"""Heads in training, many at once: what reads every window, written out forward and backward."""
+"""Batched heads in training: by autograd, or with forward and backward passes written by hand."""

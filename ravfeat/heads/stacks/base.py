@@ -253,7 +253,7 @@ class DropoutMasks:
     def __init__(self, seeds: Sequence[int], place: int, device: torch.device) -> None:
         self._distinct = sorted(set(seeds))
         self._of_head = [self._distinct.index(seed) for seed in seeds]
-        # One generator for every seed and place, whatever else is in the stack and whoever draws first.
+        # One generator for every seed and place, whatever else is in the stack and whichever draws first.
         self._generators = [
             torch.Generator(device).manual_seed((seed * 1_000_003 + place + 1) % (1 << 62)) for seed in self._distinct
         ]

@@ -56,7 +56,9 @@ class StepClips:
             All layers of a group are held together, and groups are worked on side by side.
         """
         places = torch.from_numpy(np.ascontiguousarray(rows)).to(windows.device)
-        return cls(rows, places, tuple(_groups(one, rows, layers_at_once=layers_at_once) for one in windows.streams))
+        return cls(
+            rows, places, tuple(_groups(stream, rows, layers_at_once=layers_at_once) for stream in windows.streams)
+        )
 
 
 def by_length(windows: Windows, rows: NDArray[np.int64]) -> NDArray[np.int64]:

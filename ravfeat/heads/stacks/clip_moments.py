@@ -1,4 +1,4 @@
-"""Mean and variance over the windows of every clip, which all scales of all folds are made of.
+"""Mean and variance over the windows of every clip: the scales of all folds are averages of them.
 
 Conventions
 -----------
@@ -46,8 +46,8 @@ class ClipMoments:
 
 def clip_moments(windows: Windows) -> tuple[ClipMoments, ...]:
     """Give the moments of every layer; they are computed in one pass and kept with the windows."""
-    kept: tuple[ClipMoments, ...] | None = windows.kept.get("moments")
-    if kept is None:
+    moments: tuple[ClipMoments, ...] | None = windows.shared.get("moments")
+    if moments is None:
         order = by_length(windows, np.arange(len(windows.lengths)))
         groups = [
             group
@@ -55,9 +55,9 @@ def clip_moments(windows: Windows) -> tuple[ClipMoments, ...]:
             for group in StepClips.of(windows, order[start : start + _AT_ONCE]).groups[0]
         ]
         layers = range(len(windows.layers))
-        kept = tuple(on_processors(lambda layer: _moments(windows, layer, groups), layers, windows.device))
-        windows.kept["moments"] = kept
-    return kept
+        moments = tuple(on_processors(lambda layer: _moments(windows, layer, groups), layers, windows.device))
+        windows.shared["moments"] = moments
+    return moments
 
 
 def _moments(windows: Windows, layer: int, groups: list[Group]) -> ClipMoments:

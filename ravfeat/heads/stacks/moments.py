@@ -2,7 +2,7 @@
 
 Heads of one training pool the same clips. What reads every window is written out here, forward and backward, as a few
 products of matrices: memory that is asked for anew in every step costs more than the arithmetic, and a graph of
-operations would keep a float32 copy of every window. `ravfeat.heads.attention` says the same in plain operations, and
+operations would keep a float32 copy of every window. `ravfeat.heads.attention` is the same in plain operations, and
 the tests hold one against the other.
 
 Conventions
@@ -27,19 +27,20 @@ class Buffers:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._held: dict[str, Tensor] = {}
+        self._by_name: dict[str, Tensor] = {}
 
     def lend(
         self, name: str, *shape: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
     ) -> Tensor:
-        """Give room of a shape; what was lent under the name before is overwritten."""
+        """Give a tensor of a shape; what was lent under the name before is overwritten."""
         size = 1
         for length in shape:
             size *= length
-        held = self._held.get(name)
-        if held is None or len(held) < size or held.dtype != dtype:
-            held = self._held[name] = torch.empty(size, dtype=dtype, device=self._device if device is None else device)
-        return held[:size].view(shape)
+        buffer = self._by_name.get(name)
+        if buffer is None or len(buffer) < size or buffer.dtype != dtype:
+            buffer = torch.empty(size, dtype=dtype, device=self._device if device is None else device)
+            self._by_name[name] = buffer
+        return buffer[:size].view(shape)
 
 
 class ThreadBuffers(threading.local):
@@ -86,7 +87,7 @@ def spread_grad(grad_first: Tensor, grad_spread: Tensor, first: Tensor, spread: 
         Mean and standard deviation.
     """
     grad_spread.div_(spread).mul_(0.5)
-    # The floor does not move; this is the fastest way to say so.
+    # Where the variance was raised to the floor it is constant, so its derivative is 0.
     torch.ops.aten.threshold_backward(grad_spread, spread, FLOOR**0.5, grad_input=grad_spread)
     grad_first.addcmul_(first, grad_spread, value=-2)
 

@@ -1,8 +1,8 @@
-"""Training of heads that pool every layer by itself: layer by layer, forward and backward.
+"""Hand-written training of heads that pool every layer by itself: forward and backward, layer by layer.
 
 What a layer gives to the classifier, what comes back, and the step of everything that belongs to the layer are done
 while its windows are in a processor's caches; layers lie side by side on its cores. `ravfeat.heads.attention` and
-`ravfeat.heads.attentive` say in plain operations what is computed here.
+`ravfeat.heads.attentive` have the same forward pass in plain operations.
 
 Conventions
 -----------
@@ -205,7 +205,7 @@ class _Layer:
         self._windows, self._scratch, self._products = windows, scratch, setup.products
         self._masks, self._mask = masks, torch.empty(0)
         self._buffers = Buffers(windows.device)
-        # Windows are taken around their clip's own mean, which is put back after the pooling: squares stay small, no
+        # Windows are taken around the mean of their clip, which is put back after the pooling: squares stay small, no
         # softmax notices, and no clip leaves a trace in what another head computes.
         self._clip_means = clip_moments(windows)[position].mean  # (N, D)
         self._window_mean = scale["window_mean"][:, 0]  # (H, D)
@@ -261,7 +261,7 @@ class _Layer:
         return self._standardised(parts, clips.places, mix, head_clips)
 
     def _standardised(self, parts: Sequence[Tensor], places: Tensor, mix: Tensor, head_clips: HeadClips) -> Tensor:
-        """From statistics, (B, H, D) each, to the features of each head's own clips, (H, B', S * D)."""
+        """From statistics, (B, H, D) each, to the features of each head's clips, (H, B', S * D)."""
         _, n_heads, dim = parts[0].shape
         z = self._buffers.lend("z", n_heads, head_clips.width, len(parts), dim)
         out = self._scratch.buffers.lend("statistic", n_heads * head_clips.width, dim)
@@ -368,10 +368,10 @@ def _as(x: Tensor, dtype: torch.dtype, buffers: Buffers, name: str) -> Tensor:
 
 
 def _product(a: Tensor, b: Tensor, dtype: torch.dtype, into: Tensor | None = None) -> Tensor:
-    """Product of matrices, or of stacks of them, float32 whatever its operands are narrowed to."""
+    """Product of matrices, or batched product, float32 whatever its operands are narrowed to."""
     if dtype == torch.float32:
         return torch.matmul(a, b) if into is None else torch.matmul(a, b, out=into)
-    if a.dim() == 3 and len(a) == 1:  # a stack of one takes several times as long as a plain product
+    if a.dim() == 3 and len(a) == 1:  # a batch of one takes several times as long as a plain product
         narrow = torch.mm(a[0].to(dtype), b[0].to(dtype))[None]
     else:
         narrow = torch.matmul(a.to(dtype), b.to(dtype))

@@ -1,7 +1,7 @@
-"""Training of heads that sum layers before they pool: group of clips by group of clips, forward and backward.
+"""Hand-written training of heads that sum layers before they pool: forward and backward, group of clips by group.
 
 The sum of layers, the attention's hidden layer and both moments of a few clips are computed while the windows of all
-their layers are in a processor's caches. `ravfeat.heads.attentive_sum` says in plain operations what is computed here.
+their layers are in a processor's caches. `ravfeat.heads.attentive_sum` has the same forward pass in plain operations.
 
 Conventions
 -----------
@@ -175,7 +175,7 @@ class _Sums:
         """Write the statistics of a group to its place in `z`, shape (H, B, S, D)."""
         number, group, weights = piece.number, piece.group, piece.weights
         n_heads, (n_clips, n_windows) = len(weights.mix), group.shape
-        # What a step needs once more, on its way back, has room of its own.
+        # The backward pass needs these again, so each group has its buffers; others are overwritten by the next group.
         buffers = self._group_buffers.setdefault(number, Buffers(z.device)) if keep else self._scratch.buffers
         x = buffers.lend("mixed", n_heads, n_clips * n_windows, self.dim)
         torch.mm(weights.mix, self._layers(group), out=x.view(n_heads, -1))
