@@ -1,6 +1,7 @@
 """What many tests share: a tiny generated corpus, its cache, the command line, the real data."""
 
 import base64
+import logging
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ravfeat.cache import writer
+from ravfeat.cli import main
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.corpora.synth import generate
 from ravfeat.encoders.logmel import LogMelEncoder
@@ -46,6 +48,15 @@ class Corpus:
 
     def extraction(self, **changes: object) -> Extraction:
         return Extraction(**({"manifest": self.manifest, "root": self.root, "encoder": LogMelEncoder()} | changes))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_draws() -> Iterator[None]:
+    """A tenth of the bootstrap draws and fewer swaps, for the files of every run; tests/stats draws all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ravfeat.stats.intervals.DRAWS", 200)
+        patch.setattr("ravfeat.stats.permutation.SWAPS", 500)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +147,41 @@ def ravfeat() -> Ravfeat:
         )
 
     return run
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Done]]:
+    """Run a command as `main` does, in this process and a folder: one that needs none of its own starts at once."""
+    log = logging.getLogger("ravfeat")
+    before = log.handlers[:], log.level
+
+    def run(*arguments: object, cwd: Path | None = None) -> Done:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["ravfeat", *map(str, arguments)])
+            if cwd is not None:
+                patch.chdir(cwd)
+            try:
+                main()
+                code: object = 0
+            except SystemExit as end:
+                code = end.code
+        said = capsys.readouterr()
+        assert isinstance(code, int)
+        return Done(code, said.out, said.err)
+
+    yield run
+    log.handlers[:] = before[0]
+    log.setLevel(before[1])
 
 
 @pytest.fixture(scope="session")

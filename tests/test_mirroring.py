@@ -13,6 +13,7 @@ TEST_FILES = sorted(path.relative_to(TESTS).as_posix() for path in TESTS.rglob("
 
 ELSEWHERE = {
     "test_architecture.py": "all modules: who may import whom",
+    "test_makefile.py": "the Makefile",
     "test_mirroring.py": "the tests themselves",
     "test_startup.py": "all commands: how long they take to start",
     "integration/": "several packages together, on generated and on real data",
@@ -22,7 +23,7 @@ ELSEWHERE = {
     "cache/test_readme.py": "cache/README.md, the specification of the format",
     "cli/test_extract_faces.py": "ravfeat extract on faces; cli/test_extract.py is on voices",
     "cli/test_main.py": "what all commands share",
-    "extract/test_command.py": "ravfeat extract in a process of its own, and its mistakes",
+    "extract/test_command.py": "ravfeat extract on clips of its own, and its mistakes",
     "extract/test_interruption.py": "ravfeat extract in a process of its own, killed and gone on with",
     "extract/test_together.py": "several encoders in one pass, through the whole package",
     "published/test_old_formats.py": "heads published by earlier versions",

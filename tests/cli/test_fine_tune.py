@@ -1,12 +1,15 @@
 """``ravfeat fine-tune``: what it says, and what a kill leaves."""
 
+import io
 import shutil
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
 
+from ravfeat.cli import group
 from ravfeat.corpora.synth import generate
 from ravfeat.predictions import Predictions
 from ravfeat.runs.read import read_runs
@@ -52,12 +55,12 @@ def arguments(spoken, tmp_path_factory) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def whole(arguments, ravfeat, tmp_path_factory) -> Path:
-    """An uninterrupted run, in a process of its own."""
+def whole(arguments, tmp_path_factory) -> Path:
+    """An uninterrupted run."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    done = ravfeat(*arguments, "--out", out)
-    assert done.returncode == 0, done.stderr
-    (out.parent / "said.txt").write_text(done.stdout)
+    with redirect_stdout(io.StringIO()) as said:
+        group.main([*map(str, arguments), "--out", str(out)], prog_name="ravfeat", standalone_mode=False)
+    (out.parent / "said.txt").write_text(said.getvalue())
     return out
 
 

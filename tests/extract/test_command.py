@@ -9,23 +9,23 @@ import pytest
 from ravfeat.cache import open_cache, verify_cache
 
 
-def test_one_bad_clip_costs_only_itself(clips: Path, corpus: Any, tmp_path: Path, ravfeat: Any) -> None:
+def test_one_bad_clip_costs_only_itself(clips: Path, corpus: Any, tmp_path: Path, here: Any) -> None:
     bad = corpus.manifest.clips[3]
     (clips / bad.path).write_text("this is no sound")
     shutil.copy(clips / corpus.manifest.clips[0].path, clips / "holiday.wav")
     arguments = ("extract", "--data", clips, "--encoder", "logmel", "--device", "cpu", "--out", tmp_path / "out")
-    done = ravfeat(*arguments)
+    done = here(*arguments)
     assert done.returncode == 3
     assert "22 clips of 2 actors; not taken: 1 unknown names" in done.stdout
     assert f"  {bad.clip_id}: {bad.path} cannot be decoded as audio" in done.stderr
     assert "Traceback" not in done.stderr
     assert len(open_cache(tmp_path / "out")) == 21
-    done = ravfeat("cache", "verify", tmp_path / "out")
+    done = here("cache", "verify", tmp_path / "out")
     assert done.returncode == 1
     assert f"{bad.clip_id}: is missing (failed in extraction: {bad.path} cannot be decoded" in done.stderr
 
     shutil.copy(corpus.root / bad.path, clips / bad.path)
-    assert ravfeat(*arguments).returncode == 0
+    assert here(*arguments).returncode == 0
     assert verify_cache(open_cache(tmp_path / "out").path) == []
 
 
@@ -47,7 +47,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], int, str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_message(clips: Path, tmp_path: Path, ravfeat: Any, mistake: str) -> None:
+def test_a_mistake_is_one_message(clips: Path, tmp_path: Path, here: Any, mistake: str) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "synthetic").mkdir()
     (tmp_path / "synthetic/SYNTHETIC").write_text("{}")
@@ -56,7 +56,7 @@ def test_a_mistake_is_one_message(clips: Path, tmp_path: Path, ravfeat: Any, mis
     (tmp_path / "no-actor.csv").write_text("path,actor,label\na.wav,1,sad\nb.wav,,sad\n")
     (tmp_path / "twice.csv").write_text("path,actor,label\na.wav,1,sad\na.flac,1,sad\n")
     options, code, message = MISTAKES[mistake]
-    done = ravfeat("extract", "--encoder", "logmel", "--device", "cpu", *options, cwd=tmp_path)
+    done = here("extract", "--encoder", "logmel", "--device", "cpu", *options, cwd=tmp_path)
     assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,3 +1,5 @@
+"""Intervals over actors, and the records of a run's metrics."""
+
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from ravfeat.predictions import Predictions, SystemProbs
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats.intervals import draw_actors
 
-GOLDEN = Path(__file__).parent / "golden" / "bootstrap.json"
+GOLDEN = Path(__file__).parent.parent / "golden" / "bootstrap.json"
 CLASSES = ("calm", "happy", "sad", "angry")
 
 
