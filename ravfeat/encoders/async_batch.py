@@ -1,7 +1,7 @@
-"""A batch on a device: sent there, computed and fetched without waiting, and how long the device was at it.
+"""Run a batch asynchronously on a GPU: copy the input, compute, copy the states back, measure the device time.
 
-On a GPU the copies go through pinned memory beside the computation, and nobody waits before the states are wanted;
-two events on the device's own clock say how long it took. On the CPU everything is done when it is called.
+Copies use pinned memory and overlap with computation; the host only waits when the states are requested. Two CUDA
+events measure the time on the device's own clock. On the CPU each call returns when its work is done.
 """
 
 from collections.abc import Sequence
@@ -14,18 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["DeviceBatch", "sent"]
+__all__ = ["DeviceBatch", "send"]
 
 
-def sent(values: Tensor, device: torch.device) -> Tensor:
-    """Put an input on a device; on a GPU without waiting until it is there."""
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Copy an input to a device; on a GPU, return before the copy has finished."""
     if device.type != "cuda":
         return values.to(device)
+    # Only copies from pinned (page-locked) memory can run while the device computes.
     return values.pin_memory().to(device, non_blocking=True)
 
 
 class DeviceBatch:
-    """What a model computes between ``with`` and its end; see `ravfeat.encoders.base.EncodingBatch`.
+    """Handle of the computation inside its ``with`` block; see `ravfeat.encoders.base.EncodingBatch`.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class DeviceBatch:
                 self.busy_s = self._end - self._start
 
     def fetch(self, stacks: Sequence[Tensor]) -> None:
-        """Begin to bring hidden states here.
+        """Start to copy hidden states to the host.
 
         Parameters
         ----------
@@ -57,15 +58,16 @@ class DeviceBatch:
         """
         for stack in stacks:
             if self._cuda:
-                here = torch.empty(stack.shape, dtype=stack.dtype, pin_memory=True)
-                here.copy_(stack, non_blocking=True)
+                host = torch.empty(stack.shape, dtype=stack.dtype, pin_memory=True)
+                host.copy_(stack, non_blocking=True)
             else:
-                here = stack.cpu()
-            self._stacks.append(here)
+                host = stack.cpu()
+            self._stacks.append(host)
 
     def states(self) -> list[NDArray[np.float32]]:
-        """Wait until the states are here, and give them with frames first, (T, L, D)."""
+        """Wait for the copies to finish, and return the states with frames first, (T, L, D)."""
         if self._cuda:
+            # The copies were queued on the same stream before the end event, so they are complete with it.
             self._end.synchronize()
             self.busy_s = self._start.elapsed_time(self._end) / 1000
         stacks, self._stacks = self._stacks, []

@@ -1,10 +1,10 @@
-"""WavLM's attention through torch's fused kernel.
+"""Fused attention kernel for WavLM.
 
-transformers computes WavLM's attention step by step, because its weights are biased by relative positions and a
+transformers computes WavLM's attention in separate steps, because its weights are biased by relative positions and a
 gate; every (T, T) table is written to memory several times. Here the gated bias is the additive mask of
-`torch.nn.functional.scaled_dot_product_attention`. The same sums in another order: hidden states differ by less than
-1e-5 relative, so this is provenance, never identity. HuBERT, wav2vec 2.0, UniSpeech and Whisper ask transformers
-for that kernel themselves.
+`torch.nn.functional.scaled_dot_product_attention`. The sums are the same in another order: hidden states differ by
+less than 1e-5 relative, so the kernel is recorded as provenance and is not part of the identity. HuBERT, wav2vec
+2.0, UniSpeech and Whisper use that kernel in transformers already.
 
 Conventions
 -----------
@@ -22,18 +22,18 @@ __all__ = ["FusedWavLMAttention", "attention_of", "fuse_attention"]
 
 
 class FusedWavLMAttention(WavLMAttention):  # type: ignore[misc]  # transformers has no types
-    """The library's attention, with its names and weights; fused wherever no gradient is asked for.
+    """Replacement of the library's attention, with the same parameter names; fused when no gradients are computed.
 
-    With gradients (`fine-tune`) the library's own steps are run, dropout and all.
+    With gradients (`fine-tune`) the library's own steps run, dropout included.
 
     Parameters
     ----------
     of : WavLMAttention
-        Gives its parameters; they are shared, not copied.
+        The module to replace; its parameters are shared, not copied.
     """
 
     def __init__(self, of: WavLMAttention) -> None:
-        with torch.device("meta"):  # nothing is allocated for what is about to be replaced
+        with torch.device("meta"):  # allocates no memory for parameters that are replaced right after
             super().__init__(
                 of.embed_dim, of.num_heads, of.dropout, of.num_buckets, of.max_distance, hasattr(of, "rel_attn_embed")
             )
@@ -53,22 +53,22 @@ class FusedWavLMAttention(WavLMAttention):  # type: ignore[misc]  # transformers
         ----------
         hidden_states : Tensor of shape (B, T, D)
         attention_mask : Tensor of shape (B, T), optional
-            1 where a frame is the clip's own.
+            1 for frames of the clip, 0 for padding.
         position_bias : Tensor of shape (B * H, T, T), optional
-            As the layer before gave it; the first layer makes it.
+            From the layer before; None in the first layer, which computes it for all.
 
         Returns
         -------
         output : Tensor of shape (B, T, D)
         weights : None
-            The fused kernel never has them; the library's steps give them.
+            The fused kernel never materialises them.
         position_bias : Tensor of shape (B * H, T, T)
         """
         if torch.is_grad_enabled() or self.training:
-            given: tuple[Tensor, Tensor, Tensor] = super().forward(
+            result: tuple[Tensor, Tensor, Tensor] = super().forward(
                 hidden_states, attention_mask, position_bias, **kwargs
             )
-            return given
+            return result
         n_clips, n_frames, dim = hidden_states.shape
         if position_bias is None:
             position_bias = self.compute_bias(n_frames, n_frames).repeat(n_clips, 1, 1)
@@ -83,7 +83,8 @@ class FusedWavLMAttention(WavLMAttention):  # type: ignore[misc]  # transformers
         return self.out_proj(attended.transpose(1, 2).reshape(n_clips, n_frames, dim)), None, position_bias
 
     def _gate(self, hidden_states: Tensor) -> Tensor:
-        # The library projects to 2 x 4 values and adds up the fours; adding up the weights first is the same sum.
+        # The library projects to 2 x 4 values and then sums each four; summing the weights first gives the same with
+        # a quarter of the products.
         heads = hidden_states.view(*hidden_states.shape[:2], self.num_heads, -1)
         weight = self.gru_rel_pos_linear.weight.view(2, 4, -1).sum(1)
         both = functional.linear(heads, weight, self.gru_rel_pos_linear.bias.view(2, 4).sum(1))
@@ -93,12 +94,12 @@ class FusedWavLMAttention(WavLMAttention):  # type: ignore[misc]  # transformers
 
 
 def fuse_attention(model: Any) -> None:
-    """Put the fused attention into the layers of a loaded WavLM; other models are left as they are.
+    """Replace the attention of a loaded WavLM by the fused one; leave other models unchanged.
 
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        Changed in place; the names and values of its parameters stay.
+        Changed in place; names and values of its parameters stay the same.
     """
     if model.config.model_type != "wavlm":
         return
@@ -107,7 +108,7 @@ def fuse_attention(model: Any) -> None:
 
 
 def attention_of(model: Any) -> str:
-    """Name the attention a model computes with, for the provenance: ``sdpa`` is torch's fused kernel."""
+    """Name the attention implementation of a model, for the provenance; ``sdpa`` is torch's fused kernel."""
     if any(isinstance(module, FusedWavLMAttention) for module in model.modules()):
         return "sdpa"
     return str(getattr(model.config, "_attn_implementation", None) or "eager")

@@ -1,4 +1,4 @@
-"""What the encoders that read crops of faces have in common."""
+"""Crop faces for an encoder, concatenate pieces to one batch, split the output again."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from ravfeat.encoders.base import EncoderInput
 from ravfeat.faces.base import Faces
 from ravfeat.faces.crop import crop
 
-__all__ = ["cut_out", "joined", "split"]
+__all__ = ["concatenate", "crop_faces", "split_frames"]
 
 
-def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None) -> EncoderInput:
+def crop_faces(faces: Faces, *, margin: float, size: int, inner: int | None = None) -> EncoderInput:
     """Crop the face of every picture.
 
     Parameters
@@ -20,11 +20,11 @@ def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None)
     faces : Faces
         With boxes.
     margin : float
-        Side of the square over that of the box.
+        Side of the square crop relative to the longer side of the box.
     size : int
-        Of the crops, in pixels.
+        Side of the crops, in pixels.
     inner : int, optional
-        Keep only so many pixels in the middle.
+        Side of the centre that is kept, in pixels; default all.
 
     Returns
     -------
@@ -32,12 +32,12 @@ def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None)
         values (T, inner, inner, 3) uint8, RGB; columns ``box``, ``confidence``, ``found`` and, where it is
         known, ``faces``.
     """
-    kept = inner or size
-    start = (size - kept) // 2
-    crops = np.empty((len(faces), kept, kept, 3), np.uint8)
+    side = inner or size
+    start = (size - side) // 2
+    crops = np.empty((len(faces), side, side, 3), np.uint8)
     for row, (picture, box) in enumerate(zip(faces.pictures, faces.boxes, strict=True)):
         whole = crop(picture, box, margin=margin, size=size)
-        crops[row] = whole[start : start + kept, start : start + kept]
+        crops[row] = whole[start : start + side, start : start + side]
     columns = {
         "box": faces.boxes.astype(np.float32, copy=False),
         "confidence": faces.confidence.astype(np.float32, copy=False),
@@ -48,12 +48,12 @@ def cut_out(faces: Faces, *, margin: float, size: int, inner: int | None = None)
     return EncoderInput(crops, faces.times_s, columns)
 
 
-def joined(batch: Sequence[EncoderInput]) -> NDArray[np.uint8]:
-    """Join pieces into one batch of pictures: (T1 + T2 + …, size, size, 3)."""
+def concatenate(batch: Sequence[EncoderInput]) -> NDArray[np.uint8]:
+    """Concatenate pieces to one batch of pictures: (T1 + T2 + …, size, size, 3)."""
     return np.concatenate([piece.values for piece in batch])
 
 
-def split(frames: NDArray[np.float32], batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
-    """Give every piece its own frames."""
+def split_frames(frames: NDArray[np.float32], batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
+    """Split the frames of a batch into those of each piece."""
     ends = np.cumsum([piece.n_frames for piece in batch])
     return np.split(frames, ends[:-1])

@@ -1,4 +1,4 @@
-"""Names that users choose: of devices, and of encoders."""
+"""Validate names from the command line without importing torch: devices, and encoder names in folder names."""
 
 import re
 
@@ -11,7 +11,7 @@ _FOLDER_NAME = re.compile(r"\w[\w.-]*")
 
 
 def cuda_number(device: str) -> int:
-    """Check the name of a device, and give the number of the CUDA device that it means.
+    """Check the name of a device, and return the number of its CUDA device.
 
     Parameters
     ----------
@@ -21,12 +21,12 @@ def cuda_number(device: str) -> int:
     Returns
     -------
     int
-        0 where the name has none.
+        0 where the name has no number.
 
     Raises
     ------
     UsageError
-        For a name that is none of these.
+        For any other name.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def cuda_number(device: str) -> int:
 
 
 def is_folder_name(name: str) -> bool:
-    """Whether an encoder's name can be a part of its cache's folder: letters, digits, ``_``, ``-`` and ``.``.
+    """Whether an encoder's name can be part of a folder name: letters, digits, ``_``, ``-`` and ``.``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Choose the torch device: resolve ``auto``, refuse devices that are not available."""
 
 import torch
 
@@ -9,7 +9,7 @@ __all__ = ["resolve_device"]
 
 
 def resolve_device(device: str) -> str:
-    """Turn ``auto`` into what there is, and refuse what there is not.
+    """Resolve ``auto`` to an available device, and check that a named device is available.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def resolve_device(device: str) -> str:
     Raises
     ------
     UsageError
-        For a name that is none of these.
+        For any other name.
     EncoderError
         Where there is no such CUDA device.
 

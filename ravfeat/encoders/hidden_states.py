@@ -1,4 +1,4 @@
-"""What the torch encoders have in common: how they run, and what of their output is kept.
+"""Run torch encoders in float32 without gradients, and select hidden states from their output.
 
 Conventions
 -----------
@@ -20,19 +20,19 @@ from ravfeat.encoders.attention import attention_of
 from ravfeat.encoders.base import EncoderInput
 from ravfeat.errors import EncoderError
 
-__all__ = ["LAYER_CONVENTION", "first_line", "frozen_pass", "full_precision", "own_stacks", "torch_provenance"]
+__all__ = ["LAYER_CONVENTION", "clip_states", "first_line", "frozen_pass", "full_precision", "torch_provenance"]
 
 LAYER_CONVENTION = "hidden_states[:-1] + last_hidden_state/1"
 
 
 @contextmanager
 def frozen_pass(*, tf32: bool = False) -> Iterator[None]:
-    """Run a model without gradients and in float32; memory that runs out is a MemoryError.
+    """Context for running a model without gradients and in float32; lack of memory raises MemoryError.
 
     Parameters
     ----------
     tf32 : bool
-        Whether a GPU may round the factors of its products to TF32, which is faster and costs about 1e-3 relative.
+        Whether a GPU may round the factors of products to TF32, which is faster and changes results by about 1e-3.
     """
     with full_precision(tf32=tf32), torch.inference_mode():
         yield
@@ -40,17 +40,17 @@ def frozen_pass(*, tf32: bool = False) -> Iterator[None]:
 
 @contextmanager
 def full_precision(*, tf32: bool = False) -> Iterator[None]:
-    """Run a model in full float32 unless asked otherwise, gradients or not; memory that runs out is a MemoryError."""
-    # On GPUs convolutions would round their input to TF32 by default.
+    """Context for running a model in float32 unless ``tf32``, with or without gradients; see `frozen_pass`."""
+    # On GPUs, torch rounds the inputs of convolutions to TF32 by default.
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     try:
         with warnings.catch_warnings():
-            # WavLM's attention in transformers gives torch masks of two types; the sum is the same.
+            # WavLM's attention in transformers passes masks of two types to torch, which warns; results are the same.
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
             yield
     except RuntimeError as error:
-        # torch has its own error for GPUs, and on the CPU only a text.
+        # For GPUs torch has an error class; on the CPU only the text of a RuntimeError tells.
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise MemoryError(first_line(error)) from error
         raise
@@ -58,8 +58,8 @@ def full_precision(*, tf32: bool = False) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def own_stacks(output: Any, batch: Sequence[EncoderInput]) -> list[Tensor]:
-    """Take each clip's own frames of all layers out of a model's output.
+def clip_states(output: Any, batch: Sequence[EncoderInput]) -> list[Tensor]:
+    """Select each clip's frames of all layers from a model's output, dropping padding.
 
     Parameters
     ----------
@@ -70,22 +70,24 @@ def own_stacks(output: Any, batch: Sequence[EncoderInput]) -> list[Tensor]:
     Returns
     -------
     list of Tensor of shape (L, T, D), float32
-        Where the model computes.
+        On the model's device.
 
     Raises
     ------
     EncoderError
-        Where the model gave fewer frames than its own arithmetic says.
+        Where the model returned fewer frames than expected from its strides.
     """
     layers = (*output.hidden_states[:-1], output.last_hidden_state)
-    given = min(layer.shape[1] for layer in layers)
-    if given < (wanted := max(clip.n_frames for clip in batch)):
-        raise EncoderError(f"the encoder gave {given} frames where {wanted} were expected; its family is not supported")
+    n_given = min(layer.shape[1] for layer in layers)
+    if n_given < (n_expected := max(clip.n_frames for clip in batch)):
+        raise EncoderError(
+            f"the encoder gave {n_given} frames where {n_expected} were expected; its family is not supported"
+        )
     return [torch.stack([layer[row, : clip.n_frames] for layer in layers]).float() for row, clip in enumerate(batch)]
 
 
 def torch_provenance(model: Any, *, tf32: bool = False) -> dict[str, Any]:
-    """Versions, device, how attention is computed, and whether products are rounded to TF32; see `frozen_pass`."""
+    """Return versions, device, attention kernel, and whether products are rounded to TF32."""
     device: torch.device = model.device
     about: dict[str, Any] = {
         "device": str(device),
@@ -101,5 +103,5 @@ def torch_provenance(model: Any, *, tf32: bool = False) -> dict[str, Any]:
 
 
 def first_line(error: BaseException) -> str:
-    """First line of an error's text, or its kind where it has none."""
+    """Return the first line of an error's text, or its class name where there is no text."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

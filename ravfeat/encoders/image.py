@@ -1,10 +1,10 @@
-"""Image encoders from a folder as Hugging Face `transformers` saves it.
+"""Image encoders (ViT, CLIP, ResNet …) from a folder in the format of Hugging Face `transformers`.
 
 Conventions
 -----------
 Where all hidden states are tokens of one width (ViT, DeiT, BEiT, DINOv2, CLIP's and SigLIP's vision models …)
-every layer is kept: the CLS token, or the mean of all tokens where the model has none. Of all others
-(MobileNet, ResNet, ConvNeXt, Swin …) there is one layer: what the model itself pools, or the average of its
+every layer is kept: the CLS token, or the mean of all tokens where the model has none. All others
+(MobileNet, ResNet, ConvNeXt, Swin …) give one layer: the model's pooled output, or the average of its
 last map.
 """
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from transformers.models.auto import image_processing_auto, modeling_auto
 
 from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
-from ravfeat.encoders.crops import cut_out, joined, split
+from ravfeat.encoders.crops import concatenate, crop_faces, split_frames
 from ravfeat.encoders.hidden_states import LAYER_CONVENTION, first_line, frozen_pass, torch_provenance
 from ravfeat.encoders.loading import check_whole, load_config, load_model, to_device
 from ravfeat.encoders.processor import PictureInput, read_processor
@@ -37,8 +37,8 @@ _CONVENTIONS: dict[Readout, str] = {
     "pooled": "pooler_output/1",
     "average": "average of last_hidden_state/1",
 }
-# The pooling behind the last layer; classifiers are saved without it, and tokens are read before it.
-_BEHIND_THE_TOKENS = ("pooler.", "head.")
+# Weights after the last layer. Classifiers are saved without them, and tokens are read before them: may be missing.
+_AFTER_THE_TOKENS = ("pooler.", "head.")
 
 
 class ImageEncoder:
@@ -51,16 +51,16 @@ class ImageEncoder:
     picture_input : PictureInput
     readout : {"cls", "mean", "pooled", "average"}
     shape : tuple of int
-        Layers and dimensions that this gives.
+        Layers and dimensions of the output.
     name, weights : str
         For the spec.
     steps : tuple of str
-        What decides the boxes.
+        Steps that determine the boxes.
     margin : float
     frame_rate_hz : float
         Nominal.
     tf32 : bool
-        Whether a GPU may round the factors of its products; recorded as provenance.
+        Whether a GPU may round the factors of products to TF32; recorded as provenance.
     """
 
     batching: Batching = "pieces"
@@ -98,26 +98,26 @@ class ImageEncoder:
 
     def prepare(self, faces: Faces) -> EncoderInput:
         """Crop the face of every picture."""
-        return cut_out(faces, margin=self._margin, size=self._input.crop_size, inner=self._input.size)
+        return crop_faces(faces, margin=self._margin, size=self._input.crop_size, inner=self._input.size)
 
     def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Encode the pictures of all pieces together."""
-        pictures = joined(batch)
+        pictures = concatenate(batch)
         if not len(pictures):
             return [np.empty((0, self.spec.n_layers, self.spec.dim), np.float32) for _ in batch]
         with frozen_pass(tf32=self._tf32):
             pixels = _pixels(pictures, self._input, self._model.device)
             output = self._model(pixel_values=pixels, output_hidden_states=self._readout in {"cls", "mean"})
             frames = _read(output, self._readout).float().cpu().numpy()
-        return split(frames, batch)
+        return split_frames(frames, batch)
 
     def provenance(self) -> dict[str, Any]:
-        """Versions, device and matrix-product precision."""
+        """Return versions, device and matrix-product precision."""
         return torch_provenance(self._model, tf32=self._tf32)
 
 
 def _pixels(pictures: NDArray[np.uint8], picture_input: PictureInput, device: torch.device) -> torch.Tensor:
-    # As bytes to the device: a quarter of the way.
+    # Copied as bytes and converted on the device: a quarter of the data to copy.
     values = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2).float()
     mean, std = (
         torch.tensor(numbers, device=device).view(1, 3, 1, 1) for numbers in (picture_input.mean, picture_input.std)
@@ -126,7 +126,7 @@ def _pixels(pictures: NDArray[np.uint8], picture_input: PictureInput, device: to
 
 
 def _read(output: Any, readout: Readout) -> torch.Tensor:
-    """Give (B, L, D)."""
+    """Read the features (B, L, D) from a model's output."""
     if readout == "pooled":
         pooled: torch.Tensor = output.pooler_output.flatten(1)[:, None]
         return pooled
@@ -153,13 +153,13 @@ def load_image_encoder(
     ----------
     folder : WeightFolder
     name : str
-        What to call it.
+        Name of the encoder.
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     steps : tuple of str
-        What decides the boxes.
+        Steps that determine the boxes.
     margin : float
-        Side of the crop over that of the box.
+        Side of the crop relative to that of the box.
     frame_rate_hz : float
         Nominal.
     tf32 : bool
@@ -168,7 +168,7 @@ def load_image_encoder(
     Raises
     ------
     EncoderError
-        Where the folder does not hold a whole image encoder of a supported family.
+        Where the folder does not hold a complete image encoder of a supported family.
     """
     config = load_config(folder, readable=_READABLE)
     _check_reads_pictures(config, folder)
@@ -181,7 +181,7 @@ def load_image_encoder(
         )
     model = to_device(model, device)
     readout, shape = _try(model, picture_input, folder)
-    check_whole(folder, report, unused=_BEHIND_THE_TOKENS if readout in {"cls", "mean"} else ())
+    check_whole(folder, report, unused=_AFTER_THE_TOKENS if readout in {"cls", "mean"} else ())
     return ImageEncoder(
         model, picture_input, readout, shape, name=name, weights=folder.digest, steps=steps, margin=margin,
         frame_rate_hz=frame_rate_hz, tf32=tf32,
@@ -189,7 +189,7 @@ def load_image_encoder(
 
 
 def reads_pictures(model_type: str) -> bool:
-    """Whether a family of `transformers` looks at pictures, usable here or not."""
+    """Whether a family of `transformers` reads pictures, usable here or not."""
     return (
         model_type in image_processing_auto.IMAGE_PROCESSOR_MAPPING_NAMES
         or model_type in _image_families()
@@ -207,21 +207,21 @@ def _image_families() -> set[str]:
 
 def _check_reads_pictures(config: Any, folder: WeightFolder) -> None:
     family = config.model_type
-    what = f"{folder.path} holds a model of type '{family}'"
+    problem = f"{folder.path} holds a model of type '{family}'"
     if family in modeling_auto.MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES:
-        raise EncoderError(f"{what}, which finds objects and describes no picture as a whole; expected {_READABLE}")
+        raise EncoderError(f"{problem}, which finds objects and describes no picture as a whole; expected {_READABLE}")
     if family in modeling_auto.MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING_NAMES:
-        raise EncoderError(f"{what}, which reads videos and not single pictures; expected {_READABLE}")
+        raise EncoderError(f"{problem}, which reads videos and not single pictures; expected {_READABLE}")
     if hasattr(config, "text_config"):
         raise EncoderError(
-            f"{what}, which reads text too; save its picture side alone (model.vision_model.save_pretrained)"
+            f"{problem}, which reads text too; save its picture side alone (model.vision_model.save_pretrained)"
         )
     if family not in _image_families():
-        raise EncoderError(f"{what}, which does not read pictures; expected {_READABLE}")
+        raise EncoderError(f"{problem}, which does not read pictures; expected {_READABLE}")
 
 
 def _try(model: Any, picture_input: PictureInput, folder: WeightFolder) -> tuple[Readout, tuple[int, int]]:
-    """Let the model read two pictures, together and alone; decide what of its output is kept."""
+    """Run the model on two pictures, together and alone; choose which part of its output is kept."""
     side = picture_input.size
     pictures = np.random.default_rng(0).integers(0, 256, (2, side, side, 3), np.uint8)
     pixels = _pixels(pictures, picture_input, model.device)
@@ -230,7 +230,7 @@ def _try(model: Any, picture_input: PictureInput, folder: WeightFolder) -> tuple
             output = model(pixel_values=pixels, output_hidden_states=True)
             readout = _readout(model, output, side, folder)
             together = _read(output, readout)
-            singles = [model(pixel_values=one[None], output_hidden_states=True) for one in pixels]
+            singles = [model(pixel_values=picture[None], output_hidden_states=True) for picture in pixels]
             alone = torch.cat([_read(single, readout) for single in singles])
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise EncoderError(

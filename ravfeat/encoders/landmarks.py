@@ -1,4 +1,4 @@
-"""Landmarks as features: the geometry of the face, what its muscles do, and how the head is held.
+"""Facial landmarks as features: shape of the face, blendshapes, and head pose.
 
 Conventions
 -----------
@@ -12,9 +12,9 @@ One layer of 1492 numbers, in this order:
 1489 … 1491    its translation, in centimetres: x to the right, y up, z towards the camera
 =============  ==================================================================================
 
-Place, size and roll are thus kept, apart from the shape, in the last six numbers. A picture before the first
-found face gives no frame; where no face is found later on, the last landmarks stand in and ``found`` is 0. The
-landmarker gives no confidence: 1 where it found a face, else 0. The box is what the points reach over.
+Place, size and roll are thus stored separately from the shape, in the last six numbers. Pictures before the first
+face give no frame; where no face is found later on, the last landmarks are repeated and ``found`` is 0. The
+landmarker returns no confidence: 1 where it found a face, else 0. The box is the bounding box of the points.
 """
 
 from collections.abc import Sequence
@@ -36,14 +36,14 @@ DIM = N_POINTS * 3 + N_BLENDSHAPES + 6
 
 
 class LandmarkEncoder:
-    """What MediaPipe's face landmarker sees; no further weights.
+    """Features from MediaPipe's face landmarker; no further weights.
 
     Parameters
     ----------
     weights : str
         SHA-256 of the landmarker's model.
     steps : tuple of str
-        What decides the meshes.
+        Steps that determine the meshes.
     frame_rate_hz : float
         Nominal.
     """
@@ -64,12 +64,12 @@ class LandmarkEncoder:
         )
 
     def prepare(self, faces: Faces) -> EncoderInput:
-        """Line up the numbers of every picture that has a mesh.
+        """Compute the feature vector of every picture with a mesh.
 
         Raises
         ------
         ClipError
-            Where the mesh of a picture is broken: numbers that are not finite, eyes in one place.
+            Where the mesh of a picture is degenerate: numbers that are not finite, both eyes in one place.
         """
         rows = [row for row, mesh in enumerate(faces.meshes) if mesh is not None]
         meshes = [mesh for mesh in faces.meshes if mesh is not None]
@@ -79,11 +79,11 @@ class LandmarkEncoder:
         return EncoderInput(_features(meshes), faces.times_s[rows], columns)
 
     def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
-        """Give the numbers as one layer."""
+        """Return the prepared vectors as one layer."""
         return [piece.values[:, None] for piece in batch]  # (T, D) -> (T, 1, D)
 
     def provenance(self) -> dict[str, Any]:
-        """Only numpy takes part; the landmarker is the source's."""
+        """Return the numpy version; the source records the landmarker."""
         return {"device": "cpu", "numpy": np.__version__}
 
 
@@ -115,12 +115,12 @@ def _boxes(meshes: Sequence[Mesh]) -> NDArray[np.float32]:
 
 
 def rotation_vector(matrix: NDArray[Any]) -> NDArray[np.float64]:
-    """Give the axis of a rotation times its angle.
+    """Convert a rotation matrix to axis times angle.
 
     Parameters
     ----------
     matrix : ndarray of shape (3, 3)
-        A rotation, up to a positive scale and small errors: the nearest rotation is taken.
+        A rotation, up to a positive scale and small errors: the nearest rotation is used.
 
     Returns
     -------
@@ -129,8 +129,8 @@ def rotation_vector(matrix: NDArray[Any]) -> NDArray[np.float64]:
     """
     u, _, v = np.linalg.svd(matrix.astype(np.float64))
     rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ v)]) @ v
-    # As a unit quaternion (w, q): the largest entry is computed first, so that nothing small is divided by.
-    # Each row of this matrix is the quaternion times four times one of its entries.
+    # Unit quaternion (w, q). Each row of this matrix is the quaternion times four times one of its entries; the row
+    # with the largest entry is used, so that the division is numerically stable.
     r = rotation
     rows = np.array(
         [

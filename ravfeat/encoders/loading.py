@@ -1,4 +1,4 @@
-"""A model of Hugging Face `transformers` from a folder: whole, frozen, in single precision."""
+"""Load a Hugging Face `transformers` model from a folder: all weights present, frozen, in float32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,12 +21,12 @@ def load_config(folder: WeightFolder, *, readable: str) -> Any:
     ----------
     folder : WeightFolder
     readable : str
-        What was expected, in words.
+        Description of the supported models, for messages.
 
     Raises
     ------
     EncoderError
-        Where transformers does not know the family, or not these settings.
+        Where transformers does not support the family or its settings.
     """
     if "model_type" not in folder.config:
         raise EncoderError(f"{folder.path / 'config.json'} names no model_type; expected {readable}")
@@ -40,14 +40,14 @@ def load_config(folder: WeightFolder, *, readable: str) -> Any:
 
 
 def load_model(folder: WeightFolder) -> tuple[Any, dict[str, Any]]:
-    """Load the model without its head.
+    """Load the model without its task head.
 
     Returns
     -------
     model : transformers.PreTrainedModel
         Float32, on the CPU.
     report : dict
-        What was missing; to be given to `check_whole`.
+        Missing and mismatched weights, for `check_whole`.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def load_model(folder: WeightFolder) -> tuple[Any, dict[str, Any]]:
 
 
 def check_whole(folder: WeightFolder, report: dict[str, Any], *, unused: tuple[str, ...] = ()) -> None:
-    """Refuse a model of which a part would be random.
+    """Refuse a model with missing weights, which would be initialised at random.
 
     Parameters
     ----------
@@ -74,13 +74,13 @@ def check_whole(folder: WeightFolder, report: dict[str, Any], *, unused: tuple[s
     report : dict
         From `load_model`.
     unused : tuple of str
-        Beginnings of the names of weights that are never read.
+        Prefixes of weights that the encoder never uses.
 
     Raises
     ------
     EncoderError
     """
-    # What masks frames or patches in training is never read in evaluation.
+    # Mask embeddings replace frames or patches in pre-training only; evaluation never uses them.
     never_read = ("masked_spec_embed", "mask_token")
     absent = sorted(
         key for key in report["missing_keys"] if not key.startswith(unused) and not key.endswith(never_read)
@@ -96,7 +96,7 @@ def check_whole(folder: WeightFolder, report: dict[str, Any], *, unused: tuple[s
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers' list of what it did not load to itself: heads and decoders are expected, and no news."""
+    """Silence transformers' report of weights that it did not load: task heads and decoders are not needed."""
     log = transformers.utils.logging
     level = log.get_verbosity()
     log.set_verbosity_error()
@@ -108,12 +108,12 @@ def quiet() -> Iterator[None]:
 
 
 def to_device(model: Any, device: str) -> Any:
-    """Freeze a model and put it where it will compute.
+    """Freeze a model and move it to its device.
 
     Raises
     ------
     EncoderError
-        Where it does not fit.
+        Where the device does not exist or lacks memory.
     """
     try:
         return model.eval().requires_grad_(requires_grad=False).to(device)

@@ -1,9 +1,9 @@
-"""Log-mel energies with their first and second differences: no weights, the baseline to beat.
+"""Log-mel energies with delta and delta-delta: an encoder without weights, as a baseline.
 
 Conventions
 -----------
 16 kHz, Hann window of 400 samples every 160, 64 bands on the HTK mel scale from 20 Hz to 8 kHz,
-natural logarithm. Layer 0 is the energies, 1 their slope, 2 the slope of the slope (regression
+natural logarithm. Layer 0 is the energies, 1 their delta, 2 the delta of the delta (regression
 over two frames to each side, edges repeated), as in Young et al., The HTK Book, section 5.9.
 """
 
@@ -68,16 +68,16 @@ class LogMelEncoder:
         return np.stack([static, slope, _slope(slope)], axis=1)  # (T, 3, 64)
 
     def times_s(self, n_frames: int) -> NDArray[np.float64]:
-        """Centres of the windows."""
+        """Return the centres of the windows, in seconds."""
         return (np.arange(n_frames) * HOP + WINDOW / 2) / SAMPLE_RATE_HZ
 
     def provenance(self) -> dict[str, Any]:
-        """Only numpy takes part."""
+        """Return the numpy version."""
         return {"device": "cpu", "numpy": np.__version__}
 
 
 def mel_bands() -> NDArray[np.float64]:
-    """Triangular filters on the HTK mel scale; shape (201, 64)."""
+    """Compute triangular filters on the HTK mel scale; shape (201, 64)."""
     low, high = 2595 * np.log10(1 + np.array([LOWEST_HZ, SAMPLE_RATE_HZ / 2]) / 700)
     edges_hz = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
     bins_hz = np.linspace(0, SAMPLE_RATE_HZ / 2, WINDOW // 2 + 1)[:, None]

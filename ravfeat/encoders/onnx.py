@@ -1,10 +1,10 @@
-"""Any ONNX net that reads faces, with the small TOML file beside it that says how; see `ravfeat.encoders.onnx_sidecar`.
+"""Encoder for any ONNX model that reads face crops, configured by a TOML file; see `ravfeat.encoders.onnx_sidecar`.
 
 Conventions
 -----------
-One layer: the output that is called the embedding. Maps of four dimensions are averaged over the picture,
-axes of length 1 are dropped. A net whose batch is fixed, or that mixes the pictures of a batch, gets as many
-at a time as it was made for, or one.
+One layer: the output named as the embedding. Four-dimensional maps are averaged over the picture, axes of length 1
+are dropped. A model with a fixed batch size gets batches of that size; one whose result for a picture depends on
+the other pictures of the batch gets one picture at a time.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
-from ravfeat.encoders.crops import cut_out, joined, split
-from ravfeat.encoders.onnx_model import Net, open_net
+from ravfeat.encoders.crops import concatenate, crop_faces, split_frames
+from ravfeat.encoders.onnx_model import OnnxModel, open_onnx_model
 from ravfeat.encoders.onnx_sidecar import NetSettings, find_sidecar
 from ravfeat.errors import EncoderError
 from ravfeat.faces.base import Faces
@@ -32,7 +32,7 @@ class OnnxEncoder:
 
     Parameters
     ----------
-    net : Net
+    net : OnnxModel
     settings : NetSettings
     steps : tuple of str
         What decides the boxes.
@@ -45,7 +45,7 @@ class OnnxEncoder:
     needs = frozenset({"detector"})
 
     def __init__(
-        self, net: Net, settings: NetSettings, *, steps: tuple[str, ...], margin: float, frame_rate_hz: float
+        self, net: OnnxModel, settings: NetSettings, *, steps: tuple[str, ...], margin: float, frame_rate_hz: float
     ) -> None:
         self._net = net
         self._colour = settings.colour
@@ -56,8 +56,8 @@ class OnnxEncoder:
         self._std = np.broadcast_to(np.array(settings.std, np.float32), channels)
         self.labels = settings.labels
         sample = np.random.default_rng(0).integers(0, 256, (2, net.size, net.size, 3), np.uint8)
-        net.learn_batch(self._inputs(sample))
-        pooled, dim = _kind_of(net, self._inputs(sample[:1]), settings)
+        net.probe_batch(self._inputs(sample))
+        pooled, dim = _check_outputs(net, self._inputs(sample[:1]), settings)
         self.spec = EncoderSpec(
             name=settings.name,
             stream="face",
@@ -80,29 +80,29 @@ class OnnxEncoder:
 
     def prepare(self, faces: Faces) -> EncoderInput:
         """Crop the face of every picture."""
-        return cut_out(faces, margin=self._margin, size=self._net.size)
+        return crop_faces(faces, margin=self._margin, size=self._net.size)
 
     def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Encode the pictures of all pieces together."""
-        (embedding,) = self._net.run(self._inputs(joined(batch)), [self._net.embedding])
-        return split(_vectors(embedding, self._net.layout)[:, None], batch)  # (T, D) -> (T, 1, D)
+        (embedding,) = self._net.run(self._inputs(concatenate(batch)), [self._net.embedding])
+        return split_frames(_vectors(embedding, self._net.layout)[:, None], batch)  # (T, D) -> (T, 1, D)
 
     def scores(self, batch: Sequence[EncoderInput]) -> NDArray[np.float32]:
-        """Class probabilities of a net that gives logits, one column per label.
+        """Compute class probabilities with a model that has logits, one column per label.
 
         Returns
         -------
         ndarray of shape (T, K), float32
-            Of all pieces, one after another.
+            Of all pieces, concatenated.
 
         Raises
         ------
         EncoderError
-            Where no logits were declared.
+            Where the settings declare no logits.
         """
         if self._net.logits is None:
             raise EncoderError(f"{self.spec.name} declares no logits; add the key 'logits' to its settings")
-        (logits,) = self._net.run(self._inputs(joined(batch)), [self._net.logits])
+        (logits,) = self._net.run(self._inputs(concatenate(batch)), [self._net.logits])
         logits = _vectors(logits, self._net.layout)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
@@ -117,12 +117,12 @@ class OnnxEncoder:
         return np.ascontiguousarray(values.transpose(0, 3, 1, 2) if self._net.layout == "nchw" else values)
 
     def provenance(self) -> dict[str, Any]:
-        """Versions and device."""
+        """Return versions and device."""
         return self._net.provenance()
 
 
 def _vectors(output: NDArray[Any], layout: str) -> NDArray[np.float32]:
-    """One vector per picture, (T, D): maps are averaged, axes of length 1 dropped."""
+    """Reduce an output to one vector per picture, (T, D): average maps, drop axes of length 1."""
     if output.ndim == 4:
         output = output.mean(axis=(2, 3) if layout == "nchw" else (1, 2))
     wide = [axis for axis in range(1, output.ndim) if output.shape[axis] != 1]
@@ -131,8 +131,8 @@ def _vectors(output: NDArray[Any], layout: str) -> NDArray[np.float32]:
     return np.asarray(output, np.float32)
 
 
-def _kind_of(net: Net, sample: NDArray[np.float32], settings: NetSettings) -> tuple[bool, int]:
-    """Check what the net gives for a picture; say whether it is a map, and how long its vector is."""
+def _check_outputs(net: OnnxModel, sample: NDArray[np.float32], settings: NetSettings) -> tuple[bool, int]:
+    """Check the outputs for one picture; return whether the embedding is a map, and the length of its vector."""
     wanted = [net.embedding, *([net.logits] if net.logits else [])]
     outputs = net.run(sample, wanted)
     vectors = [_vectors(output, net.layout) for output in outputs]
@@ -152,18 +152,18 @@ def _kind_of(net: Net, sample: NDArray[np.float32], settings: NetSettings) -> tu
 def load_onnx_encoder(
     path: Path, device: str, *, steps: tuple[str, ...], margin: float | None, frame_rate_hz: float
 ) -> OnnxEncoder:
-    """Load a net.
+    """Load an ONNX model.
 
     Parameters
     ----------
     path : Path
-        The net or its sidecar.
+        The model or its sidecar.
     device : str
         ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
     steps : tuple of str
-        What decides the boxes.
+        Steps that determine the boxes.
     margin : float, optional
-        Instead of the sidecar's.
+        Overrides the sidecar's margin.
     frame_rate_hz : float
         Nominal.
 
@@ -172,11 +172,11 @@ def load_onnx_encoder(
     MissingExtraError
         Where onnxruntime is not installed.
     EncoderError
-        Where the net cannot be run, or is not what its sidecar says.
+        Where the model cannot be run, or does not fit its sidecar.
     """
     settings = find_sidecar(path)
     return OnnxEncoder(
-        open_net(settings, device),
+        open_onnx_model(settings, device),
         settings,
         steps=steps,
         margin=settings.margin if margin is None else margin,

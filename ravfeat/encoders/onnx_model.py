@@ -1,4 +1,4 @@
-"""An ONNX net as onnxruntime runs it: one picture input, named outputs, batches as large as it takes."""
+"""Run an ONNX model with onnxruntime: one picture input, named outputs, batches of a size that it accepts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,11 +10,11 @@ from ravfeat.encoders.onnx_session import CUDA, failure, open_session
 from ravfeat.encoders.onnx_sidecar import Layout, NetSettings
 from ravfeat.errors import EncoderError
 
-__all__ = ["Net", "open_net"]
+__all__ = ["OnnxModel", "open_onnx_model"]
 
 
-class Net:
-    """A session and what is known of it.
+class OnnxModel:
+    """An onnxruntime session with its input layout and batch size.
 
     Parameters
     ----------
@@ -48,15 +48,18 @@ class Net:
         self.embedding, self.logits = _embedding(session, settings), settings.logits
         self._batch = shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
 
-    def learn_batch(self, two: NDArray[np.float32]) -> None:
-        """Find out, with two pictures, whether the net takes several at a time and keeps them apart.
+    def probe_batch(self, two: NDArray[np.float32]) -> None:
+        """Test with two pictures whether the model accepts batches and treats their pictures independently.
+
+        If it does not, pictures are run one by one. A declared free batch axis proves nothing: exporters often
+        write a batch size of one into reshape operations inside the model.
 
         Raises
         ------
         EncoderError
-            Where it cannot but take several, and mixes them.
+            Where the batch size is fixed above one, and results depend on the other pictures.
         MemoryError
-            Where two pictures are too much.
+            Where two pictures do not fit into memory.
         """
         if self._batch == 1:
             return
@@ -78,11 +81,11 @@ class Net:
             short = failure(error, self._settings.model)
             if isinstance(short, MemoryError):
                 raise short from error
-            return False  # a batch of one is written into the net somewhere
+            return False  # some operation inside is fixed to a batch of one
         return _equal(together, alone)
 
     def run(self, inputs: NDArray[np.float32], outputs: Sequence[str]) -> list[NDArray[Any]]:
-        """Run the net, as many pictures at a time as it takes.
+        """Run the model, in batches of a size that it accepts.
 
         Parameters
         ----------
@@ -97,14 +100,14 @@ class Net:
         Raises
         ------
         EncoderError
-            Where the net fails.
+            Where the model fails.
         MemoryError
-            Where these pictures are too much at a time.
+            Where these pictures together do not fit into memory.
         """
         if self._batch is None and len(inputs):
             return self._run(inputs, outputs)
         step = self._batch or 1
-        # The last batch is filled up; without any picture, one tells the shapes.
+        # Pad the last batch with zeros; if there is no picture at all, run one batch of zeros to learn the shapes.
         missing = -len(inputs) % step if len(inputs) else step
         filled = np.concatenate([inputs, np.zeros((missing, *inputs.shape[1:]), np.float32)])
         parts = [self._run(filled[start : start + step], outputs) for start in range(0, len(filled), step)]
@@ -124,7 +127,7 @@ class Net:
         return results
 
     def provenance(self) -> dict[str, Any]:
-        """Versions and device."""
+        """Return versions and device."""
         import onnxruntime
 
         provider = self._session.get_providers()[0]
@@ -135,8 +138,8 @@ class Net:
         }
 
 
-def open_net(settings: NetSettings, device: str) -> Net:
-    """Open a net.
+def open_onnx_model(settings: NetSettings, device: str) -> OnnxModel:
+    """Open an ONNX model.
 
     Parameters
     ----------
@@ -149,15 +152,15 @@ def open_net(settings: NetSettings, device: str) -> Net:
     MissingExtraError
         Where onnxruntime is not installed.
     UsageError
-        For a device that is none.
+        For an invalid device name.
     EncoderError
-        Where the file is no net, has other inputs or outputs, or there is no such device.
+        Where the file is not a model, has other inputs or outputs, or the device is not available.
     """
-    return Net(open_session(settings, device), settings)
+    return OnnxModel(open_session(settings, device), settings)
 
 
-def _equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    return one.shape == other.shape and np.allclose(one, other, rtol=1e-3, atol=1e-4)
+def _equal(first: NDArray[Any], second: NDArray[Any]) -> bool:
+    return first.shape == second.shape and np.allclose(first, second, rtol=1e-3, atol=1e-4)
 
 
 def _input_shape(declared: Any, settings: NetSettings) -> list[Any]:
@@ -193,8 +196,8 @@ def _size(shape: list[Any], layout: Layout, settings: NetSettings) -> int:
     if not wanted:
         raise EncoderError(f"{settings.source} must have the key 'size': {settings.model} takes pictures of any size")
     if len(wanted | fixed) > 1:
-        asked = f"{settings.size} in {settings.source}" if settings.size is not None else "a square"
-        raise EncoderError(f"{settings.model} has an input of shape {shape}, which does not fit the size: {asked}")
+        expected = f"{settings.size} in {settings.source}" if settings.size is not None else "a square"
+        raise EncoderError(f"{settings.model} has an input of shape {shape}, which does not fit the size: {expected}")
     return int(wanted.pop())
 
 

@@ -1,8 +1,8 @@
-"""Starting onnxruntime on one file and one device, and what its errors mean.
+"""Start an onnxruntime session for a model file on a device, and translate its errors.
 
 Conventions
 -----------
-A net is one file: its digest is the encoder's identity, so weights in files beside it are refused.
+A model is a single file: its digest is the encoder's identity, so models with weights in further files are refused.
 """
 
 import os
@@ -20,7 +20,7 @@ __all__ = ["CUDA", "failure", "open_session"]
 
 CUDA = "CUDAExecutionProvider"
 _CPU = "CPUExecutionProvider"
-_FATAL_ONLY = 4  # errors are raised anyway
+_FATAL_ONLY = 4  # log level; errors are raised as exceptions anyway
 _SHORT_OF_MEMORY = re.compile(r"allocate memory|bad.?alloc|out of memory|ALLOC_FAILED|than requested bytes", re.I)
 _KEPT_ELSEWHERE = re.compile(r"external (data|tensor|initializer)", re.I)
 
@@ -31,7 +31,7 @@ def open_session(settings: NetSettings, device: str) -> Any:
     Parameters
     ----------
     settings : NetSettings
-        Tensors inside the net that these name become outputs.
+        Inner tensors that are named as embedding or logits become outputs.
     device : str
         ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
 
@@ -42,9 +42,9 @@ def open_session(settings: NetSettings, device: str) -> Any:
     Raises
     ------
     MissingExtraError, UsageError, EncoderError
-        See `ravfeat.encoders.onnx_model.open_net`.
+        See `ravfeat.encoders.onnx_model.open_onnx_model`.
     """
-    # From 1.29 on it reports sessions to its makers unless told not to before it is imported.
+    # From 1.29 on onnxruntime sends usage reports unless this is set before it is imported.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
@@ -61,11 +61,11 @@ def open_session(settings: NetSettings, device: str) -> Any:
 
     content = settings.model.read_bytes()
     session = start(content)
-    given = [output.name for output in session.get_outputs()]
-    inner = [name for name in (settings.embedding, settings.logits) if name and name not in given]
+    outputs = [output.name for output in session.get_outputs()]
+    inner = [name for name in (settings.embedding, settings.logits) if name and name not in outputs]
     if inner:
-        session = _with_inner(settings, content, inner, given, start)
-    # Otherwise it would go on with another device in the middle of a run, and print that.
+        session = _with_inner(settings, content, inner, outputs, start)
+    # Otherwise onnxruntime may switch to another device in the middle of a run, with only a printed notice.
     session.disable_fallback()
     if device.startswith("cuda") and session.get_providers()[0] != CUDA:
         raise EncoderError(f"onnxruntime cannot use '{device}' for {settings.model}; use --device cpu")
@@ -73,7 +73,7 @@ def open_session(settings: NetSettings, device: str) -> Any:
 
 
 def failure(error: Exception, model: Path) -> Exception:
-    """Say what an error of a running net means: MemoryError where fewer pictures may do, else EncoderError."""
+    """Translate an error of a running model: MemoryError if a smaller batch may succeed, else EncoderError."""
     if isinstance(error, MemoryError) or _SHORT_OF_MEMORY.search(str(error)):
         return MemoryError(f"{model} needs more memory than there is ({_reason(error)})")
     return EncoderError(f"{model} fails on pictures ({_reason(error)})")
@@ -84,31 +84,32 @@ def _options(onnxruntime: Any, model: Path) -> Any:
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = _threads()
     options.inter_op_num_threads = 1
-    # Threads that wait in a loop take the cores from those that decode.
+    # Spinning threads keep cores busy while they wait, which slows down the threads that decode.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Without this, weights in other files would be looked for where the command runs; below a file, nothing is.
+    # By default external weights are looked up in the working directory. A file as their folder means that none are
+    # ever found, so a model is refused that would take weights from wherever the command happens to run.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(model.absolute()))
     return options
 
 
 def _threads() -> int:
-    # The same knob as torch's; onnxruntime itself would take every core there is. A list is one number per
-    # level of nesting, and OpenMP too ignores what is no number.
+    # The variable that torch honours too; onnxruntime ignores it and takes every core. It may be a list with a number
+    # per nesting level; like OpenMP, ignore what is not a number.
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return (int(first) if first.isdecimal() else 0) or processors()
 
 
 def _providers(onnxruntime: Any, device: str) -> list[Any]:
     number = cuda_number(device)
-    there = CUDA in onnxruntime.get_available_providers()
-    if device == "cpu" or (device == "auto" and not there):
+    has_cuda = CUDA in onnxruntime.get_available_providers()
+    if device == "cpu" or (device == "auto" and not has_cuda):
         return [_CPU]
-    if not there:
+    if not has_cuda:
         raise EncoderError(
             f"device '{device}' is not there for ONNX nets: onnxruntime {onnxruntime.__version__} was built without"
             " CUDA; use --device cpu, or install onnxruntime-gpu in its place"
         )
-    # Like torch's, products are not rounded to TF32.
+    # TF32 off, as for the torch encoders, so that features on a GPU agree with those on a CPU.
     return [(CUDA, {"device_id": str(number), "use_tf32": "0"}), _CPU]
 
 
@@ -119,9 +120,9 @@ def _not_opened(error: Exception, model: Path) -> EncoderError:
 
 
 def _with_inner(
-    settings: NetSettings, content: bytes, inner: Sequence[str], given: Sequence[str], start: Callable[[bytes], Any]
+    settings: NetSettings, content: bytes, inner: Sequence[str], outputs: Sequence[str], start: Callable[[bytes], Any]
 ) -> Any:
-    """Open a net once more, with tensors from its inside as further outputs."""
+    """Reopen a model with inner tensors as further outputs."""
     try:
         return start(content + b"".join(map(_declared, inner)))
     except EncoderError as error:
@@ -129,16 +130,16 @@ def _with_inner(
             raise
         raise EncoderError(
             f"{settings.source} names the tensor {' and '.join(map(repr, inner))}, which {settings.model} neither"
-            f" gives nor holds; its outputs are {', '.join(given)}"
+            f" gives nor holds; its outputs are {', '.join(outputs)}"
         ) from error
 
 
 def _declared(name: str) -> bytes:
-    """Encode a model that has nothing but an output of this name.
+    """Encode an ONNX model that consists of a single output with this name.
 
-    Protobuf messages that are written one after another are merged, so at the end of a net's file
-    this makes a tensor inside it an output: ``ModelProto.graph`` is field 7, ``GraphProto.output`` field 12,
-    ``ValueInfoProto.name`` field 1 (onnx/onnx.proto); onnxruntime infers type and shape.
+    Concatenated protobuf messages are merged, so appending this to a model's bytes turns an inner tensor
+    into an output: ``ModelProto.graph`` is field 7, ``GraphProto.output`` field 12, ``ValueInfoProto.name``
+    field 1 (onnx/onnx.proto); onnxruntime infers type and shape. This avoids a dependency on the onnx package.
     """
     message = name.encode()
     for field in (1, 12, 7):

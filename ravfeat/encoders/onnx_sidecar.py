@@ -1,4 +1,4 @@
-"""The small TOML file beside an ONNX net: how a face becomes its input, and which output is the embedding.
+"""Read the TOML settings beside an ONNX model: how a face crop becomes its input, which output is the embedding.
 
 Conventions
 -----------
@@ -48,15 +48,15 @@ _EXAMPLE = "see 'An ONNX face net' in CONTRIBUTING.md"
 
 @dataclass(frozen=True)
 class NetSettings:
-    """What a sidecar says.
+    """Settings of an ONNX model.
 
     Attributes
     ----------
     source : str
-        Which file said it, for messages.
+        Name of the settings file, for messages.
     model : Path
     sha256 : str
-        Of the model as it is.
+        Of the model file.
     name : str
     size : int, optional
     colour : {"rgb", "bgr", "gray"}
@@ -86,18 +86,18 @@ class NetSettings:
 
 
 def find_sidecar(path: Path) -> NetSettings:
-    """Read what belongs to a net.
+    """Find and read the settings of a model.
 
     Parameters
     ----------
     path : Path
-        A sidecar, or an ONNX file with one of the same name beside it, or an ONNX file that this package
-        knows by its digest.
+        A sidecar, or an ONNX file with a sidecar of the same name beside it, or an ONNX file whose digest is
+        among the sidecars of this package (``encoders/nets``).
 
     Raises
     ------
     EncoderError
-        Where there is none, or `read_sidecar` refuses it.
+        Where there is no sidecar, or `read_sidecar` refuses it.
     """
     if not path.is_file():
         raise EncoderError(f"{path} is not there; expected an ONNX net (.onnx) or the settings beside one (.toml)")
@@ -110,10 +110,10 @@ def find_sidecar(path: Path) -> NetSettings:
             raise EncoderError(f"{beside} belongs to {settings.model}, not to {path}; name the .toml you mean")
         return settings
     digest = sha256_of(path)
-    for known in resources.files("ravfeat.encoders").joinpath("nets").iterdir():
-        table = tomllib.loads(known.read_text(encoding="utf-8"))
+    for packaged in resources.files("ravfeat.encoders").joinpath("nets").iterdir():
+        table = tomllib.loads(packaged.read_text(encoding="utf-8"))
         if table["sha256"] == digest:
-            return _settings(f"ravfeat's own {known.name}", table, path, digest)
+            return _settings(f"ravfeat's own {packaged.name}", table, path, digest)
     raise EncoderError(
         f"{path} has no {beside.name} beside it that says how a face becomes its input and which output is the"
         f" embedding, and is none of the nets ravfeat knows; write one, {_EXAMPLE}"
@@ -126,7 +126,7 @@ def read_sidecar(path: Path) -> NetSettings:
     Raises
     ------
     EncoderError
-        Where it is no TOML, has keys or values that mean nothing, or its net is missing or another one.
+        Where it is not TOML, has unknown keys or invalid values, or its model is missing or has another digest.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,11 +1,10 @@
-"""How a crop becomes an image model's input: what ``preprocessor_config.json`` says, as few plain numbers.
+"""Read an image model's ``preprocessor_config.json``: crop size, scale, mean and standard deviation.
 
 Conventions
 -----------
-The crop is made in the size to which the model's own image processor would bring it, so that its resizing
-has nothing left to do and every picture is resampled once, by the crop. What follows, the middle of it and
-``(x * scale - mean) / std``, is compared with the library's processor when the encoder is loaded: a
-processor that does anything else is refused.
+Crops are made in the size to which the model's own image processor would resize them, so that every picture is
+resampled only once. The remaining steps, centre crop and ``(x * scale - mean) / std``, are compared with the
+library's processor when the encoder is loaded; a processor that does anything else is refused.
 """
 
 from dataclasses import dataclass
@@ -27,14 +26,14 @@ _TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class PictureInput:
-    """From a face to numbers.
+    """Conversion of a face crop to the model's input.
 
     Attributes
     ----------
     crop_size : int
-        Of the crop, in pixels.
+        Side of the crop, in pixels.
     size : int
-        Of its middle, which the model reads.
+        Side of its centre, which the model reads, in pixels.
     scale : float
     mean, std : tuple of float
         Of red, green and blue.
@@ -48,24 +47,23 @@ class PictureInput:
 
     @property
     def step(self) -> str:
-        """Name and version; part of the identity."""
+        """Name and version of the step; part of the identity."""
         mean, std = (" ".join(f"{value:.9g}" for value in values) for values in (self.mean, self.std))
         return f"middle {self.size} px, rgb, (x * {self.scale:.9g} - [{mean}]) / [{std}]/1"
 
     def middle(self, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Cut the middle out of crops (T, crop_size, crop_size, 3)."""
+        """Return the centre of crops, (T, crop_size, crop_size, 3) -> (T, size, size, 3)."""
         start = (self.crop_size - self.size) // 2
         return pictures[:, start : start + self.size, start : start + self.size]
 
 
 def read_processor(folder: WeightFolder) -> PictureInput:
-    """Read how a model wants its pictures.
+    """Read the preprocessing of a model's pictures.
 
     Raises
     ------
     EncoderError
-        Where nothing says so, or the model's own processor does more than a crop, a scale, a mean and a
-        deviation.
+        Where there is no configuration, or the model's processor does more than crop, scale and normalise.
     """
     path = folder.path / "preprocessor_config.json"
     if not folder.preprocessor:
@@ -97,40 +95,40 @@ def _per_colour(values: Any) -> tuple[float, ...]:
 
 
 def _sizes(processor: Any, folder: WeightFolder) -> tuple[int, int]:
-    """Side to which a square is resized, and side of the middle that is kept."""
+    """Return the side to which a square is resized, and the side of the centre crop."""
     size, middle = processor.size, processor.crop_size if processor.do_center_crop else None
     height, width = (size.height, size.width) if size else (None, None)
     side: Any
-    kept: Any
+    middle_side: Any
     if not processor.do_resize:
         side = folder.config.get("image_size") if middle is None else middle.height
     elif share := getattr(processor, "crop_pct", None):
-        # ConvNeXt's: small pictures are resized a little larger and their middle is kept.
+        # ConvNeXt: pictures below 384 px are resized a little larger and centre-cropped.
         edge = int(size.shortest_edge)
         return (edge, edge) if edge >= 384 else (int(edge / share), edge)
     else:
         side = size.shortest_edge or (height if height == width else None)
-    kept = side if middle is None else (middle.height if middle.height == middle.width else None)
-    if not isinstance(side, int) or not isinstance(kept, int) or not 0 < kept <= side:
+    middle_side = side if middle is None else (middle.height if middle.height == middle.width else None)
+    if not isinstance(side, int) or not isinstance(middle_side, int) or not 0 < middle_side <= side:
         raise EncoderError(
             f"{folder.path / 'preprocessor_config.json'} asks for the size {dict(size or {})}"
             f"{f' and the middle {dict(middle)}' if middle else ''}; expected a square within a square"
         )
-    return side, kept
+    return side, middle_side
 
 
 def _compare(picture_input: PictureInput, processor: Any, folder: WeightFolder) -> None:
     side = picture_input.crop_size
     picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     try:
-        given = processor(picture, return_tensors="np", input_data_format="channels_last")["pixel_values"][0]
+        expected = processor(picture, return_tensors="np", input_data_format="channels_last")["pixel_values"][0]
     except Exception as error:
         raise EncoderError(
             f"{folder.path / 'preprocessor_config.json'} cannot be used on a picture ({first_line(error)})"
         ) from error
-    own = picture_input.middle(picture[None])[0].astype(np.float32) * picture_input.scale
-    own = ((own - np.array(picture_input.mean)) / np.array(picture_input.std)).transpose(2, 0, 1)
-    if given.shape != own.shape or not np.allclose(given, own, atol=_TOLERANCE, rtol=_TOLERANCE):
+    computed = picture_input.middle(picture[None])[0].astype(np.float32) * picture_input.scale
+    computed = ((computed - np.array(picture_input.mean)) / np.array(picture_input.std)).transpose(2, 0, 1)
+    if expected.shape != computed.shape or not np.allclose(expected, computed, atol=_TOLERANCE, rtol=_TOLERANCE):
         raise EncoderError(
             f"{folder.path / 'preprocessor_config.json'} describes a {type(processor).__name__} that does more than"
             " resize, take the middle, scale and normalise; such models cannot be used"

@@ -1,4 +1,4 @@
-"""Encoders by name, hub id, folder or file; each implies its stream."""
+"""Find and load an encoder by name, hub id, folder or ONNX file; each implies its stream."""
 
 import re
 from collections.abc import Mapping
@@ -26,8 +26,8 @@ class Pretrained:
     repository : str
         On the Hugging Face hub.
     revision : str, optional
-        The commit that is used, so that a name means the same weights for ever. None takes the newest; the
-        digest of the weights, which is part of every cache's identity, then tells what it was.
+        Commit to use, so that a name always means the same weights. None takes the newest; the digest of the
+        weights, which is part of every cache's identity, then tells which they were.
     stream : {"audio", "face"}
     """
 
@@ -60,68 +60,69 @@ ENCODERS: dict[str, Pretrained | BuiltIn] = {
     "whisper-medium": Pretrained("openai/whisper-medium", "abdf7c39ab9d0397620ccaea8974cc764cd0953e"),
     "whisper-large-v3": Pretrained("openai/whisper-large-v3", "06f233fe06e710322aca913c1bc4249a0d71fce1"),
     "logmel": BuiltIn("audio"),
-    # No commits of these two are known to us; `Pretrained.revision` says what that means.
+    # Not pinned to a commit; see `Pretrained.revision`.
     "facial-emotions": Pretrained("dima806/facial_emotions_image_detection", None, "face"),
     "mobilenet-v2": Pretrained("google/mobilenet_v2_1.0_224", None, "face"),
     "landmarks": BuiltIn("face"),
 }
-"""Encoders with a name of their own."""
+"""Encoders by short name."""
 
 MARGIN = 1.0
-"""Of the crops, for encoders that do not say: the face's box itself."""
+"""Default margin of crops: the box of the face itself."""
 
 NOMINAL_FPS = 30.0
-"""Frames a second of a face encoder, for planning, where every picture is read."""
+"""Assumed frames per second of videos, to estimate the size of shards."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _NET_SUFFIXES = frozenset({".onnx", ".toml"})
+_EXPECTED_FOLDER = "expected a folder as save_pretrained writes it, or an ONNX net"
 
 
-def stream_of(which: str) -> Stream:
-    """Say what an encoder reads, without loading it.
+def stream_of(name_or_path: str) -> Stream:
+    """Return the stream that an encoder reads, without loading it.
 
     Parameters
     ----------
-    which : str
-        As for `load_encoder`. Of a hub id the configuration is fetched.
+    name_or_path : str
+        As for `load_encoder`. For a hub id the configuration is fetched.
 
     Raises
     ------
     EncoderError
         Where nothing of that name exists.
     """
-    if which in ENCODERS:
-        return ENCODERS[which].stream
-    if _is_net(which):
+    if name_or_path in ENCODERS:
+        return ENCODERS[name_or_path].stream
+    if _is_net(name_or_path):
         return "face"
     try:
         from ravfeat.encoders.weights import fetch_config, open_weights
 
-        path = Path(which).expanduser()
-        if which and path.is_dir():
+        path = _path(name_or_path)
+        if name_or_path and path.is_dir():
             return _stream_of_config(open_weights(path).config)
-        return _stream_of_config(fetch_config(*_hub_id(which)))
+        return _stream_of_config(fetch_config(*_hub_id(name_or_path)))
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "extract") from error
 
 
 def load_encoder(
-    which: str, device: str = "auto", *, faces: "FaceOptions | None" = None, tf32: bool = False
+    name_or_path: str, device: str = "auto", *, faces: "FaceOptions | None" = None, tf32: bool = False
 ) -> Encoder[Any]:
     """Load an encoder.
 
     Parameters
     ----------
-    which : str
-        A registry name, an ONNX net (``.onnx``, or the ``.toml`` beside it), a local folder, or a hub id
-        (``owner/name``, optionally ``@revision``), looked for in this order; ``./wavlm-large`` is a folder,
-        whatever the registry knows.
+    name_or_path : str
+        A registry name, an ONNX model (``.onnx``, or the ``.toml`` beside it), a local folder, or a hub id
+        (``owner/name``, optionally ``@revision``), tried in this order; ``./wavlm-large`` is always a
+        folder.
     device : str
         ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
     faces : FaceOptions, optional
-        How faces are found and cut out, for encoders that read them.
+        How faces are detected and cropped, for encoders that read faces.
     tf32 : bool
-        Whether a GPU may round the factors of products to TF32, of encoders that torch computes; recorded as
+        Whether a GPU may round the factors of products to TF32 (torch encoders only); recorded as
         provenance.
 
     Raises
@@ -131,58 +132,71 @@ def load_encoder(
     MissingExtraError
         Where it needs a package that is not installed.
     """
-    if which == "logmel":
+    if name_or_path == "logmel":
         from ravfeat.encoders.logmel import LogMelEncoder
 
         return LogMelEncoder()
-    if which == "landmarks":
+    if name_or_path == "landmarks":
         return _landmarks(faces)
-    if _is_net(which):
-        return _onnx_net(which, device, faces)
+    if _is_net(name_or_path):
+        return _onnx_net(name_or_path, device, faces)
     try:
         from ravfeat.encoders.device import resolve_device
         from ravfeat.encoders.speech import load_speech_encoder
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "extract") from error
     target = resolve_device(device)
-    folder, name = _find(which)
-    known = ENCODERS.get(which)
-    if (known.stream if known else _stream_of_config(folder.config)) == "face":
+    folder, name = _find(name_or_path)
+    entry = ENCODERS.get(name_or_path)
+    if (entry.stream if entry else _stream_of_config(folder.config)) == "face":
         return _image_model(folder, name, target, faces, tf32=tf32)
     return load_speech_encoder(folder, name, target, tf32=tf32)
 
 
-def _find(which: str) -> tuple["WeightFolder", str]:
-    """Give a folder of weights, fetched if need be, and what to call it."""
+def _find(name_or_path: str) -> tuple["WeightFolder", str]:
+    """Return a folder of weights, downloaded if needed, and the encoder's name."""
     from ravfeat.encoders.weights import fetch_weights, open_weights
 
-    known = ENCODERS.get(which)
-    if isinstance(known, Pretrained):
-        return fetch_weights(known.repository, known.revision), which
-    path = Path(which).expanduser()
-    if which and path.is_dir():
+    entry = ENCODERS.get(name_or_path)
+    if isinstance(entry, Pretrained):
+        return fetch_weights(entry.repository, entry.revision), name_or_path
+    path = _path(name_or_path)
+    if name_or_path and path.is_dir():
         return open_weights(path), path.resolve().name
-    repository, revision = _hub_id(which)
+    repository, revision = _hub_id(name_or_path)
     return fetch_weights(repository, revision), repository.rpartition("/")[2]
 
 
-def _hub_id(which: str) -> tuple[str, str | None]:
-    repository, _, revision = which.partition("@")
-    if not _HUB_ID.fullmatch(repository) or Path(which).expanduser().exists():
-        by_stream = {
-            stream: ", ".join(sorted(name for name, known in ENCODERS.items() if known.stream == stream))
-            for stream in ("audio", "face")
-        }
-        raise EncoderError(
-            f"no encoder '{which}'; choose from {by_stream['audio']} (audio), {by_stream['face']} (face), or give a"
-            " folder as save_pretrained writes it, an ONNX net (.onnx), or a hub id such as microsoft/wavlm-large"
-        )
-    return repository, revision or None
+def _hub_id(name_or_path: str) -> tuple[str, str | None]:
+    """Split a hub id into repository and revision; explain a name that is none, or a path without an encoder."""
+    repository, _, revision = name_or_path.partition("@")
+    path = _path(name_or_path)
+    if _HUB_ID.fullmatch(repository) and not path.exists():
+        return repository, revision or None
+    if path.is_file():
+        raise EncoderError(f"{path} is a file, and not an ONNX net (.onnx, .toml); {_EXPECTED_FOLDER}")
+    if name_or_path.startswith((".", "~")) or "/" in name_or_path or "\\" in name_or_path:
+        raise EncoderError(f"{path} does not exist; {_EXPECTED_FOLDER}")
+    by_stream = {
+        stream: ", ".join(sorted(name for name, entry in ENCODERS.items() if entry.stream == stream))
+        for stream in ("audio", "face")
+    }
+    raise EncoderError(
+        f"no encoder '{name_or_path}'; choose from {by_stream['audio']} (audio), {by_stream['face']} (face), or give a"
+        " folder as save_pretrained writes it, an ONNX net (.onnx), or a hub id such as microsoft/wavlm-large"
+    )
 
 
-def _is_net(which: str) -> bool:
-    path = Path(which).expanduser()
+def _is_net(name_or_path: str) -> bool:
+    path = _path(name_or_path)
     return path.suffix in _NET_SUFFIXES and not path.is_dir()
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~name, and there is no user of that name
+        return Path(text)
 
 
 def _stream_of_config(config: Mapping[str, Any]) -> Stream:
@@ -203,16 +217,14 @@ def _landmarks(faces: "FaceOptions | None") -> Encoder[Any]:
     return LandmarkEncoder(weights=source.landmarker.sha256, steps=source.mesh_steps, frame_rate_hz=rate_hz)
 
 
-def _onnx_net(which: str, device: str, faces: "FaceOptions | None") -> Encoder[Any]:
+def _onnx_net(name_or_path: str, device: str, faces: "FaceOptions | None") -> Encoder[Any]:
     try:
         from ravfeat.encoders.onnx import load_onnx_encoder
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "face") from error
     source, rate_hz = _source(faces, detector=True, landmarker=False)
     margin = faces.margin if faces else None
-    return load_onnx_encoder(
-        Path(which).expanduser(), device, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz
-    )
+    return load_onnx_encoder(_path(name_or_path), device, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz)
 
 
 def _image_model(
@@ -230,7 +242,7 @@ def _image_model(
 
 
 def _source(faces: "FaceOptions | None", *, detector: bool, landmarker: bool) -> tuple["FaceSource", float]:
-    """Give the source that an encoder would read from, and its nominal rate."""
+    """Return the source that an encoder will read from, and its nominal frame rate."""
     from ravfeat.faces.source import FaceOptions
 
     options = faces or FaceOptions()

@@ -1,4 +1,4 @@
-"""Speech encoders from a folder as Hugging Face `transformers` saves it."""
+"""Load speech encoders (WavLM, HuBERT, wav2vec 2.0, Whisper …) from a Hugging Face `transformers` folder."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str, *, tf32: b
     ----------
     folder : WeightFolder
     name : str
-        What to call it.
+        Name of the encoder.
     device : str
         ``cpu``, ``cuda`` or ``cuda:N``.
     tf32 : bool
@@ -34,7 +34,7 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str, *, tf32: b
     Raises
     ------
     EncoderError
-        Where the folder does not hold a whole speech encoder of a supported family.
+        Where the folder does not hold a complete speech encoder of a supported family.
     """
     config = load_config(folder, readable=_READABLE)
     whisper = config.model_type == "whisper"
@@ -59,14 +59,14 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str, *, tf32: b
 
 
 def _check_reads_waveforms(config: Any, folder: WeightFolder) -> None:
-    what = f"{folder.path} holds a model of type '{config.model_type}'"
+    problem = f"{folder.path} holds a model of type '{config.model_type}'"
     if not hasattr(config, "conv_stride") or not hasattr(config, "conv_kernel"):
-        raise EncoderError(f"{what}, which does not read waveforms; expected {_READABLE}")
+        raise EncoderError(f"{problem}, which does not read waveforms; expected {_READABLE}")
     if config.is_encoder_decoder or hasattr(config, "squeeze_factor"):
-        raise EncoderError(f"{what}, whose hidden states are not one vector per frame; expected {_READABLE}")
+        raise EncoderError(f"{problem}, whose hidden states are not one vector per frame; expected {_READABLE}")
     if getattr(config, "add_adapter", False):
         raise EncoderError(
-            f"{what} with an adapter behind it, whose output has another frame rate than the layers before;"
+            f"{problem} with an adapter behind it, whose output has another frame rate than the layers before;"
             " save the encoder without it (add_adapter=False)"
         )
 

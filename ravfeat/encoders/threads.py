@@ -1,7 +1,7 @@
-"""Threads that prepare clips beside the encoder, and start no threads of their own.
+"""Limit torch to one thread in the threads that prepare clips, so that they leave the processors to the encoder.
 
-A product or a Fourier transform of one clip is too small to share, and a team of threads for each reader takes
-the processors from the encoder: with two processors a log-mel input took 60 ms so, and takes 1 ms alone.
+A matrix product or Fourier transform of a single clip is too small to divide, and a thread team per reader competes
+with the encoder: on two processors a log-mel input took 60 ms with teams, and takes 1 ms without.
 """
 
 import sys
@@ -13,14 +13,14 @@ __all__ = ["single_threaded_readers"]
 
 @contextmanager
 def single_threaded_readers() -> Iterator[Callable[[], None]]:
-    """Give what every new thread has to call first; the thread that asks keeps its own number.
+    """Yield a function that every reader thread has to call first; the calling thread keeps its thread count.
 
-    Does nothing where torch was never loaded: what reads then starts no threads.
+    The function does nothing if torch is not loaded: the readers then have no thread teams.
 
     Notes
     -----
-    torch counts per thread, but keeps what was said last for threads that have said nothing, which is why it is
-    said again at the end.
+    torch keeps the count per thread, but the last value set also becomes the default of threads that have set
+    none. It is therefore restored at the end.
     """
     torch = sys.modules.get("torch")
     if torch is None:

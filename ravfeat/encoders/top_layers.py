@@ -1,9 +1,8 @@
-"""A speech encoder in two parts: what stays as it is, and the top layers, which learn.
+"""Split a speech encoder for fine-tuning: frozen lower layers, trainable top layers.
 
 The lower part (convolutions, positions, the first layers) reads one clip at a time, unpadded and without
-gradients, so that its states are those of the frozen encoder whatever norm its convolutions have: a group
-norm never sees another clip's padding. Only the layers above see batches; there an attention mask
-keeps padding out.
+gradients, so that its states equal those of the frozen encoder: padding would change the result of a group norm.
+Only the top layers process batches; there an attention mask excludes padding.
 
 Conventions
 -----------
@@ -25,31 +24,31 @@ from ravfeat.errors import EncoderError, UsageError
 __all__ = ["SPLITTABLE", "SplitEncoder"]
 
 SPLITTABLE = ("wavlm", "hubert", "wav2vec2", "unispeech", "unispeech-sat", "whisper")
-"""Families whose layers are attention and dense layers only, so that a mask keeps padding out."""
+"""Families whose layers are attention and dense layers only, so that a mask excludes padding exactly."""
 
 
 class _ReachedError(Exception):
-    """The lower part is through; what comes after it is not to be run."""
+    """Stops a forward pass at the first top layer."""
 
 
 class SplitEncoder:
     """An encoder whose top layers, and the norm after them, can be trained.
 
-    Nothing else of the model asks for gradients, ever; only the top layers leave evaluation mode.
+    All other parameters never require gradients; only the top layers leave evaluation mode.
 
     Parameters
     ----------
     encoder : Encoder
-        As `ravfeat.encoders.registry.load_encoder` gives it; its top layers will be changed.
+        From `ravfeat.encoders.registry.load_encoder`; training changes its top layers.
     n_top : int
-        Layers that learn.
+        Number of trainable layers.
 
     Raises
     ------
     EncoderError
         For an encoder of a family that cannot be split.
     UsageError
-        Where it has not that many layers.
+        Where it has fewer layers.
     """
 
     def __init__(self, encoder: Encoder[Any], n_top: int) -> None:
@@ -75,11 +74,11 @@ class SplitEncoder:
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """The model's device."""
         return torch.device(self._model.device)
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """Everything the model has, learned or not, by the library's names."""
+        """Return all parameters of the model, trainable or not, by the library's names."""
         return dict(self._model.named_parameters())
 
     def _learned(self) -> dict[str, nn.Parameter]:
@@ -88,19 +87,21 @@ class SplitEncoder:
         return {f"{part}.{name}": value for part, module in parts.items() for name, value in module.named_parameters()}
 
     def train(self, *, training: bool) -> None:
-        """Switch the dropout of the top layers on or off; that of all others is always off."""
+        """Switch the dropout of the top layers on or off; in all other layers it is always off."""
         for layer in self._top:
             layer.train(training)
 
     def lower(self, clip: EncoderInput) -> Tensor:
-        """Run one clip through what stays as it is.
+        """Run one clip through the frozen part.
 
         Returns
         -------
         Tensor of shape (K + 1, T, D), float32
-            Layers 0 to K; the last is the input of the first layer that learns. T are all frames that the encoder
-            computes, of which the clip's own come first.
+            Layers 0 to K; the last is the input of the first trainable layer. T counts all frames that the encoder
+            computes; those of the clip come first.
         """
+        # Hooks record the input of each layer, and an exception ends the forward pass there: the library has no
+        # option to run only the first layers, and the top ones would cost time and memory.
         seen: list[Tensor] = []
 
         def look(layer: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
@@ -125,9 +126,9 @@ class SplitEncoder:
         Parameters
         ----------
         entry : Tensor of shape (B, T, D)
-            Input of the first of them; what lies beyond a clip's length is padding, whatever it holds.
+            Input of the first top layer; frames beyond a clip's length are padding, with any content.
         lengths : sequence of int
-            Frames of every clip that attention looks at.
+            Number of frames of every clip.
 
         Returns
         -------
@@ -150,14 +151,14 @@ class SplitEncoder:
     def _mask(self, entry: Tensor, lengths: Sequence[int]) -> Any:
         if min(lengths) == entry.shape[1]:
             return None
-        own = torch.arange(entry.shape[1]) < torch.tensor(lengths)[:, None]
-        own = own.to(entry.device)
+        inside = torch.arange(entry.shape[1]) < torch.tensor(lengths)[:, None]
+        inside = inside.to(entry.device)
         if self._family == "wavlm":
-            return own.long()
-        return create_bidirectional_mask(config=self._model.config, inputs_embeds=entry, attention_mask=own.long())
+            return inside.long()
+        return create_bidirectional_mask(config=self._model.config, inputs_embeds=entry, attention_mask=inside.long())
 
     def _position_bias(self, entry: Tensor) -> Tensor | None:
-        # WavLM's first layer makes the bias for all; where it learns it makes its own.
+        # WavLM's first layer computes the bias for all layers. If it is itself a top layer, it does so in `upper`.
         if self._family != "wavlm" or not self.n_lower:
             return None
         n_clips, n_frames = entry.shape[:2]
@@ -168,7 +169,7 @@ class SplitEncoder:
 
 
 def _model_of(encoder: Encoder[Any]) -> tuple[Any, str]:
-    """Give the library's model and its family."""
+    """Return the library's model and its family."""
     model = getattr(encoder, "model", None)
     family = getattr(getattr(model, "config", None), "model_type", type(encoder).__name__)
     if model is None or family not in SPLITTABLE:

@@ -1,4 +1,4 @@
-"""Encoders that read the waveform: WavLM, HuBERT, wav2vec 2.0, UniSpeech, data2vec-audio and their kin."""
+"""Encoder of waveforms: WavLM, HuBERT, wav2vec 2.0, UniSpeech, data2vec-audio and similar models."""
 
 import math
 from collections.abc import Sequence
@@ -8,21 +8,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ravfeat.encoders.async_batch import DeviceBatch, sent
+from ravfeat.encoders.async_batch import DeviceBatch, send
 from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
-from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
+from ravfeat.encoders.hidden_states import LAYER_CONVENTION, clip_states, frozen_pass, torch_provenance
 from ravfeat.errors import ClipError
 from ravfeat.media.sound import RESAMPLING, Waveform, resample
 
 __all__ = ["WaveformEncoder"]
 
 _MASKED_FAMILIES = frozenset({"wavlm", "hubert", "wav2vec2", "unispeech", "unispeech-sat"})
-"""Families whose attention mask keeps padding out of everything after the convolutions. In others it
-leaks: data2vec-audio stacks several positional convolutions, conformers convolve in every block."""
+"""Families whose attention mask excludes padding from everything after the convolutions. In others padding
+leaks in: data2vec-audio stacks several positional convolutions, conformers convolve in every block."""
 
 
 class WaveformEncoder:
-    """A frozen encoder with a stack of convolutions in front of its blocks.
+    """A frozen encoder with a convolutional front end.
 
     Parameters
     ----------
@@ -31,10 +31,10 @@ class WaveformEncoder:
     name, weights : str
         For the spec.
     normalise : bool
-        Whether each clip is brought to zero mean and unit variance before padding.
+        Whether each clip is normalised to zero mean and unit variance before padding.
     sample_rate_hz : int
     tf32 : bool
-        Whether a GPU may round the factors of its products; recorded as provenance.
+        Whether a GPU may round the factors of products to TF32; recorded as provenance.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class WaveformEncoder:
         return EncoderInput(samples.astype(np.float32, copy=False), self.times_s(n_frames))
 
     def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
-        """Encode clips; those that cannot share a batch exactly are split by length."""
+        """Encode clips; where padding would change the result, only clips of one length share a batch."""
         return self.start(batch).states()
 
     def start(self, batch: Sequence[EncoderInput]) -> DeviceBatch:
@@ -87,8 +87,8 @@ class WaveformEncoder:
             for position, clip in enumerate(batch):
                 by_length.setdefault(len(clip.values), []).append(position)
             for positions in by_length.values():
-                own = self._run_padded([batch[position] for position in positions])
-                stacks |= dict(zip(positions, own, strict=True))
+                group = self._run_padded([batch[position] for position in positions])
+                stacks |= dict(zip(positions, group, strict=True))
             encoding.fetch([stacks[position] for position in range(len(batch))])
         return encoding
 
@@ -102,27 +102,27 @@ class WaveformEncoder:
         device = self._model.device
         padded = any(len(clip.values) < longest for clip in batch)
         output = self._model(
-            sent(values, device), attention_mask=sent(mask, device) if padded else None, output_hidden_states=True
+            send(values, device), attention_mask=send(mask, device) if padded else None, output_hidden_states=True
         )
-        return own_stacks(output, batch)
+        return clip_states(output, batch)
 
     @property
     def model(self) -> Any:
-        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.top_layers`."""
+        """The library's model, for fine-tuning; see `ravfeat.encoders.top_layers`."""
         return self._model
 
     def times_s(self, n_frames: int) -> NDArray[np.float64]:
-        """Centres of the convolutions' receptive fields."""
+        """Return the centres of the convolutions' receptive fields, in seconds."""
         return (np.arange(n_frames) * self._hop + self._field / 2) / self._rate
 
     def provenance(self) -> dict[str, Any]:
-        """Versions, device and matrix-product precision."""
+        """Return versions, device and matrix-product precision."""
         return torch_provenance(self._model, tf32=self._tf32)
 
 
 def _padding_is_exact(config: Any) -> bool:
-    # A group norm in the first convolution runs over time, so padding changes every frame; a batch norm
-    # before the positional convolution turns the zeros of the padding into something else.
+    # A group norm in the first convolution averages over time, so padding changes every frame; a batch norm before
+    # the positional convolution turns the zeros of the padding into other values.
     return (
         config.model_type in _MASKED_FAMILIES
         and config.feat_extract_norm == "layer"

@@ -1,7 +1,7 @@
-"""A folder of weights: its configuration, its digest, and how to get one from the Hugging Face hub.
+"""Open a folder of model weights, compute its digest, download it from the Hugging Face hub.
 
-The digest is taken over the files, not over loaded tensors: libraries rename tensors between versions,
-and an upgrade must not orphan a cache.
+The digest is computed over the files, not over loaded tensors: libraries rename tensors between versions,
+and after an upgrade a cache must still be recognised.
 """
 
 import errno
@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 _VOLATILE_KEYS = frozenset(
     {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache"}
 )
-# What transformers loads, in its order: a repository may hold other precisions beside it.
+# The files that transformers loads, in its order of preference: a repository may hold other precisions too.
 _WEIGHT_PATTERNS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
 _TABLES = ("config.json", "preprocessor_config.json")
 
 
 @dataclass(frozen=True)
 class WeightFolder:
-    """An encoder as `transformers` saves it.
+    """A model folder in the format of `transformers`.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class WeightFolder:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the weight files and the configuration (names and versions left out)."""
+        """SHA-256 over the weight files and the configuration (without names and versions)."""
         config = {key: value for key, value in self.config.items() if key not in _VOLATILE_KEYS}
         digest = hashlib.sha256(canonical_json(config).encode())
         for file in self.files:
@@ -96,19 +96,19 @@ def open_weights(path: Path) -> WeightFolder:
 
 
 def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
-    """Fetch an encoder from the Hugging Face hub, or take it from its local copy.
+    """Download an encoder from the Hugging Face hub, or use the local copy of an earlier download.
 
     Parameters
     ----------
     repository : str
-        e.g. ``microsoft/wavlm-large``.
+        For example ``microsoft/wavlm-large``.
     revision : str, optional
-        A commit, so that the weights can never change; None takes the newest.
+        Commit, so that the weights can never change; None takes the newest.
 
     Raises
     ------
     EncoderError
-        Where it is neither reachable nor there already.
+        Where it is neither reachable nor stored locally.
     """
     safetensors = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
     folder = _download(repository, revision, (*_TABLES, *safetensors))
@@ -120,7 +120,7 @@ def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
 
 
 def fetch_config(repository: str, revision: str | None) -> dict[str, Any]:
-    """Fetch an encoder's configuration alone: enough to see what it reads.
+    """Download only an encoder's configuration, which tells whether it reads waveforms or pictures.
 
     Raises
     ------
@@ -140,10 +140,10 @@ def _download(repository: str, revision: str | None, patterns: Sequence[str]) ->
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}:
-            raise  # it was reached; the folder cannot be written
+            raise  # the hub was reached; the local folder cannot be written
         raise _not_reachable(repository, revision, error) from error
     except Exception as error:
-        # The hub's client raises errors of its own, of the HTTP library under it, and plain ones.
+        # The hub's client raises its own errors, those of its HTTP library, and built-in ones.
         raise _not_reachable(repository, revision, error) from error
 
 

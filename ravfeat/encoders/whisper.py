@@ -1,4 +1,4 @@
-"""Whisper's encoder, which reads log-mel energies of 30 seconds."""
+"""Whisper's encoder, whose input is always the log-mel spectrogram of 30 seconds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ravfeat.encoders.async_batch import DeviceBatch, sent
+from ravfeat.encoders.async_batch import DeviceBatch, send
 from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
-from ravfeat.encoders.hidden_states import LAYER_CONVENTION, frozen_pass, own_stacks, torch_provenance
+from ravfeat.encoders.hidden_states import LAYER_CONVENTION, clip_states, frozen_pass, torch_provenance
 from ravfeat.errors import ClipError
 from ravfeat.media.sound import RESAMPLING, Waveform, resample
 
@@ -17,7 +17,7 @@ __all__ = ["WhisperEncoder"]
 
 
 class WhisperEncoder:
-    """Log-mel of the clip padded to 30 s, of which the clip's own frames are kept.
+    """Encodes the log-mel of the clip padded to 30 s, and keeps the frames of the clip.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class WhisperEncoder:
     name, weights : str
         For the spec.
     tf32 : bool
-        Whether a GPU may round the factors of its products; recorded as provenance.
+        Whether a GPU may round the factors of products to TF32; recorded as provenance.
     """
 
     batching: Batching = "fixed"
@@ -59,7 +59,7 @@ class WhisperEncoder:
         )
 
     def prepare(self, waveform: Waveform) -> EncoderInput:
-        """Resample and compute the log-mel input, as the library does for 30 s (up to rounding)."""
+        """Resample and compute the log-mel input, equal up to rounding to the library's for 30 s."""
         samples = resample(waveform, self._rate)
         if len(samples) > self._limit:
             raise ClipError(
@@ -71,13 +71,13 @@ class WhisperEncoder:
                 f"too short: {len(samples)} samples at {self._rate} Hz, {self.spec.name} needs at least"
                 f" {self._extractor.n_fft}"
             )
-        # In whole numbers: 0.14 s times 50 is a little more than 7 in floating point.
+        # Integer arithmetic: in floating point, 0.14 s times 50 Hz is slightly more than 7 and would round up to 8.
         n_frames = -(-len(samples) * self._frames // self._limit)
         return EncoderInput(self._log_mel(samples), self.times_s(n_frames))
 
     def _log_mel(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        # The 30 s are mostly zeros. Windows that see only zeros all give the same column, so it is
-        # computed once, behind enough zeros that no window of the clip is cut short.
+        # Most of the 30 s are padding. All windows within the zeros give the same column, so the spectrogram is
+        # computed only up to enough zeros that no window of the clip is cut, and its last column is repeated.
         hop, window = self._extractor.hop_length, self._extractor.n_fft
         needed = min(self._limit, -(-(len(samples) + 3 * window) // hop) * hop)
         padded = np.zeros(needed, dtype=np.float32)
@@ -91,26 +91,26 @@ class WhisperEncoder:
         return full
 
     def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
-        """Encode clips; every input has the same size, so a batch is exact."""
+        """Encode clips; all inputs have one size, so sharing a batch changes nothing."""
         return self.start(batch).states()
 
     def start(self, batch: Sequence[EncoderInput]) -> DeviceBatch:
         """Start to encode clips; see `ravfeat.encoders.base.start_encoding`."""
         values = torch.from_numpy(np.stack([clip.values for clip in batch]))
         with DeviceBatch(self._model.device) as encoding, frozen_pass(tf32=self._tf32):
-            output = self._model(sent(values, self._model.device), output_hidden_states=True)
-            encoding.fetch(own_stacks(output, batch))
+            output = self._model(send(values, self._model.device), output_hidden_states=True)
+            encoding.fetch(clip_states(output, batch))
         return encoding
 
     @property
     def model(self) -> Any:
-        """The library's model, for whoever trains its layers further; see `ravfeat.encoders.top_layers`."""
+        """The library's model, for fine-tuning; see `ravfeat.encoders.top_layers`."""
         return self._model
 
     def times_s(self, n_frames: int) -> NDArray[np.float64]:
-        """Centres of the frames' windows: the log-mel windows are centred, so frame 0 looks at 0 s."""
+        """Return the centres of the frames; log-mel windows are centred, so frame 0 is at 0 s."""
         return np.arange(n_frames) / self._frame_rate
 
     def provenance(self) -> dict[str, Any]:
-        """Versions, device and matrix-product precision."""
+        """Return versions, device and matrix-product precision."""
         return torch_provenance(self._model, tf32=self._tf32)

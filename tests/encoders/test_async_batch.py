@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ravfeat.encoders.async_batch import DeviceBatch, sent
+from ravfeat.encoders.async_batch import DeviceBatch, send
 from ravfeat.encoders.base import EncoderInput, start_encoding
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.encoders.registry import load_encoder
@@ -64,4 +64,4 @@ def test_on_a_gpu_nobody_waits_and_the_numbers_are_those_of_the_cpu(save_tiny, n
         for ours, theirs in zip(one.states(), on_cpu.encode(batch), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
         assert one.busy_s > 0
-    assert sent(torch.ones(3), torch.device("cuda")).is_cuda
+    assert send(torch.ones(3), torch.device("cuda")).is_cuda

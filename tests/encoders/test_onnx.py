@@ -13,7 +13,7 @@ import pytest
 
 from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.onnx import OnnxEncoder, load_onnx_encoder
-from ravfeat.encoders.onnx_model import open_net
+from ravfeat.encoders.onnx_model import open_onnx_model
 from ravfeat.encoders.onnx_sidecar import find_sidecar
 from ravfeat.errors import EncoderError, MissingExtraError, UsageError
 from ravfeat.faces.base import Faces
@@ -291,7 +291,7 @@ def real_scores(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For every clip the mean probabilities, the column of its emotion, and that of surprise."""
     settings = replace(find_sidecar(shared / "models/face" / f"{net}.onnx"), **changes)
-    encoder = OnnxEncoder(open_net(settings, "cpu"), settings, steps=(), margin=margin, frame_rate_hz=3.0)
+    encoder = OnnxEncoder(open_onnx_model(settings, "cpu"), settings, steps=(), margin=margin, frame_rate_hz=3.0)
     probabilities = np.stack(
         [encoder.scores([encoder.prepare(one) for one in each]).mean(0) for each in faces.values()]
     )

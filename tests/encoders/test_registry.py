@@ -60,7 +60,7 @@ def test_logmel_needs_no_weights() -> None:
     assert load_encoder("logmel", "cpu").spec.weights == "none"
 
 
-@pytest.mark.parametrize("which", ["wavlm", "no/such/thing", "./nowhere", "/nowhere/at/all", "", "a b/c"])
+@pytest.mark.parametrize("which", ["wavlm", "", "wavlm large"])
 def test_an_unknown_name_lists_the_choices(which) -> None:
     choices = (
         r"no encoder '.*'; choose from hubert-base, .*wavlm-large.*\(audio\), facial-emotions, .*\(face\), or give a"
@@ -69,6 +69,22 @@ def test_an_unknown_name_lists_the_choices(which) -> None:
         load_encoder(which, "cpu")
     with pytest.raises(EncoderError, match=choices):
         stream_of(which)
+
+
+@pytest.mark.parametrize(
+    "which", ["no/such/thing", "./nowhere", "../up", "/nowhere/at/all", "~nobody/x", "a b/c", "x/"]
+)
+def test_a_path_that_is_not_there_is_not_taken_for_a_name(which) -> None:
+    for find in (load_encoder, stream_of):
+        with pytest.raises(EncoderError, match="does not exist; expected a folder as save_pretrained writes it, or an"):
+            find(which)
+
+
+def test_a_file_that_is_no_net_is_said_to_be_one(tmp_path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    for find in (load_encoder, stream_of):
+        with pytest.raises(EncoderError, match=r"model\.safetensors is a file, and not an ONNX net"):
+            find(str(tmp_path / "model.safetensors"))
 
 
 def test_a_folder_is_called_by_its_name(save_tiny, tmp_path, monkeypatch) -> None:
