@@ -12,7 +12,7 @@ from docs.commands import write_command_pages  # noqa: E402
 from ravfeat import __version__  # noqa: E402
 
 project = "ravfeat"
-author = "the ravfeat authors"
+copyright = "the ravfeat contributors"
 release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 exclude_patterns = ["_build"]
@@ -20,6 +20,7 @@ source_suffix = {".md": "markdown"}
 default_role = "literal"
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
+smartquotes = False  # an option begins with two hyphens
 suppress_warnings = [
     "myst.xref_missing",  # pages that stand elsewhere in the repository (the format) link to files there
     "myst.header",  # they may begin below the top
@@ -44,11 +45,23 @@ copybutton_prompt_text = "$ "
 
 def setup(app: Any) -> None:
     """Connect what is ours."""
-    app.connect("autodoc-process-docstring", headings_to_rubrics, priority=1000)  # after napoleon
+    app.connect("autodoc-process-docstring", name_by_name, priority=100)  # before napoleon
+    app.connect("autodoc-process-docstring", headings_to_rubrics, priority=1000)  # after it
     write_command_pages(HERE / "commands")
 
 
 def headings_to_rubrics(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Make headings inside docstrings, such as Conventions, plain titles: inside a page they are no sections."""
     text = re.sub(r"^(\w[^\n]*)\n-{3,}$", r".. rubric:: \1\n", "\n".join(lines), flags=re.MULTILINE)
+    lines[:] = text.split("\n")
+
+
+def name_by_name(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Give every name of a line such as ``train, val : ndarray`` a line of its own, as napoleon wants it."""
+    text = re.sub(
+        r"^(\w+(?:, \w+)+) : (.+)$",
+        lambda match: "\n".join(f"{part} : {match[2]}" for part in match[1].split(", ")),
+        "\n".join(lines),
+        flags=re.MULTILINE,
+    )
     lines[:] = text.split("\n")
