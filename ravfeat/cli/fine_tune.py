@@ -107,7 +107,7 @@ def command(
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": [plan.head_name]}
     records = write_run(target, fitted, recipe, force=force)
     remove_work(work_folder(target))
-    show_run(records, fitted)
+    show_run(target, records, fitted)
     _show_epochs(plan, fitted)
     click.echo(
         f"{target}: predictions, scores and metrics, in {perf_counter() - started:.0f} s;"

@@ -149,7 +149,7 @@ def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *,
     trained_s = perf_counter() - started
     records = write_run(target, fitted, recipe, force=force)
     show_across(fitted.about)
-    show_run(records, fitted)
+    show_run(target, records, fitted)
     click.echo(
         f"{target}: predictions, scores, metrics and {len(fitted.models)} heads, in {perf_counter() - started:.1f} s"
         f" ({trained_s:.1f} s training); 'ravfeat report {target}' makes the report"

@@ -58,7 +58,7 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     fitted = Fitted(predictions, (), gathered.about(), fusion)
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "rule": rule}
     records = write_run(target, fitted, recipe, force=force)
-    show_run(records, fitted)
+    show_run(target, records, fitted)
     click.echo(
         f"{target}: predictions, scores, metrics, temperatures and weights, in {perf_counter() - started:.1f} s;"
         f" 'ravfeat report {target}' makes the report"

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,14 +19,14 @@ System = tuple[str, str, str]
 Records = Sequence[Mapping[str, Any]]
 
 
-def show_run(records: Records, fitted: "Fitted") -> None:
-    """Print a line per system, then what fusing them gained, what to be wary of, and what is missing."""
+def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
+    """Print a line per system of a run that was written, what fusing gained, what to be wary of, what is missing."""
     from ravfeat.calibrate import calibration_record
 
     _show_scores(records, synthetic=fitted.predictions.synthetic)
     _show_views(fitted)
     if fitted.fusion is not None:
-        _show_fusion(fitted.fusion, fitted)
+        _show_fusion(run, fitted.fusion, leaky="  LEAKY" if fitted.predictions.leaky else "")
     _show_bounds(calibration_record(fitted.predictions))
     _show_missing(fitted)
 
@@ -84,21 +85,25 @@ def _taught(cache: Mapping[str, Any]) -> str:
     return f"{cache['stream']} {cache['features']}: trained on {taught}{said}, tested on clean"
 
 
-def _show_fusion(fusion: "Fusion", fitted: "Fitted") -> None:
-    from ravfeat.calibrate import calibrate
+def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
     from ravfeat.fusion import name_of
-    from ravfeat.stats import holm, paired_difference
+    from ravfeat.runs.read import read_json
 
     chosen = Counter(one.chosen for one in fusion.folds)
     said = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
-    leaky = "  LEAKY" if fitted.predictions.leaky else ""
     click.echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {said} of {len(fusion.folds)} folds{leaky}")
-    fused = calibrate(fitted.predictions, name_of(fusion.systems, "fused")).test
-    gains = [paired_difference(fused, calibrate(fitted.predictions, system).test) for system in fusion.systems]
-    corrected = holm([found.p for found in gains if found.p is not None])
-    for system, found, p in zip(fusion.systems, gains, corrected, strict=True):
-        interval = f"[{found.ci_low:+.3f}, {found.ci_high:+.3f}]"
-        click.echo(f"  UAR over {' '.join(system)}: {found.value:+.3f} {interval}, p = {p:.4f} (Holm){leaky}")
+    fused = name_of(fusion.systems, "fused")._asdict()
+    records = read_json(run / "differences.json", list)
+    pooled = [record for record in records if (record["metric"], record["averaging"]) == ("uar", "pooled")]
+    for system in fusion.systems:
+        pair = (fused, system._asdict())
+        record = next(entry for entry in pooled if entry["a"] in pair and entry["b"] in pair)
+        sign = 1 if record["a"] == fused else -1
+        value, *ends = (sign * record[name] + 0.0 for name in ("value", "ci_low", "ci_high"))  # + 0.0: no -0.000
+        click.echo(
+            f"  UAR over {' '.join(system)}: {value:+.3f} [{min(ends):+.3f}, {max(ends):+.3f}], "
+            f"p = {record['p_holm']:.4f} (Holm, all {len(pooled)} pairs){leaky}"
+        )
 
 
 def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:

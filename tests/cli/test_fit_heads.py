@@ -72,7 +72,8 @@ def test_the_table_names_metric_averaging_protocol_interval_and_n(here, home, tm
     ]
     assert re.fullmatch(r"fused: 2 systems, rule auto: .* of 6 folds", lines[7])
     gain = (
-        r"  UAR over audio toy (kernel|logreg): [+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\], p = [01]\.\d{4} \(Holm\)"
+        r"  UAR over audio toy (kernel|logreg): [+-]0\.\d{3} \[[+-]0\.\d{3}, [+-]0\.\d{3}\], "
+        r"p = [01]\.\d{4} \(Holm, all 10 pairs\)"
     )
     assert re.fullmatch(gain, lines[8])
     assert re.search(

@@ -1,11 +1,12 @@
-"""Systems against each other on the same performances, in families that are read together.
+"""Paired differences between systems on the same performances, with p-values corrected in one family per run.
 
-A family's p-values are corrected together (Holm), metric by metric, so a reader who looks at all of its
-rows is not fooled by the smallest of many.
+The corrected p-value (Holm) of two systems of one run counts every pair of the run, as ``differences.json`` does: the
+page, the file and the printed lines of ``ravfeat fit-heads`` give one comparison one p-value. Pairs of systems of
+different runs stand in no file; those on this page that share a protocol are one more family.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -14,9 +15,11 @@ from ravfeat.errors import PredictionsError
 from ravfeat.report.graded import Graded
 from ravfeat.stats import Difference, Pairing, holm
 
-__all__ = ["COMPARED", "Contrast", "Family", "all_pairs", "gains", "groups"]
+__all__ = ["COMPARED", "Contrast", "ContrastSet", "all_pairs", "gains", "groups"]
 
 COMPARED: tuple[str, ...] = ("uar", "wa", "macro_f1", "nll", "brier", "ece")
+
+_Pair = tuple[Graded, Graded]
 
 _MOST_PAIRS = 150
 _NAMED = 4
@@ -28,21 +31,24 @@ class Contrast:
 
     Attributes
     ----------
-    found : mapping of metric to Difference
+    differences : mapping of metric to Difference
         Pooled, for every metric of `COMPARED`.
-    corrected : mapping of metric to float
-        p-value, corrected for the other rows of the family.
+    corrected : mapping of metric to float or None
+        p-value, corrected (Holm) for the other pairs of the family; None for ECE.
+    family : str
+        Which pairs the correction counts, as in "all 10 pairs of run a".
     """
 
     a: Graded
     b: Graded
-    found: Mapping[str, Difference]
+    differences: Mapping[str, Difference]
     corrected: Mapping[str, float | None]
+    family: str
 
 
 @dataclass(frozen=True)
-class Family:
-    """Contrasts that are read together.
+class ContrastSet:
+    """Contrasts that stand in one table.
 
     Attributes
     ----------
@@ -57,46 +63,57 @@ class Family:
 
 def groups(graded: Sequence[Graded]) -> list[list[Graded]]:
     """Give systems that a table may set side by side: of one protocol over all runs; of a LEAKY one, of one run."""
-    found: dict[tuple[str, str], list[Graded]] = {}
+    by_protocol: dict[tuple[str, str], list[Graded]] = {}
     for entry in graded:
-        found.setdefault((entry.protocol, entry.run.name if entry.leaky else ""), []).append(entry)
-    return list(found.values())
+        by_protocol.setdefault((entry.protocol, entry.run.name if entry.leaky else ""), []).append(entry)
+    return list(by_protocol.values())
 
 
-def gains(fused: Graded, group: Sequence[Graded]) -> Family:
-    """Compare a fused system with every other one of its run, and with single and fused ones of the group's others."""
-    others = [entry for entry in group if entry is not fused and _meets(fused, entry)]
-    kept, notes = _distinct([fused, *others])
-    return _family([(fused, entry) for entry in kept[1:]], group, notes)
-
-
-def all_pairs(group: Sequence[Graded]) -> Family:
+def all_pairs(group: Sequence[Graded]) -> ContrastSet:
     """Compare every two systems of a group; of very many, those of different runs only where they are alike."""
-    kept, notes = _distinct(group)
-    pairs = [(a, b) for a, b in combinations(kept, 2) if _meets(a, b)]
+    distinct, notes = _distinct(group)
+    pairs = [(a, b) for a, b in combinations(distinct, 2) if _may_meet(a, b)]
     if len(pairs) > _MOST_PAIRS:
-        near = [(a, b) for a, b in pairs if a.run is b.run or a.system == b.system or a.role == b.role == "fused"]
+        near = [(a, b) for a, b in pairs if a.run is b.run or a.system == b.system or "fused" in (a.role, b.role)]
         if len(near) < len(pairs):
             notes.append(
-                f"Of {len(pairs)} pairs, those of different runs are left out unless both are fused or have one name."
+                f"Of {len(pairs)} pairs, those of different runs are left out unless one is fused or both have one"
+                " name."
             )
         pairs = near
-    return _family(pairs, group, notes)
+    sets, problems = _clip_sets(group)
+    number = {id(entry): k for k, members in enumerate(sets) for entry in members}
+    shown = [pair for pair in pairs if _comparable(pair, number)]
+    apart = [_apart_note(sets)] if len(shown) < len(pairs) and len(sets) > 1 else []
+    contrasts: dict[tuple[int, int], Contrast] = {}
+    for name, family in _families(group, shown, number).items():
+        contrasts |= {(id(contrast.a), id(contrast.b)): contrast for contrast in _contrasts(family, name)}
+    return ContrastSet(tuple(contrasts[id(a), id(b)] for a, b in shown), (*notes, *apart, *problems))
 
 
-def _meets(a: Graded, b: Graded) -> bool:
+def gains(fused: Graded, pairs: ContrastSet) -> ContrastSet:
+    """Pick from `all_pairs` of a group those of a fused system, which then comes first in each."""
+    contrasts = [
+        contrast if contrast.a is fused else _flipped(contrast)
+        for contrast in pairs.contrasts
+        if fused is contrast.a or fused is contrast.b
+    ]
+    return ContrastSet(tuple(contrasts), pairs.notes)
+
+
+def _may_meet(a: Graded, b: Graded) -> bool:
     """Mixtures that were not chosen are compared within their run only."""
     return a.run is b.run or "alternative" not in (a.role, b.role)
 
 
 def _distinct(entries: Sequence[Graded]) -> tuple[list[Graded], list[str]]:
-    """Leave out systems that say the very same as one before them: there is nothing to compare."""
-    kept: list[Graded] = []
+    """Leave out systems that predict the very same as one before them: there is nothing to compare."""
+    distinct: list[Graded] = []
     notes = []
     for entry in entries:
-        twin = next((one for one in kept if _same(one, entry)), None)
+        twin = next((earlier for earlier in distinct if _same(earlier, entry)), None)
         if twin is None:
-            kept.append(entry)
+            distinct.append(entry)
         elif twin.run is entry.run and entry.members:
             notes.append(
                 f"Clip by clip, {twin.system.stream} is {entry.system.stream} here, so there is no row for that."
@@ -105,34 +122,61 @@ def _distinct(entries: Sequence[Graded]) -> tuple[list[Graded], list[str]]:
             notes.append(
                 f"{entry.system} is the same in the runs {twin.run.name} and {entry.run.name}, and stands here once."
             )
-    return kept, notes
+    return distinct, notes
 
 
-def _family(pairs: Sequence[tuple[Graded, Graded]], group: Sequence[Graded], notes: Sequence[str]) -> Family:
-    sets, problems = _clip_sets(group)
-    number = {id(entry): k for k, own in enumerate(sets) for entry in own}
-    comparable = [(a, b) for a, b in pairs if id(a) in number and number[id(a)] == number.get(id(b))]
-    found = []
-    for a, b in comparable:
+def _comparable(pair: _Pair, clip_set: Mapping[int, int]) -> bool:
+    a, b = map(id, pair)
+    return a in clip_set and clip_set[a] == clip_set.get(b)
+
+
+def _families(group: Sequence[Graded], shown: Sequence[_Pair], clip_set: Mapping[int, int]) -> dict[str, list[_Pair]]:
+    """Give the pairs that are corrected together: all of a run, be they shown or not; those shown of different runs."""
+    families: dict[str, list[_Pair]] = {}
+    for pair in combinations(group, 2):
+        if pair[0].run is pair[1].run and _comparable(pair, clip_set):
+            families.setdefault(f"run {pair[0].run.name}", []).append(pair)
+    across = [(a, b) for a, b in shown if a.run is not b.run]
+    return families | {"different runs": across}
+
+
+def _contrasts(pairs: Sequence[_Pair], name: str) -> list[Contrast]:
+    """Compare the pairs of a family, and correct their p-values for each other."""
+    compared = []
+    for a, b in pairs:
         pairing = Pairing(a.compared, b.compared)
-        found.append({metric: pairing.difference(metric, "pooled") for metric in COMPARED})
-    corrected = {metric: _corrected([one[metric] for one in found]) for metric in COMPARED}
-    contrasts = tuple(
-        Contrast(a, b, one, {metric: corrected[metric][row] for metric in COMPARED})
-        for row, ((a, b), one) in enumerate(zip(comparable, found, strict=True))
-    )
-    apart = [_apart_note(sets)] if len(comparable) < len(pairs) and len(sets) > 1 else []
-    return Family(contrasts, (*notes, *apart, *problems))
+        compared.append({metric: pairing.difference(metric, "pooled") for metric in COMPARED})
+    corrected = {metric: _holm([differences[metric].p for differences in compared]) for metric in COMPARED}
+    family = f"all {len(pairs)} pairs of {name}" if len(pairs) > 1 else f"the only pair of {name}"
+    return [
+        Contrast(a, b, differences, {metric: corrected[metric][row] for metric in COMPARED}, family)
+        for row, ((a, b), differences) in enumerate(zip(pairs, compared, strict=True))
+    ]
 
 
-def _corrected(found: Sequence[Difference]) -> Sequence[float | None]:
+def _holm(p_values: Sequence[float | None]) -> Sequence[float | None]:
     """Correct the p-values of one metric; ECE has none."""
-    tested = [one.p for one in found if one.p is not None]
-    return holm(tested) if len(tested) == len(found) else [None] * len(found)
+    tested = [p for p in p_values if p is not None]
+    return holm(tested) if len(tested) == len(p_values) else [None] * len(p_values)
+
+
+def _flipped(contrast: Contrast) -> Contrast:
+    differences = {
+        metric: replace(
+            difference,
+            value_a=difference.value_b,
+            value_b=difference.value_a,
+            value=difference.value_b - difference.value_a,
+            ci_low=0.0 - difference.ci_high,  # not -x: zero would be written as -0.000
+            ci_high=0.0 - difference.ci_low,
+        )
+        for metric, difference in contrast.differences.items()
+    }
+    return replace(contrast, a=contrast.b, b=contrast.a, differences=differences)
 
 
 def _clip_sets(group: Iterable[Graded]) -> tuple[list[list[Graded]], list[str]]:
-    """Part systems by the performances that they test; and say who cannot be compared with anybody."""
+    """Part systems by the performances that they test; and name those that cannot be compared with any other."""
     sets: list[list[Graded]] = []
     problems = []
     for entry in group:
@@ -141,20 +185,20 @@ def _clip_sets(group: Iterable[Graded]) -> tuple[list[list[Graded]], list[str]]:
         except PredictionsError as error:
             problems.append(f"{entry.system}: {error}.")
             continue
-        own = next((one for one in sets if one[0].compared.facts == facts), None)
-        if own is None:
+        alike = next((members for members in sets if members[0].compared.facts == facts), None)
+        if alike is None:
             sets.append([entry])
         else:
-            own.append(entry)
+            alike.append(entry)
     return sets, problems
 
 
 def _apart_note(sets: Sequence[Sequence[Graded]]) -> str:
     parts = []
-    for own in sets:
-        names = [f"{entry.system} (run {entry.run.name})" for entry in own]
+    for members in sets:
+        names = [f"{entry.system} (run {entry.run.name})" for entry in members]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        parts.append(f"{', '.join(names[:_NAMED])}{more}: n = {len(own[0].probs)}")
+        parts.append(f"{', '.join(names[:_NAMED])}{more}: n = {len(members[0].probs)}")
     return (
         "A difference needs the same performances on both sides, and these systems test different ones, so pairs of"
         f" them are missing here. {'; '.join(parts)}."
@@ -162,10 +206,9 @@ def _apart_note(sets: Sequence[Sequence[Graded]]) -> str:
 
 
 def _same(a: Graded, b: Graded) -> bool:
-    """Whether two systems say the very same of the very same clips."""
-    one, other = a.probs, b.probs
+    """Whether two systems predict the very same of the very same clips."""
     return (
-        one.clip_ids.tolist() == other.clip_ids.tolist()
-        and np.array_equal(one.log_probs, other.log_probs)
-        and np.array_equal(one.uncalibrated, other.uncalibrated)
+        a.probs.clip_ids.tolist() == b.probs.clip_ids.tolist()
+        and np.array_equal(a.probs.log_probs, b.probs.log_probs)
+        and np.array_equal(a.probs.uncalibrated, b.probs.uncalibrated)
     )

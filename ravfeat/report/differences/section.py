@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ravfeat.report.differences.figures import difference_figure
-from ravfeat.report.differences.findings import Contrast, all_pairs, gains, groups
+from ravfeat.report.differences.findings import Contrast, ContrastSet, all_pairs, gains, groups
 from ravfeat.report.differences.tables import gain_table, pair_table, quality_gain_table
 from ravfeat.report.graded import Graded
 from ravfeat.report.page.document import PageFigure, Section, Table
@@ -24,9 +24,9 @@ def difference_section(graded: Sequence[Graded]) -> Section | None:
     parts = []
     for number, group in enumerate(groups(graded), start=1):
         folded = honest and group[0].leaky
-        own = _gain_parts(group, number, folded=folded)
-        said = {words for part in own for words in part.paragraphs}
-        parts += [*own, *_pair_part(group, number, said, folded=folded)]
+        pairs = all_pairs(group)
+        gain_parts = _gain_parts(group, pairs, number, folded=folded)
+        parts += [*gain_parts, *_pair_part(group, pairs, number, noted=bool(gain_parts), folded=folded)]
     if not parts:
         return None
     title = "What fusing gains" if any(entry.role == "fused" for entry in graded) else "System against system"
@@ -42,13 +42,13 @@ def difference_section(graded: Sequence[Graded]) -> Section | None:
     )
 
 
-def _gain_parts(group: Sequence[Graded], number: int, *, folded: bool) -> list[Section]:
-    """Set every fused system against all others."""
-    parts = []
+def _gain_parts(group: Sequence[Graded], pairs: ContrastSet, number: int, *, folded: bool) -> list[Section]:
+    """Set every fused system against all others; notes stand in the first of these parts."""
+    parts: list[Section] = []
     for count, fused in enumerate((entry for entry in group if entry.role == "fused"), start=1):
-        family, name = gains(fused, group), f"gain-{number}-{count}"
+        family, name = gains(fused, pairs), f"gain-{number}-{count}"
         title = f"Fused, {fused.conditions}"
-        part = Section(name, title, family.notes, leaky=fused.leaky, folded=folded)
+        part = Section(name, title, () if parts else family.notes, leaky=fused.leaky, folded=folded)
         if family.contrasts:
             caption = f"Pooled UAR of {fused.system} minus that of each other system, with its paired 95 % interval."
             figure = _figure(family.contrasts, name, caption, gain_table(family.contrasts))
@@ -57,12 +57,13 @@ def _gain_parts(group: Sequence[Graded], number: int, *, folded: bool) -> list[S
     return parts
 
 
-def _pair_part(group: Sequence[Graded], number: int, said: set[str], *, folded: bool) -> list[Section]:
+def _pair_part(
+    group: Sequence[Graded], family: ContrastSet, number: int, *, noted: bool, folded: bool
+) -> list[Section]:
     """Set every two systems against each other; drawn only where nothing was fused."""
-    family = all_pairs(group)
     fused = any(entry.role == "fused" for entry in group)
     name = f"pairs-{number}"
-    notes = tuple(words for words in family.notes if words not in said)
+    notes = () if noted else family.notes
     part = Section(name, f"Every two systems, {group[0].protocol}", notes, leaky=group[0].leaky, folded=folded)
     if not family.contrasts:
         return [part] if part.paragraphs else []
@@ -73,18 +74,18 @@ def _pair_part(group: Sequence[Graded], number: int, said: set[str], *, folded: 
 
 
 def _figure(contrasts: Sequence[Contrast], name: str, caption: str, table: Table) -> PageFigure:
-    said = []
-    for one in contrasts:
-        found = one.found["uar"]
-        said.append(
-            f"{one.a.system} minus {one.b.system}, {one.a.conditions}: {found.value:+.3f} ({found.ci_low:+.3f} to "
-            f"{found.ci_high:+.3f})"
+    sentences = []
+    for contrast in contrasts:
+        uar = contrast.differences["uar"]
+        sentences.append(
+            f"{contrast.a.system} minus {contrast.b.system}, {contrast.a.conditions}: {uar.value:+.3f} "
+            f"({uar.ci_low:+.3f} to {uar.ci_high:+.3f})"
         )
     return PageFigure(
         name=name,
         title="Differences in pooled UAR with paired 95 % intervals over actors",
         caption=f"{caption} Dotted: zero.",
-        alt=f"Differences in pooled UAR: {'; '.join(said)}.",
+        alt=f"Differences in pooled UAR: {'; '.join(sentences)}.",
         canvas=difference_figure(contrasts),
         table=table,
     )

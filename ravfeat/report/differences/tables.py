@@ -6,7 +6,7 @@ from ravfeat.report.differences.findings import Contrast
 from ravfeat.report.page.cells import IDENTITY, NAMES, p_value, pair_identity, signed, system_name
 from ravfeat.report.page.document import Column, Table, TableRow
 
-__all__ = ["gain_table", "holm_note", "pair_table", "quality_gain_table"]
+__all__ = ["gain_table", "pair_table", "quality_gain_table"]
 
 _FURTHER = ("wa", "macro_f1", "nll", "brier", "ece")
 _PAIRED = (
@@ -20,14 +20,14 @@ def gain_table(contrasts: Sequence[Contrast]) -> Table:
     """Pooled UAR of one system minus that of every other."""
     caption = f"Pooled UAR (mean recall) of {system_name(contrasts[0].a)} minus that of the system named."
     titles = (_minus(contrasts), contrasts[0].a.system.stream, "other")
-    return _table(contrasts, titles, lambda one: system_name(one.b), caption)
+    return _table(contrasts, titles, lambda contrast: system_name(contrast.b), caption)
 
 
 def pair_table(contrasts: Sequence[Contrast], folded: str) -> Table:
     """Pooled UAR of every two systems."""
     caption = "Pooled UAR (mean recall) of the first system minus that of the second."
     titles = ("Systems", "first", "second")
-    return _table(contrasts, titles, lambda one: f"{system_name(one.a)} minus {system_name(one.b)}", caption, folded)
+    return _table(contrasts, titles, _pair_name, caption, folded)
 
 
 def quality_gain_table(contrasts: Sequence[Contrast]) -> Table:
@@ -40,33 +40,37 @@ def quality_gain_table(contrasts: Sequence[Contrast]) -> Table:
     rows = tuple(
         TableRow(
             (
-                system_name(one.b),
-                *pair_identity(one.a, one.b),
-                *(_with_p(one, metric) for metric in _FURTHER),
+                system_name(contrast.b),
+                *pair_identity(contrast.a, contrast.b),
+                *(_with_p(contrast, metric) for metric in _FURTHER),
             ),
-            one.a.leaky,
-            quiet=one.b.role == "alternative",
+            contrast.a.leaky,
+            quiet=contrast.b.role == "alternative",
         )
-        for one in contrasts
+        for contrast in contrasts
     )
     caption = (
         "WA is plain accuracy. NLL, Brier score and ECE are those of calibrated probabilities; of them less is better, "
-        f"so below zero {contrasts[0].a.system.stream} is better. {_PAIRED} p is {holm_note(contrasts)}, in each "
+        f"so below zero {contrasts[0].a.system.stream} is better. {_PAIRED} p is {_holm_note(contrasts)}, in each "
         "metric by itself; ECE has none, since swapping systems does not test it."
     )
     return Table(caption, columns, rows, folded="WA, macro F1, NLL, Brier score and ECE", cards=True)
 
 
-def holm_note(contrasts: Sequence[Contrast]) -> str:
+def _holm_note(contrasts: Sequence[Contrast]) -> str:
     """Say what p-values were corrected for."""
-    if len(contrasts) == 1:
-        return "that of the only row of this table, so there was nothing to correct for"
-    return f"corrected (Holm) for the {len(contrasts)} rows of this table"
+    families = list(dict.fromkeys(contrast.family for contrast in contrasts))
+    each = ", each row for its own" if len(families) > 1 else ""
+    return f"corrected (Holm) for {' or '.join(families)}{each}"
 
 
-def _with_p(one: Contrast, metric: str) -> str:
-    p = one.corrected[metric]
-    return signed(one.found[metric]) + ("" if p is None else f" p = {p_value(p)}")
+def _with_p(contrast: Contrast, metric: str) -> str:
+    p = contrast.corrected[metric]
+    return signed(contrast.differences[metric]) + ("" if p is None else f" p = {p_value(p)}")
+
+
+def _pair_name(contrast: Contrast) -> str:
+    return f"{system_name(contrast.a)} minus {system_name(contrast.b)}"
 
 
 def _minus(contrasts: Sequence[Contrast]) -> str:
@@ -89,19 +93,19 @@ def _table(
         Column("p, Holm", numeric=True, short=True),
         *(Column(f"UAR, {side}", numeric=True, short=True) for side in sides),
     )
-    caption = f"{caption} {_PAIRED} In the column after it, p is {holm_note(contrasts)}."
+    caption = f"{caption} {_PAIRED} In the column after it, p is {_holm_note(contrasts)}."
     rows = []
-    for one in contrasts:
-        found = one.found["uar"]
+    for contrast in contrasts:
+        difference = contrast.differences["uar"]
         cells = (
-            name(one),
-            *pair_identity(one.a, one.b),
-            signed(found),
-            p_value(found.p),
-            p_value(one.corrected["uar"]),
-            f"{found.value_a:.3f}",
-            f"{found.value_b:.3f}",
+            name(contrast),
+            *pair_identity(contrast.a, contrast.b),
+            signed(difference),
+            p_value(difference.p),
+            p_value(contrast.corrected["uar"]),
+            f"{difference.value_a:.3f}",
+            f"{difference.value_b:.3f}",
         )
-        quiet = "alternative" in (one.a.role, one.b.role)
-        rows.append(TableRow(cells, one.a.leaky, quiet=quiet))
+        quiet = "alternative" in (contrast.a.role, contrast.b.role)
+        rows.append(TableRow(cells, contrast.a.leaky, quiet=quiet))
     return Table(caption, columns, tuple(rows), folded=folded, cards=True)

@@ -199,8 +199,8 @@ def _p_values(graded: Sequence[Graded]) -> str:
         return ""
     return (
         "Intervals and p-values of differences are about other actors like these, and about nothing else that could "
-        "have come out differently: seeds, folds, validation actors. Holm's correction counts the rows of one table, "
-        "not those of other tables, nor what was tried before this report."
+        "have come out differently: seeds, folds, validation actors. Holm's correction counts the pairs of one "
+        "run (or those of different runs), not the pairs of other runs, nor what was tried before this report."
     )
 
 

@@ -15,7 +15,8 @@ def mixing_words(one: FusedRun, surface: Surface, agreement: Agreement) -> list[
     found = Pairing(one.loglinear.compared, one.linear.compared).difference("uar", "pooled")
     first = (
         f"On test rows the log-linear rule has pooled UAR {found.value_a:.3f}, the linear rule {found.value_b:.3f}: a "
-        f"difference of {found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}], p = {found.p:.4f}."
+        f"difference of {found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}], p = {found.p:.4f} "
+        "(uncorrected)."
     )
     if found.value <= 0:
         return [f"{first} Here a fitted mean of probabilities does no worse than their weighted product."]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ravfeat.predictions import Predictions
-from ravfeat.report.differences.findings import all_pairs, gains, groups
+from ravfeat.report.differences.findings import Contrast, all_pairs, gains, groups
 from ravfeat.report.differences.section import difference_section
 from ravfeat.report.differences.tables import gain_table, pair_table, quality_gain_table
 from ravfeat.report.graded import Graded
@@ -41,8 +41,8 @@ def honest(fused: list[Graded]) -> list[Graded]:
 
 def test_gains_are_those_of_differences_json_and_of_metrics_json(fused_runs: list[Path], honest: list[Graded]) -> None:
     records = json.loads((fused_runs[0] / "differences.json").read_text())
-    for one in gains(honest[0], honest).contrasts:
-        for metric, found in one.found.items():
+    for one in gains(honest[0], all_pairs(honest)).contrasts:
+        for metric, found in one.differences.items():
             values = [entry.records[metric, "pooled"]["value"] for entry in (one.a, one.b)]
             assert found.value == pytest.approx(values[0] - values[1], abs=1e-12)
             pair = {json.dumps(entry.system._asdict()) for entry in (one.a, one.b)}
@@ -57,51 +57,70 @@ def test_gains_are_those_of_differences_json_and_of_metrics_json(fused_runs: lis
                 sorted(sign * own[name] for name in ("ci_low", "ci_high"))
             )
             assert found.p == pytest.approx(own["p"])
+            assert one.corrected[metric] == pytest.approx(own["p_holm"])
 
 
-def test_a_familys_p_values_are_corrected_for_its_own_rows(honest: list[Graded]) -> None:
-    for family in (gains(honest[0], honest), all_pairs(honest)):
-        for metric in ("uar", "brier"):
-            raw = [one.found[metric].p for one in family.contrasts]
-            assert [one.corrected[metric] for one in family.contrasts] == holm(raw)
-        assert {one.corrected["ece"] for one in family.contrasts} == {None}
+def test_p_values_are_corrected_for_all_pairs_of_the_run(honest: list[Graded]) -> None:
+    pairs = all_pairs(honest).contrasts
+    for metric in ("uar", "brier"):
+        assert [pair.corrected[metric] for pair in pairs] == holm([pair.differences[metric].p for pair in pairs])
+    assert {pair.corrected["ece"] for pair in pairs} == {None}
+
+
+def test_a_pair_has_one_corrected_p_value_wherever_it_stands(make_run: Make) -> None:
+    runs = [make_run("val", **BOTH, rule="loglinear"), make_run("nested", **BOTH | {"faces": {"kernel": 1.2}})]
+    graded = graded_of(runs)
+    pairs = all_pairs(graded)
+    for run, fused in zip(runs, [entry for entry in graded if entry.role == "fused"], strict=True):
+        alone = {_names(pair): pair.corrected for pair in all_pairs(graded_of([run])).contrasts}
+        table = gains(fused, pairs).contrasts
+        assert {pair.family for pair in table} == {f"all 10 pairs of run {run.name}", "all 6 pairs of different runs"}
+        for pair in (pair for pair in table if pair.a.run is pair.b.run):
+            assert pair.a is fused
+            assert pair.corrected == alone[_names(pair)]
+    crossed = [pair for pair in pairs.contrasts if pair.a.run is not pair.b.run]
+    assert [pair.corrected["uar"] for pair in crossed] == holm([pair.differences["uar"].p for pair in crossed])
+
+
+def _names(pair: Contrast) -> frozenset[str]:
+    return frozenset(entry.system.stream for entry in (pair.a, pair.b))
 
 
 def test_calibration_errors_have_an_interval_and_no_p_value(honest: list[Graded]) -> None:
-    family = gains(honest[0], honest)
+    family = gains(honest[0], all_pairs(honest))
     table = quality_gain_table(family.contrasts)
     assert all(" p = " in cell for cell in cells(table, "NLL (nats), pooled"))
     assert all(cell.endswith("]") for cell in cells(table, "ECE (15 bins), pooled"))
 
 
-def test_the_caption_counts_the_rows_that_were_corrected_for(honest: list[Graded]) -> None:
-    family = gains(honest[0], honest)
+def test_the_caption_names_the_pairs_that_were_corrected_for(honest: list[Graded]) -> None:
+    family = gains(honest[0], all_pairs(honest))
     for table in (gain_table(family.contrasts), quality_gain_table(family.contrasts)):
-        assert f"corrected (Holm) for the {len(table.rows)} rows of this table" in table.caption
+        assert "corrected (Holm) for all 10 pairs of run both" in table.caption
         assert "10,000 draws" in table.caption
     assert cells(gain_table(family.contrasts), "p, Holm") == [
-        f"{p:.4f}" for p in holm([one.found["uar"].p for one in family.contrasts])
+        f"{pair.corrected['uar']:.4f}" for pair in family.contrasts
     ]
 
 
 def test_cells_are_the_differences(honest: list[Graded]) -> None:
     family = all_pairs(honest)
-    found = family.contrasts[0].found
+    found = family.contrasts[0].differences
     table = pair_table(family.contrasts, "pairs")
     assert cells(table, "Difference in UAR")[0] == (
         f"{found['uar'].value:+.3f} [{found['uar'].ci_low:+.3f}, {found['uar'].ci_high:+.3f}]"
     )
     assert cells(table, "UAR, first")[0] == f"{family.contrasts[0].a.records['uar', 'pooled']['value']:.3f}"
-    brier = quality_gain_table(gains(honest[0], honest).contrasts)
+    brier = quality_gain_table(gains(honest[0], all_pairs(honest)).contrasts)
     assert cells(brier, "Brier, pooled")[0].startswith(
-        f"{gains(honest[0], honest).contrasts[0].found['brier'].value:+.3f} ["
+        f"{gains(honest[0], all_pairs(honest)).contrasts[0].differences['brier'].value:+.3f} ["
     )
     assert cells(table, "Seeds")[0] == "2 systems / 2"
 
 
 def test_a_mixture_that_was_chosen_everywhere_is_not_compared_with_itself(make_run: Make) -> None:
     graded = graded_of([make_run(**BOTH, rule="loglinear")])
-    family = gains(graded[0], graded)
+    family = gains(graded[0], all_pairs(graded))
     assert [one.b.system.stream for one in family.contrasts] == ["audio", "face", "fused-linear"]
     assert family.notes == ("Clip by clip, fused is fused-loglinear here, so there is no row for that.",)
     assert len(all_pairs(graded).contrasts) == 6  # of four systems
@@ -119,18 +138,18 @@ def test_honest_runs_of_one_protocol_are_compared_with_each_other(make_run: Make
     graded = graded_of(
         [make_run("val", **BOTH), make_run("nested", **BOTH | {"faces": {"kernel": 1.2}}, select="nested")]
     )
-    family = gains(graded[0], groups(graded)[0])
+    family = gains(graded[0], all_pairs(groups(graded)[0]))
     others = {(one.b.run.name, one.b.role) for one in family.contrasts}
     assert ("nested", "fused") in others
     assert ("nested", "alternative") not in others  # of another run, only what was chosen
     table = gain_table(family.contrasts)
     assert "val / nested" in cells(table, "Select")
-    assert f"the {len(family.contrasts)} rows" in table.caption
+    assert "corrected (Holm) for all 10 pairs of run val or all 6 pairs of different runs" in table.caption
 
 
 def test_what_stands_in_two_runs_is_compared_once(make_run: Make) -> None:
     graded = graded_of([make_run("both", **BOTH), make_run("voice", heads={"logreg": 1.0}, seeds=1)])
-    family = gains(graded[0], groups(graded)[0])
+    family = gains(graded[0], all_pairs(groups(graded)[0]))
     assert sum(one.b.system.stream == "audio" for one in family.contrasts) == 1
     assert any("is the same in the runs both and voice" in note for note in family.notes)
 
