@@ -17,7 +17,7 @@ from ravfeat.report.mixing.section import mixing_section
 from ravfeat.report.page.document import Document, Section
 from ravfeat.report.recipes import recipes_section
 from ravfeat.report.results.section import results_section
-from ravfeat.report.summary import summary, warnings
+from ravfeat.report.summary import summary, title, warnings
 from ravfeat.report.systems.section import system_section
 from ravfeat.runs.read import Run
 
@@ -43,7 +43,7 @@ def compose(runs: Sequence[Run], graded: Sequence[Graded], *, front: Section | N
         recipes_section(runs),
     )
     return Document(
-        title="Emotion heads on frozen features",
+        title=title(graded),
         summary=tuple(summary(graded, gaps, fused)),
         warnings=tuple(warnings(graded)),
         sections=tuple(part for part in parts if part is not None),

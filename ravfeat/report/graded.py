@@ -105,6 +105,11 @@ class Graded:
         return (str(across["train"]), str(across["test"])) if across else None
 
     @property
+    def corpus(self) -> str:
+        """Name of the corpus, as in "ravdess", or "a to b" of two; empty where the recipe names none."""
+        return " to ".join(self.across) if self.across else str(next(iter(find(self.run.recipe, "corpus")), ""))
+
+    @property
     def transductive(self) -> bool:
         """Whether unlabelled test clips shaped the features."""
         return NORMALISED in self.system.features

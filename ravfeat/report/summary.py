@@ -9,16 +9,27 @@ from ravfeat.report.leak.findings import LeakGap
 from ravfeat.schema import NORMALISED
 from ravfeat.stats import Pairing
 
-__all__ = ["summary", "warnings"]
+__all__ = ["summary", "title", "warnings"]
+
+_NAMED = 3  # encoders that the title has room for
+
+
+def title(graded: Sequence[Graded]) -> str:
+    """Name corpus and encoders, as in "Emotion heads on ravdess: whisper-tiny-en-encoder, landmarks68"."""
+    encoders = _encoders(graded)
+    more = f" and {len(encoders) - _NAMED} more" if len(encoders) > _NAMED else ""
+    return f"Emotion heads on {graded[0].corpus or 'frozen features'}: {', '.join(encoders[:_NAMED])}{more}"
 
 
 def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[FusedRun]) -> list[str]:
     """Say what was graded, how well, what fusing gains, and what the split is worth."""
     probs = graded[0].probs
     kind = "a synthetic corpus" if graded[0].synthetic else "recorded speech"
+    corpus = f"{graded[0].corpus}, {kind}" if graded[0].corpus else kind
     lines = [
-        f"{len(graded)} {'system' if len(graded) == 1 else 'systems'} graded on {kind}: {len(probs)} test clips, "
-        f"{graded[0].n_actors} actors, {len(probs.classes)} emotions."
+        f"{len(graded)} {'system' if len(graded) == 1 else 'systems'} graded on {corpus}, by features of "
+        f"{' and '.join(_encoders(graded))}: {len(probs)} test clips, {graded[0].n_actors} actors, "
+        f"{len(probs.classes)} emotions."
     ]
     honest = [entry for entry in graded if not entry.leaky]
     if honest:
@@ -30,6 +41,12 @@ def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[F
         )
     lines += [_gain_sentence(one) for one in fused if not one.fused.leaky]
     return lines + [_gap_sentence(gap) for gap in _widest(gaps)]
+
+
+def _encoders(graded: Sequence[Graded]) -> list[str]:
+    """Give the names of all features that heads were trained on, each once; concatenated ones are several."""
+    single = (entry.system.features.removesuffix(NORMALISED) for entry in graded if entry.role == "single")
+    return list(dict.fromkeys(name for features in single for name in features.split("+")))
 
 
 def _gain_sentence(one: FusedRun) -> str:
