@@ -1,7 +1,7 @@
-"""One cheap head with nothing to choose: what a question about features or folds is asked with.
+"""Fixed logistic-regression baseline for the audit's diagnostics.
 
 A balanced logistic regression on pooled statistics of all layers but the first, with one fixed strength. Nothing is
-chosen, so that all rows that are not tested may teach, and a difference between two ways to split or to prepare the
+chosen, so that all rows that are not tested may train it, and a difference between two ways to split or to prepare the
 clips is one of these ways alone.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.audit.features import Features
+from ravfeat.audit.context import FeatureLoader
 from ravfeat.experiment.build import build_head
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.systems import CacheSystem
@@ -24,16 +24,16 @@ from ravfeat.protocols.folds import Fold, make_folds
 from ravfeat.protocols.named import get_protocol
 from ravfeat.splits.identity_probe import STRENGTH
 
-__all__ = ["INSTEAD", "Apart", "Cheap", "Rows", "apart_of", "cheap_of"]
+__all__ = ["FALLBACK", "Baseline", "DisjointScores", "Rows", "load_baseline", "score_disjoint"]
 
-INSTEAD = "group6"
+FALLBACK = "group6"
 """Folds that keep actors apart for a run whose own do not."""
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cheap:
+class Baseline:
     """The head and what it reads of one system.
 
     Attributes
@@ -53,11 +53,11 @@ class Cheap:
         """What it pools."""
         return self.head.reading.statistics
 
-    def teaching(self, folds: Sequence[Fold]) -> list[Rows]:
+    def training_rows(self, folds: Sequence[Fold]) -> list[Rows]:
         """Give all rows of every fold that are not tested."""
         return [np.sort(np.concatenate([fold.train, fold.val])) for fold in folds]
 
-    def say(
+    def logits(
         self, train: Sequence[Rows], test: Sequence[Rows], y: Rows | None = None, features: ClipFeatures | None = None
     ) -> NDArray[np.float32]:
         """Train a head per fold and let it score the fold's test rows.
@@ -78,41 +78,42 @@ class Cheap:
         """
         y, features = self.system.clips.y if y is None else y, features or self.features
         k = len(self.system.clips.classes)
+        # Layer 0 comes before the encoder's first block; it is left out unless nothing else is stored.
         layers = [layer for layer in features.layers if layer or len(features.layers) == 1]
         jobs = [Job(rows, np.zeros(0, np.int64)) for rows in train]
         models = self.head.fit(features, y, k, jobs, [{"layers": layers, "C": STRENGTH}] * len(jobs))
-        said = np.full((len(y), k), np.nan, np.float32)
+        logits = np.full((len(y), k), np.nan, np.float32)
         for model, rows in zip(models, test, strict=True):
-            said[rows] = model.logits(features, rows)
-        return said
+            logits[rows] = model.logits(features, rows)
+        return logits
 
-    def probs(self, said: NDArray[np.float32], folds: Sequence[Rows]) -> SystemProbs:
+    def probs(self, logits: NDArray[np.float32], folds: Sequence[Rows]) -> SystemProbs:
         """Give logits as something that can be compared, rows sorted; `folds` are the tested rows of every fold."""
         rows = np.sort(np.concatenate(list(folds)))
-        number = np.zeros(len(said), np.int64)
-        for i, own in enumerate(folds):
-            number[own] = i
+        number = np.zeros(len(logits), np.int64)
+        for i, fold_rows in enumerate(folds):
+            number[fold_rows] = i
         records = [self.system.clips.records[row] for row in rows.tolist()]
         return SystemProbs(
-            clip_ids=np.array([one.clip_id for one in records], object),
-            performance_ids=np.array([one.performance_id for one in records], object),
-            actors=np.array([one.actor for one in records], object),
+            clip_ids=np.array([record.clip_id for record in records], object),
+            performance_ids=np.array([record.performance_id for record in records], object),
+            actors=np.array([record.actor for record in records], object),
             folds=number[rows],
             y=self.system.clips.y[rows],
-            log_probs=log_softmax(said[rows].astype(np.float64)),
+            log_probs=log_softmax(logits[rows].astype(np.float64)),
             classes=self.system.clips.classes,
             seeds=(0,),
         )
 
-    def graded(self, folds: Sequence[Fold], features: ClipFeatures | None = None) -> SystemProbs:
+    def score(self, folds: Sequence[Fold], features: ClipFeatures | None = None) -> SystemProbs:
         """Train on all that is not tested, test on the test rows of every fold."""
         tests = [fold.test for fold in folds]
-        return self.probs(self.say(self.teaching(folds), tests, features=features), tests)
+        return self.probs(self.logits(self.training_rows(folds), tests, features=features), tests)
 
 
 @dataclass(frozen=True)
-class Apart:
-    """What the cheap head says on folds that keep actors apart.
+class DisjointScores:
+    """What the baseline predicts on folds that keep actors apart.
 
     Attributes
     ----------
@@ -127,22 +128,22 @@ class Apart:
     probs: SystemProbs
 
 
-def apart_of(cheap: Cheap, prepared: PreparedPlan) -> Apart:
-    """Grade the cheap head on the run's own folds; of a LEAKY run on those of `INSTEAD`.
+def score_disjoint(baseline: Baseline, prepared: PreparedPlan) -> DisjointScores:
+    """Train and test the baseline on the run's own folds; for a LEAKY run on those of `FALLBACK`.
 
     Raises
     ------
     ProtocolError
         Where the corpus has too few actors for these.
     """
-    name, folds = prepared.protocol.name, cheap.system.folds
+    name, folds = prepared.protocol.name, baseline.system.folds
     if prepared.protocol.leaky:
-        name, folds = INSTEAD, make_folds(get_protocol(INSTEAD), cheap.system.clips.records)
-    return Apart(name, tuple(folds), cheap.graded(folds))
+        name, folds = FALLBACK, make_folds(get_protocol(FALLBACK), baseline.system.clips.records)
+    return DisjointScores(name, tuple(folds), baseline.score(folds))
 
 
-def cheap_of(prepared: PreparedPlan, system: CacheSystem, load: Features) -> Cheap:
-    """Read what the cheap head needs of a system.
+def load_baseline(prepared: PreparedPlan, system: CacheSystem, load: FeatureLoader) -> Baseline:
+    """Read what the baseline needs of a system.
 
     Raises
     ------
@@ -152,8 +153,7 @@ def cheap_of(prepared: PreparedPlan, system: CacheSystem, load: Features) -> Che
     plan = replace(prepared.plan, layers=None, std=True, settings={})
     head = build_head("logreg", plan, system)
     if system.joint:  # every stream's statistics side by side
-        every = [None] * len(system.caches)
-        return Cheap(
-            system, head, load_concatenated(system.caches, system.clip_ids, head.reading.statistics, layers=every)
-        )
-    return Cheap(system, head, load(plan, system, head.reading))
+        layers = [None] * len(system.caches)
+        features = load_concatenated(system.caches, system.clip_ids, head.reading.statistics, layers=layers)
+        return Baseline(system, head, features)
+    return Baseline(system, head, load(plan, system, head.reading))

@@ -22,7 +22,7 @@ class Contaminated:
         On huggingface.co. An encoder is recognised by the name alone, too, as folders and caches carry it.
     kind : {"trained", "derived"}
         Whether it was trained on RAVDESS with its labels, or on data that such a model labelled or led to.
-    what : str
+    claim : str
         What the source says.
     source : str
     weights : tuple of str
@@ -31,7 +31,7 @@ class Contaminated:
 
     hub_id: str
     kind: Literal["trained", "derived"]
-    what: str
+    claim: str
     source: str
     weights: tuple[str, ...] = ()
 
@@ -113,17 +113,17 @@ def find_contamination(names: Iterable[str], weights: str = "") -> Contaminated 
     >>> find_contamination(["wavlm-large"]) is None
     True
     """
-    known = [_plain(name) for name in names]
-    for one in TABLE:
-        name = _plain(one.hub_id.rpartition("/")[2])
-        if (weights and weights in one.weights) or any(_contains(called, name) for called in known):
-            return one
+    aliases = [_plain(alias) for alias in names]
+    for entry in TABLE:
+        name = _plain(entry.hub_id.rpartition("/")[2])
+        if (weights and weights in entry.weights) or any(_contains(alias, name) for alias in aliases):
+            return entry
     return None
 
 
-def _contains(called: str, name: str) -> bool:
+def _contains(alias: str, name: str) -> bool:
     """Whether a name stands in another as whole words."""
-    return f"-{name}-" in f"-{called}-"
+    return f"-{name}-" in f"-{alias}-"
 
 
 def _plain(name: str) -> str:

@@ -1,62 +1,75 @@
-"""A run as far as it can be opened: recipe, predictions, caches, and its plan made ready once more."""
+"""What all checks of an audit share: the run's recipe, predictions and caches, its plan made ready again, and features.
+
+A run that cannot be opened in full is opened as far as it can be: each thing that is missing has its reason beside it,
+and a check that needs it gives that reason as its finding.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ravfeat.audit.cache_paths import Place, find_places
-from ravfeat.audit.cross_corpus import across_of, is_across
-from ravfeat.crosscorpus.run import prepare_across
+from ravfeat.audit.cache_paths import CacheLocation, locate_caches
+from ravfeat.audit.cross_corpus import cross_plan_of, is_cross_corpus
+from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
+from ravfeat.crosscorpus.pairs import CorpusPair
+from ravfeat.crosscorpus.run import load_across, prepare_across
 from ravfeat.errors import LeakError, PredictionsError, RavfeatError, UsageError
 from ravfeat.experiment.fit import PreparedPlan, prepare
-from ravfeat.experiment.plan import FitPlan
+from ravfeat.experiment.load import load_system
+from ravfeat.experiment.plan import FitPlan, HeadPlan
 from ravfeat.experiment.plan_file import plan_of
+from ravfeat.experiment.systems import CacheSystem
+from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.predictions import Predictions, System
 from ravfeat.protocols.named import get_protocol
 from ravfeat.runs.read import read_json
 
-__all__ = ["Opened", "open_run"]
+__all__ = ["FeatureLoader", "RunContext", "check_plan", "open_run"]
+
+_PLAN = "plan as recorded"
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A run.
+class RunContext:
+    """A run, opened as far as it can be.
 
     Attributes
     ----------
     path : Path
     recipe : mapping
     predictions : Predictions or None
-        None where ``predictions.parquet`` is refused; `refused` says why.
-    refused : str
-    places : tuple of Place
+        None where ``predictions.parquet`` is refused; `refusal` says why.
+    refusal : str
+    locations : tuple of CacheLocation
         The caches that it was made from.
     prepared : PreparedPlan or None
-        Its plan on these caches; None where `why` says so.
-    why : str
-    leaking : str
+        Its plan on these caches; None where `reason` says so.
+    reason : str
+    fold_leak : str
         Why the folds do not hold any more; empty where they do.
-    odd : str
+    plan_fault : str
         Why the recorded plan cannot be the one that the run was made by; empty where it can.
     """
 
     path: Path
     recipe: Mapping[str, Any]
     predictions: Predictions | None
-    refused: str
-    places: tuple[Place, ...]
+    refusal: str
+    locations: tuple[CacheLocation, ...]
     prepared: PreparedPlan | None
-    why: str = ""
-    leaking: str = ""
-    odd: str = ""
+    reason: str = ""
+    fold_leak: str = ""
+    plan_fault: str = ""
 
     def systems(self) -> list[System]:
         """Give the systems that predictions were read of."""
         return [] if self.predictions is None else self.predictions.systems()
 
 
-def open_run(path: Path, caches: Sequence[Path] = (), *, device: str = "cpu", without_caches: bool = False) -> Opened:
+def open_run(
+    path: Path, caches: Sequence[Path] = (), *, device: str = "cpu", without_caches: bool = False
+) -> RunContext:
     """Open a run folder.
 
     Parameters
@@ -74,49 +87,92 @@ def open_run(path: Path, caches: Sequence[Path] = (), *, device: str = "cpu", wi
     PredictionsError
         Where there is no run, or its recipe cannot be read.
     CacheError
-        Where a cache is gone; see `find_places`.
+        Where a cache is gone; see `locate_caches`.
     """
-    recipe = _recipe(path)
-    predictions, refused = _predictions(path / "predictions.parquet")
-    places = find_places(recipe, caches, without=without_caches)
-    opened = Opened(path, recipe, predictions, refused, places, None)
-    if why := _untrained(path, recipe):
-        return replace(opened, why=why)
-    now = {place.recorded: place.now for place in places if place.now is not None}
+    recipe = _read_recipe(path)
+    predictions, refusal = _read_predictions(path / "predictions.parquet")
+    locations = locate_caches(recipe, caches, without=without_caches)
+    context = RunContext(path, recipe, predictions, refusal, locations, None)
+    if reason := _untrained(path, recipe):
+        return replace(context, reason=reason)
+    moved = {location.recorded: location.path for location in locations if location.path is not None}
 
-    def where(one: Path) -> Path:
-        return now.get(one, one)
+    def locate(recorded: Path) -> Path:
+        return moved.get(recorded, recorded)
 
     try:
-        plan = plan_of(_plan(recipe), where=where)
+        plan = plan_of(_plan_entry(recipe), where=locate)
     except RavfeatError as error:
-        return replace(opened, why=str(error), odd=str(error))
-    opened = replace(opened, odd=_disagreement(recipe, places))
-    if why := _why_not(places):
-        return replace(opened, why=why)
-    return _prepared(opened, replace(plan, device=device), where)
+        return replace(context, reason=str(error), plan_fault=str(error))
+    context = replace(context, plan_fault=_contradiction(recipe, locations))
+    if reason := _unusable(locations):
+        return replace(context, reason=reason)
+    return _with_prepared(context, replace(plan, device=device), locate)
 
 
-def _prepared(opened: Opened, plan: FitPlan, where: Callable[[Path], Path]) -> Opened:
+def _with_prepared(context: RunContext, plan: FitPlan, locate: Callable[[Path], Path]) -> RunContext:
     """Make the plan ready; caches that are what they were and a plan that is the run's cannot be refused."""
     try:
-        if is_across(opened.recipe):
-            return replace(opened, prepared=prepare_across(across_of(opened.recipe, plan, where)))
-        return replace(opened, prepared=prepare(plan))
+        if is_cross_corpus(context.recipe):
+            return replace(context, prepared=prepare_across(cross_plan_of(context.recipe, plan, locate)))
+        return replace(context, prepared=prepare(plan))
     except LeakError as error:
-        return replace(opened, why=f"the folds leak: {error}", leaking=str(error))
+        return replace(context, reason=f"the folds leak: {error}", fold_leak=str(error))
     except RavfeatError as error:
-        odd = f"the recorded plan cannot be made ready again: {error}"
+        fault = f"the recorded plan cannot be made ready again: {error}"
     except OSError as error:
-        odd = f"{error.filename} is not there any more"
+        fault = f"{error.filename} is not there any more"
     except (TypeError, ValueError) as error:  # settings of another kind than the heads have
-        odd = f"the recorded plan holds what no head takes: {error}"
-    return replace(opened, why=odd, odd=odd)
+        fault = f"the recorded plan holds what no head takes: {error}"
+    return replace(context, reason=fault, plan_fault=fault)
+
+
+def check_plan(context: RunContext) -> list[Line]:
+    """Tell whether the plan could be made ready again, and agrees with the rest of the recipe."""
+    if context.plan_fault:
+        return [edited(_PLAN, "", context.plan_fault)]
+    if context.prepared is None:
+        return [not_possible(_PLAN, "", context.reason)]
+    prepared = context.prepared
+    return [
+        pass_(
+            _PLAN,
+            "",
+            f"made ready again: '{prepared.protocol.name}', select {prepared.select}, {sum(map(len, prepared.heads))}"
+            " systems, as the recipe says elsewhere",
+        )
+    ]
+
+
+class FeatureLoader:
+    """Reads features once for all checks of a system; their digests are checked as they come."""
+
+    def __init__(self) -> None:
+        self._features: dict[tuple[Any, ...], ClipFeatures] = {}
+
+    def __call__(self, plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
+        """Give the features of a system's clips.
+
+        Raises
+        ------
+        CacheError
+            As `ravfeat.experiment.load.load_system` does.
+        """
+        paths = tuple(cache.path for cache in system.caches)
+        key = (paths, system.features, system.clip_ids, reading, plan.layers)
+        if key not in self._features:
+            load = load_across if isinstance(system, CorpusPair) else load_system
+            self._features[key] = load(plan, system, reading)
+        return self._features[key]
+
+    def keep_statistics(self) -> None:
+        """Free the memory of all that is more than statistics: one frame per clip."""
+        self._features = {key: read for key, read in self._features.items() if len(read.frames) == len(read)}
 
 
 def _untrained(path: Path, recipe: Mapping[str, Any]) -> str:
     """Say why a run needs no plan; empty where it trained heads on caches."""
-    if "plan" in recipe or is_across(recipe):
+    if "plan" in recipe or is_cross_corpus(recipe):
         return ""
     if isinstance(recipe.get("fine_tuned"), Mapping) and not recipe.get("caches"):
         return "the run fine-tuned its encoder on the clips themselves, and read no cache of features"
@@ -126,23 +182,23 @@ def _untrained(path: Path, recipe: Mapping[str, Any]) -> str:
     return "the run mixes scores and was not made from caches: folds cannot be checked from scores"
 
 
-def _plan(recipe: Mapping[str, Any]) -> Any:
+def _plan_entry(recipe: Mapping[str, Any]) -> Any:
     if "plan" not in recipe:
         raise UsageError("the recipe holds no plan, and the run has heads or caches: whoever trained them recorded one")
     return recipe["plan"]
 
 
-def _disagreement(recipe: Mapping[str, Any], places: Sequence[Place]) -> str:
+def _contradiction(recipe: Mapping[str, Any], locations: Sequence[CacheLocation]) -> str:
     """Say where the plan contradicts what else the recipe tells; empty where nothing does."""
     plan = recipe["plan"]
     select = "nested" if _always_nested(str(plan.get("protocol"))) else plan.get("select")
-    for name, said in (("protocol", plan.get("protocol")), ("select", select), ("seeds", plan.get("seeds"))):
-        if recipe.get(name) != said:
-            return f"the recipe says {name} = {recipe.get(name)!r}, and its plan {said!r}"
-    read = [*plan["caches"], *plan.get("train_views", []), *(one for join in plan.get("joins", []) for one in join)]
-    recorded = {place.recorded for place in places}
-    if unknown := [one for one in read if Path(one) not in recorded]:
-        return f"the plan reads {unknown[0]}, and the recipe does not record what was in it"
+    for name, planned in (("protocol", plan.get("protocol")), ("select", select), ("seeds", plan.get("seeds"))):
+        if recipe.get(name) != planned:
+            return f"the recipe says {name} = {recipe.get(name)!r}, and its plan {planned!r}"
+    paths = [*plan["caches"], *plan.get("train_views", []), *(path for join in plan.get("joins", []) for path in join)]
+    recorded = {location.recorded for location in locations}
+    if unrecorded := [path for path in paths if Path(path) not in recorded]:
+        return f"the plan reads {unrecorded[0]}, and the recipe does not record what was in it"
     return ""
 
 
@@ -153,23 +209,23 @@ def _always_nested(protocol: str) -> bool:
         return False
 
 
-def _why_not(places: Sequence[Place]) -> str:
-    if broken := [place for place in places if place.line.verdict == "edited"]:
-        return f"the cache {broken[0].now} was changed since the run was made"
-    if gone := [place for place in places if place.now is None]:
+def _unusable(locations: Sequence[CacheLocation]) -> str:
+    if changed := [location for location in locations if location.line.verdict == "edited"]:
+        return f"the cache {changed[0].path} was changed since the run was made"
+    if gone := [location for location in locations if location.path is None]:
         return f"the cache {gone[0].recorded} is not there any more"
     return ""
 
 
-def _recipe(path: Path) -> Mapping[str, Any]:
-    place = path / "recipe.json"
-    if not place.is_file():
+def _read_recipe(path: Path) -> Mapping[str, Any]:
+    recipe_path = path / "recipe.json"
+    if not recipe_path.is_file():
         raise PredictionsError(f"{path} is not a run: it has no recipe.json; give the folder that --out named")
-    recipe: Mapping[str, Any] = read_json(place, dict)
+    recipe: Mapping[str, Any] = read_json(recipe_path, dict)
     return recipe
 
 
-def _predictions(path: Path) -> tuple[Predictions | None, str]:
+def _read_predictions(path: Path) -> tuple[Predictions | None, str]:
     if not path.is_file():
         return None, f"{path} is missing"
     try:

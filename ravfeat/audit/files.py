@@ -1,4 +1,4 @@
-"""Whether the run's files belong to its predictions: everything that follows from them is made again and compared."""
+"""Files of a run against its predictions: whatever follows from them is computed again and compared."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ravfeat.audit.context import Opened
+from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
 from ravfeat.calibrate import calibrate
 from ravfeat.errors import PredictionsError
@@ -22,18 +22,18 @@ _CHECK = "files belong together"
 _AGREEMENT = 1e-6
 
 
-def check_files(opened: Opened) -> list[Line]:
-    """Make metrics, temperatures, differences, fusion and scores again, a line for each file that says otherwise."""
-    predictions = opened.predictions
+def check_files(context: RunContext) -> list[Line]:
+    """Compute metrics, temperatures, differences, fusion and scores again; a line for each file that differs."""
+    predictions = context.predictions
     if predictions is None:
-        return [not_possible(_CHECK, "", opened.refused)]
-    odd = [
+        return [not_possible(_CHECK, "", context.refusal)]
+    differing = [
         edited(_CHECK, name, reason)
-        for name, check in _checks(opened.path, predictions)
+        for name, check in _checks(context.path, predictions)
         if (reason := _refusal(check)) is not None
     ]
-    names = ", ".join(name for name, _ in _checks(opened.path, predictions))
-    return odd or [pass_(_CHECK, "", f"{names}: made again from predictions.parquet, and the same")]
+    names = ", ".join(name for name, _ in _checks(context.path, predictions))
+    return differing or [pass_(_CHECK, "", f"{names}: made again from predictions.parquet, and the same")]
 
 
 def _checks(path: Path, predictions: Predictions) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -44,9 +44,9 @@ def _checks(path: Path, predictions: Predictions) -> Iterator[tuple[str, Callabl
         check_calibration(read_json(path / "calibration.json", list), predictions, path / "calibration.json")
 
     def differences() -> None:
-        given = read_json(path / "differences.json", list), read_json(path / "metrics.json", list)
+        records = read_json(path / "differences.json", list), read_json(path / "metrics.json", list)
         calibrations = {system: calibrate(predictions, system) for system in predictions.systems()}
-        check_differences(*given, calibrations, path / "differences.json")
+        check_differences(*records, calibrations, path / "differences.json")
 
     def fusion() -> None:
         check_fusion(read_json(path / "fusion.json", dict), predictions, path / "fusion.json")
@@ -58,7 +58,7 @@ def _checks(path: Path, predictions: Predictions) -> Iterator[tuple[str, Callabl
     yield "calibration.json", calibration
     yield "differences.json", differences
     yield "scores.parquet", scores
-    if (path / "fusion.json").is_file() or any(one.stream in FUSED_STREAMS for one in predictions.systems()):
+    if (path / "fusion.json").is_file() or any(system.stream in FUSED_STREAMS for system in predictions.systems()):
         yield "fusion.json", fusion
 
 
@@ -74,11 +74,13 @@ def _check_scores(rows: Sequence[Mapping[str, Any]], predictions: Predictions) -
     again = score_rows(predictions)
     if len(rows) != len(again):
         raise PredictionsError(f"scores.parquet has {len(rows)} rows, predictions.parquet gives {len(again)}")
-    for ours, theirs in zip(rows, again, strict=True):
-        for name, value in theirs.items():
-            same = np.isclose(ours[name], value, atol=_AGREEMENT) if isinstance(value, float) else ours[name] == value
+    for stored, computed in zip(rows, again, strict=True):
+        for name, value in computed.items():
+            same = (
+                np.isclose(stored[name], value, atol=_AGREEMENT) if isinstance(value, float) else stored[name] == value
+            )
             if not same:
                 raise PredictionsError(
-                    f"scores.parquet says {name} = {ours[name]!r} where predictions.parquet gives {value!r}"
-                    f" ({theirs['stream']} / {theirs['features']} / {theirs['head']}, seed {theirs['seed']})"
+                    f"scores.parquet says {name} = {stored[name]!r} where predictions.parquet gives {value!r}"
+                    f" ({computed['stream']} / {computed['features']} / {computed['head']}, seed {computed['seed']})"
                 )

@@ -1,4 +1,4 @@
-"""A head that chooses what a run says was chosen, whatever its rows say: shows what else such choices give."""
+"""A head that chooses what a run recorded as chosen, whatever its validation rows prefer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,18 +48,18 @@ class AsRecorded:
         return self.head.sweep(features, y, n_classes, jobs)
 
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
-        """Give the candidate that is recorded; what `y_val` says of it is not asked.
+        """Give the candidate that is recorded; `y_val` is not read.
 
         Raises
         ------
         HeadError
             Where the head has no such candidate.
         """
-        wanted = next(self.choices)
+        recorded = next(self.choices)
         for number, candidate in enumerate(sweeps[0].candidates):
-            if dict(candidate) == wanted:
+            if dict(candidate) == recorded:
                 return number
-        raise HeadError(f"{self.name} can choose among {len(sweeps[0].candidates)} candidates, and {wanted} is none")
+        raise HeadError(f"{self.name} can choose among {len(sweeps[0].candidates)} candidates, and {recorded} is none")
 
     def fit(
         self,

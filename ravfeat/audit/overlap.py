@@ -1,4 +1,7 @@
-"""Who and what is on two sides: counted anew from clips, without the code that made the folds."""
+"""Overlap of actors, performances and recordings between the sides of a fold.
+
+Counted from the clips themselves, without the code that made the folds: a fault there cannot hide itself here.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -53,12 +56,12 @@ def overlaps_of(sides: Mapping[str, Iterable[tuple[str, Mapping[str, str]]]]) ->
     """
     seen: dict[str, dict[str, dict[str, str]]] = {}
     for side, clips in sides.items():
-        own = seen.setdefault(side, {})
+        side_seen = seen.setdefault(side, {})
         for clip_id, facts in clips:
             for kind, value in facts.items():
-                own.setdefault(kind, {}).setdefault(value, clip_id)
+                side_seen.setdefault(kind, {}).setdefault(value, clip_id)
     for a, b in combinations(seen, 2):
         for kind in seen[a].keys() & seen[b].keys():
-            if both := sorted(seen[a][kind].keys() & seen[b][kind].keys()):
-                clips_of = (seen[a][kind][both[0]], seen[b][kind][both[0]])
-                yield Overlap(kind, (a, b), tuple(both), clips_of)
+            if shared := sorted(seen[a][kind].keys() & seen[b][kind].keys()):
+                first_clips = (seen[a][kind][shared[0]], seen[b][kind][shared[0]])
+                yield Overlap(kind, (a, b), tuple(shared), first_clips)

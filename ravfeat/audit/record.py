@@ -1,4 +1,4 @@
-"""``audit.json``: what an audit found, and of which files."""
+"""``audit.json``: the lines of an audit, and the digests of the files that were audited."""
 
 import json
 from collections import Counter
@@ -10,11 +10,10 @@ from typing import Any
 from ravfeat import __version__
 from ravfeat.audit.verdicts import BROKEN, Line
 from ravfeat.files import replace_file, sha256_of
-from ravfeat.runs.audit_file import is_hollow
+from ravfeat.runs.audit_file import AUDIT_FILE, is_hollow
 
-__all__ = ["FILE", "Audit", "digests", "write_audit"]
+__all__ = ["Audit", "digests", "write_audit"]
 
-FILE = "audit.json"
 _FORMAT = {"format": "ravfeat-audit", "format_version": 1}
 
 
@@ -75,9 +74,9 @@ def write_audit(audit: Audit) -> Path:
         "files": dict(audit.files),
         "lines": [asdict(line) for line in audit.lines],
     }
-    place = audit.path / FILE
-    replace_file(place, (json.dumps(record, indent=1, ensure_ascii=False, default=_plain) + "\n").encode())
-    return place
+    path = audit.path / AUDIT_FILE
+    replace_file(path, (json.dumps(record, indent=1, ensure_ascii=False, default=_plain) + "\n").encode())
+    return path
 
 
 def _plain(value: object) -> object:

@@ -1,7 +1,7 @@
-"""Whether temperatures, weights and rules were learned from the rows that they may be learned from.
+"""Refit temperatures and fusion weights and compare: they may be learned from validation rows only.
 
-Each is fitted once more, from the stored rows that it may be learned from. Where the run says something else, it is
-fitted from the test rows too, so that a line can tell what was chosen on the test rows from what was only edited.
+Each is fitted once more, from the stored rows that it may be learned from. Where the run has stored something else, it
+is fitted from the test rows too, so that a line can tell what was chosen on the test rows from what was only edited.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ravfeat import metrics
-from ravfeat.audit.context import Opened
+from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.calibrate import fit_temperature
 from ravfeat.errors import PredictionsError
@@ -28,7 +28,7 @@ __all__ = ["check_temperatures", "check_weights"]
 _TEMPERATURES = "temperatures from val rows"
 _WEIGHTS = "fusion weights from val rows"
 
-_FITTED = 1e-3
+_SAME_FIT = 1e-3
 """Relative; both are searched for, and another machine may stop a little earlier."""
 
 _ON_TEST = 0.02
@@ -38,10 +38,10 @@ Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Odd:
-    """Something stored that the rows it may be learned from do not give."""
+class _Difference:
+    """A stored value that the rows it may be learned from do not give."""
 
-    what: str
+    name: str
     stored: object
     val: object
     test: object
@@ -53,88 +53,98 @@ class _Odd:
             why = f"test rows give {_shown(self.test)}: as if chosen on test"
         else:
             why = f"test rows give {_shown(self.test)}, so it was not chosen there by the run's own rule"
-        gain = "" if self.gain is None else f"; on the test rows it reads {self.gain:+.3f} UAR over what val rows give"
-        return f"{self.what} is {_shown(self.stored)}, val rows give {_shown(self.val)}, {why}{gain}"
+        gain = "" if self.gain is None else f"; on the test rows it gains {self.gain:+.3f} UAR over what val rows give"
+        return f"{self.name} is {_shown(self.stored)}, val rows give {_shown(self.val)}, {why}{gain}"
 
     def record(self) -> dict[str, Any]:
-        return {name: _plain(value) for name, value in vars(self).items()}
+        values = {"what": self.name} | {name: value for name, value in vars(self).items() if name != "name"}
+        return {name: _plain(value) for name, value in values.items()}
 
 
-def check_temperatures(opened: Opened) -> list[Line]:
-    """Learn the temperature of every system and fold again."""
-    predictions = opened.predictions
+def check_temperatures(context: RunContext) -> list[Line]:
+    """Fit the temperature of every system and fold again."""
+    predictions = context.predictions
     if predictions is None:
-        return [not_possible(_TEMPERATURES, "", opened.refused)]
+        return [not_possible(_TEMPERATURES, "", context.refusal)]
     try:
-        stored = {_key(one): one for one in read_json(opened.path / "calibration.json", list)}
-        odd = list(_odd_temperatures(predictions, stored))
+        stored = {_key(entry): entry for entry in read_json(context.path / "calibration.json", list)}
+        differences = list(_compare_temperatures(predictions, stored))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [edited(_TEMPERATURES, "", f"calibration.json is not what a run writes: {error!r}")]
     except PredictionsError as error:
         return [not_possible(_TEMPERATURES, "", error)]
-    return [_verdict(_TEMPERATURES, odd, f"{len(stored)} temperatures learned again and the same")]
+    return [_verdict(_TEMPERATURES, differences, f"{len(stored)} temperatures learned again and the same")]
 
 
-def _odd_temperatures(predictions: Predictions, stored: Mapping[tuple[str, ...], Entry]) -> Iterator[_Odd]:
+def _compare_temperatures(predictions: Predictions, entries: Mapping[tuple[str, ...], Entry]) -> Iterator[_Difference]:
     for system in predictions.systems():
-        for one in evidence_of(predictions, system):
-            said = stored[(*system, str(one.fold))]["temperature"]
-            val = fit_temperature(one.learn).temperature_
-            if not _same(said, val):
-                test = fit_temperature(_as_learnable(one.read)).temperature_
-                yield _Odd(f"temperature of {system} in fold {one.fold}", said, val, test, _same(said, test))
+        for evidence in evidence_of(predictions, system):
+            stored = entries[(*system, str(evidence.fold))]["temperature"]
+            val = fit_temperature(evidence.learn).temperature_
+            if not _same(stored, val):
+                test = fit_temperature(_as_learnable(evidence.read)).temperature_
+                name = f"temperature of {system} in fold {evidence.fold}"
+                yield _Difference(name, stored, val, test, _same(stored, test))
 
 
-def check_weights(opened: Opened) -> list[Line]:
-    """Learn the weights of both rules, and the choice between them, again for every fold."""
-    predictions = opened.predictions
-    if not (opened.path / "fusion.json").is_file():
+def check_weights(context: RunContext) -> list[Line]:
+    """Fit the weights of both rules, and choose between them, again for every fold."""
+    predictions = context.predictions
+    if not (context.path / "fusion.json").is_file():
         return [not_possible(_WEIGHTS, "", "the run fuses nothing")]
     if predictions is None:
-        return [not_possible(_WEIGHTS, "", opened.refused)]
+        return [not_possible(_WEIGHTS, "", context.refusal)]
     try:
-        record = read_json(opened.path / "fusion.json", dict)
-        odd = list(_odd_weights(predictions, record))
+        record = read_json(context.path / "fusion.json", dict)
+        differences = list(_compare_weights(predictions, record))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [edited(_WEIGHTS, "", f"fusion.json is not what a run writes: {error!r}")]
     except PredictionsError as error:
         return [not_possible(_WEIGHTS, "", error)]
-    return [_verdict(_WEIGHTS, odd, f"weights, rule and best single system of {len(record['folds'])} folds the same")]
+    return [
+        _verdict(
+            _WEIGHTS, differences, f"weights, rule and best single system of {len(record['folds'])} folds the same"
+        )
+    ]
 
 
-def _odd_weights(predictions: Predictions, record: Entry) -> Iterator[_Odd]:
+def _compare_weights(predictions: Predictions, record: Entry) -> Iterator[_Difference]:
     _, fusion = fuse(predictions, record["rule"])
-    evidence = list(zip(*(evidence_of(predictions, system) for system in fusion.systems), strict=True))
-    stored = {int(one["fold"]): one for one in record["folds"]}
-    for val, own in zip(fusion.folds, evidence, strict=True):
-        said = stored[val.fold]
-        if _same_fold(said, val):
+    by_fold = list(zip(*(evidence_of(predictions, system) for system in fusion.systems), strict=True))
+    entries = {int(entry["fold"]): entry for entry in record["folds"]}
+    for val, evidence in zip(fusion.folds, by_fold, strict=True):
+        stored = entries[val.fold]
+        if _same_fold(stored, val):
             continue
-        on_test = [Evidence(one.fold, _as_learnable(one.read), one.read) for one in own]
+        on_test = [Evidence(system.fold, _as_learnable(system.read), system.read) for system in evidence]
         test, rows = fit_fold(fusion.systems, on_test, fusion.rule)
-        yield from _compare(said, val, (test, _at(val, test, rows)), rows)
+        yield from _compare_fold(stored, val, (test, _at_val_temperatures(val, test, rows)), rows)
 
 
-def _at(val: FoldFusion, test: FoldFusion, rows: AlignedRows) -> FoldFusion:
+def _at_val_temperatures(val: FoldFusion, test: FoldFusion, rows: AlignedRows) -> FoldFusion:
     """Fit weights on test rows that are at the temperatures of the val rows: what a cheat does."""
     calibrated = val.calibrated(rows.log_probs)
     return replace(test, linear=fit_linear(calibrated, rows.y), loglinear=fit_loglinear(calibrated, rows.y))
 
 
-def _compare(said: Entry, val: FoldFusion, tests: Sequence[FoldFusion], rows: AlignedRows) -> Iterator[_Odd]:
+def _compare_fold(
+    entry: Entry, val: FoldFusion, tests: Sequence[FoldFusion], rows: AlignedRows
+) -> Iterator[_Difference]:
     rules: tuple[MixRule, ...] = ("linear", "loglinear")
     for name in rules:
-        stored, again = said[name], getattr(val, name)
-        if _same(stored, again):
+        stored, refitted = entry[name], getattr(val, name)
+        if _same(stored, refitted):
             continue
-        near = next((one for one in tests if _same(stored, getattr(one, name), _ON_TEST)), None)
-        gain = _uar(name, stored, val, rows) - _uar(name, again, val, rows)
-        shown = getattr(near or tests[0], name)
-        yield _Odd(f"the {name} weights of fold {val.fold}", stored, again, shown, near is not None, gain)
+        near = next((test for test in tests if _same(stored, getattr(test, name), _ON_TEST)), None)
+        gain = _uar(name, stored, val, rows) - _uar(name, refitted, val, rows)
+        test_weights = getattr(near or tests[0], name)
+        label = f"the {name} weights of fold {val.fold}"
+        yield _Difference(label, stored, refitted, test_weights, near is not None, gain)
     for choice in ("chosen", "single"):
-        if said[choice] != getattr(val, choice):
-            test = getattr(tests[0], choice)
-            yield _Odd(f"'{choice}' of fold {val.fold}", said[choice], getattr(val, choice), test, said[choice] == test)
+        stored, test = entry[choice], getattr(tests[0], choice)
+        if stored != getattr(val, choice):
+            label = f"'{choice}' of fold {val.fold}"
+            yield _Difference(label, stored, getattr(val, choice), test, stored == test)
 
 
 def _uar(rule: MixRule, weights: object, val: FoldFusion, rows: AlignedRows) -> float:
@@ -142,9 +152,9 @@ def _uar(rule: MixRule, weights: object, val: FoldFusion, rows: AlignedRows) -> 
     return metrics.uar(rows.y, metrics.decide(mixed))
 
 
-def _same_fold(said: Entry, val: FoldFusion) -> bool:
-    weights = all(_same(said[name], getattr(val, name)) for name in ("linear", "loglinear"))
-    return weights and all(said[name] == getattr(val, name) for name in ("chosen", "single"))
+def _same_fold(stored: Entry, val: FoldFusion) -> bool:
+    weights = all(_same(stored[name], getattr(val, name)) for name in ("linear", "loglinear"))
+    return weights and all(stored[name] == getattr(val, name) for name in ("chosen", "single"))
 
 
 def _as_learnable(rows: SystemProbs) -> SystemProbs:
@@ -156,18 +166,18 @@ def _key(entry: Entry) -> tuple[str, ...]:
     return entry["stream"], entry["features"], entry["head"], str(entry["fold"])
 
 
-def _verdict(check: str, odd: Sequence[_Odd], fine: str) -> Line:
-    if not odd:
-        return pass_(check, "", fine)
-    first = next((one for one in odd if one.on_test), odd[0])
-    on_test = sum(one.on_test for one in odd)
-    rest = f" ({len(odd)} differ, {on_test} of them as test rows would have it)" if len(odd) > 1 else ""
-    return leak(check, "", f"{first}{rest}", differences=[one.record() for one in odd[:50]], on_test=on_test)
+def _verdict(check: str, differences: Sequence[_Difference], passed: str) -> Line:
+    if not differences:
+        return pass_(check, "", passed)
+    first = next((difference for difference in differences if difference.on_test), differences[0])
+    on_test = sum(difference.on_test for difference in differences)
+    rest = f" ({len(differences)} differ, {on_test} of them as test rows would have it)" if len(differences) > 1 else ""
+    return leak(check, "", f"{first}{rest}", differences=[each.record() for each in differences[:50]], on_test=on_test)
 
 
-def _same(a: object, b: object, tolerance: float = _FITTED) -> bool:
-    ours, theirs = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    return ours.shape == theirs.shape and bool(np.allclose(ours, theirs, rtol=tolerance, atol=tolerance))
+def _same(a: object, b: object, tolerance: float = _SAME_FIT) -> bool:
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    return x.shape == y.shape and bool(np.allclose(x, y, rtol=tolerance, atol=tolerance))
 
 
 def _shown(value: object) -> str:

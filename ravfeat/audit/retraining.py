@@ -1,14 +1,13 @@
-"""Whether layers, strengths and epochs are those that the folds choose: the run is trained once more, and compared."""
+"""Train the run's heads again and compare: layers, strengths, epochs and every val and test row."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ravfeat import metrics
-from ravfeat.audit.context import Opened
-from ravfeat.audit.features import Features
+from ravfeat.audit.context import FeatureLoader, RunContext
 from ravfeat.audit.fixed_choice import AsRecorded
 from ravfeat.audit.saved_heads import TOLERANCE, distance, logits_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_, warn
@@ -16,178 +15,192 @@ from ravfeat.errors import HeadError
 from ravfeat.experiment.fit import PreparedPlan, train
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.heads.base import Head, Job
-from ravfeat.predictions import System as Scored
+from ravfeat.predictions import Predictions, System
 from ravfeat.runs.result import Fitted
 
 __all__ = ["check_retrained"]
 
 _CHECK = "trained again"
 
-_SEEDED = 0.05
+_DRIFT = 0.05
 """Tolerance of networks that were trained elsewhere: thousands of float32 steps drift apart."""
 
 _TIE = 0.02
-"""By how much of UAR on val rows a choice may lose that another machine is said to have made."""
+"""UAR on val rows that a choice may lose and still pass as a near tie that fell otherwise on another machine."""
 
 Key = tuple[int, int]
 """Seed and fold."""
 
 
-def check_retrained(opened: Opened, prepared: PreparedPlan, load: Features) -> list[Line]:
+@dataclass(frozen=True)
+class _Retraining:
+    """One head of the run, with what training it again gave."""
+
+    context: RunContext
+    stored: Predictions
+    prepared: PreparedPlan
+    head: Head
+    load: FeatureLoader
+    again: Fitted
+
+    @property
+    def system(self) -> CacheSystem:
+        return self.prepared.systems[0]
+
+    @property
+    def name(self) -> System:
+        return System(self.system.stream, self.system.features, self.head.name)
+
+    def recorded_choices(self) -> dict[Key, Any]:
+        """Give what the recipe records as chosen."""
+        choices: dict[Key, Any] = {}
+        for entry in self.context.recipe.get("chosen") or []:
+            if isinstance(entry, Mapping) and tuple(map(entry.get, ("stream", "features", "head"))) == self.name:
+                seed, fold = entry.get("seed"), entry.get("fold")
+                if isinstance(seed, int) and isinstance(fold, int):
+                    choices[seed, fold] = entry.get("chosen")
+        return choices
+
+    def choices_again(self) -> dict[Key, Any]:
+        """Give what was chosen this time."""
+        return {
+            (model.seed, model.fold): model.model.recipe.get("chosen")
+            for model in self.again.models
+            if (model.stream, model.features, model.head) == self.name
+        }
+
+
+def check_retrained(context: RunContext, prepared: PreparedPlan, load: FeatureLoader) -> list[Line]:
     """Train the heads of one system as the plan says and compare what was chosen, and every val and test row."""
     again = train(prepared, load)
     (system,), (heads,) = prepared.systems, prepared.heads
-    return [_check(opened, prepared, system, head, again, load) for head in heads]
+    lines = []
+    for head in heads:
+        name = System(system.stream, system.features, head.name)
+        if context.predictions is None or name not in context.systems():
+            reason = context.refusal or "the predictions hold no row of it"
+            lines.append(not_possible(_CHECK, str(name), reason))
+        else:
+            lines.append(_check(_Retraining(context, context.predictions, prepared, head, load, again)))
+    return lines
 
 
-def _check(
-    opened: Opened, prepared: PreparedPlan, system: CacheSystem, head: Head, again: Fitted, load: Features
-) -> Line:
-    scored = Scored(system.stream, system.features, head.name)
-    if opened.predictions is None or scored not in opened.systems():
-        return not_possible(_CHECK, str(scored), opened.refused or "the predictions hold no row of it")
-    stored = _chosen(opened.recipe, scored)
-    found = {
-        (one.seed, one.fold): one.model.recipe.get("chosen")
-        for one in again.models
-        if (one.stream, one.features, one.head) == scored
-    }
-    odd = sorted(key for key in found.keys() | stored.keys() if found.get(key) != stored.get(key))
-    if odd:
-        both = {key: (stored.get(key), found.get(key)) for key in odd}
-        return _other_choice(opened, prepared, scored, head, both, again, load)
-    return _compare_rows(opened, prepared, scored, head, again)
+def _check(retraining: _Retraining) -> Line:
+    stored, again = retraining.recorded_choices(), retraining.choices_again()
+    differing = sorted(key for key in again.keys() | stored.keys() if again.get(key) != stored.get(key))
+    if differing:
+        return _other_choice(retraining, {key: (stored.get(key), again.get(key)) for key in differing})
+    return _compare_rows(retraining)
 
 
-def _other_choice(
-    opened: Opened,
-    prepared: PreparedPlan,
-    scored: Scored,
-    head: Head,
-    odd: Mapping[Key, tuple[Any, Any]],
-    again: Fitted,
-    load: Features,
-) -> Line:
-    (seed, fold), (said, found) = next(iter(odd.items()))
-    on_test = _chosen_on_test(prepared, head, odd, load)
-    why = f"; {on_test} of {len(odd)} are what the test rows would choose: as if chosen on test" if on_test else ""
+def _other_choice(retraining: _Retraining, choices: Mapping[Key, tuple[Any, Any]]) -> Line:
+    """Judge `choices` that differ, stored and made again: a leak, unless near ties fell otherwise elsewhere."""
+    subject = str(retraining.name)
+    (seed, fold), (stored, again) = next(iter(choices.items()))
+    on_test = _count_chosen_on_test(retraining, choices)
+    n = len(choices)
+    suspicion = f"; {on_test} of {n} are what the test rows would choose: as if chosen on test" if on_test else ""
     finding = (
-        f"fold {fold}, seed {seed}: the run says {said}, the rows that may choose say {found}"
-        f" ({len(odd)} choices differ){why}"
+        f"fold {fold}, seed {seed}: the run says {stored}, the rows that may choose say {again}"
+        f" ({n} choices differ){suspicion}"
     )
     evidence = {
         "differences": [
-            {"seed": key[0], "fold": key[1], "stored": values[0], "again": values[1]} for key, values in odd.items()
+            {"seed": key[0], "fold": key[1], "stored": values[0], "again": values[1]} for key, values in choices.items()
         ],
         "on_test": on_test,
     }
-    elsewhere = _elsewhere(opened, prepared, head, again)
+    elsewhere = _elsewhere(retraining)
     if on_test or not elsewhere:
-        return leak(_CHECK, str(scored), finding, **evidence)
+        return leak(_CHECK, subject, finding, **evidence)
     try:
-        rows = _compare_rows(opened, prepared, scored, head, _as_recorded(opened, prepared, scored, head, load))
+        rows = _compare_rows(replace(retraining, again=_train_as_recorded(retraining)))
     except HeadError as error:
-        return leak(_CHECK, str(scored), f"{finding}; {error}", **evidence)
+        return leak(_CHECK, subject, f"{finding}; {error}", **evidence)
     if rows.verdict not in ("pass", "warn"):
-        return leak(
-            _CHECK, str(scored), f"{finding}; what is recorded does not give the rows: {rows.finding}", **evidence
-        )
-    if (lost := _lost(opened, scored, again)) > _TIE:
-        return leak(_CHECK, str(scored), f"{finding}; it costs {lost:.3f} of UAR on val rows, no near tie", **evidence)
-    return warn(
-        _CHECK,
-        str(scored),
-        f"{finding}; {elsewhere}, so near ties may fall otherwise; with what is recorded, {rows.finding}",
-        **evidence,
-    )
+        finding = f"{finding}; what is recorded does not give the rows: {rows.finding}"
+        return leak(_CHECK, subject, finding, **evidence)
+    if (cost := _cost_on_val(retraining)) > _TIE:
+        return leak(_CHECK, subject, f"{finding}; it costs {cost:.3f} of UAR on val rows, no near tie", **evidence)
+    finding = f"{finding}; {elsewhere}, so near ties may fall otherwise; with what is recorded, {rows.finding}"
+    return warn(_CHECK, subject, finding, **evidence)
 
 
-def _as_recorded(opened: Opened, prepared: PreparedPlan, scored: Scored, head: Head, load: Features) -> Fitted:
-    """Train one head with what the run says was chosen."""
-    (system,) = prepared.systems
-    stored = _chosen(opened.recipe, scored)
+def _train_as_recorded(retraining: _Retraining) -> Fitted:
+    """Train one head with what the run recorded as chosen."""
+    prepared, head = retraining.prepared, retraining.head
+    stored = retraining.recorded_choices()
     seeds = range(prepared.plan.seeds if head.seeded else 1)
-    choices = [stored.get((seed, fold.number)) for seed in seeds for fold in system.folds]
-    return train(replace(prepared, heads=((AsRecorded(head, iter(choices)),),)), load)
+    choices = [stored.get((seed, fold.number)) for seed in seeds for fold in retraining.system.folds]
+    return train(replace(prepared, heads=((AsRecorded(head, iter(choices)),),)), retraining.load)
 
 
-def _lost(opened: Opened, scored: Scored, again: Fitted) -> float:
-    """Give the UAR on val rows that the run's choices lose against those that these rows make."""
-    if opened.predictions is None:
-        return 0.0
-    ours, theirs = (one.seed_averaged(scored, "val") for one in (opened.predictions, again.predictions))
-    return metrics.uar(theirs.y, metrics.decide(theirs.log_probs)) - metrics.uar(ours.y, metrics.decide(ours.log_probs))
+def _cost_on_val(retraining: _Retraining) -> float:
+    """Give the UAR on val rows that the run's choices lose against those that were made again."""
+    stored, again = (
+        predictions.seed_averaged(retraining.name, "val")
+        for predictions in (retraining.stored, retraining.again.predictions)
+    )
+    uar_again = metrics.uar(again.y, metrics.decide(again.log_probs))
+    return uar_again - metrics.uar(stored.y, metrics.decide(stored.log_probs))
 
 
-def _chosen_on_test(prepared: PreparedPlan, head: Head, odd: Mapping[Key, tuple[Any, Any]], load: Features) -> int:
-    """Count the choices that a head would have made had it looked at its test rows."""
-    (system,) = prepared.systems
+def _count_chosen_on_test(retraining: _Retraining, choices: Mapping[Key, tuple[Any, Any]]) -> int:
+    """Count the stored choices that the head would have made had it looked at its test rows."""
+    prepared, head, system = retraining.prepared, retraining.head, retraining.system
     if system.views:
         return 0  # views would have to train beside the clips
-    features = load(prepared.plan, system, head.reading)
     folds = {fold.number: fold for fold in system.folds}
-    keys = [key for key in odd if key[1] in folds]
+    keys = [key for key in choices if key[1] in folds]
+    if not keys:
+        return 0
     jobs = []
     for seed, number in keys:
         fold = folds[number]
         nested = prepared.select == "nested"
         train_rows = np.sort(np.concatenate([fold.train, fold.val])) if nested else fold.train
         jobs.append(Job(train_rows, fold.test, seed))
-    if not jobs:
-        return 0
-    y = system.clips.y
+    features, y = retraining.load(prepared.plan, system, head.reading), system.clips.y
     sweeps = head.sweep(features, y, len(system.clips.classes), jobs)
     picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
-    return sum(
-        dict(sweep.candidates[pick]) == odd[key][0] for sweep, pick, key in zip(sweeps, picks, keys, strict=True)
-    )
+    on_test = [dict(sweep.candidates[pick]) for sweep, pick in zip(sweeps, picks, strict=True)]
+    return sum(candidate == choices[key][0] for candidate, key in zip(on_test, keys, strict=True))
 
 
-def _compare_rows(opened: Opened, prepared: PreparedPlan, scored: Scored, head: Head, again: Fitted) -> Line:
-    if opened.predictions is None:
-        return not_possible(_CHECK, str(scored), opened.refused)
-    ours, theirs = logits_of(opened.predictions, scored), logits_of(again.predictions, scored)
-    if ours.keys() != theirs.keys():
-        key = sorted(ours.keys() ^ theirs.keys())[0]
-        return edited(
-            _CHECK, str(scored), f"clip {key[3]} ({key[2]} of fold {key[1]}, seed {key[0]}) is on one side only"
-        )
-    keys = sorted(ours)
+def _compare_rows(retraining: _Retraining) -> Line:
+    """Compare the logits of every val and test row with those that were computed again."""
+    head, subject = retraining.head, str(retraining.name)
+    stored = logits_of(retraining.stored, retraining.name)
+    again = logits_of(retraining.again.predictions, retraining.name)
+    if stored.keys() != again.keys():
+        seed, fold, split, clip_id = min(stored.keys() ^ again.keys())
+        return edited(_CHECK, subject, f"clip {clip_id} ({split} of fold {fold}, seed {seed}) is on one side only")
+    keys = sorted(stored)
     off = {
-        split: distance(*(np.stack([rows[key] for key in keys if key[2] == split]) for rows in (ours, theirs)))
+        split: distance(*(np.stack([rows[key] for key in keys if key[2] == split]) for rows in (stored, again)))
         for split in ("val", "test")
     }
-    allowed, elsewhere = TOLERANCE, _elsewhere(opened, prepared, head, again)
+    largest, elsewhere = max(off.values()), _elsewhere(retraining)
     # A graphics card adds in an order of its own, each time.
-    if elsewhere or (head.seeded and prepared.plan.device != "cpu"):
-        allowed = _SEEDED
+    drifts = elsewhere or (head.seeded and retraining.prepared.plan.device != "cpu")
     rows = f"val rows differ by {off['val']:.1e}, test rows by {off['test']:.1e} of the largest logit"
-    if max(off.values()) > allowed:
-        return leak(_CHECK, str(scored), f"all is chosen as recorded, but {rows}: they were made in another way", **off)
+    if largest > (_DRIFT if drifts else TOLERANCE):
+        return leak(_CHECK, subject, f"all is chosen as recorded, but {rows}: they were made in another way", **off)
     n = len({key[:2] for key in keys})
-    if max(off.values()) > TOLERANCE and elsewhere:
-        return warn(_CHECK, str(scored), f"{n} heads chosen as recorded; {rows}; {elsewhere}", **off)
-    return pass_(_CHECK, str(scored), f"{n} heads chosen as recorded; {rows}", **off)
+    if largest > TOLERANCE and elsewhere:
+        return warn(_CHECK, subject, f"{n} heads chosen as recorded; {rows}; {elsewhere}", **off)
+    return pass_(_CHECK, subject, f"{n} heads chosen as recorded; {rows}", **off)
 
 
-def _chosen(recipe: Mapping[str, Any], scored: Scored) -> dict[Key, Any]:
-    chosen: dict[Key, Any] = {}
-    for one in recipe.get("chosen") or []:
-        if isinstance(one, Mapping) and (one.get("stream"), one.get("features"), one.get("head")) == tuple(scored):
-            seed, fold = one.get("seed"), one.get("fold")
-            if isinstance(seed, int) and isinstance(fold, int):
-                chosen[seed, fold] = one.get("chosen")
-    return chosen
-
-
-def _elsewhere(opened: Opened, prepared: PreparedPlan, head: Head, again: Fitted) -> str:
+def _elsewhere(retraining: _Retraining) -> str:
     """Say what is other than when the run was made, where that can move a trained network; empty for nothing."""
-    if not head.seeded:
+    if not retraining.head.seeded:
         return ""
-    then, now = opened.recipe.get("versions"), again.about["versions"]
+    recipe = retraining.context.recipe
+    then, now = recipe.get("versions"), retraining.again.about["versions"]
     if not isinstance(then, Mapping):
         return "with which versions it was trained is not recorded"
     if changed := [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]:
         return f"it was trained with other versions ({'; '.join(changed)})"
-    device = opened.recipe["plan"]["device"]
-    return f"it was trained on {device}" if device != prepared.plan.device else ""
+    device = recipe["plan"]["device"]
+    return f"it was trained on {device}" if device != retraining.prepared.plan.device else ""

@@ -1,18 +1,17 @@
-"""Whether the rows of the predictions are those that the folds allow."""
+"""Rows of the predictions against the folds: sides kept apart, and every clip where the protocol puts it."""
 
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from ravfeat.audit.context import Opened
+from ravfeat.audit.context import RunContext
 from ravfeat.audit.fine_tuned import check_recorded_folds
 from ravfeat.audit.overlap import Overlap, overlaps_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.fusion import name_of
-from ravfeat.predictions import Predictions
-from ravfeat.predictions import System as Scored
+from ravfeat.predictions import Predictions, System
 from ravfeat.protocols.folds import Fold
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
@@ -22,18 +21,18 @@ _ROWS = "predictions keep sides apart"
 _FOLDS = "predictions follow the folds"
 
 
-def check_rows(opened: Opened) -> list[Line]:
-    """Look for performances and actors on two sides in the predictions alone."""
-    predictions = opened.predictions
+def check_rows(context: RunContext) -> list[Line]:
+    """Look for performances and actors on two sides, in the predictions alone."""
+    predictions = context.predictions
     if predictions is None:
-        return [leak(_ROWS, "", f"predictions.parquet is refused: {opened.refused}")]
+        return [leak(_ROWS, "", f"predictions.parquet is refused: {context.refusal}")]
     if predictions.leaky:
         return [leak(_ROWS, "", "the table is marked LEAKY: its actors are on both sides of every fold")]
-    found = [(system, where, one) for system in predictions.systems() for where, one in _shared(predictions, system)]
-    if found:
-        system, where, first = found[0]
-        evidence = [{"system": list(one), "where": at, **overlap.record()} for one, at, overlap in found[:20]]
-        return [leak(_ROWS, str(system), f"{where}: {first} ({len(found)} such overlaps)", overlaps=evidence)]
+    overlaps = [(system, *place) for system in predictions.systems() for place in _overlaps(predictions, system)]
+    if overlaps:
+        system, where, first = overlaps[0]
+        evidence = [{"system": list(name), "where": at, **overlap.record()} for name, at, overlap in overlaps[:20]]
+        return [leak(_ROWS, str(system), f"{where}: {first} ({len(overlaps)} such overlaps)", overlaps=evidence)]
     n = len(predictions.systems())
     return [
         pass_(
@@ -45,18 +44,18 @@ def check_rows(opened: Opened) -> list[Line]:
     ]
 
 
-def _shared(predictions: Predictions, system: Scored) -> Iterator[tuple[str, Overlap]]:
+def _overlaps(predictions: Predictions, system: System) -> Iterator[tuple[str, Overlap]]:
     # Cross-fitted rows stand as val of other folds on purpose; what they may hold is checked where they are made.
     crossfit = predictions.select == "crossfit"
     tested: dict[str, list[tuple[str, Mapping[str, str]]]] = {}
     for fold, splits in _by_fold(predictions, system).items():
         tested[f"test of fold {fold}"] = splits.get("test", [])
         if not (crossfit and system.stream in FUSED_STREAMS):
-            yield from ((f"fold {fold}", one) for one in overlaps_of(splits))
-    yield from (("two folds", one) for one in overlaps_of(tested))
+            yield from ((f"fold {fold}", overlap) for overlap in overlaps_of(splits))
+    yield from (("two folds", overlap) for overlap in overlaps_of(tested))
 
 
-def _by_fold(predictions: Predictions, system: Scored) -> dict[int, dict[str, list[tuple[str, Mapping[str, str]]]]]:
+def _by_fold(predictions: Predictions, system: System) -> dict[int, dict[str, list[tuple[str, Mapping[str, str]]]]]:
     columns = ["fold", "split", "clip_id", "performance_id", "actor"]
     table = predictions.select_system(system).table.select(columns).group_by(columns).aggregate([])
     folds: dict[int, dict[str, list[tuple[str, Mapping[str, str]]]]] = {}
@@ -66,13 +65,13 @@ def _by_fold(predictions: Predictions, system: Scored) -> dict[int, dict[str, li
     return folds
 
 
-def check_against_folds(opened: Opened) -> list[Line]:
+def check_against_folds(context: RunContext) -> list[Line]:
     """Hold every row against the folds made anew: its fold, split, performance, actor and label."""
-    if opened.predictions is None:
-        return [not_possible(_FOLDS, "", opened.refused)]
-    if opened.prepared is None:
-        return check_recorded_folds(opened)
-    prepared, predictions = opened.prepared, opened.predictions
+    if context.predictions is None:
+        return [not_possible(_FOLDS, "", context.refusal)]
+    if context.prepared is None:
+        return check_recorded_folds(context)
+    prepared, predictions = context.prepared, context.predictions
     if (predictions.protocol, predictions.select) != (prepared.protocol.name, prepared.select):
         return [
             edited(
@@ -85,74 +84,74 @@ def check_against_folds(opened: Opened) -> list[Line]:
     lines = []
     for system, heads in zip(prepared.systems, prepared.heads, strict=True):
         for head in heads:
-            scored = Scored(system.stream, system.features, head.name)
-            lines.append(_against(predictions, scored, system, prepared))
-    return [*lines, *_strangers(predictions, prepared)]
+            name = System(system.stream, system.features, head.name)
+            lines.append(_compare_rows(predictions, name, system, prepared))
+    return [*lines, *_unplanned(predictions, prepared)]
 
 
-def _strangers(predictions: Predictions, prepared: PreparedPlan) -> Iterator[Line]:
+def _unplanned(predictions: Predictions, prepared: PreparedPlan) -> Iterator[Line]:
     """Give systems that the plan does not train, and fusions of others than it trains."""
     trained = planned(prepared)
-    for scored in predictions.systems():
-        if scored.stream not in FUSED_STREAMS and scored not in trained:
+    for name in predictions.systems():
+        if name.stream not in FUSED_STREAMS and name not in trained:
             yield leak(
                 _FOLDS,
-                str(scored),
-                "the plan does not train it: nobody can tell where its rows come from, or what taught it",
+                str(name),
+                "the plan does not train it: nobody can tell where its rows come from, or what it was trained on",
             )
-    members = sorted(one for one in trained if one.stream not in CONTROL_STREAMS)
-    for scored in predictions.systems():
-        if scored.stream in FUSED_STREAMS and scored != name_of(members, scored.stream):
+    members = sorted(system for system in trained if system.stream not in CONTROL_STREAMS)
+    for name in predictions.systems():
+        if name.stream in FUSED_STREAMS and name != name_of(members, name.stream):
             yield leak(
-                _FOLDS, str(scored), f"the plan trains {'; '.join(map(str, members))}, and this is no fusion of these"
+                _FOLDS, str(name), f"the plan trains {'; '.join(map(str, members))}, and this is no fusion of these"
             )
 
 
-def planned(prepared: PreparedPlan) -> set[Scored]:
+def planned(prepared: PreparedPlan) -> set[System]:
     """Give every system that a plan trains, but no fusion."""
     return {
-        Scored(system.stream, system.features, head.name)
+        System(system.stream, system.features, head.name)
         for system, heads in zip(prepared.systems, prepared.heads, strict=True)
         for head in heads
     }
 
 
-def _against(predictions: Predictions, scored: Scored, system: CacheSystem, prepared: PreparedPlan) -> Line:
-    if scored not in predictions.systems():
-        return edited(_FOLDS, str(scored), "the plan trains it, and predictions.parquet has no row of it")
-    wanted = {key: fact for fold in system.folds for key, fact in _wanted(fold, system, prepared)}
+def _compare_rows(predictions: Predictions, name: System, system: CacheSystem, prepared: PreparedPlan) -> Line:
+    if name not in predictions.systems():
+        return edited(_FOLDS, str(name), "the plan trains it, and predictions.parquet has no row of it")
+    expected = {key: facts for fold in system.folds for key, facts in _expected(fold, system, prepared)}
     columns = ["fold", "split", "clip_id", "performance_id", "actor", "label"]
-    table = predictions.select_system(scored).table.select(columns).group_by(columns).aggregate([])
-    found = {
+    table = predictions.select_system(name).table.select(columns).group_by(columns).aggregate([])
+    stored = {
         (row["fold"], row["split"], row["clip_id"]): (row["performance_id"], row["actor"], row["label"])
         for row in table.to_pylist()
     }
-    if odd := sorted(key for key in wanted.keys() ^ found.keys() if key not in wanted or key not in found):
-        fold, split, clip_id = odd[0]
-        why = "belongs there and is missing" if odd[0] in wanted else "does not belong there"
+    if misplaced := sorted(expected.keys() ^ stored.keys()):
+        fold, split, clip_id = misplaced[0]
+        why = "belongs there and is missing" if misplaced[0] in expected else "does not belong there"
         return leak(
             _FOLDS,
-            str(scored),
-            f"clip {clip_id} in {split} of fold {fold} {why} ({len(odd)} such rows)",
-            rows=[list(key) for key in odd[:20]],
+            str(name),
+            f"clip {clip_id} in {split} of fold {fold} {why} ({len(misplaced)} such rows)",
+            rows=[list(key) for key in misplaced[:20]],
         )
-    if torn := sorted(key for key in wanted if wanted[key] != found[key]):
-        key = torn[0]
+    if differing := sorted(key for key in expected if expected[key] != stored[key]):
+        key = differing[0]
         return leak(
             _FOLDS,
-            str(scored),
-            f"clip {key[2]} is {', '.join(found[key])} in predictions.parquet and {', '.join(wanted[key])} in the"
-            f" shards ({len(torn)} such rows)",
-            rows=[list(one) for one in torn[:20]],
+            str(name),
+            f"clip {key[2]} is {', '.join(stored[key])} in predictions.parquet and {', '.join(expected[key])} in the"
+            f" shards ({len(differing)} such rows)",
+            rows=[list(each) for each in differing[:20]],
         )
-    return pass_(_FOLDS, str(scored), f"{len(found)} clips stand where '{prepared.protocol.name}' puts them")
+    return pass_(_FOLDS, str(name), f"{len(stored)} clips stand where '{prepared.protocol.name}' puts them")
 
 
-def _wanted(
+def _expected(
     fold: Fold, system: CacheSystem, prepared: PreparedPlan
 ) -> Iterator[tuple[tuple[int, str, str], tuple[str, str, str]]]:
     val = np.concatenate([fold.train, fold.val]) if prepared.select == "nested" else fold.val
     for split, rows in (("val", val), ("test", fold.test)):
         for row in rows.tolist():
-            one = system.clips.records[row]
-            yield (fold.number, split, one.clip_id), (one.performance_id, one.actor, one.label)
+            record = system.clips.records[row]
+            yield (fold.number, split, record.clip_id), (record.performance_id, record.actor, record.label)

@@ -1,23 +1,22 @@
-"""The audit of a run: every attempt to break its number, one after the other."""
+"""The audit of a run: every check in one table, tried one after the other."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from ravfeat.audit.baseline import apart_of, cheap_of
-from ravfeat.audit.clip_split import check_clip_split
-from ravfeat.audit.context import Opened, open_run
+from ravfeat.audit.actor_identity import check_clip_split, check_identity
+from ravfeat.audit.baseline import Baseline, DisjointScores, load_baseline, score_disjoint
+from ravfeat.audit.context import FeatureLoader, RunContext, check_plan, open_run
 from ravfeat.audit.encoders import check_encoders
-from ravfeat.audit.features import Features
 from ravfeat.audit.files import check_files
-from ravfeat.audit.folds import check_leaky, check_sides, name_of
-from ravfeat.audit.identity import check_identity
+from ravfeat.audit.folds import check_folds, check_protocol, system_name
 from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
-from ravfeat.audit.plan_check import check_plan
 from ravfeat.audit.record import Audit, digests
 from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
@@ -30,10 +29,53 @@ from ravfeat.experiment.fit import PreparedPlan
 
 __all__ = ["audit_run"]
 
-_OF_RUN: tuple[tuple[str, Callable[[Opened], list[Line]]], ...] = (
+
+@dataclass(frozen=True)
+class _SystemContext:
+    """What the checks of one system share.
+
+    Attributes
+    ----------
+    run : RunContext
+    prepared : PreparedPlan
+        With that system only.
+    quick : bool
+        Do not train the run's heads again.
+    load : FeatureLoader
+    """
+
+    run: RunContext
+    prepared: PreparedPlan
+    quick: bool
+    load: FeatureLoader
+
+    @property
+    def subject(self) -> str:
+        return system_name(self.prepared.systems[0])
+
+    @cached_property
+    def baseline(self) -> Baseline:
+        # From here on nobody reads frames: what the run's own heads needed of them may be gigabytes.
+        self.load.keep_statistics()
+        return load_baseline(self.prepared, self.prepared.systems[0], self.load)
+
+    @cached_property
+    def disjoint(self) -> DisjointScores:
+        return score_disjoint(self.baseline, self.prepared)
+
+
+def _check_retrained(system: _SystemContext) -> list[Line]:
+    if not system.quick:
+        return check_retrained(system.run, system.prepared, system.load)
+    nested = "; nested val rows were not checked: the heads that predicted them are not kept"
+    reason = f"left out by --quick{nested if system.prepared.select == 'nested' else ''}"
+    return [not_possible("trained again", system.subject, reason)]
+
+
+_RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
     ("plan as recorded", check_plan),
-    ("protocol keeps actors apart", check_leaky),
-    ("folds from the shards", check_sides),
+    ("protocol keeps actors apart", check_protocol),
+    ("folds from the shards", check_folds),
     ("predictions keep sides apart", check_rows),
     ("predictions follow the folds", check_against_folds),
     ("labels are those of the corpus", check_labels),
@@ -44,15 +86,18 @@ _OF_RUN: tuple[tuple[str, Callable[[Opened], list[Line]]], ...] = (
     ("encoder has met the actors", check_encoders),
     ("nothing transductive", check_transductive),
 )
-_OF_SYSTEM = (
-    "saved heads give the test rows",
-    "trained again",
-    "labels permuted",
-    "identity probe",
-    "gain of a clip split",
-    "per-actor normalisation",
-    "held-out sentence",
+"""Tried once per run."""
+
+_SYSTEM_CHECKS: tuple[tuple[str, Callable[[_SystemContext], list[Line]]], ...] = (
+    ("saved heads give the test rows", lambda system: check_saved_heads(system.run, system.prepared, system.load)),
+    ("trained again", _check_retrained),
+    ("labels permuted", lambda system: check_permuted(system.baseline, system.subject)),
+    ("identity probe", lambda system: check_identity(system.baseline, system.subject)),
+    ("gain of a clip split", lambda system: check_clip_split(system.baseline, system.disjoint, system.subject)),
+    ("per-actor normalisation", lambda system: check_per_actor(system.baseline, system.disjoint, system.subject)),
+    ("held-out sentence", lambda system: check_sentences(system.baseline, system.disjoint, system.subject)),
 )
+"""Tried for every system, with its features. Those of the run's own heads come first: the others free their frames."""
 
 
 def audit_run(
@@ -85,64 +130,26 @@ def audit_run(
     CacheError
         Where a cache is gone, or one that is given is none of the run's.
     """
-    opened = open_run(path, caches, device=device, without_caches=without_caches)
-    parts = () if opened.prepared is None else opened.prepared.by_system()
-    lines = [place.line for place in opened.places]
-    with tqdm(total=len(_OF_RUN) + len(_OF_SYSTEM) * len(parts), unit="check", disable=None) as bar:
-        for name, check in _OF_RUN:
-            bar.set_description(name)
-            lines += _tried(name, "", lambda check=check: check(opened))  # type: ignore[misc]
-            bar.update()
-        for part in parts:
-            lines += _of_system(opened, part, bar, quick=quick)
-        if opened.prepared is None:
-            lines += [not_possible(name, "", opened.why) for name in _OF_SYSTEM]
+    context = open_run(path, caches, device=device, without_caches=without_caches)
+    lines = [location.line for location in context.locations]
+    systems = () if context.prepared is None else context.prepared.by_system()
+    with tqdm(total=len(_RUN_CHECKS) + len(_SYSTEM_CHECKS) * len(systems), unit="check", disable=None) as bar:
+        for name, check in _RUN_CHECKS:
+            lines += _tried(name, "", partial(check, context), bar)
+        for prepared in systems:
+            system = _SystemContext(context, prepared, quick, FeatureLoader())
+            for name, system_check in _SYSTEM_CHECKS:
+                lines += _tried(name, system.subject, partial(system_check, system), bar)
+    if context.prepared is None:
+        lines += [not_possible(name, "", context.reason) for name, _ in _SYSTEM_CHECKS]
     return Audit(path, tuple(lines), quick, digests(path))
 
 
-def _of_system(opened: Opened, part: PreparedPlan, bar: "tqdm[Any]", *, quick: bool) -> list[Line]:
-    """Try what needs the features of one system."""
-    load, subject = Features(), name_of(part.systems[0])
-
-    def retrained() -> list[Line]:
-        if quick:
-            return [not_possible("trained again", subject, _left_out(part))]
-        return check_retrained(opened, part, load)
-
-    lines = []
-    heads: list[Callable[[], list[Line]]] = [lambda: check_saved_heads(opened, part, load), retrained]
-    for name, check in zip(_OF_SYSTEM[:2], heads, strict=True):
-        bar.set_description(f"{subject}: {name}")
-        lines += _tried(name, subject, check)
-        bar.update()
-    load.keep_statistics()
-    try:
-        cheap = cheap_of(part, part.systems[0], load)
-        apart = apart_of(cheap, part)
-    except RavfeatError as error:
-        bar.update(len(_OF_SYSTEM[2:]))
-        return lines + [not_possible(name, subject, error) for name in _OF_SYSTEM[2:]]
-    asked: list[Callable[[], list[Line]]] = [
-        lambda: check_permuted(cheap, subject),
-        lambda: check_identity(cheap, subject),
-        lambda: check_clip_split(cheap, apart, subject),
-        lambda: check_per_actor(cheap, apart, subject),
-        lambda: check_sentences(cheap, apart, subject),
-    ]
-    for name, check in zip(_OF_SYSTEM[2:], asked, strict=True):
-        bar.set_description(f"{subject}: {name}")
-        lines += _tried(name, subject, check)
-        bar.update()
-    return lines
-
-
-def _left_out(part: PreparedPlan) -> str:
-    nested = "; nested val rows were not checked: the heads that said them are not kept"
-    return f"left out by --quick{nested if part.select == 'nested' else ''}"
-
-
-def _tried(name: str, subject: str, check: Callable[[], list[Line]]) -> list[Line]:
+def _tried(name: str, subject: str, check: Callable[[], list[Line]], bar: "tqdm[Any]") -> list[Line]:
+    bar.set_description(f"{subject}: {name}" if subject else name)
     try:
         return check()
     except RavfeatError as error:
         return [not_possible(name, subject, error)]
+    finally:
+        bar.update()

@@ -1,14 +1,14 @@
-"""How much of a number is knowing the sentences.
+"""Held-out sentence: how much of a number is knowing the sentences.
 
-RAVDESS has two, and both are in every training set. The cheap head learns on one of them and is tested, on new actors,
-on the other one and on its own.
+RAVDESS has two, and both are in every training set. The baseline is trained on one of them and tested, on new actors,
+on the other one and on the same.
 """
 
 import re
 
 import numpy as np
 
-from ravfeat.audit.baseline import Apart, Cheap
+from ravfeat.audit.baseline import Baseline, DisjointScores
 from ravfeat.audit.verdicts import Line, info, not_possible, warn
 from ravfeat.stats import paired_difference
 
@@ -35,38 +35,38 @@ def statement_of(performance_id: str) -> str | None:
     return match[1] if match else None
 
 
-def check_sentences(cheap: Cheap, apart: Apart, subject: str) -> list[Line]:
+def check_sentences(baseline: Baseline, disjoint: DisjointScores, subject: str) -> list[Line]:
     """Train on one sentence, test the other on new actors, and the other way round."""
-    records = cheap.system.clips.records
-    said = np.array([statement_of(one.performance_id) or "" for one in records], object)
-    names = sorted(set(said.tolist()))
+    records = baseline.system.clips.records
+    statements = np.array([statement_of(record.performance_id) or "" for record in records], object)
+    names = sorted(set(statements.tolist()))
     if "" in names or len(names) != 2:
         return [
             not_possible(_CHECK, subject, "the names of the performances do not tell two sentences, as RAVDESS's do")
         ]
-    folds = apart.folds
-    teaching = cheap.teaching(folds)
-    y, k = cheap.system.clips.y, len(cheap.system.clips.classes)
-    scored = {}
+    folds = disjoint.folds
+    training = baseline.training_rows(folds)
+    y, k = baseline.system.clips.y, len(baseline.system.clips.classes)
+    probs = {}
     for same in (True, False):
         logits = np.full((len(y), k), np.nan, np.float32)
         for name in names:
-            train = [rows[said[rows] == name] for rows in teaching]
+            train = [rows[statements[rows] == name] for rows in training]
             if any(len(np.unique(y[rows])) < len(np.unique(y)) for rows in train):
                 return [not_possible(_CHECK, subject, f"sentence {name} is not said with every emotion in every fold")]
-            tests = [fold.test[(said[fold.test] == name) == same] for fold in folds]
-            own = cheap.say(train, tests)
+            tests = [fold.test[(statements[fold.test] == name) == same] for fold in folds]
             rows = np.concatenate(tests)
-            logits[rows] = own[rows]
-        scored[same] = cheap.probs(logits, [fold.test for fold in folds])
-    found = paired_difference(scored[False], scored[True])
-    line = warn if found.ci_high < 0 and found.value < -_LARGE else info
+            logits[rows] = baseline.logits(train, tests)[rows]
+        probs[same] = baseline.probs(logits, [fold.test for fold in folds])
+    gap = paired_difference(probs[False], probs[True])
+    line = warn if gap.ci_high < 0 and gap.value < -_LARGE else info
     return [
         line(
             _CHECK,
             subject,
-            f"taught one sentence, the cheap head reads {found.value_a:.3f} on the other and {found.value_b:.3f} on the"
-            f" same, new actors both: {found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}]",
-            **vars(found),
+            f"trained on one sentence, the baseline has a UAR of {gap.value_a:.3f} on the other and of"
+            f" {gap.value_b:.3f} on the same, new actors both: {gap.value:+.3f}"
+            f" [{gap.ci_low:+.3f}, {gap.ci_high:+.3f}]",
+            **vars(gap),
         )
     ]

@@ -1,4 +1,4 @@
-"""One line of an audit: what was tried, on what, and what came of it."""
+"""Lines of an audit: a check, what it was tried on, its verdict and its finding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,30 +39,30 @@ class Line:
 
 
 def pass_(check: str, subject: str, finding: str, **evidence: Any) -> Line:
-    """Say that a number held."""
+    """Make the line of a check that the number passed."""
     return Line(check, subject, "pass", finding, evidence)
 
 
 def info(check: str, subject: str, finding: str, **evidence: Any) -> Line:
-    """Say what belongs beside a number."""
+    """Make a line about how to read the number."""
     return Line(check, subject, "info", finding, evidence)
 
 
 def warn(check: str, subject: str, finding: str, **evidence: Any) -> Line:
-    """Say what a number must not be quoted without."""
+    """Make a line that a number must not be quoted without."""
     return Line(check, subject, "warn", finding, evidence)
 
 
 def leak(check: str, subject: str, finding: str, **evidence: Any) -> Line:
-    """Say that something went where it must not."""
+    """Make the line of a leak: training has seen what it must not."""
     return Line(check, subject, "leak", finding, evidence)
 
 
 def edited(check: str, subject: str, finding: str, **evidence: Any) -> Line:
-    """Say that the run or its caches are not what they were."""
+    """Make the line of a run, or a cache, that is not what it was."""
     return Line(check, subject, "edited", finding, evidence)
 
 
 def not_possible(check: str, subject: str, reason: object, **evidence: Any) -> Line:
-    """Say that nothing was tried, and why."""
+    """Make the line of a check that could not be tried, and the reason."""
     return Line(check, subject, "not possible", str(reason), evidence)

@@ -1,4 +1,4 @@
-"""The command line: one file per noun or verb, loaded when it is used."""
+"""Command line ``ravfeat``: one module per command, imported when it is called."""
 
 import logging
 import signal
@@ -13,16 +13,16 @@ __all__ = ["main"]
 
 COMMANDS = {
     "audit": ("ravfeat.cli.audit", "Try to break the numbers of finished runs."),
-    "cache": ("ravfeat.cli.cache", "Look into caches, check them, bring in features."),
-    "compare-splits": ("ravfeat.cli.compare_splits", "One head on an actor split and on the LEAKY clip split."),
+    "cache": ("ravfeat.cli.cache", "Inspect, verify, shrink and import caches."),
+    "compare-splits": ("ravfeat.cli.compare_splits", "Compare an actor split with the LEAKY clip split."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "export-heads": ("ravfeat.cli.export_heads", "Publish the heads of a run in one folder."),
-    "extract": ("ravfeat.cli.extract", "Run a frozen encoder once over a corpus."),
-    "fine-tune": ("ravfeat.cli.fine_tune", "Train an encoder's top layers too (control)."),
-    "fit-heads": ("ravfeat.cli.fit_heads", "Train and score small heads on a cache."),
-    "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores, those made elsewhere too."),
-    "reproduce": ("ravfeat.cli.reproduce", "The study row by row: published beside measured."),
-    "report": ("ravfeat.cli.report", "Make the report of one or several runs."),
+    "extract": ("ravfeat.cli.extract", "Run frozen encoders once over a corpus."),
+    "fine-tune": ("ravfeat.cli.fine_tune", "Train an encoder's top layers too (a control)."),
+    "fit-heads": ("ravfeat.cli.fit_heads", "Train small heads on caches, predict, score."),
+    "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores of any program."),
+    "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
+    "report": ("ravfeat.cli.report", "Make the report of finished runs, one HTML page."),
 }
 
 
@@ -57,22 +57,26 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # no
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("-v", "--verbose", count=True, help="Say more of what is being done; twice for everything.")
+@click.option("-v", "--verbose", count=True, help="Log progress; twice for everything.")
 @click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
 def group(verbose: int) -> None:
-    """Encode a corpus once, train emotion heads in seconds, score them on actors they never met.
+    """Encode a corpus once, train emotion heads in seconds, score them on actors (speakers) they never met.
 
     \b
-    ravfeat download ravdess                    speech recordings from Zenodo into data/ravdess
-    ravfeat extract --device cuda               data/ravdess through WavLM-large into cache/
-    ravfeat cache verify cache                  every bit still in its place?
-    ravfeat fit-heads --seeds 3 --out runs/a    heads on the folds of ravdess6
-    ravfeat fuse --scores a.csv --scores b.csv  scores that any program made, calibrated and mixed
-    ravfeat compare-splits                      how much of a number is knowing the actors?
-    ravfeat export-heads runs/a --to heads/a    heads that give the run's probabilities back
-    ravfeat audit runs/a                        does the number hold?
+    ravfeat download ravdess                    fetch the speech recordings into data/ravdess
+    ravfeat extract --device cuda               encode data/ravdess with WavLM-large into cache/
+    ravfeat cache verify cache                  check the caches against their checksums
+    ravfeat fit-heads --seeds 3 --out runs/a    train heads, predict the test folds, score
+    ravfeat fuse --scores a.csv --scores b.csv  calibrate and fuse scores of any program
+    ravfeat compare-splits                      measure the gain of knowing the actors
+    ravfeat export-heads runs/a --to heads/a    publish the heads, to predict with them elsewhere
+    ravfeat audit runs/a                        try to break the numbers
     ravfeat report runs/a                       tables and figures, one HTML page
-    ravfeat reproduce                           every published row, beside what comes out here
+    ravfeat reproduce                           every published row beside the one measured here
+
+    \b
+    Without recordings, on a generated corpus:
+    ravfeat extract --corpus synth --encoder logmel
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)
     levels = [logging.WARNING, logging.INFO, logging.DEBUG]
     # Our own logger only: libraries that print their messages themselves would print them twice.

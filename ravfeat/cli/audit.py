@@ -19,9 +19,11 @@ _WIDTH = 118
 @click.command("audit")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
-              help="Where a cache lies that was moved, or a folder of such caches; repeat for more.")  # fmt: skip
+              help="A cache of the run that was moved, or a folder of such caches; repeat for more.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Do not train the run's heads again.")
-@click.option("--without-caches", is_flag=True, help="Go on where a cache is gone; what needs it is not possible.")
+@click.option(
+    "--without-caches", is_flag=True, help="Go on where a cache is gone; checks that need it are not possible."
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or auto.")
 def command(
     runs: tuple[Path, ...],
@@ -31,13 +33,13 @@ def command(
     quick: bool,
     without_caches: bool,
 ) -> None:
-    """Try to break the numbers of finished runs; exit 1 where one is broken.
+    """Try to break the numbers of finished runs; exit code 1 where one is broken.
 
-    Actors, performances and recordings are counted over once more, from the shards; temperatures, weights, layers and
-    settings are learned and chosen again; the saved heads must give the stored scores; labels are permuted. Beside that
-    stands what the number owes to knowing actors and sentences. Every line has a verdict: pass, leak, edited (the run
-    or its caches are not what they were), info, warn, or not possible with the reason. The file audit.json in the run's
-    folder holds the evidence, and 'ravfeat report' shows it.
+    The audit looks for actors (speakers), performances and recordings that are both trained and tested on; trains
+    heads, temperatures and fusion weights again and compares; runs the saved heads; permutes labels; and measures how
+    much of a number is knowing actors and sentences. Every check has a verdict: pass, leak, edited (the run or its
+    caches are not what they were), info, warn, or not possible. The evidence goes into audit.json in the run's folder,
+    and 'ravfeat report' shows it.
 
     \b
     ravfeat audit runs/a
@@ -51,16 +53,16 @@ def command(
     for run in runs:
         started = perf_counter()
         audit = audit_run(run, caches=caches, device=resolve_device(device), quick=quick, without_caches=without_caches)
-        place = write_audit(audit)
+        path = write_audit(audit)
         _show(audit)
-        click.echo(f"{place}: {_count(audit)}, in {perf_counter() - started:.1f} s")
+        click.echo(f"{path}: {_count(audit)}, in {perf_counter() - started:.1f} s")
         broken = broken or bool(audit.broken)
     if broken:
         sys.exit(1)
 
 
 def _show(audit: "Audit") -> None:
-    """Print a block per line: verdict and check, then what was found, indented."""
+    """Print a block per line: verdict and check, then the finding, indented."""
     click.echo(f"audit of {audit.path}")
     for line in audit.lines:
         subject = f" · {line.subject}" if line.subject else ""

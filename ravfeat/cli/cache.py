@@ -1,4 +1,4 @@
-"""``ravfeat cache``: info, ls, verify, rebuild-index; convert, import and preview have files of their own."""
+"""``ravfeat cache``: info, ls, verify, rebuild-index; convert, import and preview have modules of their own."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ _PATH = click.argument("path", type=click.Path(path_type=Path), default=Path("ca
 
 @click.group("cache")
 def command() -> None:
-    """Look into caches, check them, mend an index, make them smaller, bring in features made elsewhere.
+    """Inspect caches, verify and repair them, make them smaller, import features made elsewhere.
 
     PATH is a cache, or a folder that holds some; by default cache/.
 
@@ -31,10 +31,10 @@ def command() -> None:
     """  # noqa: D301
 
 
-@command.command("info")
+@command.command("info", short_help="Show what a cache holds.")
 @_PATH
 def info(path: Path) -> None:
-    """Say what every cache at or below PATH is the cache of, and how complete it is.
+    """Show corpus, encoder, layers, size and completeness of every cache at or below PATH.
 
     \b
     ravfeat cache info cache/ravdess/audio-wavlm-large-91c2d0aa17fe
@@ -75,25 +75,25 @@ def _info(cache: "Cache") -> None:
 
 
 def _faces(cache: "Cache") -> str:
-    """Say how often a face was found; empty for voices."""
+    """Describe how often a face was found; empty for voices."""
     from ravfeat.cache.face_coverage import face_coverage
 
-    found = face_coverage(cache)
-    if not found:
+    clips = face_coverage(cache)
+    if not clips:
         return ""
-    frames = sum(one.n_frames for one in found)
-    share = sum(one.share * one.n_frames for one in found) / frames
-    gaps = [one for one in found if one.share < 1]
+    frames = sum(clip.n_frames for clip in clips)
+    share = sum(clip.share * clip.n_frames for clip in clips) / frames
+    gaps = [clip for clip in clips if clip.share < 1]
     worst = f"; {len(gaps)} clips with gaps, {gaps[0].clip_id} the most ({gaps[0].share:.1%} found)" if gaps else ""
-    several = sum(one.several for one in found)
+    several = sum(clip.several for clip in clips)
     more = f"; several faces in {several} frames" if several else ""
     return f"found in {share:.2%} of {frames} frames{worst}{more}"
 
 
-@command.command("ls")
+@command.command("ls", short_help="List caches, or the clips of one.")
 @_PATH
 def ls(path: Path) -> None:
-    """List the caches at or below PATH; of a single cache its clips.
+    """List the caches at or below PATH; for a single cache its clips with actor (speaker), label and frames.
 
     \b
     ravfeat cache ls cache
@@ -117,10 +117,10 @@ def ls(path: Path) -> None:
             click.echo(f"{folder}  {len(cache)} clips{missing}, {len(cache.layers)} layers, dim {cache.dim}")
 
 
-@command.command("verify")
+@command.command("verify", short_help="Check caches against their checksums.")
 @_PATH
 def verify(path: Path) -> None:
-    """Check every bit of the caches at or below PATH against their digests; exit code 1 where something is wrong.
+    """Check the caches at or below PATH against their checksums, bit by bit; exit code 1 for any problem.
 
     \b
     ravfeat cache verify cache
@@ -153,10 +153,10 @@ def _is_whole(folder: Path) -> bool:
     return not problems
 
 
-@command.command("rebuild-index")
+@command.command("rebuild-index", short_help="Rebuild the index from the shards.")
 @_PATH
 def rebuild(path: Path) -> None:
-    """Make index.parquet and SHA256SUMS anew from the shards, each of which is checked in full.
+    """Rebuild index.parquet and SHA256SUMS from the shards, each of which is checked in full.
 
     \b
     ravfeat cache rebuild-index cache/ravdess/audio-wavlm-large-91c2d0aa17fe

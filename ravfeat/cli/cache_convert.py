@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("convert")
+@click.command("convert", short_help="Make a smaller cache, without the encoder.")
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True,
-              help="Where the derived cache goes, as for extract.")  # fmt: skip
-@click.option("--frame-stride", type=click.IntRange(1), help="Keep means over so many frames of the encoder.")
+              help="Folder that gets the smaller cache, as for extract.")  # fmt: skip
+@click.option("--frame-stride", type=click.IntRange(1), help="Average this many frames.")
 @click.option("--store", type=click.Choice(["frames", "pooled"]), help="Keep frames, or statistics over all of them.")
 @click.option("--layers", help="Layers to keep: last, 3, 6-12 or 1,5,9.")
-@click.option("--dtype", type=click.Choice(["float16", "float32"]), help="How numbers are kept.")
+@click.option("--dtype", type=click.Choice(["float16", "float32"]), help="How features are stored.")
 def command(
     source: Path, out: Path, frame_stride: int | None, store: str | None, layers: str | None, dtype: str | None
 ) -> None:
-    """Derive a smaller cache from the cache SRC, without the encoder. What is not named stays as it is.
+    """Make a smaller cache from the cache SRC, without the encoder. What is not named stays as it is.
 
     Run the same command again to go on after an interruption. Exit code 3 means finished, but some clips are
     not stored, most likely because SRC has not stored them either.

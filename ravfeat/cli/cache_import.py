@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("import")
+@click.command("import", short_help="Import features that another program made.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--corpus", default="ravdess", show_default=True, help="ravdess, folder or synth.")
 @click.option(
@@ -25,21 +25,25 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     help="As for extract; clips of any modality will do. [default: data/<corpus>]",
 )
-@click.option("--corpus-name", help="What to call a --corpus folder. [default: the table's name]")
+@click.option("--corpus-name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
 @click.option("--stream", type=click.Choice(["audio", "face"]), default="face", show_default=True,
-              help="What the features were made from.")  # fmt: skip
-@click.option("--name", required=True, help="What to call the features, such as openface.")
+              help="What the features were computed from.")  # fmt: skip
+@click.option("--name", required=True, help="Name of the features, such as openface.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True, help="The cache's home."
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("cache"),
+    show_default=True,
+    help="Folder that gets the cache.",
 )
-@click.option("--array", help="The feature array; of tables the beginnings of the columns, such as AU or x_,y_.")
+@click.option("--array", help="The feature array; for tables the beginnings of its columns, such as AU or x_,y_.")
 @click.option("--fps", type=float, help="Rows per second. [default: times in the files; faces of RAVDESS: 29.97]")
 @click.option("--modality", help="Only these copies: 01, 02 or 03. [default: face 02, then 01; audio 03, then 01]")
 @click.option("--transform", type=click.Choice(["auto", "similarity", "log-softmax", "none"]), default="auto",
               show_default=True, help="auto: similarity for landmarks, log-softmax for probabilities.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True,
               help="How features are stored.")  # fmt: skip
-@click.option("--allow-missing", is_flag=True, help="Import what matches, say what does not.")
+@click.option("--allow-missing", is_flag=True, help="Import what matches, list what does not.")
 def command(
     path: Path,
     corpus: str,
@@ -55,7 +59,7 @@ def command(
     dtype: str,
     allow_missing: bool,  # noqa: FBT001 (click's way)
 ) -> None:
-    """Bring features made elsewhere into a cache, joined to the corpus by performance.
+    """Import features that another program made into a cache, matched to the corpus by performance.
 
     PATH is a file, or a folder of files of one kind: npz with names (N,), offsets (N + 1,) and a
     feature array, one row per frame; CSV or Parquet with a column clip_id, name, clip, file or
@@ -79,19 +83,19 @@ def command(
         corpus_name=corpus_name,
     )  # fmt: skip
     plan = plan_import(options)
-    _say(plan)
+    _show_plan(plan)
     recipe = StoreRecipe(dtype=dtype)  # type: ignore[arg-type]  # the same
     work = Extraction(plan.manifest, plan.root, plan.encoder, recipe, plan.source)
     started = perf_counter()
     result = run_extraction(work, out)
-    # Those without features have been said, and were allowed; the cache remembers them as failed.
+    # Those without features are listed above and were allowed; the cache records them as failed.
     failed = {clip_id: reason for clip_id, reason in result.failed.items() if clip_id not in plan.absent}
     if show_result(replace(result, failed=failed), perf_counter() - started, name=name, brought=True):
-        click.echo("features that were mended are other features: importing them makes a cache of its own", err=True)
+        click.echo("features that were repaired are other features: importing them makes a cache of its own", err=True)
         sys.exit(NOT_WHOLE)
 
 
-def _say(plan: "ImportPlan") -> None:
+def _show_plan(plan: "ImportPlan") -> None:
     corpus, files, joined = plan.corpus, plan.files, plan.match
     click.echo(
         f"{corpus.corpus}{' (synthetic)' if corpus.synthetic else ''}: {len(corpus)} performances of"
@@ -105,8 +109,8 @@ def _say(plan: "ImportPlan") -> None:
         "names of no performance, left out": len(joined.unmatched),
         "performances without features": len(joined.missing),
     }
-    said = ", ".join(f"{count} {what}" for what, count in left.items() if count)
-    click.echo(f"matched: {len(joined.clips)} clips{f'; {said}' if said else ''}")
+    listing = ", ".join(f"{count} {kind}" for kind, count in left.items() if count)
+    click.echo(f"matched: {len(joined.clips)} clips{f'; {listing}' if listing else ''}")
     if joined.unmatched:
         more = " …" if len(joined.unmatched) > 10 else ""
         click.echo(f"left out: {', '.join(joined.unmatched[:10])}{more}", err=True)

@@ -7,7 +7,7 @@ import click
 __all__ = ["command"]
 
 
-@click.command("preview")
+@click.command("preview", short_help="Draw the faces of a cache as a contact sheet.")
 @click.argument("path", type=click.Path(path_type=Path), default=Path("cache"))
 @click.option(
     "--data",
@@ -26,10 +26,10 @@ __all__ = ["command"]
 def command(
     path: Path, data: Path | None, clip_ids: tuple[str, ...], n_clips: int, n_pictures: int, out: Path | None
 ) -> None:
-    """Draw the faces a cache was made from as one contact sheet.
+    """Draw the faces that a cache was made from as one contact sheet.
 
-    The crops are cut out at the times and boxes that the cache has stored; a red frame marks a picture
-    without a found face, where another one's box stands in.
+    The crops are cut out at the times and boxes that the cache has stored; a red frame marks a picture in which
+    no face was found, so that the box of another picture was used.
 
     \b
     ravfeat cache preview cache/ravdess/face-facial-emotions-5d2f6a90c1be
@@ -43,13 +43,13 @@ def command(
     if out is not None and out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: the sheet is a PNG; call it so")
     cache = open_cache(path)
-    given = data or Path("data") / str(cache.about["corpus"])
-    root = given.parent if given.is_file() else given
+    source = data or Path("data") / str(cache.about["corpus"])
+    root = source.parent if source.is_file() else source
     target = out or Path(f"preview-{cache.about['encoder']}.png")
     chosen = list(clip_ids) or chosen_clips(cache, n_clips)
     rows = preview_rows(cache, root, chosen, n_pictures=n_pictures)
     replace_file(target, sheet_png(rows))
-    gaps = sum(not found for row in rows for found in row.found)
+    gaps = sum(not has_face for row in rows for has_face in row.found)
     click.echo(
         f"{target}: {len(rows)} clips, {sum(len(row.crops) for row in rows)} pictures"
         f"{f', {gaps} without a found face' if gaps else ''}"

@@ -23,16 +23,18 @@ __all__ = ["command"]
 @click.option("--head", "heads", multiple=True, default=["logreg"], show_default=True,
               help="logreg, kernel, attentive or attentive-sum; repeat for more.")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
-              help="What keeps the actors apart: six folds, as large as clip6 has; group6 for any corpus.")  # fmt: skip
+              help="The actor split: six folds, as large as clip6 has; group6 for any corpus.")  # fmt: skip
 @click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
               help="Choose on validation clips, or on inner folds over all that is not tested.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.option("--layers", help="Restrict heads to 'last', one layer, a range 6-12 or a list 1,5,9.")
-@click.option("--no-std", is_flag=True, help="Pool the mean only.")
-@click.option("--labels", type=click.Path(path_type=Path), help="Table of clip_id and label to use instead.")
+@click.option("--layers", help="Layers that heads may use: last, 3, 6-12 or 1,5,9. [default: all]")
+@click.option("--no-std", is_flag=True, help="Pool the mean only, without the standard deviation.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="Table of clip_id and label that replaces the corpus's labels."
+)
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where it goes. [default: runs/<date>-splits]")
+@click.option("--out", type=click.Path(path_type=Path), help="Where both runs go. [default: runs/<date>-splits]")
 @click.option("--force", is_flag=True, help="Replace a comparison that is already at --out.")
 def command(
     caches: tuple[Path, ...],
@@ -50,11 +52,11 @@ def command(
     allow_missing: bool,
     force: bool,
 ) -> None:
-    """Do features read emotions or know people? One head on an actor split and on the LEAKY clip split.
+    """Measure the gain of a leak: one head on an actor split and on the LEAKY clip split.
 
-    The clip split trains on other clips of the very actors it is tested on; what it scores more than
-    the actor split is, above all, the worth of knowing them. The identity probe says how well the
-    features tell the actors apart at all.
+    The clip split trains on other clips of the actors (speakers) that it is tested on; what it scores
+    more than the actor split is, above all, the gain of knowing them. The identity probe measures how
+    well the features tell the actors apart.
 
     \b
     ravfeat compare-splits
@@ -66,11 +68,11 @@ def command(
     from ravfeat.splits.compare import check_comparison_out, compare_splits, write_comparison
     from ravfeat.splits.rows import HEADINGS, MEANING, cells, summary
 
-    found, joined = resolve_inputs(caches, concat)
+    cache_paths, concatenated = resolve_inputs(caches, concat)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-splits"
     check_comparison_out(target, force=force)
     plan = FitPlan(
-        caches=found,
+        caches=cache_paths,
         protocol=protocol,
         heads=heads,
         select=select,  # type: ignore[arg-type]  # click.Choice keeps it to the two
@@ -80,7 +82,7 @@ def command(
         std=not no_std,
         labels=labels,
         allow_missing=allow_missing,
-        joins=joined,
+        joins=concatenated,
     )
     started = perf_counter()
     comparison = compare_splits(plan)

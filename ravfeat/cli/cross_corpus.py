@@ -15,7 +15,7 @@ __all__ = ["across_options", "check_across", "cross_plan", "show_across"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_APART = {
+_ONE_CORPUS = {
     "caches": "--cache",
     "concat": "--concat",
     "views": "--train-views",
@@ -25,7 +25,7 @@ _APART = {
 }
 """Options that speak of one corpus, by the name of their parameter."""
 
-_ONLY_ACROSS = {"label_map": "--label-map", "normalise": "--normalise"}
+_TWO_CORPORA = {"label_map": "--label-map", "normalise": "--normalise"}
 
 
 def across_options(command: F) -> F:
@@ -37,7 +37,8 @@ def across_options(command: F) -> F:
         click.option("--test-cache", "test_caches", type=click.Path(path_type=Path), multiple=True,
                      help="The other corpus, by the same encoder; matched with --train-cache in the order given."),
         click.option("--label-map", cls=RenamedOption, formerly="--map", type=click.Path(path_type=Path),
-                     help="Table of label, class and, if need be, corpus. [default: labels of the same name]"),
+                     help="Table of the columns label, class and, if need be, corpus. [default: labels of the same"
+                     " name]"),
         click.option("--normalise", type=click.Choice(["none", "corpus", "both"]), default="both", show_default=True,
                      help="Standardise each corpus by its own unlabelled clips (TRANSDUCTIVE), or not, or grade both."),
     )  # fmt: skip
@@ -47,7 +48,7 @@ def across_options(command: F) -> F:
 
 
 def check_across(train_caches: Sequence[Path], test_caches: Sequence[Path]) -> bool:
-    """Tell whether another corpus is to be tested on.
+    """Whether another corpus is to be tested on.
 
     Raises
     ------
@@ -56,14 +57,14 @@ def check_across(train_caches: Sequence[Path], test_caches: Sequence[Path]) -> b
     """
     context = click.get_current_context()
     if not train_caches and not test_caches:
-        if given := _given(context, _ONLY_ACROSS):
+        if options := _given_options(context, _TWO_CORPORA):
             raise click.UsageError(
-                f"{given[0]} speaks of two corpora: name them with --train-cache and --test-cache", context
+                f"{options[0]} speaks of two corpora: name them with --train-cache and --test-cache", context
             )
         return False
-    if given := _given(context, _APART):
+    if options := _given_options(context, _ONE_CORPUS):
         raise click.UsageError(
-            f"{' and '.join(given)} and --train-cache do not go together: a test on another corpus has one fold, the"
+            f"{' and '.join(options)} and --train-cache do not go together: a test on another corpus has one fold, the"
             " test corpus whole, its labels from --label-map, and learns from clean clips",
             context,
         )
@@ -97,7 +98,7 @@ def cross_plan(
     return CrossPlan(tuple(pairs), label_map=label_map, normalise=normalise, **options)  # type: ignore[arg-type]  # click.Choice keeps it to these
 
 
-def _given(context: click.Context, options: Mapping[str, str]) -> list[str]:
+def _given_options(context: click.Context, options: Mapping[str, str]) -> list[str]:
     default = click.core.ParameterSource.DEFAULT
     return [option for name, option in options.items() if context.get_parameter_source(name) is not default]
 
@@ -109,9 +110,9 @@ def show_across(about: Mapping[str, Any]) -> None:
     across, first = about["cross_corpus"], about["caches"][0]
     sides = {side["split"]: side for side in first["folds"]}
     people = {
-        corpus: f"{sum(len(sides[name]['actors']) for name in own)} actors,"
-        f" {sum(sides[name]['clips'] for name in own)} clips"
-        for corpus, own in (("train", ("train", "val")), ("test", ("test",)))
+        corpus: f"{sum(len(sides[name]['actors']) for name in splits)} actors,"
+        f" {sum(sides[name]['clips'] for name in splits)} clips"
+        for corpus, splits in (("train", ("train", "val")), ("test", ("test",)))
     }
     chosen = "inner folds of them" if about["select"] == "nested" else f"{len(sides['val']['actors'])} of them"
     click.echo(

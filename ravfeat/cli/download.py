@@ -17,9 +17,9 @@ def command() -> None:
 
 
 @command.command("ravdess")
-@click.option("--audio", is_flag=True, help="The voice: 0.2 GB for all actors. Taken where neither is named.")
-@click.option("--video", is_flag=True, help="Face and voice: about 0.5 GB for each actor.")
-@click.option("--actors", default="1-24", show_default=True, help="Whose files: 3, 1-4, or 1,5,9.")
+@click.option("--audio", is_flag=True, help="Speech: 0.2 GB for all actors. [default without --video]")
+@click.option("--video", is_flag=True, help="Face and speech: about 0.5 GB for each actor.")
+@click.option("--actors", default="1-24", show_default=True, help="Actors (speakers): 3, 1-4, or 1,5,9.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("data/ravdess"), show_default=True,
               help="Gets audio/Actor_01 …, video/Actor_01 …")  # fmt: skip
 def ravdess(actors: str, out: Path, *, audio: bool, video: bool) -> None:

@@ -9,13 +9,15 @@ __all__ = ["command"]
 
 @click.command("export-heads")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Path(path_type=Path), required=True, help="Where the head goes: heads/NAME.")
-@click.option("--refit", is_flag=True, help="Add heads that learn from all actors; they cannot be scored here.")
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Folder of the published head: heads/NAME.")
+@click.option(
+    "--refit", is_flag=True, help="Add heads trained on all actors (speakers); nobody is left to score them on."
+)
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
-              help="Where a cache of the run lies now, if it was moved; repeat for more.")  # fmt: skip
+              help="A cache of the run that was moved; repeat for more.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
 @click.option(
-    "--unchecked", is_flag=True, help="Do not hold the heads against the run's predictions: no cache is read."
+    "--unchecked", is_flag=True, help="Do not compare the heads with the run's predictions: no cache is read."
 )
 @click.option("--allow-leak", is_flag=True, help="Publish the heads of a LEAKY run.")
 @click.option("--force", is_flag=True, help="Replace a published head that is already there.")
@@ -32,8 +34,8 @@ def command(
 ) -> None:
     """Publish the heads of a run: one folder with heads, temperatures, fusion, recipe and a card.
 
-    Before the folder is there, it is loaded and scores every test clip again; what it says is held against the
-    predictions of the run. ravfeat.load_head gives the probabilities back.
+    Before the folder appears, its heads predict every test clip again, and must give the predictions of the run.
+    Load it with ravfeat.load_head.
 
     \b
     ravfeat export-heads runs/a --to heads/voice-and-face

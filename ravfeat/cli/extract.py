@@ -25,31 +25,32 @@ __all__ = ["command"]
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Folder of clips; for --corpus folder a CSV or Parquet table. [default: data/<corpus>]",
+    help="Folder of clips; for --corpus folder a CSV or Parquet table of path, label, actor (or speaker)."
+    " [default: data/<corpus>]",
 )
-@click.option("--name", help="What to call a --corpus folder. [default: the table's name]")
+@click.option("--name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
 @click.option("--encoder", "encoders", multiple=True, default=["wavlm-large"], show_default=True,
               help="A name (wavlm-large, whisper-small, logmel, facial-emotions, landmarks …), a hub id, a folder, or"
               " an ONNX net; repeat for more. Each implies its stream.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True, help="The cache's home."
-)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True,
+              help="Folder that gets the caches.")  # fmt: skip
 @click.option("--layers", help="Layers to store, such as 6-12 or 0,9,24. [default: all]")
 @click.option("--store", type=click.Choice(["frames", "pooled"]), default="frames", show_default=True,
-              help="Every frame, or mean and standard deviation per clip (and mean step, of faces).")  # fmt: skip
+              help="Every frame, or mean and standard deviation per clip (for faces, mean absolute delta"
+              " too).")  # fmt: skip
 @click.option("--frame-stride", type=click.IntRange(1), default=1, show_default=True, help="Average this many frames.")
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True,
               help="How features are stored; they are always computed in float32.")  # fmt: skip
 @click.option("--fps", type=click.FloatRange(0, min_open=True),
-              help="Pictures a second to look at, at most. [default: every picture]")  # fmt: skip
+              help="Pictures per second, at most. [default: every picture]")  # fmt: skip
 @click.option("--detector-model", "models", type=click.Path(path_type=Path), multiple=True,
               help="MediaPipe face model (.tflite, .task), or a folder of them. [default: fetched]")  # fmt: skip
 @click.option("--crop-margin", type=click.FloatRange(0.1, 10),
               help="Side of the crop over that of the box. [default: the encoder says, mostly 1]")  # fmt: skip
-@click.option("--cropped", is_flag=True, help="The pictures are faces already: look for none.")
-@click.option("--view", help="What the encoder hears: gain, noise, mask, crop or published. [default: clean]")
-@click.option("--view-seed", type=click.IntRange(0), help="Another seed, another draw of the view. [default: 0]")
+@click.option("--cropped", is_flag=True, help="The pictures are cropped faces already: detect none.")
+@click.option("--view", help="Augment the waveform: gain, noise, mask, crop or published. [default: clean]")
+@click.option("--view-seed", type=click.IntRange(0), help="Seed of the view's random draws. [default: 0]")
 @click.option("--shard-index", type=click.IntRange(0), default=0, show_default=True, help="Of --num-shards, from 0.")
 @click.option("--num-shards", type=click.IntRange(1), default=1, show_default=True,
               help="Split the work over this many processes, on any machines that share --out.")  # fmt: skip
@@ -85,12 +86,13 @@ def command(
     cropped: bool,
     tf32: bool,
 ) -> None:
-    """Run frozen encoders once over a corpus and keep all their layers, frame by frame.
+    """Run frozen encoders once over a corpus and store all hidden layers, frame by frame, in a cache.
 
     Run the same command again to go on after an interruption: finished shards are kept, failed clips
     are tried again. Exit code 3 means finished, but some clips could not be stored.
 
     \b
+    ravfeat extract --corpus synth --encoder logmel
     ravfeat extract --device cuda
     ravfeat extract --encoder wavlm-large --encoder facial-emotions --encoder landmarks --device cuda
     ravfeat extract --encoder nets/expression.onnx --fps 10
@@ -108,19 +110,19 @@ def command(
     if store == "pooled" and frame_stride > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")
     by_stream: dict[Stream, list[str]] = {}
-    for one in encoders:
-        by_stream.setdefault(stream_of(one), []).append(one)
+    for encoder_name in encoders:
+        by_stream.setdefault(stream_of(encoder_name), []).append(encoder_name)
     faces = FaceOptions(fps=fps, models=models, cropped=cropped, margin=crop_margin)
     if "face" not in by_stream and faces != FaceOptions():
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
-    heard = _heard(view, view_seed, by_stream)
-    recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype, view=heard)  # type: ignore[arg-type]  # click.Choice
+    view_name = _view_name(view, view_seed, by_stream)
+    recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype, view=view_name)  # type: ignore[arg-type]  # click.Choice
     failed = False
     for stream, names in by_stream.items():
         # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
         manifest = load_corpus(corpus, data, stream=stream, name=name)
-        _say(manifest)
-        loaded = [load_encoder(one, device, faces=faces, tf32=tf32) for one in names]
+        _show_manifest(manifest)
+        loaded = [load_encoder(encoder_name, device, faces=faces, tf32=tf32) for encoder_name in names]
         _check_tf32(loaded, asked=tf32)
         started = perf_counter()
         results = extract_stream(
@@ -132,7 +134,7 @@ def command(
         for result, encoder in zip(results, loaded, strict=True):
             failed |= show_result(result, seconds, name=encoder.spec.name)
     if failed:
-        click.echo("mend what the reasons name and run the same command again: only these are tried", err=True)
+        click.echo("repair what the reasons name and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)
 
 
@@ -146,8 +148,8 @@ def _on_gpu(encoder: "Encoder[Any]") -> bool:
     return str(encoder.provenance()["device"]).startswith("cuda")
 
 
-def _heard(view: str | None, seed: int | None, by_stream: "Mapping[Stream, Sequence[str]]") -> str:
-    """Give the name of the view that is to be encoded, which is the clean clip where none is asked for."""
+def _view_name(view: str | None, seed: int | None, by_stream: "Mapping[Stream, Sequence[str]]") -> str:
+    """Give the name of the view that is to be encoded; without --view that of the clean clip."""
     from ravfeat.media.augment import CLEAN, View
 
     if view is None:
@@ -162,8 +164,8 @@ def _heard(view: str | None, seed: int | None, by_stream: "Mapping[Stream, Seque
     return View(view, seed or 0).name
 
 
-def _say(manifest: "Manifest") -> None:
-    skipped = ", ".join(f"{count} {what}" for what, count in manifest.skipped.items())
+def _show_manifest(manifest: "Manifest") -> None:
+    skipped = ", ".join(f"{count} {kind}" for kind, count in manifest.skipped.items())
     click.echo(
         f"{manifest.corpus}{' (synthetic)' if manifest.synthetic else ''}: {len(manifest)} clips of"
         f" {len(manifest.actors)} actors{f'; not taken: {skipped}' if skipped else ''}"

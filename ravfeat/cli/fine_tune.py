@@ -22,27 +22,28 @@ __all__ = ["command"]
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Folder of clips; for --corpus folder a CSV or Parquet table. [default: data/<corpus>]",
+    help="Folder of clips; for --corpus folder a CSV or Parquet table of path, label, actor (or speaker)."
+    " [default: data/<corpus>]",
 )
-@click.option("--name", help="What to call a --corpus folder. [default: the table's name]")
+@click.option("--name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
 @click.option("--encoder", default="wavlm-large", show_default=True,
               help="A name (wavlm-large, hubert-base, whisper-small …), a hub id or a folder: WavLM, HuBERT,"
               " wav2vec 2.0, UniSpeech, Whisper.")  # fmt: skip
 @click.option("--unfreeze-top", type=click.IntRange(1), required=True,
-              help="Layers that learn, from the top (the study: 6 of WavLM-large, 3 of HuBERT-base).")  # fmt: skip
+              help="Layers to train, from the top (the study: 6 of WavLM-large, 3 of HuBERT-base).")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--folds", help="Train and test these folds only, such as 0,1. [default: all]")
 @click.option("--head", default="attentive", show_default=True, help="attentive or attentive-sum.")
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Length of the schedule.")
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Epochs.")
 @click.option("--batch-clips", type=click.IntRange(1), default=16, show_default=True, help="Clips per step.")
 @click.option("--lr", type=float, default=3e-5, show_default=True, help="Peak learning rate of the encoder's layers.")
 @click.option("--head-lr", type=float, default=1e-3, show_default=True, help="Peak learning rate of the head.")
 @click.option("--augment", default="published", show_default=True,
-              help="How training clips are changed, anew each epoch: published, gain, noise, mask, crop or"
+              help="How training clips are augmented, drawn again each epoch: published, gain, noise, mask, crop or"
               " none.")  # fmt: skip
 @click.option("--context", type=click.Choice(["encoder", "clip"]), default="encoder", show_default=True,
-              help="What the layers that learn look at: all that the encoder computes (Whisper: 30 s, mostly silence),"
+              help="What the trained layers attend to: all that the encoder computes (Whisper: 30 s, mostly silence),"
               " or the clip's own frames, which is many times faster there.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")

@@ -38,21 +38,24 @@ __all__ = ["command", "resolve_inputs"]
               type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
               help="How systems (caches x heads) are fused; auto takes what is best on validation rows.")  # fmt: skip
 @click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
-              help="Choose on the validation actors, or on inner folds over all non-test actors.")  # fmt: skip
+              help="Choose layers and settings on the validation actors, or on inner folds over all non-test"
+              " actors.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-<heads>]")
-@click.option("--layers", help="Restrict heads to 'last', one layer, a range 6-12 or a list 1,5,9.")
-@click.option("--no-std", is_flag=True, help="Pool the mean only.")
-@click.option("--epochs", type=click.IntRange(1), help="Length of the schedule of the trained networks.")
+@click.option("--layers", help="Layers that heads may use: last, 3, 6-12 or 1,5,9. [default: all]")
+@click.option("--no-std", is_flag=True, help="Pool the mean only, without the standard deviation.")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of networks (attentive, attentive-sum, joint).")
 @click.option("--frame-average", type=click.IntRange(1, 10_000), metavar="K",
-              help="Encoder frames that networks average to one before anything else. [default: 16]")  # fmt: skip
+              help="Frames that networks average to one before anything else. [default: 16]")  # fmt: skip
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]),
-              help="Of the operands of large products in the training of networks. [default: float32]")  # fmt: skip
+              help="Precision of large matrix products in the training of networks. [default: float32]")  # fmt: skip
 @click.option("--memory", metavar="SIZE",
               help="Train in at most this much memory, such as 4GB; what does not fit is streamed from the disk, to "
               "the same numbers. [default: half of what is free]")  # fmt: skip
-@click.option("--labels", type=click.Path(path_type=Path), help="Table of clip_id and label to use instead.")
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="Table of clip_id and label that replaces the corpus's labels."
+)
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
@@ -84,22 +87,20 @@ def command(
     allow_missing: bool,
     force: bool,
 ) -> None:
-    """Train small heads on cached features and score them on actors they never met.
+    """Train small heads on cached features, predict every test clip, and score actors they never met.
 
-    Before anything is trained, actors, performances and recordings are read from the shards
-    themselves; folds that put one of them on two sides are refused. Every system gets a temperature, and
-    two or more are fused; both are learned from validation rows only.
+    Folds that train on an actor (speaker), performance or recording that they test are refused, by the
+    records in the cache itself. Every system (a cache and a head) gets a temperature, and two or more are
+    fused; both are learned from validation rows only.
 
     \b
     ravfeat fit-heads
     ravfeat fit-heads --cache cache --head attentive --head logreg --select nested --seeds 3 --out runs/a
     ravfeat fit-heads --cache cache/voice --cache cache/face --head audio:attentive --head face:kernel
-    ravfeat fit-heads --cache cache/voice --cache cache/face --head joint --out runs/joint
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
-    ravfeat fit-heads --head attentive --layers last --out runs/last-layer
     ravfeat fit-heads --cache cache/wavlm-large --frame-average 1 --memory 4GB --precision bfloat16
-    ravfeat fit-heads --cache cache/ravdess/audio-… --train-views cache/ravdess/audio-…-published-1-seed0-…
+    ravfeat fit-heads --cache cache/clean --train-views cache/augmented
     ravfeat fit-heads --head logreg --concat cache/landmarks,cache/expression --out runs/face
     ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --label-map labels.csv --select nested
     """  # noqa: D301
@@ -111,12 +112,12 @@ def command(
     from ravfeat.runs.write import check_out
 
     across = check_across(train_caches, test_caches)
-    taught = tuple(resolve_cache(path) for path in views)
-    found, joined = ((), ()) if across else resolve_inputs(caches, concat, taught)
+    view_paths = tuple(resolve_cache(path) for path in views)
+    cache_paths, concatenated = ((), ()) if across else resolve_inputs(caches, concat, view_paths)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)
-    given = {"epochs": epochs, "frame_average": frame_average, "precision": precision}
-    settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    settings: dict[str, Any] = {"epochs": epochs, "frame_average": frame_average, "precision": precision}
+    settings = {name: value for name, value in settings.items() if value is not None}
     budget = None if memory is None else parse_size(memory)
     options: dict[str, Any] = {
         "heads": heads,
@@ -135,13 +136,18 @@ def command(
             crossed = cross_plan(train_caches, test_caches, label_map, normalise, options)
             _train(lambda: fit_across(crossed), target, recipe, force=force)
         else:
-            data: dict[str, Any] = {"caches": found, "joins": joined, "train_views": taught, "labels": labels}
+            data: dict[str, Any] = {
+                "caches": cache_paths,
+                "joins": concatenated,
+                "train_views": view_paths,
+                "labels": labels,
+            }
             plan = FitPlan(**data, protocol=protocol, allow_leak=allow_leak, **options)
             _train(lambda: fit_heads(plan), target, recipe, force=force)
 
 
 def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *, force: bool) -> None:
-    """Train, write the run, and say what came out."""
+    """Train, write the run and print its scores."""
     from ravfeat.runs.write import write_run
 
     started = perf_counter()
@@ -157,7 +163,7 @@ def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *,
 
 
 def resolve_inputs(
-    caches: Sequence[Path], joins: Sequence[str], views: Sequence[Path] = ()
+    caches: Sequence[Path], concat: Sequence[str], views: Sequence[Path] = ()
 ) -> tuple[tuple[Path, ...], tuple[tuple[Path, ...], ...]]:
     """Find the caches that --cache and --concat name; without either, all under cache/ but those of views.
 
@@ -166,7 +172,7 @@ def resolve_inputs(
     Raises
     ------
     UsageError
-        Where a join does not name two or more.
+        Where a --concat does not name two or more.
     CacheError
         Where there is no cache at one of them, or more than one.
     """
@@ -174,23 +180,23 @@ def resolve_inputs(
     from ravfeat.errors import CacheError, UsageError
     from ravfeat.experiment.training_views import pass_over_views
 
-    joined = []
-    for join in joins:
-        parts = [part.strip() for part in join.split(",")]
+    concatenated = []
+    for listing in concat:
+        parts = [part.strip() for part in listing.split(",")]
         if len(parts) < 2 or not all(parts):
             raise UsageError(
-                f"--concat '{join}': expected two or more caches with commas between them: --concat DIR,DIR"
+                f"--concat '{listing}': expected two or more caches with commas between them: --concat DIR,DIR"
             )
-        joined.append(tuple(resolve_cache(Path(part)) for part in parts))
-    found = [resolve_cache(path) for path in caches]
+        concatenated.append(tuple(resolve_cache(Path(part)) for part in parts))
+    cache_paths = [resolve_cache(path) for path in caches]
     passed: dict[Path, str] = {}
-    if not found and not joined:
-        found, passed = pass_over_views(find_caches(Path("cache")))
-        given = {path.resolve() for path in views}
+    if not cache_paths and not concatenated:
+        cache_paths, passed = pass_over_views(find_caches(Path("cache")))
+        used = {path.resolve() for path in views}
         for path, view in passed.items():
-            if path.resolve() not in given:
+            if path.resolve() not in used:
                 click.echo(f"passed over {path}: the view '{view}' is for 'ravfeat fit-heads --train-views'", err=True)
-    if not found and not joined:
+    if not cache_paths and not concatenated:
         but = " but views" if passed else ""
         raise CacheError(f"no cache under cache/{but}; make one with 'ravfeat extract', or name it with --cache DIR")
-    return tuple(found), tuple(joined)
+    return tuple(cache_paths), tuple(concatenated)

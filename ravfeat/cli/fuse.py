@@ -53,7 +53,7 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     started = perf_counter()
     gathered = gather_scores(paths, allow_leak=allow_leak)
     for part in gathered.parts:
-        click.echo(_found(part))
+        click.echo(_describe(part))
     predictions, fusion = fuse(gathered.predictions, rule)  # type: ignore[arg-type]  # click.Choice keeps it to these
     fitted = Fitted(predictions, (), gathered.about(), fusion)
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "rule": rule}
@@ -65,8 +65,8 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     )
 
 
-def _found(part: "Part") -> str:
-    """Say what a file was taken for, so that a wrong guess is seen."""
+def _describe(part: "Part") -> str:
+    """Describe what a file was read as, so that a wrong guess is seen."""
     table = part.predictions
     systems = part.systems()
     folds, splits = (sorted(set(table.table[name].to_pylist())) for name in ("fold", "split"))

@@ -9,12 +9,14 @@ __all__ = ["command"]
 
 @click.command("report")
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path), help="Where the report goes. [default: the first run's folder]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder that gets the report. [default: report/ in the first run]"
+)
 def command(runs: tuple[Path, ...], out: Path | None) -> None:
     """Make one self-contained HTML page, its Markdown and its figures from finished runs.
 
-    A clip6 run beside an actor-disjoint run of the same head shows the leak gap; the folder that
-    compare-splits made stands for its two runs.
+    A clip6 run beside an actor-disjoint run of the same head shows the gain of the leak; the folder that
+    compare-splits made counts as its two runs.
 
     \b
     ravfeat report runs/a

@@ -21,14 +21,14 @@ __all__ = ["command"]
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
               help="A cache, or a folder that holds some; repeat for more. [default: cache]")  # fmt: skip
 @click.option("--role", "roles", multiple=True, metavar="ROLE=DIR",
-              help="What a cache is where its name does not tell: wavlm, hubert, voice (stands in for these),"
+              help="What a cache holds where its name does not tell: wavlm, hubert, voice (stands in for these),"
               " expression, imagenet or landmarks.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path),
               help="The recordings, for features that no cache holds and for fine-tuning."
               " [default: data/ravdess where it exists]")  # fmt: skip
 @click.option("--home", type=click.Path(path_type=Path), default=Path("cache"), show_default=True,
-              help="Where new caches go.")  # fmt: skip
-@click.option("--encoder", help="An encoder at hand that stands in for published ones that are not.")
+              help="Folder that gets new caches.")  # fmt: skip
+@click.option("--encoder", help="An encoder that stands in for published ones whose weights cannot be had.")
 @click.option("--detector-model", "models", type=click.Path(path_type=Path), multiple=True,
               help="MediaPipe face model (.tflite, .task), or a folder of them. [default: fetched]")  # fmt: skip
 @click.option("--fine-tune", is_flag=True, help="Fine-tune without a GPU too, which takes hours.")
@@ -36,7 +36,7 @@ __all__ = ["command"]
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/reproduce"), show_default=True,
               help="Steps, table and report.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Say what would be done, how long and how much, and stop.")
+@click.option("--dry-run", is_flag=True, help="List the steps, their time and disk space, and stop.")
 def command(
     caches: tuple[Path, ...],
     roles: tuple[str, ...],
@@ -51,11 +51,11 @@ def command(
     fine_tune: bool,
     dry_run: bool,
 ) -> None:
-    """Reproduce the study: every published row beside what comes out here, in one table and one report.
+    """Reproduce the study: every published row beside the one measured here, in one table and one report.
 
-    Caches are used where they exist. Published encoders without one are extracted from --data where their weights can
-    be had; rows that lack weights or media say so, and an encoder that is here stands in for them, marked. Run the
-    same command again to go on after an interruption.
+    Caches are used where they exist; features without a cache are extracted from --data where the encoder's weights
+    can be had. Rows that lack weights or media say so, or use an encoder that stands in, and are marked. Run the same
+    command again to go on after an interruption.
 
     \b
     ravfeat reproduce --device cuda
@@ -82,7 +82,7 @@ def command(
     )  # fmt: skip
     study = plan_study(options)
     wishes = wishes_of(study.materials, options)
-    _say_plan(study, wishes)
+    _show_plan(study, wishes)
     if not study.steps and not wishes:
         raise UsageError(
             "nothing to work on: no cache here and no recordings; name caches with --cache, or fetch the recordings"
@@ -94,9 +94,9 @@ def command(
     if wishes:
         reasons = make_caches(wishes, options)
         study = plan_study(options, reasons)
-        _say_plan(study, [])
+        _show_plan(study, [])
     outcome = run_study(study)
-    _say_lines(outcome.lines)
+    _show_lines(outcome.lines)
     if outcome.audit:
         click.echo(f"audit of {outcome.audit}")
     n_made = len(study.steps) - outcome.kept - len(outcome.failed)
@@ -110,17 +110,17 @@ def command(
         sys.exit(NOT_WHOLE)
 
 
-def _roles(given: tuple[str, ...]) -> dict[str, Path]:
+def _roles(pairs: tuple[str, ...]) -> dict[str, Path]:
     roles = {}
-    for one in given:
-        role, sign, path = one.partition("=")
+    for pair in pairs:
+        role, sign, path = pair.partition("=")
         if not (role and sign and path):
-            raise click.UsageError(f"--role '{one}': expected ROLE=DIR, such as expression=cache/ravdess/face-mine")
+            raise click.UsageError(f"--role '{pair}': expected ROLE=DIR, such as expression=cache/ravdess/face-mine")
         roles[role] = Path(path)
     return roles
 
 
-def _say_plan(study: "Study", wishes: "list[Wish]") -> None:
+def _show_plan(study: "Study", wishes: "list[Wish]") -> None:
     from ravfeat.reproduce.extraction import GIGABYTES
     from ravfeat.reproduce.run import folder_of
     from ravfeat.reproduce.steps import estimate_s
@@ -136,8 +136,8 @@ def _say_plan(study: "Study", wishes: "list[Wish]") -> None:
         seconds = estimate_s(step)
         done = is_done(step, folder_of(study, step))
         total += 0 if done or seconds is None else seconds
-        says = "done" if done else "hours without a GPU" if seconds is None else f"about {_minutes(seconds)}"
-        click.echo(f"  {step.name}: {step.what}; {says}")
+        cost = "done" if done else "hours without a GPU" if seconds is None else f"about {_minutes(seconds)}"
+        click.echo(f"  {step.name}: {step.what}; {cost}")
     left_out = [entry for entry in study.entries if entry.missing]
     for entry in left_out:
         click.echo(f"  row {entry.row.key}, {entry.row.system}: no number: {entry.missing}")
@@ -153,7 +153,7 @@ def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _say_lines(lines: "list[StudyLine]") -> None:
+def _show_lines(lines: "list[StudyLine]") -> None:
     for line in lines:
         name = f"{line.key:>3} {line.system}{' (stand-in)' if line.stand_in else ''}"
         click.echo(f"{name}; published {line.published}")
@@ -164,7 +164,7 @@ def _say_lines(lines: "list[StudyLine]") -> None:
                 f" {score.uar[0]:.3f} [{score.uar[1]:.3f}, {score.uar[2]:.3f}] pooled; {score.conditions};"
                 f" {line.encoder}"
             )
-        for said in line.said:
-            click.echo(f"      {said}")
+        for note in line.said:
+            click.echo(f"      {note}")
         if line.missing:
             click.echo(f"      not here: {line.missing}")

@@ -1,4 +1,4 @@
-"""What commands that fill a cache say at their end."""
+"""Summary that commands print after they filled a cache."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ __all__ = ["show_result"]
 
 
 def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: bool = False) -> bool:
-    """Say what an extraction left behind.
+    """Print a summary of an extraction: shards, speed, gaps and failed clips.
 
     Parameters
     ----------

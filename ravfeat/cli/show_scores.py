@@ -1,4 +1,4 @@
-"""What commands that score systems say at their end."""
+"""Summary of scores that commands print after training or fusing."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
-    """Print a line per system of a run that was written, what fusing gained, what to be wary of, what is missing."""
+    """Print a line per system of a written run, the gain of fusing, temperatures at a bound, and missing clips."""
     from ravfeat.calibrate import calibration_record
 
     _show_scores(records, synthetic=fitted.predictions.synthetic)
@@ -41,8 +41,8 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
     leaky = " LEAKY (tested on actors it was trained on)" if first["leaky"] else ""
     about = " on a synthetic corpus (says nothing about people)" if synthetic else ""
     counts = {system: scores["uar", "pooled"]["n"] for system, scores in by_system.items()}
-    together = len(set(counts.values())) == 1
-    n = f", n={first['n']}" if together else ""
+    same_clips = len(set(counts.values())) == 1
+    n = f", n={first['n']}" if same_clips else ""
     click.echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
     rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
     rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
@@ -51,7 +51,7 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         leaky = "  LEAKY" if first["leaky"] and row is not rows[0] else ""
         click.echo(f"{line}{leaky}{'  TRANSDUCTIVE' if NORMALISED in row[0] else ''}")
-    if not together:
+    if not same_clips:
         listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
         click.echo(
             f"the rows rest on different clips ({listing}): their differences are not those of the systems alone"
@@ -69,29 +69,31 @@ def _cells(scores: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[str, st
 
 
 def _show_views(fitted: "Fitted") -> None:
-    """Say what taught every system, where that is more than the clean clips."""
+    """Print what every system was trained on, where that is more than the clean clips."""
     fused = [cache for run in fitted.about.get("runs", ()) for cache in run["recipe"].get("caches", ())]
     caches = [*fitted.about["caches"], *fused]
     leaky = "  LEAKY" if fitted.predictions.leaky else ""
     if any(cache.get("views") for cache in caches):
-        for line in dict.fromkeys(map(_taught, caches)):
+        for line in dict.fromkeys(map(_training_data, caches)):
             click.echo(f"{line}{leaky}")
 
 
-def _taught(cache: Mapping[str, Any]) -> str:
-    taught, views = cache.get("trained_on", "clean"), cache.get("views", ())
+def _training_data(cache: Mapping[str, Any]) -> str:
+    trained_on, views = cache.get("trained_on", "clean"), cache.get("views", ())
     gaps = [f"{view['view']} lacks {len(view['lacking'])} clips" for view in views if view["lacking"]]
-    said = f" ({', '.join(gaps)})" if gaps else ""
-    return f"{cache['stream']} {cache['features']}: trained on {taught}{said}, tested on clean"
+    suffix = f" ({', '.join(gaps)})" if gaps else ""
+    return f"{cache['stream']} {cache['features']}: trained on {trained_on}{suffix}, tested on clean"
 
 
 def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
     from ravfeat.fusion import name_of
     from ravfeat.runs.read import read_json
 
-    chosen = Counter(one.chosen for one in fusion.folds)
-    said = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
-    click.echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {said} of {len(fusion.folds)} folds{leaky}")
+    chosen = Counter(fold.chosen for fold in fusion.folds)
+    choices = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
+    click.echo(
+        f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {choices} of {len(fusion.folds)} folds{leaky}"
+    )
     fused = name_of(fusion.systems, "fused")._asdict()
     records = read_json(run / "differences.json", list)
     pooled = [record for record in records if (record["metric"], record["averaging"]) == ("uar", "pooled")]
@@ -107,18 +109,20 @@ def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
 
 
 def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:
-    why = {
+    reasons = {
         "lower": "the right class is the most probable one there, so nothing says how sure to be",
         "upper": "the scores say nothing about the labels there, or the wrong thing",
     }
-    found: dict[tuple[System, str], list[int]] = {}
+    folds_at: dict[tuple[System, str], list[int]] = {}
     for entry in entries:
         if entry["at_bound"]:
             system = (entry["stream"], entry["features"], entry["head"])
-            found.setdefault((system, entry["at_bound"]), []).append(entry["fold"])
-    for (system, bound), folds in found.items():
+            folds_at.setdefault((system, entry["at_bound"]), []).append(entry["fold"])
+    for (system, bound), folds in folds_at.items():
         listing = ", ".join(map(str, folds))
-        click.echo(f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {why[bound]}", err=True)
+        click.echo(
+            f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {reasons[bound]}", err=True
+        )
 
 
 def _show_missing(fitted: "Fitted") -> None:

@@ -1,4 +1,4 @@
-"""What the cheap head is asked, on features whose answer is known."""
+"""The baseline's diagnostics, on features whose answer is known."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravfeat.audit.baseline import Cheap, apart_of, cheap_of
-from ravfeat.audit.clip_split import check_clip_split
-from ravfeat.audit.features import Features
-from ravfeat.audit.identity import check_identity
+from ravfeat.audit.actor_identity import check_clip_split, check_identity
+from ravfeat.audit.baseline import Baseline, load_baseline, score_disjoint
+from ravfeat.audit.context import FeatureLoader
 from ravfeat.audit.per_actor import check_per_actor
 from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.sentences import check_sentences, statement_of
@@ -22,24 +21,24 @@ from tests.toycaches import EMOTIONS, Take, actors_and_emotions
 from tests.writtencaches import write_cache
 
 
-def asked(folder: Path, clips: list[Take], **options: object) -> tuple[Cheap, PreparedPlan]:
+def asked(folder: Path, clips: list[Take], **options: object) -> tuple[Baseline, PreparedPlan]:
     prepared = prepare(FitPlan((write_cache(folder, clips),), heads=("logreg",), **options))  # type: ignore[arg-type]
-    return cheap_of(prepared, prepared.systems[0], Features()), prepared
+    return load_baseline(prepared, prepared.systems[0], FeatureLoader()), prepared
 
 
 def test_permuted_labels_are_learned_where_takes_are_on_two_sides(tmp_path) -> None:
-    cheap, _ = asked(tmp_path, takes())
-    assert check_permuted(cheap, "")[0].verdict == "pass"
-    n = len(cheap.system.clips.records)
+    baseline, _ = asked(tmp_path, takes())
+    assert check_permuted(baseline, "")[0].verdict == "pass"
+    n = len(baseline.system.clips.records)
     half = np.arange(n) < n // 2
     # Every clip of the second half becomes one of the first: the same features, the same performance.
-    records = cheap.system.clips.records[: n // 2] * 2
-    features = cheap.features
+    records = baseline.system.clips.records[: n // 2] * 2
+    features = baseline.features
     twins = replace(features, frames=np.concatenate([features.frames[: n // 2]] * 2))
     rows = np.arange(n)
     fold = Fold(0, rows[half][:-20], rows[half][-20:], rows[~half])
-    clips = LabelledClips.of(records, cheap.system.clips.classes)
-    (line,) = check_permuted(Cheap(replace(cheap.system, clips=clips, folds=[fold]), cheap.head, twins), "")
+    clips = LabelledClips.of(records, baseline.system.clips.classes)
+    (line,) = check_permuted(Baseline(replace(baseline.system, clips=clips, folds=[fold]), baseline.head, twins), "")
     assert line.verdict == "leak"
     assert "clips are on two sides" in line.finding
 
@@ -58,8 +57,8 @@ def test_many_clips_of_few_performances_do_not_look_like_a_leak(tmp_path) -> Non
                     name = f"{actor:02d}-{number:02d}"
                     who = (f"seg:{actor:02d}", "male" if actor % 2 else "female", EMOTIONS[number % 4])
                     clips.append(Take(f"{name}-{part:02d}", *who, features, name))
-        cheap, _ = asked(tmp_path / str(seed), clips, protocol="group4")
-        verdicts.append(check_permuted(cheap, "")[0].verdict)
+        baseline, _ = asked(tmp_path / str(seed), clips, protocol="group4")
+        verdicts.append(check_permuted(baseline, "")[0].verdict)
     assert verdicts == ["pass"] * 2
 
 
@@ -69,9 +68,9 @@ def test_a_clip_split_flatters_features_in_which_everybody_feels_in_his_own_way(
     for take in takes():
         own = ways[int(take.actor[-2:]), int(take.performance_id[3:5]) - 2]
         clips.append(replace(take, features=np.tile(take.features[:, :1, :1], (1, 1, 60)) * 0.1 + own))
-    cheap, prepared = asked(tmp_path, clips)
-    apart = apart_of(cheap, prepared)
-    line = check_clip_split(cheap, apart, "")[0]
+    baseline, prepared = asked(tmp_path, clips)
+    disjoint = score_disjoint(baseline, prepared)
+    line = check_clip_split(baseline, disjoint, "")[0]
     assert line.evidence["ci_low"] > 0.2
     assert "under 'ravdess6'" in line.finding
 
@@ -79,10 +78,10 @@ def test_a_clip_split_flatters_features_in_which_everybody_feels_in_his_own_way(
 def test_features_with_an_offset_for_everybody_gain_by_per_actor_normalisation(tmp_path) -> None:
     people = 6 * np.random.default_rng(3).normal(size=(25, 1, 1, 4)).astype(np.float32)
     clips = [replace(take, features=take.features + people[int(take.actor[-2:])]) for take in takes()]
-    cheap, prepared = asked(tmp_path, clips)
-    apart = apart_of(cheap, prepared)
-    assert check_identity(cheap, "")[0].evidence["value"] > 10 / 24
-    line = check_per_actor(cheap, apart, "")[0]
+    baseline, prepared = asked(tmp_path, clips)
+    disjoint = score_disjoint(baseline, prepared)
+    assert check_identity(baseline, "")[0].evidence["value"] > 10 / 24
+    line = check_per_actor(baseline, disjoint, "")[0]
     assert line.evidence["value"] > 0.1
     assert "the run does not do it" in line.finding
 
@@ -95,19 +94,19 @@ def test_a_head_that_knows_only_the_sentences_is_a_warning(tmp_path) -> None:
         statement, emotion = str(statement_of(take.performance_id)), int(take.performance_id[3:5]) - 2
         features = rng.normal(scale=0.3, size=take.features.shape) + 2 * said[statement][emotion]
         clips.append(replace(take, features=features.astype(np.float32)))
-    cheap, prepared = asked(tmp_path, clips)
-    (line,) = check_sentences(cheap, apart_of(cheap, prepared), "")
+    baseline, prepared = asked(tmp_path, clips)
+    (line,) = check_sentences(baseline, score_disjoint(baseline, prepared), "")
     assert line.verdict == "warn"
     assert line.evidence["value_b"] > 0.9 > 0.7 > line.evidence["value_a"]
 
 
 def test_names_that_tell_no_sentence_leave_the_question_open(tmp_path) -> None:
-    cheap, prepared = asked(tmp_path, actors_and_emotions())
-    (line,) = check_sentences(cheap, apart_of(cheap, prepared), "")
+    baseline, prepared = asked(tmp_path, actors_and_emotions())
+    (line,) = check_sentences(baseline, score_disjoint(baseline, prepared), "")
     assert line.verdict == "not possible"
     one = [take for take in takes() if not (take.performance_id[9:11] == "02" and take.performance_id[3:5] == "03")]
-    cheap, prepared = asked(tmp_path / "one", one)
-    (line,) = check_sentences(cheap, apart_of(cheap, prepared), "")
+    baseline, prepared = asked(tmp_path / "one", one)
+    (line,) = check_sentences(baseline, score_disjoint(baseline, prepared), "")
     assert line.finding == "sentence 02 is not said with every emotion in every fold"
 
 
@@ -120,12 +119,12 @@ def test_joined_caches_are_asked_too(tmp_path) -> None:
     clips = takes()
     caches = (write_cache(tmp_path, clips), write_cache(tmp_path, clips, name="other"))
     prepared = prepare(FitPlan((), heads=("logreg",), joins=(caches,)))
-    cheap = cheap_of(prepared, prepared.systems[0], Features())
-    assert check_permuted(cheap, "")[0].verdict == "pass"
+    baseline = load_baseline(prepared, prepared.systems[0], FeatureLoader())
+    assert check_permuted(baseline, "")[0].verdict == "pass"
 
 
 def test_a_pooled_cache_that_lacks_a_statistic_cannot_be_asked(tmp_path) -> None:
     cache = write_cache(tmp_path, takes(), pooled=("min", "max"))
     prepared = prepare(FitPlan((cache,), heads=("kernel",), settings={"statistics": ("min", "max")}))
     with pytest.raises(CacheError, match=r"the head needs \['mean', 'speed', 'std'\] as well"):
-        cheap_of(prepared, prepared.systems[0], Features())
+        load_baseline(prepared, prepared.systems[0], FeatureLoader())

@@ -16,7 +16,7 @@ from tests.writtencaches import write_cache
 def test_every_entry_has_its_source_and_is_found_by_any_of_its_names() -> None:
     for one in TABLE:
         assert "https://" in one.source
-        assert one.what
+        assert one.claim
         name = one.hub_id.partition("/")[2]
         for called in (one.hub_id, name, f"audio-{name}-0123456789ab", name.upper()):
             assert find_contamination([called]) == one

@@ -15,11 +15,11 @@ def test_labels_that_are_not_the_corpus_s_are_a_warning_with_numbers(caches, tmp
     table.write_text("clip_id,label\n" + "\n".join(rows) + "\n")
     was = takes()[0].label
     run = make_run(tmp_path / "run", caches[:1], labels=table)
-    opened = open_run(run)
-    (line,) = check_labels(opened)
+    context = open_run(run)
+    (line,) = check_labels(context)
     assert line.verdict == "warn"
     assert f"1 of 189 clips have another label than in the shards: {was} to sad 1" in line.finding
-    (line,) = check_left_out(opened)
+    (line,) = check_left_out(context)
     assert line.verdict == "warn"
     assert "3 of 192 clips of the manifest are neither trained on nor tested: happy 3 of 48" in line.finding
 

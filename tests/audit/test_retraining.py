@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from ravfeat.audit import Line
-from ravfeat.audit.context import open_run
-from ravfeat.audit.features import Features
+from ravfeat.audit.context import FeatureLoader, open_run
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.predictions import Predictions
@@ -28,9 +27,9 @@ def networks(caches, tmp_path_factory) -> Path:
 
 
 def retrained(run: Path) -> Line:
-    opened = open_run(run)
-    assert opened.prepared is not None
-    return check_retrained(opened, opened.prepared, Features())[0]
+    context = open_run(run)
+    assert context.prepared is not None
+    return check_retrained(context, context.prepared, FeatureLoader())[0]
 
 
 def test_near_ties_that_fell_otherwise_elsewhere_are_a_warning_and_a_leak_here(networks, copy) -> None:
@@ -66,16 +65,16 @@ def nudged(run: Path, split: str, share: float) -> None:
 
 def test_val_rows_moved_by_little_are_found_by_the_saved_heads_and_by_training_again(caches, tmp_path) -> None:
     run = make_run(tmp_path / "run", caches[:1], heads=("attentive",), settings={"epochs": 2}, layers="1")
-    opened = open_run(run)
-    assert opened.prepared is not None
-    assert "6 folds, val and test rows" in check_saved_heads(opened, opened.prepared, Features())[0].finding
+    context = open_run(run)
+    assert context.prepared is not None
+    assert "6 folds, val and test rows" in check_saved_heads(context, context.prepared, FeatureLoader())[0].finding
     nudged(run, "val", 0.02)
     assert retrained(run).verdict == "leak"
-    opened = open_run(run)
-    assert opened.prepared is not None
-    (line,) = check_saved_heads(opened, opened.prepared, Features())
+    context = open_run(run)
+    assert context.prepared is not None
+    (line,) = check_saved_heads(context, context.prepared, FeatureLoader())
     assert line.verdict == "leak"
-    assert "val rows: the saved head says logits that differ" in line.finding
+    assert "val rows: the saved head gives logits that differ" in line.finding
     rewrite(run / "recipe.json", lambda recipe: recipe["plan"].update(device="cuda"))
     line = retrained(run)
     assert line.verdict == "warn"

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pytest
 
 from ravfeat.audit import Audit, Line, audit_run, write_audit
-from ravfeat.audit.context import open_run
-from ravfeat.audit.features import Features
+from ravfeat.audit.context import FeatureLoader, open_run
 from ravfeat.audit.files import check_files
-from ravfeat.audit.folds import check_sides
+from ravfeat.audit.folds import check_folds
 from ravfeat.audit.per_actor import check_transductive
 from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
@@ -216,9 +215,9 @@ def test_scores_by_other_heads_than_the_saved_ones_are_a_leak(single, caches, co
     run = copy(single)
     for one in fit_heads(FitPlan(caches[:1], heads=("logreg",), layers="0")).models:
         save_model(run / "heads" / "audio-voice-logreg" / f"fold-{one.fold}-seed-{one.seed}", one.model)
-    opened = open_run(run)
-    assert opened.prepared is not None
-    (line,) = check_saved_heads(opened, opened.prepared, Features())
+    context = open_run(run)
+    assert context.prepared is not None
+    (line,) = check_saved_heads(context, context.prepared, FeatureLoader())
     assert line.verdict == "leak"
     assert "do not come from these heads and these features" in line.finding
 
@@ -230,7 +229,7 @@ CHECKS = {
     "files belong together": check_files,
     "temperatures from val rows": check_temperatures,
     "fusion weights from val rows": check_weights,
-    "folds as recorded": check_sides,
+    "folds as recorded": check_folds,
     "predictions follow the folds": check_against_folds,
 }
 
@@ -299,8 +298,8 @@ def test_a_cache_that_moved_is_refused_until_its_new_place_is_named(tmp_path) ->
     shutil.move(tmp_path / "then", tmp_path / "now")
     with pytest.raises(CacheError, match=r"is not there any more; say where it lies now with --cache DIR"):
         audit_run(run)
-    (place,) = open_run(run, [tmp_path / "now"]).places
-    assert (place.unchanged, place.now.parent.parent) == (True, tmp_path / "now")
+    (location,) = open_run(run, [tmp_path / "now"]).locations
+    assert (location.unchanged, location.path.parent.parent) == (True, tmp_path / "now")
     audit = audit_run(run, without_caches=True)
     assert not audit.broken
     assert only(audit, "caches unchanged").verdict == "not possible"
@@ -321,7 +320,7 @@ def test_a_cache_that_changed_is_an_edited_run_and_nothing_is_read_from_it(tmp_p
 def test_another_cache_at_the_place_of_the_runs_is_named(caches, single, copy) -> None:
     run = copy(single)
     rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0].update(path=str(caches[1])))
-    assert "another cache lies at" in open_run(run).places[0].line.finding
+    assert "another cache lies at" in open_run(run).locations[0].line.finding
     with pytest.raises(CacheError, match="the run was not made from"):
         audit_run(run, caches=[caches[1]])
     with pytest.raises(CacheError, match=r"no cache at or below .*: it is the folder of a run"):
@@ -370,9 +369,9 @@ def test_trained_networks_are_trained_again_and_read_from_disk(caches, tmp_path)
     run = make_run(tmp_path / "run", caches[:1], heads=("attentive",), settings={"epochs": 2}, layers="1")
 
     def again() -> Line:
-        opened = open_run(run)
-        assert opened.prepared is not None
-        return check_retrained(opened, opened.prepared, Features())[0]
+        context = open_run(run)
+        assert context.prepared is not None
+        return check_retrained(context, context.prepared, FeatureLoader())[0]
 
     assert "6 heads chosen as recorded" in again().finding
     rewrite(run / "recipe.json", lambda recipe: recipe["chosen"][0].update(chosen={"epochs": 99}))
@@ -402,10 +401,10 @@ def test_views_are_counted_on_the_training_side_and_their_caches_held_against_th
     voice = write_cache(tmp_path, clips, name="voice", stream="audio")
     view = write_cache(tmp_path, clips, name="voice", stream="audio", view="gain-1:seed0", heard=heard)
     run = make_run(tmp_path / "run", [voice], train_views=(view,))
-    opened = open_run(run)
-    assert opened.prepared is not None
-    assert [place.line.verdict for place in opened.places] == ["pass", "pass"]
-    assert check_sides(opened)[0].verdict == "pass"
-    assert check_retrained(opened, opened.prepared, Features())[0].verdict == "pass"
+    context = open_run(run)
+    assert context.prepared is not None
+    assert [location.line.verdict for location in context.locations] == ["pass", "pass"]
+    assert check_folds(context)[0].verdict == "pass"
+    assert check_retrained(context, context.prepared, FeatureLoader())[0].verdict == "pass"
     rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0]["views"][0].update(content_sha256="0" * 64))
-    assert [place.line.verdict for place in open_run(run).places] == ["pass", "edited"]
+    assert [location.line.verdict for location in open_run(run).locations] == ["pass", "edited"]

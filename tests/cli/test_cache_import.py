@@ -92,7 +92,7 @@ def test_a_bad_clip_costs_only_itself_and_the_exit_code_says_so(bring, tmp_path)
     assert wrong == [
         "1 clips could not be stored:",
         f"  {STEMS[1]}: f.npz: '{STEMS[1]}': 1 of 2 rows cannot be used, the first is row 1: they are NaN or infinite",
-        "features that were mended are other features: importing them makes a cache of its own",
+        "features that were repaired are other features: importing them makes a cache of its own",
     ]
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from ravfeat.audit import Audit, audit_run
-from ravfeat.audit.context import open_run
+from ravfeat.audit.context import check_plan, open_run
 from ravfeat.audit.files import check_files
-from ravfeat.audit.plan_check import check_plan
 from ravfeat.audit.refit_calibration import check_temperatures
 from tests.audit.runs import chosen_by, make_run, rewrite, takes
 from tests.writtencaches import write_cache
@@ -92,9 +91,9 @@ def test_a_record_of_the_wrong_kind_is_edited_and_no_crash(file, value, honest, 
         records[1] = value
 
     rewrite(run / file, spoil)
-    opened = open_run(run)
-    assert "edited" in {line.verdict for line in check_files(opened)}
-    found = check_temperatures(opened)[0].verdict
+    context = open_run(run)
+    assert "edited" in {line.verdict for line in check_files(context)}
+    found = check_temperatures(context)[0].verdict
     assert found == ("edited" if file == "calibration.json" else "pass")
 
 
@@ -115,11 +114,11 @@ def test_a_cache_of_another_corpus_beside_the_run_s_is_not_taken_for_it(tmp_path
     shutil.move(tmp_path / "then" / "a", tmp_path / "now" / "a")
     other = write_cache(tmp_path / "now" / "b", takes(seed=4), name="voice", stream="audio", corpus="zeta")
     assert other.name == ours.name
-    (place,) = open_run(run, [tmp_path / "now" / "a", tmp_path / "now" / "b"]).places
-    assert (place.now, place.unchanged) == (tmp_path / "now" / ours.relative_to(tmp_path / "then"), True)
+    (location,) = open_run(run, [tmp_path / "now" / "a", tmp_path / "now" / "b"]).locations
+    assert (location.path, location.unchanged) == (tmp_path / "now" / ours.relative_to(tmp_path / "then"), True)
     changed = tmp_path / "other"
     write_cache(changed, takes(seed=5), name="voice", stream="audio")
-    (place,) = open_run(run, [changed, tmp_path / "now" / "b"]).places  # of the same corpus, with other content
-    assert place.line.verdict == "edited"
+    (location,) = open_run(run, [changed, tmp_path / "now" / "b"]).locations  # of the same corpus, with other content
+    assert location.line.verdict == "edited"
     recipe = json.loads((run / "recipe.json").read_text())
     assert recipe["caches"][0]["corpus"] == "ravdess"
