@@ -1,5 +1,6 @@
 """The pages of the commands, made from the click definitions."""
 
+import re
 from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
@@ -48,9 +49,10 @@ def _page(command: click.Command, context: click.Context, level: str) -> Iterato
         else:
             yield _text(part)
     yield f"```text\n{command.get_usage(context)}\n```"
-    records = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
-    rows = "\n".join(f"| `{names.replace('|', chr(92) + '|')}` | {_cell(text)} |" for names, text in records)
-    yield f"| option | what |\n|---|---|\n{rows}"
+    records = [param.get_help_record(context) for param in command.params if isinstance(param, click.Option)]
+    shown = [(names.replace("|", "\\|"), _cell(text)) for names, text in filter(None, records)]
+    if shown:
+        yield "\n".join(["| option | what |", "|---|---|", *(f"| `{names}` | {text} |" for names, text in shown)])
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             child = command.get_command(context, name)
@@ -59,8 +61,9 @@ def _page(command: click.Command, context: click.Context, level: str) -> Iterato
 
 
 def _text(text: str) -> str:
-    """Escape what Markdown would take for markup."""
-    return "".join(f"\\{character}" if character in "\\`*_{}[]<>#" else character for character in text)
+    """Escape what Markdown would take for markup, and set options as code."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>#])", r"\\\1", text)
+    return re.sub(r"(?<![\w-])(--?[a-z][\w-]*)", r"`\1`", escaped)
 
 
 def _cell(text: str) -> str:

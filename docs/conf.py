@@ -20,7 +20,6 @@ source_suffix = {".md": "markdown"}
 default_role = "literal"
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
-smartquotes = False  # an option begins with two hyphens
 suppress_warnings = [
     "myst.xref_missing",  # pages that stand elsewhere in the repository (the format) link to files there
     "myst.header",  # they may begin below the top
