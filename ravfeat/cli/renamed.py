@@ -1,4 +1,4 @@
-"""Renamed options: the old spelling works for one more version, with a deprecation note on stderr."""
+"""Renamed options: the old name works until a version that is named, with a deprecation note on stderr."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,14 @@ __all__ = ["RenamedOption"]
 
 
 class RenamedOption(click.Option):
-    """An option whose old spelling is accepted, and not shown in the help.
+    """An option whose old name is accepted, and not shown in the help.
 
     Parameters
     ----------
     formerly : str
-        The old spelling, such as ``--join``.
+        The old name, such as ``--join``.
+    removed_in : str
+        The version that will no longer take it.
 
     Examples
     --------
@@ -27,18 +29,19 @@ class RenamedOption(click.Option):
     ('a,b',)
     """
 
-    def __init__(self, *args: Any, formerly: str, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, formerly: str, removed_in: str = "0.2", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.formerly = formerly
+        self.removed_in = removed_in
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Let the parser keep what the old spelling gives apart: under one name nobody could tell the two."""
+        """Let the parser store the old name's value by itself: under one name nobody could tell the two."""
         super().add_to_parser(parser, ctx)
         action = "append" if self.multiple else "store"
         parser.add_option(obj=self, opts=[self.formerly], dest=self.formerly, action=action, nargs=self.nargs)
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """Take the value of either spelling.
+        """Take the value of either name.
 
         Raises
         ------
@@ -50,5 +53,5 @@ class RenamedOption(click.Option):
         new = self.opts[0]
         if self.name in opts:
             raise click.UsageError(f"{self.formerly} is the old name of {new}: give {new} only", ctx)
-        click.echo(f"DEPRECATED {self.formerly} is now {new}; the old name stops working in the next version", err=True)
+        click.echo(f"DEPRECATED {self.formerly} is now {new}; version {self.removed_in} removes the old name", err=True)
         return opts[self.formerly], ParameterSource.COMMANDLINE

@@ -32,8 +32,8 @@ def test_the_old_name_does_the_same_and_says_the_new_one() -> None:
     done = call("--join", "a,b", "--join=c,d", "--rule", "none")
     assert done.stdout == "('a,b', 'c,d') none True\n"
     assert done.stderr.splitlines() == [
-        "DEPRECATED --join is now --concat; the old name stops working in the next version",
-        "DEPRECATED --rule is now --fusion; the old name stops working in the next version",
+        "DEPRECATED --join is now --concat; version 0.2 removes the old name",
+        "DEPRECATED --rule is now --fusion; version 0.2 removes the old name",
     ]
 
 
