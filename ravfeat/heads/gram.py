@@ -52,7 +52,7 @@ class Scaler:
             Widths of concatenated caches, summing to D. Their weights become part of `std`: the squares
             of a typical clip sum to D over all of them and to D / len(blocks) over each.
         """
-        mean = np.empty(statistics.shape[1:], np.float32)
+        mean = np.empty(statistics.shape[1:], np.float32)  # (L, S, D)
         std = np.empty_like(mean)
         for layer in range(statistics.shape[1]):
             layer_rows = statistics[rows, layer]
@@ -63,7 +63,7 @@ class Scaler:
 
     def rows(self, statistics: NDArray[np.float32], rows: NDArray[np.int64], layer: int) -> NDArray[np.float32]:
         """Standardise one layer of some rows and flatten it: shape (len(rows), S * D)."""
-        z = (statistics[rows, layer] - self.mean[layer]) / self.std[layer]
+        z = (statistics[rows, layer] - self.mean[layer]) / self.std[layer]  # (m, S, D)
         return np.asarray(z.reshape(len(rows), self.mean[layer].size), np.float32)
 
 

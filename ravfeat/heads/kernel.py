@@ -1,10 +1,6 @@
 """RBF kernel ridge regression on pooled statistics of several layers.
 
-One-hot targets are regressed with balanced row weights (Saunders, Gammerman & Vovk 1998, "Ridge
-regression learning algorithm in dual variables"). Regressed values lie near 0 and 1; to serve as
-logits they are multiplied by one scale, which minimises the NLL of the leave-one-out
-values of the training rows (closed form, so no other row is touched and no validation row is used up). Where
-views of clips train too, a clip is left out with all its views, near-copies that would give its label away.
+Sets of layers, kernel widths and ridge strengths are candidates; `ravfeat.heads.kernel_ridge` solves for them.
 
 Conventions
 -----------
@@ -18,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures, Reading
@@ -30,14 +25,15 @@ from ravfeat.features.statistics import (
     source_of,
 )
 from ravfeat.heads.base import Job, Model, Sweep
-from ravfeat.heads.checks import balanced_weights, check_jobs, likeliest, plain_settings
+from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
 from ravfeat.heads.gram import Scaler, set_products
+from ravfeat.heads.kernel_ridge import KernelRidge, mean_distance, squared_distances
 from ravfeat.heads.parallel import map_jobs
-from ravfeat.numerics.softmax import log_softmax
 
 __all__ = ["KernelHead", "KernelModel"]
 
 _SCORED_AT_ONCE = 256
+"""Clips whose kernel rows are held at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,69 +154,13 @@ class KernelHead:
     ) -> NDArray[np.float32]:
         scored: list[list[NDArray[np.float64]]] = [[] for _ in sets]
         for number, products in set_products(statistics, job, sets, blocks):
-            train, val = products.distances()
-            width = _mean_distance(train)
+            train, val = products.distances()  # (n, n), (m, n)
+            width = mean_distance(train)
             for gamma in self.gammas:
-                ridge = _Ridge(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
-                kernel = np.exp(-gamma / width * val)
+                ridge = KernelRidge(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
+                kernel = np.exp(-gamma / width * val)  # (m, n)
                 scored[number] += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
         return np.stack([logits for of_set in scored for logits in of_set]).astype(np.float32)
-
-
-def _mean_distance(squared: NDArray[np.float32]) -> float:
-    n = len(squared)
-    return float(squared.sum(dtype=np.float64) / max(1, n * (n - 1)))
-
-
-class _Ridge:
-    """Kernel ridge with balanced row weights, for any alpha after one decomposition.
-
-    With ``W`` the row weights, ``A = W^(1/2) (W^(1/2) K W^(1/2) + alpha)^-1 W^(1/2) Y``.
-    """
-
-    def __init__(
-        self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, clips: NDArray[np.int64] | None
-    ) -> None:
-        self._y = y
-        self._clips = None if clips is None else _rows_of_clips(clips)
-        self._root = np.sqrt(balanced_weights(y, n_classes)[y].astype(np.float64))
-        weighted = self._root[:, None] * np.asarray(kernel, np.float64) * self._root
-        # NumPy's, not SciPy's: SciPy's keeps every other thread waiting until it is done.
-        self._values, self._vectors = np.linalg.eigh(weighted)
-        self._targets = np.eye(n_classes)[y]
-
-    def dual(self, alpha: float) -> NDArray[np.float64]:
-        """Coefficients of shape (n, K), already multiplied by the scale that makes logits."""
-        shrink = 1 / (np.maximum(self._values, 0) + alpha)
-        rotated = self._vectors.T @ (self._root[:, None] * self._targets)
-        residual = self._vectors @ (shrink[:, None] * rotated)
-        left_out = self._targets - self._errors(residual, shrink) / self._root[:, None]
-        return np.asarray(self._root[:, None] * residual * self._logit_scale(left_out))
-
-    def _errors(self, residual: NDArray[np.float64], shrink: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Weighted errors of rows that were left out: one by one, or with all views of their clip."""
-        if self._clips is None:
-            return np.asarray(residual / (np.square(self._vectors) @ shrink)[:, None])
-        errors = np.empty_like(residual)
-        for rows in self._clips:
-            vectors = self._vectors[rows]  # (clips, rows of each, n)
-            errors[rows] = np.linalg.solve((vectors * shrink) @ vectors.transpose(0, 2, 1), residual[rows])
-        return errors
-
-    def _logit_scale(self, left_out: NDArray[np.float64]) -> float:
-        weights, rows = np.square(self._root), np.arange(len(self._y))
-
-        def nll(log_scale: float) -> float:
-            return float(-(weights * log_softmax(left_out * np.exp(log_scale))[rows, self._y]).sum())
-
-        return float(np.exp(minimize_scalar(nll, bounds=(-2.0, 5.0), method="bounded").x))
-
-
-def _rows_of_clips(clips: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-    """Put rows of one clip together: for every number of rows, an array of shape (clips with as many, rows of each)."""
-    order = np.argsort(clips, kind="stable")
-    _, starts, counts = np.unique(clips[order], return_index=True, return_counts=True)
-    return [order[starts[counts == n][:, None] + np.arange(n)] for n in np.unique(counts)]
 
 
 def _fit_one(
@@ -230,19 +170,13 @@ def _fit_one(
     z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
     # The rows are part of the model: rounding them before solving keeps its file small and exact.
     rows = np.hstack(z).astype(np.float16)
-    squared = _squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
-    width = _mean_distance(squared)
+    squared = squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
+    width = mean_distance(squared)
     chosen = recipe["chosen"]
-    ridge = _Ridge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
+    ridge = KernelRidge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
     names = tuple(recipe["settings"]["statistics"]) if recipe["settings"]["std"] else ("mean",)
     dual = ridge.dual(chosen["alpha"]).astype(np.float32)
     return KernelModel(scaler, rows, dual, np.array([width], np.float64), recipe, names)
-
-
-def _squared_distances(a: NDArray[np.float32], rows: NDArray[np.float16]) -> NDArray[np.float32]:
-    b = rows.astype(np.float32)
-    squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1)
-    return np.asarray(np.maximum(squares - 2 * (a @ b.T), 0))
 
 
 @dataclass(frozen=True)
@@ -278,7 +212,7 @@ class KernelModel:
         for start in range(0, len(rows), _SCORED_AT_ONCE):
             chunk = np.arange(start, min(start + _SCORED_AT_ONCE, len(rows)))
             z = np.hstack([self.scaler.rows(statistics, chunk, layer) for layer in range(n_layers)])
-            squared = _squared_distances(z, self.rows) / (z.shape[1] // n_layers)
+            squared = squared_distances(z, self.rows) / (z.shape[1] // n_layers)
             scored.append(np.exp(-self.recipe["chosen"]["gamma"] / self.width[0] * squared) @ self.dual)
         return np.concatenate(scored).astype(np.float32)
 

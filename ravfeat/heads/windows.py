@@ -268,7 +268,7 @@ class Windows:
         lengths = self.lengths[rows]
         steps = torch.arange(int(lengths.max()), device=self.device)
         padding = steps >= lengths[..., None]  # (H, B, T)
-        index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)
+        index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)  # (H, B, T)
         also = tuple(stream.batch(rows) for stream in self.also)
         if self.stored is not None:
             return Batch(self._gather_stored(self.stored, rows, len(steps)), None, padding, also)
@@ -289,6 +289,7 @@ class Windows:
 
     @staticmethod
     def _gather(values: Tensor, index: Tensor) -> Tensor:
+        # Picked where the windows lie, in their dtype: only what the batch needs is sent over and widened.
         picked = values.index_select(1, index.reshape(-1).to(values.device)).to(index.device).float()
         return picked.reshape(values.shape[0], *index.shape, values.shape[2])
 

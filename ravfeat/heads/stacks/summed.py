@@ -69,12 +69,12 @@ class SummedStack:
         return StepClips.of(self._windows, rows, layers_at_once=True)
 
     def step(self, step: Step) -> None:
-        """Learn from some clips; see `ravfeat.heads.stacks.base.Stack`."""
+        """Train on some clips; see `ravfeat.heads.stacks.base.Stack`."""
         learned = self._optimiser.now
         params = {name: value.detach() for name, value in learned.items()}
-        matters = step.weights > 0
+        matters = step.weights > 0  # (H, B)
         work, head_clips = self._work(step.clips, params, matters), HeadClips.of(matters)
-        z = self._pooled(step.clips, work, len(matters), keep=True)
+        z = self._pooled(step.clips, work, len(matters), keep=True)  # (H, B, S, D)
         pooled = head_clips.take(z).requires_grad_()  # (H, B', S, D)
         head = {name: value.requires_grad_() for name, value in learned.items() if name not in _ATTENTION}
         logits = self._classify(pooled.flatten(2), head, lambda hidden: self._dropped(hidden, step))
@@ -102,8 +102,8 @@ class SummedStack:
         mask = self._masks.draw(step.n_drawn, hidden.shape[1], hidden.shape[-1], self._dropout)
         return hidden * self._masks.of_heads(mask)
 
-    def _work(self, clips: StepClips, params: Tensors, matters: Tensor) -> list["_Piece"]:
-        """Say for every group which heads work on it: of a clip by itself, those that it matters to."""
+    def _work(self, clips: StepClips, params: Tensors, matters: Tensor) -> list["_GroupWork"]:
+        """List which heads work on every group: all, or for a group of one clip those that it matters to."""
         all_heads = tuple(range(len(matters)))
         weights = {all_heads: _Weights(params)}
         pieces = []
@@ -115,20 +115,21 @@ class SummedStack:
                 places = torch.tensor(heads, dtype=torch.int64, device=matters.device)
                 weights[heads] = _Weights({name: value[places] for name, value in params.items() if name in _ATTENTION})
             if heads:
-                pieces.append(_Piece(number, group, heads, weights[heads]))
+                pieces.append(_GroupWork(number, group, heads, weights[heads]))
         return pieces
 
-    def _pooled(self, clips: StepClips, work: Sequence["_Piece"], n_heads: int, *, keep: bool) -> Tensor:
+    def _pooled(self, clips: StepClips, work: Sequence["_GroupWork"], n_heads: int, *, keep: bool) -> Tensor:
         """Pooled statistics: (H, B, S, D); 0 where a clip does not matter to a head."""
         z = self._buffers.lend("z", n_heads, len(clips.rows), self._n_statistics, self._sums.dim).zero_()
         parallel(self._setup.pool, lambda piece: self._sums.forward(piece, z, keep=keep), work)
         return z.detach()
 
-    def _attention_grads(self, work: Sequence["_Piece"], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
+    def _attention_grads(self, work: Sequence["_GroupWork"], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
+        # Every lane adds its groups in their order and the lanes are added in theirs: the same bits on any machine.
         lanes = [work[lane::LANES] for lane in range(min(LANES, len(work)))]
         parts = parallel(self._setup.pool, lambda lane: self._sums.backward(lane, params, z, grad_z), lanes)
         total = {name: torch.stack([part[name] for part in parts]).sum(0) for name in _ATTENTION}
-        share = params["layer_mix"].softmax(-1)
+        share = params["layer_mix"].softmax(-1)  # (H, L); the derivative passes back through the softmax
         total["layer_mix"] = share * (total["layer_mix"] - (total["layer_mix"] * share).sum(1, keepdim=True))
         return total
 
@@ -144,7 +145,7 @@ class _Weights:
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _GroupWork:
     """A group of clips, and the heads that work on it."""
 
     number: int
@@ -171,7 +172,7 @@ class _Sums:
         """Let go of what a step kept."""
         self._forwards.clear()
 
-    def forward(self, piece: _Piece, z: Tensor, *, keep: bool) -> None:
+    def forward(self, piece: _GroupWork, z: Tensor, *, keep: bool) -> None:
         """Write the statistics of a group to its place in `z`, shape (H, B, S, D)."""
         number, group, weights = piece.number, piece.group, piece.weights
         n_heads, (n_clips, n_windows) = len(weights.mix), group.shape
@@ -194,7 +195,7 @@ class _Sums:
         if keep:
             self._forwards[number] = (x, inside, hidden, attended)
 
-    def backward(self, lane: Sequence[_Piece], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
+    def backward(self, lane: Sequence[_GroupWork], params: Tensors, z: Tensor, grad_z: Tensor) -> Tensors:
         """Sum the derivatives by what the attention learns over the groups of a lane."""
         total = {name: torch.zeros_like(params[name]) for name in _ATTENTION}
         for piece in lane:
