@@ -1,4 +1,4 @@
-"""Everything ravfeat raises on purpose.
+"""Exceptions of ravfeat, and a helper for messages about missing items.
 
 ::
 
@@ -111,28 +111,33 @@ class DownloadError(RavfeatError):
 
 
 def format_missing(names: Sequence[object], have: Sequence[Collection[str]], shown: int = 3) -> str:
-    """List, a line each, those that lack something which another has: how much, and the first of it.
+    """Compare collections that should be equal; list, one line each, those with missing items.
 
     Parameters
     ----------
     names : sequence
-        What to call each of them.
+        Name of each collection.
     have : sequence of collection of str
-        What each of them has.
+        Items of each collection; all items of all of them are expected in each.
     shown : int
-        How many of the lacking to name.
+        Number of missing items to name.
+
+    Returns
+    -------
+    str
+        Empty where nothing is missing.
 
     Examples
     --------
     >>> format_missing(["voice", "face"], [{"a", "b"}, {"b"}])
     '  face lacks 1 of 2: a'
     """
-    sets = [set(own) for own in have]
-    every = sorted(set().union(*sets))
+    sets = [set(items) for items in have]
+    expected = sorted(set().union(*sets))
     lines = []
-    for name, own in zip(names, sets, strict=True):
-        lacking = [one for one in every if one not in own]
-        if lacking:
-            more = f" and {len(lacking) - shown} more" if len(lacking) > shown else ""
-            lines.append(f"  {name} lacks {len(lacking)} of {len(every)}: {', '.join(lacking[:shown])}{more}")
+    for name, items in zip(names, sets, strict=True):
+        missing = [item for item in expected if item not in items]
+        if missing:
+            more = f" and {len(missing) - shown} more" if len(missing) > shown else ""
+            lines.append(f"  {name} lacks {len(missing)} of {len(expected)}: {', '.join(missing[:shown])}{more}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and what a file's bytes add up to."""
+"""Write files atomically (temporary name, fsync, rename); hash files; canonical JSON."""
 
 import hashlib
 import json
@@ -11,20 +11,21 @@ __all__ = ["canonical_json", "replace_file", "sha256_of"]
 
 
 def replace_file(path: Path, data: bytes | memoryview) -> None:
-    """Write a file so that its name holds either the old bytes or all of the new ones.
-
-    Writes to a temporary name in the same folder, flushes it to the disk, renames.
+    """Write a file atomically: at any time its name holds either the old or all of the new bytes.
 
     Raises
     ------
     OSError
-        As the system gives it (disk full, no permission); the temporary file is gone then.
+        From the system (disk full, no permission); the temporary file is removed.
     """
+    # In the same folder, because a rename is only atomic within one file system; with host and process in the name,
+    # because several machines may write to one shared folder.
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
+            # Before the rename: otherwise a power failure can leave the new name with no or only part of the data.
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
@@ -33,7 +34,7 @@ def replace_file(path: Path, data: bytes | memoryview) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    # A rename is on the disk only when the folder is.
+    # The rename itself is an entry of the folder, so it survives a power failure only after the folder's fsync.
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -42,11 +43,11 @@ def _flush_folder(folder: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes, read in blocks."""
+    """Compute the SHA-256 of a file, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def canonical_json(value: Any) -> str:
-    """Serialise plain values so that equal values give equal text."""
+    """Serialise plain values so that equal values give equal text; used for digests."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -1,10 +1,10 @@
-"""The manifest: one row per clip of a corpus, who acts what, and where the file lies.
+"""The manifest of a corpus: one row per clip with actor, label, performance and path.
 
 Conventions
 -----------
-Clips are sorted by ``clip_id``. ``actor`` carries the corpus in front (``ravdess:07``), so that
-actors of two corpora never meet by accident. ``path`` is relative to the data folder, with
-forward slashes: a manifest says nothing about the machine it was made on.
+Clips are sorted by ``clip_id``. ``actor`` is prefixed with the corpus (``ravdess:07``), so that actors of
+two corpora are never equal. ``path`` is relative to the data folder, with forward slashes: a manifest contains
+nothing about the machine it was made on.
 """
 
 import json
@@ -39,7 +39,7 @@ class Clip:
     clip_id : str
         Unique within the corpus.
     performance_id : str
-        The acted take; several clips (voice, picture) may hold the same one.
+        The acted take; several clips (voice, video) may be recordings of the same one.
     actor : str
         ``corpus:number-or-name``; the group that folds keep together.
     gender : {"male", "female", ""}
@@ -61,7 +61,7 @@ class Clip:
 
 
 def actor_number(actor: str) -> int | None:
-    """Give the number at the end of an actor id, or None where it is a name.
+    """Parse the number at the end of an actor id; None where it is a name.
 
     Examples
     --------
@@ -86,15 +86,15 @@ class Manifest:
     clips : tuple of Clip
         Sorted by ``clip_id``.
     synthetic : bool
-        Whether the corpus is generated. Everything made from it says so.
+        Whether the corpus is generated. Everything made from it is marked as synthetic.
     skipped : dict of str to int
-        What a scan of the folder saw and did not take, with counts.
+        Reasons for files that a scan of the folder left out, with counts.
 
     Raises
     ------
     CorpusError
-        For a name that cannot be a folder's, two clips with one id, an empty actor, or a label
-        outside the classes.
+        For a name that is not a valid folder name, two clips with one id, an empty actor, or a label
+        that is not among the classes.
     """
 
     corpus: str
@@ -122,31 +122,31 @@ class Manifest:
         if not self.clips:
             raise CorpusError(f"corpus '{self.corpus}' has no clips")
         counts = Counter(clip.clip_id for clip in self.clips)
-        if twice := [clip_id for clip_id, n in counts.items() if n > 1]:
-            paths = [clip.path for clip in self.clips if clip.clip_id == twice[0]]
+        if repeated := [clip_id for clip_id, n in counts.items() if n > 1]:
+            paths = [clip.path for clip in self.clips if clip.clip_id == repeated[0]]
             raise CorpusError(
-                f"two clips with one id: '{twice[0]}' is {' and '.join(paths)}"
-                f"{f' (and {len(twice) - 1} more ids)' if len(twice) > 1 else ''};"
+                f"two clips with one id: '{repeated[0]}' is {' and '.join(paths)}"
+                f"{f' (and {len(repeated) - 1} more ids)' if len(repeated) > 1 else ''};"
                 " rename one, or give a 'clip_id' column"
             )
-        known = set(self.classes)
+        labels = set(self.classes)
         for clip in self.clips:
             if not clip.actor.rpartition(":")[2].strip():
                 raise CorpusError(f"clip '{clip.clip_id}' has no actor; every clip needs one, or folds cannot be made")
-            if clip.label not in known:
-                raise CorpusError(f"clip '{clip.clip_id}' has label '{clip.label}'; expected one of {sorted(known)}")
+            if clip.label not in labels:
+                raise CorpusError(f"clip '{clip.clip_id}' has label '{clip.label}'; expected one of {sorted(labels)}")
 
     @property
     def actors(self) -> tuple[str, ...]:
-        """Every actor once, sorted."""
+        """All actors, sorted."""
         return tuple(sorted({clip.actor for clip in self.clips}))
 
     def by_id(self) -> dict[str, Clip]:
-        """Clips by ``clip_id``."""
+        """Return the clips by ``clip_id``."""
         return {clip.clip_id: clip for clip in self.clips}
 
     def table(self) -> pa.Table:
-        """Give the manifest as an Arrow table."""
+        """Convert the manifest to an Arrow table."""
         columns: dict[str, pa.Array] = {
             name: pa.array([getattr(clip, name) for clip in self.clips], pa.string()) for name in _STRINGS
         }
@@ -210,7 +210,7 @@ class Manifest:
         return cls.from_table(table, where=str(path))
 
     def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
-        """Give the same corpus with other clips."""
+        """Return the same corpus with other clips."""
         return Manifest(self.corpus, self.classes, tuple(clips), synthetic=self.synthetic)
 
 
@@ -224,6 +224,6 @@ def parquet_bytes(table: pa.Table) -> bytes:
 def parquet_table(data: bytes) -> pa.Table:
     """Read a table from the bytes of a Parquet file, page checksums checked.
 
-    From bytes, because a path such as ``run=3/manifest.parquet`` would gain a column ``run``.
+    From bytes, because Arrow would add a column ``run`` for a path such as ``run=3/manifest.parquet``.
     """
     return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()

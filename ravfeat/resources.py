@@ -1,4 +1,4 @@
-"""What the machine offers to this process."""
+"""Processors and memory that this process may use."""
 
 import os
 import re
@@ -19,48 +19,48 @@ _LEAST = 500_000_000
 _UNKNOWN = 4_000_000_000
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
-_asked: ContextVar[int | None] = ContextVar("memory", default=None)
+_limit: ContextVar[int | None] = ContextVar("memory", default=None)
 
 
 def processors() -> int:
-    """Count the processors this process may use; all there are where the system does not say."""
+    """Count the processors that this process may use; all, where the system has no affinity mask."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def memory_budget() -> int:
-    """Give the bytes that training may take: what `limited_memory` says, or half of what is free."""
-    asked = _asked.get()
-    return _available() // 2 if asked is None else asked
+    """Return the bytes that training may use: the limit of `limited_memory`, or half of the free memory."""
+    budget = _limit.get()
+    return _available() // 2 if budget is None else budget
 
 
 @contextmanager
 def limited_memory(budget: int | None) -> Iterator[None]:
-    """Limit what training takes within; None leaves it to `memory_budget`.
+    """Limit the memory of training in the block; with None, the default of `memory_budget` applies.
 
     Raises
     ------
     UsageError
-        For less than the libraries themselves take.
+        For less than the libraries alone need.
     """
     if budget is not None and budget < _LEAST:
         raise UsageError(
             f"{budget / 1e9:.2g} GB of memory are less than the libraries themselves take; allow at least"
             f" {_LEAST / 1e9:g} GB"
         )
-    token = _asked.set(budget)
+    token = _limit.set(budget)
     try:
         yield
     finally:
-        _asked.reset(token)
+        _limit.reset(token)
 
 
 def parse_size(text: str) -> int:
-    """Read a number of bytes: ``4GB``, ``800 MB``, ``2.5g``; a thousand million bytes to the GB.
+    """Parse a number of bytes: ``4GB``, ``800 MB``, ``2.5g``; 1 GB is 10**9 bytes.
 
     Raises
     ------
     UsageError
-        Where it is none.
+        Where the text is not an amount of memory.
 
     Examples
     --------
@@ -74,12 +74,12 @@ def parse_size(text: str) -> int:
 
 
 def _available() -> int:
-    """Free memory, or what the group that this process is in may take if that is less."""
-    found = []
+    """Return the free memory, or the limit of the process's control group (container) if it is lower."""
+    limits = []
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
-        found += [int(line.split()[1]) * 1024 for line in meminfo.read_text().splitlines() if "MemAvailable" in line]
+        limits += [int(line.split()[1]) * 1024 for line in meminfo.read_text().splitlines() if "MemAvailable" in line]
     for path in map(Path, _LIMITS):
         text = path.read_text().strip() if path.is_file() else ""
-        found += [int(text)] if text.isdigit() else []
-    return min(found, default=2 * _UNKNOWN)
+        limits += [int(text)] if text.isdigit() else []
+    return min(limits, default=2 * _UNKNOWN)

@@ -1,4 +1,4 @@
-"""Names that files, rooms and people agree on: labels, columns, splits."""
+"""Shared vocabulary: streams, splits, labels, and the columns and fields of all files."""
 
 from typing import Literal
 
@@ -11,13 +11,13 @@ Rule = Literal["auto", "linear", "loglinear"]
 Normalise = Literal["none", "corpus", "both"]
 
 NORMALISED = "@corpus-normalised"
-"""Ending of the name of features that were standardised by their corpus's own unlabelled clips: transductive."""
+"""Suffix of the name of features that were standardised with their corpus's own unlabelled clips (transductive)."""
 
 FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
-"""Streams of what was mixed from others: by the rule that was asked for, and by each of the two."""
+"""Streams of fused predictions: by the chosen rule, and by each of the two rules."""
 
 CONTROL_STREAMS: tuple[str, ...] = ("joint",)
-"""Streams of networks that read several streams at once: controls, which no fusion mixes in."""
+"""Streams of networks that read several streams at once: controls, which are never fused with others."""
 
 RAVDESS_LABELS: tuple[str, ...] = (
     "neutral",

@@ -1,4 +1,4 @@
-"""Who lacks what."""
+"""The message about missing items."""
 
 from ravfeat.errors import format_missing
 

@@ -1,1 +1,1 @@
-"""Fetch recordings and model files over HTTP, checked against pinned checksums."""
+"""Download recordings and model files over HTTP, verified by checksums."""

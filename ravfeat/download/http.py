@@ -1,7 +1,7 @@
-"""Fetch one file over HTTP that is what somebody promised.
+"""Download one file over HTTP, resume an interrupted transfer, verify its checksum.
 
-A file appears under its name only when it is whole and its checksum is right. Until then it lies
-beside it as ``NAME.<start of checksum>.part``, and the next run continues there if the server can.
+A file gets its name only when it is complete and its checksum is right. Until then it is
+``NAME.<start of checksum>.part`` in the same folder, and the next run continues there if the server supports it.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from ravfeat.errors import DownloadError
 
 __all__ = ["Checksum", "read_json", "transfer"]
 
-ALGORITHMS = {"md5": 32, "sha256": 64, "sha512": 128}  # and the number of hexadecimal digits
+ALGORITHMS = {"md5": 32, "sha256": 64, "sha512": 128}  # number of hexadecimal digits
 CHUNK = 1 << 18
 TIMEOUT_S = 60.0
 JSON_LIMIT = 16 << 20
@@ -30,19 +30,19 @@ JSON_LIMIT = 16 << 20
 
 @dataclass(frozen=True)
 class Checksum:
-    """A promised checksum, such as ``md5:bc69…``."""
+    """An expected checksum, such as ``md5:bc69…``."""
 
     algorithm: str
     digest: str
 
     @classmethod
     def parse(cls, text: str) -> "Checksum":
-        """Read ``algorithm:hexadecimal digits``.
+        """Parse ``algorithm:hexadecimal digits``.
 
         Raises
         ------
         DownloadError
-            The algorithm is not md5, sha256 or sha512, or the digits are not its.
+            The algorithm is not md5, sha256 or sha512, or the digits do not fit it.
         """
         algorithm, _, digest = text.lower().partition(":")
         if len(digest) != ALGORITHMS.get(algorithm) or not set(digest) <= set("0123456789abcdef"):
@@ -54,7 +54,7 @@ class Checksum:
     def of(self, path: Path) -> "Checksum":
         """Compute the same kind of checksum of a file."""
         with path.open("rb") as file:
-            # zenodo.org promises md5: good against accidents, and all there is.
+            # zenodo.org publishes md5 only, which detects accidental damage, not forgery.
             total = hashlib.file_digest(file, lambda: hashlib.new(self.algorithm, usedforsecurity=False))
         return Checksum(self.algorithm, total.hexdigest())
 
@@ -63,36 +63,37 @@ class Checksum:
 
 
 def transfer(url: str, dest: Path, checksum: Checksum, *, size: int | None = None) -> bool:
-    """Fetch a file, continue a broken transfer, or find it there already.
+    """Download a file, or continue an interrupted transfer; do nothing if the file is complete.
 
     Parameters
     ----------
     url : str
         ``http://`` or ``https://``.
     dest : Path
-        Its folder is made if need be.
+        Its folder is created if needed.
     checksum : Checksum
-        What the whole file must have.
+        Of the complete file.
     size : int, optional
-        Promised length in bytes.
+        Expected length in bytes.
 
     Returns
     -------
     bool
-        False when `dest` was there already, with the right checksum.
+        False if `dest` existed already, with the right checksum.
 
     Raises
     ------
     DownloadError
-        The server cannot be reached or refuses, the transfer breaks off (what came is kept and
+        The server cannot be reached or refuses, the transfer breaks off (the received part is kept, and
         continued next time), the checksum is wrong (the file is removed), the disk is full, or
-        another file is in the way. Every message says how to fetch the file by hand.
+        another file has the name. Every message says how to download the file by hand.
     """
     with _disk(dest):
         if dest.exists():
             _compare(dest, checksum, f"remove {dest} and run this again")
             return False
         dest.parent.mkdir(parents=True, exist_ok=True)
+        # The checksum in the name keeps parts of two versions of a file apart: they must never be concatenated.
         part = dest.with_name(f"{dest.name}.{checksum.digest[:8]}.part")
         have = part.stat().st_size if part.exists() else 0
     if have == 0 or have != size:
@@ -108,12 +109,12 @@ def transfer(url: str, dest: Path, checksum: Checksum, *, size: int | None = Non
 
 
 def read_json(url: str, by_hand: str) -> Any:
-    """Read a small JSON document.
+    """Download a small JSON document.
 
     Raises
     ------
     DownloadError
-        The server cannot be reached or refuses, or the answer is no JSON; ends with `by_hand`.
+        The server cannot be reached or refuses, or the answer is not JSON; the message ends with `by_hand`.
     """
     with _network(url, by_hand), _open(url, {"Accept": "application/json"}) as response:
         text = response.read(JSON_LIMIT)
@@ -124,7 +125,7 @@ def read_json(url: str, by_hand: str) -> Any:
 
 
 def _receive(url: str, dest: Path, part: Path, have: int, size: int | None) -> None:
-    """Add to `part` what is missing, or write it anew where the server cannot continue."""
+    """Append the missing bytes to `part`, or rewrite it where the server cannot resume."""
     by_hand = _by_hand(url, dest)
     with _network(url, by_hand):
         try:
@@ -133,8 +134,9 @@ def _receive(url: str, dest: Path, part: Path, have: int, size: int | None) -> N
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
                 raise
             error.close()
-            return  # nothing is left to send; the checksum decides whether that is true
+            return  # the server has nothing after these bytes; the checksum decides whether the part is complete
     with response:
+        # Servers without support for ranges answer with the whole file, which must not be appended.
         if response.headers.get("Content-Range", "").split("-")[0] != f"bytes {have}":
             have = 0
         length = response.headers.get("Content-Length")
@@ -150,7 +152,7 @@ def _receive(url: str, dest: Path, part: Path, have: int, size: int | None) -> N
 def _copy(response: http.client.HTTPResponse, dest: Path, part: Path, have: int, total: int | None) -> int:
     bar = tqdm(total=total, initial=have, desc=dest.name, unit="B", unit_scale=True, disable=None)
     with _disk(dest), part.open("ab" if have else "wb") as file, bar:
-        while total is None or have <= total:  # never fill a disk with more than was promised
+        while total is None or have <= total:  # a server that sends more than announced must not fill the disk
             with _network(response.url, _by_hand(response.url, dest)):
                 chunk = _read(response)
             if not chunk:
@@ -162,7 +164,7 @@ def _copy(response: http.client.HTTPResponse, dest: Path, part: Path, have: int,
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """Read on; an end that comes too early is an end, whatever the Python version makes of it."""
+    """Read the next chunk; return the partial chunk if the connection ends early, as in every Python version."""
     try:
         return response.read(CHUNK)
     except http.client.IncompleteRead as error:
@@ -199,7 +201,7 @@ def _by_hand(url: str, dest: Path) -> str:
 
 @contextmanager
 def _network(url: str, by_hand: str) -> Iterator[None]:
-    """Turn what can go wrong on the way into one sentence."""
+    """Convert network errors of the block into a `DownloadError` of one sentence."""
     try:
         yield
     except urllib.error.HTTPError as error:
@@ -214,7 +216,7 @@ def _network(url: str, by_hand: str) -> Iterator[None]:
 
 @contextmanager
 def _disk(dest: Path) -> Iterator[None]:
-    """Turn what can go wrong on the disk into one sentence."""
+    """Convert disk errors of the block into a `DownloadError` of one sentence."""
     try:
         yield
     except OSError as error:

@@ -1,14 +1,14 @@
-"""Fetch RAVDESS and model files, with checksums.
+"""Download and unpack RAVDESS speech from Zenodo, with checksums.
 
-RAVDESS comes from Zenodo record 1188976 (Livingstone & Russo 2018, CC BY-NC-SA 4.0), whose own
-metadata gives links, sizes and checksums. Only speech is fetched: one archive holds the audio of
-all actors, and one archive per actor the video. Song is never touched.
+RAVDESS comes from Zenodo record 1188976 (Livingstone & Russo 2018, CC BY-NC-SA 4.0), whose
+metadata lists links, sizes and checksums. Only speech is downloaded: one archive with the audio of
+all actors, and one archive of video per actor. Songs are not downloaded.
 
 Conventions
 -----------
-``folder/audio/Actor_01/*.wav`` and ``folder/video/Actor_01/*.mp4``. An actor's folder appears when
-it is whole and holds a list of its files (``.unpacked.json``); an archive goes when all its actors
-have been unpacked.
+``folder/audio/Actor_01/*.wav`` and ``folder/video/Actor_01/*.mp4``. An actor's folder gets its name when
+it is complete and contains a list of its files (``.unpacked.json``); an archive is deleted when all its
+actors have been unpacked.
 """
 
 import json
@@ -33,17 +33,17 @@ SPEECH_NAME = re.compile(r"0[123]-01(?:-\d\d){4}-(\d\d)\.(?:wav|mp4)")
 
 @dataclass(frozen=True)
 class RavdessDownload:
-    """What a download did.
+    """Result of a download.
 
     Attributes
     ----------
     folder : Path
     fetched : tuple of str
-        Archives that came over the network.
+        Archives that were downloaded.
     unpacked, present : tuple of str
-        Actor folders that are new, and those that were there already, e.g. ``audio/Actor_01``.
+        New actor folders, and those that existed before, e.g. ``audio/Actor_01``.
     skipped : int
-        Files in the archives that are no speech clips.
+        Files in the archives that are not speech clips.
     """
 
     folder: Path
@@ -55,7 +55,7 @@ class RavdessDownload:
 
 @dataclass(frozen=True)
 class _Archive:
-    """One archive of the record and whom it holds."""
+    """One archive of the record and its actors."""
 
     key: str
     kind: str
@@ -67,7 +67,7 @@ class _Archive:
 
 @dataclass(frozen=True)
 class _Promise:
-    """What the record says about one of its files."""
+    """Address, checksum and size of one file of the record."""
 
     url: str
     checksum: Checksum
@@ -75,7 +75,7 @@ class _Promise:
 
 
 def fetch(url: str, dest: Path, *, sha256: str) -> Path:
-    """Fetch a file whose checksum is known, unless it is there already.
+    """Download a file with a known checksum, unless it exists already.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def download_ravdess(
     actors: Iterable[int] = ACTORS,
     record_url: str = RECORD_URL,
 ) -> RavdessDownload:
-    """Fetch and unpack RAVDESS speech; do again only what is missing.
+    """Download and unpack RAVDESS speech; a repeated call only adds missing parts.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def download_ravdess(
     audio : bool, default True
         0.2 GB, in one archive for all actors.
     video : bool, default False
-        About 0.5 GB for each actor: with sound (01-) and without (02-).
+        About 0.5 GB per actor: with sound (01-) and without (02-).
     actors : iterable of int, default 1 to 24
-        Whose files to unpack, and whose video archives to fetch.
+        Actors to unpack, and whose video archives to download.
     record_url : str
         Address of the record's metadata.
 
@@ -126,7 +126,7 @@ def download_ravdess(
         Neither audio nor video, no actor, or an actor outside 1 to 24.
     DownloadError
         See `ravfeat.download.http.transfer` and `ravfeat.download.zipfiles.unpack`; also when the record lacks
-        a file, or an actor's folder was changed or made by somebody else.
+        a file, or an actor's folder was changed or not made by this function.
     """
     wanted = sorted(set(actors))
     if not (audio or video) or not wanted or not set(wanted) <= set(ACTORS):
@@ -157,7 +157,7 @@ def _archives(wanted: Iterable[int], *, audio: bool, video: bool) -> list[_Archi
 
 
 def _read_record(url: str, archives: list[_Archive], folder: Path) -> dict[str, _Promise]:
-    """Find all needed files in the record before the first of them is fetched."""
+    """Look up all needed files in the record, before the first one is downloaded."""
     keys = [archive.key for archive in archives]
     by_hand = f"fetch {', '.join(keys)} from https://zenodo.org/records/1188976 by hand and unpack below {folder}"
     record: Any = read_json(url, by_hand)
@@ -178,7 +178,7 @@ def _read_record(url: str, archives: list[_Archive], folder: Path) -> dict[str, 
 
 
 def _whole(place: Path) -> bool:
-    """Say whether an actor's folder is there; refuse one that is not as it was unpacked."""
+    """Whether an actor's folder exists; refuse a folder whose files changed since it was unpacked."""
     if not place.exists():
         return False
     remedy = "move it away and run this again"
@@ -199,7 +199,7 @@ def _has_size(path: Path, size: int) -> bool:
 
 
 def _unpack_actors(archive: Path, folder: Path, places: dict[int, str]) -> int:
-    """Unpack some actors beside their places, then rename; count what is no speech clip."""
+    """Unpack some actors into a temporary folder, then rename; return the number of other files."""
     partial = folder / ".unpacking"
     skipped = 0
 
@@ -226,7 +226,7 @@ def _unpack_actors(archive: Path, folder: Path, places: dict[int, str]) -> int:
 
 
 def _settle(source: Path, place: Path, archive: Path) -> None:
-    """Give an unpacked actor its list of files and its final name."""
+    """Write an unpacked actor's list of files, then give the folder its final name."""
     if not source.is_dir():
         raise DownloadError(f"{archive} holds no speech clips of {place.name}; the others that were asked for are kept")
     sizes = {path.name: path.stat().st_size for path in sorted(source.iterdir())}

@@ -1,4 +1,4 @@
-"""Unpack an archive from the network without trusting a single name in it."""
+"""Unpack a zip archive safely: every entry's name is checked before anything is written."""
 
 import lzma
 import re
@@ -14,7 +14,7 @@ from ravfeat.errors import DownloadError
 
 __all__ = ["check_names", "unpack"]
 
-# What zipfile raises on bytes that are not what they say, e.g. UnicodeDecodeError (a ValueError) on a name.
+# Exceptions of zipfile on damaged archives, e.g. UnicodeDecodeError (a ValueError) for a name.
 UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -28,9 +28,9 @@ ENCRYPTED = 0x1  # bit of a zip entry's general purpose flags
 
 
 def unpack(archive: Path, folder: Path, target: Callable[[str], Path | None]) -> list[Path]:
-    """Unpack the wanted files of a zip archive into a folder.
+    """Unpack selected files of a zip archive into a folder.
 
-    All names are checked before the first byte is written; links and special files are never made.
+    All names are checked before the first byte is written; links and special files are never created.
 
     Parameters
     ----------
@@ -38,18 +38,18 @@ def unpack(archive: Path, folder: Path, target: Callable[[str], Path | None]) ->
     folder : Path
         Must exist. The caller removes it when this raises.
     target : callable
-        Gets an entry's name and gives its place relative to `folder`, or None to leave it out.
+        Maps an entry's name to its path relative to `folder`, or to None to leave it out.
 
     Returns
     -------
     list of Path
-        Where the files are, relative to `folder`, in the order of the archive.
+        Paths of the files relative to `folder`, in the order of the archive.
 
     Raises
     ------
     DownloadError
         The archive is damaged or encrypted, an entry would leave the folder or is a link, two
-        entries want the same place, or the disk is too small.
+        entries map to the same path, or the disk is too small.
     """
     try:
         with zipfile.ZipFile(archive) as file:
@@ -71,7 +71,7 @@ def unpack(archive: Path, folder: Path, target: Callable[[str], Path | None]) ->
 
 
 def check_names(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
-    """Refuse an archive in which any entry is more than a file or folder below its top.
+    """Refuse an archive with an entry that is not a plain file or folder below its root.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def check_names(archive: Path, entries: list[zipfile.ZipInfo]) -> None:
 
 
 def _problem(entry: zipfile.ZipInfo) -> str | None:
-    name = entry.orig_filename  # as stored: `filename` is cut at a zero byte
+    name = entry.orig_filename  # as stored; zipfile cuts `filename` at a zero byte, which could hide a name
     path = PurePosixPath(name)
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if path.is_absolute() or re.match(r"[A-Za-z]:", name):

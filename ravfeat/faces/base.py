@@ -1,4 +1,4 @@
-"""Pictures of one clip with the face in each: what face encoders read.
+"""Data types of the face pipeline: detections, landmarks, and pictures with the face in each.
 
 Conventions
 -----------
@@ -16,7 +16,7 @@ __all__ = ["Detection", "Faces", "Mesh"]
 
 @dataclass(frozen=True)
 class Detection:
-    """One face that a detector found in a picture.
+    """One detected face.
 
     Attributes
     ----------
@@ -60,19 +60,18 @@ class Faces:
     times_s : ndarray of shape (n,), float64
         From the clip's start, rising.
     boxes : ndarray of shape (n, 4), float32
-        Smoothed over time, without margin; where no face was found the last box, before the first
-        one a square in the picture's middle. Empty (0, 4) where no detector was asked for.
+        Smoothed over time, without margin. Where no face was found, the last box; before the first
+        face, a square in the middle of the picture. Empty (0, 4) without a detector.
     confidence : ndarray of shape (n,), float32
-        Of the detector; 0 where nothing was found. Empty without a detector.
+        Of the detector; 0 where no face was found. Empty without a detector.
     found : ndarray of shape (n,), bool
-        Whether the detector found a face in this very picture. Empty without a detector.
+        Whether the detector found a face in this picture. Empty without a detector.
     meshes : tuple of Mesh or None
-        Where nothing was found the last mesh; None before the first one. Empty where no landmarker
-        was asked for.
+        Where no face was found, the last mesh; None before the first face. Empty without a landmarker.
     mesh_found : ndarray of shape (n,), bool
-        Whether the landmarker found a face in this very picture. Empty without a landmarker.
+        Whether the landmarker found a face in this picture. Empty without a landmarker.
     n_faces : ndarray of shape (n,), int64
-        How many faces the detector found, of which one is followed. Empty without a detector.
+        Number of detected faces, of which one is tracked. Empty without a detector.
     """
 
     pictures: tuple[NDArray[np.uint8], ...]
@@ -85,5 +84,5 @@ class Faces:
     n_faces: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __len__(self) -> int:
-        """Count the pictures."""
+        """Return the number of pictures."""
         return len(self.times_s)

@@ -1,4 +1,4 @@
-"""A square around a face, cut out and resized."""
+"""Crop a square around a face and resize it."""
 
 import math
 import re
@@ -14,29 +14,30 @@ _MARGIN = re.compile(r"square crop, margin ([\d.e+-]+), ")
 
 
 def crop_recipe(margin: float, size: int) -> str:
-    """Name and version of what `crop` does; part of the identity of everything made from it."""
+    """Return name and version of what `crop` does; part of the identity of everything made from it."""
     return f"square crop, margin {margin:.9g}, {size} px, edges repeated, bilinear antialiased/1"
 
 
 def margin_of(steps: Iterable[str]) -> float | None:
-    """Find the margin among the steps of a cache's identity; None where nothing was cropped.
+    """Parse the margin from the preprocessing steps of a cache's identity; None where nothing was cropped.
 
     Examples
     --------
     >>> margin_of(["pictures all/1", crop_recipe(1.25, 112)])
     1.25
     """
-    found = [match[1] for step in steps if (match := _MARGIN.match(step))]
-    return float(found[0]) if found else None
+    margins = [match[1] for step in steps if (match := _MARGIN.match(step))]
+    return float(margins[0]) if margins else None
 
 
 def crop(
     picture: NDArray[np.uint8], box: Sequence[float] | NDArray[np.floating], *, margin: float, size: int
 ) -> NDArray[np.uint8]:
-    """Cut a square out of a picture.
+    """Crop a square around a box.
 
-    The square has the box's centre and margin times its longer side, both to a fraction of a pixel. Where it
-    reaches beyond the picture, the picture's edges are repeated: a black bar would be an edge that no face has.
+    The square has the box's centre, and margin times its longer side, both at subpixel precision. Where it
+    reaches beyond the picture, the picture's edge pixels are repeated: black bars would add edges that encoders
+    respond to.
 
     Parameters
     ----------
@@ -46,12 +47,12 @@ def crop(
     margin : float
         1 is the box itself.
     size : int
-        Of the result, in pixels.
+        Side of the result, in pixels.
 
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        Resized with a triangle filter as wide as the reduction (Pillow's antialiased bilinear).
+        Resized with a triangle filter that is scaled with the reduction (Pillow's antialiased bilinear).
 
     Examples
     --------
@@ -61,7 +62,7 @@ def crop(
     left, top, right, bottom = (float(value) for value in box)
     side = max((right - left), (bottom - top), 1.0) * margin
     left, top = (left + right - side) / 2, (top + bottom - side) / 2
-    reach = math.ceil(max(side / size, 1.0)) + 1  # the filter looks so far beyond the square
+    reach = math.ceil(max(side / size, 1.0)) + 1  # pixels outside the square that the filter reads
     x, y = math.floor(left) - reach, math.floor(top) - reach
     extent = math.ceil(side) + 2 * reach + 1
     patch = Image.fromarray(_patch(picture, x, y, extent))
@@ -70,7 +71,7 @@ def crop(
 
 
 def _patch(picture: NDArray[np.uint8], x: int, y: int, extent: int) -> NDArray[np.uint8]:
-    """Give the square of whole pixels from (x, y), with the picture's edges repeated outside of it."""
+    """Return the square of whole pixels at (x, y), with the picture's edges repeated outside of it."""
     height, width = picture.shape[:2]
     if x >= 0 and y >= 0 and x + extent <= width and y + extent <= height:
         return np.ascontiguousarray(picture[y : y + extent, x : x + extent])

@@ -1,7 +1,7 @@
-"""Faces and landmarks in the pictures of one clip, by MediaPipe; the only file that knows it.
+"""Detect faces and landmarks with MediaPipe; the only module that imports it.
 
-A task is made for one clip and closed after it: tasks remember what they saw, and a clip's features must
-not depend on the clip before it.
+A MediaPipe task is created for one clip and closed after it: tasks keep state between pictures, and a clip's
+features must not depend on the clip before it.
 """
 
 import importlib.util
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ravfeat.errors import ClipError, EncoderError, MissingExtraError
 from ravfeat.faces.base import Detection, Mesh
 from ravfeat.faces.models import ModelFile
-from ravfeat.faces.native_logs import less_chatter
+from ravfeat.faces.native_logs import filtered_stderr
 
 __all__ = ["MIN_CONFIDENCE", "FaceDetector", "FaceLandmarker", "require_mediapipe"]
 
@@ -24,7 +24,7 @@ _EXTRA = "face"
 
 
 def require_mediapipe() -> None:
-    """Say early, and without loading it, that MediaPipe is not installed.
+    """Raise if MediaPipe is not installed, without importing it.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def require_mediapipe() -> None:
 
 
 class _VideoTask:
-    """A MediaPipe task in video mode; pictures come in the order of time.
+    """A MediaPipe task in video mode; pictures must be in the order of time.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class _VideoTask:
     MissingExtraError
         Where MediaPipe is not installed.
     EncoderError
-        Where the model file is no such model.
+        Where the file is not a model of this kind.
     """
 
     kind: str
@@ -54,7 +54,7 @@ class _VideoTask:
     def __init__(self, model: ModelFile) -> None:
         self._model = model
         self._time_ms = -1
-        with less_chatter():
+        with filtered_stderr():
             try:
                 import mediapipe
                 from mediapipe.tasks.python import BaseOptions, vision
@@ -87,18 +87,18 @@ class _VideoTask:
     def _look(self, picture: NDArray[np.uint8], time_s: float) -> Any:
         image = self._image(image_format=self._srgb, data=picture)
         first = self._time_ms < 0
-        self._time_ms = max(self._time_ms + 1, round(time_s * 1000))  # must rise, also above 1000 pictures a second
+        self._time_ms = max(self._time_ms + 1, round(time_s * 1000))  # MediaPipe requires strictly rising milliseconds
         try:
             if not first:
                 return self._task.detect_for_video(image, self._time_ms)
-            with less_chatter():
+            with filtered_stderr():
                 return self._task.detect_for_video(image, self._time_ms)
         except (RuntimeError, ValueError) as error:
             raise ClipError(f"the {self.kind} failed on the picture at {time_s:.2f} s ({error})") from error
 
 
 class FaceDetector(_VideoTask):
-    """Finds faces; use it in a ``with`` block, for one clip."""
+    """Face detector; use it in a ``with`` block, for one clip."""
 
     kind = "face detector"
 
@@ -108,31 +108,31 @@ class FaceDetector(_VideoTask):
         )
 
     def detect(self, picture: NDArray[np.uint8], time_s: float) -> list[Detection]:
-        """Find all faces.
+        """Detect all faces in a picture.
 
         Parameters
         ----------
         picture : ndarray of shape (H, W, 3), uint8
             RGB.
         time_s : float
-            Later than that of the picture before.
+            Greater than that of the previous picture.
 
         Raises
         ------
         ClipError
             Where MediaPipe fails on the picture.
         """
-        return [_detection(found) for found in self._look(picture, time_s).detections]
+        return [_detection(detection) for detection in self._look(picture, time_s).detections]
 
 
-def _detection(found: Any) -> Detection:
-    box = found.bounding_box
+def _detection(detection: Any) -> Detection:
+    box = detection.bounding_box
     corners = (box.origin_x, box.origin_y, box.origin_x + box.width, box.origin_y + box.height)
-    return Detection(np.array(corners, dtype=np.float64), float(found.categories[0].score))
+    return Detection(np.array(corners, dtype=np.float64), float(detection.categories[0].score))
 
 
 class FaceLandmarker(_VideoTask):
-    """Finds the landmarks of one face; use it in a ``with`` block, for one clip."""
+    """Landmark detector for one face; use it in a ``with`` block, for one clip."""
 
     kind = "face landmarker"
 
@@ -147,17 +147,17 @@ class FaceLandmarker(_VideoTask):
         )
 
     def detect(self, picture: NDArray[np.uint8], time_s: float) -> Mesh | None:
-        """Find one face's landmarks; None where there is no face.
+        """Detect the landmarks of one face; None where there is no face.
 
-        Parameters and errors as of `FaceDetector.detect`.
+        Parameters and errors as for `FaceDetector.detect`.
         """
-        found = self._look(picture, time_s)
-        if not found.face_landmarks:
+        result = self._look(picture, time_s)
+        if not result.face_landmarks:
             return None
         height, width = picture.shape[:2]
-        points = np.array([(point.x, point.y, point.z) for point in found.face_landmarks[0]], dtype=np.float64)
+        points = np.array([(point.x, point.y, point.z) for point in result.face_landmarks[0]], dtype=np.float64)
         return Mesh(
             points=(points * (width, height, width)).astype(np.float32),
-            blendshapes=np.array([shape.score for shape in found.face_blendshapes[0]], dtype=np.float32),
-            pose=np.asarray(found.facial_transformation_matrixes[0], dtype=np.float32),
+            blendshapes=np.array([shape.score for shape in result.face_blendshapes[0]], dtype=np.float32),
+            pose=np.asarray(result.facial_transformation_matrixes[0], dtype=np.float32),
         )

@@ -1,7 +1,7 @@
-"""MediaPipe's model files: which ones, where they come from, where they lie.
+"""Find or download MediaPipe's model files.
 
-The wheel of MediaPipe holds no models. They are fetched once from Google's model store into the user's
-cache folder, with a pinned checksum, or given by hand.
+The MediaPipe package contains no models. They are downloaded once from Google's model store into the user's
+cache folder, checked against a pinned checksum, or given by path.
 """
 
 import os
@@ -18,7 +18,7 @@ __all__ = ["BLAZE_FACE", "FACE_LANDMARKER", "ModelFile", "PublishedModel", "find
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """A model file as its authors publish it.
+    """A published model file.
 
     Attributes
     ----------
@@ -32,12 +32,12 @@ class PublishedModel:
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """Name of the file."""
         return self.url.rpartition("/")[2]
 
     @property
     def suffix(self) -> str:
-        """What tells this kind of model from others: ``.tflite`` or ``.task``."""
+        """Suffix of this kind of model: ``.tflite`` or ``.task``."""
         return Path(self.name).suffix
 
 
@@ -49,7 +49,7 @@ class ModelFile:
     ----------
     path : Path
     sha256 : str
-        Of the file as it is, not as it should be.
+        Computed from the file, not the published value.
     name : str
         Of the file.
     """
@@ -60,7 +60,7 @@ class ModelFile:
 
     @classmethod
     def of(cls, path: Path) -> "ModelFile":
-        """Describe a file that is there."""
+        """Describe an existing file."""
         return cls(path, sha256_of(path), path.name)
 
 
@@ -70,7 +70,7 @@ BLAZE_FACE = PublishedModel(
     f"{_STORE}/face_detector/blaze_face_short_range/float16/1/blaze_face_short_range.tflite",
     "b4578f35940bf5a1a655214a1cce5cab13eba73c1297cd78e1a04c2380b0152f",
 )
-"""Finds faces up to two metres from the camera."""
+"""Detector of faces up to two metres from the camera."""
 
 FACE_LANDMARKER = PublishedModel(
     f"{_STORE}/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
@@ -82,29 +82,29 @@ _SUFFIXES = frozenset({BLAZE_FACE.suffix, FACE_LANDMARKER.suffix})
 
 
 def models_folder() -> Path:
-    """Give the folder below the user's cache folder in which fetched models lie."""
+    """Return the folder of downloaded models, below the user's cache folder."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     return (named if named.is_absolute() else Path.home() / ".cache") / "ravfeat" / "models"
 
 
-def find_model(model: PublishedModel, given: Sequence[Path] = ()) -> ModelFile:
-    """Find a model file: among those given, in the user's cache folder, or in the model store.
+def find_model(model: PublishedModel, model_paths: Sequence[Path] = ()) -> ModelFile:
+    """Find a model file: among the given paths, in the user's cache folder, or in the model store.
 
     Parameters
     ----------
     model : PublishedModel
-    given : sequence of Path
-        Files or folders that hold some; what ends in ``.tflite`` is a detector, in ``.task`` a
-        landmarker. These may be other models than the published ones.
+    model_paths : sequence of Path
+        Model files, or folders of them; ``.tflite`` files are detectors, ``.task`` files landmarkers. They
+        need not be the published models.
 
     Raises
     ------
     UsageError
-        A given path is not there or holds no model, or more than one could be meant.
+        A path does not exist or holds no model, or there are several candidates.
     DownloadError
-        The file is not there and cannot be fetched, or the one in the cache folder is another one.
+        The file cannot be downloaded, or the one in the cache folder has another checksum.
     """
-    chosen = [path for place in given for path in _models_at(place, model)]
+    chosen = [path for place in model_paths for path in _models_at(place, model)]
     if len(chosen) > 1:
         raise UsageError(
             f"expected one {model.suffix} file, got {', '.join(map(str, chosen))}; give the one to use by its path"
@@ -116,8 +116,8 @@ def find_model(model: PublishedModel, given: Sequence[Path] = ()) -> ModelFile:
         return ModelFile(fetch(model.url, place, sha256=model.sha256), model.sha256, model.name)
     except DownloadError as error:
         other = (
-            f" What --detector-model names ({', '.join(map(str, given))}) holds no {model.suffix} file."
-            if given
+            f" What --detector-model names ({', '.join(map(str, model_paths))}) holds no {model.suffix} file."
+            if model_paths
             else ""
         )
         raise DownloadError(
@@ -127,7 +127,7 @@ def find_model(model: PublishedModel, given: Sequence[Path] = ()) -> ModelFile:
 
 
 def _models_at(place: Path, model: PublishedModel) -> list[Path]:
-    """Files of this kind that a given path names."""
+    """List the models of this kind at a given path."""
     place = place.expanduser()
     if place.is_dir():
         held = [path for path in sorted(place.iterdir()) if path.suffix in _SUFFIXES and path.is_file()]

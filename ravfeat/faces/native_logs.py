@@ -1,8 +1,8 @@
-"""What native libraries say on the error stream while they start, without the part nobody can act on.
+"""Filter known start-up messages of native libraries out of the error stream.
 
-MediaPipe and TensorFlow Lite greet every new task with the same lines, which no environment variable
-turns off (their logging is never initialised). Only lines known here are left out; all others, the
-errors among them, come through as they are. With logging at DEBUG nothing is left out.
+MediaPipe and TensorFlow Lite print the same lines for every new task, which no environment variable turns off
+(their logging is never initialised). Only the lines listed here are dropped; all others, errors among them, are
+passed on unchanged. With logging at DEBUG nothing is dropped.
 """
 
 import logging
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
 
-__all__ = ["less_chatter"]
+__all__ = ["filtered_stderr"]
 
 _LOG = logging.getLogger(__name__)
 _STDERR = 2
-_CHATTER = re.compile(
+_NOISE_LINES = re.compile(
     rb"(?:INFO: Created TensorFlow Lite XNNPACK delegate for CPU\."
     rb"|WARNING: All log messages before absl::InitializeLog\(\) is called are written to STDERR"
     rb"|[IW]0000 \d\d:\d\d:[\d.]+ +\d+ (?:inference_feedback_manager|face_landmarker_graph)\.cc:\d+\] [^\r\n]*)\r?\n"
@@ -26,11 +26,11 @@ _CHATTER = re.compile(
 
 
 @contextmanager
-def less_chatter() -> Iterator[None]:
-    """Hold back what is written to the error stream meanwhile, then write it without the chatter.
+def filtered_stderr() -> Iterator[None]:
+    """Buffer the error stream during the block, then write it without the known lines.
 
-    The stream belongs to the whole process: several threads may be inside, and the last to leave
-    writes. Keep it short.
+    The stream belongs to the whole process: several threads may be in the block at once, and the last one
+    to leave writes. Keep the block short.
     """
     quiet = not _LOG.isEnabledFor(logging.DEBUG) and _ERRORS.hold()
     try:
@@ -41,7 +41,10 @@ def less_chatter() -> Iterator[None]:
 
 
 class _ErrorStream:
-    """File descriptor 2, which goes to a temporary file while anybody holds it."""
+    """Redirects file descriptor 2 to a temporary file while at least one holder exists.
+
+    The descriptor, not `sys.stderr`: native code writes to it directly.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -50,7 +53,7 @@ class _ErrorStream:
         self._aside: IO[bytes] | None = None
 
     def hold(self) -> bool:
-        """Hold the stream; False where the process has none."""
+        """Add a holder; False where the process has no error stream."""
         with self._lock:
             if self._holders == 0:
                 try:
@@ -63,7 +66,7 @@ class _ErrorStream:
             return True
 
     def release(self) -> None:
-        """Let go; the last holder writes what was said, without the chatter."""
+        """Remove a holder; the last one restores the stream and writes the filtered text."""
         with self._lock:
             self._holders -= 1
             if self._holders or self._aside is None:
@@ -72,9 +75,9 @@ class _ErrorStream:
             os.close(self._real)
             with self._aside as aside:
                 aside.seek(0)
-                said = _CHATTER.sub(b"", aside.read())
-            while said:
-                said = said[os.write(_STDERR, said) :]
+                text = _NOISE_LINES.sub(b"", aside.read())
+            while text:
+                text = text[os.write(_STDERR, text) :]
 
 
 _ERRORS = _ErrorStream()

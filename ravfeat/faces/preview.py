@@ -1,7 +1,7 @@
-"""What a face cache was made from: stored boxes, cut out of the videos once more.
+"""Preview a face cache: crop stored boxes out of the videos again.
 
-The crops come from the boxes and times in the shards, so the sheet shows what the encoder saw, and
-that these columns are right.
+The crops are made from boxes and times in the shards, so the sheet shows the encoder's input, and whether these
+columns are right.
 """
 
 from collections.abc import Sequence
@@ -18,35 +18,35 @@ from ravfeat.faces.sheet import SheetRow, stored_crops
 __all__ = ["chosen_clips", "preview_rows"]
 
 _SIZE = 112
-_UNCROPPED_MARGIN = 1.2  # of landmarks, whose box is their extent
+_UNCROPPED_MARGIN = 1.2  # for landmarks, whose box just encloses the points
 
 
 def chosen_clips(cache: Cache, n: int) -> list[str]:
-    """Choose clips to look at: the worst ones first, up to half of them, then some evenly spaced.
+    """Choose clips to show: those with the lowest face coverage, up to half, then evenly spaced ones.
 
     Raises
     ------
     CacheError
         Where the cache holds no boxes.
     """
-    found = face_coverage(cache)
-    if not found or "box" not in cache.columns(found[0].clip_id):
+    coverages = face_coverage(cache)
+    if not coverages or "box" not in cache.columns(coverages[0].clip_id):
         raise CacheError(f"{cache.path} holds no boxes of faces; a preview needs a cache that 'ravfeat extract' made")
-    worst = [one.clip_id for one in found if one.share < 1][: n // 2]
+    worst = [coverage.clip_id for coverage in coverages if coverage.share < 1][: n // 2]
     rest = [clip_id for clip_id in cache.clip_ids if clip_id not in worst]
     n_rest = min(n - len(worst), len(rest))
     return worst + [rest[i * len(rest) // n_rest] for i in range(n_rest)]
 
 
 def preview_rows(cache: Cache, root: Path, clip_ids: Sequence[str], *, n_pictures: int) -> list[SheetRow]:
-    """Cut the stored boxes of some clips out of their videos.
+    """Crop the stored boxes of some clips out of their videos.
 
     Parameters
     ----------
     cache : Cache
         Of the face stream.
     root : Path
-        What the clips' paths are relative to.
+        Folder that the clips' paths are relative to.
     clip_ids : sequence of str
     n_pictures : int
         Evenly spaced pictures of every clip.
@@ -56,14 +56,14 @@ def preview_rows(cache: Cache, root: Path, clip_ids: Sequence[str], *, n_picture
     CacheError
         For a clip that is not stored.
     MediaError
-        Where a video is not there, or is another one than was stored.
+        Where a video is missing, or does not match the stored times.
     """
     paths = {row["clip_id"]: row["path"] for row in cache.manifest.select(["clip_id", "path"]).to_pylist()}
     records = cache.records()
     margin = margin_of(cache.identity["preprocessing"]) or _UNCROPPED_MARGIN
     rows = []
     for clip_id in tqdm(clip_ids, desc="cutting", unit="clip", delay=1.0, disable=None):
-        columns = cache.columns(clip_id)  # says what is wrong with an unknown clip
+        columns = cache.columns(clip_id)  # raises for an unknown clip
         found, label = columns["found"], records[clip_id].label
         path = root / paths[clip_id]
         if not path.is_file():

@@ -1,4 +1,4 @@
-"""A contact sheet: some crops of every clip, so that one can see what the encoders saw."""
+"""Draw a contact sheet of face crops, to inspect the input of face encoders."""
 
 import io
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ class SheetRow:
     Attributes
     ----------
     title : str
-        Clip and label, say.
+        For example clip and label.
     crops : tuple of ndarray of shape (size, size, 3), uint8
     times_s : tuple of float
     found : tuple of bool
-        Where False, no face was found and another box stands in.
+        False where no face was found and another box was used.
     """
 
     title: str
@@ -54,7 +54,7 @@ def stored_crops(
     size: int,
     title: str = "",
 ) -> SheetRow:
-    """Cut crops out of a video at times and boxes that a cache has stored.
+    """Crop faces out of a video at stored times and boxes.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def stored_crops(
     found : ndarray of shape (T,)
     margin : float
     n : int
-        Evenly spaced pictures, the first and the last one among them; fewer where T is less.
+        Number of evenly spaced pictures, the first and the last included; fewer where T is smaller.
     size : int
     title : str
 
@@ -98,7 +98,7 @@ def stored_crops(
 
 
 def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
-    """Draw clips as rows and their crops as columns; a crop without a found face has a red frame.
+    """Draw clips as rows and their crops as columns; a crop without a detected face has a red frame.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
 
 
 def sheet_png(rows: Sequence[SheetRow]) -> bytes:
-    """Give the sheet as a PNG file; equal rows give equal bytes."""
+    """Encode the sheet as PNG; equal rows give equal bytes."""
     buffer = io.BytesIO()
     draw_sheet(rows).save(buffer, "PNG")
     return buffer.getvalue()

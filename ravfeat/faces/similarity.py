@@ -1,9 +1,9 @@
-"""Landmarks without place, size and roll: what remains is the shape of a face and its expression.
+"""Similarity-normalise landmarks: remove place, size and roll; keep the shape of the face.
 
 Conventions
 -----------
-Points are (T, P, 2) or (T, P, 3): x to the right, y down, z in the same scale. Every frame is treated by
-itself. Left and right are the person's own, so the left eye has the larger x in an upright picture.
+Points are (T, P, 2) or (T, P, 3): x to the right, y down, z in the same scale. Frames are independent.
+Left and right are the person's own, so the left eye has the larger x in an upright picture.
 An eye's centre is the mean of its points: all six in the scheme of 68 points (Sagonas et al. 2013), the
 two corners in MediaPipe's mesh of 478, whose lids and irises move with the gaze.
 """
@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 __all__ = ["EYES", "SIMILARITY", "eyes_apart", "similarity_normalise"]
 
 SIMILARITY = "similarity: eye centre to 0, eyes 1 apart, no roll, per frame/1"
-"""What `similarity_normalise` does, named and versioned: part of the identity of what is made with it."""
+"""Name and version of `similarity_normalise`; part of the identity of features made with it."""
 
 EYES: Mapping[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
     68: (tuple(range(42, 48)), tuple(range(36, 42))),
     478: ((362, 263), (33, 133)),
 }
-"""By number of points: those of the left eye, those of the right eye."""
+"""Number of points → indices of the left eye, indices of the right eye."""
 
 
 def eyes_apart(points: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which frames can be normalised: both eyes are finite, and apart in the plane of the picture.
+    """Test which frames can be normalised: eyes finite, and at different places in the plane of the picture.
 
     Parameters
     ----------
@@ -47,19 +47,19 @@ def eyes_apart(points: NDArray[Any]) -> NDArray[np.bool_]:
 def similarity_normalise(
     points: NDArray[Any], left_eye: Sequence[int] | None = None, right_eye: Sequence[int] | None = None
 ) -> NDArray[np.float64]:
-    """Bring the middle between the eyes to 0, the eyes to a distance of 1, and their line to the horizontal.
+    """Shift the midpoint of the eyes to 0, scale their distance to 1, rotate their line to the horizontal.
 
     Parameters
     ----------
     points : ndarray of shape (T, P, 2) or (T, P, 3)
     left_eye, right_eye : sequence of int, optional
-        Positions of the eyes' points; by default those of the 68 or 478 points that everybody uses.
+        Indices of the eyes' points; by default those of the 68-point scheme and of MediaPipe's mesh.
 
     Returns
     -------
     ndarray of the shape of `points`, float64
         Left eye at (0.5, 0), right eye at (-0.5, 0). Distance and roll are measured in the plane of the
-        picture; z is shifted by the eyes' middle and scaled alike.
+        picture; z is shifted by the eyes' midpoint and scaled alike.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Faces as a source: every clip is some pictures at a time, with the face in each."""
+"""Read videos as pictures with the face in each: decode, detect, track; options of the user."""
 
 from collections.abc import Generator
 from contextlib import ExitStack, closing
@@ -14,7 +14,7 @@ from ravfeat.errors import UsageError
 from ravfeat.faces.base import Faces, Mesh
 from ravfeat.faces.detect import MIN_CONFIDENCE, FaceDetector, FaceLandmarker, require_mediapipe
 from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, find_model
-from ravfeat.faces.track import TRACKING, FaceTrack, Followed
+from ravfeat.faces.track import TRACKING, FaceTrack, TrackedFace
 from ravfeat.manifest import Clip
 from ravfeat.media.pictures import read_pictures
 from ravfeat.media.source import Recording
@@ -23,7 +23,7 @@ __all__ = ["FaceOptions", "FaceSource"]
 
 PIECE_PICTURES = 16
 PIECE_BYTES = 1 << 27
-"""A piece ends early where its pictures are large."""
+"""Upper bound of a piece in bytes: with large pictures it holds fewer of them."""
 
 MAX_FPS = 1000.0
 MAX_MARGIN = 10.0
@@ -31,16 +31,16 @@ MAX_MARGIN = 10.0
 
 @dataclass(frozen=True)
 class FaceSource:
-    """Decodes the pictures of any video and finds the face in each; see `ravfeat.media.source.Source`.
+    """Source of pictures with faces from video files; see `ravfeat.media.source.Source`.
 
     Parameters
     ----------
     fps : float, optional
-        Pictures a second at most; by default, every picture.
+        Pictures per second at most; by default, every picture.
     detector, landmarker : ModelFile, optional
-        Each looks only where it is given.
+        Each runs only if it is given.
     cropped : bool, default False
-        The pictures are crops of faces already: the whole picture is the box, and it was found.
+        The pictures are crops of faces already: the whole picture is the box, and counts as found.
     ahead : int
     """
 
@@ -52,14 +52,14 @@ class FaceSource:
 
     @property
     def crop_steps(self) -> tuple[str, ...]:
-        """What decides the boxes: named, versioned steps, for the identity of what is made from crops."""
+        """Names and versions of the steps that determine the boxes; part of the identity."""
         if self.cropped:
             return (self._picture_step, "whole picture is the face/1")
         return (self._picture_step, *_detector_steps(self.detector))
 
     @property
     def mesh_steps(self) -> tuple[str, ...]:
-        """What decides the landmarks; a detector beside the landmarker has no part in them."""
+        """Names and versions of the steps that determine the landmarks; the detector is not among them."""
         if self.landmarker is None:
             return (self._picture_step,)
         step = f"mediapipe face landmarker {self.landmarker.sha256[:12]}, video, 1 face, last one where none is found/1"
@@ -72,29 +72,29 @@ class FaceSource:
     def read(self, clip: Clip, root: Path) -> Generator[Faces, None, Recording]:
         """Decode one clip, sixteen pictures at a time."""
         with ExitStack() as stack:
-            finder = _Finder(
+            finder = _FaceFinder(
                 self.cropped,
                 stack.enter_context(FaceDetector(self.detector)) if self.detector else None,
                 stack.enter_context(FaceLandmarker(self.landmarker)) if self.landmarker else None,
             )
             pictures = stack.enter_context(closing(read_pictures(root / clip.path, fps=self.fps)))
-            seen: list[_Seen] = []
+            frames: list[_FaceFrame] = []
             while True:
                 try:
                     picture = next(pictures)
                 except StopIteration as end:
                     recording: Recording = end.value
                     break
-                seen.append(finder.look(picture.rgb, picture.time_s))
-                if len(seen) == PIECE_PICTURES or sum(one.rgb.nbytes for one in seen) > PIECE_BYTES:
-                    yield _piece(seen)
-                    seen = []
-            if seen:
-                yield _piece(seen)
+                frames.append(finder.look(picture.rgb, picture.time_s))
+                if len(frames) == PIECE_PICTURES or sum(frame.rgb.nbytes for frame in frames) > PIECE_BYTES:
+                    yield _piece(frames)
+                    frames = []
+            if frames:
+                yield _piece(frames)
             return recording
 
     def provenance(self) -> dict[str, Any]:
-        """Versions of what decodes, finds and cuts."""
+        """Return the versions of the libraries that decode, detect and crop."""
         finds = self.detector is not None or self.landmarker is not None
         return {name: version(name) for name in ("av", "pillow", *(["mediapipe"] if finds else []))}
 
@@ -102,24 +102,24 @@ class FaceSource:
 def _detector_steps(detector: ModelFile | None) -> tuple[str, ...]:
     if detector is None:
         return ()
-    found = f"mediapipe face detector {detector.sha256[:12]}, video, confidence {MIN_CONFIDENCE:g}/1"
-    return (found, TRACKING)
+    step = f"mediapipe face detector {detector.sha256[:12]}, video, confidence {MIN_CONFIDENCE:g}/1"
+    return (step, TRACKING)
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One picture and what was found in it."""
+class _FaceFrame:
+    """One picture and its face."""
 
     rgb: NDArray[np.uint8]
     time_s: float
-    face: Followed | None
+    face: TrackedFace | None
     mesh: Mesh | None
     mesh_found: bool | None
 
 
 @dataclass
-class _Finder:
-    """Looks at the pictures of one clip, one after another."""
+class _FaceFinder:
+    """Runs detector and landmarker over the pictures of one clip, in order."""
 
     cropped: bool
     detector: FaceDetector | None
@@ -127,51 +127,51 @@ class _Finder:
     _track: FaceTrack = field(default_factory=FaceTrack)
     _mesh: Mesh | None = None
 
-    def look(self, rgb: NDArray[np.uint8], time_s: float) -> _Seen:
+    def look(self, rgb: NDArray[np.uint8], time_s: float) -> _FaceFrame:
         found = None
         if self.landmarker is not None:
             mesh = self.landmarker.detect(rgb, time_s)
             found, self._mesh = mesh is not None, mesh or self._mesh
-        return _Seen(rgb, time_s, self._face(rgb, time_s), self._mesh, found)
+        return _FaceFrame(rgb, time_s, self._face(rgb, time_s), self._mesh, found)
 
-    def _face(self, rgb: NDArray[np.uint8], time_s: float) -> Followed | None:
+    def _face(self, rgb: NDArray[np.uint8], time_s: float) -> TrackedFace | None:
         height, width = rgb.shape[:2]
         if self.cropped:
-            return Followed(np.array([0.0, 0.0, width, height]), 1.0, found=True, n_faces=1)
+            return TrackedFace(np.array([0.0, 0.0, width, height]), 1.0, found=True, n_faces=1)
         if self.detector is None:
             return None
         return self._track.follow(self.detector.detect(rgb, time_s), time_s, (height, width))
 
 
-def _piece(seen: list[_Seen]) -> Faces:
-    faces = [one.face for one in seen if one.face is not None]
-    with_mesh = [one for one in seen if one.mesh_found is not None]
+def _piece(frames: list[_FaceFrame]) -> Faces:
+    faces = [frame.face for frame in frames if frame.face is not None]
+    with_mesh = [frame for frame in frames if frame.mesh_found is not None]
     return Faces(
-        pictures=tuple(one.rgb for one in seen),
-        times_s=np.array([one.time_s for one in seen]),
+        pictures=tuple(frame.rgb for frame in frames),
+        times_s=np.array([frame.time_s for frame in frames]),
         boxes=np.array([face.box for face in faces], dtype=np.float32).reshape(-1, 4),
         confidence=np.array([face.confidence for face in faces], dtype=np.float32),
         found=np.array([face.found for face in faces], dtype=np.bool_),
-        meshes=tuple(one.mesh for one in with_mesh),
-        mesh_found=np.array([one.mesh_found for one in with_mesh], dtype=np.bool_),
+        meshes=tuple(frame.mesh for frame in with_mesh),
+        mesh_found=np.array([frame.mesh_found for frame in with_mesh], dtype=np.bool_),
         n_faces=np.array([face.n_faces for face in faces], dtype=np.int64),
     )
 
 
 @dataclass(frozen=True)
 class FaceOptions:
-    """What a user may choose about faces.
+    """User options for faces.
 
     Parameters
     ----------
     fps : float, optional
-        Pictures a second at most; by default, every picture.
+        Pictures per second at most; by default, every picture.
     models : tuple of Path
         Model files, or folders of them, to use instead of the published ones.
     cropped : bool, default False
         The pictures are crops of faces already.
     margin : float, optional
-        Of the crops; by default, what the encoder was trained with.
+        Margin of the crops; by default the encoder's own.
 
     Raises
     ------
@@ -193,7 +193,7 @@ class FaceOptions:
             )
 
     def source(self, *, boxes: bool, meshes: bool) -> FaceSource:
-        """Make the source; fetches the models that are needed and not there, and no others.
+        """Make the source; download the models that it needs and that are missing.
 
         Parameters
         ----------

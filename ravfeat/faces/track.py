@@ -1,4 +1,4 @@
-"""One face followed over time: which of several, smoothed, and what stands in where there is none."""
+"""Track one face over time: choose among several, smooth its box, bridge pictures without a face."""
 
 import math
 from collections.abc import Sequence
@@ -9,27 +9,27 @@ from numpy.typing import NDArray
 
 from ravfeat.faces.base import Detection
 
-__all__ = ["TRACKING", "FaceTrack", "Followed", "overlap"]
+__all__ = ["TRACKING", "FaceTrack", "TrackedFace", "overlap"]
 
 SMOOTHING_S = 0.1
 SAME_FACE_OVERLAP = 0.1
 
 TRACKING = f"largest face then most overlap, smoothed {SMOOTHING_S:g} s/1"
-"""Name and version of what `FaceTrack` does."""
+"""Name and version of the rule that `FaceTrack` implements; part of the identity."""
 
 
 @dataclass(frozen=True)
-class Followed:
-    """Where the face is in one picture.
+class TrackedFace:
+    """Box of the tracked face in one picture.
 
     Attributes
     ----------
     box : ndarray of shape (4,), float64
     confidence : float
-        Of the detector; 0 where nothing was found.
+        Of the detector; 0 where no face was found.
     found : bool
     n_faces : int
-        Faces in the picture; one of them is followed.
+        Faces in the picture; one of them is tracked.
     """
 
     box: NDArray[np.float64]
@@ -39,13 +39,13 @@ class Followed:
 
 
 class FaceTrack:
-    """Follows one face through the pictures of a clip.
+    """Tracker of one face through the pictures of a clip.
 
-    Of several faces it takes the one that overlaps most with the last one; at first, and where none overlaps
-    by a tenth (intersection over union), the largest. Boxes are smoothed exponentially with a time constant of
-    a tenth of a second, looking back only; smoothing starts anew at the first picture with a face after some
-    without, and where the face jumps, that is, overlaps by less than a tenth with its last box. Without a face
-    the last box stands in, before the first one a square in the picture's middle, as wide as its shorter side.
+    Of several faces it chooses the one with the largest overlap (intersection over union) with the last box; in
+    the first picture, and where no overlap reaches a tenth, the largest face. Boxes are smoothed by an exponential
+    moving average with a time constant of a tenth of a second. The average restarts at the first picture with a
+    face after some without, and where the face jumps, that is, overlaps its last box by less than a tenth. Without
+    a face the last box is used; before the first face, a centred square as wide as the picture's shorter side.
     """
 
     def __init__(self) -> None:
@@ -53,29 +53,29 @@ class FaceTrack:
         self._raw: NDArray[np.float64] | None = None
         self._smooth: NDArray[np.float64] | None = None
         self._found_s: float | None = None
-        """When the picture before was shown, where a face was in it."""
+        """Time of the previous picture; None where it had no face."""
 
-    def follow(self, detections: Sequence[Detection], time_s: float, shape: tuple[int, int]) -> Followed:
-        """Take the next picture.
+    def follow(self, detections: Sequence[Detection], time_s: float, shape: tuple[int, int]) -> TrackedFace:
+        """Process the next picture.
 
         Parameters
         ----------
         detections : sequence of Detection
-            All faces in it.
+            All faces in the picture.
         time_s : float
-            Later than that of the picture before.
+            Greater than that of the previous picture.
         shape : tuple of int
-            Height and width of the picture; where they change, the track begins anew.
+            Height and width of the picture; if they change, the track restarts.
         """
         if shape != self._shape:
             self._shape, self._raw, self._smooth, self._found_s = shape, None, None, None
         if not detections:
             self._found_s = None
-            return Followed(_middle(shape) if self._smooth is None else self._smooth, 0.0, found=False, n_faces=0)
+            return TrackedFace(_middle(shape) if self._smooth is None else self._smooth, 0.0, found=False, n_faces=0)
         chosen = self._choose(detections)
         self._smooth = self._smoothed(chosen.box, time_s)
         self._raw, self._found_s = chosen.box, time_s
-        return Followed(self._smooth, chosen.confidence, found=True, n_faces=len(detections))
+        return TrackedFace(self._smooth, chosen.confidence, found=True, n_faces=len(detections))
 
     def _choose(self, detections: Sequence[Detection]) -> Detection:
         if self._raw is not None:
@@ -90,15 +90,16 @@ class FaceTrack:
             return box
         if overlap(box, self._raw) < SAME_FACE_OVERLAP:
             return box
+        # Weight of the new box, 1 - exp(-dt / tau): independent of the frame rate.
         weight = -math.expm1((self._found_s - time_s) / SMOOTHING_S)
         return self._smooth + weight * (box - self._smooth)
 
 
-def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Give the intersection over the union of two boxes, in [0, 1]."""
-    corners = np.concatenate([np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])])
+def overlap(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Compute the intersection over union of two boxes, in [0, 1]."""
+    corners = np.concatenate([np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])])
     common = _area(corners)
-    union = _area(one) + _area(other) - common
+    union = _area(first) + _area(second) - common
     return common / union if union > 0 else 0.0
 
 

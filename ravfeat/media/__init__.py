@@ -1,1 +1,1 @@
-"""Media files to arrays: a path becomes one mono waveform, or pictures with their times."""
+"""Decode media files: audio to a mono waveform, video to pictures with times; augment waveforms."""

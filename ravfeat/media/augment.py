@@ -1,8 +1,8 @@
-"""Views of a waveform: named recipes that change how a clip sounds, and neither who speaks nor what is expressed.
+"""Augment waveforms (gain, noise, time mask, crop) with versioned recipes; an augmented reading is called a view.
 
 The study trained its audio branch on waveforms with gain, noise, a time mask and a crop. It does not state their
-strengths: those below are ours, moderate and fixed. A recipe has a version; whoever changes what it draws or
-does raises the version, because features of another recipe are other features.
+strengths: those below are our choice, moderate and fixed. Each recipe has a version, which must be raised with any
+change to it, because it then gives other features.
 
 =========== =========================================================================================
 view        what it does
@@ -11,13 +11,13 @@ gain        louder or softer by -6 to 6 dB, uniform in dB; not clipped
 noise       white Gaussian noise, 10 to 30 dB below the clip (uniform in dB)
 mask        up to 15 % of the clip (uniform) set to zero, in one or two spans, each anywhere
 crop        80 to 100 % of the clip (uniform), from anywhere; never less than 0.1 s of it
-published   gain, noise, mask and crop, one after another
+published   gain, noise, mask and crop, in this order
 =========== =========================================================================================
 
 Conventions
 -----------
-Samples are float32 of shape (n,), one channel, at the file's own rate. What is drawn depends on the recipe, the
-seed and the clip's key alone, never on what was drawn for another clip, so that clips can come in any order.
+Samples are float32 of shape (n,), one channel, at the file's own rate. Random draws depend only on the recipe, the
+seed and the clip's key, never on other clips, so that clips can be read in any order and by any process.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from ravfeat.errors import ClipError, UsageError
 __all__ = ["CLEAN", "VIEWS", "View", "augment"]
 
 CLEAN = "clean"
-"""Name of the reading that changes nothing, where a cache says which view it holds."""
+"""Name of the unchanged clip, where a cache says which view it holds."""
 
 GAIN_DB = 6.0
 SNR_DB = (10.0, 30.0)
@@ -44,7 +44,7 @@ MASK_SHARE = 0.15
 MASK_SPANS = 2
 CROP_SHARE = 0.8
 CROP_SECONDS = 0.1
-"""Longer than what any encoder needs of a clip; see `ravfeat.encoders`."""
+"""Longer than the shortest clip that any encoder accepts; see `ravfeat.encoders`."""
 
 Samples = NDArray[np.float32]
 _NAME = re.compile(r"([a-z]+)-[0-9]+:seed([0-9]+)")
@@ -53,27 +53,27 @@ _Step = Callable[[Samples, int, np.random.Generator], Samples]
 
 @dataclass(frozen=True)
 class _Recipe:
-    """What a view does, in its order."""
+    """Version and steps of a view; changing the order of the steps changes the draws."""
 
     version: int
     steps: tuple[_Step, ...]
 
 
 def augment(samples: Samples, sample_rate_hz: int, *, view: str, seed: int, key: str) -> Samples:
-    """Change how a clip sounds.
+    """Augment a clip.
 
     Parameters
     ----------
     samples : ndarray of shape (n,), float32
-        Finite, and at least one. They are not written to.
+        Finite, and at least one. Not modified.
     sample_rate_hz : int
         The rate of the samples.
     view : str
         One of `VIEWS`.
     seed : int
-        0 or more; another seed draws anew for every clip.
+        0 or more; another seed gives other draws for every clip.
     key : str
-        The clip's ``performance_id``: two files of one take are changed alike.
+        The clip's ``performance_id``: two files of one performance are augmented alike.
 
     Returns
     -------
@@ -83,9 +83,9 @@ def augment(samples: Samples, sample_rate_hz: int, *, view: str, seed: int, key:
     Raises
     ------
     UsageError
-        For a view or seed there is not.
+        For an unknown view or a negative seed.
     ClipError
-        For samples that are not finite, none at all, or of another shape.
+        For samples that are not finite, empty, or of another shape.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def augment(samples: Samples, sample_rate_hz: int, *, view: str, seed: int, key:
 
 @dataclass(frozen=True)
 class View:
-    """One reading of a corpus: which recipe, drawn with which seed.
+    """A recipe and a seed.
 
     Attributes
     ----------
@@ -120,7 +120,7 @@ class View:
     Raises
     ------
     UsageError
-        For a recipe or seed there is not.
+        For an unknown recipe or a negative seed.
 
     Examples
     --------
@@ -136,29 +136,29 @@ class View:
 
     @property
     def name(self) -> str:
-        """Recipe, its version and the seed, as a cache's identity says them."""
+        """Recipe, version and seed, in the format of a cache's identity."""
         return f"{self.recipe}-{_recipe_of(self.recipe, self.seed).version}:seed{self.seed}"
 
     @classmethod
     def parse(cls, name: str) -> "View | None":
-        """Read what `name` gives; None for the clean clip.
+        """Parse a view's `name`; None for the clean clip.
 
         Raises
         ------
         UsageError
-            For anything else, and for another version of a recipe than there is now.
+            For an invalid name, or a version of a recipe other than the current one.
         """
         if name == CLEAN:
             return None
-        found = _NAME.fullmatch(name)
-        view = cls(found[1], int(found[2])) if found else None
+        match = _NAME.fullmatch(name)
+        view = cls(match[1], int(match[2])) if match else None
         if view is None or view.name != name:
-            recipes = ", ".join(f"{one}-{_RECIPES[one].version}:seedN" for one in VIEWS)
+            recipes = ", ".join(f"{recipe}-{_RECIPES[recipe].version}:seedN" for recipe in VIEWS)
             raise UsageError(f"no view is called '{name}' here; expected {CLEAN} or one of {recipes}")
         return view
 
     def of(self, samples: Samples, sample_rate_hz: int, key: str) -> Samples:
-        """Give this view of a clip; see `augment`."""
+        """Apply this view to a clip; see `augment`."""
         return augment(samples, sample_rate_hz, view=self.recipe, seed=self.seed, key=key)
 
 
@@ -171,7 +171,8 @@ def _recipe_of(view: str, seed: int) -> _Recipe:
 
 
 def _generator(view: str, recipe: _Recipe, seed: int, key: str) -> np.random.Generator:
-    # JSON keeps the parts apart, whatever a key is made of.
+    # JSON delimits the parts unambiguously, whatever characters a key contains. A cryptographic hash, because the
+    # seeds of numpy generators should be well mixed, and Python's own hash differs between processes.
     text = json.dumps([f"{view}-{recipe.version}", seed, key])
     return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest(), "little"))
 
@@ -181,7 +182,7 @@ def _gain(samples: Samples, _: int, rng: np.random.Generator) -> Samples:
 
 
 def _noise(samples: Samples, _: int, rng: np.random.Generator) -> Samples:
-    # An offset is no sound: what the noise is measured against is the power around the mean.
+    # The signal's power is measured around its mean: a constant offset is inaudible and must not count.
     loudness = float(np.std(samples, dtype=np.float64))
     scale = loudness * _amplitude(-rng.uniform(*SNR_DB))
     return samples + (rng.standard_normal(len(samples)) * scale).astype(np.float32)

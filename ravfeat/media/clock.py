@@ -1,4 +1,4 @@
-"""When pictures are shown: rising times out of whatever timestamps a file has, and which of them to take."""
+"""Compute strictly rising picture times from a video's timestamps, and select pictures at a maximal rate."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -6,29 +6,29 @@ from fractions import Fraction
 __all__ = ["Grid", "PictureClock"]
 
 _STEP_S = 1e-6
-"""Less is no later, but rounding."""
+"""Smaller differences of timestamps are rounding errors."""
 
 _ROUNDING_S = 0.001
-"""Matroska rounds its times to milliseconds."""
+"""Tolerance of the grid: Matroska rounds timestamps to milliseconds."""
 
 
 @dataclass
 class PictureClock:
-    """Turns timestamps into seconds from the clip's start that rise strictly.
+    """Converts timestamps to strictly rising seconds from the clip's start.
 
     Parameters
     ----------
     period_s : float
-        Usual distance of two pictures, where the file does not say.
+        Nominal distance of two pictures, used where timestamps are missing.
     start_s : float, optional
-        Where the container starts; by default, and where it is later than that, at the first picture.
+        Start of the container; by default, and if it is later, the first picture's timestamp.
 
     Attributes
     ----------
     first_stamp_s : float
-        Timestamp of the first picture, as the file has it.
+        Timestamp of the first picture in the file.
     first_s, end_s : float
-        Time of the first picture, and when the last one has been shown.
+        Time of the first picture, and end of the last one.
     """
 
     period_s: float
@@ -40,18 +40,18 @@ class PictureClock:
     _shift_s: float = field(default=0.0, init=False)
 
     def time_of(self, stamp_s: float | None, duration_s: float = 0.0) -> float:
-        """Give the time of the next picture in seconds.
+        """Return the time of the next picture in seconds.
 
         A picture without a timestamp follows its predecessor after one period. One whose timestamp
-        lies less than a period back comes an eighth of a period after its predecessor; one that
-        lies further back starts a new stretch (joined recordings), which follows after one period.
+        is less than a period before its predecessor comes an eighth of a period after it; one that is
+        further back starts a new segment (concatenated recordings), which follows after one period.
 
         Parameters
         ----------
         stamp_s : float, optional
             Timestamp of the file in seconds.
         duration_s : float
-            How long it is shown; 0 where the file does not say.
+            Display duration; 0 where the file has none.
         """
         shown_s = duration_s if duration_s > 0 else self.period_s
         if self._last_s is None:
@@ -82,10 +82,10 @@ class PictureClock:
 
 
 class Grid:
-    """Takes at most so many pictures a second.
+    """Selects at most ``rate_hz`` pictures per second.
 
-    A picture is taken when its time has reached the next point k / rate, k = 0, 1, …; no picture
-    stands for two points.
+    A picture is selected when its time has reached the next grid point k / rate, k = 0, 1, …; no picture
+    is selected twice.
     """
 
     def __init__(self, rate_hz: float) -> None:
@@ -93,7 +93,7 @@ class Grid:
         self._next = 0
 
     def takes(self, time_s: float) -> bool:
-        """Say whether to take the picture at this time; times must rise."""
+        """Whether to select the picture at this time; times must rise."""
         passed = int((Fraction(time_s) + Fraction(_ROUNDING_S)) * self._rate)  # exact, also after hours
         if passed < self._next:
             return False

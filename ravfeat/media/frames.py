@@ -1,4 +1,4 @@
-"""One decoded picture: its digest, and upright RGB out of any pixel format."""
+"""Hash a decoded picture, and convert it to upright RGB from any pixel format."""
 
 import struct
 from typing import Any
@@ -12,12 +12,14 @@ _DISPLAY_MATRIX = "DISPLAYMATRIX"
 
 
 def add_to_digest(digest: Any, frame: Any) -> None:
-    """Add one decoded picture, as the decoder gave it.
+    """Update a digest with one decoded picture, before any conversion.
 
-    Its width and height (8 bytes each, little endian), FFmpeg's name of its pixel format (ASCII), then
-    its planes in order, each with its lines from top to bottom without what pads them: of a single plane
-    ``ceil(width * bits per pixel / 8)`` bytes of every line, otherwise of every component in the plane its
-    width times its whole bytes. A palette is 1024 bytes.
+    Hashed are width and height (8 bytes each, little endian), FFmpeg's name of the pixel format (ASCII), then
+    the planes in order, each line by line from top to bottom without padding: for a single plane
+    ``ceil(width * bits per pixel / 8)`` bytes of every line, otherwise the width times the whole bytes of every
+    component in the plane. A palette is 1024 bytes.
+
+    Padding is left out because its length and content depend on the decoder's build and the processor.
     """
     layout = frame.format
     digest.update(frame.width.to_bytes(8, "little") + frame.height.to_bytes(8, "little") + layout.name.encode("ascii"))
@@ -33,7 +35,7 @@ def add_to_digest(digest: Any, frame: Any) -> None:
 
 
 def _bytes_per_line(layout: Any, plane: int) -> int | None:
-    """How many bytes of a line hold pixels; None for a palette."""
+    """Return the number of bytes of a line that hold pixels; None for a palette."""
     if all(component.plane == 0 for component in layout.components) and plane == 0:
         return int(-(-layout.width * layout.padded_bits_per_pixel // 8))
     components = [component for component in layout.components if component.plane == plane]
@@ -49,12 +51,12 @@ def upright_rgb(frame: Any, reformatter: Any) -> NDArray[np.uint8]:
     ----------
     frame : av.VideoFrame
     reformatter : av.video.reformatter.VideoReformatter
-        One for all pictures of a file: what it sets up for one of them serves the next.
+        Shared by all pictures of a file, because its conversion context is expensive to set up.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        RGB, turned and mirrored as the file's display matrix says, to the nearest quarter turn.
+        RGB, rotated and mirrored by the file's display matrix, to the nearest quarter turn.
     """
     pixels: NDArray[np.uint8] = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
     matrix = frame.side_data.get(_DISPLAY_MATRIX)

@@ -1,9 +1,9 @@
-"""A path becomes pictures with their times, one after another, whatever its length.
+"""Decode a video file to pictures with times, one by one, in bounded memory.
 
 Conventions
 -----------
 Pictures are (H, W, 3) uint8, RGB, upright. Times are seconds from the clip's start and rise strictly.
-At any moment one picture is in memory, and what the decoder keeps to itself.
+Only one picture is in memory at a time, apart from the decoder's own buffers.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from ravfeat.media.source import Recording
 __all__ = ["Picture", "read_pictures"]
 
 MAX_PIXELS = 1 << 26
-"""Twice what 8K has; a header that asks for more is wrong."""
+"""Twice the pixels of 8K; a header with more is damaged, and decoding it would exhaust the memory."""
 
 _DEFAULT_PERIOD_S = 0.04
 _MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -43,7 +43,7 @@ class Picture:
     Attributes
     ----------
     time_s : float
-        From the clip's start.
+        Seconds from the clip's start.
     """
 
     time_s: float
@@ -53,7 +53,7 @@ class Picture:
 
     @cached_property
     def rgb(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8, upright; made when it is asked for.
+        """(H, W, 3) uint8, upright; converted on first access.
 
         Raises
         ------
@@ -75,8 +75,8 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
     path : Path
         Any file with a video track that FFmpeg can decode.
     fps : float, optional
-        Give so many pictures a second at most: one whenever the next point of the grid k / fps has been
-        reached, none twice. By default, every picture.
+        Pictures per second at most: one whenever the next point of the grid k / fps has been reached, none
+        twice. By default, every picture.
 
     Yields
     ------
@@ -85,14 +85,14 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
     Returns
     -------
     Recording
-        ``n_samples`` pictures of the file, given or not; ``rate_hz`` their mean rate, from the first
-        picture until the last one has been shown; ``input_sha256`` over all of them as decoded (see
+        ``n_samples`` counts all pictures of the file, selected or not; ``rate_hz`` is their mean rate, from the
+        first picture to the end of the last one; ``input_sha256`` covers all of them as decoded (see
         `ravfeat.media.frames.add_to_digest`), without times or any other metadata.
 
     Raises
     ------
     MediaError
-        Where the file is missing, unreadable, empty, truncated, damaged, no video, has no pictures, or
+        Where the file is missing, unreadable, empty, truncated, damaged or not a video, has no pictures, or
         pictures of more than 2**26 pixels.
     """
     try:
@@ -108,7 +108,7 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
 
 
 def _video_track(path: Path, container: Any) -> Any:
-    """Give the first track of moving pictures; the cover of a song is none."""
+    """Return the first video track; cover pictures of audio files do not count."""
     tracks = [stream for stream in container.streams.video if not any(_is(stream, kind) for kind in _COVER)]
     if not tracks:
         raise MediaError(f"{path} has no video track")
@@ -142,7 +142,7 @@ def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Ge
 
 
 def _whole_frames(path: Path, container: Any, track: Any) -> Generator[Any, None, None]:
-    """Give what the decoder gives, and nothing that it had to invent in part."""
+    """Yield decoded frames; refuse frames that the decoder marks as corrupt and partly interpolated."""
     n_frames = 0
     try:
         for frame in container.decode(track):
@@ -162,7 +162,7 @@ def _damaged(path: Path, n_frames: int, reason: str) -> str:
 
 
 def _stamps(frame: Any) -> tuple[float | None, float]:
-    """Timestamp and duration in seconds, where the file gives them."""
+    """Return timestamp and duration of a frame in seconds; None and 0 where the file has none."""
     if frame.time_base is None:
         return None, 0.0
     stamp_s = None if frame.pts is None else float(frame.pts * frame.time_base)
@@ -177,12 +177,12 @@ def _check_size(path: Path, sized: Any) -> None:
 
 
 def _promised_s(container: Any, track: Any, first_stamp_s: float) -> float:
-    # Matroska says where a track ends, others how long it is.
+    # Matroska stores the end time of a track, other containers its length.
     before_s = first_stamp_s if "matroska" in container.format.name else 0.0
     if written := _MATROSKA_DURATION.match(track.metadata.get("DURATION", "")):
         return 3600 * int(written[1]) + 60 * int(written[2]) + float(written[3]) - before_s
     if track.duration:
         return float(track.duration * track.time_base) - before_s
-    # The length of the whole container is that of its longest track; alone, it is this one's.
+    # The container's length is that of its longest track, so it only applies if this is the only track.
     alone = container.duration and len(container.streams) == 1
     return container.duration / av.time_base - before_s if alone else math.nan

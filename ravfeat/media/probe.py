@@ -1,4 +1,4 @@
-"""How long a media file is, without decoding it."""
+"""Read the length of a media file from its header, without decoding it."""
 
 import math
 from pathlib import Path
@@ -13,24 +13,24 @@ __all__ = ["probe_duration"]
 
 
 def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> float:
-    """Give the length of a file's sound or pictures in seconds from its header, without decoding it.
+    """Read the length of a file's audio or video track in seconds.
 
     Parameters
     ----------
     path : Path
     track : {"audio", "video"}
-        The two may differ by seconds. Where a header has no length for this track, that of the file is given.
+        Their lengths may differ by seconds. Where the header has no length of the track, that of the file is used.
 
     Returns
     -------
     float
-        NaN where the header cannot be read; decoding will say why.
+        NaN where the header cannot be read; decoding the file will report why.
     """
     try:
         if track == "audio" and path.suffix.lower() in SOUNDFILE_SUFFIXES:
             info: Any = soundfile.info(str(path))
-            known = info.samplerate and info.frames < UNKNOWN_FRAMES
-            return float(info.frames) / float(info.samplerate) if known else math.nan
+            has_length = info.samplerate and info.frames < UNKNOWN_FRAMES
+            return float(info.frames) / float(info.samplerate) if has_length else math.nan
         with av.open(str(path)) as container:
             streams = container.streams.audio if track == "audio" else container.streams.video
             if streams and streams[0].duration:
@@ -43,7 +43,7 @@ def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> fl
 
 
 def _duration_of_packets(container: Any, streams: Any) -> float:
-    # What browsers record has no length in its header; its packets do.
+    # Recordings made in a browser have no length in the header; the last packet's end time is the length.
     if not streams:
         return math.nan
     ends = [

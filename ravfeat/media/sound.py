@@ -1,10 +1,11 @@
-"""A path becomes one mono waveform.
+"""Decode an audio track to a mono waveform, and resample it.
 
 Conventions
 -----------
-Samples are float32 in [-1, 1], one channel, at the file's own rate. `resample` is the one
-resampler of the project; its name is part of every audio cache's identity. `soundfile` reads wav
-and flac ten times faster than PyAV; PyAV reads everything else.
+Samples are float32 in [-1, 1], one channel, at the file's own rate. `resample` is the only resampler of the
+project (soxr, not PyAV's, whose filter depends on the FFmpeg build); its name is part of every audio cache's
+identity. Files are decoded with `soundfile`, which reads wav and flac ten times faster than PyAV; PyAV
+reads all other formats.
 """
 
 import hashlib
@@ -25,14 +26,14 @@ from ravfeat.media.base import check_file, check_whole, reason_of
 __all__ = ["RESAMPLING", "Waveform", "read_waveform", "resample"]
 
 RESAMPLING = "mono-mean, soxr-HQ/1"
-"""Name and version of what happens between the file's samples and the encoder's rate."""
+"""Name and version of the conversion from the file's samples to the encoder's rate."""
 
 SILENCE_PEAK = 2.0**-15
-"""A clip whose loudest sample stays below one step of 16-bit audio is silent."""
+"""A clip whose peak is below one step of 16-bit audio counts as silent."""
 
 SOUNDFILE_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".au", ".caf", ".w64", ".mp3"})
 _BLOCK_SAMPLES = 1 << 20
-UNKNOWN_FRAMES = 1 << 62  # libsndfile's answer where a stream has no length
+UNKNOWN_FRAMES = 1 << 62  # libsndfile returns values above this for streams of unknown length
 _STREAMED_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF})
 
 
@@ -60,7 +61,7 @@ class Waveform:
     def sha256(self) -> str:
         """SHA-256 of the rate (8 bytes, little endian) and the samples (float32, little endian).
 
-        Two files with the same digest hold the same recording, whatever they are called.
+        Files with equal digests hold the same recording, whatever their names.
         """
         digest = hashlib.sha256(self.sample_rate_hz.to_bytes(8, "little"))
         digest.update(np.ascontiguousarray(self.samples, dtype="<f4").data)
@@ -78,7 +79,7 @@ def read_waveform(path: Path) -> Waveform:
     Raises
     ------
     MediaError
-        Where the file is missing, unreadable, empty, truncated, not audio, silent, or holds NaN.
+        Where the file is missing, unreadable, empty, truncated, not audio, silent, or has NaN samples.
     """
     try:
         check_file(path)
@@ -121,7 +122,7 @@ def _read_with_soundfile(path: Path) -> tuple[NDArray[np.float32], int]:
 
 
 def _read_blocks(file: soundfile.SoundFile) -> NDArray[np.float32]:
-    # Block by block: a damaged header may promise more samples than any memory holds.
+    # Block by block, instead of allocating by the header: a damaged one may promise more samples than fit into memory.
     blocks = []
     while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
         blocks.append(block)
@@ -129,7 +130,8 @@ def _read_blocks(file: soundfile.SoundFile) -> NDArray[np.float32]:
 
 
 def _wav_data_bytes(path: Path) -> tuple[int, int] | None:
-    """Bytes of samples a RIFF header promises and the file holds; None where that is not known."""
+    """Return the bytes of samples that a RIFF header promises, and those in the file; None where unknown."""
+    # libsndfile silently reads a truncated wav to its end, so the header is compared with the file here.
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
@@ -149,12 +151,12 @@ def _read_with_av(path: Path) -> tuple[NDArray[np.float32], int]:
             if not container.streams.audio:
                 raise MediaError(f"{path} has no audio track")
             stream = container.streams.audio[0]
-            planar = av.AudioResampler(format="fltp")  # same rate and layout: only the sample format changes
+            planar = av.AudioResampler(format="fltp")  # converts the sample format only; rate and channels stay
             frames = [block for frame in container.decode(stream) for block in planar.resample(frame)]
             frames += planar.resample(None)
             if not frames:
                 raise MediaError(f"{path} has no samples")
-            rate = int(frames[0].sample_rate)  # the decoder knows better than the header (SBR doubles the rate)
+            rate = int(frames[0].sample_rate)  # from the decoder: with AAC-SBR it is twice the header's rate
             channels = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).T
             promised_s = float(stream.duration * stream.time_base) if stream.duration else math.nan
     except (av.FFmpegError, ValueError) as error:
@@ -164,7 +166,7 @@ def _read_with_av(path: Path) -> tuple[NDArray[np.float32], int]:
 
 
 def resample(waveform: Waveform, sample_rate_hz: int) -> NDArray[np.float32]:
-    """Give the samples at another rate (soxr, quality HQ).
+    """Resample a waveform (soxr, quality HQ).
 
     Returns
     -------
@@ -174,7 +176,7 @@ def resample(waveform: Waveform, sample_rate_hz: int) -> NDArray[np.float32]:
     Raises
     ------
     MediaError
-        Where soxr cannot go from the one rate to the other.
+        Where soxr does not support the pair of rates.
     """
     if waveform.sample_rate_hz == sample_rate_hz:
         return waveform.samples

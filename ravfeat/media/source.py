@@ -1,7 +1,7 @@
-"""Where clips come from: a source reads one clip, piece by piece, and says at the end what it read.
+"""The source interface: read a clip piece by piece, and describe the recording at the end.
 
-A voice is one piece, its waveform; a video comes as many pieces of some pictures each, so that a
-clip of any length passes through bounded memory.
+A waveform is a single piece; a video is many pieces of a few pictures each, so that clips of any length
+need bounded memory.
 """
 
 from collections.abc import Generator
@@ -18,14 +18,15 @@ Piece_co = TypeVar("Piece_co", covariant=True)
 
 @dataclass(frozen=True)
 class Recording:
-    """What a clip's file held.
+    """Description of a decoded clip.
 
     Attributes
     ----------
     n_samples : int
         Decoded samples (audio) or pictures (face), before any resampling.
     rate_hz : float
-        Of these; the mean rate where it varies, so that ``n_samples / rate_hz`` is the length in seconds.
+        Samples or pictures per second; the mean rate where it varies, so that ``n_samples / rate_hz`` is the
+        length in seconds.
     input_sha256 : str
         Digest of the decoded input; equal digests mean one recording.
     """
@@ -36,42 +37,42 @@ class Recording:
 
 
 class Source(Protocol[Piece_co]):
-    """How the clips of a stream are read."""
+    """Reader of the clips of a stream."""
 
     @property
     def ahead(self) -> int:
-        """Clips that may wait for the encoder; bounds memory."""
+        """Number of clips to read ahead of the encoder; bounds memory."""
         ...
 
     def read(self, clip: Clip, root: Path) -> Generator[Piece_co, None, Recording]:
         """Read one clip.
 
-        Runs in a background thread; nothing is read before the generator is advanced, and closing it
-        frees what it holds.
+        Runs in a background thread. Nothing is read before the generator is advanced; closing it releases
+        its resources.
 
         Parameters
         ----------
         clip : Clip
         root : Path
-            What the clip's path is relative to.
+            Folder that the clip's path is relative to.
 
         Yields
         ------
         piece
-            In the order of time; what the encoders of this stream prepare.
+            Input of `Encoder.prepare`, in the order of time.
 
         Returns
         -------
         Recording
-            As the generator's value, once everything was read.
+            As the generator's return value, after the last piece.
 
         Raises
         ------
         MediaError, ClipError
-            Where the clip cannot be read to its end; pieces that were given are then forgotten.
+            Where the clip cannot be read to its end; pieces already yielded are then discarded.
         """
         ...
 
     def provenance(self) -> dict[str, Any]:
-        """Give versions of the libraries that take part; recorded, never part of the identity."""
+        """Return the versions of the decoding libraries; recorded, never part of the identity."""
         ...

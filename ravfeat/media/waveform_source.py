@@ -1,4 +1,4 @@
-"""Voices as a source: every clip is one piece, its waveform, or a view of it."""
+"""Read the waveform of each clip, or an augmented view of it, for an extraction."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ __all__ = ["WaveformSource"]
 
 @dataclass(frozen=True)
 class WaveformSource:
-    """Decodes the sound of any media file; see `ravfeat.media.source.Source`.
+    """Source of waveforms from media files; see `ravfeat.media.source.Source`.
 
     Attributes
     ----------
     ahead : int
     view : str
-        What the encoder hears of a clip, as a `StoreRecipe` names it.
+        Name of the view, as in `ravfeat.cache.format.StoreRecipe`.
 
     Raises
     ------
     UsageError
-        For a view there is not.
+        For an unknown view.
     """
 
     ahead: int = 24
@@ -37,10 +37,10 @@ class WaveformSource:
         View.parse(self.view)
 
     def read(self, clip: Clip, root: Path) -> Generator[Waveform, None, Recording]:
-        """Decode one clip to mono at its own rate, and give the view of it.
+        """Decode one clip to mono at its own rate, and apply the view.
 
-        The recording is described as it was decoded: a view of a clip is the same recording, and no fold may
-        have the one on this side and the other on that.
+        The digest is that of the unchanged recording: a view is the same recording, and the leak check must not
+        let a fold train on one view and test on another.
         """
         waveform = read_waveform(root / clip.path)
         view = View.parse(self.view)
@@ -49,5 +49,5 @@ class WaveformSource:
         return Recording(len(waveform.samples), float(waveform.sample_rate_hz), waveform.sha256)
 
     def provenance(self) -> dict[str, Any]:
-        """Versions of what decodes and resamples."""
+        """Return the versions of the libraries that decode and resample."""
         return {name: version(name) for name in ("soundfile", "soxr", "av")}

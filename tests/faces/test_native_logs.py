@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ravfeat.faces.native_logs import less_chatter
+from ravfeat.faces.native_logs import filtered_stderr
 
 CHATTER = (
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
@@ -27,21 +27,21 @@ def say(text: str) -> None:
 
 
 def test_only_the_known_lines_are_left_out(capfd: pytest.CaptureFixture[str]) -> None:
-    with less_chatter():
+    with filtered_stderr():
         say(CHATTER + NEWS + CHATTER)
         assert capfd.readouterr().err == ""
     assert capfd.readouterr().err == NEWS
 
 
 def test_a_bar_on_the_same_line_stays(capfd: pytest.CaptureFixture[str]) -> None:
-    with less_chatter():
+    with filtered_stderr():
         say(f"\r 40%|####      | {CHATTER}\r 50%|#####     | ")
     assert capfd.readouterr().err == "\r 40%|####      | \r 50%|#####     | "
 
 
 def test_what_is_said_before_an_error_comes_through(capfd: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
-        with less_chatter():
+        with filtered_stderr():
             say(NEWS)
             raise RuntimeError("boom")
 
@@ -53,7 +53,7 @@ def test_what_is_said_before_an_error_comes_through(capfd: pytest.CaptureFixture
 
 
 def test_more_than_a_pipe_holds_comes_through(capfd: pytest.CaptureFixture[str]) -> None:
-    with less_chatter():
+    with filtered_stderr():
         say("x" * 300_000)
     assert capfd.readouterr().err == "x" * 300_000
 
@@ -62,13 +62,13 @@ def test_the_last_of_several_threads_writes(capfd: pytest.CaptureFixture[str]) -
     inside, leave = threading.Event(), threading.Event()
 
     def other() -> None:
-        with less_chatter():
+        with filtered_stderr():
             say("other\n")
             inside.set()
             leave.wait(10)
 
     thread = threading.Thread(target=other)
-    with less_chatter():
+    with filtered_stderr():
         thread.start()
         assert inside.wait(10)
         say("own\n" + CHATTER)
@@ -79,7 +79,7 @@ def test_the_last_of_several_threads_writes(capfd: pytest.CaptureFixture[str]) -
 
 
 def test_at_debug_nothing_is_left_out(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG, logger="ravfeat"), less_chatter():
+    with caplog.at_level(logging.DEBUG, logger="ravfeat"), filtered_stderr():
         say(CHATTER)
     assert capfd.readouterr().err == CHATTER
 
@@ -87,6 +87,6 @@ def test_at_debug_nothing_is_left_out(capfd: pytest.CaptureFixture[str], caplog:
 def test_files_are_closed_again() -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (counting, not reading names)
     for _ in range(3):
-        with less_chatter():
+        with filtered_stderr():
             pass
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
