@@ -55,6 +55,7 @@ class Baseline:
 
     def training_rows(self, folds: Sequence[Fold]) -> list[Rows]:
         """Give all rows of every fold that are not tested."""
+        # Sorted: sums run in the order of the clips, so two splits with the same rows give the same head.
         return [np.sort(np.concatenate([fold.train, fold.val])) for fold in folds]
 
     def logits(
@@ -80,6 +81,7 @@ class Baseline:
         k = len(self.system.clips.classes)
         # Layer 0 comes before the encoder's first block; it is left out unless nothing else is stored.
         layers = [layer for layer in features.layers if layer or len(features.layers) == 1]
+        # No validation rows: with one candidate there is nothing to choose.
         jobs = [Job(rows, np.zeros(0, np.int64)) for rows in train]
         models = self.head.fit(features, y, k, jobs, [{"layers": layers, "C": STRENGTH}] * len(jobs))
         logits = np.full((len(y), k), np.nan, np.float32)
@@ -150,6 +152,7 @@ def load_baseline(prepared: PreparedPlan, system: CacheSystem, load: FeatureLoad
     CacheError
         Where a pooled cache lacks a statistic.
     """
+    # Not the run's own layers and settings: baselines of two runs must be comparable.
     plan = replace(prepared.plan, layers=None, std=True, settings={})
     head = build_head("logreg", plan, system)
     if system.joint:  # every stream's statistics side by side

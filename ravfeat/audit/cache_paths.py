@@ -97,9 +97,11 @@ def _by_fingerprint(paths: Sequence[Path]) -> dict[str, list[Cache]]:
 
 def _moved_to(path: Path, recorded: Mapping[str, Any], candidates: Sequence[Cache]) -> Path:
     """Give the candidate that holds what is recorded, else the one of its corpus, else the recorded place."""
+    # By content first: one encoder's caches of two corpora, or of one corpus twice, share a fingerprint.
     for cache in candidates:
         if cache.content_sha256() == recorded.get("content_sha256"):
             return cache.path
+    # A changed cache of the right corpus is found too, so that a line can tell that it changed.
     for cache in candidates:
         if cache.about["corpus"] == recorded["corpus"]:
             return cache.path

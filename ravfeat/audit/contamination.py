@@ -123,6 +123,7 @@ def find_contamination(names: Iterable[str], weights: str = "") -> Contaminated 
 
 def _contains(alias: str, name: str) -> bool:
     """Whether a name stands in another as whole words."""
+    # With dashes around both: "wav2vec-english" must not be found in "my-wav2vec-english2".
     return f"-{name}-" in f"-{alias}-"
 
 

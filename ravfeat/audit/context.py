@@ -100,6 +100,7 @@ def open_run(
     def locate(recorded: Path) -> Path:
         return moved.get(recorded, recorded)
 
+    # From here on a missing or unreadable plan is a fault of the run: whoever trains heads records one.
     try:
         plan = plan_of(_plan_entry(recipe), where=locate)
     except RavfeatError as error:

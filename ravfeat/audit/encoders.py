@@ -45,6 +45,7 @@ def _look_up(recorded: Mapping[str, Any], path: Path | None, corpus: str) -> Lin
             _CHECK, name, f"not in the table of {len(TABLE)} encoders known to; that is no proof that it has not"
         )
     evidence = {"hub_id": entry.hub_id, "what": entry.claim, "source": entry.source}
+    # Labels that a contaminated model gave carry less than the labels themselves.
     line = leak if entry.kind == "trained" else warn
     return line(_CHECK, name, f"{entry.hub_id}: {entry.claim} ({entry.source})", **evidence)
 

@@ -20,6 +20,7 @@ __all__ = ["check_files"]
 
 _CHECK = "files belong together"
 _AGREEMENT = 1e-6
+"""Absolute; another machine adds in another order."""
 
 
 def check_files(context: RunContext) -> list[Line]:

@@ -61,6 +61,7 @@ def _other_rows(predictions: Predictions, sides: Mapping[tuple[int, str], Side])
     stored: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for row in predictions.table.select(columns).group_by(columns).aggregate([]).to_pylist():
         stored.setdefault((row["fold"], row["split"]), []).append((row["actor"], row["label"]))
+    # Train rows are not stored: of them only the recipe's own count can be looked at, in `_shared`.
     expected = {key: side for key, side in sides.items() if key[1] != "train"}
     for fold, split in sorted(stored.keys() | expected.keys()):
         rows = stored.get((fold, split), [])

@@ -80,7 +80,9 @@ def _check_overlaps(system: CacheSystem, inner: InnerFolds | None, prepared: Pre
         "inner_folds": n_inner,
         "clips": len(system.clips.records),
         "actors": len(actors),
-        "overlaps": [{"where": where, **overlap.record()} for where, overlap in overlaps[:20]],
+        "overlaps": [
+            {"where": where, **overlap.record()} for where, overlap in overlaps[:20]
+        ],  # a broken split has thousands
     }
     if overlaps:
         where, first = overlaps[0]

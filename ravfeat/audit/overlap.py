@@ -59,9 +59,10 @@ def overlaps_of(sides: Mapping[str, Iterable[tuple[str, Mapping[str, str]]]]) ->
         side_seen = seen.setdefault(side, {})
         for clip_id, facts in clips:
             for kind, value in facts.items():
+                # The first clip stays: a message needs an example of every value, not all its clips.
                 side_seen.setdefault(kind, {}).setdefault(value, clip_id)
     for a, b in combinations(seen, 2):
-        for kind in seen[a].keys() & seen[b].keys():
+        for kind in sorted(seen[a].keys() & seen[b].keys()):  # sets have no order that a second audit repeats
             if shared := sorted(seen[a][kind].keys() & seen[b][kind].keys()):
                 first_clips = (seen[a][kind][shared[0]], seen[b][kind][shared[0]])
                 yield Overlap(kind, (a, b), tuple(shared), first_clips)

@@ -52,6 +52,7 @@ def _shuffled(baseline: Baseline, seed: int) -> Rows:
     records = baseline.system.clips.records
     names = sorted({record.performance_id for record in records})
     labels = {record.performance_id: k for record, k in zip(records, baseline.system.clips.y.tolist(), strict=True)}
+    # Labels move between performances, not clips: clips of one performance would tell each other's label.
     permuted = np.random.default_rng(seed).permutation([labels[name] for name in names])
     label_of = dict(zip(names, permuted.tolist(), strict=True))
     return np.array([label_of[record.performance_id] for record in records], np.int64)

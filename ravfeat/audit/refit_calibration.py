@@ -116,6 +116,7 @@ def _compare_weights(predictions: Predictions, record: Entry) -> Iterator[_Diffe
         stored = entries[val.fold]
         if _same_fold(stored, val):
             continue
+        # Only for folds that differ: fitting on test rows tells what a cheat would have got.
         on_test = [Evidence(system.fold, _as_learnable(system.read), system.read) for system in evidence]
         test, rows = fit_fold(fusion.systems, on_test, fusion.rule)
         yield from _compare_fold(stored, val, (test, _at_val_temperatures(val, test, rows)), rows)
@@ -135,6 +136,7 @@ def _compare_fold(
         stored, refitted = entry[name], getattr(val, name)
         if _same(stored, refitted):
             continue
+        # At the test rows' own temperatures, or at those of the val rows: a cheat may have used either.
         near = next((test for test in tests if _same(stored, getattr(test, name), _ON_TEST)), None)
         gain = _uar(name, stored, val, rows) - _uar(name, refitted, val, rows)
         test_weights = getattr(near or tests[0], name)

@@ -131,6 +131,7 @@ def _train_as_recorded(retraining: _Retraining) -> Fitted:
     prepared, head = retraining.prepared, retraining.head
     stored = retraining.recorded_choices()
     seeds = range(prepared.plan.seeds if head.seeded else 1)
+    # In the order in which `train` asks for them: AsRecorded takes the next one each time.
     choices = [stored.get((seed, fold.number)) for seed in seeds for fold in retraining.system.folds]
     return train(replace(prepared, heads=((AsRecorded(head, iter(choices)),),)), retraining.load)
 
@@ -157,6 +158,7 @@ def _count_chosen_on_test(retraining: _Retraining, choices: Mapping[Key, tuple[A
     jobs = []
     for seed, number in keys:
         fold = folds[number]
+        # A nested choice sees all that is not tested, so that a cheat would train on these rows too.
         nested = prepared.select == "nested"
         train_rows = np.sort(np.concatenate([fold.train, fold.val])) if nested else fold.train
         jobs.append(Job(train_rows, fold.test, seed))

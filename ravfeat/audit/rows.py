@@ -57,6 +57,7 @@ def _overlaps(predictions: Predictions, system: System) -> Iterator[tuple[str, O
 
 def _by_fold(predictions: Predictions, system: System) -> dict[int, dict[str, list[tuple[str, Mapping[str, str]]]]]:
     columns = ["fold", "split", "clip_id", "performance_id", "actor"]
+    # Seeds repeat the same clips: distinct rows are enough, and far fewer.
     table = predictions.select_system(system).table.select(columns).group_by(columns).aggregate([])
     folds: dict[int, dict[str, list[tuple[str, Mapping[str, str]]]]] = {}
     for row in table.to_pylist():
@@ -99,6 +100,7 @@ def _unplanned(predictions: Predictions, prepared: PreparedPlan) -> Iterator[Lin
                 str(name),
                 "the plan does not train it: nobody can tell where its rows come from, or what it was trained on",
             )
+    # Controls are trained beside a fusion and never mixed into it.
     members = sorted(system for system in trained if system.stream not in CONTROL_STREAMS)
     for name in predictions.systems():
         if name.stream in FUSED_STREAMS and name != name_of(members, name.stream):

@@ -64,7 +64,7 @@ def _check(context: RunContext, prepared: PreparedPlan, system: CacheSystem, hea
             except HeadError as error:
                 return edited(_CHECK, str(name), error.args[0])
             largest, split = max(distances)
-            if largest >= worst:
+            if largest >= worst:  # not >: heads that agree to the bit need a place to name, too
                 worst, where = largest, f"fold {fold.number}, seed {seed}, {split} rows"
     if worst > TOLERANCE:
         return leak(
@@ -108,4 +108,5 @@ def distance(a: NDArray[Any], b: NDArray[Any]) -> float:
     """Give the largest difference of logits, as a share of the largest logit."""
     if a.shape != b.shape:
         return float("inf")
+    # 1e-6: logits that are all zero have no largest one to divide by.
     return float(np.abs(a - b).max() / max(1e-6, float(np.abs(b).max())))

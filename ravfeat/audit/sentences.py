@@ -52,6 +52,7 @@ def check_sentences(baseline: Baseline, disjoint: DisjointScores, subject: str) 
         logits = np.full((len(y), k), np.nan, np.float32)
         for name in names:
             train = [rows[statements[rows] == name] for rows in training]
+            # An emotion that is missing from training would be missed on both sentences, for another reason.
             if any(len(np.unique(y[rows])) < len(np.unique(y)) for rows in train):
                 return [not_possible(_CHECK, subject, f"sentence {name} is not said with every emotion in every fold")]
             tests = [fold.test[(statements[fold.test] == name) == same] for fold in folds]

@@ -99,6 +99,7 @@ def cross_plan(
 
 
 def _given_options(context: click.Context, options: Mapping[str, str]) -> list[str]:
+    # By source, not by value: who writes a default out has still asked for it.
     default = click.core.ParameterSource.DEFAULT
     return [option for name, option in options.items() if context.get_parameter_source(name) is not default]
 

@@ -51,13 +51,13 @@ def reporting() -> Iterator[None]:
         _end(str(error), 2 if isinstance(error, UsageError) else 1)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+        if package not in _EXTRAS:  # a module of our own: a bug, with its traceback
             raise
         _end(str(MissingExtraError(package, _EXTRAS[package])), 1)
     except MemoryError as error:
         _end(f"not enough memory ({error or 'no detail given'}); read fewer --layers, or use a larger machine", 1)
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None:  # raised by a program, not by the system: a bug as well
             raise
         _end(f"{error.filename or 'a file'}: {error.strerror}; {_remedy(error.errno)}", 1)
 

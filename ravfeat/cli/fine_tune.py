@@ -107,6 +107,7 @@ def command(
     fitted = fine_tune(prepare(plan), work_folder(target))
     recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": [plan.head_name]}
     records = write_run(target, fitted, recipe, force=force)
+    # After the run is written: until then the work folder is all that an interrupted command goes on from.
     remove_work(work_folder(target))
     show_run(target, records, fitted)
     _show_epochs(plan, fitted)
@@ -125,7 +126,7 @@ def _numbers(folds: str) -> tuple[int, ...]:
 
 def _show_epochs(plan: "FineTunePlan", fitted: "Fitted") -> None:
     about = fitted.about
-    epochs = ", ".join(f"{one['epoch']}" for one in about["fine_tuned"]["epochs"])
+    epochs = ", ".join(f"{fold['epoch']}" for fold in about["fine_tuned"]["epochs"])
     click.echo(f"best of {plan.epochs} epochs on validation actors, fold by fold: {epochs}")
     tested = about["tested_folds"]
     if len(tested["folds"]) < tested["of"]:

@@ -115,7 +115,7 @@ def command(
     view_paths = tuple(resolve_cache(path) for path in views)
     cache_paths, concatenated = ((), ()) if across else resolve_inputs(caches, concat, view_paths)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
-    check_out(target, force=force)
+    check_out(target, force=force)  # before anything is trained: no hour may end at a folder that is taken
     settings: dict[str, Any] = {"epochs": epochs, "frame_average": frame_average, "precision": precision}
     settings = {name: value for name, value in settings.items() if value is not None}
     budget = None if memory is None else parse_size(memory)

@@ -93,6 +93,7 @@ def command(
     started = perf_counter()
     if wishes:
         reasons = make_caches(wishes, options)
+        # Planned again: a cache that was made, or could not be, changes which rows have a number.
         study = plan_study(options, reasons)
         _show_plan(study, [])
     outcome = run_study(study)
