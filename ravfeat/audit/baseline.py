@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.audit.context import FeatureLoader
 from ravfeat.experiment.build import build_head
 from ravfeat.experiment.fit import PreparedPlan
+from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.load import load_concatenated

@@ -1,4 +1,4 @@
-"""What all checks of an audit share: the run's recipe, predictions and caches, its plan made ready again, and features.
+"""What all checks of an audit share: the run's recipe, predictions, caches and its plan made ready again.
 
 A run that cannot be opened in full is opened as far as it can be: each thing that is missing has its reason beside it,
 and a check that needs it gives that reason as its finding.
@@ -12,20 +12,16 @@ from typing import Any
 from ravfeat.audit.cache_paths import CacheLocation, locate_caches
 from ravfeat.audit.cross_corpus import cross_plan_of, is_cross_corpus
 from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
-from ravfeat.crosscorpus.pairs import CorpusPair
-from ravfeat.crosscorpus.run import load_across, prepare_across
+from ravfeat.crosscorpus.run import prepare_across
 from ravfeat.errors import LeakError, PredictionsError, RavfeatError, UsageError
 from ravfeat.experiment.fit import PreparedPlan, prepare
-from ravfeat.experiment.load import load_system
-from ravfeat.experiment.plan import FitPlan, HeadPlan
+from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_of
-from ravfeat.experiment.systems import CacheSystem
-from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.predictions import Predictions, System
 from ravfeat.protocols.named import get_protocol
 from ravfeat.runs.read import read_json
 
-__all__ = ["FeatureLoader", "RunContext", "check_plan", "open_run"]
+__all__ = ["RunContext", "check_plan", "open_run"]
 
 _PLAN = "plan as recorded"
 
@@ -143,32 +139,6 @@ def check_plan(context: RunContext) -> list[Line]:
             " systems, as the recipe says elsewhere",
         )
     ]
-
-
-class FeatureLoader:
-    """Reads features once for all checks of a system; their digests are checked as they come."""
-
-    def __init__(self) -> None:
-        self._features: dict[tuple[Any, ...], ClipFeatures] = {}
-
-    def __call__(self, plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
-        """Give the features of a system's clips.
-
-        Raises
-        ------
-        CacheError
-            As `ravfeat.experiment.load.load_system` does.
-        """
-        paths = tuple(cache.path for cache in system.caches)
-        key = (paths, system.features, system.clip_ids, reading, plan.layers)
-        if key not in self._features:
-            load = load_across if isinstance(system, CorpusPair) else load_system
-            self._features[key] = load(plan, system, reading)
-        return self._features[key]
-
-    def keep_statistics(self) -> None:
-        """Free the memory of all that is more than statistics: one frame per clip."""
-        self._features = {key: read for key, read in self._features.items() if len(read.frames) == len(read)}
 
 
 def _untrained(path: Path, recipe: Mapping[str, Any]) -> str:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from ravfeat import metrics
-from ravfeat.audit.context import FeatureLoader, RunContext
+from ravfeat.audit.context import RunContext
 from ravfeat.audit.fixed_choice import AsRecorded
 from ravfeat.audit.saved_heads import TOLERANCE, distance, logits_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_, warn
 from ravfeat.errors import HeadError
 from ravfeat.experiment.fit import PreparedPlan, train
+from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.heads.base import Head, Job
 from ravfeat.predictions import Predictions, System

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ravfeat.audit.actor_identity import check_clip_split, check_identity
 from ravfeat.audit.baseline import Baseline, DisjointScores, load_baseline, score_disjoint
-from ravfeat.audit.context import FeatureLoader, RunContext, check_plan, open_run
+from ravfeat.audit.context import RunContext, check_plan, open_run
 from ravfeat.audit.encoders import check_encoders
 from ravfeat.audit.files import check_files
 from ravfeat.audit.folds import check_folds, check_protocol, system_name
@@ -26,6 +26,7 @@ from ravfeat.audit.sentences import check_sentences
 from ravfeat.audit.verdicts import Line, not_possible
 from ravfeat.errors import RavfeatError
 from ravfeat.experiment.fit import PreparedPlan
+from ravfeat.experiment.load import FeatureLoader
 
 __all__ = ["audit_run"]
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.audit.context import FeatureLoader, RunContext
+from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.errors import HeadError
 from ravfeat.experiment.fit import PreparedPlan
+from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head

@@ -6,16 +6,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.corpora.labels import LabelledClips
 from ravfeat.crosscorpus.checks import check_alike, check_apart
 from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
 from ravfeat.crosscorpus.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
+from ravfeat.crosscorpus.normalise import stacked, standardised
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.experiment.align import check_fold_by_fold, common_clips
 from ravfeat.experiment.choose import missing_clips_error
 from ravfeat.experiment.systems import CacheSystem, origin_of
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.load import load_features
+from ravfeat.features.statistics import select_clips
 from ravfeat.protocols.folds import fold_counts
 from ravfeat.schema import NORMALISED
 
@@ -62,6 +68,13 @@ class CorpusPair(CacheSystem):
         """Give the same with each corpus standardised, under a name that says so."""
         return replace(self, features=f"{self.features}{NORMALISED}", normalised=True)
 
+    def load(self, reading: Reading, layers: Sequence[Sequence[int] | None]) -> ClipFeatures:
+        """Read the features of the clips, those that are trained on first."""
+        read = _load_normalised if self.normalised else load_features
+        parts = zip(self.caches, self.clip_ids, strict=True)
+        train, test = (read(cache, clip_ids, reading, layers=layers[0]) for cache, clip_ids in parts)
+        return stacked(train, test)
+
     def about(self) -> dict[str, Any]:
         """Say what was read and how it was split, for the record."""
         train, test = self.corpora
@@ -82,6 +95,15 @@ class CorpusPair(CacheSystem):
             "left_out_labels": {"train": dict(self.unmapped[0]), "test": dict(self.unmapped[1])},
             "folds": fold_counts(self.folds, self.clips.records),
         }
+
+
+def _load_normalised(
+    cache: Cache, clip_ids: Sequence[str], reading: Reading, *, layers: Sequence[int] | None
+) -> ClipFeatures:
+    # Over all stored clips: which of them stand for a class is known from their labels.
+    features = standardised(load_features(cache, cache.clip_ids, reading, layers=layers))
+    row = {clip_id: number for number, clip_id in enumerate(cache.clip_ids)}
+    return select_clips(features, np.array([row[clip_id] for clip_id in clip_ids], dtype=np.int64))
 
 
 def open_pairs(

@@ -4,25 +4,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
-from ravfeat.cache import Cache
 from ravfeat.crosscorpus.folds import PROTOCOL
-from ravfeat.crosscorpus.normalise import stacked, standardised
 from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
 from ravfeat.errors import UsageError
-from ravfeat.experiment.build import build_heads, check_plan, read_layers
+from ravfeat.experiment.build import build_heads, check_plan
 from ravfeat.experiment.fit import PreparedPlan, fused, train
 from ravfeat.experiment.plan import FitPlan, GradingPlan, HeadPlan, shared_options
-from ravfeat.experiment.systems import CacheSystem
-from ravfeat.features.clips import ClipFeatures, Reading
-from ravfeat.features.load import load_features
-from ravfeat.features.statistics import select_clips
 from ravfeat.protocols.folds import inner_folds
 from ravfeat.runs.result import Fitted
 from ravfeat.schema import Normalise
 
-__all__ = ["CrossPlan", "fit_across", "load_across", "prepare_across"]
+__all__ = ["CrossPlan", "fit_across", "prepare_across"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +64,7 @@ def fit_across(plan: CrossPlan) -> Fitted:
         See `ravfeat.crosscorpus.pairs.open_pairs`; everything is refused before the first head is trained.
     """
     prepared = prepare_across(plan)
-    fitted = train(prepared, load_across)
+    fitted = train(prepared)
     pairs = [cast("CorpusPair", system) for system in prepared.systems]
     fitted = replace(fitted, about=fitted.about | {"cross_corpus": _about(plan, pairs, fitted)})
     return fused(fitted, plan.rule if plan.fuses else None)
@@ -107,30 +99,6 @@ def prepare_across(plan: CrossPlan) -> PreparedPlan:
         for system in systems
     )
     return PreparedPlan(fit, PROTOCOL, plan.select, systems, heads, inner)
-
-
-def load_across(plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
-    """Read the features of a pair's clips, those that are trained on first."""
-    pair = cast("CorpusPair", system)
-    layers = read_layers(plan, pair)[0]
-    read = _read_normalised if pair.normalised else _read
-    train, test = (
-        read(cache, clip_ids, reading, layers) for cache, clip_ids in zip(pair.caches, pair.clip_ids, strict=True)
-    )
-    return stacked(train, test)
-
-
-def _read(cache: Cache, clip_ids: tuple[str, ...], reading: Reading, layers: tuple[int, ...] | None) -> ClipFeatures:
-    return load_features(cache, clip_ids, reading, layers=layers)
-
-
-def _read_normalised(
-    cache: Cache, clip_ids: tuple[str, ...], reading: Reading, layers: tuple[int, ...] | None
-) -> ClipFeatures:
-    # Over all stored clips: which of them stand for a class is known from their labels.
-    everything = standardised(load_features(cache, cache.clip_ids, reading, layers=layers))
-    row = {clip_id: number for number, clip_id in enumerate(cache.clip_ids)}
-    return select_clips(everything, np.array([row[clip_id] for clip_id in clip_ids], dtype=np.int64))
 
 
 def _about(plan: CrossPlan, pairs: list[CorpusPair], fitted: Fitted) -> dict[str, Any]:

@@ -105,7 +105,7 @@ def train(prepared: PreparedPlan, load: Load = load_system) -> Fitted:
     ----------
     prepared : PreparedPlan
     load : callable
-        Reads a system's features; whoever trains several plans on them may keep them.
+        Reads a system's features; `FeatureLoader` where several plans are trained on them.
     """
     parts: list[Predictions] = []
     models: list[FittedModel] = []

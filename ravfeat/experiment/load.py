@@ -1,31 +1,29 @@
-"""Load the features of a system's clips from its caches, as a head reads them."""
+"""Load the features of a system as a head reads them, and keep them for several heads or plans."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 from ravfeat.experiment.build import read_layers
 from ravfeat.experiment.plan import HeadPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
-from ravfeat.features.load import load_concatenated, load_features
+from ravfeat.features.load import load_features
 from ravfeat.features.training_rows import stack_features
 
-__all__ = ["Load", "load_system", "load_training"]
+__all__ = ["FeatureLoader", "Load", "load_system", "load_training"]
 
 Load = Callable[[HeadPlan, CacheSystem, Reading], ClipFeatures]
-"""Reads the features of a system's clips; whoever trains several plans on them may keep them."""
 
 
 def load_system(plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
-    """Read the features of a system's clips, in the order of ``system.clips.records``."""
-    layers = read_layers(plan, system)
-    if system.joint:
-        parts = zip(system.caches, system.clip_ids, layers, strict=True)
-        first, *others = (load_features(cache, clip_ids, reading, layers=read) for cache, clip_ids, read in parts)
-        return replace(first, also=tuple(others))
-    if system.concatenated:
-        return load_concatenated(system.caches, system.clip_ids, reading.statistics, layers=layers)
-    return load_features(system.caches[0], system.clip_ids[0], reading, layers=layers[0])
+    """Read the features of a system's clips, of the layers that a plan names.
+
+    Raises
+    ------
+    CacheError
+        Where a cache lacks what is to be read, or does not hold what its digests promise.
+    """
+    return system.load(reading, read_layers(plan, system))
 
 
 def load_training(plan: HeadPlan, system: CacheSystem, reading: Reading, load: Load = load_system) -> ClipFeatures:
@@ -34,3 +32,22 @@ def load_training(plan: HeadPlan, system: CacheSystem, reading: Reading, load: L
     layers = read_layers(plan, system)[0]
     views = [load_features(view.cache, view.clip_ids, reading, layers=layers) for view in system.views]
     return stack_features([clips, *views])
+
+
+class FeatureLoader:
+    """Reads features once and keeps them as long as it lives; their digests are checked as they come."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[Any, ...], ClipFeatures] = {}
+
+    def __call__(self, plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
+        """Give what `load_system` gives."""
+        paths = tuple(cache.path for cache in system.caches)
+        key = (paths, system.features, system.clip_ids, reading, plan.layers)
+        if key not in self._kept:
+            self._kept[key] = load_system(plan, system, reading)
+        return self._kept[key]
+
+    def keep_statistics(self) -> None:
+        """Free the memory of all that is more than statistics: one frame per clip."""
+        self._kept = {key: clips for key, clips in self._kept.items() if len(clips.frames) == len(clips)}

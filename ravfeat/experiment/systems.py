@@ -11,6 +11,8 @@ from ravfeat.experiment.align import check_fold_by_fold
 from ravfeat.experiment.choose import ChosenClips, choose_clips
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.training_views import TrainingView, match_views, open_views, trained_on
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.load import load_concatenated, load_features
 from ravfeat.features.training_rows import TrainingRows
 from ravfeat.protocols.folds import Fold, check_folds, fold_counts, make_folds
 from ravfeat.protocols.named import Protocol
@@ -72,6 +74,14 @@ class CacheSystem:
     def joint(self) -> bool:
         """Whether one network reads several streams."""
         return len({cache.about["stream"] for cache in self.caches}) > 1
+
+    def load(self, reading: Reading, layers: Sequence[Sequence[int] | None]) -> ClipFeatures:
+        """Read the features of the clips, in the order of ``clips.records``; `layers` are those of each cache."""
+        if self.concatenated:
+            return load_concatenated(self.caches, self.clip_ids, reading.statistics, layers=layers)
+        parts = zip(self.caches, self.clip_ids, layers, strict=True)
+        first, *others = (load_features(cache, clip_ids, reading, layers=read) for cache, clip_ids, read in parts)
+        return replace(first, also=tuple(others)) if self.joint else first
 
     def about(self) -> dict[str, Any]:
         """Say what was read and how it was split, for the record."""

@@ -15,10 +15,8 @@ from tqdm import tqdm
 from ravfeat.errors import CacheError, LeakError, ProtocolError, UsageError
 from ravfeat.experiment.build import build_head
 from ravfeat.experiment.fit import FitPlan, Fitted, PreparedPlan, gather, prepare, train
-from ravfeat.experiment.load import load_system
-from ravfeat.experiment.plan import HeadPlan
+from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
-from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.protocols.named import FIXED, get_protocol
 from ravfeat.report.drawings.style import render
 from ravfeat.runs.read import SPLITS_FILE
@@ -77,19 +75,6 @@ class _Compared:
     no_probe: str
 
 
-class _Loader:
-    """Reads the features of a system once, for both splits and the probe, and keeps them as long as it lives."""
-
-    def __init__(self) -> None:
-        self._read: dict[tuple[Any, ...], ClipFeatures] = {}
-
-    def __call__(self, plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
-        key = (tuple(cache.path for cache in system.caches), system.clip_ids, reading)
-        if key not in self._read:
-            self._read[key] = load_system(plan, system, reading)
-        return self._read[key]
-
-
 def compare_splits(plan: FitPlan) -> Comparison:
     """Train a plan's heads under its protocol and under the clip split, and probe the features.
 
@@ -119,7 +104,7 @@ def compare_splits(plan: FitPlan) -> Comparison:
 
 def _compare_system(actor: PreparedPlan, clip: PreparedPlan, bar: "tqdm[Any]") -> _Compared:
     """Train the heads of one system under both splits, and probe its features."""
-    load = _Loader()
+    load = FeatureLoader()
     (system,), (leaky_system,) = actor.systems, clip.systems
     bar.set_description(f"{system.features}: actor split")
     honest = train(actor, load)
@@ -167,7 +152,7 @@ def _train_clips(system: CacheSystem, select: str) -> float:
     return sum(clips) / len(clips)
 
 
-def _probe(plan: FitPlan, system: CacheSystem, load: _Loader) -> tuple[IdentityProbe | None, str]:
+def _probe(plan: FitPlan, system: CacheSystem, load: FeatureLoader) -> tuple[IdentityProbe | None, str]:
     """Probe a system with the statistics that `logreg` reads, whatever heads the plan has."""
     actors, emotions = zip(*((record.actor, record.label) for record in system.clips.records), strict=True)
     if reason := why_not(actors, emotions):

@@ -8,13 +8,13 @@ import pytest
 
 from ravfeat.audit.actor_identity import check_clip_split, check_identity
 from ravfeat.audit.baseline import Baseline, load_baseline, score_disjoint
-from ravfeat.audit.context import FeatureLoader
 from ravfeat.audit.per_actor import check_per_actor
 from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.sentences import check_sentences, statement_of
 from ravfeat.corpora.labels import LabelledClips
 from ravfeat.errors import CacheError
 from ravfeat.experiment.fit import FitPlan, PreparedPlan, prepare
+from ravfeat.experiment.load import FeatureLoader
 from ravfeat.protocols.folds import Fold
 from tests.audit.runs import takes
 from tests.toycaches import EMOTIONS, Take, actors_and_emotions

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from ravfeat.audit import Line
-from ravfeat.audit.context import FeatureLoader, open_run
+from ravfeat.audit.context import open_run
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.saved_heads import check_saved_heads
+from ravfeat.experiment.load import FeatureLoader
 from ravfeat.predictions import Predictions
 from tests.audit.runs import chosen_by, make_run, rewrite
 

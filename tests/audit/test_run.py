@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ravfeat.audit import Audit, Line, audit_run, write_audit
-from ravfeat.audit.context import FeatureLoader, open_run
+from ravfeat.audit.context import open_run
 from ravfeat.audit.files import check_files
 from ravfeat.audit.folds import check_folds
 from ravfeat.audit.per_actor import check_transductive
@@ -23,6 +23,7 @@ from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.cache import open_cache
 from ravfeat.errors import CacheError, PredictionsError
 from ravfeat.experiment.fit import FitPlan, fit_heads
+from ravfeat.experiment.load import FeatureLoader
 from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import Predictions
 from ravfeat.runs.write import write_run

@@ -244,7 +244,7 @@ def test_a_pooled_cache_serves_heads_that_need_no_frames(takes, cache, tmp_path)
 
 def test_what_a_head_lacks_is_said_before_another_is_trained(takes, tmp_path, monkeypatch) -> None:
     pooled = build_cache(tmp_path, takes, recipe=StoreRecipe(store="pooled", dtype="float32"))
-    monkeypatch.setattr("ravfeat.experiment.fit.load_features", pytest.fail)
+    monkeypatch.setattr("ravfeat.experiment.systems.load_features", pytest.fail)
     with pytest.raises(CacheError, match=r"holds pooled \['mean', 'std'\], the head needs \["):
         fit_heads(FitPlan((pooled,), heads=("logreg", "kernel")))
 
@@ -344,7 +344,7 @@ def test_labels_for_unknown_clips_and_of_one_class_are_refused(cache, takes, tmp
 def test_a_performance_of_two_actors_in_the_shards_stops_everything_by_name(takes, tmp_path, monkeypatch) -> None:
     torn = [replace(take, performance_id=takes[0].clip_id) if take is takes[-1] else take for take in takes]
     path = build_cache(tmp_path, torn)
-    monkeypatch.setattr("ravfeat.experiment.fit.load_features", pytest.fail)
+    monkeypatch.setattr("ravfeat.experiment.systems.load_features", pytest.fail)
     with pytest.raises(LeakError, match=r"performance '01-00' is in .*ravdess:(01|24).* and in .*ravdess:(01|24)"):
         fit_heads(FitPlan((path,), heads=("logreg",)))
 

@@ -70,7 +70,7 @@ def test_systems_that_cannot_be_fused_are_refused_before_anything_is_trained(tak
     voice, _ = voice_and_face(takes, tmp_path)
     fewer = [replace(take, clip_id=f"f{take.clip_id}", performance_id=take.clip_id) for take in takes[:-3]]
     face = write_cache(tmp_path / "short", fewer, name="short")
-    monkeypatch.setattr("ravfeat.experiment.fit.load_features", pytest.fail)
+    monkeypatch.setattr("ravfeat.experiment.systems.load_features", pytest.fail)
     with pytest.raises(CacheError, match=r"systems that are fused must hold the same .*:\n  .* lacks 3 of 96"):
         fit_heads(FitPlan((voice, face), heads=("logreg",)))
     monkeypatch.undo()

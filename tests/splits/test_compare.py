@@ -63,23 +63,23 @@ def test_both_splits_choose_alike_and_train_on_equally_many_clips(select, paths)
 
 
 def test_features_are_read_once_for_both_splits_and_the_probe(paths, monkeypatch) -> None:
-    from ravfeat.experiment import fit
+    from ravfeat.experiment import systems
 
-    read, original = [], fit.load_features
+    read, original = [], systems.load_features
 
     def watch(cache, *arguments, **options):
         read.append(cache.path)
         return original(cache, *arguments, **options)
 
-    monkeypatch.setattr("ravfeat.experiment.fit.load_features", watch)
+    monkeypatch.setattr("ravfeat.experiment.systems.load_features", watch)
     compare_splits(FitPlan(paths, heads=("logreg",)))
     assert read == list(paths)
 
 
 def test_features_of_a_system_are_forgotten_before_those_of_the_next_are_read(paths, monkeypatch) -> None:
-    from ravfeat.splits import compare
+    from ravfeat.experiment import load
 
-    kept, still_there, original = [], [], compare.load_system
+    kept, still_there, original = [], [], load.load_system
 
     def watch(plan, system, reading):
         gc.collect()
@@ -88,7 +88,7 @@ def test_features_of_a_system_are_forgotten_before_those_of_the_next_are_read(pa
         kept.append((system.features, weakref.ref(features)))
         return features
 
-    monkeypatch.setattr("ravfeat.splits.compare.load_system", watch)
+    monkeypatch.setattr("ravfeat.experiment.load.load_system", watch)
     compare_splits(FitPlan(paths, heads=("logreg", "attentive"), settings={"epochs": 2, "hidden": 8}))
     assert [name for name, _ in kept] == ["toy", "toy", "other", "other"]  # pooled and in frames
     assert still_there == [[], ["toy"], [], ["other"]]
