@@ -41,6 +41,7 @@ def allocate_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     folder = _scratch()
     _log.info("features of %.1f GB are kept in a temporary file in %s", size / 1e9, folder)
     with tempfile.TemporaryFile(dir=folder) as file:
+        # Reserved before it is mapped: a full disk is an error here, and a SIGBUS in the middle of training otherwise.
         try:
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:

@@ -71,7 +71,7 @@ def load_features(
     for clip_id, start in zip(clip_ids, offsets.tolist(), strict=False):
         starts.setdefault(clip_id, []).append(start)
     width = cache.dim * max(1, len(narrowing.statistics))
-    # Layers lie outermost, as they do on the disk and as networks read them.
+    # Layers lie outermost, as they do on the disk and as networks read them: (L, F, D).
     frames = allocate_array(
         (len(positions), int(offsets[-1]), width), np.float32 if narrowing.statistics else cache.dtype
     )
@@ -109,6 +109,7 @@ def _on_disk(
     offsets: NDArray[np.int64],
 ) -> ClipFeatures:
     """Features that stay where they are, once every clip was held against its digest."""
+    # Digests are checked once, here; what training reads later is read past them.
     _read(cache, list(dict.fromkeys(clip_ids)), layers, lambda clip, rows, block: None)
     chosen = set(clip_ids)
     shards: list[Shard] = []

@@ -154,6 +154,7 @@ class FoldTraining:
             self._step(logits, self._y[batches[step]], epoch * self.n_steps + step)
             advance()
         self._val_logits.append(self.score(self.fold.val))
+        # The best epoch is only known afterwards; of all epochs so far, its parameters are kept.
         if self._pick() == epoch:
             self._best = {name: value.detach().clone() for name, value in self.network.params.items()}
 

@@ -65,7 +65,7 @@ def attended_moments(weights: Tensor, x: Tensor, variances: Tensor | None, *, st
     -------
     Tensor of shape (..., S, D)
     """
-    alpha = weights.unsqueeze(-2)
+    alpha = weights.unsqueeze(-2)  # (..., T) -> (..., 1, T)
     mean = alpha @ x  # (..., 1, T) @ (..., T, D) -> (..., 1, D)
     if not std:
         return mean
@@ -142,6 +142,7 @@ def pooled_layers(params: dict[str, Tensor], constants: dict[str, Tensor], batch
     direction = params["attention"].transpose(0, 1)[:, :, None, None] / scale["window_std"]  # (L, H, 1, 1, D)
     weights = attend((x @ direction.transpose(-1, -2)).squeeze(-1), batch.padding)
     pooled = attended_moments(weights, x, batch.variances, std=std)  # (L, H, B, S, D)
-    mix = params["layer_mix"].softmax(-1) * params["layer_mix"].shape[-1]  # (H, L), mean 1
+    # Weights with mean 1, so that the classifier sees features of unit scale however many layers there are.
+    mix = params["layer_mix"].softmax(-1) * params["layer_mix"].shape[-1]  # (H, L)
     z = (pooled - scale["pooled_mean"]) / scale["pooled_std"] * mix.T[:, :, None, None, None]
     return z.permute(1, 2, 0, 3, 4).flatten(2)  # (L, H, B, S, D) -> (H, B, L * S * D)

@@ -97,6 +97,7 @@ def _classify(z: Tensor, params: dict[str, Tensor], dropped: Callable[[Tensor], 
 
 def _mixed(mix: Tensor, values: Tensor) -> Tensor:
     """Weighted sum over layers: (L, H), (L, H, B, T, D) -> (H, B, T, D)."""
+    # Layer by layer: one product over the layer axis would hold a copy of all layers for every head.
     total = mix[0][:, None, None, None] * values[0]
     for layer in range(1, len(mix)):
         total = torch.addcmul(total, mix[layer][:, None, None, None], values[layer])

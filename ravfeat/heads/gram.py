@@ -138,10 +138,11 @@ def set_products(
         for number, positions in enumerate(sets):
             if layer not in positions:
                 continue
-            share = list(positions).count(layer) / len(positions)
+            share = list(positions).count(layer) / len(positions)  # a layer may be named twice
             if number in sums:
                 sums[number].add(products, share)
             else:
+                # A set of one layer shares the arrays of that layer, hence "to be read only".
                 sums[number] = products if share == 1 else products.scaled(share)
             if layer == max(positions):
                 yield number, sums.pop(number)

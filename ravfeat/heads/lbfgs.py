@@ -79,7 +79,7 @@ def _search(
         new_value, new_gradient = loss(moved)
         if new_value < value - _SUFFICIENT * length * slope:
             return moved, new_value, new_gradient
-        length /= 2
+        length /= 2  # a step that promises a descent gives one when it is short enough
     return None
 
 
@@ -111,6 +111,7 @@ class _Memory:
         """Correct the first guess of a step by the curvature along the remembered steps."""
         if not self._order:
             return guess
+        # Slots are overwritten in turn; `order` lists them from the oldest step to the newest.
         n, order = len(self._order), np.array(self._order)
         inverse = np.linalg.inv(np.triu(self._along[order[:, None], order]))
         curved = self._curved[order[:, None], order] + np.diag(self._along[order, order])

@@ -167,6 +167,7 @@ class LogregHead:
             z = scaler.rows(statistics, job.train, layer)
             products += z @ z.T
         grid = [c for c in self.grid if c < choice["C"]] + [choice["C"]]
+        # Along the grid as in the sweep: each solution starts from the one before, and so ends where the sweep's did.
         *_, (dual, intercept) = regularization_path(products / width, y[job.train], n_classes, grid)
         # Back from rows to standardised statistics.
         weights = [scaler.rows(statistics, job.train, layer).T @ dual / width for layer in range(n_layers)]

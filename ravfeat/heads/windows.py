@@ -243,7 +243,7 @@ class Windows:
         for place, (row, length) in enumerate(zip(group.rows, group.lengths, strict=True)):
             clip = out[place * n_windows : (place + 1) * n_windows]
             stored.read_layer(row, layer, half[:length].numpy())
-            clip[:length].copy_(half[:length])
+            clip[:length].copy_(half[:length])  # widened to float32
             clip[length:] = clip[length - 1]
         return out
 
@@ -297,6 +297,7 @@ class Windows:
 def _layer_major(values: NDArray[np.floating], device: str | torch.device) -> Tensor:
     if not len(values):
         raise HeadError("a head needs at least one clip, got none")
+    # No copy where `load_features` read them layer-major already.
     layers = torch.from_numpy(np.ascontiguousarray(values.transpose(1, 0, 2)))  # (F, L, D) -> (L, F, D)
     return layers.to(device) if _fits(layers, torch.device(device)) else layers
 

@@ -25,6 +25,7 @@ def widen(values: NDArray[Any]) -> NDArray[np.float32]:
     >>> widen(np.array([0.1, -2, 6e-8], np.float16))
     array([ 9.9975586e-02, -2.0000000e+00,  5.9604645e-08], dtype=float32)
     """
+    # Times 2**112, NaN and infinity would become ordinary numbers.
     if not _is_native_half(values) or not all_finite(values):
         return values.astype(np.float32, copy=False)
     bits = values.view(np.int16).astype(np.int32)  # the sign fills the upper half

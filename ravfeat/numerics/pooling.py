@@ -36,6 +36,7 @@ def _total(x: _Floats) -> _Floats:
     first, total = 1, x[..., 0, :]
     if n >= _LANES:
         first = n - n % _LANES
+        # Eight running sums side by side, added in pairs: the order of NumPy's inner loop.
         lanes = x[..., :_LANES, :].copy()
         for start in range(_LANES, first, _LANES):
             lanes += x[..., start : start + _LANES, :]
@@ -152,6 +153,7 @@ def pool_block(block: NDArray[np.floating], statistics: Sequence[str]) -> NDArra
     x = widen(block)
     pooled = np.empty((len(x), len(statistics), x.shape[2]), np.float32)
     if any(name in _OF_SORTED for name in statistics):
+        # Sorted once for all quantiles.
         ordered = np.sort(np.ascontiguousarray(x.transpose(0, 2, 1)), axis=-1)  # (L, T, D) -> (L, D, T)
     for s, name in enumerate(statistics):
         pooled[:, s] = _IN_TIME[name](x) if name in _IN_TIME else _OF_SORTED[name](ordered)

@@ -19,5 +19,5 @@ def softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
 def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Turn logits of shape (..., K) into log-probabilities, which are logits too."""
     z = np.asarray(logits, dtype=np.float64)
-    z = z - z.max(-1, keepdims=True)
+    z = z - z.max(-1, keepdims=True)  # exp of the largest is 1: nothing overflows
     return np.asarray(z - np.log(np.exp(z).sum(-1, keepdims=True)))

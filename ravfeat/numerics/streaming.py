@@ -41,6 +41,7 @@ class RunningStatistics:
         x = frames.astype(np.float64)
         n, mean = len(x), x.mean(0)
         squares = np.square(x - mean).sum(0)
+        # The step from the last frame of the piece before counts too.
         with_last = x if self._last is None else np.concatenate([self._last[None], x])
         steps = np.abs(np.diff(with_last, axis=0)).sum(0)
         if self._mean is None or self._squares is None or self._steps is None:

@@ -106,7 +106,8 @@ class HeadClips:
         """Make it of what matters, shape (H, B), bool."""
         n_heads, device = len(matters), matters.device
         most = max(1, int(matters.sum(1).max()))
-        places = torch.argsort((~matters).byte(), dim=1, stable=True)[:, :most]
+        # Stable: the clips of a head stay in the order of the step, whatever other heads' clips lie between them.
+        places = torch.argsort((~matters).byte(), dim=1, stable=True)[:, :most]  # (H, B) -> (H, B')
         flat = (places * n_heads + torch.arange(n_heads, device=device)[:, None]).flatten()
         return cls(places, flat)
 

@@ -44,7 +44,7 @@ class Buffers:
 
 
 class ThreadBuffers(threading.local):
-    """Buffers of one thread."""
+    """Buffers of one thread: each thread that asks for them gets its own, so no lock is needed."""
 
     def __init__(self, device: torch.device) -> None:
         self.buffers = Buffers(device)
@@ -86,6 +86,7 @@ def spread_grad(grad_first: Tensor, grad_spread: Tensor, first: Tensor, spread: 
     first, spread : Tensor of that shape
         Mean and standard deviation.
     """
+    # spread = sqrt(second - first^2), so d second = d spread / (2 spread) and d first loses 2 first * d second.
     grad_spread.div_(spread).mul_(0.5)
     # Where the variance was raised to the floor it is constant, so its derivative is 0.
     torch.ops.aten.threshold_backward(grad_spread, spread, FLOOR**0.5, grad_input=grad_spread)
@@ -112,5 +113,6 @@ def attention_grad(weights: Tensor, moments: list[tuple[Tensor, Tensor]], into: 
             torch.bmm(grad, wide, out=into)
         else:
             into.baddbmm_(grad, wide)
+    # Softmax backwards: w * (g - sum(w * g)).
     into.mul_(weights)
     return into.addcmul_(weights, into.sum(-1, keepdim=True), value=-1)

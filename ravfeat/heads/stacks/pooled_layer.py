@@ -165,8 +165,10 @@ class PooledLayer:
         dim, n_statistics = params["attention"].shape[1], self._mean.shape[1]
         z = self._buffers.lend("z", n_heads, width, n_statistics * dim)
         grad_z = self._scratch.buffers.lend("grad_z", *z.shape)
+        # A block's gradient is made, used and overwritten while it is in the processor's caches.
         for heads in self._blocks(params["weight"]):
             self._move_weights(heads, z, grad_hidden, grad_z, step)
+        # z is linear in the weight of the layer, so its derivative by that weight is z / mix.
         grad_mix: Tensor = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
         if len(self._mask):
             self._masks.apply_(grad_z, self._mask)
@@ -206,7 +208,7 @@ class PooledLayer:
             spread_grad(grads[0], grads[1], first, self._buffers.lend("second", n_clips, n_heads, dim))
         total = torch.zeros(n_heads, dim, device=grad_z.device)
         for group, weights in zip(clips.groups[self.stream], self._weights, strict=True):
-            x = self._read(group)
+            x = self._read(group)  # read again: to keep every window until here would take too much memory
             moments = [(grads[0][group.clips], x)]
             if n_statistics > 1:
                 moments.append((grads[1][group.clips], self._squares(group, x)))

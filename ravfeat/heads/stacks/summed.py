@@ -202,11 +202,11 @@ class _Sums:
             heads, weights = list(piece.heads), piece.weights
             piece_z, piece_grad = z[heads, piece.group.clips], grad_z[heads, piece.group.clips]
             grads, grad_x, grad_inside = self._grads(self._forwards[piece.number], weights, piece_z, piece_grad)
-            flat = grad_x.view(len(heads), -1)
+            flat = grad_x.view(len(heads), -1)  # (H, R * D)
             grads["layer_mix"] = torch.mm(flat, self._layers(piece.group).T)
             if grad_inside is not None:
                 spreads = torch.mm(grad_inside.view(len(heads), -1), self._layers(piece.group, variances=True).T)
-                grads["layer_mix"] += 2 * weights.mix * spreads
+                grads["layer_mix"] += 2 * weights.mix * spreads  # variances are summed with squared weights
             for name, value in grads.items():
                 if len(heads) == len(total[name]):
                     total[name] += value
@@ -237,6 +237,7 @@ class _Sums:
         grad_scores = scores.view(len(weights.mix), -1, 1)  # (H, R, 1)
         by_name = {"attention_out": torch.bmm(hidden.transpose(1, 2), grad_scores)}
         grad_hidden = buffers.lend("grad_hidden", *hidden.shape)
+        # tanh' = 1 - tanh^2
         torch.mul(hidden, hidden, out=grad_hidden).neg_().add_(1)
         grad_hidden.mul_(grad_scores).mul_(weights.out.transpose(1, 2))
         by_name["attention_bias"] = grad_hidden.sum(1)
