@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ravfeat.cache import writer
+from ravfeat.cache.format import LOCK_FILE
 from ravfeat.cli import main
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.corpora.synth import generate
@@ -78,6 +79,19 @@ def corpus(generated: Path) -> Corpus:
 def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shards of four clips."""
     monkeypatch.setattr(writer, "MAX_SHARD_CLIPS", SHARD_CLIPS)
+
+
+Contents = Callable[[Path], dict[str, bytes]]
+
+
+@pytest.fixture(scope="session")
+def contents() -> Contents:
+    """Everything in a cache's folder, byte by byte."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != LOCK_FILE}
+
+    return read
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from ravfeat.cache.format import LOCK_FILE
-
 
 @pytest.fixture
 def clips(corpus: Any, tmp_path: Path) -> Path:
@@ -18,19 +16,6 @@ def clips(corpus: Any, tmp_path: Path) -> Path:
         (folder / clip.path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(corpus.root / clip.path, folder / clip.path)
     return folder
-
-
-Contents = Callable[[Path], dict[str, bytes]]
-
-
-@pytest.fixture(scope="session")
-def contents() -> Contents:
-    """Everything in a cache's folder, byte by byte."""
-
-    def read(folder: Path) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != LOCK_FILE}
-
-    return read
 
 
 Stamps = Callable[[Path], dict[str, tuple[int, int]]]
