@@ -18,7 +18,14 @@ QUICK = {
     "attentive-sum": {"epochs": 12, "hidden": 16, "attention": 8, "frame_average": 4, "lr": 1e-2, "batch_size": 18},
     "logreg": {},
     "kernel": {},
-    "joint": {"epochs": 8, "hidden": 16, "frame_average": 4, "lrs": (1e-2,), "batch_size": 9},
+    "joint": {
+        "epochs": 8,
+        "hidden": 16,
+        "frame_average": 4,
+        "lrs": (1e-2,),
+        "stream_dropouts": (0.0,),
+        "batch_size": 9,
+    },
     RecurrentHead.name: {"epochs": 12, "hidden": 16, "frame_average": 4, "lr": 2e-2, "batch_size": 9},
 }
 EVERY = pytest.mark.parametrize("name", [*HEADS, RecurrentHead.name])
