@@ -115,6 +115,7 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
     folder = prepare_cache(out, source.planned_manifest, source.about, identity, step.n_bytes)
     with WorkLock(folder.path) as lock:
         lock.claim(folder.planned.numbers)
+        # Only after `claim`: before it, the temporary files could be those of another process that still writes.
         folder.remove_leftovers(folder.planned.numbers)
         written = _DerivedWriter(source, headers, folder, step).run()
         folder.update_index(lock, written)
@@ -210,6 +211,7 @@ class _StoreChange:
             return np.asarray(times_s.mean(keepdims=True))
         if self.window == 1:
             return times_s
+        # np.split at these positions leaves a shorter last window, as `average_block` does for the features.
         starts = range(self.window, len(times_s), self.window)
         return np.array([window.mean() for window in np.split(times_s, starts)])
 
@@ -250,6 +252,8 @@ class _DerivedWriter:
         if not path.is_file():
             return False
         header = read_header(path)
+        # A derived shard is current if it holds the same recordings as the source, or failed for a reason that is
+        # still true.
         stored = {clip.clip_id: clip.input_sha256 for clip in header.clips}
         refused = {clip.clip_id: clip.reason for clip in header.failed}
         return all(self._is_as_now(clip.clip_id, stored, refused) for clip in clips)
@@ -294,6 +298,7 @@ class _DerivedWriter:
         # Called from several threads, but always by one thread per clip, so no lock is needed.
         def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
             values, target = step.block(block), blocks[clip.clip_id][rows]
+            # Overflow to infinity is detected below and reported as a failed clip, not as a numpy warning.
             with np.errstate(over="ignore"):
                 target[...] = values
             if not all_finite(target):

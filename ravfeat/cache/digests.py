@@ -75,6 +75,7 @@ def _read_through(
     bytes_of_frame = width * features.dtype.itemsize
     stretches = list(_stretches(clips, bytes_of_frame))
     longest = max(sum(clips[i].n_frames for i in stretch) for stretch in stretches) * bytes_of_frame if clips else 0
+    # One buffer for the whole file; at least as large as the longest clip, which is never divided.
     memory = np.empty(max(longest, _BLOCK_BYTES), np.uint8)
     _pass(path, raw, memory, digest, offset)
     for _ in range(n_layers):

@@ -98,6 +98,7 @@ class _Contiguous:
         _check_frames(self._path, frames, n_frames)
         target = out.reshape(-1).view(np.uint8).data
         width = dim * self.dtype.itemsize
+        # All frames of neighbouring layers are one byte range; a part of the frames is one range per layer.
         if frames.stop - frames.start == n_frames:
             self._fill(target, self._offset + layers.start * n_frames * width)
             return

@@ -125,6 +125,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n") if line)}
+    # Compared as text: a file that was edited, sorted otherwise or cut short is refused, even if it parses.
     if text != sums_text(sums) or INDEX_FILE not in sums:
         raise CacheError(f"{path} is damaged; {remedy}")
     return sums
@@ -206,6 +207,7 @@ def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> lis
     rows = [asdict(clip) | {"status": "stored"} for clip in clips]
     for clip in failed:
         facts = asdict(clip)
+        # The index has no column for the stage; the shard keeps it.
         facts.pop("stage")
         rows.append(facts | {"status": "failed"})
     return rows

@@ -45,6 +45,7 @@ class PlannedManifest:
             "classes": list(self.manifest.classes),
             "synthetic": self.manifest.synthetic,
             "clips": [
+                # NaN is not JSON, and NaN != NaN would make equal manifests differ.
                 [None if isinstance(cell, float) and math.isnan(cell) else cell for cell in astuple(clip)]
                 for clip in self.manifest
             ],

@@ -95,6 +95,7 @@ class Cache:
         self.failed: dict[str, str] = self._places.failed
         self.shards: tuple[int, ...] = tuple(index)
         self.clip_ids: tuple[str, ...] = tuple(sorted(self._places.stored))
+        # The first shard stands for all: `header` compares the fingerprint of every other shard that is read.
         header = read_header(path / shard_file(self.shards[0]))
         self.identity: dict[str, Any] = dict(header.identity)
         self.about: dict[str, Any] = dict(header.about)
@@ -363,6 +364,8 @@ def open_cache(path: str | Path) -> Cache:
     folder = resolve_cache(Path(path))
     sums = read_sums(folder)
     for name in (MANIFEST_FILE, IDENTITY_FILE):
+        # Only the small files: the digest of a shard would mean to read it all. Clips are checked when they are read
+        # verified.
         if (folder / name).is_file() and sums.get(name) != sha256_of(folder / name):
             raise CacheError(f"{folder / name} does not match its digest in SHA256SUMS; it is damaged or was changed")
     return Cache(folder, read_planned(folder / MANIFEST_FILE))

@@ -31,11 +31,13 @@ def rebuild_index(folder: Path) -> dict[int, IndexedShard]:
     if not present:
         raise CacheError(f"{folder} has no shard to make an index from; run 'ravfeat extract' to fill it")
     try:
+        # Held until the tables are written, so that a running extraction cannot update the index in between.
         with WorkLock(folder) as lock, lock.tables():
             if (folder / MANIFEST_FILE).is_file():
                 read_planned(folder / MANIFEST_FILE)  # a damaged one must not get a fresh digest
             identity = _common_identity(folder, {path: read_header(path) for path in present.values()})
             shards = index_shards(list(present.values()))
+            # The identity before SHA256SUMS, which contains its digest.
             replace_file(folder / IDENTITY_FILE, identity_text(identity).encode())
             write_index(folder, shards)
     except OSError as error:

@@ -50,6 +50,7 @@ class SerialisedShard:
 
 def serialise_shard(content: ShardContent) -> SerialisedShard:
     """Serialise a shard as an HDF5 file; equal contents give equal bytes."""
+    # The empty array in front lets a shard without any stored clip concatenate.
     times_s = np.concatenate([np.zeros(0), *content.times_s]).astype("<f8")
     columns = content.frame_columns()
     facts = (content.number, content.about, content.identity, content.provenance, content.clips, content.failed)

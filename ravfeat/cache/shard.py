@@ -101,6 +101,7 @@ def metadata_sha256(
         "failed": [asdict(clip) for clip in failed],
         "time_s": hashlib.sha256(np.ascontiguousarray(times_s, dtype="<f8").data).hexdigest(),
     }
+    # Shards without columns keep the digest that they had before columns existed.
     if columns:
         value["frames"] = {
             name: hashlib.sha256(np.ascontiguousarray(column, dtype="<f4").tobytes()).hexdigest()
@@ -119,6 +120,8 @@ def open_shard(path: Path) -> Iterator[h5py.File]:
         Where the file is missing, is not HDF5, or is not a shard of a supported version.
     """
     try:
+        # Shards are replaced by a rename, never changed in place, so HDF5's own file lock protects nothing here; some
+        # network file systems refuse it.
         file = h5py.File(path, "r", locking=False)
     except FileNotFoundError as error:
         raise ShardError(f"{path} is missing; run the same 'ravfeat extract' again to make it") from error

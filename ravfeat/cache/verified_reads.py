@@ -70,6 +70,7 @@ def read_verified(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] |
             for future in waiting:
                 yield future.result()
         finally:
+            # After an error, or if the caller stops iterating: start nothing that is still queued.
             for future in waiting:  # where one has failed
                 future.cancel()
 
@@ -88,6 +89,7 @@ def _work(cache: Cache, wanted: set[str], *, whole: bool) -> Iterator[_Stretch]:
         if wanted.isdisjoint(cache.clips_of(number)):
             continue
         header, features = cache.header(number), cache.features(number)
+        # Only if the whole shard will be read; otherwise the system would read ahead what nobody needs.
         if whole and wanted >= cache.clips_of(number):
             features.expect()
         bytes_of_frame = features.shape[0] * features.shape[2] * features.dtype.itemsize
@@ -109,6 +111,7 @@ def _read(cache: Cache, positions: Sequence[int], take: Take, stretch: _Stretch)
     width = features.shape[2]
     at_once = max(1, _BLOCK_BYTES // max(1, (end - begin) * width * features.dtype.itemsize))
     digests = [hashlib.sha256() for _ in clips]
+    # One buffer per task, reused for every group of layers: fresh memory costs more than reading.
     memory = np.empty((min(at_once, len(positions)), end - begin, width), features.dtype)
     for first in range(0, len(positions), at_once):
         some = positions[first : first + at_once]
@@ -119,6 +122,7 @@ def _read(cache: Cache, positions: Sequence[int], take: Take, stretch: _Stretch)
         for clip, digest in zip(clips, digests, strict=True):
             part = block[:, clip.frame_start - begin : clip.frame_start - begin + clip.n_frames]
             digest.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)
+            # NaN is damage as well, and heads trained on it fail silently.
             if not all_finite(part):
                 raise _damaged(cache, stretch.shard, clip)
             take(clip, slice(first, first + len(some)), part)

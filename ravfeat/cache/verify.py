@@ -75,12 +75,14 @@ def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: N
     problems = [*tables.problems, *_check_files(folder, tables)]
     headers: dict[int, ShardHeader] = {}
     present = present_shards(folder)
+    # map keeps the order of the shards, so the report is the same however the threads run.
     with ThreadPoolExecutor(max_workers=WORKERS) as pool:
         for checked in pool.map(partial(_check_shard, tables), present.values()):
             problems += checked.problems
             if checked.header is not None:
                 headers[checked.number] = checked.header
             progress(checked.path)
+    # Clips of shards that cannot be read are not reported one by one: the shard itself is the problem.
     unreadable = present.keys() - headers.keys()
     return [*problems, *_check_widths(headers), *_check_clips(headers, tables.planned, unreadable)]
 
@@ -166,6 +168,7 @@ def _check_shard(tables: _Tables, path: Path) -> _Checked:
         sha256, damage = contents.sha256, list(contents.problems)
     except ShardError as error:
         damage.append(str(error))
+    # The size and digest of the file first: they explain most of what follows.
     damage = [*_check_bytes(tables, path, number, sha256), *damage]
     if damage and "delete it" not in damage[-1]:
         damage[-1] += f"; {_EXTRACT}"

@@ -74,6 +74,8 @@ class CacheFolder:
             Where the disk is full or the folder cannot be written.
         """
         path = self.path / shard_file(content.number)
+        # The whole file exists in memory before the disk is touched: a full disk then costs this shard and leaves no
+        # half of it.
         serialised = serialise_shard(content)
         try:
             replace_file(path, serialised.data)
@@ -85,6 +87,8 @@ class CacheFolder:
         """Update index and digests after shards were written."""
         try:
             with lock.tables():
+                # Under the lock, so that no live process can own these temporary files: they are left by a killed
+                # one.
                 _remove_temporary(self.path, _TABLES)
                 refresh_index(self.path, written)
         except OSError as error:
@@ -133,6 +137,7 @@ def plan_shards(clips: Sequence[Clip], n_bytes: Callable[[Clip], int], *, first:
     shard, total, count = first, 0, 0
     for clip in clips:
         size = n_bytes(clip)
+        # `count and`: a clip larger than the bound still gets a shard, alone.
         if count and (total + size > MAX_SHARD_BYTES or count == MAX_SHARD_CLIPS):
             shard, total, count = shard + 1, 0, 0
         total, count = total + size, count + 1
@@ -161,6 +166,7 @@ def prepare_cache(
     """
     try:
         folder = _make_folder(out, about, identity)
+        # Reading, extending and writing the plan is one step: two processes must not give two clips one shard number.
         with WorkLock(folder) as lock, lock.tables():
             _remove_temporary(folder, _TABLES)
             planned = _merge(folder, manifest, n_bytes)
@@ -176,6 +182,7 @@ def prepare_cache(
 
 def _make_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any]) -> Path:
     if not out.exists():
+        # Only where the folder is new: a user's own folder gets no .gitignore that would hide other files from git.
         out.mkdir(parents=True, exist_ok=True)  # another process may have been quicker
         (out / ".gitignore").write_text("*\n", encoding="utf-8")
         (out / "CACHEDIR.TAG").write_text(_CACHEDIR_TAG, encoding="utf-8")
@@ -218,8 +225,10 @@ def _grown(folder: Path, old: PlannedManifest, manifest: Manifest, n_bytes: Call
     if not new:
         return old
     _check_copies(folder, old.manifest, manifest, new)
+    # New shards only: an existing shard never changes its clips, so its digest and its features stay valid.
     numbers = plan_shards(new, n_bytes, first=max(old.shards.values()) + 1)
     shards = {**old.shards, **dict(zip((clip.clip_id for clip in new), numbers, strict=True))}
+    # Old classes first, so that the order of the logits of earlier heads stays the same.
     classes = tuple(dict.fromkeys([*old.manifest.classes, *manifest.classes]))
     merged = Manifest(manifest.corpus, classes, (*old.manifest.clips, *new), synthetic=manifest.synthetic)
     return PlannedManifest(merged, shards)

@@ -133,6 +133,7 @@ def _read(output: Any, readout: Readout) -> torch.Tensor:
     last: torch.Tensor = output.last_hidden_state
     if readout == "average":
         return last.mean(dim=(2, 3) if last.ndim == 4 else 1)[:, None]
+    # The last hidden state replaces the last entry, see `ravfeat.encoders.hidden_states`.
     layers = torch.stack([*output.hidden_states[:-1], last], dim=1)  # (B, L, tokens, D)
     return layers[:, :, 0] if readout == "cls" else layers.mean(dim=2)
 
@@ -237,6 +238,7 @@ def _try(model: Any, picture_input: PictureInput, folder: WeightFolder) -> tuple
             f"{folder.path} cannot read pictures of {side} x {side} pixels, which its preprocessor_config.json asks"
             f" for ({first_line(error)})"
         ) from error
+    # Random parts, or a normalisation over the batch, would make features depend on the run or the batch.
     if together.shape != alone.shape or not torch.allclose(together, alone, rtol=1e-3, atol=1e-3):
         raise EncoderError(
             f"{folder.path} holds a model of type '{model.config.model_type}' that gives other features for the same"

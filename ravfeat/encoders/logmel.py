@@ -61,6 +61,7 @@ class LogMelEncoder:
         return [self._encode_one(clip.values) for clip in batch]
 
     def _encode_one(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        # No padding at the edges: every frame lies wholly within the clip. (n,) -> (T, 400)
         frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP] * self._window
         power = np.abs(np.fft.rfft(frames, axis=1)) ** 2  # (T, 201)
         static = np.log(np.maximum(power @ self._bands, FLOOR)).astype(np.float32)

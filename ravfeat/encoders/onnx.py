@@ -110,7 +110,7 @@ class OnnxEncoder:
     def _inputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         values = pictures.astype(np.float32)
         if self._colour == "gray":
-            values = (values @ _GREY)[..., None]
+            values = (values @ _GREY)[..., None]  # (T, H, W, 3) -> (T, H, W, 1)
         elif self._colour == "bgr":
             values = values[..., ::-1]
         values = (values / self._divide_by - self._mean) / self._std
@@ -124,7 +124,7 @@ class OnnxEncoder:
 def _vectors(output: NDArray[Any], layout: str) -> NDArray[np.float32]:
     """Reduce an output to one vector per picture, (T, D): average maps, drop axes of length 1."""
     if output.ndim == 4:
-        output = output.mean(axis=(2, 3) if layout == "nchw" else (1, 2))
+        output = output.mean(axis=(2, 3) if layout == "nchw" else (1, 2))  # (T, D, H, W) or (T, H, W, D) -> (T, D)
     wide = [axis for axis in range(1, output.ndim) if output.shape[axis] != 1]
     if len(wide) <= 1:
         output = output.reshape(len(output), output.shape[wide[0]] if wide else 1)

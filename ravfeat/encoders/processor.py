@@ -119,6 +119,7 @@ def _sizes(processor: Any, folder: WeightFolder) -> tuple[int, int]:
 
 def _compare(picture_input: PictureInput, processor: Any, folder: WeightFolder) -> None:
     side = picture_input.crop_size
+    # Noise: any resizing, reordering of colours or other step of the processor would show in it.
     picture = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     try:
         expected = processor(picture, return_tensors="np", input_data_format="channels_last")["pixel_values"][0]

@@ -64,6 +64,7 @@ class SplitEncoder:
         self.spec: EncoderSpec = encoder.spec
         self.n_lower = len(self._layers) - n_top
         self._top = self._layers[self.n_lower :]
+        # Whisper, and models with a stable layer norm, apply it after the last layer: it is part of the trainable top.
         self._norm: nn.Module | None = (
             body.layer_norm if whisper or getattr(model.config, "do_stable_layer_norm", False) else None
         )

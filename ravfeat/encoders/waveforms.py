@@ -68,6 +68,7 @@ class WaveformEncoder:
                 f"too short: {len(samples)} samples at {self._rate} Hz, {self.spec.name} needs at least {self._field}"
             )
         if self._normalise:
+            # Before padding, as in the library: zeros of the padding would change mean and variance.
             samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
         n_frames = int(self._model._get_feat_extract_output_lengths(torch.tensor(len(samples))))
         return EncoderInput(samples.astype(np.float32, copy=False), self.times_s(n_frames))
@@ -100,6 +101,8 @@ class WaveformEncoder:
             values[row, : len(clip.values)] = torch.from_numpy(clip.values)
             mask[row, : len(clip.values)] = 1
         device = self._model.device
+        # Without padding no mask is passed: some models take a slower path with one, and a mask of ones changes
+        # nothing.
         padded = any(len(clip.values) < longest for clip in batch)
         output = self._model(
             send(values, device), attention_mask=send(mask, device) if padded else None, output_hidden_states=True

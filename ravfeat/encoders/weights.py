@@ -60,6 +60,7 @@ class WeightFolder:
         config = {key: value for key, value in self.config.items() if key not in _VOLATILE_KEYS}
         digest = hashlib.sha256(canonical_json(config).encode())
         for file in self.files:
+            # Digests of files, not the files: a file of gigabytes is read once, in blocks.
             digest.update(bytes.fromhex(sha256_of(file)))
         return digest.hexdigest()
 

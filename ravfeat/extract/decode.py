@@ -87,6 +87,7 @@ def read_clip(
         return
     taking, reasons = dict(encoders), dict[EncoderIndex, str]()
     recording = None
+    # closing: a reader that is not exhausted holds a file, and for faces a MediaPipe task.
     with closing(source.read(clip, root)) as pieces:
         while taking:
             try:
@@ -137,11 +138,15 @@ def read_ahead(
             for clip in clips:
                 queue: Queue[Event | None] = Queue(_PIECES)
                 waiting.append((pool.submit(_fill, queue, read, clip, stop), queue))
+                # Results in the order of the clips, whichever thread is first: batches and shards are filled
+                # deterministically.
                 if len(waiting) > ahead:
                     yield from _drain(*waiting.popleft())
             while waiting:
                 yield from _drain(*waiting.popleft())
         finally:
+            # Also reached if the consumer stops early: threads that wait at a full queue must end, or the pool never
+            # shuts down.
             stop.set()
             for future, _ in waiting:
                 future.cancel()

@@ -104,6 +104,7 @@ def _job(index: EncoderIndex, opened: _OpenCache, available: Mapping[str, Clip],
         encode_one = EncodeOne(
             partial(read_planned_clip, request, available, {index: request.encoder}), request.encoder, request.recipe
         )
+        # Compared with shards of all processes, not only assigned ones: one cache has one kind of features.
         check_same_features(opened.folder, others, provenance, encode_one)
     limits = BatchLimits.of(
         str(provenance.get("device", "cpu")),

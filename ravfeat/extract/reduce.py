@@ -100,6 +100,7 @@ class ClipReducer:
             self._keep(states)
         else:
             self._pending.append(states)
+            # Windows run over the whole clip, not over pieces: what does not fill a window waits for the next piece.
             together = np.concatenate(self._pending) if len(self._pending) > 1 else states
             whole = len(together) - len(together) % self._recipe.frame_stride
             if whole:
@@ -142,6 +143,7 @@ class ClipReducer:
             pooled = self._running.give(names).transpose(1, 0, 2)  # (S, L, D) -> (L, S, D)
         else:
             states = self._pending[0] if len(self._pending) == 1 else np.concatenate(self._pending)
+            # A waveform is one piece, so its statistics are exact sums over all frames; faces use running sums.
             pooled = pool_frames(states, np.array([0, len(states)]), names)[0]  # (L, S, D)
         self._keep(pooled.reshape(1, len(pooled), -1))
         means = {name: values.mean(axis=0, keepdims=True, dtype=np.float32) for name, values in columns.items()}
@@ -163,6 +165,7 @@ def _windows(values: NDArray[np.float32], stride: int) -> NDArray[np.float32]:
 
 
 def _narrow(block: NDArray[np.float32], layers: Sequence[int] | None, dtype: str) -> NDArray[Any]:
+    # Overflow becomes infinity, which is refused below with the layers named.
     with np.errstate(over="ignore"):
         stored = np.ascontiguousarray(block, dtype=dtype)
     if not _finite(stored):

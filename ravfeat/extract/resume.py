@@ -206,5 +206,6 @@ def relative_difference(new: NDArray[Any], stored: NDArray[Any]) -> float:
     """Euclidean norm of the difference over that of the stored block; infinite for other shapes."""
     if new.shape != stored.shape:
         return float("inf")
+    # In double precision: squares of float16 values overflow.
     old = stored.astype(np.float64)
     return float(np.linalg.norm(new.astype(np.float64) - old) / max(float(np.linalg.norm(old)), 1e-12))

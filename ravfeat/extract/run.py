@@ -69,6 +69,8 @@ def extract_together(requests: Sequence[Extraction], out: Path) -> list[ExtractR
         jobs = open_jobs(requests, out, available, locks)
         try:
             _write_shards(jobs, first, available)
+        # Also after a keyboard interrupt: the finished shards get their rows in the index, so that the next run need
+        # not check them in full.
         except BaseException:
             for job in jobs:
                 _keep_finished(job)
@@ -118,6 +120,7 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
             _show(bar, event)
         postprocess.collect(wait=True)
         _write_completed(jobs, postprocess, writer)
+        # The order matters: the last batches fill the last shards, which are then written.
         writer.collect(wait=True)
 
 
@@ -154,6 +157,7 @@ def _result(job: EncoderJob, available: Mapping[str, Clip]) -> ExtractResult:
         path=job.folder.path,
         written=len(job.written),
         present=len(job.assigned) - len(job.written),
+        # From the index rows, not from a counter: a clip counts when it is on the disk.
         encoded=sum(row["status"] == "stored" for shard in job.written.values() for row in shard.rows),
         failed={clip.clip_id: clip.reason for header in headers for clip in header.failed},
         absent=sum(clip.clip_id not in available for clip in job.folder.planned.manifest),

@@ -79,6 +79,7 @@ def stored_crops(
     crops: list[NDArray[np.uint8]] = []
     with closing(read_pictures(path)) as pictures:
         for picture in pictures:
+            # Half a millisecond of tolerance for rounded times.
             if picture.time_s < times_s[wanted[len(crops)]] - 0.0005:
                 continue
             crops.append(crop(picture.rgb, boxes[wanted[len(crops)]], margin=margin, size=size))

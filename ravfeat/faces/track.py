@@ -79,6 +79,7 @@ class FaceTrack:
 
     def _choose(self, detections: Sequence[Detection]) -> Detection:
         if self._raw is not None:
+            # Compared with the last raw box: the smoothed one lags behind a moving face.
             last = self._raw
             nearest = max(detections, key=lambda detection: overlap(detection.box, last))
             if overlap(nearest.box, last) >= SAME_FACE_OVERLAP:

@@ -130,6 +130,7 @@ def match_clips(
             unmatched.append(clip.name)
         elif owner.clip.clip_id not in owners:
             owners[owner.clip.clip_id] = clip, owner
+        # Equal duplicates are harmless; with different contents nobody can say which one is right.
         elif same(other := owners[owner.clip.clip_id][0], clip):
             duplicates += 1
         else:
@@ -151,6 +152,7 @@ def match_clips(
 
 def _taken(owners: Mapping[str, tuple[ImportedClip, Owner]], wanted: Sequence[str]) -> list[str]:
     """Return the ids of the clips that go into the cache: the preferred copies of every performance."""
+    # Names without a modality are always accepted, and precede every modality.
     rank = {"": -1, **{modality: place for place, modality in enumerate(wanted)}}
     best: dict[str, int] = {}
     for _, owner in owners.values():

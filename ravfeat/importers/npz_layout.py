@@ -132,6 +132,7 @@ def _headers(path: Path) -> dict[str, _Header]:
 def _header(file: IO[bytes]) -> _Header:
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    # The middle value, Fortran order, does not matter here: np.load restores it.
     shape, _, dtype = read(file)
     return _Header(shape, dtype)
 

@@ -122,6 +122,7 @@ def plan_import(options: ImportOptions) -> ImportPlan:
     corpus = load_performances(options.corpus, options.data, name=options.corpus_name)
     paths = find_files(options.path)
     files: FeatureFiles = (NpzFiles if paths.kind == "npz" else TableFiles)(paths, options.array)
+    # Only RAVDESS (and its generated copy) has a known frame rate; a table may be of any corpus.
     default_fps = PICTURES_HZ if options.stream == "face" and not is_table else None
     clock = set_clock(files.timed, options.fps, default_fps, frames="frame" in files.facts)
     names = FolderNames(corpus) if is_table else RavdessNames(corpus)
@@ -214,6 +215,7 @@ def _encoder(
     clips: Iterable[ImportedClip],
     wanted: Sequence[str],
 ) -> ImportEncoder:
+    # Without folders: provenance is stored in shards, which hold no paths of this machine.
     names = sorted(PurePosixPath(name).name for name in paths.names)
     more = [f"and {len(names) - _NAMED_FILES} more"] if len(names) > _NAMED_FILES else []
     held = (HELD,) if "found" in files.facts else ()

@@ -63,6 +63,7 @@ def probability_rows(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _log_softmax(values: _Floats) -> _Floats:
+    # Renormalised after the floor, so that the exponentials add up to 1 again. (T, K) -> (T, K)
     logs = np.log(np.maximum(values.astype(np.float64), _FLOOR))
     return np.asarray(logs - np.log(np.exp(logs).sum(axis=1, keepdims=True)), np.float32)
 

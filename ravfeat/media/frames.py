@@ -27,6 +27,7 @@ def add_to_digest(digest: Any, frame: Any) -> None:
         used, padded = _bytes_per_line(layout, index), abs(plane.line_size)
         if used is None:
             digest.update(plane)
+        # A negative line size means that lines are stored from bottom to top.
         elif used == padded and plane.line_size > 0:
             digest.update(plane)  # no copy
         else:

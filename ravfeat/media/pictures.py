@@ -130,6 +130,8 @@ def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Ge
     _check_size(path, track.codec_context)
     for frame in _whole_frames(path, container, track):
         time_s = clock.time_of(*_stamps(frame))
+        # Before the selection by `fps`: the digest identifies the recording, whatever pictures an extraction looks
+        # at.
         add_to_digest(digest, frame)
         n_pictures += 1
         if grid is None or grid.takes(time_s):
@@ -137,6 +139,7 @@ def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Ge
     if n_pictures == 0:
         raise MediaError(f"{path} has a video track without pictures")
     length_s = clock.end_s - clock.first_s
+    # FFmpeg ends without an error at the end of a truncated file, so its length is compared with the header.
     check_whole(path, length_s, _promised_s(container, track, clock.first_stamp_s))
     return Recording(n_pictures, n_pictures / length_s, digest.hexdigest())
 

@@ -97,7 +97,9 @@ def _checked(path: Path, channels: NDArray[np.float32], rate: int) -> Waveform:
     if not np.isfinite(channels).all():
         bad = int(np.count_nonzero(~np.isfinite(channels)))
         raise MediaError(f"{path} has {bad} samples that are NaN or infinite")
+    # (n, channels) -> (n,)
     samples = channels.mean(axis=1, dtype=np.float32) if channels.shape[1] > 1 else channels[:, 0]
+    # Around the mean, so that a constant offset does not count as sound.
     peak = float(np.abs(samples - samples.mean()).max())
     if peak < SILENCE_PEAK:
         raise MediaError(f"{path} is silent (peak {peak:.1e} around its mean)")
@@ -137,6 +139,7 @@ def _wav_data_bytes(path: Path) -> tuple[int, int] | None:
         head = file.read(12)
         if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
             return None
+        # RIFF chunks are padded to an even number of bytes.
         while len(chunk := file.read(8)) == 8:
             name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
             if name == b"data":
