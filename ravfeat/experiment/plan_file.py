@@ -17,10 +17,11 @@ __all__ = ["plan_of", "plan_record"]
 
 _LABELS_DIGEST = "labels_sha256"
 
-_PLAIN: Mapping[Any, tuple[type, str, str]] = {
+_PLAIN: Mapping[Any, tuple[type | tuple[type, ...], str, str]] = {
     Path: (str, "a path", "paths"),
     str: (str, "a name", "names"),
     int: (int, "a number above 0", "numbers above 0"),
+    float: ((int, float), "a number", "numbers"),
     bool: (bool, "true or false", "true or false each"),
     Mapping: (Mapping, "an object", "objects"),
     NoneType: (NoneType, "null", "null"),
@@ -84,7 +85,7 @@ def _check_labels(labels: Path, digest: str) -> None:
         raise UsageError(f"{labels} is not the table of labels that the run was made with; it was changed since")
 
 
-def _fits(value: object, kind: Any) -> bool:
+def _fits(value: Any, kind: Any) -> bool:
     """Whether a recorded value can be one of an annotation."""
     origin, args = get_origin(kind) or kind, get_args(kind)
     if origin in (Union, UnionType):
@@ -93,10 +94,11 @@ def _fits(value: object, kind: Any) -> bool:
         return value in args
     if origin is tuple:
         return isinstance(value, list | tuple) and all(_fits(item, args[0]) for item in value)
-    plain = _PLAIN[origin][0]
-    if plain is int:  # True is an int to Python, and no count in a recipe
-        return type(value) is int and value > 0
-    return isinstance(value, plain)
+    if isinstance(value, bool):  # True is an int to Python, and no count in a recipe
+        return origin is bool
+    if origin is int:
+        return isinstance(value, int) and value > 0
+    return isinstance(value, _PLAIN[origin][0])
 
 
 def _words(kind: Any, *, several: bool = False) -> str:
