@@ -50,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "calibrate": BASE | {"numerics", "predictions"},
     "stats": BASE | {"calibrate", "predictions"},
     "fusion": BASE | {"calibrate", "numerics", "predictions"},
-    "scorefiles": BASE | {"corpora", "fusion", "importers", "media", "predictions", "protocols"},
+    "scorefiles": BASE | {"corpora", "fusion", "importers", "media", "predictions", "protocols", "runs"},
     "runs": BASE | {"calibrate", "fusion", "heads", "predictions", "stats"},
     # Reading runs.
     "report": BASE | {"calibrate", "corpora", "fusion", "media", "predictions", "runs", "stats"},

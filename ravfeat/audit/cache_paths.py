@@ -1,19 +1,17 @@
 """Where a run's caches lie now, and whether they are what the run was made from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
 from ravfeat.cache import Cache, open_cache, require_caches
 from ravfeat.errors import CacheError
+from ravfeat.runs.recipe import CacheOrigin, Recipe
 
 __all__ = ["CacheLocation", "locate_caches"]
 
 _CHECK = "caches unchanged"
-_CORPUS_OF_SIDE = {"train_cache": "train_corpus", "test_cache": "test_corpus"}
-"""Where the two caches of a pair stand in a recipe, and the name of each one's corpus beside it."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,12 @@ class CacheLocation:
         return self.line.verdict == "pass"
 
 
-def locate_caches(
-    recipe: Mapping[str, Any], paths: Sequence[Path], *, without: bool = False
-) -> tuple[CacheLocation, ...]:
+def locate_caches(recipe: Recipe, paths: Sequence[Path], *, without: bool = False) -> tuple[CacheLocation, ...]:
     """Find the caches that a recipe names.
 
     Parameters
     ----------
-    recipe : mapping
-        What ``recipe.json`` holds.
+    recipe : Recipe
     paths : sequence of Path
         Caches, or folders of caches, to look among first; they are told by fingerprint and by what they hold, or by
         their corpus: one encoder's caches of two corpora share a fingerprint.
@@ -60,31 +55,15 @@ def locate_caches(
     CacheError
         Where a cache is neither at its recorded place nor among those given, or one of `paths` is none of the run's.
     """
-    recorded = {str(entry["path"]): entry | {"corpus": corpus} for entry, corpus in _caches(recipe)}
+    recorded = {origin.path: origin for origin in recipe.origins()}
     candidates = _by_fingerprint(paths)
-    wanted = {str(entry["fingerprint"]) for entry in recorded.values()}
+    wanted = {origin.fingerprint for origin in recorded.values()}
     if candidates and not wanted & candidates.keys():
         first = min(cache.path for caches in candidates.values() for cache in caches)
         raise CacheError(
             f"the run was not made from {first}: it needs the fingerprints {', '.join(sorted(wanted)) or 'of no cache'}"
         )
-    return tuple(_locate(Path(path), entry, candidates, without=without) for path, entry in recorded.items())
-
-
-def _caches(node: object, corpus: str = "") -> Iterator[tuple[dict[str, Any], str]]:
-    """Give every cache that a recipe records, wherever it stands: a path with the fingerprint of what lay there.
-
-    Its corpus stands beside it, or above it where caches are concatenated; above a pair, one of each side.
-    """
-    if isinstance(node, Mapping):
-        corpus = str(node.get("corpus", corpus))
-        if isinstance(node.get("path"), str) and isinstance(node.get("fingerprint"), str):
-            yield dict(node), corpus
-        for name, child in node.items():
-            yield from _caches(child, str(node.get(_CORPUS_OF_SIDE.get(name, ""), corpus)))
-    elif isinstance(node, list):
-        for child in node:
-            yield from _caches(child, corpus)
+    return tuple(_locate(origin, candidates, without=without) for origin in recorded.values())
 
 
 def _by_fingerprint(paths: Sequence[Path]) -> dict[str, list[Cache]]:
@@ -95,61 +74,59 @@ def _by_fingerprint(paths: Sequence[Path]) -> dict[str, list[Cache]]:
     return caches
 
 
-def _moved_to(path: Path, recorded: Mapping[str, Any], candidates: Sequence[Cache]) -> Path:
+def _moved_to(recorded: CacheOrigin, candidates: Sequence[Cache]) -> Path:
     """Give the candidate that holds what is recorded, else the one of its corpus, else the recorded place."""
     # By content first: one encoder's caches of two corpora, or of one corpus twice, share a fingerprint.
     for cache in candidates:
-        if cache.content_sha256() == recorded.get("content_sha256"):
+        if cache.content_sha256() == recorded.content_sha256:
             return cache.path
     # A changed cache of the right corpus is found too, so that a line can tell that it changed.
     for cache in candidates:
-        if cache.about["corpus"] == recorded["corpus"]:
+        if cache.about["corpus"] == recorded.corpus:
             return cache.path
-    if not path.is_dir() and len(candidates) == 1 and not recorded["corpus"]:
+    if not recorded.path.is_dir() and len(candidates) == 1 and not recorded.corpus:
         return candidates[0].path
-    return path
+    return recorded.path
 
 
-def _locate(
-    recorded_path: Path, recorded: Mapping[str, Any], candidates: Mapping[str, Sequence[Cache]], *, without: bool
-) -> CacheLocation:
-    path = _moved_to(recorded_path, recorded, candidates.get(str(recorded["fingerprint"]), ()))
+def _locate(recorded: CacheOrigin, candidates: Mapping[str, Sequence[Cache]], *, without: bool) -> CacheLocation:
+    path = _moved_to(recorded, candidates.get(recorded.fingerprint, ()))
     if not path.is_dir():
         if not without:
             raise CacheError(
-                f"the cache {recorded_path} (fingerprint {recorded['fingerprint']}) is not there any more; say where"
-                " it lies now with --cache DIR, or audit what can be audited --without-caches"
+                f"the cache {recorded.path} (fingerprint {recorded.fingerprint}) is not there any more; say where it"
+                " lies now with --cache DIR, or audit what can be audited --without-caches"
             )
-        line = not_possible(_CHECK, recorded_path.name, f"{recorded_path} is not there any more")
-        return CacheLocation(recorded_path, None, line)
+        line = not_possible(_CHECK, recorded.path.name, f"{recorded.path} is not there any more")
+        return CacheLocation(recorded.path, None, line)
     try:
-        return CacheLocation(recorded_path, path, _compare(path, recorded))
+        return CacheLocation(recorded.path, path, _compare(path, recorded))
     except CacheError as error:
-        return CacheLocation(recorded_path, path, edited(_CHECK, path.name, f"it cannot be read: {error}"))
+        return CacheLocation(recorded.path, path, edited(_CHECK, path.name, f"it cannot be read: {error}"))
 
 
-def _compare(path: Path, recorded: Mapping[str, Any]) -> Line:
+def _compare(path: Path, recorded: CacheOrigin) -> Line:
     cache = open_cache(path)
-    if cache.fingerprint != recorded["fingerprint"]:
+    if cache.fingerprint != recorded.fingerprint:
         return edited(
             _CHECK,
             path.name,
             f"another cache lies at {path}: fingerprint {cache.fingerprint}, the run was made from"
-            f" {recorded['fingerprint']}; say where that one is with --cache DIR",
+            f" {recorded.fingerprint}; say where that one is with --cache DIR",
         )
-    return _compare_content(cache, recorded)
+    return _compare_content(cache, recorded.content_sha256)
 
 
-def _compare_content(cache: Cache, recorded: Mapping[str, Any]) -> Line:
-    name, expected, digest = cache.path.name, recorded.get("content_sha256"), cache.content_sha256()
-    if expected is None:
+def _compare_content(cache: Cache, expected: str) -> Line:
+    name, digest = cache.path.name, cache.content_sha256()
+    if not expected:
         return not_possible(_CHECK, name, "the run recorded no digest of what the cache held (an older ravfeat)")
     if expected != digest:
         return edited(
             _CHECK,
             name,
             f"what is stored in {cache.path} is not what the run was made from: digest {digest[:12]}, then"
-            f" {str(expected)[:12]}; bring the cache of then back, or make the run again",
+            f" {expected[:12]}; bring the cache of then back, or make the run again",
             content_sha256=digest,
             recorded=expected,
         )

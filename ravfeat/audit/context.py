@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat.audit.cache_paths import CacheLocation, locate_caches
-from ravfeat.audit.cross_corpus import cross_plan_of, is_cross_corpus
+from ravfeat.audit.cross_corpus import cross_plan_of
 from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
 from ravfeat.crosscorpus.run import prepare_across
 from ravfeat.errors import LeakError, PredictionsError, RavfeatError, UsageError
@@ -19,7 +19,8 @@ from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_of
 from ravfeat.predictions import Predictions, System
 from ravfeat.protocols.named import get_protocol
-from ravfeat.runs.read import read_json
+from ravfeat.runs.format import HEADS_FOLDER, PREDICTIONS_FILE
+from ravfeat.runs.recipe import Recipe, read_recipe
 
 __all__ = ["RunContext", "check_plan", "open_run"]
 
@@ -33,7 +34,7 @@ class RunContext:
     Attributes
     ----------
     path : Path
-    recipe : mapping
+    recipe : Recipe
     predictions : Predictions or None
         None where ``predictions.parquet`` is refused; `refusal` says why.
     refusal : str
@@ -49,7 +50,7 @@ class RunContext:
     """
 
     path: Path
-    recipe: Mapping[str, Any]
+    recipe: Recipe
     predictions: Predictions | None
     refusal: str
     locations: tuple[CacheLocation, ...]
@@ -85,8 +86,8 @@ def open_run(
     CacheError
         Where a cache is gone; see `locate_caches`.
     """
-    recipe = _read_recipe(path)
-    predictions, refusal = _read_predictions(path / "predictions.parquet")
+    recipe = read_recipe(path)
+    predictions, refusal = _read_predictions(path / PREDICTIONS_FILE)
     locations = locate_caches(recipe, caches, without=without_caches)
     context = RunContext(path, recipe, predictions, refusal, locations, None)
     if reason := _untrained(path, recipe):
@@ -98,10 +99,11 @@ def open_run(
 
     # From here on a missing or unreadable plan is a fault of the run: whoever trains heads records one.
     try:
-        plan = plan_of(_plan_entry(recipe), where=locate)
+        entry = _plan_entry(recipe)
+        plan = plan_of(entry, where=locate)
     except RavfeatError as error:
         return replace(context, reason=str(error), plan_fault=str(error))
-    context = replace(context, plan_fault=_contradiction(recipe, locations))
+    context = replace(context, plan_fault=_contradiction(recipe, entry, locations))
     if reason := _unusable(locations):
         return replace(context, reason=reason)
     return _with_prepared(context, replace(plan, device=device), locate)
@@ -110,7 +112,7 @@ def open_run(
 def _with_prepared(context: RunContext, plan: FitPlan, locate: Callable[[Path], Path]) -> RunContext:
     """Make the plan ready; caches that are what they were and a plan that is the run's cannot be refused."""
     try:
-        if is_cross_corpus(context.recipe):
+        if context.recipe.cross_corpus is not None:
             return replace(context, prepared=prepare_across(cross_plan_of(context.recipe, plan, locate)))
         return replace(context, prepared=prepare(plan))
     except LeakError as error:
@@ -141,31 +143,30 @@ def check_plan(context: RunContext) -> list[Line]:
     ]
 
 
-def _untrained(path: Path, recipe: Mapping[str, Any]) -> str:
+def _untrained(path: Path, recipe: Recipe) -> str:
     """Say why a run needs no plan; empty where it trained heads on caches."""
-    if "plan" in recipe or is_cross_corpus(recipe):
+    if recipe.plan is not None or recipe.cross_corpus is not None:
         return ""
-    if isinstance(recipe.get("fine_tuned"), Mapping) and not recipe.get("caches"):
+    if recipe.fine_tuned is not None and not recipe.caches:
         return "the run fine-tuned its encoder on the clips themselves, and read no cache of features"
-    heads = path / "heads"
-    if recipe.get("caches") or recipe.get("chosen") or (heads.is_dir() and any(heads.iterdir())):
+    heads = path / HEADS_FOLDER
+    if recipe.caches or recipe.chosen or (heads.is_dir() and any(heads.iterdir())):
         return ""
     return "the run mixes scores and was not made from caches: folds cannot be checked from scores"
 
 
-def _plan_entry(recipe: Mapping[str, Any]) -> Any:
-    if "plan" not in recipe:
+def _plan_entry(recipe: Recipe) -> Mapping[str, Any]:
+    if recipe.plan is None:
         raise UsageError("the recipe holds no plan, and the run has heads or caches: whoever trained them recorded one")
-    return recipe["plan"]
+    return recipe.plan
 
 
-def _contradiction(recipe: Mapping[str, Any], locations: Sequence[CacheLocation]) -> str:
+def _contradiction(recipe: Recipe, plan: Mapping[str, Any], locations: Sequence[CacheLocation]) -> str:
     """Say where the plan contradicts what else the recipe tells; empty where nothing does."""
-    plan = recipe["plan"]
     select = "nested" if _always_nested(str(plan.get("protocol"))) else plan.get("select")
     for name, planned in (("protocol", plan.get("protocol")), ("select", select), ("seeds", plan.get("seeds"))):
-        if recipe.get(name) != planned:
-            return f"the recipe says {name} = {recipe.get(name)!r}, and its plan {planned!r}"
+        if (value := getattr(recipe, name)) != planned:
+            return f"the recipe says {name} = {value!r}, and its plan {planned!r}"
     paths = [*plan["caches"], *plan.get("train_views", []), *(path for join in plan.get("joins", []) for path in join)]
     recorded = {location.recorded for location in locations}
     if unrecorded := [path for path in paths if Path(path) not in recorded]:
@@ -186,14 +187,6 @@ def _unusable(locations: Sequence[CacheLocation]) -> str:
     if gone := [location for location in locations if location.path is None]:
         return f"the cache {gone[0].recorded} is not there any more"
     return ""
-
-
-def _read_recipe(path: Path) -> Mapping[str, Any]:
-    recipe_path = path / "recipe.json"
-    if not recipe_path.is_file():
-        raise PredictionsError(f"{path} is not a run: it has no recipe.json; give the folder that --out named")
-    recipe: Mapping[str, Any] = read_json(recipe_path, dict)
-    return recipe
 
 
 def _read_predictions(path: Path) -> tuple[Predictions | None, str]:

@@ -1,14 +1,14 @@
 """Encoders of a run that were trained on the corpus's actors, by a table of those known to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from ravfeat.audit.contamination import TABLE, find_contamination
 from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, info, leak, not_possible, warn
 from ravfeat.cache import open_cache
 from ravfeat.errors import CacheError
+from ravfeat.runs.recipe import CacheOrigin
 
 __all__ = ["check_encoders"]
 
@@ -18,26 +18,22 @@ _CORPUS = "ravdess"
 
 def check_encoders(context: RunContext) -> list[Line]:
     """Look every cache's encoder up in the table of those that were trained on RAVDESS."""
-    caches = list(_caches(context.recipe))
+    caches = [origin for origin in context.recipe.origins() if origin.identity]
     if not caches:
         return [not_possible(_CHECK, "", "the run names no cache, so nobody can tell what made its scores")]
-    paths = {str(location.recorded): location.path for location in context.locations}
-    corpora = {str(path): corpus for path, corpus in _corpora(context.recipe)}
-    lines = {}
-    for entry in caches:
-        path = str(entry["path"])
-        lines[path] = _look_up(entry, paths.get(path), corpora.get(path, ""))
+    paths = {location.recorded: location.path for location in context.locations}
+    lines = {origin.path: _look_up(origin, paths.get(origin.path)) for origin in caches}
     return list(lines.values())
 
 
-def _look_up(recorded: Mapping[str, Any], path: Path | None, corpus: str) -> Line:
-    name = str(recorded["features"])
+def _look_up(recorded: CacheOrigin, path: Path | None) -> Line:
+    name, corpus = recorded.features, recorded.corpus
     if corpus and corpus != _CORPUS:
         return not_possible(
             _CHECK, name, f"the table is of encoders that have met {_CORPUS}; this corpus is '{corpus}'"
         )
-    names = [name, Path(str(recorded["path"])).name, *_provenance(path)]
-    entry = find_contamination(names, str(recorded["identity"].get("weights", "")))
+    names = [name, recorded.path.name, *_provenance(path)]
+    entry = find_contamination(names, str(recorded.identity.get("weights", "")))
     if entry is None and "ravdess" in name.lower().replace("_", "-").split("-"):
         return warn(_CHECK, name, "its name says ravdess; it is not in the table: find out what it was trained on")
     if entry is None:
@@ -61,27 +57,3 @@ def _provenance(path: Path | None) -> Iterator[str]:
         return
     for mapping in values:
         yield from (value for value in mapping.values() if isinstance(value, str))
-
-
-def _caches(node: object) -> Iterator[Mapping[str, Any]]:
-    if isinstance(node, Mapping):
-        if {"path", "identity", "features"} <= node.keys() and isinstance(node["identity"], Mapping):
-            yield node
-        for child in node.values():
-            yield from _caches(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _caches(child)
-
-
-def _corpora(node: object, corpus: str = "") -> Iterator[tuple[str, str]]:
-    """Give the corpus of every cache: it stands beside a cache's path, or above it where caches are concatenated."""
-    if isinstance(node, Mapping):
-        corpus = str(node.get("corpus", corpus))
-        if "path" in node and "identity" in node:
-            yield str(node["path"]), corpus
-        for child in node.values():
-            yield from _corpora(child, corpus)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _corpora(child, corpus)

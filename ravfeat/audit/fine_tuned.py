@@ -18,12 +18,14 @@ _CHECK = "predictions follow the folds"
 
 def check_recorded_folds(context: RunContext) -> list[Line]:
     """Compare actors, clips and labels of every side; nothing is tried where the recipe counts no folds."""
-    about = context.recipe.get("fine_tuned")
-    if context.predictions is None or not isinstance(about, Mapping) or context.plan_fault:
+    tuning = context.recipe.fine_tuned
+    if context.predictions is None or tuning is None or context.plan_fault:
         return [not_possible(_CHECK, "", context.reason or context.refusal)]
+    if not tuning.folds:
+        return [edited(_CHECK, "", "the recipe tells of a fine-tuning and counts none of its folds")]
+    tuned = System(tuning.stream, tuning.features, tuning.head)
     try:
-        tuned = System(str(about["stream"]), str(about["features"]), str(about["head"]))
-        sides = {(int(entry["fold"]), str(entry["split"])): _side(entry) for entry in about["folds"]}
+        sides = {(int(entry["fold"]), str(entry["split"])): _side(entry) for entry in tuning.folds}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         return [edited(_CHECK, "", f"what the recipe says of the fine-tuning cannot be read: {error!r}")]
     if foreign := [system for system in context.predictions.systems() if system != tuned]:

@@ -19,6 +19,7 @@ from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.selection import InnerFolds
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.protocols.folds import fold_counts
+from ravfeat.runs.format import PREDICTIONS_FILE, RECIPE_FILE
 
 __all__ = ["check_folds", "check_protocol"]
 
@@ -30,11 +31,11 @@ _PROTOCOL = "protocol keeps actors apart"
 def check_protocol(context: RunContext) -> list[Line]:
     """Tell whether the run is a control that leaks on purpose, by any of the files that record it."""
     marks = {
-        "recipe.json": bool(context.recipe.get("leaky")),
-        "predictions.parquet": context.predictions is not None and context.predictions.leaky,
+        RECIPE_FILE: context.recipe.leaky,
+        PREDICTIONS_FILE: context.predictions is not None and context.predictions.leaky,
         "its protocol": context.prepared is not None and context.prepared.protocol.leaky,
     }
-    name = str(context.recipe.get("protocol", "unknown"))
+    name = context.recipe.protocol or "unknown"
     if any(marks.values()):
         files = " and ".join(file for file, leaky in marks.items() if leaky)
         return [
@@ -143,19 +144,19 @@ def _facts(records: Sequence[ClipRecord], rows: NDArray[np.int64]) -> Iterator[t
 
 def _check_counts(context: RunContext, system: CacheSystem) -> Line | None:
     """Hold the counts of the recipe against the folds made anew; None where the recipe has none of this system."""
-    for entry in context.recipe["caches"]:
-        if (entry.get("stream"), entry.get("features")) == (system.stream, system.features) and "folds" in entry:
+    for entry in context.recipe.caches:
+        if (entry.stream, entry.features) == (system.stream, system.features) and entry.folds:
             counts = fold_counts(system.folds, system.clips.records)
-            if entry["folds"] == counts:
+            if list(entry.folds) == counts:
                 return pass_(
                     _RECIPE, system_name(system), f"clips, actors, labels and genders of {len(counts)} sides agree"
                 )
-            different = (a for a, b in zip(entry["folds"], counts, strict=False) if a != b)
-            side = next(different, entry["folds"][-1])
+            different = (a for a, b in zip(entry.folds, counts, strict=False) if a != b)
+            side = next(different, entry.folds[-1])
             return edited(
                 _RECIPE,
                 system_name(system),
-                f"recipe.json counts other clips or actors than the shards give, first in fold {side.get('fold')},"
+                f"{RECIPE_FILE} counts other clips or actors than the shards give, first in fold {side.get('fold')},"
                 f" {side.get('split')}",
             )
     return None

@@ -53,7 +53,7 @@ def _standardised(features: ClipFeatures, actors: NDArray[Any]) -> ClipFeatures:
 
 def check_transductive(context: RunContext) -> list[Line]:
     """Tell whether the recipe records that test clips took part in how features were prepared."""
-    entries = list(_transductive(context.recipe, ""))
+    entries = list(_transductive(context.recipe.record, ""))
     if entries:
         return [
             warn(

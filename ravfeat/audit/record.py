@@ -9,12 +9,11 @@ from typing import Any
 
 from ravfeat import __version__
 from ravfeat.audit.verdicts import BROKEN, Line
-from ravfeat.files import replace_file, sha256_of
-from ravfeat.runs.audit_file import AUDIT_FILE, is_hollow
+from ravfeat.files import replace_file
+from ravfeat.runs.audit_file import AUDIT_FORMAT, AUDIT_FORMAT_VERSION, is_hollow
+from ravfeat.runs.format import AUDIT_FILE
 
-__all__ = ["Audit", "digests", "write_audit"]
-
-_FORMAT = {"format": "ravfeat-audit", "format_version": 1}
+__all__ = ["Audit", "write_audit"]
 
 
 @dataclass(frozen=True)
@@ -57,16 +56,11 @@ class Audit:
         return dict(Counter(line.verdict for line in self.lines))
 
 
-def digests(path: Path) -> dict[str, str]:
-    """Give the digests of the files that a run's numbers rest on."""
-    names = ("predictions.parquet", "recipe.json", "metrics.json", "calibration.json", "fusion.json")
-    return {name: sha256_of(path / name) if (path / name).is_file() else "" for name in names}
-
-
 def write_audit(audit: Audit) -> Path:
     """Write ``audit.json`` into the run: whole or not at all."""
     record: dict[str, Any] = {
-        **_FORMAT,
+        "format": AUDIT_FORMAT,
+        "format_version": AUDIT_FORMAT_VERSION,
         "ravfeat": __version__,
         "quick": audit.quick,
         "broken": bool(audit.broken),

@@ -21,7 +21,8 @@ from ravfeat.fusion.fit import FoldFusion, fit_fold
 from ravfeat.fusion.mixing import MixRule, mix
 from ravfeat.fusion.weights import fit_linear, fit_loglinear
 from ravfeat.predictions import Evidence, Predictions, SystemProbs, evidence_of
-from ravfeat.runs.read import read_json
+from ravfeat.runs.format import FUSION_FILE
+from ravfeat.runs.records import FusionRecord, TemperatureRecord, read_calibration, read_fusion
 
 __all__ = ["check_temperatures", "check_weights"]
 
@@ -67,16 +68,21 @@ def check_temperatures(context: RunContext) -> list[Line]:
     if predictions is None:
         return [not_possible(_TEMPERATURES, "", context.refusal)]
     try:
-        stored = {_key(entry): entry for entry in read_json(context.path / "calibration.json", list)}
+        stored = {_key(entry): entry for entry in read_calibration(context.path)}
+    except PredictionsError as error:
+        return [edited(_TEMPERATURES, "", str(error))]
+    try:
         differences = list(_compare_temperatures(predictions, stored))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return [edited(_TEMPERATURES, "", f"calibration.json is not what a run writes: {error!r}")]
+    except KeyError as error:
+        return [edited(_TEMPERATURES, "", f"the run records no temperature of {error}")]
     except PredictionsError as error:
         return [not_possible(_TEMPERATURES, "", error)]
     return [_verdict(_TEMPERATURES, differences, f"{len(stored)} temperatures learned again and the same")]
 
 
-def _compare_temperatures(predictions: Predictions, entries: Mapping[tuple[str, ...], Entry]) -> Iterator[_Difference]:
+def _compare_temperatures(
+    predictions: Predictions, entries: Mapping[tuple[str, ...], TemperatureRecord]
+) -> Iterator[_Difference]:
     for system in predictions.systems():
         for evidence in evidence_of(predictions, system):
             stored = entries[(*system, str(evidence.fold))]["temperature"]
@@ -90,15 +96,18 @@ def _compare_temperatures(predictions: Predictions, entries: Mapping[tuple[str, 
 def check_weights(context: RunContext) -> list[Line]:
     """Fit the weights of both rules, and choose between them, again for every fold."""
     predictions = context.predictions
-    if not (context.path / "fusion.json").is_file():
+    if not (context.path / FUSION_FILE).is_file():
         return [not_possible(_WEIGHTS, "", "the run fuses nothing")]
     if predictions is None:
         return [not_possible(_WEIGHTS, "", context.refusal)]
     try:
-        record = read_json(context.path / "fusion.json", dict)
+        record = read_fusion(context.path)
+    except PredictionsError as error:
+        return [edited(_WEIGHTS, "", str(error))]
+    try:
         differences = list(_compare_weights(predictions, record))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return [edited(_WEIGHTS, "", f"fusion.json is not what a run writes: {error!r}")]
+    except KeyError as error:
+        return [edited(_WEIGHTS, "", f"the run records no weights of fold {error}")]
     except PredictionsError as error:
         return [not_possible(_WEIGHTS, "", error)]
     return [
@@ -108,7 +117,7 @@ def check_weights(context: RunContext) -> list[Line]:
     ]
 
 
-def _compare_weights(predictions: Predictions, record: Entry) -> Iterator[_Difference]:
+def _compare_weights(predictions: Predictions, record: FusionRecord) -> Iterator[_Difference]:
     _, fusion = fuse(predictions, record["rule"])
     by_fold = list(zip(*(evidence_of(predictions, system) for system in fusion.systems), strict=True))
     entries = {int(entry["fold"]): entry for entry in record["folds"]}
@@ -164,7 +173,7 @@ def _as_learnable(rows: SystemProbs) -> SystemProbs:
     return replace(rows, split="val")
 
 
-def _key(entry: Entry) -> tuple[str, ...]:
+def _key(entry: TemperatureRecord) -> tuple[str, ...]:
     return entry["stream"], entry["features"], entry["head"], str(entry["fold"])
 
 

@@ -54,13 +54,8 @@ class _Retraining:
 
     def recorded_choices(self) -> dict[Key, Any]:
         """Give what the recipe records as chosen."""
-        choices: dict[Key, Any] = {}
-        for entry in self.context.recipe.get("chosen") or []:
-            if isinstance(entry, Mapping) and tuple(map(entry.get, ("stream", "features", "head"))) == self.name:
-                seed, fold = entry.get("seed"), entry.get("fold")
-                if isinstance(seed, int) and isinstance(fold, int):
-                    choices[seed, fold] = entry.get("chosen")
-        return choices
+        chosen = self.context.recipe.chosen
+        return {(entry.seed, entry.fold): entry.chosen for entry in chosen if entry.system == self.name}
 
     def choices_again(self) -> dict[Key, Any]:
         """Give what was chosen this time."""
@@ -200,10 +195,10 @@ def _elsewhere(retraining: _Retraining) -> str:
     if not retraining.head.seeded:
         return ""
     recipe = retraining.context.recipe
-    then, now = recipe.get("versions"), retraining.again.about["versions"]
-    if not isinstance(then, Mapping):
+    then, now = recipe.versions, retraining.again.about["versions"]
+    if not then:
         return "with which versions it was trained is not recorded"
     if changed := [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]:
         return f"it was trained with other versions ({'; '.join(changed)})"
-    device = recipe["plan"]["device"]
+    device = (recipe.plan or {}).get("device")
     return f"it was trained on {device}" if device != retraining.prepared.plan.device else ""

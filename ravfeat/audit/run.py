@@ -17,7 +17,7 @@ from ravfeat.audit.folds import check_folds, check_protocol, system_name
 from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
-from ravfeat.audit.record import Audit, digests
+from ravfeat.audit.record import Audit
 from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds, check_rows
@@ -27,6 +27,7 @@ from ravfeat.audit.verdicts import Line, not_possible
 from ravfeat.errors import RavfeatError
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.load import FeatureLoader
+from ravfeat.runs.audit_file import audited_digests
 
 __all__ = ["audit_run"]
 
@@ -143,7 +144,7 @@ def audit_run(
                 lines += _tried(name, system.subject, partial(system_check, system), bar)
     if context.prepared is None:
         lines += [not_possible(name, "", context.reason) for name, _ in _SYSTEM_CHECKS]
-    return Audit(path, tuple(lines), quick, digests(path))
+    return Audit(path, tuple(lines), quick, audited_digests(path))
 
 
 def _tried(name: str, subject: str, check: Callable[[], list[Line]], bar: "tqdm[Any]") -> list[Line]:

@@ -17,6 +17,7 @@ from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head
 from ravfeat.predictions import Predictions, System
 from ravfeat.protocols.folds import Fold
+from ravfeat.runs.format import head_stem
 
 __all__ = ["TOLERANCE", "check_saved_heads", "distance", "logits_of"]
 
@@ -44,7 +45,7 @@ def check_saved_heads(context: RunContext, prepared: PreparedPlan, load: Feature
 
 def _check(context: RunContext, prepared: PreparedPlan, system: CacheSystem, head: Head, load: FeatureLoader) -> Line:
     name = System(system.stream, system.features, head.name)
-    folder = context.path / "heads" / "-".join(name)
+    folder = head_stem(context.path, name, 0, 0).parent
     if context.predictions is None or name not in context.systems():
         return not_possible(_CHECK, str(name), context.refusal or "the predictions hold no row of it")
     if not folder.is_dir():
@@ -56,7 +57,7 @@ def _check(context: RunContext, prepared: PreparedPlan, system: CacheSystem, hea
     worst, where = 0.0, ""
     for seed in range(prepared.plan.seeds if head.seeded else 1):
         for fold in system.folds:
-            stem = folder / f"fold-{fold.number}-seed-{seed}"
+            stem = head_stem(context.path, name, fold.number, seed)
             try:
                 distances = [
                     (_distance(stem, seed, (fold, split), system, features, stored, prepared.plan.device), split)

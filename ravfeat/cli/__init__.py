@@ -1,15 +1,19 @@
 """Command line ``ravfeat``: one module per command, imported when it is called."""
 
 import logging
+import shlex
 import signal
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
 from ravfeat.cli.errors import reporting
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
+
+_COMMAND_LINE = "ravfeat.command_line"
 
 COMMANDS = {
     "audit": ("ravfeat.cli.audit", "Try to break the numbers of finished runs."),
@@ -29,6 +33,15 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """Commands whose modules are imported when they are called, so that ``--help`` is instant."""
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Keep the command line for `command_line`; parsing it uses the list up."""
+        line = shlex.join(["ravfeat", *args])
+        context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_COMMAND_LINE] = line
+        return context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands, sorted."""
         return sorted(COMMANDS)
@@ -46,6 +59,12 @@ class LazyGroup(click.Group):
         """List the commands without importing any of them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in sorted(COMMANDS)])
+
+
+def command_line() -> str | None:
+    """Give the command line that is being run, for the record; None where a command is called by itself from Python."""
+    context = click.get_current_context(silent=True)
+    return None if context is None else context.meta.get(_COMMAND_LINE)
 
 
 def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 (click's signature)

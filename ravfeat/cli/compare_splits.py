@@ -1,13 +1,13 @@
 """``ravfeat compare-splits``."""
 
-import shlex
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import click
 
+from ravfeat.cli import command_line
 from ravfeat.cli.fit_heads import resolve_inputs
 from ravfeat.cli.renamed import RenamedOption
 
@@ -86,7 +86,7 @@ def command(
     )
     started = perf_counter()
     comparison = compare_splits(plan)
-    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": {}}
+    recipe: dict[str, Any] = {"command": command_line(), "heads": list(heads), "settings": {}}
     write_comparison(target, comparison, recipe, force=force)
     click.echo(summary(comparison.rows, comparison.about))
     _show([HEADINGS, *map(cells, comparison.rows)])

@@ -1,13 +1,12 @@
 """``ravfeat fine-tune``."""
 
-import shlex
-import sys
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import click
 
+from ravfeat.cli import command_line
 from ravfeat.cli.show_scores import show_run
 
 if TYPE_CHECKING:
@@ -91,7 +90,8 @@ def command(
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
     from ravfeat.media.augment import CLEAN
-    from ravfeat.runs.write import check_out, write_run
+    from ravfeat.runs.folder import check_out
+    from ravfeat.runs.write import write_run
 
     label = Path(encoder).name
     target = out or Path("runs") / f"fine-tuned-{label}-top{unfreeze_top}-{protocol}"
@@ -105,7 +105,7 @@ def command(
     )  # fmt: skip
     started = perf_counter()
     fitted = fine_tune(prepare(plan), work_folder(target))
-    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": [plan.head_name]}
+    recipe = {"command": command_line(), "heads": [plan.head_name]}
     records = write_run(target, fitted, recipe, force=force)
     # After the run is written: until then the work folder is all that an interrupted command goes on from.
     remove_work(work_folder(target))

@@ -1,7 +1,5 @@
 """``ravfeat fit-heads``."""
 
-import shlex
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ravfeat.cli import command_line
 from ravfeat.cli.cross_corpus import across_options, check_across, cross_plan, show_across
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
@@ -109,7 +108,7 @@ def command(
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment.fit import FitPlan, fit_heads
     from ravfeat.resources import limited_memory, parse_size
-    from ravfeat.runs.write import check_out
+    from ravfeat.runs.folder import check_out
 
     across = check_across(train_caches, test_caches)
     view_paths = tuple(resolve_cache(path) for path in views)
@@ -130,7 +129,7 @@ def command(
         "allow_missing": allow_missing,
         "rule": None if fusion == "none" else fusion,
     }
-    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "heads": list(heads), "settings": settings}
+    recipe = {"command": command_line(), "heads": list(heads), "settings": settings}
     with limited_memory(budget):
         if across:
             crossed = cross_plan(train_caches, test_caches, label_map, normalise, options)

@@ -1,7 +1,5 @@
 """``ravfeat fuse``."""
 
-import shlex
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -9,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ravfeat.cli import command_line
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
 
@@ -43,8 +42,9 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     ravfeat fuse --scores runs/voice --scores runs/face --scores text.csv
     """  # noqa: D301
     from ravfeat.fusion import fuse
+    from ravfeat.runs.folder import check_out
     from ravfeat.runs.result import Fitted
-    from ravfeat.runs.write import check_out, write_run
+    from ravfeat.runs.write import write_run
     from ravfeat.scorefiles import check_apart, gather_scores
 
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-fused"
@@ -56,7 +56,7 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
         click.echo(_describe(part))
     predictions, fusion = fuse(gathered.predictions, rule)  # type: ignore[arg-type]  # click.Choice keeps it to these
     fitted = Fitted(predictions, (), gathered.about(), fusion)
-    recipe = {"command": shlex.join(["ravfeat", *sys.argv[1:]]), "rule": rule}
+    recipe = {"command": command_line(), "rule": rule}
     records = write_run(target, fitted, recipe, force=force)
     show_run(target, records, fitted)
     click.echo(

@@ -23,6 +23,6 @@ def command(runs: tuple[Path, ...], out: Path | None) -> None:
     ravfeat report runs/a runs/a-leaky --out runs/a-report
     """  # noqa: D301
     from ravfeat.report import build_report
-    from ravfeat.runs.read import runs_of
+    from ravfeat.runs.format import runs_of
 
     click.echo(build_report([run for path in runs for run in runs_of(path)], out or runs[0] / "report"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ravfeat.cli import command_line
 from ravfeat.cli.errors import NOT_WHOLE
 
 if TYPE_CHECKING:
@@ -96,14 +97,14 @@ def command(
         # Planned again: a cache that was made, or could not be, changes which rows have a number.
         study = plan_study(options, reasons)
         _show_plan(study, [])
-    outcome = run_study(study)
+    outcome = run_study(study, command_line())
     _show_lines(outcome.lines)
     if outcome.audit:
         click.echo(f"audit of {outcome.audit}")
-    n_made = len(study.steps) - outcome.kept - len(outcome.failed)
+    n_made = len(study.steps) - outcome.n_kept - len(outcome.failed)
     click.echo(
         f"{out}: study.md, study.json{f', {outcome.report}' if outcome.report else ''}; {n_made} steps done,"
-        f" {outcome.kept} were there, in {perf_counter() - started:.0f} s"
+        f" {outcome.n_kept} were there, in {perf_counter() - started:.0f} s"
     )
     if outcome.failed:
         for name, reason in outcome.failed.items():
@@ -138,7 +139,7 @@ def _show_plan(study: "Study", wishes: "list[Wish]") -> None:
         done = is_done(step, folder_of(study, step))
         total += 0 if done or seconds is None else seconds
         cost = "done" if done else "hours without a GPU" if seconds is None else f"about {_minutes(seconds)}"
-        click.echo(f"  {step.name}: {step.what}; {cost}")
+        click.echo(f"  {step.name}: {step.title}; {cost}")
     left_out = [entry for entry in study.entries if entry.missing]
     for entry in left_out:
         click.echo(f"  row {entry.row.key}, {entry.row.system}: no number: {entry.missing}")

@@ -87,7 +87,7 @@ def _training_data(cache: Mapping[str, Any]) -> str:
 
 def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
     from ravfeat.fusion import name_of
-    from ravfeat.runs.read import read_json
+    from ravfeat.runs.records import read_differences
 
     chosen = Counter(fold.chosen for fold in fusion.folds)
     choices = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
@@ -95,7 +95,7 @@ def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
         f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {choices} of {len(fusion.folds)} folds{leaky}"
     )
     fused = name_of(fusion.systems, "fused")._asdict()
-    records = read_json(run / "differences.json", list)
+    records: Sequence[Mapping[str, Any]] = read_differences(run)
     pooled = [record for record in records if (record["metric"], record["averaging"]) == ("uar", "pooled")]
     for system in fusion.systems:
         pair = (fused, system._asdict())

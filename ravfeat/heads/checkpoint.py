@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import Model
@@ -40,7 +40,7 @@ def save_model(stem: Path, model: Model) -> None:
     arrays = {name: np.ascontiguousarray(values) for name, values in model.arrays().items()}
     tensors, recipe = _paths(stem)
     temporary = tensors.with_name(tensors.name + ".tmp")
-    save_file(arrays, temporary)
+    temporary.write_bytes(save(arrays))  # save_file would make a file that only its owner may read
     temporary.replace(tensors)
     temporary = recipe.with_name(recipe.name + ".tmp")
     temporary.write_text(tomli_w.dumps(document), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Whether a published head says what the run said, clip by clip."""
+"""Compare the probabilities of a published head with those of its run, clip by clip."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from ravfeat.features.statistics import select_clips
 from ravfeat.predictions import Predictions
 from ravfeat.published.caches import match, read_clips
 from ravfeat.published.head import PublishedHead
-from ravfeat.published.parts import Clip
+from ravfeat.published.parts import PublishedClip
 
-__all__ = ["UNCHECKED", "Agreement", "compare"]
+__all__ = ["UNCHECKED", "RunAgreement", "compare"]
 
 _TOLERATED = 1e-4
 """Another processor rounds otherwise; more than this is another head."""
@@ -24,7 +24,7 @@ UNCHECKED = "not checked: the caches were not at hand"
 
 
 @dataclass(frozen=True)
-class Agreement:
+class RunAgreement:
     """How far two sets of probabilities are apart.
 
     Attributes
@@ -44,7 +44,7 @@ class Agreement:
         return f"within {self.largest:.1e} in {self.rows} test rows: another processor or device than that of the run"
 
 
-def compare(head: PublishedHead, predictions: Predictions, caches: Sequence[Path], run: Path) -> Agreement:
+def compare(head: PublishedHead, predictions: Predictions, caches: Sequence[Path], run: Path) -> RunAgreement:
     """Score every test clip by its fold's heads, and hold that against the run's calibrated probabilities.
 
     Raises
@@ -54,32 +54,36 @@ def compare(head: PublishedHead, predictions: Predictions, caches: Sequence[Path
     """
     groups = match(head.parts, caches)
     clips = [_all_tested(head, number) for number in range(len(head.parts))]
-    features = [read_clips(part, group, own) for part, group, own in zip(head.parts, groups, clips, strict=True)]
+    features = [
+        read_clips(part, group, fold_clips) for part, group, fold_clips in zip(head.parts, groups, clips, strict=True)
+    ]
     expected = {system: calibrate(predictions, system).test for system in predictions.systems()}
     n, largest = 0, 0.0
     for fold in head.folds:
-        found = head.score(_of_fold(features, clips, head.tested[fold]), head.tested[fold], [fold])
-        for system, probs in found.items():
-            said = expected[system].probs[expected[system].folds == fold]
-            n += len(said)
-            largest = max(largest, float(np.abs(said - probs).max()))
+        scored = head.score(_of_fold(features, clips, head.tested[fold]), head.tested[fold], [fold])
+        for system, probs in scored.items():
+            of_run = expected[system].probs[expected[system].folds == fold]
+            n += len(of_run)
+            largest = max(largest, float(np.abs(of_run - probs).max()))
             if largest > _TOLERATED:
                 raise HeadError(
                     f"the heads in {run} do not give its predictions: {system} differs by {largest:.2g} in fold {fold};"
                     " heads or predictions were replaced since: make the run again"
                 )
-    return Agreement(n, largest)
+    return RunAgreement(n, largest)
 
 
-def _all_tested(head: PublishedHead, system: int) -> list[Clip]:
+def _all_tested(head: PublishedHead, system: int) -> list[PublishedClip]:
     return sorted({clip for fold in head.folds for clip in head.tested[fold][system]})
 
 
 def _of_fold(
-    features: Sequence[ClipFeatures], clips: Sequence[Sequence[Clip]], tested: Sequence[Sequence[Clip]]
+    features: Sequence[ClipFeatures],
+    clips: Sequence[Sequence[PublishedClip]],
+    tested: Sequence[Sequence[PublishedClip]],
 ) -> list[ClipFeatures]:
     chosen = []
-    for own, every, wanted in zip(features, clips, tested, strict=True):
-        place: Mapping[Clip, int] = {clip: row for row, clip in enumerate(every)}
-        chosen.append(select_clips(own, np.array([place[clip] for clip in wanted], dtype=np.int64)))
+    for read, system_clips, wanted in zip(features, clips, tested, strict=True):
+        place: Mapping[PublishedClip, int] = {clip: row for row, clip in enumerate(system_clips)}
+        chosen.append(select_clips(read, np.array([place[clip] for clip in wanted], dtype=np.int64)))
     return chosen

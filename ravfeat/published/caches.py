@@ -1,4 +1,4 @@
-"""Caches for a published head: which of them each system reads, and which of their clips are asked for."""
+"""Match caches to the systems of a published head, and clip names to the clips of every cache."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,10 +11,10 @@ from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.load import load_concatenated, load_features
-from ravfeat.published.parts import Clip, Need, PublishedSystem
+from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
 
-__all__ = ["differences", "match", "own_clips", "read_clips"]
+__all__ = ["clips_of_caches", "differences", "match", "read_clips"]
 
 _SHORT = 60
 
@@ -44,7 +44,7 @@ def _find(system: PublishedSystem, need: Need, caches: Sequence[Cache]) -> Cache
         stream = need.identity.get("stream")
         raise CacheError(f"{wanted}; no cache of the stream '{stream}' is given: make one with that encoder")
     told = [(cache, differences(need.identity, cache.identity)) for cache in near]
-    cache, odd = min(told, key=lambda one: len(one[1]))
+    cache, odd = min(told, key=lambda pair: len(pair[1]))
     raise CacheError(
         f"{wanted}, {cache.path} holds features of another kind: {'; '.join(odd)}. Extract with the same encoder and"
         " options"
@@ -65,7 +65,7 @@ def _said(value: object) -> str:
     return text if len(text) <= _SHORT else f"{text[:_SHORT]}…"
 
 
-def own_clips(caches: Sequence[Cache], names: Sequence[str]) -> list[list[Clip]]:
+def clips_of_caches(caches: Sequence[Cache], names: Sequence[str]) -> list[list[PublishedClip]]:
     """Say what every cache calls some clips.
 
     Parameters
@@ -88,8 +88,8 @@ def own_clips(caches: Sequence[Cache], names: Sequence[str]) -> list[list[Clip]]
     for cache, stored in zip(caches, records, strict=True):
         elsewhere = {performances[name] for name in names if name not in stored}
         by_performance = _by_performance(cache, stored.values(), elsewhere)
-        found = [stored.get(name) or by_performance[performances[name]] for name in names]
-        clips.append([Clip(record.clip_id, record.performance_id) for record in found])
+        chosen = [stored.get(name) or by_performance[performances[name]] for name in names]
+        clips.append([PublishedClip(record.clip_id, record.performance_id) for record in chosen])
     return clips
 
 
@@ -108,7 +108,7 @@ def _by_performance(
     return table
 
 
-def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[Clip]) -> ClipFeatures:
+def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[PublishedClip]) -> ClipFeatures:
     """Read what a system's heads read.
 
     Parameters
@@ -116,16 +116,16 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
     system : PublishedSystem
     caches : sequence of Cache
         As `match` gave them.
-    clips : sequence of Clip
+    clips : sequence of PublishedClip
         As the first of them calls them.
     """
     names = [clip.clip_id for clip in clips]
     if len(caches) == 1:
         return load_features(caches[0], names, system.reading, layers=system.needs[0].layers)
-    clip_ids = [[clip.clip_id for clip in own] for own in own_clips(caches, names)]
+    clip_ids = [[clip.clip_id for clip in group] for group in clips_of_caches(caches, names)]
     layers = [need.layers for need in system.needs]
     if system.system.stream in CONTROL_STREAMS:
         sides = zip(caches, clip_ids, layers, strict=True)
-        first, *others = (load_features(cache, ids, system.reading, layers=own) for cache, ids, own in sides)
+        first, *others = (load_features(cache, ids, system.reading, layers=read) for cache, ids, read in sides)
         return replace(first, also=tuple(others))
     return load_concatenated(caches, clip_ids, system.reading.statistics, layers=layers)

@@ -1,4 +1,4 @@
-"""``card.md``: what a published head is, what it scored and how, and what it is not good for."""
+"""Model card of a published head, ``card.md``: what it is, its scores, the terms of its data, its limits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from ravfeat.corpora.labels import labels_said
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
-__all__ = ["card"]
+__all__ = ["card", "data_terms"]
 
 _METRICS = (("uar", "UAR (mean recall)"), ("wa", "WA (plain accuracy)"), ("nll", "NLL"), ("ece", "ECE"))
 _AVERAGINGS = (("pooled", "pooled over folds"), ("fold_mean", "mean of folds"))
@@ -36,12 +36,12 @@ def card(document: Mapping[str, Any], records: Records) -> str:
 
 
 def _warnings(document: Mapping[str, Any]) -> list[str]:
-    said = []
+    lines = []
     if document["leaky"]:
-        said += ["**LEAKY: tested on actors it was trained on. Its numbers say how well it knows these actors.**", ""]
+        lines += ["**LEAKY: tested on actors it was trained on. Its numbers say how well it knows these actors.**", ""]
     if document["synthetic"]:
-        said += ["**Trained on a synthetic corpus: no number here says anything about people.**", ""]
-    return said
+        lines += ["**Trained on a synthetic corpus: no number here says anything about people.**", ""]
+    return lines
 
 
 def _what(document: Mapping[str, Any]) -> list[str]:
@@ -57,10 +57,10 @@ def _what(document: Mapping[str, Any]) -> list[str]:
         "|---|---|---|---|",
     ]
     for system in document["systems"]:
-        encoders = ", ".join(f"`{one['encoder']}` (`{one['fingerprint']}`)" for one in system["caches"])
+        encoders = ", ".join(f"`{entry['encoder']}` (`{entry['fingerprint']}`)" for entry in system["caches"])
         lines.append(f"| {_name(system)} | {len(system['seeds'])} | {system['trained_on']} | {encoders} |")
     if "rule" in document:
-        apart = any(one["stream"] in CONTROL_STREAMS for one in document["systems"])
+        apart = any(entry["stream"] in CONTROL_STREAMS for entry in document["systems"])
         but = "; the `joint` one is a control and not mixed in" if apart else ""
         lines += ["", f"The systems are calibrated and fused by the rule `{document['rule']}`{but}."]
     lines += ["", f"Heads of {document['folds']} folds{_refitted(document)}."]
@@ -112,17 +112,17 @@ def _value(record: Mapping[str, Any]) -> str:
 
 
 def _graded(document: Mapping[str, Any]) -> list[str]:
-    who = (
+    folds = (
         "folds of clips: every actor is on both sides (LEAKY)"
         if document["leaky"]
-        else "folds of actors: nobody whose clips are tested taught the heads that test them, which was checked from"
+        else "folds of actors: no head was trained on an actor whose clips it tests, which was checked from"
         " the metadata of the features themselves"
     )
     chose = (
         "the protocol's validation actors" if document["select"] == "val" else "inner folds over all that is not tested"
     )
     lines = [
-        f"Protocol `{document['protocol']}`, {document['folds']} {who}. Layers, strengths, epochs, temperatures and"
+        f"Protocol `{document['protocol']}`, {document['folds']} {folds}. Layers, strengths, epochs, temperatures and"
         f" weights were learned from {chose}; test clips were only read. Intervals are of a bootstrap over actors.",
         "",
         f"Held against the predictions of the run: {document['check']}.",
@@ -131,7 +131,7 @@ def _graded(document: Mapping[str, Any]) -> list[str]:
         lines += [
             "",
             f"The heads of all actors were chosen on {document['refit']['inner_folds']} inner folds over all actors;"
-            " their temperatures and weights come from what heads said that never met the actor.",
+            " their temperatures and weights were learned from out-of-fold logits: of heads that never met the actor.",
         ]
     return lines
 
@@ -142,8 +142,24 @@ def _rows_inside(document: Mapping[str, Any]) -> list[str]:
     return ["", "The `kernel` heads hold the standardised feature statistics of their training clips: derived data."]
 
 
+def data_terms(corpus: str, *, synthetic: bool) -> str:
+    """Say what is known of a corpus's terms, and plainly where nothing is."""
+    if synthetic:
+        return "Trained on a generated corpus: no recordings of people, no terms."
+    if corpus == "ravdess":
+        return (
+            "RAVDESS (Livingstone & Russo 2018, doi:10.5281/zenodo.1188976) is CC BY-NC-SA 4.0. Whether heads trained"
+            " on it are adapted material is not settled; whoever publishes or uses them inherits the question. Treat"
+            " them as under the same terms: name the source, no commercial use, share alike."
+        )
+    return (
+        f"ravfeat does not know the terms of the corpus '{corpus}'. Whoever publishes this folder must state them here,"
+        " and must not publish it before having read them."
+    )
+
+
 def _limits(document: Mapping[str, Any]) -> list[str]:
-    encoders = sorted({one["encoder"] for system in document["systems"] for one in system["caches"]})
+    encoders = sorted({cache["encoder"] for system in document["systems"] for cache in system["caches"]})
     acted = [
         "- Acted speech of professional actors, two fixed sentences, one studio, North American English. Spontaneous"
         " speech, other languages, other microphones and other ages were not measured."
@@ -162,5 +178,5 @@ def _limits(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _name(one: Mapping[str, Any]) -> str:
-    return f"{one['stream']} / {one['features']} / {one['head']}"
+def _name(record: Mapping[str, Any]) -> str:
+    return f"{record['stream']} / {record['features']} / {record['head']}"

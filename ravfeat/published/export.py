@@ -1,7 +1,7 @@
-"""From a run to a published head."""
+"""Export the heads of a run to one folder that can be published."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.heads.checkpoint import save_model
 from ravfeat.published.agreement import UNCHECKED, compare
-from ravfeat.published.card import card
+from ravfeat.published.card import card, data_terms
 from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
 from ravfeat.published.head import Source, load_head, stem_of
-from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_record, mixed_in
+from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, clips_record, mixed_in
 from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
 from ravfeat.published.sources import load_models, locate, origins_of, parts_of, views_of
-from ravfeat.published.terms import data_terms
-from ravfeat.runs.read import Run, read_runs
-from ravfeat.runs.write import check_out, whole_folder, write_json
+from ravfeat.runs.folder import check_out, whole_folder
+from ravfeat.runs.format import PREDICTIONS_FILE
+from ravfeat.runs.read import Run, read_run
+from ravfeat.runs.write import write_json
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Exported", "export_heads"]
@@ -39,7 +40,7 @@ class Exported:
     ----------
     n_heads : int
     check : str
-        How far it says what the run said.
+        How well its probabilities agree with those of the run.
     """
 
     n_heads: int
@@ -88,7 +89,7 @@ def export_heads(
     if unchecked and (refitted or caches):
         raise UsageError("--unchecked reads no cache: it cannot go with --refit or --cache")
     check_out(to, force=force, **_WHAT)
-    read = read_runs([run])[0]
+    read = read_run(run)
     _check_leak(read, run, allow_leak=allow_leak)
     parts = parts_of(run, read.predictions, read.recipe)
     places = {} if unchecked else _places(parts, read, caches, run, views=refitted)
@@ -109,7 +110,7 @@ def export_heads(
         document |= {"check": check, "chosen": _chosen(parts, models)}
         replace_file(folder / CARD_FILE, card(document, read.records).encode())
         write_document(folder, document)
-    return Exported(sum(len(own) for by_system in models.values() for own in by_system), check)
+    return Exported(sum(len(heads) for by_system in models.values() for heads in by_system), check)
 
 
 def _check_leak(read: Run, run: Path, *, allow_leak: bool) -> None:
@@ -123,8 +124,7 @@ def _check_leak(read: Run, run: Path, *, allow_leak: bool) -> None:
 def _places(
     parts: Sequence[PublishedSystem], read: Run, caches: Sequence[Path], run: Path, *, views: bool
 ) -> dict[Path, Path]:
-    where = run / "recipe.json"
-    origins = [origin for part in parts for origin in origins_of(read.recipe, part.system, where)]
+    origins = [origin for part in parts for origin in origins_of(read.recipe, part.system, run)]
     return locate([*origins, *(views_of(read.recipe) if views else ())], caches, run)
 
 
@@ -132,22 +132,23 @@ def _models(
     run: Path, read: Run, parts: Sequence[PublishedSystem], device: str
 ) -> dict[Source, list[tuple[Model, ...]]]:
     by_system = [load_models(run, read.predictions, part, device) for part in parts]
-    return {fold: [own[fold] for own in by_system] for fold in by_system[0]}
+    return {fold: [by_fold[fold] for by_fold in by_system] for fold in by_system[0]}
 
 
 def _learned(read: Run, parts: Sequence[PublishedSystem], fold: int) -> Learned:
     """Give temperatures and weights as the run's rows give them, not as its files say."""
 
     def temperature(system: Any) -> float:
-        return next(one for one in read.calibrations[system].folds if one.fold == fold).temperature.temperature_
+        folds = {fitted.fold: fitted.temperature for fitted in read.calibrations[system].folds}
+        return folds[fold].temperature_
 
     systems = [part.system for part in parts]
-    own = tuple(temperature(system) for system in systems)
+    temperatures = tuple(temperature(system) for system in systems)
     if read.fusion is None:
-        return Learned(own)
-    fusion = next(one for one in read.fusion.folds if one.fold == fold)
+        return Learned(temperatures)
+    fusion = next(fitted for fitted in read.fusion.folds if fitted.fold == fold)
     members = [systems[number] for number in mixed_in(systems)]
-    return Learned(own, fusion, tuple(temperature(name_of(members, stream)) for stream in FUSED_STREAMS))
+    return Learned(temperatures, fusion, tuple(temperature(name_of(members, stream)) for stream in FUSED_STREAMS))
 
 
 def _refit(read: Run, parts: Sequence[PublishedSystem], places: Mapping[Path, Path], device: str) -> Refitted:
@@ -155,7 +156,7 @@ def _refit(read: Run, parts: Sequence[PublishedSystem], places: Mapping[Path, Pa
         # A plan may name a folder that holds the cache.
         return next((now for then, now in places.items() if then == path or path in then.parents), path)
 
-    plan = replace(plan_of(read.recipe["plan"], where=where), device=device)
+    plan = replace(plan_of(read.recipe.plan or {}, where=where), device=device)
     rule = None if read.fusion is None else read.fusion.rule
     return refit(prepare(plan), [part.system for part in parts], rule)
 
@@ -172,8 +173,8 @@ def _about_refit(again: Refitted, n: int, document: Mapping[str, Any]) -> dict[s
 def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) -> dict[str, Any]:
     predictions, recipe = read.predictions, read.recipe
     first = predictions.seed_averaged(parts[0].system)
-    corpus = next(one["corpus"] for one in recipe["caches"])
-    plan = {name: recipe["plan"][name] for name in _SETTINGS if recipe["plan"][name] is not None}
+    corpus, planned = recipe.caches[0].corpus, recipe.plan or {}
+    plan = {name: planned[name] for name in _SETTINGS if planned.get(name) is not None}
     return {
         "name": to.resolve().name,
         "ravfeat": __version__,
@@ -187,11 +188,11 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
         "folds": len(set(first.folds.tolist())),
         "actors": len(set(first.actors.tolist())),
         "clips": len(first),
-        "run_sha256": sha256_of(run / "predictions.parquet"),
+        "run_sha256": sha256_of(run / PREDICTIONS_FILE),
         **({} if read.fusion is None else {"rule": read.fusion.rule}),
-        **({"replaced_labels": recipe["replaced_labels"]} if "replaced_labels" in recipe else {}),
+        **({"replaced_labels": asdict(recipe.replaced_labels)} if recipe.replaced_labels else {}),
         "plan": plan,
-        "versions": recipe.get("versions", {}),
+        "versions": dict(recipe.versions),
         "systems": [part.record() for part in parts],
     }
 
@@ -208,8 +209,8 @@ def _chosen(
             "settings": model.recipe.get("settings", {}),
         }
         for source, by_system in models.items()
-        for part, own in zip(parts, by_system, strict=True)
-        for seed, model in zip(part.seeds, own, strict=True)
+        for part, system_models in zip(parts, by_system, strict=True)
+        for seed, model in zip(part.seeds, system_models, strict=True)
     ]
 
 
@@ -221,17 +222,17 @@ def _write(
     read: Run,
 ) -> None:
     for source, by_system in models.items():
-        for part, own in zip(parts, by_system, strict=True):
-            for seed, model in zip(part.seeds, own, strict=True):
+        for part, system_models in zip(parts, by_system, strict=True):
+            for seed, model in zip(part.seeds, system_models, strict=True):
                 save_model(stem_of(folder, part, source, seed), model)
-    folds = [{"fold": fold, **own.record()} for fold, own in learned.items() if fold != "refit"]
+    folds = [{"fold": fold, **values.record()} for fold, values in learned.items() if fold != "refit"]
     again = {"refit": learned["refit"].record()} if "refit" in learned else {}
     write_json(folder / LEARNED_FILE, {"folds": folds, **again})
     tested = {fold: [_tested(read, part, fold) for part in parts] for fold in learned if isinstance(fold, int)}
     write_json(folder / CLIPS_FILE, clips_record(tested))
 
 
-def _tested(read: Run, part: PublishedSystem, fold: int) -> list[Clip]:
+def _tested(read: Run, part: PublishedSystem, fold: int) -> list[PublishedClip]:
     test = read.predictions.seed_averaged(part.system)
-    own = test.rows(test.folds == fold)
-    return [Clip(*pair) for pair in zip(own.clip_ids.tolist(), own.performance_ids.tolist(), strict=True)]
+    rows = test.rows(test.folds == fold)
+    return [PublishedClip(*pair) for pair in zip(rows.clip_ids.tolist(), rows.performance_ids.tolist(), strict=True)]

@@ -1,4 +1,4 @@
-"""The folder of a published head: names, version, digests.
+"""File names, format version and digests of a published head's folder.
 
 ``head.toml`` says what it is and holds the SHA-256 of every file beside it and of itself (without that line);
 ``learned.json`` holds temperatures and weights, ``clips.json`` the clips that every fold tested, ``folds/`` and

@@ -1,4 +1,4 @@
-"""A published head: features in, calibrated and fused probabilities out."""
+"""Load a published head and predict: features in, calibrated and fused probabilities out."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.predictions import System
-from ravfeat.published.caches import match, own_clips, read_clips
+from ravfeat.published.caches import clips_of_caches, match, read_clips
 from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, read_document, read_json
 from ravfeat.published.mixing import probabilities, system_logits
-from ravfeat.published.parts import Clip, Learned, PublishedSystem, clips_of, mixed_in
+from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, clips_of, mixed_in
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Fold", "PublishedHead", "Source", "load_head"]
@@ -43,7 +43,7 @@ class PublishedHead:
     learned : mapping of (int or "refit") to Learned
     models : mapping of (int or "refit") to tuple of tuple of Model
         For each system, one model per seed.
-    tested : mapping of int to tuple of tuple of Clip
+    tested : mapping of int to tuple of tuple of PublishedClip
         Of every fold, the clips that it tested, as every system calls them.
     about : dict
         ``head.toml``.
@@ -54,7 +54,7 @@ class PublishedHead:
     parts: tuple[PublishedSystem, ...]
     learned: Mapping[Source, Learned]
     models: Mapping[Source, tuple[tuple[Model, ...], ...]]
-    tested: Mapping[int, tuple[tuple[Clip, ...], ...]]
+    tested: Mapping[int, tuple[tuple[PublishedClip, ...], ...]]
     about: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -64,8 +64,10 @@ class PublishedHead:
     @property
     def systems(self) -> tuple[System, ...]:
         """Every system, and the mixture of all where they are fused: what `probabilities` can tell of."""
-        own = tuple(part.system for part in self.parts)
-        return (*own, name_of([own[number] for number in mixed_in(own)], "fused")) if self.fused else own
+        systems = tuple(part.system for part in self.parts)
+        if not self.fused:
+            return systems
+        return (*systems, name_of([systems[number] for number in mixed_in(systems)], "fused"))
 
     @property
     def fused(self) -> bool:
@@ -109,7 +111,7 @@ class PublishedHead:
         UsageError
             For a system that is not here, or where several are not fused and none is named.
         """
-        return self.probabilities(caches, clip_ids, fold=fold)[self._one(system)]
+        return self._probabilities(caches, clip_ids, fold)[self._named(system)]
 
     def probabilities(
         self, caches: Sequence[Cache | str | Path], clip_ids: Sequence[str], *, fold: Fold = None
@@ -121,7 +123,7 @@ class PublishedHead:
         caches : sequence of Cache or path
             Those that the systems read, in any order; they are told apart by their identity.
         clip_ids : sequence of str
-            The N clips, as any of the caches calls them; the others are joined by performance. None may be given, or
+            The N clips, as any of the caches calls them; other caches are matched by performance. None may be given, or
             one several times.
         fold : int, "refit", "mean" or None
             A number takes the heads of that fold: clips that it tested get the run's own probabilities, bit for
@@ -137,7 +139,7 @@ class PublishedHead:
         -----
         UserWarning
             Where clips are of the corpus that the heads asked for were trained on, and not tested by that fold:
-            what is said of them is no score.
+            their probabilities are no test scores.
 
         Raises
         ------
@@ -151,27 +153,35 @@ class PublishedHead:
         The last bits of a matrix product depend on the rows that share it. So whoever asks a fold for some of the
         clips that it tested has them scored among all of them, as the run did, if the caches still hold them all.
         """
+        return self._probabilities(caches, clip_ids, fold)
+
+    def _probabilities(
+        self, caches: Sequence[Cache | str | Path], clip_ids: Sequence[str], fold: Fold
+    ) -> dict[System, _FLOATS]:
         sources = self._sources(fold)
         groups = match(self.parts, caches)
         flat = list(dict.fromkeys(cache for group in groups for cache in group))
-        named = dict(zip(flat, own_clips(flat, clip_ids), strict=True))
+        named = dict(zip(flat, clips_of_caches(flat, clip_ids), strict=True))
         asked = [named[group[0]] for group in groups]
         if not clip_ids:
             return {system: np.zeros((0, len(self.classes))) for system in self._all_systems()}
-        clips: Sequence[Sequence[Clip]] = asked
+        clips: Sequence[Sequence[PublishedClip]] = asked
         if groups[0][0].about["corpus"] == self.about["corpus"]:
             self._warn(asked[0], fold)
             clips = self._among_tested(groups, asked, fold)
-        features = [read_clips(part, group, own) for part, group, own in zip(self.parts, groups, clips, strict=True)]
-        found = self.score(features, clips, sources)
-        rows = [_rows(own, all_) for own, all_ in zip(asked, clips, strict=True)]
+        features = [
+            read_clips(part, group, system_clips)
+            for part, group, system_clips in zip(self.parts, groups, clips, strict=True)
+        ]
+        scored = self.score(features, clips, sources)
+        rows = [_rows(system_clips, all_) for system_clips, all_ in zip(asked, clips, strict=True)]
         systems = [part.system for part in self.parts]
         of_system = dict(zip(systems, rows, strict=True))
         first = rows[min(mixed_in(systems), default=0)]  # whose rows the mixtures are in
-        return {system: probs[of_system.get(system, first)] for system, probs in found.items()}
+        return {system: probs[of_system.get(system, first)] for system, probs in scored.items()}
 
     def score(
-        self, features: Sequence[ClipFeatures], clips: Sequence[Sequence[Clip]], sources: Sequence[Source]
+        self, features: Sequence[ClipFeatures], clips: Sequence[Sequence[PublishedClip]], sources: Sequence[Source]
     ) -> dict[System, _FLOATS]:
         """Score features that are in memory already.
 
@@ -179,7 +189,7 @@ class PublishedHead:
         ----------
         features : sequence of ClipFeatures
             One for each system.
-        clips : sequence of sequence of Clip
+        clips : sequence of sequence of PublishedClip
             Which clips each system's rows are; all have the same, in any order.
         sources : sequence of (int or "refit")
             Whose heads; the probabilities of several are averaged.
@@ -191,18 +201,21 @@ class PublishedHead:
         """
         orders = _orders(clips)
         systems = [part.system for part in self.parts]
-        said = []
+        by_source = []
         for source in sources:
-            logits = [system_logits(own, one) for own, one in zip(self.models[source], features, strict=True)]
-            said.append(probabilities(systems, logits, self.learned[source], orders))
-        if len(said) == 1:
-            return said[0]
-        return {system: np.mean([one[system] for one in said], axis=0) for system in said[0]}
+            logits = [
+                system_logits(models, system_features)
+                for models, system_features in zip(self.models[source], features, strict=True)
+            ]
+            by_source.append(probabilities(systems, logits, self.learned[source], orders))
+        if len(by_source) == 1:
+            return by_source[0]
+        return {system: np.mean([probs[system] for probs in by_source], axis=0) for system in by_source[0]}
 
     def _all_systems(self) -> list[System]:
-        own = [part.system for part in self.parts]
-        members = [own[number] for number in mixed_in(own)]
-        return [*own, *(name_of(members, stream) for stream in FUSED_STREAMS if self.fused)]
+        systems = [part.system for part in self.parts]
+        members = [systems[number] for number in mixed_in(systems)]
+        return [*systems, *(name_of(members, stream) for stream in FUSED_STREAMS if self.fused)]
 
     def _sources(self, fold: Fold) -> tuple[Source, ...]:
         if fold is None:
@@ -215,7 +228,7 @@ class PublishedHead:
             f"{self.path} has no heads of fold {fold!r}; choose from {', '.join(map(str, [*self.learned, 'mean']))}"
         )
 
-    def _one(self, system: System | None) -> System:
+    def _named(self, system: System | None) -> System:
         if system is None and len(self.parts) > 1 and not self.fused:
             raise UsageError(
                 f"{self.path} has several systems and they were not fused; name one of"
@@ -227,36 +240,36 @@ class PublishedHead:
         return wanted
 
     def _among_tested(
-        self, groups: Sequence[tuple[Cache, ...]], asked: Sequence[Sequence[Clip]], fold: Fold
-    ) -> Sequence[Sequence[Clip]]:
+        self, groups: Sequence[tuple[Cache, ...]], asked: Sequence[Sequence[PublishedClip]], fold: Fold
+    ) -> Sequence[Sequence[PublishedClip]]:
         """Give all clips that a fold tested, where those asked for are some of them; else those asked for."""
         if fold not in self.tested:
             return asked
         whole = self.tested[fold]  # type: ignore[index]  # only numbers are in there
-        held = all(clip.clip_id in group[0] for group, own in zip(groups, whole, strict=True) for clip in own)
-        known = all(set(own) <= set(all_) for own, all_ in zip(asked, whole, strict=True))
-        return whole if held and known else asked
+        held = all(clip.clip_id in group[0] for group, clips in zip(groups, whole, strict=True) for clip in clips)
+        tested = all(set(clips) <= set(all_) for clips, all_ in zip(asked, whole, strict=True))
+        return whole if held and tested else asked
 
-    def _warn(self, clips: Sequence[Clip], fold: Fold) -> None:
-        known = {clip for number in self.folds for clip in self.tested[number][0]}
+    def _warn(self, clips: Sequence[PublishedClip], fold: Fold) -> None:
+        trained_on = {clip for number in self.folds for clip in self.tested[number][0]}
         if fold in self.tested:
-            known -= set(self.tested[fold][0])  # type: ignore[index]  # only numbers are in there
-        if taught := [clip.clip_id for clip in clips if clip in known]:
+            trained_on -= set(self.tested[fold][0])  # type: ignore[index]  # only numbers are in there
+        if named := [clip.clip_id for clip in clips if clip in trained_on]:
             warnings.warn(
-                f"{len(taught)} of {len(clips)} clips, the first '{taught[0]}', are of those that these heads learned"
-                " from: what is said of them is no score; give fold=N for the clips that fold N tested",
-                stacklevel=3,
+                f"{len(named)} of {len(clips)} clips, the first '{named[0]}', are of those that these heads learned"
+                " from: their probabilities are no test scores; give fold=N for the clips that fold N tested",
+                stacklevel=4,  # past `_probabilities` and the public method that called it
             )
 
 
-def _orders(clips: Sequence[Sequence[Clip]]) -> list[NDArray[np.int64]]:
+def _orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.int64]]:
     """Bring clips into the order in which a run fuses them: of the clip ids, or of the performances."""
-    alike = len({frozenset(clip.clip_id for clip in own) for own in clips}) == 1
-    keys = [[clip.clip_id if alike else clip.performance_id for clip in own] for own in clips]
-    return [np.argsort(np.array(own, dtype=str), kind="stable") for own in keys]
+    alike = len({frozenset(clip.clip_id for clip in system_clips) for system_clips in clips}) == 1
+    keys = [[clip.clip_id if alike else clip.performance_id for clip in system_clips] for system_clips in clips]
+    return [np.argsort(np.array(system_clips, dtype=str), kind="stable") for system_clips in keys]
 
 
-def _rows(asked: Sequence[Clip], clips: Sequence[Clip]) -> NDArray[np.int64]:
+def _rows(asked: Sequence[PublishedClip], clips: Sequence[PublishedClip]) -> NDArray[np.int64]:
     if asked is clips:
         return np.arange(len(asked))
     place = {clip.clip_id: row for row, clip in enumerate(clips)}
@@ -291,9 +304,9 @@ def load_head(path: str | Path, *, device: str = "cpu") -> PublishedHead:
 
     folder = Path(path)
     document = read_document(folder)
-    parts = tuple(PublishedSystem.of(one) for one in document["systems"])
+    parts = tuple(PublishedSystem.of(entry) for entry in document["systems"])
     record = read_json(folder / LEARNED_FILE)
-    learned: dict[Source, Learned] = {int(one["fold"]): Learned.of(one) for one in record["folds"]}
+    learned: dict[Source, Learned] = {int(entry["fold"]): Learned.of(entry) for entry in record["folds"]}
     if "refit" in record:
         learned["refit"] = Learned.of(record["refit"])
     models = {
@@ -303,8 +316,8 @@ def load_head(path: str | Path, *, device: str = "cpu") -> PublishedHead:
         )
         for source in learned
     }
-    for own in models.values():
-        _check_classes(folder, own, document["classes"])
+    for system_models in models.values():
+        _check_classes(folder, system_models, document["classes"])
     return PublishedHead(
         folder, tuple(document["classes"]), parts, learned, models, clips_of(read_json(folder / CLIPS_FILE)), document
     )
@@ -318,7 +331,7 @@ def stem_of(folder: Path, part: PublishedSystem, source: Source, seed: int) -> P
 
 
 def _check_classes(folder: Path, models: Sequence[Sequence[Model]], classes: Sequence[str]) -> None:
-    for model in (model for own in models for model in own):
+    for model in (model for system_models in models for model in system_models):
         if model.recipe.get("n_classes") != len(classes):
             raise HeadError(
                 f"{folder} has {len(classes)} classes and a head of {model.recipe.get('n_classes')}; export it again"

@@ -1,4 +1,4 @@
-"""From logits to the probabilities that a run has: seeds averaged, calibrated, fused, in its order of operations.
+"""Average seeds, calibrate and fuse logits, in the order of operations of a run.
 
 Conventions
 -----------
@@ -51,21 +51,21 @@ def probabilities(
     dict of System to ndarray of shape (N, K)
         Every system by itself and, where they are fused, the mixtures, in the rows of the first one that is mixed in.
     """
-    said = [mean_of_seeds(own) for own in logits]
+    averaged = [mean_of_seeds(seed_logits) for seed_logits in logits]
     temperatures = [at(value) for value in learned.temperatures]
-    found = {
-        system: np.exp(temperature.transform(own))
-        for system, temperature, own in zip(systems, temperatures, said, strict=True)
+    probs = {
+        system: np.exp(temperature.transform(seed_logits))
+        for system, temperature, seed_logits in zip(systems, temperatures, averaged, strict=True)
     }
     if learned.fusion is None:
-        return found
+        return probs
     members = mixed_in(systems)
-    shared = np.stack([said[number][orders[number]] for number in members])
+    shared = np.stack([averaged[number][orders[number]] for number in members])
     calibrated = learned.fusion.calibrated(shared)
     back = np.argsort(orders[members[0]])
     for stream, value in zip(FUSED_STREAMS, learned.fused, strict=True):
         mixed = fused_logits(learned.fusion.mix(learned.fusion.choices[stream], calibrated))
-        found[name_of([systems[number] for number in members], stream)] = np.exp(
+        probs[name_of([systems[number] for number in members], stream)] = np.exp(
             at(value).transform(mean_of_seeds(mixed[:, None]))
         )[back]
-    return found
+    return probs

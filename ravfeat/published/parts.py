@@ -1,4 +1,4 @@
-"""What a published head is made of: systems, the caches each reads, and what was learned on top of them."""
+"""Parts of a published head: systems, the caches each reads, temperatures and fusion weights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import System
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
-__all__ = ["Clip", "Learned", "Need", "PublishedSystem", "at", "clips_of", "clips_record", "mixed_in"]
+__all__ = ["Learned", "Need", "PublishedClip", "PublishedSystem", "at", "clips_of", "clips_record", "mixed_in"]
 
 
-class Clip(NamedTuple):
+class PublishedClip(NamedTuple):
     """A clip that a fold tested."""
 
     clip_id: str
@@ -51,8 +51,8 @@ class Need:
         """Give plain values for ``head.toml``; TOML has no empty value, so those are left out."""
         read = {} if self.layers is None else {"read_layers": list(self.layers)}
         held = {name: value for name, value in self.identity.items() if value is not None}
-        own = {"encoder": self.encoder, "fingerprint": self.fingerprint, "content_sha256": self.content_sha256}
-        return own | read | {"identity": held}
+        cache = {"encoder": self.encoder, "fingerprint": self.fingerprint, "content_sha256": self.content_sha256}
+        return cache | read | {"identity": held}
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "Need":
@@ -73,9 +73,9 @@ class PublishedSystem:
     reading : Reading
         What the head needs of a cache.
     needs : tuple of Need
-        More than one where caches are joined.
+        More than one where caches are concatenated.
     trained_on : str
-        ``clean``, or ``clean + gain-1:seed0`` where views of the clips taught the heads too.
+        ``clean``, or ``clean + gain-1:seed0`` where the heads were trained on views of the clips too.
     """
 
     system: System
@@ -93,14 +93,14 @@ class PublishedSystem:
         """Give plain values for ``head.toml``."""
         reading = {"window": self.reading.window, "statistics": list(self.reading.statistics)}
         caches = [need.record() for need in self.needs]
-        own = {"seeds": list(self.seeds), "trained_on": self.trained_on, "reading": reading, "caches": caches}
-        return self.system._asdict() | own
+        record = {"seeds": list(self.seeds), "trained_on": self.trained_on, "reading": reading, "caches": caches}
+        return self.system._asdict() | record
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "PublishedSystem":
         """Read what `record` gave."""
         reading = Reading(record["reading"]["window"], tuple(record["reading"]["statistics"]))
-        needs = tuple(Need.of(one) for one in record["caches"])
+        needs = tuple(Need.of(need) for need in record["caches"])
         system = System(record["stream"], record["features"], record["head"])
         return cls(system, tuple(record["seeds"]), reading, needs, record["trained_on"])
 
@@ -129,7 +129,7 @@ class Learned:
         if self.fusion is None:
             return plain
         mixed = {
-            "system_temperatures": [one.temperature_ for one in self.fusion.temperatures],
+            "system_temperatures": [temperature.temperature_ for temperature in self.fusion.temperatures],
             "chosen": self.fusion.chosen,
             "single": self.fusion.single,
             "linear": self.fusion.linear.tolist(),
@@ -172,13 +172,17 @@ def at(value: float) -> Temperature:
     return temperature
 
 
-def clips_record(clips: Mapping[int, Sequence[Sequence[Clip]]]) -> list[dict[str, Any]]:
+def clips_record(clips: Mapping[int, Sequence[Sequence[PublishedClip]]]) -> list[dict[str, Any]]:
     """Give plain values for ``clips.json``: of every fold, the tested clips of every system."""
     return [
-        {"fold": fold, "systems": [[list(clip) for clip in own] for own in tested]} for fold, tested in clips.items()
+        {"fold": fold, "systems": [[list(clip) for clip in of_system] for of_system in tested]}
+        for fold, tested in clips.items()
     ]
 
 
-def clips_of(record: Sequence[Mapping[str, Any]]) -> dict[int, tuple[tuple[Clip, ...], ...]]:
+def clips_of(record: Sequence[Mapping[str, Any]]) -> dict[int, tuple[tuple[PublishedClip, ...], ...]]:
     """Read what `clips_record` gave."""
-    return {int(one["fold"]): tuple(tuple(Clip(*clip) for clip in own) for own in one["systems"]) for one in record}
+    return {
+        int(entry["fold"]): tuple(tuple(PublishedClip(*clip) for clip in of_system) for of_system in entry["systems"])
+        for entry in record
+    }

@@ -1,7 +1,7 @@
-"""Heads that learn from all actors of a corpus, with temperatures and weights that no actor taught about himself.
+"""Refit heads on all actors of a corpus, with temperatures and fusion weights from out-of-fold logits.
 
 Inner folds over all actors do what nested selection does within a fold: every actor is left out once, what the heads
-that never met him say chooses the settings, and the same rows teach the temperatures and the weights. Then every head
+that never met the actor predict chooses the settings, and gives the temperatures and the weights. Then every head
 is trained once more, on everybody. Such a head cannot be scored on this corpus; see `NOT_MEASURED`.
 """
 
@@ -27,7 +27,7 @@ from ravfeat.schema import FUSED_STREAMS, Rule
 __all__ = ["NOT_MEASURED", "Refitted", "refit"]
 
 NOT_MEASURED = "not measured on this model; the protocol's number is of its {n} siblings"
-"""What is said of the score of a head that learned from everybody."""
+"""What stands for the score of a head that was trained on everybody."""
 
 _EVERYBODY = -1
 
@@ -72,7 +72,7 @@ def refit(prepared: PreparedPlan, members: Sequence[Graded], rule: Rule | None) 
         Where there are too few actors.
     """
     trained: dict[Graded, list[TrainedHead]] = {}
-    said: dict[Graded, SystemProbs] = {}
+    evidence: dict[Graded, SystemProbs] = {}
     n_inner = 0
     for system, heads in zip(prepared.systems, prepared.heads, strict=True):
         inner = inner_folds_of(system, prepared.protocol, [_everybody(system)])
@@ -80,11 +80,13 @@ def refit(prepared: PreparedPlan, members: Sequence[Graded], rule: Rule | None) 
         for head in heads:
             name = Graded(system.stream, system.features, head.name)
             trained[name] = _train(system, head, inner, prepared)
-            said[name] = _said(system, trained[name])
+            evidence[name] = _out_of_fold(system, trained[name])
     if odd := sorted(set(members) ^ trained.keys()):
         raise UsageError(f"the plan of the run does not make its system {odd[0]}; make the run again")
-    learned = _learn([said[name] for name in members], members, rule)
-    models = {name: tuple(one.model for one in own) for name, own in trained.items()}
+    learned = _learn([evidence[name] for name in members], members, rule)
+    models = {
+        name: tuple(seed_head.model for seed_head in heads_of_system) for name, heads_of_system in trained.items()
+    }
     return Refitted(models, learned, n_inner, len(prepared.systems[0].clips.records))
 
 
@@ -101,33 +103,33 @@ def _train(system: CacheSystem, head: Head, inner: InnerFolds, prepared: Prepare
     return nested(head, features, y, n_classes, tasks, inner, system.rows)
 
 
-def _said(system: CacheSystem, trained: Sequence[TrainedHead]) -> SystemProbs:
-    """Give what was said of every clip by heads that never met its actor."""
+def _out_of_fold(system: CacheSystem, trained: Sequence[TrainedHead]) -> SystemProbs:
+    """Give the out-of-fold logits of every clip: of heads that were not trained on its actor."""
     records = [system.clips.records[int(row)] for row in trained[0].val_rows]
     return SystemProbs(
-        clip_ids=np.array([one.clip_id for one in records], dtype=object),
-        performance_ids=np.array([one.performance_id for one in records], dtype=object),
-        actors=np.array([one.actor for one in records], dtype=object),
+        clip_ids=np.array([record.clip_id for record in records], dtype=object),
+        performance_ids=np.array([record.performance_id for record in records], dtype=object),
+        actors=np.array([record.actor for record in records], dtype=object),
         folds=np.full(len(records), _EVERYBODY),
         y=system.clips.y[trained[0].val_rows],
-        log_probs=mean_of_seeds(np.stack([one.val_logits for one in trained], axis=1)),
+        log_probs=mean_of_seeds(np.stack([head.val_logits for head in trained], axis=1)),
         classes=system.clips.classes,
-        seeds=tuple(one.seed for one in trained),
+        seeds=tuple(head.seed for head in trained),
         split="val",
     )
 
 
-def _learn(said: Sequence[SystemProbs], members: Sequence[Graded], rule: Rule | None) -> Learned:
-    temperatures = tuple(fit_temperature(own).temperature_ for own in said)
+def _learn(rows_of: Sequence[SystemProbs], members: Sequence[Graded], rule: Rule | None) -> Learned:
+    temperatures = tuple(fit_temperature(rows).temperature_ for rows in rows_of)
     if rule is None:
         return Learned(temperatures)
     mixed = mixed_in(members)
     # A fold's fusion looks at the rows to learn from only.
-    evidence = [Evidence(_EVERYBODY, said[number], said[number]) for number in mixed]
-    one, rows = fit_fold([members[number] for number in mixed], evidence, rule)
-    calibrated = one.calibrated(rows.log_probs)
+    evidence = [Evidence(_EVERYBODY, rows_of[number], rows_of[number]) for number in mixed]
+    fusion, rows = fit_fold([members[number] for number in mixed], evidence, rule)
+    calibrated = fusion.calibrated(rows.log_probs)
     fused = []
     for stream in FUSED_STREAMS:
-        logits = fused_logits(one.mix(one.choices[stream], calibrated))
+        logits = fused_logits(fusion.mix(fusion.choices[stream], calibrated))
         fused.append(Temperature().fit(mean_of_seeds(logits[:, None]), rows.y).temperature_)
-    return Learned(temperatures, one, tuple(fused))
+    return Learned(temperatures, fusion, tuple(fused))

@@ -1,9 +1,7 @@
-"""A run that is to be published: its systems, heads and caches, each held against what the run recorded."""
+"""Systems, heads and caches of a run that is to be published, checked against its recipe."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError, HeadError, PredictionsError, UsageError
@@ -14,74 +12,59 @@ from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem
+from ravfeat.runs.decode import AGAIN
+from ravfeat.runs.format import HEADS_FOLDER, RECIPE_FILE, head_stem
+from ravfeat.runs.recipe import CacheOrigin, Recipe, SystemInputs
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["Origin", "load_models", "locate", "origins_of", "parts_of", "views_of"]
-
-_RUN_HEADS = "heads"
+__all__ = ["load_models", "locate", "origins_of", "parts_of", "views_of"]
 
 
-@dataclass(frozen=True)
-class Origin:
-    """A cache as a run recorded it.
+def origins_of(recipe: Recipe, system: System, run: Path) -> tuple[CacheOrigin, ...]:
+    """Give the caches that a system of a run reads.
 
-    Attributes
+    Parameters
     ----------
-    path : Path
-        Where it lay.
-    encoder, fingerprint, content_sha256 : str
-    identity : mapping
-    """
-
-    path: Path
-    encoder: str
-    fingerprint: str
-    content_sha256: str
-    identity: Mapping[str, Any]
-
-
-def origins_of(recipe: Mapping[str, Any], system: System, where: Path) -> tuple[Origin, ...]:
-    """Give the caches of a system, from a run's recipe.
+    recipe : Recipe
+    system : System
+    run : Path
+        For messages.
 
     Raises
     ------
     PredictionsError
         Where the recipe does not tell, or is of an older version.
     """
-    entry = _entry(recipe, system, where)
-    try:
-        return tuple(
-            Origin(Path(one["path"]), one["features"], one["fingerprint"], one["content_sha256"], one["identity"])
-            for one in entry.get("joined", [entry])
-        )
-    except KeyError as error:
-        raise PredictionsError(f"{where} does not say the {error} of its caches; make the run again") from error
+    origins = _inputs(recipe, system, run).caches
+    for origin in origins:
+        for name in ("identity", "content_sha256"):
+            if not getattr(origin, name):
+                raise PredictionsError(f"{run / RECIPE_FILE} does not say the '{name}' of its caches; {AGAIN}")
+    return origins
 
 
-def _entry(recipe: Mapping[str, Any], system: System, where: Path) -> Mapping[str, Any]:
-    entries = [one for one in recipe.get("caches", []) if (one["stream"], one["features"]) == system[:2]]
+def _inputs(recipe: Recipe, system: System, run: Path) -> SystemInputs:
+    entries = [entry for entry in recipe.caches if (entry.stream, entry.features) == system[:2]]
     if len(entries) != 1:
         raise PredictionsError(
-            f"{where} names {len(entries)} caches with the features '{system.features}' of the stream"
+            f"{run / RECIPE_FILE} names {len(entries)} caches with the features '{system.features}' of the stream"
             f" '{system.stream}', expected one; make the run again"
         )
-    only: Mapping[str, Any] = entries[0]
-    return only
+    return entries[0]
 
 
-def views_of(recipe: Mapping[str, Any]) -> tuple[Origin, ...]:
-    """Give the caches of views that taught a run's heads."""
-    views = [view for entry in recipe["caches"] for view in entry.get("views", [])]
-    return tuple(Origin(Path(one["path"]), one["view"], one["fingerprint"], one["content_sha256"], {}) for one in views)
+def views_of(recipe: Recipe) -> tuple[CacheOrigin, ...]:
+    """Give the caches of augmented views that a run's heads were trained on too."""
+    return tuple(view for entry in recipe.caches for view in entry.views)
 
 
-def locate(origins: Sequence[Origin], given: Sequence[Path], run: Path) -> dict[Path, Path]:
+def locate(origins: Sequence[CacheOrigin], named: Sequence[Path], run: Path) -> dict[Path, Path]:
     """Find the caches of a run where they lay, or among those given, and check that they hold what they held.
 
     Parameters
     ----------
-    origins : sequence of Origin
-    given : sequence of Path
+    origins : sequence of CacheOrigin
+    named : sequence of Path
         Where moved caches lie now.
     run : Path
         For messages.
@@ -98,11 +81,11 @@ def locate(origins: Sequence[Origin], given: Sequence[Path], run: Path) -> dict[
     UsageError
         Where one that was given is none of the run's.
     """
-    caches = [open_cache(path) for path in given]
+    caches = [open_cache(path) for path in named]
     places: dict[Path, Path] = {}
     used = set()
     for origin in {origin.path: origin for origin in origins}.values():
-        moved = next((one for one in caches if _holds(one, origin)), None)
+        moved = next((cache for cache in caches if _holds(cache, origin)), None)
         cache = moved or _where_it_lay(origin, caches, run)
         _check_unchanged(origin, cache, run)
         places[origin.path] = cache.path
@@ -112,12 +95,12 @@ def locate(origins: Sequence[Origin], given: Sequence[Path], run: Path) -> dict[
     return places
 
 
-def _holds(cache: Cache, origin: Origin) -> bool:
+def _holds(cache: Cache, origin: CacheOrigin) -> bool:
     return cache.fingerprint == origin.fingerprint and cache.content_sha256() == origin.content_sha256
 
 
-def _where_it_lay(origin: Origin, caches: Sequence[Cache], run: Path) -> Cache:
-    # One that was given and is alike stands for the moved one, so that the message says what was changed in it.
+def _where_it_lay(origin: CacheOrigin, caches: Sequence[Cache], run: Path) -> Cache:
+    # A named cache of the same encoder stands for the moved one, so that the message tells what was changed in it.
     if alike := [cache for cache in caches if cache.fingerprint == origin.fingerprint]:
         return alike[0]
     if not origin.path.exists():
@@ -128,7 +111,7 @@ def _where_it_lay(origin: Origin, caches: Sequence[Cache], run: Path) -> Cache:
     return open_cache(origin.path)
 
 
-def _check_unchanged(origin: Origin, cache: Cache, run: Path) -> None:
+def _check_unchanged(origin: CacheOrigin, cache: Cache, run: Path) -> None:
     if cache.fingerprint != origin.fingerprint:
         odd = "; ".join(differences(origin.identity, cache.identity))
         raise CacheError(f"{cache.path} is another cache than the one {run} was trained on: {odd}; name it by --cache")
@@ -139,7 +122,7 @@ def _check_unchanged(origin: Origin, cache: Cache, run: Path) -> None:
         )
 
 
-def parts_of(run: Path, predictions: Predictions, recipe: Mapping[str, Any]) -> tuple[PublishedSystem, ...]:
+def parts_of(run: Path, predictions: Predictions, recipe: Recipe) -> tuple[PublishedSystem, ...]:
     """Give the systems of a run that have heads: all but the fused ones.
 
     Raises
@@ -149,47 +132,44 @@ def parts_of(run: Path, predictions: Predictions, recipe: Mapping[str, Any]) -> 
     PredictionsError
         Where its recipe does not say what the heads read.
     """
-    if "cross_corpus" in recipe:
+    if recipe.cross_corpus is not None:
         raise HeadError(
             f"{run}: heads of a cross-corpus run are not exported; train them on one corpus, with 'ravfeat fit-heads"
             " --cache', and export that run"
         )
-    if "fine_tuned" in recipe:
+    if recipe.fine_tuned is not None:
         raise HeadError(
             f"{run}: fine-tuned heads are not exported, they read waveforms and no features; 'ravfeat fine-tune"
             " --keep-weights' keeps what was trained in the run"
         )
-    if not (run / _RUN_HEADS).is_dir():
+    if not (run / HEADS_FOLDER).is_dir():
         raise HeadError(
             f"{run} has no heads: its scores were made elsewhere, or by runs of their own; export a run of 'ravfeat"
             " fit-heads'"
         )
-    where = run / "recipe.json"
-    if "plan" not in recipe:
-        raise PredictionsError(f"{where} has no plan: the run is of an older version; make it again")
+    if recipe.plan is None:
+        raise PredictionsError(f"{run / RECIPE_FILE} has no plan: the run is of an older version; make it again")
+    layers = recipe.plan.get("layers")
     systems = [system for system in predictions.systems() if system.stream not in FUSED_STREAMS]
-    return tuple(_part(run, predictions, recipe, system, where) for system in systems)
+    return tuple(_part(run, predictions, recipe, system, layers) for system in systems)
 
 
-def _part(
-    run: Path, predictions: Predictions, recipe: Mapping[str, Any], system: System, where: Path
-) -> PublishedSystem:
-    layers = recipe["plan"]["layers"]
+def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, layers: str | None) -> PublishedSystem:
     needs = tuple(
         Need(
-            origin.encoder,
+            origin.features,
             origin.fingerprint,
             origin.identity,
             origin.content_sha256,
             parse_layers(layers, origin.identity["layers"]),
         )
-        for origin in origins_of(recipe, system, where)
+        for origin in origins_of(recipe, system, run)
     )
     seeds = predictions.seeds(system)
     first = _load(run, system, _folds(predictions, system)[0], seeds[0], "cpu")
     reading = get_head(first.recipe["head"], **first.recipe["settings"]).reading
-    entry = _entry(recipe, system, where)
-    return PublishedSystem(system, seeds, reading, needs, entry.get("trained_on", CLEAN))
+    trained_on = _inputs(recipe, system, run).trained_on or CLEAN
+    return PublishedSystem(system, seeds, reading, needs, trained_on)
 
 
 def load_models(
@@ -215,4 +195,4 @@ def _folds(predictions: Predictions, system: System) -> list[int]:
 def _load(run: Path, system: System, fold: int, seed: int, device: str) -> Model:
     from ravfeat.heads.checkpoint import load_model  # brings torch
 
-    return load_model(run / _RUN_HEADS / "-".join(system) / f"fold-{fold}-seed-{seed}", device=device)
+    return load_model(head_stem(run, system, fold, seed), device=device)

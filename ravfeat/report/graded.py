@@ -14,7 +14,7 @@ from ravfeat.calibrate import Calibration
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.layers.findings import LayerProfile, profile_of
-from ravfeat.runs.read import Run, find
+from ravfeat.runs.read import Run
 from ravfeat.schema import FUSED_STREAMS, NORMALISED
 from ravfeat.stats import Compared, Recall, fold_scores, recalls
 
@@ -101,13 +101,13 @@ class Graded:
     @property
     def across(self) -> tuple[str, str] | None:
         """Corpora that were trained on and tested on, where these are two."""
-        across = self.run.recipe.get("cross_corpus")
-        return (str(across["train"]), str(across["test"])) if across else None
+        transfer = self.run.recipe.cross_corpus
+        return (transfer.train, transfer.test) if transfer else None
 
     @property
     def corpus(self) -> str:
         """Name of the corpus, as in "ravdess", or "a to b" of two; empty where the recipe names none."""
-        return " to ".join(self.across) if self.across else str(next(iter(find(self.run.recipe, "corpus")), ""))
+        return " to ".join(self.across) if self.across else next(iter(self.run.recipe.corpora()), "")
 
     @property
     def transductive(self) -> bool:
@@ -122,19 +122,18 @@ class Graded:
             name = f"{name} {self.across[0]} to {self.across[1]}"
         return f"{name} LEAKY" if self.leaky else name
 
-    @cached_property  # the whole recipe is searched, and every table and figure asks
+    @cached_property
     def trained_on(self) -> str:
         """What taught the heads where that is more than clean clips, as in "clean + published-1:seed0"; else empty."""
         features = {member.features for member in self.members or (self.system,)}
-        # A fusion of runs has theirs within it; a plan names caches as well, by their paths.
-        entries = [entry for found in find(self.run.recipe, "caches") if isinstance(found, list) for entry in found]
-        caches = [entry for entry in entries if isinstance(entry, Mapping) and entry.get("features") in features]
-        return " or ".join(dict.fromkeys(str(cache["trained_on"]) for cache in caches if cache.get("views")))
+        entries = [entry for entry in self.run.recipe.inputs() if entry.features in features]
+        return " or ".join(dict.fromkeys(entry.trained_on for entry in entries if entry.views))
 
     @cached_property
     def labels(self) -> str:
         """Files whose labels replaced the corpus's, as in "labels of mine.csv"; else empty."""
-        files = dict.fromkeys(str(record["file"]) for record in find(self.run.recipe, "replaced_labels"))
+        labels = [recipe.replaced_labels for recipe in self.run.recipe.with_fused()]
+        files = dict.fromkeys(replaced.file for replaced in labels if replaced)
         return f"labels of {' and '.join(files)}" if files else ""
 
     @property
@@ -232,15 +231,14 @@ def _grade(run: Run, system: System, slug: str) -> Graded:
 
 
 def _training(run: Run, system: System) -> str:
-    caches = run.recipe.get("caches") or []
-    own = [cache for cache in caches if cache.get("features") == system.features]
-    prints = [str(one.get("fingerprint", "")) for cache in own for one in (cache, *(cache.get("views") or ()))]
-    settings = [one.get("settings") for one in run.recipe.get("chosen") or [] if _system_of(one) == system][:1]
-    return json.dumps([str(system), prints, settings], sort_keys=True)
-
-
-def _system_of(one: Mapping[str, Any]) -> System:
-    return System(str(one.get("stream")), str(one.get("features")), str(one.get("head")))
+    entries = [entry for entry in run.recipe.caches if entry.features == system.features]
+    fingerprints = [
+        fingerprint
+        for entry in entries
+        for fingerprint in (entry.fingerprint, *(view.fingerprint for view in entry.views))
+    ]
+    settings = [entry.settings for entry in run.recipe.chosen if entry.system == system][:1]
+    return json.dumps([str(system), fingerprints, settings], sort_keys=True)
 
 
 def _slug(text: str, taken: set[str]) -> str:

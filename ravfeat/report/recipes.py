@@ -18,7 +18,7 @@ _BREAK = re.compile(r"\n\s*")
 def recipes_section(runs: Sequence[Run]) -> Section:
     """Show the recipe of every run."""
     parts = tuple(
-        Section(f"run-{number}", run.name, code=readable(run.recipe), leaky=run.predictions.leaky)
+        Section(f"run-{number}", run.name, code=readable(run.recipe.record), leaky=run.predictions.leaky)
         for number, run in enumerate(runs, start=1)
     )
     why = "The recipe of every run; long lists are cut here and whole in its recipe.json."

@@ -1,4 +1,4 @@
-"""The study, row by row: what was published, what comes out here, and what differs."""
+"""Reproduce the study row by row: the published number, the number measured here, and what differs."""
 
 from ravfeat.reproduce.options import StudyOptions
 from ravfeat.reproduce.plan import Study, plan_study

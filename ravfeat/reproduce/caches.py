@@ -1,4 +1,4 @@
-"""What a study can be made from: caches, and the role of each."""
+"""Find the caches of a study, and the role of each: which published encoder it stands for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "imagenet": ("imagenet", "mobilenet", "efficientnet"),
     "landmarks": ("landmark",),
 }
-"""What the name of a face encoder says of its role."""
+"""Words in the name of a face encoder that tell its role."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Materials:
     def voice(self, role: Role) -> Material | None:
         """Give what stands in for a published voice encoder that is not there."""
         others: tuple[Role, ...] = ("voice", "wavlm", "hubert")
-        return next((self.found[one] for one in others if one != role and one in self.found), None)
+        return next((self.found[other] for other in others if other != role and other in self.found), None)
 
     def faces(self) -> list[Material]:
         """Give the caches of faces that describe expressions or their geometry."""
@@ -117,26 +117,26 @@ def find_materials(options: StudyOptions) -> Materials:
     _check_roles({role: caches[path] for role, path in named.items()})
     clean = {path: cache for path, cache in caches.items() if cache.identity.get("view", CLEAN) == CLEAN}
     _check_one_corpus(list(clean.values()))
-    found: dict[Role, Material] = {}
+    materials: dict[Role, Material] = {}
     for role in get_args(Role):
-        own = [clean[named[role]]] if role in named else _of_role(role, list(clean.values()))
-        if own:
-            found[role] = _material(role, own[0], _views_of(own[0], list(caches.values())))
-    found = _told_apart(found)
-    missing = {role: f"no cache of {name} here" for role, name in PUBLISHED.items() if not _is_exact(found, role)}
-    return Materials(found, missing)
+        caches_of_role = [clean[named[role]]] if role in named else _of_role(role, list(clean.values()))
+        if caches_of_role:
+            materials[role] = _material(role, caches_of_role[0], _views_of(caches_of_role[0], list(caches.values())))
+    materials = _told_apart(materials)
+    missing = {role: f"no cache of {name} here" for role, name in PUBLISHED.items() if not _is_exact(materials, role)}
+    return Materials(materials, missing)
 
 
-def _told_apart(found: Mapping[Role, Material]) -> dict[Role, Material]:
+def _told_apart(materials: Mapping[Role, Material]) -> dict[Role, Material]:
     """Name two caches of one encoder after their fingerprints too: steps are named after them."""
     paths: dict[str, set[Path]] = {}
-    for one in found.values():
-        paths.setdefault(one.encoder, set()).add(one.path)
+    for material in materials.values():
+        paths.setdefault(material.encoder, set()).add(material.path)
     return {
-        role: one
-        if len(paths[one.encoder]) == 1
-        else replace(one, encoder=f"{one.encoder}-{open_cache(one.path).fingerprint}")
-        for role, one in found.items()
+        role: material
+        if len(paths[material.encoder]) == 1
+        else replace(material, encoder=f"{material.encoder}-{open_cache(material.path).fingerprint}")
+        for role, material in materials.items()
     }
 
 
@@ -149,8 +149,8 @@ def _check_roles(named: Mapping[str, Cache]) -> None:
             raise UsageError(f"--role {role}={cache.path}: expected a clean cache of the stream {stream}, it is {is_}")
 
 
-def _is_exact(found: Mapping[Role, Material], role: str) -> bool:
-    return any(name == role and material.exact for name, material in found.items())
+def _is_exact(materials: Mapping[Role, Material], role: str) -> bool:
+    return any(name == role and material.exact for name, material in materials.items())
 
 
 def _of_role(role: Role, caches: Sequence[Cache]) -> list[Cache]:
@@ -167,11 +167,13 @@ def _of_role(role: Role, caches: Sequence[Cache]) -> list[Cache]:
 
 
 def _views_of(cache: Cache, caches: Sequence[Cache]) -> list[Cache]:
-    def without_view(one: Cache) -> dict[str, Any]:
-        return {**one.identity, "view": CLEAN}
+    def without_view(other: Cache) -> dict[str, Any]:
+        return {**other.identity, "view": CLEAN}
 
-    views = [one for one in caches if one.fingerprint != cache.fingerprint and without_view(one) == cache.identity]
-    # A view that lacks clips would be refused as a teacher of all of them.
+    views = [
+        other for other in caches if other.fingerprint != cache.fingerprint and without_view(other) == cache.identity
+    ]
+    # A view that lacks clips would be refused as training data for all of them.
     return [view for view in views if set(cache.clip_ids) <= set(view.clip_ids)]
 
 

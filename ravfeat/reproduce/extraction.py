@@ -1,4 +1,4 @@
-"""Features that no cache holds yet: extracted once, or the reason why they cannot be."""
+"""Extract the features of a study that no cache holds yet, or give the reason why they cannot be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -68,13 +68,13 @@ def make_caches(wishes: Sequence[Wish], options: StudyOptions) -> dict[str, str]
             streams.setdefault(stream_of(wish.encoder), []).append(wish)
         except RavfeatError as error:
             reasons[wish.role] = _reason(wish, error)
-    for stream, own in streams.items():
+    for stream, stream_wishes in streams.items():
         try:
             # The recordings first: without them nobody should wait for an encoder of a gigabyte.
             manifest = load_corpus("ravdess", options.data, stream=stream)
-            reasons |= _extract(stream, own, manifest, options)
+            reasons |= _extract(stream, stream_wishes, manifest, options)
         except RavfeatError as error:
-            reasons |= {wish.role: _reason(wish, error) for wish in own}
+            reasons |= {wish.role: _reason(wish, error) for wish in stream_wishes}
     return reasons
 
 

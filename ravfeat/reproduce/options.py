@@ -1,4 +1,4 @@
-"""What a reproduction is given."""
+"""Options of a reproduction of the study."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ __all__ = ["StudyOptions"]
 
 @dataclass(frozen=True)
 class StudyOptions:
-    """What a reproduction is given.
+    """Options of a reproduction.
 
     Attributes
     ----------

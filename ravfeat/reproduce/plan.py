@@ -1,9 +1,9 @@
-"""A study that is planned: its materials, its entries, and the steps they need, each once."""
+"""Plan a reproduction: find caches, assign steps to rows, list every step once."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ravfeat.reproduce.answers import Entry, Figure, ablations_of, entries_of
+from ravfeat.reproduce.answers import Entry, StudyFigure, ablations_of, entries_of
 from ravfeat.reproduce.caches import Materials, find_materials
 from ravfeat.reproduce.options import StudyOptions
 from ravfeat.reproduce.steps import Step
@@ -21,7 +21,7 @@ class Study:
     materials : Materials
     entries : tuple of Entry
         One or two of every row.
-    ablations : tuple of Figure
+    ablations : tuple of StudyFigure
     steps : tuple of Step
         In the order of the rows.
     """
@@ -29,7 +29,7 @@ class Study:
     options: StudyOptions
     materials: Materials
     entries: tuple[Entry, ...]
-    ablations: tuple[Figure, ...]
+    ablations: tuple[StudyFigure, ...]
     steps: tuple[Step, ...]
 
 
@@ -47,15 +47,15 @@ def plan_study(options: StudyOptions, missing: dict[str, str] | None = None) -> 
     CacheError, UsageError
         See `ravfeat.reproduce.caches.find_materials`.
     """
-    found = find_materials(options)
-    materials = Materials(found.found, {**found.missing, **_still(found, missing or {})})
+    cached = find_materials(options)
+    materials = Materials(cached.found, {**cached.missing, **_still(cached, missing or {})})
     entries, ablations = entries_of(materials, options), ablations_of(materials, options)
     figures = [*(figure for entry in entries for figure in entry.figures), *ablations]
-    return Study(options, materials, tuple(entries), tuple(ablations), tuple(_once(one.step for one in figures)))
+    return Study(options, materials, tuple(entries), tuple(ablations), tuple(_once(figure.step for figure in figures)))
 
 
-def _still(found: Materials, reasons: dict[str, str]) -> dict[str, str]:
-    return {role: reason for role, reason in reasons.items() if role in found.missing}
+def _still(cached: Materials, reasons: dict[str, str]) -> dict[str, str]:
+    return {role: reason for role, reason in reasons.items() if role in cached.missing}
 
 
 def _once(steps: Iterable[Step]) -> list[Step]:

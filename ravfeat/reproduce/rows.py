@@ -1,4 +1,4 @@
-"""The rows of the study and of the references to beat: what was published, facts only.
+"""Published results of the study and of reference systems: facts only.
 
 Numbers are fold-mean accuracies (WA) in percent over six actor-disjoint folds unless a row says otherwise.
 
@@ -11,11 +11,11 @@ Sensors 21(22):7665; 2022 selected its checkpoints on the test fold.
 
 from dataclasses import dataclass
 
-__all__ = ["ROWS", "Row"]
+__all__ = ["ROWS", "StudyRow"]
 
 
 @dataclass(frozen=True)
-class Row:
+class StudyRow:
     """One published result.
 
     Attributes
@@ -41,35 +41,41 @@ class Row:
     metric: str = "wa"
 
 
-ROWS: dict[str, Row] = {
+ROWS: dict[str, StudyRow] = {
     row.key: row
     for row in (
-        Row("1", "One model, clip split against actor split", "78 -> 64.9", "HuBERT-base, fine-tuned", 0.649),
-        Row("2", "Six folds: 16 actors train, 4 validate, 4 test", "-", "2 men and 2 women test, 2 and 2 validate"),
-        Row("3a", "HuBERT-base, frozen", "UA 65.43, WA 66.21 (EmoBox)", "frozen HuBERT-base, emobox6", 0.6621),
-        Row("3b", "HuBERT-base, fine-tuned", "64.86 ± 2.05", "top 3 of 12 layers fine-tuned", 0.6486),
-        Row("4", "WavLM-large, fine-tuned", "67.57 ± 3.34", "top 6 of 24 layers fine-tuned", 0.6757),
-        Row(
+        StudyRow("1", "One model, clip split against actor split", "78 -> 64.9", "HuBERT-base, fine-tuned", 0.649),
+        StudyRow(
+            "2", "Six folds: 16 actors train, 4 validate, 4 test", "-", "2 men and 2 women test, 2 and 2 validate"
+        ),
+        StudyRow("3a", "HuBERT-base, frozen", "UA 65.43, WA 66.21 (EmoBox)", "frozen HuBERT-base, emobox6", 0.6621),
+        StudyRow("3b", "HuBERT-base, fine-tuned", "64.86 ± 2.05", "top 3 of 12 layers fine-tuned", 0.6486),
+        StudyRow("4", "WavLM-large, fine-tuned", "67.57 ± 3.34", "top 6 of 24 layers fine-tuned", 0.6757),
+        StudyRow(
             "5",
             "WavLM-large, frozen: layer weights, attentive pooling",
             "70.28 ± 6.47 (UAR 70.38)",
             "softmax weights over 25 layers, augmented waveforms",
             0.7028,
         ),
-        Row("6", "The learned layer weights", "middle layers win", "WavLM-large"),
-        Row("7", "ImageNet face features, clip split against actor split", "89 -> 35", "ImageNet net on faces", 0.35),
-        Row("8", "Expression features, clip split against actor split", "90 -> 58", "expression net on faces", 0.58),
-        Row("9", "One joint network on both streams", "43-47", "WavLM-large and expression net", 0.45),
-        Row(
+        StudyRow("6", "The learned layer weights", "middle layers win", "WavLM-large"),
+        StudyRow(
+            "7", "ImageNet face features, clip split against actor split", "89 -> 35", "ImageNet net on faces", 0.35
+        ),
+        StudyRow(
+            "8", "Expression features, clip split against actor split", "90 -> 58", "expression net on faces", 0.58
+        ),
+        StudyRow("9", "One joint network on both streams", "43-47", "WavLM-large and expression net", 0.45),
+        StudyRow(
             "10",
             "Calibrated late fusion",
             "78.82 ± 4.49 (UAR 79.30)",
             "a temperature per stream and a mixing weight, from validation rows",
             0.7882,
         ),
-        Row("11", "Plots per fold, emotion, layer and weight", "-", "-"),
-        Row("12", "A page that predicts from a recording", "voice only", "-"),
-        Row(
+        StudyRow("11", "Plots per fold, emotion, layer and weight", "-", "-"),
+        StudyRow("12", "A page that predicts from a recording", "voice only", "-"),
+        StudyRow(
             "R1",
             "Nested logistic regression per layer, leave one actor out",
             "UAR 81.3 [77.1, 85.2]",
@@ -77,7 +83,7 @@ ROWS: dict[str, Row] = {
             0.813,
             "uar",
         ),
-        Row(
+        StudyRow(
             "R2",
             "The same on EmoBox's folds",
             "UAR 75.3; EmoBox: WavLM-large 72.0 UA, Whisper-large-v3 75.3 UA",
@@ -85,6 +91,8 @@ ROWS: dict[str, Row] = {
             0.753,
             "uar",
         ),
-        Row("R3", "Voice and video, five folds", "80.08 (2021); 86.70 (2022)", "luna5; 2022 chose on test", 0.8008),
+        StudyRow(
+            "R3", "Voice and video, five folds", "80.08 (2021); 86.70 (2022)", "luna5; 2022 chose on test", 0.8008
+        ),
     )
 }

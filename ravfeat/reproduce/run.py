@@ -1,5 +1,6 @@
-"""A study from its caches to its report: step by step, going on from what is there."""
+"""Run a reproduction step by step, going on from finished steps, and write its table and report."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from ravfeat.reproduce.read import ablation_scores, lines_of
 from ravfeat.reproduce.steps import Step
 from ravfeat.reproduce.work import do_step, is_done, run_folders
 from ravfeat.runs.audit_file import read_audit
-from ravfeat.runs.write import write_json
 
 __all__ = ["STUDY_FILE", "Outcome", "check_study_out", "folder_of", "run_study"]
 
@@ -35,7 +35,7 @@ class Outcome:
     lines : list of StudyLine
     failed : dict of str to str
         Steps that could not be done, with the reason.
-    kept : int
+    n_kept : int
         Steps that were done before.
     report : Path or None
         The page; None where no step gave a run.
@@ -45,7 +45,7 @@ class Outcome:
 
     lines: list[StudyLine]
     failed: dict[str, str]
-    kept: int
+    n_kept: int
     report: Path | None
     audit: str = ""
 
@@ -67,10 +67,16 @@ def folder_of(study: Study, step: Step) -> Path:
     return study.options.out / "steps" / step.name
 
 
-def run_study(study: Study) -> Outcome:
+def run_study(study: Study, command: str | None = None) -> Outcome:
     """Do the steps that are not done yet, audit the headline, then write ``study.json``, ``study.md`` and ``report/``.
 
     A step that cannot be done leaves its reason in the rows that wait for it; the others go on.
+
+    Parameters
+    ----------
+    study : Study
+    command : str or None
+        The command line, for the recipes of the runs; None where the study is made from Python.
 
     Raises
     ------
@@ -82,16 +88,16 @@ def run_study(study: Study) -> Outcome:
     (out / "steps").mkdir(parents=True, exist_ok=True)
     finished: dict[str, Path] = {}
     failed: dict[str, str] = {}
-    kept = 0
+    n_kept = 0
     with tqdm(study.steps, unit="step", disable=None) as bar:
         for step in bar:
-            bar.set_description(step.what)
+            bar.set_description(step.title)
             folder = folder_of(study, step)
             try:
                 if is_done(step, folder):
-                    kept += 1
+                    n_kept += 1
                 else:
-                    do_step(step, folder)
+                    do_step(step, folder, command)
                 finished[step.name] = folder
             except RavfeatError as error:
                 failed[step.name] = str(error)
@@ -101,8 +107,9 @@ def run_study(study: Study) -> Outcome:
     replace_file(out / "study.md", markdown(lines, ablations).encode())
     runs = _reported(study, finished)
     page = build_report(runs, out / "report", front=study_section(lines, ablations)) if runs else None
-    write_json(out / STUDY_FILE, {"lines": [record(line) for line in lines], "failed": failed})
-    return Outcome(lines, failed, kept, page, audit)
+    document = {"lines": [record(line) for line in lines], "failed": failed}
+    replace_file(out / STUDY_FILE, (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode())
+    return Outcome(lines, failed, n_kept, page, audit)
 
 
 def _audit_headline(study: Study, finished: Mapping[str, Path], failed: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The steps of a study: each gives one folder, and is done once."""
+"""Steps of a reproduction: each makes one run folder, or one comparison of splits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Fit:
     ----------
     name : str
         Of the folder, unique in a study.
-    what : str
+    title : str
         For people.
     plan : FitPlan
     materials : tuple of Material
@@ -26,7 +26,7 @@ class Fit:
     """
 
     name: str
-    what: str
+    title: str
     plan: FitPlan
     materials: tuple[Material, ...]
 
@@ -36,7 +36,7 @@ class Splits:
     """One head on the actor split and on the LEAKY clip split: a comparison's folder. Attributes as of `Fit`."""
 
     name: str
-    what: str
+    title: str
     plan: FitPlan
     materials: tuple[Material, ...]
 
@@ -47,7 +47,7 @@ class Tune:
 
     Attributes
     ----------
-    name, what : str
+    name, title : str
     encoder : str
     unfreeze_top : int
     data : Path
@@ -55,7 +55,7 @@ class Tune:
     """
 
     name: str
-    what: str
+    title: str
     encoder: str
     unfreeze_top: int
     data: Path
@@ -93,6 +93,10 @@ def estimate_s(step: Step) -> float | None:
 
 def _head_s(entry: str, materials: Sequence[Material], seeds: int) -> float:
     stream, _, head = entry.rpartition(":")
-    size = sum(len(one.layers) * one.dim * one.clips for one in materials if stream in ("", one.stream))
+    size = sum(
+        len(material.layers) * material.dim * material.clips
+        for material in materials
+        if stream in ("", material.stream)
+    )
     seeded = head not in ("logreg", "kernel")
     return _SECONDS.get(head, 10.0) * max(0.2, size / _UNIT) * (seeds if seeded else 1)

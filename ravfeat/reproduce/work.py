@@ -1,4 +1,4 @@
-"""Steps are done here, and this is the one place that decides which are done already.
+"""Do the steps of a reproduction, and decide which of them are done already.
 
 A step is done where its folder holds a whole run of the same plan on caches that hold the same: anything else there,
 a run that was changed by hand too, is replaced. A folder appears whole or not at all, so whatever interrupted a study
@@ -18,7 +18,9 @@ from ravfeat.experiment.fit import fit_heads
 from ravfeat.experiment.plan_file import plan_record
 from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
 from ravfeat.reproduce.steps import Fit, Splits, Step, Tune
-from ravfeat.runs.read import SPLITS_FILE, read_runs
+from ravfeat.runs.format import ACTOR_RUN, CLIP_RUN, SPLITS_FILE
+from ravfeat.runs.read import read_runs
+from ravfeat.runs.recipe import read_recipe
 from ravfeat.runs.write import write_run
 from ravfeat.splits.compare import compare_splits, write_comparison
 
@@ -29,16 +31,20 @@ _log = logging.getLogger(__name__)
 
 def run_folders(step: Step, folder: Path) -> tuple[Path, ...]:
     """Give the run folders in a step's folder: of a comparison the actor split, then the LEAKY clip split."""
-    return (folder / "actor", folder / "clip") if isinstance(step, Splits) else (folder,)
+    return (folder / ACTOR_RUN, folder / CLIP_RUN) if isinstance(step, Splits) else (folder,)
 
 
 def is_done(step: Step, folder: Path) -> bool:
     """Tell whether a folder holds what a step would give."""
-    recipe = _recipe(run_folders(step, folder)[0])
+    try:
+        recipe = read_recipe(run_folders(step, folder)[0])
+    except PredictionsError:  # not there, or not a run: it is made
+        return False
     if isinstance(step, Tune):
-        same = recipe.get("step") == _tune_record(step)
+        same = recipe.step == _tune_record(step)
     else:
-        same = recipe.get("plan") == _plan_of(step) and _contents(recipe) == _wanted(step)
+        digests = {origin.content_sha256 for origin in recipe.origins()}
+        same = recipe.plan == _plan_of(step) and digests == _digests(step)
     return same and _is_whole(step, folder)
 
 
@@ -51,15 +57,22 @@ def _is_whole(step: Step, folder: Path) -> bool:
     return not isinstance(step, Splits) or (folder / SPLITS_FILE).is_file()
 
 
-def do_step(step: Step, folder: Path) -> None:
+def do_step(step: Step, folder: Path, command: str | None = None) -> None:
     """Do a step, in place of what its folder holds.
+
+    Parameters
+    ----------
+    step : Step
+    folder : Path
+    command : str or None
+        The command line, for the recipe; None where the study is made from Python.
 
     Raises
     ------
     RavfeatError
         Where it cannot be done; the folder is as it was.
     """
-    recipe: dict[str, Any] = {"command": "ravfeat reproduce", "settings": {}}
+    recipe: dict[str, Any] = {"command": command, "settings": {}}
     if isinstance(step, Tune):
         _tune(step, folder, recipe)
     elif isinstance(step, Splits):
@@ -91,20 +104,10 @@ def _plan_of(step: Fit | Splits) -> dict[str, Any]:
     return json.loads(json.dumps(plan_record(plan)))  # type: ignore[no-any-return]  # a dict comes back as one
 
 
-def _recipe(run: Path) -> dict[str, Any]:
-    try:
-        recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there, or not a run: it is made
-        return {}
-    return recipe if isinstance(recipe, dict) else {}
-
-
-def _wanted(step: Fit | Splits) -> set[str]:
-    caches = {one.content_sha256 for one in step.materials}
-    return caches | {digest for one in step.materials if step.plan.train_views for digest in one.views_sha256}
-
-
-def _contents(recipe: Mapping[str, Any]) -> set[str]:
-    caches = recipe.get("caches", [])
-    origins = [one for cache in caches for one in (*cache.get("joined", [cache]), *cache.get("views", []))]
-    return {str(one.get("content_sha256")) for one in origins}
+def _digests(step: Fit | Splits) -> set[str]:
+    """Give the digests of all that a step would read."""
+    views = step.materials if step.plan.train_views else ()
+    return {
+        *(material.content_sha256 for material in step.materials),
+        *(digest for material in views for digest in material.views_sha256),
+    }

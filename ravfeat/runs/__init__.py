@@ -1,1 +1,1 @@
-"""The run folder: what training wrote, how it is read, and how it is checked."""
+"""The run folder: one writer, one reader, one check; `ravfeat.runs.format` lists its files."""

@@ -1,20 +1,40 @@
-"""What ``ravfeat audit`` left in a run's folder, and whether it still speaks of this run."""
+"""Read ``audit.json``: what ``ravfeat audit`` found, and whether it is about these very files."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.errors import PredictionsError
 from ravfeat.files import sha256_of
+from ravfeat.runs.decode import read_json
+from ravfeat.runs.format import (
+    AUDIT_FILE,
+    CALIBRATION_FILE,
+    FUSION_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    RECIPE_FILE,
+)
 
-__all__ = ["AUDIT_FILE", "AuditLine", "AuditRecord", "is_hollow", "read_audit"]
+__all__ = [
+    "AUDIT_FORMAT",
+    "AUDIT_FORMAT_VERSION",
+    "AuditLine",
+    "AuditRecord",
+    "audited_digests",
+    "is_hollow",
+    "read_audit",
+]
 
-AUDIT_FILE = "audit.json"
-_FORMAT, _FORMAT_VERSION = "ravfeat-audit", 1
+AUDIT_FORMAT, AUDIT_FORMAT_VERSION = "ravfeat-audit", 1
+
+_AUDITED = (PREDICTIONS_FILE, RECIPE_FILE, METRICS_FILE, CALIBRATION_FILE, FUSION_FILE)
+"""Files that a run's numbers rest on."""
 
 _CORE = ("folds from the shards", "saved heads give the test rows", "trained again")
 """Checks that look at folds and features; without all of them, only the files were held against each other."""
+
+_REMEDY = "audit the run again, or take it away"
 
 
 def is_hollow(verdicts: Iterable[tuple[str, str]]) -> bool:
@@ -30,12 +50,28 @@ def is_hollow(verdicts: Iterable[tuple[str, str]]) -> bool:
 
 @dataclass(frozen=True)
 class AuditLine:
-    """One line: what was tried, on what, with which verdict, and what was found."""
+    """One line: what was tried, on what, with which verdict, and what came of it."""
 
     verdict: str
     check: str
     subject: str
     finding: str
+
+
+@dataclass(frozen=True)
+class _AuditFormat:
+    format: str
+    format_version: int
+
+
+@dataclass(frozen=True)
+class _AuditFile:
+    """``audit.json``, as far as it is read again."""
+
+    quick: bool
+    broken: bool
+    files: Mapping[str, str]
+    lines: tuple[AuditLine, ...]
 
 
 @dataclass(frozen=True)
@@ -76,34 +112,31 @@ class AuditRecord:
         return f"held ({len(tried)} of {len(self.lines)} tried{', quick' if self.quick else ''})"
 
 
-def read_audit(folder: Path) -> AuditRecord | None:
+def read_audit(run: Path) -> AuditRecord | None:
     """Read ``audit.json`` of a run; None where it was never audited.
 
     Raises
     ------
     PredictionsError
-        Where the file is none of an audit, or of a newer version.
+        Where the file is damaged, or of a newer version.
     """
-    path = folder / AUDIT_FILE
+    path = run / AUDIT_FILE
     if not path.is_file():
         return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if (record["format"], record["format_version"]) != (_FORMAT, _FORMAT_VERSION):
-            raise PredictionsError(
-                f"{path} has format {record['format']} version {record['format_version']}, this ravfeat reads {_FORMAT}"
-                f" version {_FORMAT_VERSION}; audit the run again"
-            )
-        lines = tuple(
-            AuditLine(one["verdict"], one["check"], one["subject"], one["finding"]) for one in record["lines"]
+    head = read_json(path, _AuditFormat, _REMEDY)  # a newer version may have other keys
+    if (head.format, head.format_version) != (AUDIT_FORMAT, AUDIT_FORMAT_VERSION):
+        raise PredictionsError(
+            f"{path} has format {head.format} version {head.format_version}, this ravfeat reads {AUDIT_FORMAT}"
+            f" version {AUDIT_FORMAT_VERSION}; audit the run again"
         )
-        files = {str(name): str(digest) for name, digest in record["files"].items()}
-        broken, quick = bool(record["broken"]), bool(record["quick"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PredictionsError(f"{path} is no audit ({error!r}); audit the run again, or take it away") from error
-    return AuditRecord(
-        lines, broken, quick, tuple(name for name in sorted(files) if files[name] != _digest(folder / name))
-    )
+    record = read_json(path, _AuditFile, _REMEDY)
+    stale = tuple(name for name in sorted(record.files) if record.files[name] != _digest(run / name))
+    return AuditRecord(record.lines, record.broken, record.quick, stale)
+
+
+def audited_digests(run: Path) -> dict[str, str]:
+    """Give the SHA-256 of the files that a run's numbers rest on; empty for one that is missing."""
+    return {name: _digest(run / name) for name in _AUDITED}
 
 
 def _digest(path: Path) -> str:

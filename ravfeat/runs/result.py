@@ -1,4 +1,4 @@
-"""What training or fusing gave, before it becomes a run on disk; needs no torch."""
+"""Result of training or fusing, before it is written as a run folder; needs no torch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +31,7 @@ class FittedModel:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Everything a plan gave.
+    """Everything that a plan or a fusion gave.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the columns of a score file are: facts about its rows, and numbers of one class each."""
+"""Read the columns of a score file: facts about its rows, and one column of scores per class."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ravfeat.corpora.tables import read_table
 from ravfeat.errors import PredictionsError
 
-__all__ = ["FACTS", "Cells", "read_cells"]
+__all__ = ["FACTS", "ScoreTable", "read_cells"]
 
 FACTS = ("name", "fold", "split", "seed", "stream", "actor", "label", "performance")
 """Columns that say whose scores a row holds, in lower case; every other column is a class."""
@@ -21,7 +21,7 @@ _INTEGER = re.compile(r"([+-]?\d{1,18})(\.0*)?")  # a table that went through fl
 
 
 @dataclass(frozen=True)
-class Cells:
+class ScoreTable:
     """A score file, read and not yet understood.
 
     Attributes
@@ -56,16 +56,16 @@ class Cells:
         PredictionsError
             Naming the first cell that is none.
         """
-        found = [_INTEGER.fullmatch(text) for text in self.facts.get(fact, ("0",) * len(self))]
-        for row, match in enumerate(found):
+        matches = [_INTEGER.fullmatch(text) for text in self.facts.get(fact, ("0",) * len(self))]
+        for row, match in enumerate(matches):
             if match is None:
                 raise PredictionsError(
                     f"{self.where(row)}: {fact} is '{self.facts[fact][row]}'; expected a whole number"
                 )
-        return tuple(int(match[1]) for match in found if match)
+        return tuple(int(match[1]) for match in matches if match)
 
 
-def read_cells(path: Path) -> Cells:
+def read_cells(path: Path) -> ScoreTable:
     """Read a score file.
 
     Raises
@@ -88,7 +88,7 @@ def read_cells(path: Path) -> Cells:
                 " it in, or leave the column out"
             )
     numbers = [_numbers(path, name, table.column(at).to_pylist(), texts["name"]) for name, at in classes.items()]
-    return Cells(path, texts, tuple(classes), np.array(numbers, dtype=np.float64).T)
+    return ScoreTable(path, texts, tuple(classes), np.array(numbers, dtype=np.float64).T)
 
 
 def _sort(path: Path, header: Sequence[str]) -> tuple[dict[str, int], dict[str, int]]:

@@ -1,4 +1,4 @@
-"""Whether score files and runs belong together."""
+"""Check that score files and runs can be fused: classes, folds, selection, leaks, names."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from ravfeat.errors import LeakError, PredictionsError, UsageError
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import CROSSFIT, System
 from ravfeat.schema import NORMALISED
-from ravfeat.scorefiles.inputs import Part, Run, sides_of
+from ravfeat.scorefiles.inputs import Part, RunScores, fold_actors_of
 from ravfeat.scorefiles.read import ScoreFile
 
 __all__ = ["check_alike", "check_apart", "check_leaks", "check_normalised", "check_systems", "different"]
@@ -27,7 +27,7 @@ def check_apart(out: Path, scores: Sequence[Path]) -> None:
             raise UsageError(f"--out {out} would replace {path}, which is fused; choose another --out")
 
 
-def check_leaks(given: Sequence[ScoreFile | Run], *, allow_leak: bool) -> None:
+def check_leaks(inputs: Sequence[ScoreFile | RunScores], *, allow_leak: bool) -> None:
     """Refuse scores of actors who sit on two sides, unless somebody allowed that.
 
     Raises
@@ -35,21 +35,21 @@ def check_leaks(given: Sequence[ScoreFile | Run], *, allow_leak: bool) -> None:
     LeakError
         Naming an actor and where.
     """
-    for one in given:
-        leak = _leak(one)
+    for scores in inputs:
+        leak = _leak(scores)
         if leak and not allow_leak:
             raise LeakError(
-                f"{one.path} puts actors on both sides: {leak}, so its scores say how well a model knows these actors."
-                " Add --allow-leak to fuse it as a control; every output will say LEAKY"
+                f"{scores.path} puts actors on both sides: {leak}, so its scores say how well a model knows these"
+                " actors. Add --allow-leak to fuse it as a control; every output will say LEAKY"
             )
 
 
-def _leak(one: ScoreFile | Run) -> str:
-    if isinstance(one, ScoreFile):
-        return one.sides.leak
-    table = one.predictions
+def _leak(scores: ScoreFile | RunScores) -> str:
+    if isinstance(scores, ScoreFile):
+        return scores.sides.leak
+    table = scores.predictions
     by_design = f"protocol '{table.protocol}' does so by design" if table.leaky else ""
-    return sides_of(table).leak or by_design
+    return fold_actors_of(table).leak or by_design
 
 
 def check_alike(first: Part, other: Part) -> None:
@@ -60,25 +60,25 @@ def check_alike(first: Part, other: Part) -> None:
     PredictionsError
         Naming both and what is different.
     """
-    one, two = first.predictions, other.predictions
-    if CROSSFIT in (selects := (one.select, two.select)) and one.select != two.select:
+    table, other_table = first.predictions, other.predictions
+    if CROSSFIT in (selects := (table.select, other_table.select)) and table.select != other_table.select:
         has, lacks = (first, other) if selects[1] == CROSSFIT else (other, first)
         raise PredictionsError(
             f"{has.path} has val rows and {lacks.path} has none; give every system its val rows, or leave them out"
             " everywhere: then each fold learns from the others' test rows"
         )
-    for what in ("classes", "protocol", "leaky", "select", "synthetic"):
-        mine, theirs = getattr(one, what), getattr(two, what)
-        if mine != theirs:
-            where = _apart(first, other) if what == "protocol" else ""
-            raise different(first.path, other.path, what, _said(mine), _said(theirs), where)
+    for fact in ("classes", "protocol", "leaky", "select", "synthetic"):
+        value, other_value = getattr(table, fact), getattr(other_table, fact)
+        if value != other_value:
+            where = _apart(first, other) if fact == "protocol" else ""
+            raise different(first.path, other.path, fact, _said(value), _said(other_value), where)
 
 
-def different(first: Path, other: Path, what: str, mine: str, theirs: str, where: str = "") -> PredictionsError:
+def different(first: Path, other: Path, fact: str, value: str, other_value: str, where: str = "") -> PredictionsError:
     """Make the error that two files differ; `where` says more, from a new line on."""
     return PredictionsError(
-        f"{first} and {other} cannot be fused, they differ in {what}:\n  {first}: {mine}\n  {other}: {theirs}{where}\n"
-        "score both with the same classes, folds and selection"
+        f"{first} and {other} cannot be fused, they differ in {fact}:\n  {first}: {value}\n  {other}:"
+        f" {other_value}{where}\nscore both with the same classes, folds and selection"
     )
 
 
@@ -88,11 +88,11 @@ def _said(value: object) -> str:
 
 def _apart(first: Part, other: Part) -> str:
     """Say which fold first tests other actors in two tables."""
-    mine, theirs = sides_of(first.predictions).test, sides_of(other.predictions).test
-    for fold in sorted({*mine, *theirs}):
-        here, there = (sorted(side.get(fold, ())) for side in (mine, theirs))
-        if here != there:
-            return f"\n  fold {fold} tests {_some(here)} in the first and {_some(there)} in the second"
+    tested, tested_by_other = fold_actors_of(first.predictions).test, fold_actors_of(other.predictions).test
+    for fold in sorted({*tested, *tested_by_other}):
+        actors, other_actors = (sorted(side.get(fold, ())) for side in (tested, tested_by_other))
+        if actors != other_actors:
+            return f"\n  fold {fold} tests {_some(actors)} in the first and {_some(other_actors)} in the second"
     return ""
 
 
@@ -128,9 +128,9 @@ def check_normalised(parts: Sequence[Part]) -> None:
     PredictionsError
         Naming one of each.
     """
-    found = [(part, system) for part in parts for system in part.systems()]
-    normalised = [one for one in found if one[1].features.endswith(NORMALISED)]
-    plain = [one for one in found if not one[1].features.endswith(NORMALISED)]
+    systems = [(part, system) for part in parts for system in part.systems()]
+    normalised = [pair for pair in systems if pair[1].features.endswith(NORMALISED)]
+    plain = [pair for pair in systems if not pair[1].features.endswith(NORMALISED)]
     if normalised and plain:
         (part, system), (other, alone) = normalised[0], plain[0]
         raise PredictionsError(
@@ -140,18 +140,17 @@ def check_normalised(parts: Sequence[Part]) -> None:
 
 
 def _one_name(first: Part, other: Part, system: System) -> str:
-    said = f"{first.path} and {other.path} both hold the system {system}"
-    taught = {part.path: trained for part in (first, other) if (trained := _trained_on(part, system)) != CLEAN}
-    if not taught:
-        return f"{said}; leave one of them out, or give one of them other features or another head"
-    path, trained = next(iter(taught.items()))
+    problem = f"{first.path} and {other.path} both hold the system {system}"
+    with_views = {part.path: trained for part in (first, other) if (trained := _trained_on(part, system)) != CLEAN}
+    if not with_views:
+        return f"{problem}; leave one of them out, or give one of them other features or another head"
+    path, trained = next(iter(with_views.items()))
     return (
-        f"{said}; that of {path} was trained on views ({trained}), which a name does not tell: leave one of them out."
-        " 'ravfeat report' puts both beside each other"
+        f"{problem}; that of {path} was trained on views ({trained}), which a name does not tell: leave one of them"
+        " out. 'ravfeat report' puts both beside each other"
     )
 
 
 def _trained_on(part: Part, system: System) -> str:
-    entries = [one for one in part.recipe.get("caches", []) if isinstance(one, dict)]
-    own = [one for one in entries if (one.get("stream"), one.get("features")) == system[:2]]
-    return next((str(one["trained_on"]) for one in own if one.get("trained_on")), CLEAN)
+    entries = [entry for entry in part.recipe.caches if (entry.stream, entry.features) == system[:2]]
+    return next((entry.trained_on for entry in entries if entry.trained_on), CLEAN)

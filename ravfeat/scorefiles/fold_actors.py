@@ -1,4 +1,4 @@
-"""Who sits on which side of which fold: whether that leaks, and which protocol it is."""
+"""Actors in the val and test rows of every fold: leak check, protocol, selection."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from ravfeat.manifest import actor_number
 from ravfeat.predictions import CROSSFIT
 from ravfeat.protocols.named import FIXED
 
-__all__ = ["Sides", "protocol_of", "select_of"]
+__all__ = ["FoldActors", "protocol_of", "select_of"]
 
 _RAVDESS = ("ravdess:", "synth:")  # corpora whose actors have the numbers that protocols name
 
 
 @dataclass(frozen=True)
-class Sides:
+class FoldActors:
     """The actors of every fold.
 
     Attributes
@@ -26,12 +26,12 @@ class Sides:
     val: Mapping[int, frozenset[str]]
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[int, str, str]]) -> "Sides":
+    def of(cls, rows: Iterable[tuple[int, str, str]]) -> "FoldActors":
         """Sort (fold, split, actor) of all rows."""
         sides: dict[str, dict[int, set[str]]] = {"test": {}, "val": {}}
         for fold, split, actor in sorted(set(rows)):
             sides[split].setdefault(fold, set()).add(actor)
-        test, val = ({fold: frozenset(own) for fold, own in sides[split].items()} for split in ("test", "val"))
+        test, val = ({fold: frozenset(actors) for fold, actors in sides[split].items()} for split in ("test", "val"))
         return cls(test, val)
 
     @property
@@ -48,13 +48,13 @@ class Sides:
         return ""
 
 
-def protocol_of(sides: Sides, known: Mapping[str, Sides]) -> str:
+def protocol_of(sides: FoldActors, of_runs: Mapping[str, FoldActors]) -> str:
     """Name the protocol whose folds test these actors.
 
     Parameters
     ----------
-    sides : Sides
-    known : mapping of str to Sides
+    sides : FoldActors
+    of_runs : mapping of str to FoldActors
         Of runs that the scores are to be fused with, by protocol.
 
     Returns
@@ -69,13 +69,13 @@ def protocol_of(sides: Sides, known: Mapping[str, Sides]) -> str:
     for name, protocol in FIXED.items() if ravdess else ():
         if protocol.test and sorted(numbers) == sorted(map(sorted, protocol.test)):
             return name
-    for name, other in known.items():
+    for name, other in of_runs.items():
         if len(other.test) == len(sides.test) and frozenset(other.test.values()) == groups:
             return name
     return f"given{len(sides.test)}"
 
 
-def select_of(sides: Sides) -> str:
+def select_of(sides: FoldActors) -> str:
     """Say whose rows choose: ``nested`` where everybody who is not tested is in val, as inner folds leave them.
 
     Returns

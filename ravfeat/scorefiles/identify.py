@@ -1,4 +1,4 @@
-"""Whose the rows of a score file are: RAVDESS stems say it themselves, other names need columns that do."""
+"""Find clip, performance, actor and label of every row of a score file: from RAVDESS names, or from columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from ravfeat.errors import PredictionsError
 from ravfeat.importers.names import Owner, spellings
 from ravfeat.manifest import actor_number
 from ravfeat.schema import RAVDESS_LABELS
-from ravfeat.scorefiles.columns import FACTS, Cells
+from ravfeat.scorefiles.columns import FACTS, ScoreTable
 
 __all__ = ["Owners", "check_labels", "owners_of"]
 
@@ -36,7 +36,7 @@ class Owners:
     stream: str
 
 
-def owners_of(cells: Cells) -> Owners:
+def owners_of(cells: ScoreTable) -> Owners:
     """Find out whose the rows are.
 
     A RAVDESS stem, with or without folders, ending and modality, says performance, actor and label. The columns
@@ -49,19 +49,19 @@ def owners_of(cells: Cells) -> Owners:
         For other names without these columns, for a person under two names, and for streams that cannot be.
     """
     names = cells.facts["name"]
-    known = {name: _ravdess(name) for name in dict.fromkeys(names)}
-    _check_known(cells, known)
+    owners = {name: _ravdess(name) for name in dict.fromkeys(names)}
+    _check_known(cells, owners)
     actors, labels, performances = (cells.facts.get(fact, names) for fact in ("actor", "label", "performance"))
-    _check_actors(cells, known)
+    _check_actors(cells, owners)
     rows = [
-        _facts(known[name], name, (performance, actor, label), cells.facts)
+        _facts(owners[name], name, (performance, actor, label), cells.facts)
         for name, performance, actor, label in zip(names, performances, actors, labels, strict=True)
     ]
-    clip_ids, performance_ids, whose, what = (tuple(column) for column in zip(*rows, strict=True))
-    return Owners(clip_ids, performance_ids, whose, what, _stream(cells, list(known.values())))
+    clip_ids, performance_ids, row_actors, row_labels = (tuple(column) for column in zip(*rows, strict=True))
+    return Owners(clip_ids, performance_ids, row_actors, row_labels, _stream(cells, list(owners.values())))
 
 
-def check_labels(cells: Cells, labels: Sequence[str]) -> None:
+def check_labels(cells: ScoreTable, labels: Sequence[str]) -> None:
     """Refuse labels without a column, and columns that are probably no class.
 
     A model may know more emotions than were acted; what is no emotion of `RAVDESS_LABELS` and no row's label
@@ -71,14 +71,14 @@ def check_labels(cells: Cells, labels: Sequence[str]) -> None:
     ------
     PredictionsError
     """
-    there, classes = dict.fromkeys(labels), cells.classes
-    if lacking := [label for label in there if label not in classes]:
+    acted, classes = dict.fromkeys(labels), cells.classes
+    if lacking := [label for label in acted if label not in classes]:
         row = labels.index(lacking[0])
         raise PredictionsError(
-            f"{cells.where(row)}: the label '{lacking[0]}' has no class column. Labels are {sorted(there)}, class"
+            f"{cells.where(row)}: the label '{lacking[0]}' has no class column. Labels are {sorted(acted)}, class"
             f" columns {list(classes)}; call the columns like the labels, or say other labels in a column 'label'"
         )
-    if idle := [name for name in classes if name not in there and name not in RAVDESS_LABELS]:
+    if idle := [name for name in classes if name not in acted and name not in RAVDESS_LABELS]:
         raise PredictionsError(
             f"{cells.path}: no row is labelled {' or '.join(map(repr, idle[:_NAMED]))}. Every column besides"
             f" {', '.join(FACTS)} is taken for a class; leave out columns that are none, and classes that nobody acts"
@@ -94,40 +94,40 @@ def _ravdess(name: str) -> Owner | None:
     return None
 
 
-def _check_known(cells: Cells, known: Mapping[str, Owner | None]) -> None:
-    strangers = [name for name, owner in known.items() if owner is None]
+def _check_known(cells: ScoreTable, owners: Mapping[str, Owner | None]) -> None:
+    strangers = [name for name, owner in owners.items() if owner is None]
     lacking = [fact for fact in ("actor", "label") if fact not in cells.facts]
     if strangers and lacking:
         more = f" and {len(strangers) - _NAMED} more" if len(strangers) > _NAMED else ""
         raise PredictionsError(
-            f"{cells.path}: {len(strangers)} of {len(known)} names are no RAVDESS stems like 03-01-06-01-02-01-12:"
+            f"{cells.path}: {len(strangers)} of {len(owners)} names are no RAVDESS stems like 03-01-06-01-02-01-12:"
             f" {', '.join(strangers[:_NAMED])}{more}; add the column{'s' * (len(lacking) > 1)} {' and '.join(lacking)}"
         )
 
 
-def _check_actors(cells: Cells, known: Mapping[str, Owner | None]) -> None:
+def _check_actors(cells: ScoreTable, owners: Mapping[str, Owner | None]) -> None:
     """Refuse one person under two names, or two under one: folds could not be checked for leaks."""
     if "actor" not in cells.facts:
         return
     called: dict[str, str] = {}
     for row, (name, actor) in enumerate(zip(cells.facts["name"], cells.facts["actor"], strict=True)):
-        owner = known[name]
+        owner = owners[name]
         if owner is None:
             continue
-        ours, theirs = owner.clip.actor, _as_ravdess(actor)
-        for one, other in ((f"of {ours}", theirs), (f"called {theirs}", ours)):
-            if called.setdefault(one, other) != other:
+        of_stem, written = owner.clip.actor, _as_ravdess(actor)
+        for person, other in ((f"of {of_stem}", written), (f"called {written}", of_stem)):
+            if called.setdefault(person, other) != other:
                 raise PredictionsError(
-                    f"{cells.where(row)}: actor is '{actor}', and the name is a RAVDESS stem of '{ours}', but another"
-                    f" row {one} says '{called[one]}'; name every person once, or leave the column out"
+                    f"{cells.where(row)}: actor is '{actor}', and the name is a RAVDESS stem of '{of_stem}', but"
+                    f" another row {person} says '{called[person]}'; name every person once, or leave the column out"
                 )
 
 
 def _facts(
-    owner: Owner | None, name: str, said: tuple[str, str, str], columns: Mapping[str, object]
+    owner: Owner | None, name: str, facts: tuple[str, str, str], columns: Mapping[str, object]
 ) -> tuple[str, str, str, str]:
     """Give clip, performance, actor and label of a row."""
-    performance, actor, label = said
+    performance, actor, label = facts
     if owner is None:
         return name, performance, actor, label
     clip = owner.clip
@@ -145,7 +145,7 @@ def _as_ravdess(actor: str) -> str:
     return actor if number is None else f"{_RAVDESS}:{number:02d}"
 
 
-def _stream(cells: Cells, owners: Sequence[Owner | None]) -> str:
+def _stream(cells: ScoreTable, owners: Sequence[Owner | None]) -> str:
     if "stream" not in cells.facts:
         modalities = {owner.modality if owner else "" for owner in owners}
         return _STREAM_OF.get(modalities.pop(), "other") if len(modalities) == 1 else "other"

@@ -1,6 +1,5 @@
-"""What --scores can name: a score file, or what a run predicted."""
+"""Inputs of a fusion: score files, and prediction tables of runs."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,19 +8,20 @@ from ravfeat.corpora.tables import read_table
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import members_of
 from ravfeat.predictions import Predictions, System, concatenate
+from ravfeat.runs.format import PREDICTIONS_FILE, RECIPE_FILE
+from ravfeat.runs.recipe import Recipe, read_recipe
 from ravfeat.schema import CONTROL_STREAMS, PREDICTION_COLUMNS
-from ravfeat.scorefiles.fold_actors import Sides
+from ravfeat.scorefiles.fold_actors import FoldActors
 
-__all__ = ["Part", "Run", "is_run", "read_run", "sides_of", "table_path"]
+__all__ = ["Part", "RunScores", "fold_actors_of", "is_run", "read_run", "table_path"]
 
-_TABLE = "predictions.parquet"
 _PARQUET = {".parquet", ".pq"}
 _LONG = ("chosen", "folds")  # a list for every model and fold; the run's own recipe keeps them
 _SHORT = "tested_folds"  # which folds were tested at all: what a report warns of
 
 
 @dataclass(frozen=True)
-class Run:
+class RunScores:
     """The systems of a run that are not fused already.
 
     Attributes
@@ -29,13 +29,13 @@ class Run:
     path : Path
         As it was given.
     predictions : Predictions
-    recipe : dict
-        What it says in ``recipe.json``, without the settings of every model; empty where there is none.
+    recipe : Recipe
+        Empty where there is none.
     """
 
     path: Path
     predictions: Predictions
-    recipe: dict[str, Any]
+    recipe: Recipe
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Part:
         What was found there.
     predictions : Predictions
         One system of a score file, at least one of a run.
-    recipe : dict
+    recipe : Recipe
         Of a run; empty otherwise.
     """
 
@@ -60,11 +60,16 @@ class Part:
     sha256: str
     kind: str
     predictions: Predictions
-    recipe: dict[str, Any]
+    recipe: Recipe
 
     def systems(self) -> list[System]:
         """Every system."""
         return self.predictions.systems()
+
+    def trimmed_recipe(self) -> dict[str, Any]:
+        """Give the recipe of a run for the record of a fusion: without lists that have an entry per head or fold."""
+        record: dict[str, Any] = _without(dict(self.recipe.record), _LONG)
+        return record
 
     def about(self) -> list[dict[str, Any]]:
         """Say what was read, an entry for every system, for the record."""
@@ -90,11 +95,12 @@ def table_path(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    if not (path / _TABLE).is_file():
+    if not (path / PREDICTIONS_FILE).is_file():
         raise PredictionsError(
-            f"{path} is a folder without {_TABLE}; give a folder that 'ravfeat fit-heads' wrote, or a score file"
+            f"{path} is a folder without {PREDICTIONS_FILE}; give a folder that 'ravfeat fit-heads' wrote, or a score"
+            " file"
         )
-    return path / _TABLE
+    return path / PREDICTIONS_FILE
 
 
 def is_run(table: Path) -> bool:
@@ -104,7 +110,7 @@ def is_run(table: Path) -> bool:
     return set(PREDICTION_COLUMNS) <= set(read_table(table).column_names)
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path) -> RunScores:
     """Read what a run predicted.
 
     Raises
@@ -117,16 +123,16 @@ def read_run(path: Path) -> Run:
     members = members_of(predictions)
     if not members:
         raise PredictionsError(_nothing_to_fuse(path, predictions))
-    own = concatenate([predictions.select_system(system) for system in members])
+    single = concatenate([predictions.select_system(system) for system in members])
     # Whatever lies beside a table of another name is not its recipe.
-    recipe = _read_recipe(table.with_name("recipe.json")) if table.name == _TABLE else {}
-    return Run(path, own, recipe)
+    has_recipe = table.name == PREDICTIONS_FILE and table.with_name(RECIPE_FILE).is_file()
+    return RunScores(path, single, read_recipe(table.parent) if has_recipe else Recipe())
 
 
-def sides_of(predictions: Predictions) -> Sides:
+def fold_actors_of(predictions: Predictions) -> FoldActors:
     """Give the actors of every fold of a table."""
     columns = (predictions.table[name].to_pylist() for name in ("fold", "split", "actor"))
-    return Sides.of(zip(*columns, strict=True))
+    return FoldActors.of(zip(*columns, strict=True))
 
 
 def _nothing_to_fuse(path: Path, predictions: Predictions) -> str:
@@ -139,19 +145,8 @@ def _nothing_to_fuse(path: Path, predictions: Predictions) -> str:
     )
 
 
-def _read_recipe(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        recipe = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PredictionsError(f"{path} is not valid JSON ({error}); restore it, or take it away") from error
-    kept: dict[str, Any] = _without(recipe, _LONG) if isinstance(recipe, dict) else {}
-    return kept
-
-
 def _without(node: Any, names: tuple[str, ...]) -> Any:
     if isinstance(node, dict):
-        kept = {name: child for name, child in node.items() if name not in names}
-        return {name: child if name == _SHORT else _without(child, names) for name, child in kept.items()}
+        rest = {name: child for name, child in node.items() if name not in names}
+        return {name: child if name == _SHORT else _without(child, names) for name, child in rest.items()}
     return [_without(child, names) for child in node] if isinstance(node, list) else node

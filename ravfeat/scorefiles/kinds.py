@@ -1,4 +1,4 @@
-"""Logits or probabilities: found out from the numbers of a whole file.
+"""Tell logits from probabilities by the numbers of a whole score file.
 
 Conventions
 -----------
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
-from ravfeat.scorefiles.columns import Cells
+from ravfeat.scorefiles.columns import ScoreTable
 
 __all__ = ["SLACK", "ZERO", "Kind", "kind_of", "logits_of"]
 
@@ -30,7 +30,7 @@ _ROUNDING = 1e-6  # a softmax in float32 may give 1.0000001
 _LARGEST = float(np.finfo(np.float32).max)  # what a prediction table can hold
 
 
-def kind_of(cells: Cells) -> Kind:
+def kind_of(cells: ScoreTable) -> Kind:
     """Find out what the numbers of a file are.
 
     Returns
@@ -62,13 +62,15 @@ def kind_of(cells: Cells) -> Kind:
     return "probabilities"
 
 
-def _check_logits(cells: Cells, within: NDArray[np.bool_], good: NDArray[np.bool_], sums: NDArray[np.float64]) -> None:
+def _check_logits(
+    cells: ScoreTable, within: NDArray[np.bool_], good: NDArray[np.bool_], sums: NDArray[np.float64]
+) -> None:
     """Refuse what is neither: files of both kinds, and percentages."""
     if good.mean() >= _MIXED:
-        one, other = int(np.flatnonzero(good)[0]), int(np.flatnonzero(~within)[0])
+        row, other = int(np.flatnonzero(good)[0]), int(np.flatnonzero(~within)[0])
         raise PredictionsError(
             f"{cells.where(other)}: scores outside 0 to 1, as logits are, and {good.sum()} of {len(cells)} rows are"
-            f" probabilities that sum to 1, such as row {one + 1} ({cells.facts['name'][one]}); give one kind"
+            f" probabilities that sum to 1, such as row {row + 1} ({cells.facts['name'][row]}); give one kind"
         )
     if cells.values.min() >= 0 and (np.abs(sums - 100) <= 100 * SLACK).all():
         raise PredictionsError(f"{cells.path}: every row sums to 100, as percentages do; divide them by 100")
@@ -111,7 +113,7 @@ def logits_of(kind: Kind, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.log(np.where(probs > 0, probs, np.minimum(smallest, zero))))
 
 
-def _check_finite(cells: Cells) -> None:
+def _check_finite(cells: ScoreTable) -> None:
     bad = np.flatnonzero(~(np.abs(cells.values) <= _LARGEST).all(1))
     if len(bad):
         raise PredictionsError(

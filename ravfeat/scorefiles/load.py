@@ -1,4 +1,4 @@
-"""Score files and runs → one table, once they belong together."""
+"""Load score files and runs into one prediction table, after checking that they can be fused."""
 
 import platform
 from collections.abc import Sequence
@@ -12,10 +12,11 @@ from ravfeat import __version__
 from ravfeat.errors import PredictionsError, UsageError
 from ravfeat.files import sha256_of
 from ravfeat.predictions import Predictions, concatenate
+from ravfeat.runs.recipe import Recipe
 from ravfeat.schema import RAVDESS_LABELS
 from ravfeat.scorefiles.compatibility import check_alike, check_leaks, check_normalised, check_systems, different
 from ravfeat.scorefiles.fold_actors import protocol_of, select_of
-from ravfeat.scorefiles.inputs import Part, Run, is_run, read_run, sides_of, table_path
+from ravfeat.scorefiles.inputs import Part, RunScores, fold_actors_of, is_run, read_run, table_path
 from ravfeat.scorefiles.read import ScoreFile, read_score_file
 
 __all__ = ["Gathered", "gather_scores"]
@@ -57,7 +58,9 @@ class Gathered:
             **({"corpus": corpus} if corpus else {}),
             "caches": [],
             "scores": [entry for part in self.parts for entry in part.about()],
-            "runs": [{"path": str(part.path), "recipe": part.recipe} for part in self.parts if part.recipe],
+            "runs": [
+                {"path": str(part.path), "recipe": recipe} for part in self.parts if (recipe := part.trimmed_recipe())
+            ],
             "versions": {"ravfeat": __version__, "python": platform.python_version()}
             | {name: version(name) for name in ("numpy", "scipy")},
         }
@@ -86,18 +89,18 @@ def gather_scores(paths: Sequence[Path], *, allow_leak: bool = False) -> Gathere
     """
     tables = [table_path(path) for path in paths]
     digests = _digests(paths, tables)
-    given = [
+    inputs = [
         read_run(path) if is_run(table) else read_score_file(path) for path, table in zip(paths, tables, strict=True)
     ]
-    runs = [one for one in given if isinstance(one, Run)]
-    files = [one for one in given if isinstance(one, ScoreFile)]
-    check_leaks(given, allow_leak=allow_leak)
+    runs = [scores for scores in inputs if isinstance(scores, RunScores)]
+    files = [scores for scores in inputs if isinstance(scores, ScoreFile)]
+    check_leaks(inputs, allow_leak=allow_leak)
     made = _tables(files, runs)
     parts = tuple(
-        Part(one.path, digest, one.kind, made[one.path], {})
-        if isinstance(one, ScoreFile)
-        else Part(one.path, digest, "run", one.predictions, one.recipe)
-        for one, digest in zip(given, digests, strict=True)
+        Part(scores.path, digest, scores.kind, made[scores.path], Recipe())
+        if isinstance(scores, ScoreFile)
+        else Part(scores.path, digest, "run", scores.predictions, scores.recipe)
+        for scores, digest in zip(inputs, digests, strict=True)
     )
     for other in parts[1:]:
         check_alike(parts[0], other)
@@ -124,32 +127,32 @@ def _digests(paths: Sequence[Path], tables: Sequence[Path]) -> list[str]:
     return list(digests)
 
 
-def _tables(files: Sequence[ScoreFile], runs: Sequence[Run]) -> dict[Path, Predictions]:
+def _tables(files: Sequence[ScoreFile], runs: Sequence[RunScores]) -> dict[Path, Predictions]:
     """Make the tables of all score files: one order of classes, protocols by the runs they are fused with."""
     classes = _classes(files, runs)
-    known = {run.predictions.protocol: sides_of(run.predictions) for run in runs}
+    of_runs = {run.predictions.protocol: fold_actors_of(run.predictions) for run in runs}
     synthetic = any(run.predictions.synthetic for run in runs)
     return {
-        one.path: one.predictions(
+        file.path: file.predictions(
             name,
             classes,
-            protocol=protocol_of(one.sides, known),
-            select=select_of(one.sides),
-            synthetic=synthetic or _corpus(one.owners.actors) == _GENERATED,
+            protocol=protocol_of(file.sides, of_runs),
+            select=select_of(file.sides),
+            synthetic=synthetic or _corpus(file.owners.actors) == _GENERATED,
         )
-        for one, name in zip(files, _names(files), strict=True)
+        for file, name in zip(files, _names(files), strict=True)
     }
 
 
-def _classes(files: Sequence[ScoreFile], runs: Sequence[Run]) -> tuple[str, ...]:
+def _classes(files: Sequence[ScoreFile], runs: Sequence[RunScores]) -> tuple[str, ...]:
     """Give the order of the classes; refuse files that have others."""
     if not files:
         return ()
     first = runs[0].path if runs else files[0].path
     classes = runs[0].predictions.classes if runs else files[0].classes
-    for one in files:
-        if set(one.classes) != set(classes):
-            raise different(first, one.path, "classes", ", ".join(classes), ", ".join(one.classes))
+    for file in files:
+        if set(file.classes) != set(classes):
+            raise different(first, file.path, "classes", ", ".join(classes), ", ".join(file.classes))
     if not runs and set(classes) <= set(RAVDESS_LABELS):
         return tuple(label for label in RAVDESS_LABELS if label in classes)
     return classes
@@ -157,13 +160,13 @@ def _classes(files: Sequence[ScoreFile], runs: Sequence[Run]) -> tuple[str, ...]
 
 def _names(files: Sequence[ScoreFile]) -> list[str]:
     """Call every file by its stem, and by its folder too where two have one stem."""
-    stems = [one.path.stem for one in files]
+    stems = [file.path.stem for file in files]
     names = [
-        stem if stems.count(stem) == 1 else f"{one.path.resolve().parent.name}-{stem}"
-        for one, stem in zip(files, stems, strict=True)
+        stem if stems.count(stem) == 1 else f"{file.path.resolve().parent.name}-{stem}"
+        for file, stem in zip(files, stems, strict=True)
     ]
     for name in names:
-        alike = [str(one.path) for one, other in zip(files, names, strict=True) if other == name]
+        alike = [str(file.path) for file, other in zip(files, names, strict=True) if other == name]
         if len(alike) > 1:
             raise UsageError(f"{' and '.join(alike)} would both be called '{name}'; rename one of them")
     return names

@@ -1,4 +1,4 @@
-"""One score file, understood: whose scores, of which fold, as logits."""
+"""Read one score file: clips, folds, splits and seeds of its rows, scores as logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions
-from ravfeat.scorefiles.columns import Cells, read_cells
-from ravfeat.scorefiles.fold_actors import Sides
+from ravfeat.scorefiles.columns import ScoreTable, read_cells
+from ravfeat.scorefiles.fold_actors import FoldActors
 from ravfeat.scorefiles.identify import Owners, check_labels, owners_of
 from ravfeat.scorefiles.kinds import Kind, kind_of, logits_of
 
@@ -49,9 +49,9 @@ class ScoreFile:
     logits: NDArray[np.float64]
 
     @property
-    def sides(self) -> Sides:
+    def sides(self) -> FoldActors:
         """Who sits where."""
-        return Sides.of(zip(self.folds, self.splits, self.owners.actors, strict=True))
+        return FoldActors.of(zip(self.folds, self.splits, self.owners.actors, strict=True))
 
     def predictions(
         self, features: str, classes: Sequence[str], *, protocol: str, select: str, synthetic: bool
@@ -114,7 +114,7 @@ def read_score_file(path: Path) -> ScoreFile:
     return ScoreFile(path, kind, owners, seeds, folds, splits, cells.classes, logits_of(kind, cells.values))
 
 
-def _splits(cells: Cells) -> tuple[str, ...]:
+def _splits(cells: ScoreTable) -> tuple[str, ...]:
     splits = cells.facts.get("split", ("test",) * len(cells))
     for row, split in enumerate(splits):
         if split == "train":
@@ -127,7 +127,7 @@ def _splits(cells: Cells) -> tuple[str, ...]:
     return splits
 
 
-def _check_folds(cells: Cells, folds: Sequence[int], splits: Sequence[str]) -> None:
+def _check_folds(cells: ScoreTable, folds: Sequence[int], splits: Sequence[str]) -> None:
     tested = {fold for fold, split in zip(folds, splits, strict=True) if split == "test"}
     for row, fold in enumerate(folds):
         if fold < 0:
@@ -138,7 +138,7 @@ def _check_folds(cells: Cells, folds: Sequence[int], splits: Sequence[str]) -> N
             )
 
 
-def _check_once(cells: Cells, keys: Sequence[tuple[str, int, str, int]]) -> None:
+def _check_once(cells: ScoreTable, keys: Sequence[tuple[str, int, str, int]]) -> None:
     seen: dict[tuple[str, int, str, int], int] = {}
     for row, key in enumerate(keys):
         if (first := seen.setdefault(key, row)) != row:

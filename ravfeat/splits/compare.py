@@ -19,8 +19,9 @@ from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.protocols.named import FIXED, get_protocol
 from ravfeat.report.drawings.style import render
-from ravfeat.runs.read import SPLITS_FILE
-from ravfeat.runs.write import check_out, whole_folder, write_json, write_run
+from ravfeat.runs.folder import check_out, whole_folder
+from ravfeat.runs.format import ACTOR_RUN, CLIP_RUN, SPLITS_FILE
+from ravfeat.runs.write import write_json, write_run
 from ravfeat.splits.figure import split_figure
 from ravfeat.splits.identity_probe import IdentityProbe, probe_identity, why_not
 from ravfeat.splits.rows import SplitRow, markdown, record
@@ -211,8 +212,8 @@ def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any
     )
     drawing = render(figure)
     with whole_folder(out, force=force, what="comparison of splits", known_by=SPLITS_FILE) as folder:
-        write_run(folder / "actor", comparison.actor, recipe)
-        write_run(folder / "clip", comparison.clip, recipe)
+        write_run(folder / ACTOR_RUN, comparison.actor, recipe)
+        write_run(folder / CLIP_RUN, comparison.clip, recipe)
         (folder / "splits.png").write_bytes(drawing.png)
         (folder / "splits.svg").write_text(drawing.file(), encoding="utf-8")
         (folder / "splits.md").write_text(markdown(comparison.rows, about), encoding="utf-8")

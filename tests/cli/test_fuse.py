@@ -29,7 +29,8 @@ def run(tables, tmp_path_factory) -> Path:
     """A run that trained and fused both."""
     folder = tmp_path_factory.mktemp("runs") / "both"
     predictions, fusion = fuse(concatenate(list(tables.values())))
-    about = {"caches": [{"corpus": "ravdess", "missing": [], "features": "audio-features", "fingerprint": "ab"}]}
+    cache = {"stream": "audio", "features": "audio-features", "corpus": "ravdess", "fingerprint": "ab", "missing": []}
+    about = {"caches": [cache | {"path": "cache/a", "content_sha256": "cd", "folds": []}]}
     write_run(folder, Fitted(predictions, (), about, fusion), {"command": "ravfeat fit-heads"})
     return folder
 

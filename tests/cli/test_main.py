@@ -1,9 +1,12 @@
 """What all commands have in common: help, exit codes, one message and no traceback."""
 
 import shutil
+import sys
 from unittest.mock import Mock
 
 import pytest
+
+from ravfeat.cli import command_line, group
 
 COMMANDS = [
     ["extract"], ["fit-heads"], ["fuse"], ["report"], ["download"], ["download", "ravdess"],
@@ -141,3 +144,10 @@ def test_a_mistake_of_ours_is_not_hidden(ravfeat, tmp_path) -> None:
     done = ravfeat("extract", before=RAISE.format(what="raise ZeroDivisionError('ours')"), cwd=tmp_path)
     assert done.returncode == 1
     assert "ZeroDivisionError: ours" in done.stderr
+
+
+def test_the_command_line_is_that_of_the_command_and_not_of_the_process(monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["another-program", "--its", "options"])
+    with group.make_context("ravfeat", ["fuse", "--out", "a folder"]):
+        assert command_line() == "ravfeat fuse --out 'a folder'"
+    assert command_line() is None

@@ -156,8 +156,11 @@ def write_strangers(folder: Path) -> list[Path]:
 def test_clips_that_taught_the_heads_are_warned_of(head, places, run) -> None:
     clips = clips_of(run, 1)
     for fold in (0, None, "mean"):
-        with pytest.warns(UserWarning, match=r"16 of 16 clips, the first '.*', are of those that these heads learned"):
-            head.predict(places.values(), clips, fold=fold)
+        message = r"16 of 16 clips, the first '.*', are of those that these heads learned"
+        for score in (head.predict, head.probabilities):
+            with pytest.warns(UserWarning, match=message) as warned:
+                score(places.values(), clips, fold=fold)
+            assert [warning.filename for warning in warned] == [__file__]  # the line that can be mended
 
 
 def test_a_cache_of_another_encoder_is_refused_with_what_differs(head, places, tmp_path) -> None:
@@ -220,7 +223,7 @@ def test_a_newer_format_is_refused(copy) -> None:
 
 
 def test_an_edited_recipe_is_refused(copy) -> None:
-    edit(copy / "head.toml", '"calm", "happy"', '"happy", "calm"')
+    edit(copy / "head.toml", '"calm",\n    "happy"', '"happy",\n    "calm"')
     with pytest.raises(HeadError, match=r"head.toml does not match its own digest; it was changed or is damaged"):
         load_head(copy)
 

@@ -89,7 +89,7 @@ def test_only_a_lost_step_is_made_again(home, done, tmp_path) -> None:
     shutil.copytree(first, out)
     shutil.rmtree(out / "steps/ablation-layers-0-toy-voice")
     again = study(home, out)
-    assert again.kept == len(list((out / "steps").iterdir())) - 1
+    assert again.n_kept == len(list((out / "steps").iterdir())) - 1
     assert again.lines == outcome.lines
 
 
@@ -150,5 +150,5 @@ def test_a_killed_study_goes_on_and_gives_the_same(home, done, tmp_path) -> None
     process.wait()
     assert not (out / STUDY_FILE).exists()
     again = study(home, out)
-    assert again.kept > 0
+    assert again.n_kept > 0
     assert again.lines == outcome.lines

@@ -5,16 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from ravfeat.audit.record import Audit, digests, write_audit
+from ravfeat.audit.record import Audit, write_audit
 from ravfeat.audit.verdicts import info, leak, not_possible, pass_
 from ravfeat.errors import PredictionsError
 from ravfeat.report import build_report
-from ravfeat.runs.audit_file import AUDIT_FILE, read_audit
+from ravfeat.runs.audit_file import audited_digests, read_audit
+from ravfeat.runs.format import AUDIT_FILE
 
 
 def audit(run, *lines, quick=False) -> None:
     held = (pass_("folds", "", "no actor on two sides"), not_possible("sentences", "", "one sentence only"))
-    write_audit(Audit(run, (*held, *lines), quick, digests(run)))
+    write_audit(Audit(run, (*held, *lines), quick, audited_digests(run)))
 
 
 def page(runs, tmp_path) -> str:
@@ -66,9 +67,9 @@ def test_an_audit_of_other_predictions_is_stale(make_run, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is no audit"),
-        ("[]", "is no audit"),
-        ('{"format": "ravfeat-audit", "format_version": 1}', "is no audit"),
+        ("{", r"audit\.json is not valid JSON .* audit the run again, or take it away"),
+        ("[]", "must hold a JSON object, got list; audit the run again"),
+        ('{"format": "ravfeat-audit", "format_version": 1}', "it lacks 'quick'; audit the run again"),
         ('{"format": "ravfeat-audit", "format_version": 9}', "version 9, this ravfeat reads ravfeat-audit version 1"),
     ],
 )
@@ -91,7 +92,7 @@ def test_an_audit_that_saw_neither_folds_nor_features_does_not_say_that_nothing_
     run = make_run()
     core = ("folds from the shards", "saved heads give the test rows", "trained again")
     lines = [pass_("files belong together", "", "the same"), *(not_possible(one, "", "scores only") for one in core)]
-    write_audit(Audit(run, tuple(lines), quick=False, files=digests(run)))
+    write_audit(Audit(run, tuple(lines), quick=False, files=audited_digests(run)))
     text = page([run], tmp_path)
     assert "| folds and features not tried; the rest held (1 of 4 tried) |" in text
     assert "What was tried held; folds and features could not be tried." in text

@@ -37,7 +37,7 @@ def test_records_of_another_run_are_refused(make_run: Make) -> None:
 def test_records_without_their_fields_are_refused(make_run: Make) -> None:
     run = make_run(heads={"logreg": 1.0})
     (run / "metrics.json").write_text('[{"metric": "uar"}]')
-    with pytest.raises(PredictionsError, match="records without the fields stream, features"):
+    with pytest.raises(PredictionsError, match=r"metrics\.json: \[0\] lacks '"):
         read_runs([run])
 
 
@@ -73,8 +73,8 @@ def twice(entries: Any) -> None:
         (free, "says 'lower' for .* at_bound, .* gives ''"),
         (short, "does not belong to predictions.parquet beside it: audio .* / fold 3"),
         (twice, "some record stands twice"),
-        (lambda entries: entries[0].pop("temperature"), "records without the fields temperature"),
-        (lambda entries: entries[0].pop("fold"), "records without the fields stream, features"),
+        (lambda entries: entries[0].pop("temperature"), r"\[0\] lacks 'temperature'"),
+        (lambda entries: entries[0].pop("fold"), r"\[0\] lacks 'fold'"),
     ],
 )
 def test_temperatures_that_the_rows_do_not_give_are_refused(
@@ -117,7 +117,7 @@ def foreign(record: Any) -> None:
         (other_choice, "for folds 0 chosen"),
         (flattered, "for folds 0 test gain"),
         (foreign, "says 'kernel' for systems 0 head, .* gives 'logreg'"),
-        (lambda record: record.update(rule="best"), "has the rule 'best', expected one of auto, linear, loglinear"),
+        (lambda record: record.update(rule="best"), 'rule is "best", expected one of auto, linear, loglinear'),
         (lambda record: record.pop("folds"), "make the run again"),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_fusion_that_the_systems_do_not_give_is_refused(
 ) -> None:
     run = make_run(**BOTH)
     edit(run / "fusion.json", change)
-    with pytest.raises(PredictionsError, match=f"fusion.json .*{message}"):
+    with pytest.raises(PredictionsError, match=f"fusion.json.*{message}"):
         read_runs([run])
 
 
@@ -175,8 +175,8 @@ def renamed(entries: Any) -> None:
         (higher, r"says [-\d.]+ for audio / .* / uar / pooled, predictions.parquet beside it gives"),
         (renamed, "does not belong to predictions.parquet beside it: audio"),
         (short, "does not belong to predictions.parquet beside it: "),
-        (lambda entries: entries[0].pop("p_holm"), "has records without the fields p_holm"),
-        (lambda entries: entries[0].update(value="much"), "says 'much' for"),
+        (lambda entries: entries[0].pop("p_holm"), r": \[0\] lacks 'p_holm'"),
+        (lambda entries: entries[0].update(value="much"), r': \[0\]\.value is "much", expected a number'),
     ],
 )
 def test_differences_that_are_not_those_of_the_metrics_are_refused(
@@ -184,7 +184,7 @@ def test_differences_that_are_not_those_of_the_metrics_are_refused(
 ) -> None:
     run = make_run(**BOTH)
     edit(run / "differences.json", change)
-    with pytest.raises(PredictionsError, match=f"differences.json {message}"):
+    with pytest.raises(PredictionsError, match=f"differences.json.*{message}"):
         read_runs([run])
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ravfeat.errors import PredictionsError
-from ravfeat.runs.read import find, read_runs
+from ravfeat.runs.read import read_runs
 
 Make = Callable[..., Path]
 
@@ -51,7 +51,11 @@ def test_runs_of_one_name_are_told_apart_by_their_parents(make_run: Make) -> Non
         ("metrics.json", "{}", "must hold a JSON list, got dict"),
         ("calibration.json", "{}", "must hold a JSON list, got dict"),
         ("differences.json", "{}", "must hold a JSON list, got dict"),
-        ("layer_weights.json", '[{"stream": "audio"}]', "entry that is not {stream"),
+        (
+            "layer_weights.json",
+            '[{"stream": "audio"}]',
+            r"layer_weights\.json: \[0\] lacks 'features'; make the run again",
+        ),
     ],
 )
 def test_damaged_json_is_named(make_run: Make, name: str, text: str, message: str) -> None:
@@ -65,13 +69,6 @@ def test_layer_weights_are_read_where_they_are(make_run: Make) -> None:
     run = read_runs([make_run()])[0]
     assert len(run.layer_weights) == 4 * 2
     assert sum(run.layer_weights[0].weights.values()) == pytest.approx(1)
-
-
-def test_recipe_values_are_found_at_any_depth() -> None:
-    recipe = {"caches": [{"random_weights": True}, {"x": {"random_weights": False}}], "seeds": 3}
-    assert find(recipe, "random_weights") == [True, False]
-    assert find(recipe, "seeds") == [3]
-    assert find(recipe, "missing") == []
 
 
 @pytest.mark.parametrize("other", [{"synthetic": False}, {"recipe": {"corpus": "another"}}])
@@ -91,4 +88,26 @@ def test_a_fusion_of_nothing_is_refused(make_run: Make) -> None:
     run, fused = make_run(heads={"logreg": 1.0}), make_run("fused", heads={"logreg": 1.0}, faces={"kernel": 1.0})
     (run / "fusion.json").write_text((fused / "fusion.json").read_text())
     with pytest.raises(PredictionsError, match=r"fusion.json: fusing needs at least two systems"):
+        read_runs([run])
+
+
+def test_a_run_of_the_version_before_the_first_is_read() -> None:
+    (run,) = read_runs([Path(__file__).parents[1] / "format" / "run-v0"])
+    assert [str(system) for system in run.predictions.systems()][:2] == [
+        "audio / voice / attentive",
+        "face / face / logreg",
+    ]
+    assert (run.recipe.format_version, run.recipe.protocol, run.recipe.seeds) == (0, "group3", 1)
+    assert [origin.path.name for origin in run.recipe.origins()] == [
+        "audio-voice-255e9afaf112", "face-face-28439f1fe5f7",
+    ]  # fmt: skip
+    assert run.fusion is not None
+    assert run.audit is not None
+    assert run.audit.badge == "held (29 of 35 tried, quick)"
+
+
+def test_scores_of_other_predictions_are_refused(make_run: Make) -> None:
+    run, other = make_run("a", heads={"logreg": 1.0}), make_run("b", heads={"logreg": 1.2})
+    (run / "scores.parquet").write_bytes((other / "scores.parquet").read_bytes())
+    with pytest.raises(PredictionsError, match=r"scores\.parquet says uar = .* where predictions\.parquet gives"):
         read_runs([run])

@@ -1,9 +1,7 @@
 """A run's folder: whole, or as it was before."""
 
 import json
-import os
-import shutil
-import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from ravfeat.features.load import load_features
 from ravfeat.heads.checkpoint import load_model
 from ravfeat.heads.registry import get_head
 from ravfeat.predictions import Predictions, read_scores
-from ravfeat.runs.write import check_out, whole_folder, write_run
+from ravfeat.runs.write import write_run
 from ravfeat.schema import METRIC_FIELDS
 from ravfeat.stats import METRICS
 from tests.toycaches import actors_and_emotions, build_cache
@@ -126,19 +124,6 @@ def test_what_is_no_run_is_never_replaced(fitted, tmp_path, force) -> None:
     assert (tmp_path / "thesis" / "chapter.tex").exists()
 
 
-def test_an_empty_folder_may_be_used_and_a_new_one_is_made_with_its_parents(tmp_path) -> None:
-    (tmp_path / "empty").mkdir()
-    check_out(tmp_path / "empty")
-    check_out(tmp_path / "some" / "where" / "new")
-    assert [path.name for path in (tmp_path / "some" / "where").iterdir()] == []
-
-
-def test_a_place_that_cannot_be_written_is_found_out_before_training(tmp_path) -> None:
-    (tmp_path / "file").write_text("x", encoding="utf-8")
-    with pytest.raises(OSError, match=r"Not a directory|File exists"):
-        check_out(tmp_path / "file" / "run")
-
-
 def test_a_run_that_cannot_be_finished_leaves_the_old_one_and_nothing_else(fitted, tmp_path, monkeypatch) -> None:
     write_run(tmp_path / "a", fitted, RECIPE)
     before = {path: path.read_bytes() for path in (tmp_path / "a").rglob("*") if path.is_file()}
@@ -171,35 +156,6 @@ def test_a_run_that_cannot_take_its_place_leaves_the_old_one_there(fitted, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
-def test_what_a_killed_command_left_is_taken_away_and_what_it_was_replacing_put_back(run, fitted, tmp_path) -> None:
-    dead = 2**22 + 1  # no process has this number
-    place = tmp_path / "runs" / "a"
-    host = socket.gethostname()
-    shutil.copytree(run, place.with_name(f".a.{host}-{dead}.old"))
-    place.with_name(f".a.{host}-{dead}.tmp").mkdir()
-    kept = [f".b.{host}-{dead}.tmp", f".a.{host}-{os.getppid()}.tmp", f".a.elsewhere-{dead}.tmp"]
-    for name in kept:
-        place.with_name(name).mkdir()
-    with pytest.raises(UsageError, match="already holds a run"):
-        check_out(place)
-    assert sorted(path.name for path in place.parent.iterdir()) == sorted([*kept, "a"])
-    assert (place / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()
-
-
-def test_a_run_that_another_command_wrote_in_the_meantime_is_not_replaced(run, tmp_path) -> None:
-    place = tmp_path / "a"
-
-    def too_late() -> None:
-        with whole_folder(place) as folder:
-            (folder / "recipe.json").write_text("mine")
-            shutil.copytree(run, place)
-
-    with pytest.raises(UsageError, match="already holds a run"):
-        too_late()
-    assert (place / "metrics.json").is_file()
-    assert not leftovers(tmp_path)
-
-
 def test_a_link_stays_and_what_it_points_to_is_replaced(fitted, tmp_path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -215,3 +171,22 @@ def test_the_folder_one_stands_in_can_be_filled(fitted, tmp_path, monkeypatch) -
     monkeypatch.chdir(tmp_path / "here")
     write_run(Path(), fitted, RECIPE)
     assert (tmp_path / "here" / "recipe.json").is_file()
+
+
+def test_a_run_made_from_python_has_no_command_line_and_says_so(fitted, tmp_path) -> None:
+    write_run(tmp_path / "a", fitted, {})
+    recipe = json.loads((tmp_path / "a" / "recipe.json").read_text(encoding="utf-8"))
+    assert list(recipe)[:2] == ["format_version", "command"]
+    assert (recipe["format_version"], recipe["command"]) == (1, None)
+
+
+def test_a_recipe_that_could_not_be_read_again_is_not_written(fitted, tmp_path) -> None:
+    with pytest.raises(PredictionsError, match=r"recipe\.json: plan is 3, expected an object"):
+        write_run(tmp_path / "a", replace(fitted, about=fitted.about | {"plan": 3}), {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_whoever_may_read_a_new_file_may_read_every_file_of_a_run(run) -> None:
+    (run.parent / "new").touch()
+    mode = (run.parent / "new").stat().st_mode
+    assert {path.stat().st_mode for path in run.rglob("*") if path.is_file()} == {mode}

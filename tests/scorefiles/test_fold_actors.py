@@ -3,12 +3,12 @@
 import pytest
 
 from ravfeat.protocols.named import FIXED
-from ravfeat.scorefiles.fold_actors import Sides, protocol_of, select_of
+from ravfeat.scorefiles.fold_actors import FoldActors, protocol_of, select_of
 
 
-def sides(*test: str, val: tuple[str, ...] = ()) -> Sides:
+def sides(*test: str, val: tuple[str, ...] = ()) -> FoldActors:
     """Folds as words whose letters are actors."""
-    return Sides.of(
+    return FoldActors.of(
         (fold, split, actor)
         for split, folds in (("test", test), ("val", val))
         for fold, actors in enumerate(folds)
@@ -37,20 +37,20 @@ def test_an_actor_on_two_sides_is_named_with_the_folds(given, leak) -> None:
 def test_published_groups_have_their_name_in_any_order(name, prefix) -> None:
     groups = list(FIXED[name].test)[::-1]
     test = {fold: frozenset(f"{prefix}{actor:02d}" for actor in group) for fold, group in enumerate(groups, start=1)}
-    assert protocol_of(Sides(test, {}), {}) == name
+    assert protocol_of(FoldActors(test, {}), {}) == name
 
 
 def test_other_groups_are_given() -> None:
     assert protocol_of(sides("ab", "cd", "e"), {}) == "given3"
     groups = [frozenset(f"x:{actor:02d}" for actor in group) for group in FIXED["ravdess6"].test]
     twins = groups[0] | {"y:11"}
-    assert protocol_of(Sides(dict(enumerate([twins, *groups[1:]])), {}), {}) == "given6"
+    assert protocol_of(FoldActors(dict(enumerate([twins, *groups[1:]])), {}), {}) == "given6"
 
 
 @pytest.mark.parametrize("prefix", ["", "mine:"])
 def test_people_of_another_corpus_who_have_numbers_too_are_no_published_group(prefix) -> None:
     test = {fold: frozenset(f"{prefix}{n}" for n in range(4 * fold + 1, 4 * fold + 5)) for fold in range(6)}
-    assert protocol_of(Sides(test, {}), {}) == "given6"
+    assert protocol_of(FoldActors(test, {}), {}) == "given6"
 
 
 def test_val_rows_of_everybody_who_is_not_tested_are_those_of_nested_selection() -> None:

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import PredictionsError
-from ravfeat.scorefiles.columns import Cells
+from ravfeat.scorefiles.columns import ScoreTable
 from ravfeat.scorefiles.identify import check_labels, owners_of
 
 STEM = "03-01-06-01-02-01-07"
 
 
-def cells(*names: str, classes: tuple[str, ...] = ("calm", "fearful"), **facts: object) -> Cells:
+def cells(*names: str, classes: tuple[str, ...] = ("calm", "fearful"), **facts: object) -> ScoreTable:
     columns = {
         fact: tuple(value) if isinstance(value, list) else (value,) * len(names) for fact, value in facts.items()
     }
-    return Cells(Path("a.csv"), {"name": names, **columns}, classes, np.zeros((len(names), len(classes))))
+    return ScoreTable(Path("a.csv"), {"name": names, **columns}, classes, np.zeros((len(names), len(classes))))
 
 
 @pytest.mark.parametrize("name", [STEM, f"{STEM}.wav", f"Actor_07/{STEM}.flac", f"C:\\data\\{STEM}.wav", f" {STEM} "])

@@ -7,14 +7,14 @@ import pytest
 
 from ravfeat.errors import PredictionsError
 from ravfeat.numerics.softmax import softmax
-from ravfeat.scorefiles.columns import Cells
+from ravfeat.scorefiles.columns import ScoreTable
 from ravfeat.scorefiles.kinds import ZERO, kind_of, logits_of
 
 
-def cells(*rows) -> Cells:
+def cells(*rows) -> ScoreTable:
     values = np.array(rows, dtype=np.float64)
     names = tuple(f"clip{number}" for number in range(len(rows)))
-    return Cells(Path("a.csv"), {"name": names}, tuple("xyz"[: values.shape[1]]), values)
+    return ScoreTable(Path("a.csv"), {"name": names}, tuple("xyz"[: values.shape[1]]), values)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,15 @@ from ravfeat.schema import NORMALISED, RAVDESS_LABELS
 from ravfeat.scorefiles import gather_scores
 from tests.scorefiles.made import Row, rows_of, simulated, write_rows
 
-ABOUT = {"caches": [{"corpus": "ravdess", "missing": ["x"], "folds": [1, 2]}]}
+CACHE = {
+    "stream": "face",
+    "features": "f",
+    "corpus": "ravdess",
+    "fingerprint": "0",
+    "missing": ["x"],
+    "path": "cache/f",
+}
+ABOUT = {"caches": [CACHE | {"content_sha256": "0", "folds": [{"fold": 0}]}]}
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +244,7 @@ def test_what_a_runs_recipe_warns_of_is_kept(voice, tmp_path) -> None:
     paths = [run(tmp_path / "run", simulated("face", seeds=1)), *files(tmp_path, voice=voice)]
     (kept,) = gather_scores(paths).about()["runs"]
     assert kept["path"] == str(tmp_path / "run")
-    assert kept["recipe"]["caches"] == [{"corpus": "ravdess", "missing": ["x"]}]
+    assert kept["recipe"]["caches"] == [CACHE | {"content_sha256": "0"}]
     assert "chosen" not in kept["recipe"]
     (tmp_path / "run" / "recipe.json").write_text("{", encoding="utf-8")
     with pytest.raises(PredictionsError, match=r"recipe\.json is not valid JSON"):
@@ -299,7 +307,7 @@ def test_a_system_in_two_runs_is_refused(tmp_path) -> None:
 
 
 def test_one_that_views_taught_and_one_that_clean_clips_taught_have_one_name(tmp_path) -> None:
-    entry = {"corpus": "ravdess", "stream": "audio", "features": "audio-features"}
+    entry = ABOUT["caches"][0] | {"stream": "audio", "features": "audio-features"}
     taught = [entry | {"trained_on": "clean + gain-1:seed0"}]
     clean = run(tmp_path / "a", simulated(seeds=1), caches=[entry | {"trained_on": "clean"}])
     views = run(tmp_path / "b", simulated(seeds=1, draw=1), caches=taught)

@@ -1,6 +1,7 @@
 """The section "What this does not show": sentences that depend on the runs at hand."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 
@@ -8,7 +9,6 @@ from ravfeat.corpora.labels import labels_said
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.limits.learned import bounds, calibration, crossfit, fusion_floor, selection_nested, selection_val
-from ravfeat.runs.read import find
 from ravfeat.schema import NORMALISED
 
 __all__ = ["limits"]
@@ -115,7 +115,7 @@ def _acted(graded: Sequence[Graded]) -> str:
     if not real:
         return ""
     actors = max(entry.n_actors for entry in real)
-    if any("ravdess" in str(corpus).lower() for entry in real for corpus in find(entry.run.recipe, "corpus")):
+    if any("ravdess" in corpus.lower() for entry in real for corpus in entry.run.recipe.corpora()):
         return (
             f"RAVDESS is acted speech: {actors} professional actors, two fixed sentences, one studio, North American "
             "English. High recall here is not recall of what people feel, in other languages, sentences, rooms or ages."
@@ -130,9 +130,7 @@ def _missing(graded: Sequence[Graded]) -> str:
     sentences = []
     for run in dict.fromkeys(entry.run.name for entry in graded):
         recipe = next(entry.run.recipe for entry in graded if entry.run.name == run)
-        found = [*find(recipe, "missing"), *find(recipe, "missing_clips")]
-        names = sorted({str(clip) for value in found if isinstance(value, list) for clip in value})
-        if names:
+        if names := recipe.missing_clip_ids():
             listed = ", ".join([*names[:3], *(["…"] if len(names) > 3 else [])])
             verb = "clip is" if len(names) == 1 else "clips are"
             sentences.append(f"{len(names)} {verb} missing from run {run} ({listed}); its numbers hold without them.")
@@ -141,8 +139,9 @@ def _missing(graded: Sequence[Graded]) -> str:
 
 def _labels(graded: Sequence[Graded]) -> str:
     sentences = []
-    for name, recipe in {entry.run.name: entry.run.recipe for entry in graded}.items():
-        sentences += [f"Run {name}: {labels_said(record)}" for record in find(recipe, "replaced_labels")]
+    for run, whole in {entry.run.name: entry.run.recipe for entry in graded}.items():
+        labels = [recipe.replaced_labels for recipe in whole.with_fused()]
+        sentences += [f"Run {run}: {labels_said(asdict(replaced))}" for replaced in labels if replaced]
     if not sentences:
         return ""
     return f"{' '.join(dict.fromkeys(sentences))} Its numbers do not compare with those under the corpus's labels."
@@ -161,12 +160,12 @@ def _views(graded: Sequence[Graded]) -> str:
 
 def _some_folds(graded: Sequence[Graded]) -> str:
     sentences = []
-    for name, recipe in {entry.run.name: entry.run.recipe for entry in graded}.items():
-        for tested in find(recipe, "tested_folds"):
-            if len(tested["folds"]) < tested["of"]:
-                listed = ", ".join(map(str, tested["folds"]))
+    for run, whole in {entry.run.name: entry.run.recipe for entry in graded}.items():
+        for tested in (recipe.tested_folds for recipe in whole.with_fused()):
+            if tested and len(tested.folds) < tested.of:
+                listed = ", ".join(map(str, tested.folds))
                 sentences.append(
-                    f"Run {name} trained and tested {len(tested['folds'])} of {tested['of']} folds ({listed}): its "
+                    f"Run {run} trained and tested {len(tested.folds)} of {tested.of} folds ({listed}): its "
                     "numbers are of their test actors alone and do not compare with those of the whole protocol."
                 )
     return " ".join(dict.fromkeys(sentences))  # a fusion says it of every run in it
@@ -229,9 +228,12 @@ def _different_clips(graded: Sequence[Graded]) -> str:
 
 def _untrained(entry: Graded) -> bool:
     """Whether the recipe says so of the system's own caches; of the run, where it does not tell them apart."""
-    caches = entry.run.recipe.get("caches") or []
-    own = [cache for cache in caches if cache.get("features") == entry.system.features]
-    return any(find({"caches": own} if own else entry.run.recipe, "random_weights"))
+    inputs = [cache for cache in entry.run.recipe.caches if cache.features == entry.system.features]
+    if inputs:
+        return any(cache.random_weights for cache in inputs)
+    whole = entry.run.recipe
+    top = any(recipe.random_weights for recipe in whole.with_fused())
+    return top or any(cache.random_weights for cache in whole.inputs())
 
 
 def _names(entries: Iterable[Graded]) -> str:

@@ -1,0 +1,72 @@
+"""File names and format version of a run folder.
+
+=======================  ============================================================  ==============================
+file                     holds                                                         schema
+=======================  ============================================================  ==============================
+``recipe.json``          what the run was made from, how, and with which versions      `ravfeat.runs.recipe.Recipe`
+``predictions.parquet``  logits of every system, seed, fold and clip                   `ravfeat.predictions`
+``scores.parquet``       scores of single seeds and folds                              `ravfeat.runs.records.ScoreRow`
+``metrics.json``         scores of every system, with intervals over actors            `~records.MetricRecord`
+``differences.json``     paired differences of every two systems                       `~records.Difference`
+``calibration.json``     temperature of every system and fold                          `~records.TemperatureRecord`
+``fusion.json``          weights, rule and scores of a fusion; only if one was made    `~records.FusionRecord`
+``layer_weights.json``   learned weights of the encoder's layers                       `~records.LayerWeightsEntry`
+``heads/``               trained heads; only where some were trained                   `ravfeat.heads.checkpoint`
+``audit.json``           what ``ravfeat audit`` found; only where it was called        `~audit_file.AuditRecord`
+=======================  ============================================================  ==============================
+
+The folder of a comparison of splits holds two runs, ``actor/`` and ``clip/``, and ``splits.json``.
+"""
+
+from pathlib import Path
+
+from ravfeat.predictions import System
+
+__all__ = [
+    "ACTOR_RUN",
+    "AUDIT_FILE",
+    "CALIBRATION_FILE",
+    "CLIP_RUN",
+    "DIFFERENCES_FILE",
+    "FORMAT_VERSION",
+    "FUSION_FILE",
+    "HEADS_FOLDER",
+    "LAYER_WEIGHTS_FILE",
+    "METRICS_FILE",
+    "PREDICTIONS_FILE",
+    "RECIPE_FILE",
+    "SCORES_FILE",
+    "SPLITS_FILE",
+    "head_stem",
+    "runs_of",
+]
+
+FORMAT_VERSION = 1
+"""Raised when a reader of the old version would misread the new one. Runs from before there was one have none."""
+
+RECIPE_FILE = "recipe.json"
+PREDICTIONS_FILE = "predictions.parquet"
+SCORES_FILE = "scores.parquet"
+METRICS_FILE = "metrics.json"
+DIFFERENCES_FILE = "differences.json"
+CALIBRATION_FILE = "calibration.json"
+FUSION_FILE = "fusion.json"
+LAYER_WEIGHTS_FILE = "layer_weights.json"
+AUDIT_FILE = "audit.json"
+HEADS_FOLDER = "heads"
+
+SPLITS_FILE = "splits.json"
+"""Marks the folder of a comparison of splits."""
+
+ACTOR_RUN, CLIP_RUN = "actor", "clip"
+"""Folders of its two runs; the second one is LEAKY."""
+
+
+def runs_of(path: Path) -> list[Path]:
+    """Give the two runs of a comparison's folder; any other path as it is."""
+    return [path / ACTOR_RUN, path / CLIP_RUN] if (path / SPLITS_FILE).is_file() else [path]
+
+
+def head_stem(run: Path, system: System, fold: int, seed: int) -> Path:
+    """Give the path of a trained head in a run, without suffix."""
+    return run / HEADS_FOLDER / "-".join(system) / f"fold-{fold}-seed-{seed}"
