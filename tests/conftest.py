@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -34,6 +34,7 @@ from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Manifest
+from tests.report.simulated import write_run
 from tests.tinyfaces import write_net, write_videos
 
 SHARD_CLIPS = 4
@@ -140,6 +141,16 @@ def blank_figures() -> Iterator[None]:
         patch.setattr(Figure, "savefig", save)
         patch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
         yield
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Path]:
+    """Write a run of simulated systems and a given name under the test's folder."""
+
+    def make(name: str = "run", **options: Any) -> Path:
+        return write_run(tmp_path / "runs" / name, **options)
+
+    return make
 
 
 Ravfeat = Callable[..., subprocess.CompletedProcess[str]]

@@ -1,24 +1,12 @@
 """Runs of simulated systems; see `tests.report.simulated`."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ravfeat.report import build_report
 from ravfeat.report.graded import Graded
 from tests.report.simulated import graded_of, write_run
-
-
-@pytest.fixture
-def make_run(tmp_path: Path) -> Callable[..., Path]:
-    """Write a run of the given name under the test's folder."""
-
-    def make(name: str = "run", **options: Any) -> Path:
-        return write_run(tmp_path / "runs" / name, **options)
-
-    return make
 
 
 @pytest.fixture(scope="session")
