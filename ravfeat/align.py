@@ -110,10 +110,12 @@ def align(
         record than the first source does.
     """
     tables = [by_key(name, source, key, errors.duplicate) for name, source in zip(names, records, strict=True)]
+    # Sorted, so that the order of rows (and of every sum over them) does not depend on the order in a file.
     union = sorted(set().union(*tables))
     keys = tuple(value for value in union if all(value in table for table in tables))
     missing = tuple(value for value in union if any(value not in table for table in tables))
     alignment = Alignment(tuple(map(str, names)), tuple(tables), keys, missing)
+    # Nothing in common is refused even where gaps are allowed: it means other recordings, not gaps.
     if missing and not (allow_missing and keys):
         raise errors.missing(alignment)
     _check_agreed(alignment, key, agree_on, errors)
@@ -132,7 +134,7 @@ def by_key(name: object, records: Iterable[R], key: Key, duplicate: Callable[[st
     for record in records:
         value = getattr(record, key)
         first = table.setdefault(value, record)
-        if first is not record:
+        if first is not record:  # the very same record may come twice, another one under its key may not
             raise duplicate(
                 f"{name} holds {_WORDS[key]} '{value}' as the clips '{first.clip_id}' and '{record.clip_id}'"
             )

@@ -56,6 +56,7 @@ def _with_actor(path: Path, table: pa.Table) -> pa.Table:
         return table
     if "actor" not in names:
         return table.rename_columns(["actor" if name == names["speaker"] else name for name in table.column_names])
+    # As text: in a Parquet file one of them may hold numbers.
     actors, speakers = (list(map(str, table[names[name]].to_pylist())) for name in ("actor", "speaker"))
     for row, (actor, speaker) in enumerate(zip(actors, speakers, strict=True), start=2):
         if actor != speaker:

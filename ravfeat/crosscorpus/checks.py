@@ -77,4 +77,4 @@ def check_apart(train: str, trained_on: Iterable[ClipRecord], test: str, tested_
 
 
 def _ties(record: ClipRecord) -> list[tuple[str, str]]:
-    return [*ties(record), ("clip", record.clip_id)]
+    return [*ties(record), ("clip", record.clip_id)]  # predictions of both corpora are rows of one table

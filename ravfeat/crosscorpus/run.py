@@ -77,7 +77,7 @@ def prepare_across(plan: CrossPlan) -> PreparedPlan:
             "the head 'joint' reads several streams of one corpus and is no head of a test on another corpus; leave it"
             " out, or train it on one corpus with --cache"
         )
-    fit = plan.as_fit()
+    fit = plan.as_fit()  # what a recipe records; runs of two corpora have always had these fields
     check_plan(fit)
     if plan.normalise == "both" and plan.rule not in (None, "auto"):
         raise UsageError(

@@ -59,6 +59,7 @@ def align_caches(caches: Sequence[Cache], *, allow_missing: bool = False, joint:
     CorpusError
         Where they do not agree on who acted a performance, or what.
     """
+    # Concatenation puts dimensions side by side, which is one stream's affair; a joint head keeps streams apart.
     if joint:
         _check_several_streams(caches)
     else:
@@ -122,6 +123,7 @@ def common_clips(
         Where they do not agree on who acted a performance, or what.
     """
     key = common_key([[record.clip_id for record in clips] for clips in records])
+    # A fused row has one actor and one label, so all systems must have the same.
     alignment = align(names, records, key, ("actor", "label"), _SYSTEMS, allow_missing=allow_missing)
     return [{record.clip_id for record in table.values()} for table in alignment.records]
 

@@ -59,6 +59,7 @@ def _check_names(plan: HeadPlan, entries: Sequence[tuple[str, str]]) -> None:
         raise UsageError(f"no head '{unknown[0]}'; choose from {', '.join(HEADS)}")
     if unknown := [stream for stream, _ in entries if stream not in ("", *_STREAMS)]:
         raise UsageError(f"no stream '{unknown[0]}' to keep a head for; choose from {', '.join(_STREAMS)}")
+    # Per stream: audio:logreg and face:logreg are two heads, logreg and face:logreg are one head twice on a face.
     for stream in _STREAMS:
         names = [name for wanted, name in entries if wanted in ("", stream)]
         if not entries or len(set(names)) < len(names):

@@ -48,6 +48,7 @@ class ChosenClips:
         """Keep some clips; the others count as missing."""
         chosen = tuple(record for record in self.clips.records if record.clip_id in clip_ids)
         dropped = [record for record in self.clips.records if record.clip_id not in clip_ids]
+        # Aligned caches call one clip by several ids, so what they miss is named by performance.
         names = {record.performance_id if self.aligned else record.clip_id for record in dropped}
         clips = replace(LabelledClips.of(chosen, self.clips.classes), left_out=self.clips.left_out)
         return replace(self, clips=clips, missing=tuple(sorted({*self.missing, *names})))
@@ -69,6 +70,7 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
         Where the caches do not belong into one run.
     """
     paths = _groups_of(plan)
+    # Each cache is opened once, however many systems read it: its records are kept in memory.
     caches = {path: open_cache(path) for path in dict.fromkeys(path for group in paths for path in group)}
     groups = [tuple(caches[path] for path in group) for group in paths]
     _check_belong(groups)

@@ -86,6 +86,7 @@ class GradingPlan:
     allow_leak: bool = False
 
 
+# The parts are bases and not fields, so that a plan is written and replaced flat: replace(plan, seeds=3).
 @dataclass(frozen=True)
 class FitPlan(GradingPlan, HeadPlan, DataPlan):
     """All three parts; each function takes the part that it reads.

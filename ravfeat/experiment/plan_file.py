@@ -65,6 +65,7 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
             f"the recorded plan does not fit this version of ravfeat ({', '.join(unknown)}); make the run again, or use"
             " the version that made it"
         )
+    # Runs of earlier versions lack the fields that came later; their defaults are what those versions did.
     complete = plan_record(FitPlan()) | dict(record)
     for name, kind in kinds.items():
         if not _fits(complete[name], kind):
@@ -118,7 +119,7 @@ def _words(kind: Any, *, several: bool = False) -> str:
 
 def _from_plain(value: Any, kind: Any, where: Callable[[Path], Path]) -> Any:
     origin, args = get_origin(kind) or kind, get_args(kind)
-    if value is not None and Path in (origin, *args) and origin is not tuple:
+    if value is not None and Path in (origin, *args) and origin is not tuple:  # Path, or Path | None
         return where(Path(value))
     if origin is tuple:
         return tuple(_from_plain(item, args[0], where) for item in value)

@@ -134,7 +134,7 @@ def open_systems(plan: FitPlan, protocol: Protocol) -> list[CacheSystem]:
     UsageError
         Where the caches do not belong into one run.
     """
-    chosen = choose_clips(plan)
+    chosen = choose_clips(plan)  # before any folds: groups are made from the clips that are left
     systems = [_in_folds(clips, protocol, allow_leak=plan.allow_leak) for clips in chosen]
     if plan.train_views:
         systems = _with_views(systems, plan)
@@ -154,6 +154,7 @@ def _in_folds(chosen: ChosenClips, protocol: Protocol, *, allow_leak: bool) -> C
         return CacheSystem(caches, _name_of(caches), clips, tuple(clip_ids), folds, chosen.missing)
     clip_ids = []
     for table in chosen.aligned:
+        # With the labels of the first cache: a label file names its clips only.
         records = [replace(table[record.performance_id], label=record.label) for record in clips.records]
         check_folds(protocol, folds, records)  # one recording may be under two actors in one of the caches only
         clip_ids.append(tuple(record.clip_id for record in records))

@@ -156,6 +156,7 @@ def _match(clean: Cache, clip_ids: Sequence[str], view: Cache, *, allow_missing:
     augmented = [view_records[clip_id] for clip_id in clip_ids if clip_id in view_records]
     names, errors = (clean.path, view.path), _errors(view)
     aligned = align(names, (clips, augmented), "clip_id", _SAME, errors, allow_missing=allow_missing)
+    # In the order of the system's clips, which is that of its rows.
     rows = [row for row, clip_id in enumerate(clip_ids) if clip_id in view_records]
     lacking = tuple(clip_id for clip_id in clip_ids if clip_id in set(aligned.missing))
     return TrainingView(view, tuple(clip_ids[row] for row in rows), np.array(rows, np.int64), lacking)

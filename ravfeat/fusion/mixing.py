@@ -41,7 +41,7 @@ def mix(rule: MixRule, weights: NDArray[np.float64], log_probs: NDArray[np.float
 
 def linear(weights: NDArray[np.float64], log_probs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give ``log sum_m w_m p_m``; weights sum to one."""
-    used = weights > 0
+    used = weights > 0  # the logarithm of a weight of 0 is no number
     shares = log_probs[used] + np.log(weights[used])[:, None, None]
     return log_softmax(np.logaddexp.reduce(shares, axis=0))
 

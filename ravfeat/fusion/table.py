@@ -83,6 +83,7 @@ def fuse(predictions: Predictions, rule: Rule = "auto") -> tuple[Predictions, Fu
             f"fusing needs at least two systems, got {', '.join(map(str, systems)) or 'none'}; add a cache, a head or a"
             " score file"
         )
+    # Fold by fold: what a fold's fusion learns may not know the rows that are tested in it.
     by_fold = _folds(systems, [evidence_of(predictions, system) for system in systems])
     fitted, blocks = [], []
     for evidence in by_fold:

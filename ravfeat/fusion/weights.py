@@ -65,6 +65,7 @@ def fit_linear(log_probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
     n = len(log_probs)
     if n <= _EXHAUSTIVE:
         return search.best(simplex_grid(n))
+    # Two starts, for one alone may end at a local best: the best system, and all of them alike.
     singles = search.ranked(np.eye(n))
     return search.best(np.stack([search.climb(start) for start in (singles[0], _nearly_equal(singles))]))
 
@@ -92,7 +93,7 @@ def grid_uar(points: _FLOATS, probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
     """
     counts = np.bincount(y, minlength=probs.shape[2])
     share = 1 / (counts[y] * (counts > 0).sum())  # what a hit adds to the mean recall
-    chunk = max(1, _CHUNK // probs[0].size)
+    chunk = max(1, _CHUNK // probs[0].size)  # 1771 points of a large corpus at once would need gigabytes
     scores = []
     for start in range(0, len(points), chunk):
         mixed = np.tensordot(points[start : start + chunk], probs, axes=1)  # (P, M) x (M, N, K) -> (P, N, K)
@@ -122,6 +123,7 @@ def fit_loglinear(log_probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
         return -float(mixed[rows, y].mean()), expected - right
 
     n = len(log_probs)
+    # Convex and bounded: any start ends at the same optimum; equal weights are near it.
     weights, _, _ = fmin_l_bfgs_b(loss, np.full(n, 1 / n), bounds=[(0, LARGEST)] * n, factr=10, pgtol=1e-9)
     return np.asarray(weights, dtype=np.float64)
 

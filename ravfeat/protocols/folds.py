@@ -176,6 +176,7 @@ def draw_groups(clips: Sequence[FoldClip], rest: Sequence[Rows], wanted: int) ->
         if val.any() and _count_actors(clips, val) >= wanted:
             break
         counts = Counter(clips[row].label for row in group.tolist())
+        # More, not as many: one clip of the class must be left to train on.
         if all(left[label] > count for label, count in counts.items()):
             left -= counts
             val[group] = True
@@ -214,7 +215,7 @@ def inner_folds(protocol: Protocol, fold: Fold, clips: Sequence[FoldClip], n: in
     ProtocolError
         Where there are too few groups, or a class cannot be learned in an inner fold.
     """
-    rows = np.sort(np.concatenate([fold.train, fold.val]))
+    rows = np.sort(np.concatenate([fold.train, fold.val]))  # test rows never come in
     name = f"{protocol.name}:inner{fold.number}"
     if protocol.leaky:
         part = deal_clips(name, clips, rows, n)

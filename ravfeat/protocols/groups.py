@@ -105,6 +105,7 @@ def deal_groups(name: str, clips: Sequence[FoldClip], groups: Sequence[Rows], n:
     counts = {id(group): _count(clips, group, position) for group in groups}
     total = np.maximum(sum(counts.values()), 1)
     by_name = group_order(name, 0, clips)
+    # Large groups first: a small one can still even out what they left, not the other way round.
     order = sorted(groups, key=lambda group: (-len(group), by_name(group)))
     parts: list[list[Rows]] = [[] for _ in range(n)]
     filled = np.zeros((n, len(kinds)))
@@ -113,6 +114,7 @@ def deal_groups(name: str, clips: Sequence[FoldClip], groups: Sequence[Rows], n:
         share = (filled + counts[id(group)]) / total  # (n, kinds): what each part would hold of everything
         before = filled / total
         growth = (share**2 - before**2).sum(1)
+        # No part may stay empty, or a fold would have nobody to test.
         best = empty[0] if empty else int(np.argmin(growth))
         parts[best].append(group)
         filled[best] += counts[id(group)]
@@ -140,7 +142,7 @@ def deal_clips(name: str, clips: Sequence[FoldClip], rows: Rows, n: int) -> Rows
     for label in sorted(by_label):
         for position in sorted(by_label[label], key=lambda p: _clip_order(name, clips[int(rows[p])])):
             part[position] = dealt % n
-            dealt += 1
+            dealt += 1  # goes on from class to class, so that the rests of all classes do not meet in one part
     return part
 
 

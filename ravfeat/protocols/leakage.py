@@ -120,6 +120,7 @@ def _check_balance(protocol: Protocol, fold: Fold, genders: dict[str, str], clip
     for side, rows in (("test", fold.test), ("val", fold.val)):
         actors = sorted({clips[row].actor for row in rows})
         counts = Counter(genders.get(actor, "") for actor in actors)
+        # Where the shards do not know every actor's gender, balance cannot be judged.
         if not counts[""] and (counts["male"], counts["female"]) != (protocol.per_gender, protocol.per_gender):
             raise ProtocolError(
                 f"fold {fold.number} of '{protocol.name}' must have {protocol.per_gender} men and"
@@ -143,6 +144,7 @@ def check_sides(where: str, sides: dict[str, Rows], clips: Sequence[FoldClip], r
     ------
     LeakError
     """
+    # One pass over all sides: what was seen on one side and comes again on another is the leak.
     seen: dict[tuple[str, str], tuple[str, FoldClip]] = {}
     for side, rows in sides.items():
         for row in rows:

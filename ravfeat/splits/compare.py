@@ -135,6 +135,7 @@ def _prepare(plan: FitPlan) -> tuple[PreparedPlan, PreparedPlan]:
         raise ProtocolError(
             f"{error}. To compare it with '{CLIP_SPLIT}' take group6, whose folds are as large as those"
         ) from error
+    # Selection as the actor split has it: a protocol may force nested selection, and only the split shall differ.
     clip = prepare(replace(plan, protocol=CLIP_SPLIT, select=actor.select, allow_leak=True, rule=None))
     for system, leaky_system in zip(actor.systems, clip.systems, strict=True):
         n_actor, n_clip = _train_clips(system, actor.select), _train_clips(leaky_system, clip.select)

@@ -103,7 +103,7 @@ def probe_identity(
     if reason := why_not(actors, emotions):
         raise HeadError(f"the actors cannot be told apart: {reason}")
     names = _probed(actors, emotions)
-    number = {name: i for i, name in enumerate(names)}
+    number = {name: i for i, name in enumerate(names)}  # the others get -1 and are neither trained on nor tested
     y = np.array([number.get(actor, -1) for actor in actors], np.int64)
     labels = np.asarray(emotions)
     probed = np.flatnonzero(y >= 0)
