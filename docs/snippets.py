@@ -35,8 +35,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = tuple(
     f"docs/{name}.md"
     for name in (
-        "tutorial", "read-a-cache", "your-corpus", "protocols", "runs", "fusion", "audit", "published-heads",
-        "smaller-caches", "views", "cross-corpus", "fine-tuning", "speed", "faces", "numbers",
+        "tutorial", "read-a-cache", "your-corpus", "encoders-and-heads", "protocols", "runs", "fusion", "audit",
+        "published-heads", "smaller-caches", "views", "cross-corpus", "fine-tuning", "speed", "faces", "numbers",
     )
 )  # fmt: skip
 """Pages in the order in which they run; together they share one folder."""
@@ -198,7 +198,8 @@ class Runner:
     def page(self, page: str) -> None:
         """Run the blocks of a page in order, in the current folder."""
         names: dict[str, Any] = {"__name__": "__main__"}
-        blocks, edits, started = blocks_of(page), [], time.process_time()
+        text, blocks = (ROOT / page).read_text(encoding="utf-8"), blocks_of(page)
+        edits, started = [], time.process_time()
         for number, block in enumerate(blocks):
             if block.reason:
                 continue
@@ -211,7 +212,6 @@ class Runner:
                     self.compare(shown, shown.text.splitlines(), printed)
                     edits.append((shown.span, _lines(_abridged(shown.text.splitlines(), printed))))
         if self.write:
-            text = (ROOT / page).read_text(encoding="utf-8")
             for (start, end), new in reversed(edits):
                 text = text[:start] + new + text[end:]
             (ROOT / page).write_text(text, encoding="utf-8")
