@@ -1,8 +1,10 @@
 """Training of any network by autograd: the default of a new network, and the reference for hand-written stacks.
 
 Slower than a stack that is written out by hand, because every step gathers the windows of its clips once per head and
-keeps what autograd needs of them. On a processor every head takes its step alone, on the clips it trains on and no
-others, and heads lie side by side on its cores: what a head learns has the same bits whatever heads are beside it.
+keeps what autograd needs of them: six heads on 600 clips of 13 layers and 384 dimensions take 1.6 times the processor
+time of `pooled` and 1.4 times that of `summed`. On a processor every head takes its step alone, on the clips it trains
+on and no others, and heads lie side by side on its cores: what a head learns has the same bits whatever heads are
+beside it.
 
 Conventions
 -----------
