@@ -3,16 +3,16 @@
 =======================  ============================================================  ==============================
 file                     holds                                                         schema
 =======================  ============================================================  ==============================
-``recipe.json``          what the run was made from, how, and with which versions      `ravfeat.runs.recipe.Recipe`
+``recipe.json``          what the run was made from, how, and with which versions      `recipe.Recipe`
 ``predictions.parquet``  logits of every system, seed, fold and clip                   `ravfeat.predictions`
-``scores.parquet``       scores of single seeds and folds                              `ravfeat.runs.records.ScoreRow`
-``metrics.json``         scores of every system, with intervals over actors            `~records.MetricRecord`
-``differences.json``     paired differences of every two systems                       `~records.Difference`
-``calibration.json``     temperature of every system and fold                          `~records.TemperatureRecord`
-``fusion.json``          weights, rule and scores of a fusion; only if one was made    `~records.FusionRecord`
-``layer_weights.json``   learned weights of the encoder's layers                       `~records.LayerWeightsEntry`
+``scores.parquet``       scores of single seeds and folds                              `records.ScoreRow`
+``metrics.json``         scores of every system, with intervals over actors            `records.MetricRecord`
+``differences.json``     paired differences of every two systems                       `records.DifferenceRecord`
+``calibration.json``     temperature of every system and fold                          `records.TemperatureRecord`
+``fusion.json``          weights, rule and scores of a fusion; only if one was made    `records.FusionRecord`
+``layer_weights.json``   learned weights of the encoder's layers                       `records.LayerWeightsEntry`
 ``heads/``               trained heads; only where some were trained                   `ravfeat.heads.checkpoint`
-``audit.json``           what ``ravfeat audit`` found; only where it was called        `~audit_file.AuditRecord`
+``audit.json``           what ``ravfeat audit`` found; only where it was called        `audit_file.AuditRecord`
 =======================  ============================================================  ==============================
 
 The folder of a comparison of splits holds two runs, ``actor/`` and ``clip/``, and ``splits.json``.
