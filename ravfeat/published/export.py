@@ -28,7 +28,7 @@ from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Exported", "export_heads"]
 
-_WHAT: dict[str, str] = {"what": "published head", "known_by": HEAD_FILE, "option": "--to"}
+_WHAT: dict[str, str] = {"kind": "published head", "known_by": HEAD_FILE, "option": "--to"}
 _SETTINGS = ("heads", "seeds", "select", "layers", "std", "settings")
 
 

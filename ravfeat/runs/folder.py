@@ -16,7 +16,7 @@ __all__ = ["check_out", "whole_folder"]
 
 
 def check_out(
-    out: Path, *, force: bool = False, what: str = "run", known_by: str = RECIPE_FILE, option: str = "--out"
+    out: Path, *, force: bool = False, kind: str = "run", known_by: str = RECIPE_FILE, option: str = "--out"
 ) -> None:
     """Refuse an output folder that holds something or cannot be made, before anything is trained.
 
@@ -25,7 +25,7 @@ def check_out(
     out : Path
     force : bool
         Allow a run that is there already.
-    what, known_by : str
+    kind, known_by : str
         What the folder may hold, and the file that tells.
     option : str
         What the user named it by.
@@ -38,19 +38,19 @@ def check_out(
         Where it cannot be made.
     """
     _tidy(out)
-    _check_free(out, force=force, what=what, known_by=known_by, option=option)
+    _check_free(out, force=force, kind=kind, known_by=known_by, option=option)
     out.absolute().parent.mkdir(parents=True, exist_ok=True)
     neighbour = _neighbour(out, "tmp")
     neighbour.mkdir()
     neighbour.rmdir()
 
 
-def _check_free(out: Path, *, force: bool, what: str, known_by: str, option: str) -> None:
+def _check_free(out: Path, *, force: bool, kind: str, known_by: str, option: str) -> None:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         if not (out / known_by).is_file():
-            raise UsageError(f"{out} exists and is not a {what}; choose another {option}")
+            raise UsageError(f"{out} exists and is not a {kind}; choose another {option}")
         if not force:
-            raise UsageError(f"{out} already holds a {what}; choose another {option}, or replace it with --force")
+            raise UsageError(f"{out} already holds a {kind}; choose another {option}, or replace it with --force")
 
 
 def _tidy(out: Path) -> None:
@@ -82,7 +82,7 @@ def _is_alive(pid: int) -> bool:
 
 @contextmanager
 def whole_folder(
-    out: Path, *, force: bool = False, what: str = "run", known_by: str = RECIPE_FILE, option: str = "--out"
+    out: Path, *, force: bool = False, kind: str = "run", known_by: str = RECIPE_FILE, option: str = "--out"
 ) -> Iterator[Path]:
     """Lend a temporary neighbour of a folder, which takes its place once it was filled without an error.
 
@@ -100,7 +100,7 @@ def whole_folder(
         yield temporary
         flush_folder(temporary)  # or a crash after the rename may leave the name of a run with empty files
         # Another command may have been quicker.
-        _check_free(out, force=force, what=what, known_by=known_by, option=option)
+        _check_free(out, force=force, kind=kind, known_by=known_by, option=option)
         if place.exists():
             place.rename(old)  # a moment later the name stands for the new folder
         temporary.rename(place)

@@ -25,9 +25,9 @@ __all__ = [
     "ChosenSettings",
     "CorpusTransfer",
     "FineTuned",
-    "FusedRun",
     "Recipe",
     "ReplacedLabels",
+    "RunOrigin",
     "SystemInputs",
     "TestedFolds",
     "read_recipe",
@@ -189,7 +189,7 @@ class ReplacedLabels:
 
 
 @dataclass(frozen=True)
-class FusedRun:
+class RunOrigin:
     """A run that was fused with others, and its recipe without the settings of every head; an entry of ``runs``."""
 
     recipe: "Recipe"
@@ -221,7 +221,7 @@ class Recipe:
     fine_tuned: FineTuned | None = None
     tested_folds: TestedFolds | None = None
     replaced_labels: ReplacedLabels | None = None
-    runs: tuple[FusedRun, ...] = ()
+    runs: tuple[RunOrigin, ...] = ()
     step: Mapping[str, Any] | None = None
     corpus: str = ""
     missing: tuple[str, ...] = ()

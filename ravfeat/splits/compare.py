@@ -187,7 +187,7 @@ def _rows(actor: Fitted, clip: Fitted, compared: Mapping[tuple[str, str], _Compa
 
 def check_comparison_out(out: Path, *, force: bool = False) -> None:
     """Refuse a folder that holds something else than a comparison, before anything is trained; see `check_out`."""
-    check_out(out, force=force, what="comparison of splits", known_by=SPLITS_FILE)
+    check_out(out, force=force, kind="comparison of splits", known_by=SPLITS_FILE)
 
 
 def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any], *, force: bool = False) -> None:
@@ -212,7 +212,7 @@ def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any
         n_classes=len(about["classes"]),
     )
     drawing = render(figure)
-    with whole_folder(out, force=force, what="comparison of splits", known_by=SPLITS_FILE) as folder:
+    with whole_folder(out, force=force, kind="comparison of splits", known_by=SPLITS_FILE) as folder:
         write_run(folder / ACTOR_RUN, comparison.actor, recipe)
         write_run(folder / CLIP_RUN, comparison.clip, recipe)
         (folder / "splits.png").write_bytes(drawing.png)
