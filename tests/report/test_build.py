@@ -215,3 +215,11 @@ def test_runs_that_cannot_be_paired_say_so(make_run: Callable[..., Path], tmp_pa
 def test_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match="name at least one run folder"):
         build_report([], tmp_path)
+
+
+def test_on_a_desktop_the_headline_figure_stands_beside_the_summary(html: str) -> None:
+    top = html[html.index('<div class="top">') : html.index('<section id="differences">')]
+    assert top.index("<h1>") < top.index('<p class="summary">') < top.index('<figure id="figure-headline">')
+    assert ".top, .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr));" in html
+    assert "logmel-0f3c9a" in re.findall(r"<h1>(.*?)</h1>", top)[0]
+    assert re.search(r'<p class="summary">\d+ systems graded on sim, a synthetic corpus', top)
