@@ -49,7 +49,7 @@ def calibrate(predictions: Predictions, system: System) -> Calibration:
     """
     evidence = evidence_of(predictions, system)
     fitted = [
-        FoldTemperature(one.fold, fit_temperature(one.learn), one.learn.split, len(one.learn)) for one in evidence
+        FoldTemperature(fold.fold, fit_temperature(fold.learn), fold.learn.split, len(fold.learn)) for fold in evidence
     ]
     read = predictions.seed_averaged(system)
     return Calibration(System(*system), _apply(read, evidence, fitted), tuple(fitted))
@@ -67,17 +67,17 @@ def calibration_record(predictions: Predictions) -> list[dict[str, Any]]:
     return [
         {
             **system._asdict(),
-            "fold": one.fold,
-            "temperature": one.temperature.temperature_,
-            "at_bound": one.temperature.at_bound_,
-            "split": one.split,
-            "n": one.n,
+            "fold": fold.fold,
+            "temperature": fold.temperature.temperature_,
+            "at_bound": fold.temperature.at_bound_,
+            "split": fold.split,
+            "n": fold.n,
             "protocol": predictions.protocol,
             "leaky": predictions.leaky,
             "select": predictions.select,
         }
         for system in predictions.systems()
-        for one in calibrate(predictions, system).folds
+        for fold in calibrate(predictions, system).folds
     ]
 
 
@@ -95,6 +95,6 @@ def fit_temperature(rows: SystemProbs) -> Temperature:
 
 def _apply(read: SystemProbs, evidence: Sequence[Evidence], fitted: Sequence[FoldTemperature]) -> SystemProbs:
     log_probs = np.empty_like(read.log_probs)
-    for one, own in zip(evidence, fitted, strict=True):
-        log_probs[read.folds == one.fold] = own.temperature.transform(one.read.log_probs)
+    for fold, fold_temperature in zip(evidence, fitted, strict=True):
+        log_probs[read.folds == fold.fold] = fold_temperature.temperature.transform(fold.read.log_probs)
     return read.calibrated(log_probs)

@@ -65,7 +65,7 @@ class SystemProbs:
 
     def rows(self, chosen: NDArray[Any]) -> "SystemProbs":
         """Keep some rows, given as a mask or as indices."""
-        said = self.uncalibrated_log_probs
+        uncalibrated = self.uncalibrated_log_probs
         return replace(
             self,
             clip_ids=self.clip_ids[chosen],
@@ -74,7 +74,7 @@ class SystemProbs:
             folds=self.folds[chosen],
             y=self.y[chosen],
             log_probs=self.log_probs[chosen],
-            uncalibrated_log_probs=None if said is None else said[chosen],
+            uncalibrated_log_probs=None if uncalibrated is None else uncalibrated[chosen],
         )
 
     def calibrated(self, log_probs: NDArray[np.float64]) -> "SystemProbs":
@@ -95,19 +95,19 @@ def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> S
     rows = rows.sort_by([("clip_id", "ascending"), ("fold", "ascending"), ("seed", "ascending")])
     seeds = tuple(sorted(pc.unique(rows["seed"]).to_pylist()))
     _check_seeds_cover_the_same(rows, seeds, system)
-    one = rows.take(pa.array(np.arange(0, rows.num_rows, len(seeds))))
-    by_seed = logit_array(rows, len(classes)).reshape(one.num_rows, len(seeds), len(classes))
-    y = pc.index_in(one["label"], value_set=pa.array(classes))
+    clips = rows.take(pa.array(np.arange(0, rows.num_rows, len(seeds))))
+    by_seed = logit_array(rows, len(classes)).reshape(clips.num_rows, len(seeds), len(classes))
+    y = pc.index_in(clips["label"], value_set=pa.array(classes))
     return SystemProbs(
-        clip_ids=np.asarray(one["clip_id"].to_pylist(), dtype=object),
-        performance_ids=np.asarray(one["performance_id"].to_pylist(), dtype=object),
-        actors=np.asarray(one["actor"].to_pylist(), dtype=object),
-        folds=np.asarray(one["fold"], dtype=np.int64),
+        clip_ids=np.asarray(clips["clip_id"].to_pylist(), dtype=object),
+        performance_ids=np.asarray(clips["performance_id"].to_pylist(), dtype=object),
+        actors=np.asarray(clips["actor"].to_pylist(), dtype=object),
+        folds=np.asarray(clips["fold"], dtype=np.int64),
         y=np.asarray(y, dtype=np.int64),
         log_probs=mean_of_seeds(by_seed),
         classes=classes,
         seeds=seeds,
-        split=one["split"][0].as_py(),
+        split=clips["split"][0].as_py(),
     )
 
 

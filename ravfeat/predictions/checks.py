@@ -72,8 +72,8 @@ def _check_clips_agree(table: pa.Table) -> None:
     torn = counts.filter(pc.field("count_all") > 1)
     if torn.num_rows:
         clip = min(torn["clip_id"].to_pylist())
-        found = distinct.filter(pc.field("clip_id") == clip).select(facts).to_pylist()
-        readings = "; ".join(sorted(", ".join(row.values()) for row in found))
+        facts_of_clip = distinct.filter(pc.field("clip_id") == clip).select(facts).to_pylist()
+        readings = "; ".join(sorted(", ".join(row.values()) for row in facts_of_clip))
         raise PredictionsError(f"clip {clip} has several performances, actors or labels: {readings}")
 
 

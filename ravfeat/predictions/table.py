@@ -167,7 +167,7 @@ class Predictions:
         )
         rows = self.table.filter(wanted)
         if rows.num_rows == 0:
-            choices = "; ".join(str(known) for known in self.systems())
+            choices = "; ".join(str(name) for name in self.systems())
             raise PredictionsError(f"no system '{System(*system)}'; choose from {choices}")
         return rows
 
@@ -195,7 +195,7 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     first = parts[0]
     for part in parts[1:]:
         for name in ("classes", "protocol", "leaky", "select", "synthetic"):
-            ours, theirs = getattr(first, name), getattr(part, name)
-            if ours != theirs:
-                raise PredictionsError(f"tables differ in {name}: {ours!r} and {theirs!r}; they cannot be one table")
+            value, other = getattr(first, name), getattr(part, name)
+            if value != other:
+                raise PredictionsError(f"tables differ in {name}: {value!r} and {other!r}; they cannot be one table")
     return first._with(pa.concat_tables([part.table for part in parts]))

@@ -32,11 +32,11 @@ def audit_section(runs: Sequence[Run]) -> Section | None:
 
 def _part(number: int, run: Run, audit: AuditRecord) -> Section:
     rows = tuple(
-        TableRow((one.check, _verdict(one.verdict), one.subject, one.finding), quiet=one.verdict == "not possible")
-        for one in audit.lines
+        TableRow((line.check, _verdict(line.verdict), line.subject, line.finding), quiet=line.verdict == "not possible")
+        for line in audit.lines
     )
-    odd = [one for one in audit.lines if one.verdict in ("leak", "edited") and not audit.stale]
-    points = tuple(f"{one.check}{f', {one.subject}' if one.subject else ''}: {one.finding}" for one in odd)
+    odd = [line for line in audit.lines if line.verdict in ("leak", "edited") and not audit.stale]
+    points = tuple(f"{line.check}{f', {line.subject}' if line.subject else ''}: {line.finding}" for line in odd)
     table = Table(f"Every attempt on {run.name}", _COLUMNS, rows, folded=f"{len(rows)} attempts", cards=True)
     return Section(
         f"audit-{number}", run.name, (_sentence(audit),), tables=(table,), points=points, leaky=run.predictions.leaky

@@ -9,11 +9,11 @@ from ravfeat import metrics
 from ravfeat.predictions import CROSSFIT, evidence_of
 from ravfeat.report.graded import Graded
 
-__all__ = ["Cast", "cast_of", "casts"]
+__all__ = ["BestSystems", "best_of_run", "best_systems"]
 
 
 @dataclass(frozen=True)
-class Cast:
+class BestSystems:
     """Systems of one run.
 
     Attributes
@@ -28,32 +28,34 @@ class Cast:
     why: tuple[str, ...]
 
 
-def casts(graded: Sequence[Graded]) -> list[Cast]:
-    """Give the cast of every run that has more than one stream, or a fusion."""
+def best_systems(graded: Sequence[Graded]) -> list[BestSystems]:
+    """Give the best systems of every run that has more than one stream, or a fusion."""
     runs = {id(entry.run): entry.run for entry in graded}
-    found = [cast_of([entry for entry in graded if entry.run is run]) for run in runs.values()]
-    return [cast for cast in found if len(cast.entries) > 1]
+    per_run = [best_of_run([entry for entry in graded if entry.run is run]) for run in runs.values()]
+    return [best for best in per_run if len(best.entries) > 1]
 
 
-def cast_of(entries: Sequence[Graded]) -> Cast:
+def best_of_run(entries: Sequence[Graded]) -> BestSystems:
     """Pick from the systems of one run."""
     chosen, why = [], []
     for stream in dict.fromkeys(entry.system.stream for entry in entries if entry.role == "single"):
-        own = [entry for entry in entries if entry.system.stream == stream]
-        best, words = own[0], f"the only {stream} system"
-        if len(own) > 1:
-            scores = [_learned_uar(entry) for entry in own]
-            best = own[int(np.argmax(scores))]
-            words = f"of {len(own)} {stream} systems the best on {_rows(best)} (UAR {max(scores):.3f}, mean over folds)"
+        systems = [entry for entry in entries if entry.system.stream == stream]
+        best, words = systems[0], f"the only {stream} system"
+        if len(systems) > 1:
+            scores = [_learned_uar(entry) for entry in systems]
+            best = systems[int(np.argmax(scores))]
+            words = (
+                f"of {len(systems)} {stream} systems the best on {_rows(best)} (UAR {max(scores):.3f}, mean over folds)"
+            )
         chosen.append(best)
         why.append(words)
     fused = [entry for entry in entries if entry.role == "fused"]
-    return Cast((*chosen, *fused), (*why, *(f"of {entry.team}" for entry in fused)))
+    return BestSystems((*chosen, *fused), (*why, *(f"of {entry.team}" for entry in fused)))
 
 
 def _learned_uar(entry: Graded) -> float:
     evidence = evidence_of(entry.run.predictions, entry.system)
-    return float(np.mean([metrics.uar(one.learn.y, metrics.decide(one.learn.log_probs)) for one in evidence]))
+    return float(np.mean([metrics.uar(fold.learn.y, metrics.decide(fold.learn.log_probs)) for fold in evidence]))
 
 
 def _rows(entry: Graded) -> str:

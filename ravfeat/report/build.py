@@ -39,8 +39,8 @@ def build_report(runs: Sequence[Path], out: Path, *, front: Section | None = Non
     PredictionsError
         A run folder is incomplete, damaged, or contradicts itself.
     """
-    found = read_runs(runs)
-    document = compose(found, grade(found), front=front)
+    read = read_runs(runs)
+    document = compose(read, grade(read), front=front)
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     drawings: dict[str, Drawing] = {}

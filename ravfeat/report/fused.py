@@ -13,7 +13,7 @@ from ravfeat.predictions import CROSSFIT, evidence_of
 from ravfeat.report.graded import Graded
 from ravfeat.runs.read import Run
 
-__all__ = ["RULES", "FoldView", "FusedRun", "Sides", "fused_runs"]
+__all__ = ["RULES", "FoldView", "FusedRun", "FusionSides", "fused_runs"]
 
 RULES = {"single": "single system", "linear": "linear", "loglinear": "log-linear"}
 
@@ -36,7 +36,7 @@ class FoldView:
 
 
 @dataclass(frozen=True)
-class Sides:
+class FusionSides:
     """Two sides that weights are divided between.
 
     Attributes
@@ -72,7 +72,7 @@ class FusedRun:
     @property
     def crossfitted(self) -> bool:
         """Whether there were no validation rows."""
-        return any(one.split == CROSSFIT for one in self.fusion.folds)
+        return any(fold.split == CROSSFIT for fold in self.fusion.folds)
 
     @property
     def rows(self) -> str:
@@ -82,7 +82,7 @@ class FusedRun:
     @property
     def learned(self) -> NDArray[np.float64]:
         """UAR of every member on the rows that were learned from, mean over folds, of shape (M,)."""
-        scores = np.array([[score.uar for score in one.singles] for one in self.fusion.folds])
+        scores = np.array([[score.uar for score in fold.singles] for fold in self.fusion.folds])
         return np.asarray(scores.mean(0))
 
     @property
@@ -93,20 +93,20 @@ class FusedRun:
     @property
     def choices(self) -> str:
         """Say which rule was chosen how often."""
-        counts = Counter(one.chosen for one in self.fusion.folds)
+        counts = Counter(fold.chosen for fold in self.fusion.folds)
         n = len(self.fusion.folds)
         return ", ".join(f"{RULES[choice]} in {count} of {n} folds" for choice, count in counts.most_common())
 
     def test_uar(self, entry: Graded) -> NDArray[np.float64]:
         """UAR of a system in every fold, as `fusion.folds` are ordered."""
         by_fold = {fold["fold"]: fold["uar"] for fold in entry.folds}
-        return np.array([by_fold[one.fold] for one in self.fusion.folds])
+        return np.array([by_fold[fold.fold] for fold in self.fusion.folds])
 
     @cached_property
     def best_single_uar(self) -> NDArray[np.float64]:
         """Test UAR, in every fold, of the single system that was best where the fold was learned."""
         members = np.stack([self.test_uar(entry) for entry in self.members])
-        return members[[one.single for one in self.fusion.folds], range(len(self.fusion.folds))]
+        return members[[fold.single for fold in self.fusion.folds], range(len(self.fusion.folds))]
 
     @cached_property
     def gains(self) -> NDArray[np.float64]:
@@ -118,21 +118,21 @@ class FusedRun:
         """What each fold was learned from."""
         evidence = zip(*(evidence_of(self.run.predictions, entry.system) for entry in self.members), strict=True)
         views = []
-        for one, own in zip(self.fusion.folds, evidence, strict=True):
-            rows = align_rows(self.fusion.systems, [part.learn for part in own], f"fold {one.fold}, {one.split}")
-            views.append(FoldView(one, one.calibrated(rows.log_probs), rows.y))
+        for fold, parts in zip(self.fusion.folds, evidence, strict=True):
+            rows = align_rows(self.fusion.systems, [part.learn for part in parts], f"fold {fold.fold}, {fold.split}")
+            views.append(FoldView(fold, fold.calibrated(rows.log_probs), rows.y))
         return tuple(views)
 
     @property
-    def sides(self) -> Sides:
+    def sides(self) -> FusionSides:
         """The streams, where there are two; else the best system against all the rest."""
         streams = [entry.system.stream for entry in self.members]
         names = list(dict.fromkeys(streams))
         if len(names) == 2:
-            return Sides(np.array(streams) == names[0], (names[0], names[1]))
+            return FusionSides(np.array(streams) == names[0], (names[0], names[1]))
         first = np.arange(len(streams)) == self.best
         other = str(self.members[int(not self.best)].system) if len(streams) == 2 else "all others"
-        return Sides(first, (str(self.members[self.best].system), other))
+        return FusionSides(first, (str(self.members[self.best].system), other))
 
 
 def fused_runs(graded: Sequence[Graded]) -> list[FusedRun]:
@@ -144,7 +144,9 @@ def _fused_runs(graded: Sequence[Graded]) -> Iterator[FusedRun]:
     for entry in graded:
         fusion = entry.run.fusion
         if entry.role == "fused" and fusion is not None:
-            own = {one.system: one for one in graded if one.run is entry.run}
-            linear, loglinear = (own[entry.system._replace(stream=f"fused-{rule}")] for rule in ("linear", "loglinear"))
-            members = tuple(own[system] for system in fusion.systems)
+            by_system = {other.system: other for other in graded if other.run is entry.run}
+            linear, loglinear = (
+                by_system[entry.system._replace(stream=f"fused-{rule}")] for rule in ("linear", "loglinear")
+            )
+            members = tuple(by_system[system] for system in fusion.systems)
             yield FusedRun(entry.run, fusion, entry, linear, loglinear, members)

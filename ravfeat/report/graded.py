@@ -216,13 +216,13 @@ def role_of(system: System) -> Role:
 def _grade(run: Run, system: System, slug: str) -> Graded:
     calibration = run.calibrations[system]
     probs = calibration.test
-    own = [record for record in run.records if (record["stream"], record["features"], record["head"]) == system]
+    records = [record for record in run.records if (record["stream"], record["features"], record["head"]) == system]
     return Graded(
         run=run,
         system=system,
         slug=slug,
         calibration=calibration,
-        records={(record["metric"], record["averaging"]): record for record in own},
+        records={(record["metric"], record["averaging"]): record for record in records},
         folds=fold_scores(probs),
         recalls=recalls(probs),
         confusion=metrics.confusion(probs.y, metrics.decide(probs.probs), len(probs.classes)),

@@ -28,7 +28,7 @@ def recipes_section(runs: Sequence[Run]) -> Section:
 def readable(recipe: Mapping[str, object]) -> str:
     """Give indented JSON with sorted keys; what was cut says how much there was."""
     text = json.dumps(_cut(recipe), indent=2, ensure_ascii=False, sort_keys=True)
-    return _PLAIN_LIST.sub(lambda found: f"[{_BREAK.sub(' ', found[1])}]", text)
+    return _PLAIN_LIST.sub(lambda match: f"[{_BREAK.sub(' ', match[1])}]", text)
 
 
 def _cut(value: object) -> object:

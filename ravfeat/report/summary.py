@@ -39,7 +39,7 @@ def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[F
             f"With actors kept apart, pooled UAR (mean recall) is {span} ({conditions_of(honest)}); "
             f"chance is {1 / len(probs.classes):.3f}."
         )
-    lines += [_gain_sentence(one) for one in fused if not one.fused.leaky]
+    lines += [_gain_sentence(fused_run) for fused_run in fused if not fused_run.fused.leaky]
     return lines + [_gap_sentence(gap) for gap in _widest(gaps)]
 
 
@@ -49,15 +49,15 @@ def _encoders(graded: Sequence[Graded]) -> list[str]:
     return list(dict.fromkeys(name for features in single for name in features.split("+")))
 
 
-def _gain_sentence(one: FusedRun) -> str:
+def _gain_sentence(fused_run: FusedRun) -> str:
     """Set the fused system against the single one that its own validation rows would have picked."""
-    single = one.members[one.best]
-    found = Pairing(one.fused.compared, single.compared).difference("uar", "pooled")
-    verdict = "" if found.ci_low > 0 or found.ci_high < 0 else " The interval does not tell it from zero."
+    single = fused_run.members[fused_run.best]
+    gain = Pairing(fused_run.fused.compared, single.compared).difference("uar", "pooled")
+    verdict = "" if gain.ci_low > 0 or gain.ci_high < 0 else " The interval does not tell it from zero."
     return (
-        f"Fused, pooled UAR is {found.value_a:.3f} ({one.fused.conditions}). The best of its members on {one.rows}, "
-        f"{single.system}, has {found.value_b:.3f} alone: a difference of {found.value:+.3f} [{found.ci_low:+.3f}, "
-        f"{found.ci_high:+.3f}].{verdict}"
+        f"Fused, pooled UAR is {gain.value_a:.3f} ({fused_run.fused.conditions}). The best of its members on "
+        f"{fused_run.rows}, {single.system}, has {gain.value_b:.3f} alone: a difference of {gain.value:+.3f} "
+        f"[{gain.ci_low:+.3f}, {gain.ci_high:+.3f}].{verdict}"
     )
 
 
@@ -67,39 +67,39 @@ def _widest(gaps: Sequence[LeakGap]) -> list[LeakGap]:
 
 
 def _gap_sentence(gap: LeakGap) -> str:
-    found = gap.differences[0]
+    difference = gap.differences[0]
     verdict = (
         "The higher number does not hold for new speakers."
-        if found.ci_low > 0
+        if difference.ci_low > 0
         else "The interval does not tell it from zero."
     )
     settings = "; ".join(dict.fromkeys((gap.honest.setting, gap.leaky.setting)))
     return (
-        f"The same system reaches pooled UAR {found.value_a:.3f} under {gap.leaky.protocol} and {found.value_b:.3f} "
-        f"under {gap.honest.protocol} ({gap.honest.system}; {settings}): a gap of {found.value:.3f} "
-        f"[{found.ci_low:.3f}, {found.ci_high:.3f}]. {verdict}"
+        f"The same system reaches pooled UAR {difference.value_a:.3f} under {gap.leaky.protocol} and "
+        f"{difference.value_b:.3f} under {gap.honest.protocol} ({gap.honest.system}; {settings}): a gap of "
+        f"{difference.value:.3f} [{difference.ci_low:.3f}, {difference.ci_high:.3f}]. {verdict}"
     )
 
 
 def warnings(graded: Sequence[Graded]) -> list[tuple[str, str]]:
     """Say what must be read before any number: a word and a sentence each."""
-    found = []
+    notes = []
     if any(entry.synthetic for entry in graded):
         which = "" if all(entry.synthetic for entry in graded) else " in the rows that say so"
-        found.append(("Synthetic corpus", f"The sounds were generated{which}. No number from them is about people."))
+        notes.append(("Synthetic corpus", f"The sounds were generated{which}. No number from them is about people."))
     if any(entry.leaky for entry in graded):
         sentence = "Rows with this word test on actors that were trained on. They are a control, not a result."
-        found.append(("LEAKY", sentence))
+        notes.append(("LEAKY", sentence))
     runs = {entry.run.name: entry.run.audit for entry in graded if entry.run.audit is not None}
     for name, audit in runs.items():
         if audit.stale:
-            found.append(("Stale audit", f"The audit of {name} is of other files than these; audit the run again."))
+            notes.append(("Stale audit", f"The audit of {name} is of other files than these; audit the run again."))
         elif audit.broken:
-            found.append(("Audit", f"The audit broke the numbers of {name}: read there why before you quote them."))
+            notes.append(("Audit", f"The audit broke the numbers of {name}: read there why before you quote them."))
     if any(entry.transductive for entry in graded):
         sentence = (
             f"Rows of features named {NORMALISED} saw all unlabelled clips of the test corpus at once. They do not hold"
             " for a clip that comes alone."
         )
-        found.append(("TRANSDUCTIVE", sentence))
-    return found
+        notes.append(("TRANSDUCTIVE", sentence))
+    return notes

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ravfeat.report.study.lines import Score, StudyLine
+from ravfeat.report.study.lines import StudyLine, StudyScore
 from ravfeat.reproduce.answers import Entry, StudyFigure
 from ravfeat.reproduce.plan import Study
 from ravfeat.reproduce.work import run_folders
@@ -29,7 +29,7 @@ def lines_of(study: Study, folders: Mapping[str, Path], failed: Mapping[str, str
     return [_line(entry, folders, failed) for entry in study.entries]
 
 
-def ablation_scores(study: Study, folders: Mapping[str, Path]) -> list[Score]:
+def ablation_scores(study: Study, folders: Mapping[str, Path]) -> list[StudyScore]:
     """Give the scores of the ablations whose steps are finished."""
     return [_score(figure, folders[figure.step.name]) for figure in study.ablations if figure.step.name in folders]
 
@@ -64,7 +64,7 @@ def _line(entry: Entry, folders: Mapping[str, Path], failed: Mapping[str, str]) 
     )
 
 
-def _score(figure: StudyFigure, folder: Path, *, leaky: bool = False) -> Score:
+def _score(figure: StudyFigure, folder: Path, *, leaky: bool = False) -> StudyScore:
     run = run_folders(figure.step, folder)[1 if leaky else 0]
     records = [
         record
@@ -73,7 +73,7 @@ def _score(figure: StudyFigure, folder: Path, *, leaky: bool = False) -> Score:
     ]
     by_metric = {(record["metric"], record["averaging"]): record for record in records}
     first = records[0]
-    return Score(
+    return StudyScore(
         label=figure.label,
         wa=_numbers(by_metric["wa", "fold_mean"]),
         wa_sd=by_metric["wa", "fold_mean"]["sd"],
@@ -92,7 +92,7 @@ def _seeds(recipe: Recipe, record: MetricRecord) -> int:
     return len({entry.seed for entry in recipe.chosen if entry.system == system}) or recipe.seeds
 
 
-def _both(figure: StudyFigure, folder: Path) -> list[Score]:
+def _both(figure: StudyFigure, folder: Path) -> list[StudyScore]:
     leaky, honest = _score(figure, folder, leaky=True), _score(figure, folder)
     return [replace(leaky, label="clip split"), replace(honest, label="actor split")]
 

@@ -35,10 +35,10 @@ def swap_p_values(a: Sums, b: Sums) -> dict[str, float]:
     a, b : Sums
         Of the same performances, over the same actors.
     """
-    ours, theirs = a.by_actor(), b.by_actor()
-    observed = _gaps(a, ours.sum(0), theirs.sum(0))
-    moved = _swaps(len(ours)) @ (theirs - ours)
-    drawn = _gaps(a, ours.sum(0) + moved, theirs.sum(0) - moved)
+    sums_a, sums_b = a.by_actor(), b.by_actor()
+    observed = _gaps(a, sums_a.sum(0), sums_b.sum(0))
+    moved = _swaps(len(sums_a)) @ (sums_b - sums_a)
+    drawn = _gaps(a, sums_a.sum(0) + moved, sums_b.sum(0) - moved)
     return {
         name: float((1 + (np.abs(drawn[name]) >= np.abs(value) - _ROUNDING).sum()) / (1 + SWAPS))
         for name, value in observed.items()
@@ -47,8 +47,8 @@ def swap_p_values(a: Sums, b: Sums) -> dict[str, float]:
 
 
 def _gaps(sums: Sums, a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    ours, theirs = sums.pooled_metrics(a), sums.pooled_metrics(b)
-    return {name: ours[name] - theirs[name] for name in ours}
+    scores_a, scores_b = sums.pooled_metrics(a), sums.pooled_metrics(b)
+    return {name: scores_a[name] - scores_b[name] for name in scores_a}
 
 
 def _swaps(n_actors: int) -> NDArray[np.float64]:

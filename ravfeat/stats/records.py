@@ -70,11 +70,11 @@ def difference_records(predictions: Predictions) -> list[dict[str, Any]]:
             continue  # other clips: their difference would not be one of the systems
         pairing = Pairing(compared[a], compared[b])
         for metric, averaging in product(METRICS, AVERAGINGS):
-            found = pairing.difference(metric, averaging)
-            rows.append({"a": a._asdict(), "b": b._asdict(), **asdict(found), "p_holm": None})
+            difference = pairing.difference(metric, averaging)
+            rows.append({"a": a._asdict(), "b": b._asdict(), **asdict(difference), "p_holm": None})
     for metric in METRICS:
-        own = [row for row in rows if row["metric"] == metric and row["p"] is not None]
-        for row, corrected in zip(own, holm([row["p"] for row in own]), strict=True):
+        tested = [row for row in rows if row["metric"] == metric and row["p"] is not None]
+        for row, corrected in zip(tested, holm([row["p"] for row in tested]), strict=True):
             row["p_holm"] = corrected
     about = {name: getattr(predictions, name) for name in ("protocol", "leaky", "select")}
     return [{field: (row | about)[field] for field in DIFFERENCE_FIELDS} for row in rows]
@@ -95,11 +95,11 @@ def score_rows(predictions: Predictions) -> list[dict[str, Any]]:
     about = {name: getattr(predictions, name) for name in ("protocol", "leaky", "select", "synthetic")}
     rows = []
     for system in predictions.systems():
-        own = predictions.select_system(system)
-        present = set(own.table["split"].to_pylist())
-        for seed in own.seeds(system):
+        table = predictions.select_system(system)
+        present = set(table.table["split"].to_pylist())
+        for seed in table.seeds(system):
             for split in (name for name in ("test", "val") if name in present):
-                probs = own.seed_scores(system, seed, split)
+                probs = table.seed_scores(system, seed, split)
                 key = {**system._asdict(), **about, "seed": seed, "split": split}
                 for fold in np.unique(probs.folds).tolist():
                     rows.append({**key, "averaging": "fold", "fold": fold, **_said(probs.rows(probs.folds == fold))})
@@ -111,9 +111,9 @@ def fold_scores(probs: SystemProbs) -> list[dict[str, Any]]:
     """Score each fold by itself: dicts with fold, every metric and n, by ascending fold."""
     rows = []
     for fold in np.unique(probs.folds).tolist():
-        own = probs.rows(probs.folds == fold)
-        values = metrics.evaluate(own.y, own.probs)
-        rows.append({"fold": fold, **values, **_said(own)})
+        rows_of_fold = probs.rows(probs.folds == fold)
+        values = metrics.evaluate(rows_of_fold.y, rows_of_fold.probs)
+        rows.append({"fold": fold, **values, **_said(rows_of_fold)})
     return rows
 
 

@@ -64,8 +64,8 @@ class _Quality:
         pooled_bin = metrics.ece_bins(confidence, metrics.ece_edges(confidence))
         fold_bin = np.empty_like(pooled_bin)
         for f in range(shape[1]):
-            own = confidence[fold == f]
-            fold_bin[fold == f] = metrics.ece_bins(own, metrics.ece_edges(own))
+            values = confidence[fold == f]
+            fold_bin[fold == f] = metrics.ece_bins(values, metrics.ece_edges(values))
         return cls(
             nll=_add_up(group, metrics.clip_nll(y, probs), shape),
             brier=_add_up(group, metrics.clip_brier(y, probs), shape),
@@ -120,8 +120,8 @@ class Sums:
         A fold counts as much as its actors were drawn: otherwise a fold of one actor that was drawn twice would count
         once, and the draws would vary too little.
         """
-        there = (self.counts.sum((2, 3)) > 0).astype(np.float64)  # (A, F)
-        drawn = weights @ there / there.sum(0)
+        present = (self.counts.sum((2, 3)) > 0).astype(np.float64)  # (A, F)
+        drawn = weights @ present / present.sum(0)
         return np.asarray(drawn / drawn.sum(1, keepdims=True))
 
     def by_actor(self) -> NDArray[np.float64]:
@@ -144,18 +144,18 @@ class Sums:
         counts = sums[..., : k * k].reshape(*sums.shape[:-1], k, k)
         n = counts.sum((-2, -1))
         clips = np.where(n > 0, n, np.nan)
-        found = {
+        scores = {
             "uar": metrics.uar_from_confusion(counts),
             "wa": metrics.wa_from_confusion(counts),
             "macro_f1": metrics.f1_from_confusion(counts),
         }
         at = k * k
         for ending in ("", "_uncalibrated"):
-            found[f"nll{ending}"] = sums[..., at] / clips
-            found[f"brier{ending}"] = sums[..., at + 1] / clips
-            found[f"ece{ending}"] = np.abs(sums[..., at + 2 : at + 2 + bins]).sum(-1) / clips
+            scores[f"nll{ending}"] = sums[..., at] / clips
+            scores[f"brier{ending}"] = sums[..., at + 1] / clips
+            scores[f"ece{ending}"] = np.abs(sums[..., at + 2 : at + 2 + bins]).sum(-1) / clips
             at += 2 + bins
-        return {name: found[name] for name in METRICS}
+        return {name: scores[name] for name in METRICS}
 
 
 def _add_up(

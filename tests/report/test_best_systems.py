@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ravfeat.report.best_systems import casts
+from ravfeat.report.best_systems import best_systems
 from ravfeat.report.emotions.section import emotion_section
 from ravfeat.report.graded import Graded
 from tests.report.simulated import graded_of
@@ -13,7 +13,7 @@ Make = Callable[..., Path]
 
 def test_the_best_of_a_stream_is_the_best_on_validation_rows_not_on_test_rows(make_run: Make) -> None:
     run = make_run(heads={"logreg": 1.0, "gram": 0.3}, faces={"kernel": 0.9}, seeds=1)
-    (cast,) = casts(graded_of([run]))
+    (cast,) = best_systems(graded_of([run]))
     assert [entry.system.head for entry in cast.entries] == ["logreg", "kernel", "gram+logreg+kernel"]
     assert "of 2 audio systems the best on validation rows (UAR 0." in cast.why[0]
     assert cast.why[1:] == ("the only face system", "of 3 systems")
@@ -21,13 +21,13 @@ def test_the_best_of_a_stream_is_the_best_on_validation_rows_not_on_test_rows(ma
 
 def test_without_a_fusion_two_streams_still_stand_together(make_run: Make) -> None:
     graded = graded_of([make_run(heads={"logreg": 1.0}, faces={"kernel": 0.9}, seeds=1)])
-    (cast,) = casts([entry for entry in graded if entry.role == "single"])
+    (cast,) = best_systems([entry for entry in graded if entry.role == "single"])
     assert [entry.system.stream for entry in cast.entries] == ["audio", "face"]
 
 
 def test_one_stream_alone_is_no_cast(make_run: Make) -> None:
     graded = graded_of([make_run(heads={"logreg": 1.0, "gram": 0.3}, seeds=1)])
-    assert casts(graded) == []
+    assert best_systems(graded) == []
     section = emotion_section(graded)
     assert not section.figures
     assert len(section.tables[0].rows) == 2

@@ -36,6 +36,6 @@ def reliability(y: NDArray[np.int64], probs: NDArray[np.float64]) -> Bins:
     confidence = probs.max(1)
     bins = metrics.ece_bins(confidence, metrics.ece_edges(confidence))
     n = np.bincount(bins, minlength=metrics.ECE_BINS)
-    kept = n > 0
-    sums = [np.bincount(bins, values, metrics.ECE_BINS)[kept] for values in (confidence, metrics.decide(probs) == y)]
-    return Bins(sums[0] / n[kept], sums[1] / n[kept], n[kept])
+    filled = n > 0
+    sums = [np.bincount(bins, values, metrics.ECE_BINS)[filled] for values in (confidence, metrics.decide(probs) == y)]
+    return Bins(sums[0] / n[filled], sums[1] / n[filled], n[filled])

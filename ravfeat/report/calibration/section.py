@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ravfeat.predictions import CROSSFIT
-from ravfeat.report.best_systems import casts
+from ravfeat.report.best_systems import best_systems
 from ravfeat.report.calibration.figures import reliability_figure
 from ravfeat.report.calibration.tables import reliability_table, temperature_table
 from ravfeat.report.graded import Graded
@@ -48,7 +48,7 @@ def _words(graded: Sequence[Graded]) -> list[str]:
 
 
 def _rows(graded: Sequence[Graded]) -> str:
-    splits = {one.split for entry in graded if entry.role == "single" for one in entry.calibration.folds}
+    splits = {fold.split for entry in graded if entry.role == "single" for fold in entry.calibration.folds}
     names = [name for split, name in (("val", "validation rows"), (CROSSFIT, "other folds' rows")) if split in splits]
     return " or ".join(names)
 
@@ -57,8 +57,8 @@ def _parted(graded: Sequence[Graded]) -> tuple[list[Graded], list[Graded]]:
     """Who is drawn at once, and who on demand: of many, the best of each stream and what was fused."""
     honest = [entry for entry in graded if not entry.leaky] or list(graded)
     if len(honest) > _MANY:
-        cast = [entry for found in casts(honest) for entry in found.entries]
-        honest = cast or honest[:_MANY]
+        best = [entry for run in best_systems(honest) for entry in run.entries]
+        honest = best or honest[:_MANY]
     shown = {id(entry) for entry in honest}
     return honest, [entry for entry in graded if id(entry) not in shown]
 

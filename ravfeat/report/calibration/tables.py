@@ -22,7 +22,7 @@ def temperature_table(graded: Sequence[Graded]) -> Table:
     rows = []
     for entry in graded:
         moved = [_moved(entry, metric) for metric in ("ece", "nll")]
-        temperatures = ", ".join(temperature_cell(one.temperature) for one in entry.calibration.folds)
+        temperatures = ", ".join(temperature_cell(fold.temperature) for fold in entry.calibration.folds)
         rows.append(table_row(entry, (*identity(entry), *moved, temperatures)))
     caption = (
         "Before → after. Temperatures in the order of folds: what the logits of a fold's test rows are divided by, "
@@ -36,9 +36,9 @@ def reliability_table(entry: Graded) -> Table:
     titles = ("n", "Confidence, said", "Accuracy, said", "Confidence, calibrated", "Accuracy, calibrated")
     sides = [_cells(reliability(entry.probs.y, probs)) for probs in (entry.probs.uncalibrated, entry.probs.probs)]
     rows = []
-    for number, (said, calibrated) in enumerate(zip_longest(*sides, fillvalue=(NONE,) * 3), start=1):
-        n = " / ".join(dict.fromkeys((said[0], calibrated[0])))
-        rows.append(TableRow((str(number), n, *said[1:], *calibrated[1:]), entry.leaky))
+    for number, (uncalibrated, calibrated) in enumerate(zip_longest(*sides, fillvalue=(NONE,) * 3), start=1):
+        n = " / ".join(dict.fromkeys((uncalibrated[0], calibrated[0])))
+        rows.append(TableRow((str(number), n, *uncalibrated[1:], *calibrated[1:]), entry.leaky))
     columns = (Column("Bin", numeric=True), *(Column(title, numeric=True) for title in titles))
     caption = f"Test clips in bins of equal mass, before and after calibration · {entry.conditions}"
     return Table(caption, columns, tuple(rows), folded="Table")

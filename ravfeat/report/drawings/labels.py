@@ -27,11 +27,11 @@ def label_of(entry: Graded, number: str, shared: Sequence[str]) -> RowLabel:
     shared : sequence of str
         Names of facts that stand below the axis, see `shared_facts`.
     """
-    said = [*shared, *([] if entry.role == "single" else ["team"])]
-    own = [value for name, value in entry.facts.items() if name not in said]
+    shown = [*shared, *([] if entry.role == "single" else ["team"])]
+    values = [value for name, value in entry.facts.items() if name not in shown]
     # A mixture that was not chosen has the features and heads of the one that was.
     names = {"single": [entry.system.features], "fused": [entry.system.features, entry.system.head], "alternative": []}
-    details = " · ".join([*names[entry.role], *own])
+    details = " · ".join([*names[entry.role], *values])
     return RowLabel(short_name(entry), number, (details,) if details else (), entry.leaky, entry.role == "alternative")
 
 
@@ -40,7 +40,7 @@ def conditions_of(graded: Sequence[Graded]) -> str:
     names = dict.fromkeys(name for entry in graded for name in entry.facts)
     values = {name: dict.fromkeys(entry.facts[name] for entry in graded if name in entry.facts) for name in names}
     partly = {name for name in ("features", "labels") if not all(name in entry.facts for entry in graded)}
-    return " · ".join(f"{'partly ' if name in partly else ''}{' or '.join(own)}" for name, own in values.items())
+    return " · ".join(f"{'partly ' if name in partly else ''}{' or '.join(facts)}" for name, facts in values.items())
 
 
 def shared_facts(graded: Sequence[Graded]) -> list[str]:

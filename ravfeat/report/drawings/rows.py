@@ -72,12 +72,12 @@ def clip_text(text: str, widest: int) -> str:
 
 def wrapped(text: str, widest: int, lines: int) -> list[str]:
     """Break a long name behind its signs; what does not fit into `lines` loses its middle."""
-    found = [""]
+    broken = [""]
     for part in re.split(r"(?<=[+/])|(?<=· )", text):
-        if len(found) < lines and found[-1] and len((found[-1] + part).rstrip(" ·")) > widest:
-            found.append("")
-        found[-1] += part
-    return [clip_text(line.rstrip(" ·"), widest) for line in found]
+        if len(broken) < lines and broken[-1] and len((broken[-1] + part).rstrip(" ·")) > widest:
+            broken.append("")
+        broken[-1] += part
+    return [clip_text(line.rstrip(" ·"), widest) for line in broken]
 
 
 def _label(

@@ -12,12 +12,12 @@ from ravfeat.report.drawings.marks import dot, mark_of, span
 from ravfeat.report.drawings.rows import clip_text
 from ravfeat.report.graded import Graded
 
-__all__ = ["cast_figure"]
+__all__ = ["best_recall_figure"]
 
 _BAND = 0.56  # of a row's height, that its marks are spread over
 
 
-def cast_figure(entries: Sequence[Graded]) -> Figure:
+def best_recall_figure(entries: Sequence[Graded]) -> Figure:
     """Draw the recall of every emotion by some systems, one above the other, with intervals over actors."""
     labels = [recall.label for recall in entries[0].recalls]
     figure = style.canvas(0.75 + 0.2 * len(entries) + len(labels) * (0.2 + 0.11 * len(entries)))

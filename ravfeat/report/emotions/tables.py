@@ -6,7 +6,7 @@ from ravfeat.report.graded import Graded
 from ravfeat.report.page.cells import IDENTITY, NONE, identity, table_row
 from ravfeat.report.page.document import Column, Table
 
-__all__ = ["cast_table", "recall_table"]
+__all__ = ["best_recall_table", "recall_table"]
 
 
 _MANY = 8  # rows after which a table is folded
@@ -29,13 +29,13 @@ def recall_table(graded: Sequence[Graded]) -> Table:
     )
 
 
-def cast_table(entries: Sequence[Graded]) -> Table:
+def best_recall_table(entries: Sequence[Graded]) -> Table:
     """Recall of some systems with intervals; emotions across."""
     labels = [recall.label for recall in entries[0].recalls]
     rows = []
     for entry in entries:
-        found = {r.label: f"{r.value:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" for r in entry.recalls}
-        rows.append(table_row(entry, (*identity(entry), *(found.get(label, NONE) for label in labels))))
+        recalls = {r.label: f"{r.value:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" for r in entry.recalls}
+        rows.append(table_row(entry, (*identity(entry), *(recalls.get(label, NONE) for label in labels))))
     columns = (*IDENTITY, *(Column(label, numeric=True) for label in labels))
     caption = "Pooled recall of each emotion, with its 95 % interval over actors."
     return Table(caption, columns, tuple(rows), folded="Table", cards=True)

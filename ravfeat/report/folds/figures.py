@@ -40,23 +40,23 @@ def folds_figure(graded: Sequence[Graded]) -> Figure:
     )
 
 
-def fold_gain_figure(one: FusedRun) -> Figure:
+def fold_gain_figure(fused_run: FusedRun) -> Figure:
     """Draw, for every fold, test UAR of the fused system over the single one that was best where it was learned."""
-    n = len(one.gains)
-    mark = mark_of(one.fused.system.stream, leaky=one.fused.leaky)
+    n = len(fused_run.gains)
+    mark = mark_of(fused_run.fused.system.stream, leaky=fused_run.fused.leaky)
     figure = style.canvas(0.8 + _FOLD_IN * (n + 1))
     with style.plot(figure) as axes:
         axes.axvline(0, color=style.MUTED, linewidth=0.9, linestyle=style.DOTTED)
-        for row, gain in enumerate(one.gains):
+        for row, gain in enumerate(fused_run.gains):
             axes.plot([0, gain], [row, row], color=mark.colour, linewidth=2.2, alpha=0.4, solid_capstyle="butt")
             dot(axes, gain, row, mark)
-        axes.plot([one.gains.mean()] * 2, [n - 0.3, n + 0.3], color=style.INK, linewidth=2)
+        axes.plot([fused_run.gains.mean()] * 2, [n - 0.3, n + 0.3], color=style.INK, linewidth=2)
         at = axes.get_yaxis_transform()
-        for row, value in enumerate([*one.gains, one.gains.mean()]):
+        for row, value in enumerate([*fused_run.gains, fused_run.gains.mean()]):
             axes.text(1.03, row, f"{value:+.3f}", va="center", color=style.INK, fontsize=8.5, transform=at)
-        axes.set_yticks(range(n + 1), [*(f"fold {fold.fold}" for fold in one.fusion.folds), "mean"])
+        axes.set_yticks(range(n + 1), [*(f"fold {fold.fold}" for fold in fused_run.fusion.folds), "mean"])
         axes.set_ylim(n + 0.6, -0.6)
-        low, high = min(0.0, float(one.gains.min())), max(0.0, float(one.gains.max()))
+        low, high = min(0.0, float(fused_run.gains.min())), max(0.0, float(fused_run.gains.max()))
         room = 0.06 * max(high - low, 0.02)
         axes.set_xlim(low - room, high + room)
         axes.set_xlabel("test UAR (mean recall), fused minus best single · dotted: zero")

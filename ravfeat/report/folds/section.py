@@ -28,33 +28,38 @@ def fold_section(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> Section
     )
     honest = any(not entry.leaky for entry in graded)
     numbered = enumerate(fused, start=1)
-    parts = tuple(_fusion_part(one, number, honest=honest, alone=len(fused) == 1) for number, one in numbered)
+    parts = tuple(
+        _fusion_part(fused_run, number, honest=honest, alone=len(fused) == 1) for number, fused_run in numbered
+    )
     return Section("folds", "Fold by fold", figures=(figure,), subsections=parts)
 
 
-def _fusion_part(one: FusedRun, number: int, *, honest: bool, alone: bool) -> Section:
-    below = int((one.gains < 0).sum())
+def _fusion_part(fused_run: FusedRun, number: int, *, honest: bool, alone: bool) -> Section:
+    below = int((fused_run.gains < 0).sum())
     words = (
-        f"Rule {one.fusion.rule}: {one.choices}. On test rows, the UAR of fused minus that of the single system that "
-        f"was best on the fold's {one.rows} is {one.gains.mean():+.3f} in the mean of folds, from "
-        f"{one.gains.min():+.3f} to {one.gains.max():+.3f}, and below zero in {below or 'none'} of {len(one.gains)}."
+        f"Rule {fused_run.fusion.rule}: {fused_run.choices}. On test rows, the UAR of fused minus that of the single "
+        f"system that was best on the fold's {fused_run.rows} is {fused_run.gains.mean():+.3f} in the mean of folds, "
+        f"from {fused_run.gains.min():+.3f} to {fused_run.gains.max():+.3f}, and below zero in {below or 'none'} of "
+        f"{len(fused_run.gains)}."
     )
-    gains = ", ".join(f"fold {fold.fold} {gain:+.3f}" for fold, gain in zip(one.fusion.folds, one.gains, strict=True))
+    gains = ", ".join(
+        f"fold {fold.fold} {gain:+.3f}" for fold, gain in zip(fused_run.fusion.folds, fused_run.gains, strict=True)
+    )
     figure = PageFigure(
         name=f"fold-gains-{number}",
         title="Test UAR of fused minus that of the best single system, fold by fold",
         caption=f"Test UAR (mean recall) of fused minus that of the single system that was best on the fold's "
-        f"{one.rows}. Bar: mean. {one.fused.conditions}",
-        alt=f"Gain of {one.fused.system}, {one.fused.conditions}, over the best single system: {gains}.",
-        canvas=fold_gain_figure(one),
-        table=choice_table(one),
+        f"{fused_run.rows}. Bar: mean. {fused_run.fused.conditions}",
+        alt=f"Gain of {fused_run.fused.system}, {fused_run.fused.conditions}, over the best single system: {gains}.",
+        canvas=fold_gain_figure(fused_run),
+        table=choice_table(fused_run),
     )
     return Section(
         f"fusion-{number}",
-        "What each fold's fusion learned" if alone else f"What each fold's fusion learned, run {one.run.name}",
-        paragraphs=(f"{words} {one.fused.conditions}",),
+        "What each fold's fusion learned" if alone else f"What each fold's fusion learned, run {fused_run.run.name}",
+        paragraphs=(f"{words} {fused_run.fused.conditions}",),
         figures=(figure,),
-        tables=weight_tables(one),
-        leaky=one.fused.leaky,
-        folded=one.fused.leaky and honest,
+        tables=weight_tables(fused_run),
+        leaky=fused_run.fused.leaky,
+        folded=fused_run.fused.leaky and honest,
     )

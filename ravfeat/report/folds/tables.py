@@ -11,9 +11,9 @@ from ravfeat.report.page.document import Column, Table, TableRow
 __all__ = ["choice_table", "fold_table", "weight_tables"]
 
 
-def choice_table(one: FusedRun) -> Table:
+def choice_table(fused_run: FusedRun) -> Table:
     """Per fold: the rule, and UAR of the best single system and of the fused one, where learned and where tested."""
-    learned = "Validation" if not one.crossfitted else "Cross-fitted"
+    learned = "Validation" if not fused_run.crossfitted else "Cross-fitted"
     titles = (
         f"{learned} UAR, best single",
         f"{learned} UAR, fused",
@@ -28,40 +28,40 @@ def choice_table(one: FusedRun) -> Table:
         Column("Best single"),
         *(Column(title, numeric=True) for title in titles),
     )
-    test = zip(one.best_single_uar, one.test_uar(one.fused), one.gains, strict=True)
+    test = zip(fused_run.best_single_uar, fused_run.test_uar(fused_run.fused), fused_run.gains, strict=True)
     rows = [
         TableRow(
             (
-                _fold_name(one, fold),
+                _fold_name(fused_run, fold),
                 RULES[fold.chosen],
                 str(fold.n),
-                str(one.members[fold.single].system),
+                str(fused_run.members[fold.single].system),
                 f"{fold.singles[fold.single].uar:.3f}",
                 f"{fold.scores[fold.chosen].uar:.3f}",
                 f"{single:.3f}",
                 f"{fused:.3f}",
                 f"{gain:+.3f}",
             ),
-            one.fused.leaky,
+            fused_run.fused.leaky,
         )
-        for fold, (single, fused, gain) in zip(one.fusion.folds, test, strict=True)
+        for fold, (single, fused, gain) in zip(fused_run.fusion.folds, test, strict=True)
     ]
     caption = (
-        f"What each fold learned from its {one.rows}, and what came of it on its test rows. Best single: the system of "
-        f"highest UAR on the {one.rows}. The UAR of fused there is that of the rows that chose rule and weights. "
-        f"{one.fused.conditions}"
+        f"What each fold learned from its {fused_run.rows}, and what came of it on its test rows. Best single: the "
+        f"system of highest UAR on the {fused_run.rows}. The UAR of fused there is that of the rows that chose rule "
+        f"and weights. {fused_run.fused.conditions}"
     )
     return Table(caption, columns, tuple(rows), cards=True)
 
 
-def weight_tables(one: FusedRun) -> tuple[Table, Table, Table]:
+def weight_tables(fused_run: FusedRun) -> tuple[Table, Table, Table]:
     """Weights of the chosen rule, weights of both rules, and temperatures: systems down, folds across."""
-    folds, conditions = one.fusion.folds, one.fused.conditions
-    members = range(len(one.members))
-    chosen = [_row(one, m, [f"{fold.weights[m]:.2f}" for fold in folds]) for m in members]
-    linear = [_row(one, m, [f"{fold.linear[m]:.2f}" for fold in folds], "linear") for m in members]
-    loglinear = [_row(one, m, [_loglinear(fold, m) for fold in folds], "log-linear") for m in members]
-    temperatures = [_row(one, m, [temperature_cell(fold.temperatures[m]) for fold in folds]) for m in members]
+    folds, conditions = fused_run.fusion.folds, fused_run.fused.conditions
+    members = range(len(fused_run.members))
+    chosen = [_row(fused_run, m, [f"{fold.weights[m]:.2f}" for fold in folds]) for m in members]
+    linear = [_row(fused_run, m, [f"{fold.linear[m]:.2f}" for fold in folds], "linear") for m in members]
+    loglinear = [_row(fused_run, m, [_loglinear(fold, m) for fold in folds], "log-linear") for m in members]
+    temperatures = [_row(fused_run, m, [temperature_cell(fold.temperatures[m]) for fold in folds]) for m in members]
     rules = [f"Fold {fold.fold}, {RULES[fold.chosen]}" for fold in folds]
     plain = [f"Fold {fold.fold}" for fold in folds]
     caption = (
@@ -81,17 +81,17 @@ def _by_fold(titles: Sequence[str], rows: Sequence[TableRow], caption: str, fold
     return Table(caption, columns, tuple(rows), folded=folded, cards=True)
 
 
-def _row(one: FusedRun, member: int, cells: Sequence[str], rule: str = "") -> TableRow:
-    name = system_name(one.members[member])
-    return TableRow((f"{name}, {rule}" if rule else name, *cells), one.fused.leaky)
+def _row(fused_run: FusedRun, member: int, cells: Sequence[str], rule: str = "") -> TableRow:
+    name = system_name(fused_run.members[member])
+    return TableRow((f"{name}, {rule}" if rule else name, *cells), fused_run.fused.leaky)
 
 
 def _loglinear(fold: FoldFusion, member: int) -> str:
     return f"{fold.loglinear[member]:.2f}{' (bound)' if member in fold.at_bound else ''}"
 
 
-def _fold_name(one: FusedRun, fold: FoldFusion) -> str:
-    return f"Fold {fold.fold}, synthetic" if one.fused.synthetic else f"Fold {fold.fold}"
+def _fold_name(fused_run: FusedRun, fold: FoldFusion) -> str:
+    return f"Fold {fold.fold}, synthetic" if fused_run.fused.synthetic else f"Fold {fold.fold}"
 
 
 def fold_table(graded: Sequence[Graded]) -> Table:

@@ -63,7 +63,7 @@ def _alike(honest: Graded, leaky: Graded) -> bool:
 def _gap(leaky: Graded, honest: Graded) -> LeakGap:
     try:
         pairing = Pairing(leaky.compared, honest.compared)
-        found = tuple(pairing.difference(*row) for row in GAP_ROWS)
+        differences = tuple(pairing.difference(*row) for row in GAP_ROWS)
     except PredictionsError as error:
         return LeakGap(leaky, honest, (), str(error))
-    return LeakGap(leaky, honest, found, "")
+    return LeakGap(leaky, honest, differences, "")

@@ -21,14 +21,14 @@ def gap_table(gaps: Sequence[LeakGap]) -> Table:
     )
     rows = []
     for gap in gaps:
-        for (metric, averaging), found in zip(GAP_ROWS, gap.differences, strict=False):
+        for (metric, averaging), difference in zip(GAP_ROWS, gap.differences, strict=False):
             cells = (
                 system_name(gap.honest),
                 *pair_identity(gap.honest, gap.leaky)[1:],
                 f"{NAMES[metric]}, {AVERAGING[averaging]}",
-                f"{gap.honest.protocol}: {found.value_b:.3f}",
-                f"{gap.leaky.protocol}: {found.value_a:.3f}",
-                signed(found),
+                f"{gap.honest.protocol}: {difference.value_b:.3f}",
+                f"{gap.leaky.protocol}: {difference.value_a:.3f}",
+                signed(difference),
             )
             rows.append(TableRow(cells, leaky=True))
     caption = (

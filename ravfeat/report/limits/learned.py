@@ -49,7 +49,7 @@ def selection_nested(graded: Sequence[Graded]) -> str:
 def crossfit(graded: Sequence[Graded]) -> str:
     """Say what cross-fitted rows share with the fold."""
     honest = [entry for entry in graded if not entry.leaky]
-    if not any(one.split == CROSSFIT for entry in honest for one in entry.calibration.folds):
+    if not any(fold.split == CROSSFIT for entry in honest for fold in entry.calibration.folds):
         return ""
     return (
         "Scores without validation rows were cross-fitted: what is applied to a fold was learned from other folds' "
@@ -61,13 +61,13 @@ def crossfit(graded: Sequence[Graded]) -> str:
 
 def fusion_floor(fused: Sequence[FusedRun]) -> str:
     """Say where the fused system's floor holds, and what the test rows say."""
-    honest = [one for one in fused if not one.fused.leaky]
+    honest = [fused_run for fused_run in fused if not fused_run.fused.leaky]
     if not honest:
         return ""
-    gains = np.concatenate([one.gains for one in honest])
+    gains = np.concatenate([fused_run.gains for fused_run in honest])
     below = int((gains < 0).sum())
-    rows = " or ".join(dict.fromkeys(one.rows for one in honest))
-    auto = all(one.fusion.rule == "auto" for one in honest)
+    rows = " or ".join(dict.fromkeys(fused_run.rows for fused_run in honest))
+    auto = all(fused_run.fusion.rule == "auto" for fused_run in honest)
     floor = (
         "That it is never below the best single system is guaranteed there only"
         if auto
@@ -82,8 +82,8 @@ def fusion_floor(fused: Sequence[FusedRun]) -> str:
 
 def calibration(graded: Sequence[Graded]) -> str:
     """Say where temperatures come from."""
-    folds = [one for entry in graded for one in entry.calibration.folds]
-    fewest, most = min(one.n for one in folds), max(one.n for one in folds)
+    folds = [fold for entry in graded for fold in entry.calibration.folds]
+    fewest, most = min(fold.n for fold in folds), max(fold.n for fold in folds)
     rows = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     return (
         "NLL, Brier score and ECE are those of calibrated probabilities: one temperature per system and fold, learned "
@@ -94,17 +94,17 @@ def calibration(graded: Sequence[Graded]) -> str:
 
 def bounds(graded: Sequence[Graded]) -> str:
     """Name temperatures that nothing held back."""
-    found = [
-        f"{entry.system} ({entry.protocol}), {one.temperature.at_bound_} bound in fold {one.fold}"
+    at_bound = [
+        f"{entry.system} ({entry.protocol}), {fold.temperature.at_bound_} bound in fold {fold.fold}"
         for entry in graded
-        for one in entry.calibration.folds
-        if one.temperature.at_bound_
+        for fold in entry.calibration.folds
+        if fold.temperature.at_bound_
     ]
-    if not found:
+    if not at_bound:
         return ""
-    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    more = f"; and {len(at_bound) - _NAMED} more" if len(at_bound) > _NAMED else ""
     return (
-        f"Temperatures at a bound: {'; '.join(found[:_NAMED])}{more}. At the lower one the right class was the most "
+        f"Temperatures at a bound: {'; '.join(at_bound[:_NAMED])}{more}. At the lower one the right class was the most "
         "probable, always or but for hairs, so nothing said how sure to be; at the upper one the scores said nothing "
         "about the labels. NLL, Brier score and ECE of these folds mean little."
     )

@@ -44,8 +44,8 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _averaging,
         _different_clips,
     )
-    found = [*(rule(graded) for rule in before), fusion_floor(fused), *(rule(graded) for rule in after)]
-    return [sentence for sentence in found if sentence]
+    sentences = [*(rule(graded) for rule in before), fusion_floor(fused), *(rule(graded) for rule in after)]
+    return [sentence for sentence in sentences if sentence]
 
 
 def _random_weights(graded: Sequence[Graded]) -> str:
@@ -89,13 +89,13 @@ def _across(graded: Sequence[Graded]) -> str:
     pairs = dict.fromkeys(entry.across for entry in graded if entry.across)
     if not pairs:
         return ""
-    said = "; ".join(f"trained and chosen on {train}, tested on {test}" for train, test in pairs)
+    corpora = "; ".join(f"trained and chosen on {train}, tested on {test}" for train, test in pairs)
     return (
-        f"Rows of protocol cross-corpus test another corpus than the one that taught: {said}. Temperatures and weights "
-        "come from the training corpus as well and need not suit the other. There is one fold, so pooled and fold mean "
-        "are one number, and its interval draws test actors only: another training corpus would give another number. "
-        "That nobody is in both corpora is known from ids and from equal recordings; one person under two ids would "
-        "not be noticed."
+        f"Rows of protocol cross-corpus test another corpus than the one that taught: {corpora}. Temperatures and "
+        "weights come from the training corpus as well and need not suit the other. There is one fold, so pooled and "
+        "fold mean are one number, and its interval draws test actors only: another training corpus would give another "
+        "number. That nobody is in both corpora is known from ids and from equal recordings; one person under two ids "
+        "would not be noticed."
     )
 
 

@@ -18,9 +18,9 @@ LEVELS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _NAME = 30
 
 
-def share_figure(one: FusedRun, surface: Surface) -> Figure:
+def share_figure(fused_run: FusedRun, surface: Surface) -> Figure:
     """Draw UAR and NLL of linear mixtures by the share of the first side, and what was chosen, or would be by NLL."""
-    mark = _mark(one)
+    mark = _mark(fused_run)
     figure = style.canvas(4.6)
     with style.plots(figure, 2, 1, sharex=True, height_ratios=(3, 2)) as (above, below):
         for curve, chosen, likeliest in zip(surface.curves, surface.chosen, surface.likeliest, strict=True):
@@ -40,19 +40,21 @@ def share_figure(one: FusedRun, surface: Surface) -> Figure:
     return figure
 
 
-def weight_figure(one: FusedRun, surface: Surface) -> Figure:
+def weight_figure(fused_run: FusedRun, surface: Surface) -> Figure:
     """Draw a map of the NLL of log-linear mixtures by the weights of both sides, and what was chosen."""
-    mark = _mark(one)
+    mark = _mark(fused_run)
     lowest = surface.nll.min()
     figure = style.canvas(3.9)
     with style.plot(figure) as axes:
         for level in LEVELS:  # one over the other: the lower, the deeper
             inside = [lowest - 1, lowest + level]
-            axes.contourf(surface.ours, surface.theirs, surface.nll, inside, colors=[mark.colour], alpha=0.13)
+            axes.contourf(
+                surface.first_axis, surface.second_axis, surface.nll, inside, colors=[mark.colour], alpha=0.13
+            )
         _lines(axes, surface, lowest)
         axes.plot([1], [1], "x", color=style.INK, markersize=7, markeredgewidth=1.8)
-        for ours, theirs in surface.weights:
-            dot(axes, ours, theirs, mark, size=5.5)
+        for first, second in surface.weights:
+            dot(axes, first, second, mark, size=5.5)
         axes.set_xlabel(f"weight of {clip_text(surface.sides.names[0], _NAME)}, log-linear rule")
         axes.set_ylabel(f"weight of {clip_text(surface.sides.names[1], _NAME)}")
         axes.set_aspect("equal")
@@ -63,22 +65,22 @@ def weight_figure(one: FusedRun, surface: Surface) -> Figure:
 def _lines(axes: Axes, surface: Surface, lowest: float) -> None:
     """Draw the lines of `LEVELS` and write on each, straight from the lowest point, what it stands for."""
     levels = [lowest + level for level in LEVELS]
-    axes.contour(surface.ours, surface.theirs, surface.nll, levels, colors=[style.MUTED], linewidths=0.7)
-    row, column = divmod(int(surface.nll.argmin()), len(surface.ours))
+    axes.contour(surface.first_axis, surface.second_axis, surface.nll, levels, colors=[style.MUTED], linewidths=0.7)
+    row, column = divmod(int(surface.nll.argmin()), len(surface.first_axis))
     for level in LEVELS:
         outside = surface.nll > lowest + level
         up, down = np.flatnonzero(outside[row:, column]), np.flatnonzero(outside[row::-1, column])
         right = np.flatnonzero(outside[row, column:])
         if len(up):
-            at = surface.ours[column], surface.theirs[row + up[0]]
+            at = surface.first_axis[column], surface.second_axis[row + up[0]]
         elif len(down):
-            at = surface.ours[column], surface.theirs[row - down[0]]
+            at = surface.first_axis[column], surface.second_axis[row - down[0]]
         elif len(right):
-            at = surface.ours[column + right[0]], surface.theirs[row]
+            at = surface.first_axis[column + right[0]], surface.second_axis[row]
         else:
             continue
         axes.annotate(f"+{level:g}", at, fontsize=7.5, color=style.INK, ha="center", va="center")
 
 
-def _mark(one: FusedRun) -> Mark:
-    return mark_of(one.fused.system.stream, leaky=one.fused.leaky)
+def _mark(fused_run: FusedRun) -> Mark:
+    return mark_of(fused_run.fused.system.stream, leaky=fused_run.fused.leaky)

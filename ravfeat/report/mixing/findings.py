@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from ravfeat.fusion import STEPS, mix
 from ravfeat.fusion.surface import Curve, linear_curve, loglinear_map
-from ravfeat.report.fused import FusedRun, Sides
+from ravfeat.report.fused import FusedRun, FusionSides
 
-__all__ = ["Agreement", "Surface", "agreement_of", "surface_of"]
+__all__ = ["Surface", "SystemAgreement", "agreement_of", "surface_of"]
 
 _REACH = 2.0  # a map goes at least this far
 
@@ -20,25 +20,25 @@ class Surface:
 
     Attributes
     ----------
-    sides : Sides
+    sides : FusionSides
     curves : tuple of Curve, length F
         Linear rule, by the share of the first side.
     shares : ndarray of shape (F,)
         Chosen share of the first side, linear rule.
     weights : ndarray of shape (F, 2)
         Chosen total weight of either side, log-linear rule.
-    ours, theirs : ndarray of shape (A,), (B,)
-        Total weights of the first and the second side.
+    first_axis, second_axis : ndarray of shape (A,), (B,)
+        Total weights of the first and the second side, at which `nll` is mapped.
     nll : ndarray of shape (B, A)
         Of log-linear mixtures, mean over folds.
     """
 
-    sides: Sides
+    sides: FusionSides
     curves: tuple[Curve, ...]
     shares: NDArray[np.float64]
     weights: NDArray[np.float64]
-    ours: NDArray[np.float64]
-    theirs: NDArray[np.float64]
+    first_axis: NDArray[np.float64]
+    second_axis: NDArray[np.float64]
     nll: NDArray[np.float64]
 
     @property
@@ -63,7 +63,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class SystemAgreement:
     """Rows that were learned from on which all systems name the same emotion, all folds together.
 
     Attributes
@@ -84,40 +84,40 @@ class Agreement:
     loglinear: float
 
 
-def surface_of(one: FusedRun) -> Surface:
+def surface_of(fused_run: FusedRun) -> Surface:
     """Score the mixtures between the two sides of a fusion."""
-    sides = one.sides
+    sides = fused_run.sides
     shares = np.arange(STEPS + 1) / STEPS
     weights = np.array(
-        [[fold.loglinear[side].sum() for side in (sides.first, ~sides.first)] for fold in one.fusion.folds]
+        [[fold.loglinear[side].sum() for side in (sides.first, ~sides.first)] for fold in fused_run.fusion.folds]
     )
-    ours, theirs = (_axis(weights[:, side]) for side in (0, 1))
+    first, second = (_axis(weights[:, side]) for side in (0, 1))
     curves, maps = [], []
-    for view in one.folds:
+    for view in fused_run.folds:
         curves.append(linear_curve(view.fusion.linear, sides.first, view.log_probs, view.y, shares))
-        maps.append(loglinear_map(view.fusion.loglinear, sides.first, view.log_probs, view.y, ours, theirs))
-    chosen = np.array([fold.linear[sides.first].sum() for fold in one.fusion.folds])
-    return Surface(sides, tuple(curves), chosen, weights, ours, theirs, np.mean(maps, axis=0))
+        maps.append(loglinear_map(view.fusion.loglinear, sides.first, view.log_probs, view.y, first, second))
+    chosen = np.array([fold.linear[sides.first].sum() for fold in fused_run.fusion.folds])
+    return Surface(sides, tuple(curves), chosen, weights, first, second, np.mean(maps, axis=0))
 
 
-def agreement_of(one: FusedRun) -> Agreement:
+def agreement_of(fused_run: FusedRun) -> SystemAgreement:
     """Look at the rows on which all systems agree."""
-    found: list[tuple[NDArray[np.float64], ...]] = []
+    by_fold: list[tuple[NDArray[np.float64], ...]] = []
     total = 0
-    for view in one.folds:
+    for view in fused_run.folds:
         decided = view.log_probs.argmax(-1)  # (M, N, K) -> (M, N)
         rows = np.flatnonzero((decided == decided[0]).all(0))
-        said = decided[0, rows]
-        own = view.log_probs[:, rows]
-        both = (mix("linear", view.fusion.linear, own), mix("loglinear", view.fusion.loglinear, own))
-        mixed = [np.exp(one)[np.arange(len(rows)), said] for one in both]
-        surest = np.exp(view.log_probs[:, rows, said]).max(0)
-        found.append((said == view.y[rows], surest, *mixed))
+        classes = decided[0, rows]
+        log_probs = view.log_probs[:, rows]
+        both = (mix("linear", view.fusion.linear, log_probs), mix("loglinear", view.fusion.loglinear, log_probs))
+        mixed = [np.exp(mixture)[np.arange(len(rows)), classes] for mixture in both]
+        surest = np.exp(view.log_probs[:, rows, classes]).max(0)
+        by_fold.append((classes == view.y[rows], surest, *mixed))
         total += len(view.y)
-    right, surest, linear, loglinear = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    right, surest, linear, loglinear = (np.concatenate(parts) for parts in zip(*by_fold, strict=True))
     if not len(right):
-        return Agreement(0, total, *[float("nan")] * 4)
-    return Agreement(len(right), total, *(float(part.mean()) for part in (right, surest, linear, loglinear)))
+        return SystemAgreement(0, total, *[float("nan")] * 4)
+    return SystemAgreement(len(right), total, *(float(part.mean()) for part in (right, surest, linear, loglinear)))
 
 
 def _axis(weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -18,37 +18,40 @@ def mixing_section(fused: Sequence[FusedRun]) -> Section | None:
     """Show both rules over the whole range of weights; None where nothing was fused."""
     if not fused:
         return None
-    honest = any(not one.fused.leaky for one in fused)
-    parts = [_part(one, number, folded=honest and one.fused.leaky) for number, one in enumerate(fused, start=1)]
+    honest = any(not fused_run.fused.leaky for fused_run in fused)
+    parts = [
+        _part(fused_run, number, folded=honest and fused_run.fused.leaky)
+        for number, fused_run in enumerate(fused, start=1)
+    ]
     if len(parts) == 1:  # no heading for the only part
         return Section("mixing", "The mixing weight", parts[0].paragraphs, parts[0].figures)
     return Section("mixing", "The mixing weight", subsections=tuple(parts))
 
 
-def _part(one: FusedRun, number: int, *, folded: bool) -> Section:
-    surface = surface_of(one)
+def _part(fused_run: FusedRun, number: int, *, folded: bool) -> Section:
+    surface = surface_of(fused_run)
     return Section(
         f"mixing-{number}",
-        f"Run {one.run.name}",
-        paragraphs=(_sides(one, surface), *mixing_words(one, surface, agreement_of(one))),
-        figures=(_share(one, surface, number), _weight(one, surface, number)),
-        leaky=one.fused.leaky,
+        f"Run {fused_run.run.name}",
+        paragraphs=(_sides(fused_run, surface), *mixing_words(fused_run, surface, agreement_of(fused_run))),
+        figures=(_share(fused_run, surface, number), _weight(fused_run, surface, number)),
+        leaky=fused_run.fused.leaky,
         folded=folded,
     )
 
 
-def _sides(one: FusedRun, surface: Surface) -> str:
+def _sides(fused_run: FusedRun, surface: Surface) -> str:
     first, second = surface.sides.names
     within = ""
-    if len(one.members) > 2:
+    if len(fused_run.members) > 2:
         within = " Within a side, systems keep the proportions that the fold chose."
     return (
-        f"Weights between {first} and {second}, scored on the {one.rows} that they were chosen on: what the fit saw, "
-        f"not a result.{within} {one.fused.conditions}"
+        f"Weights between {first} and {second}, scored on the {fused_run.rows} that they were chosen on: what the fit "
+        f"saw, not a result.{within} {fused_run.fused.conditions}"
     )
 
 
-def _share(one: FusedRun, surface: Surface, number: int) -> PageFigure:
+def _share(fused_run: FusedRun, surface: Surface, number: int) -> PageFigure:
     first = surface.sides.names[0]
     chosen = ", ".join(f"{share:.2f}" for share in surface.shares)
     best = surface.linear_nll.argmin()
@@ -57,19 +60,19 @@ def _share(one: FusedRun, surface: Surface, number: int) -> PageFigure:
         name=f"shares-{number}",
         title="Linear rule: UAR and NLL by the share of weight",
         caption="Linear rule. Thin: folds; thick: their mean; diamonds: the share each fold chose; triangles: where "
-        f"its plain NLL is lowest. {one.rows.capitalize()}. {one.fused.conditions}",
-        alt=f"UAR and NLL on {one.rows} by the share of weight on {first}, linear rule, {one.fused.system}, "
-        f"{one.fused.conditions}. Chosen shares by fold: {chosen}. The mean UAR is highest, {surface.uar.max():.3f}, "
-        f"at {shares[surface.uar.argmax()]:.2f}; the mean NLL is lowest, {surface.linear_nll[best]:.3f}, at "
-        f"{shares[best]:.2f}.",
-        canvas=share_figure(one, surface),
-        table=share_table(one, surface),
+        f"its plain NLL is lowest. {fused_run.rows.capitalize()}. {fused_run.fused.conditions}",
+        alt=f"UAR and NLL on {fused_run.rows} by the share of weight on {first}, linear rule, "
+        f"{fused_run.fused.system}, {fused_run.fused.conditions}. Chosen shares by fold: {chosen}. The mean UAR is "
+        f"highest, {surface.uar.max():.3f}, at {shares[surface.uar.argmax()]:.2f}; the mean NLL is lowest, "
+        f"{surface.linear_nll[best]:.3f}, at {shares[best]:.2f}.",
+        canvas=share_figure(fused_run, surface),
+        table=share_table(fused_run, surface),
     )
 
 
-def _weight(one: FusedRun, surface: Surface, number: int) -> PageFigure:
+def _weight(fused_run: FusedRun, surface: Surface, number: int) -> PageFigure:
     first, second = surface.sides.names
-    chosen = "; ".join(f"{ours:.2f} and {theirs:.2f}" for ours, theirs in surface.weights)
+    chosen = "; ".join(f"{a:.2f} and {b:.2f}" for a, b in surface.weights)
     lowest, spread = surface.nll.min(), np.ptp(surface.nll)
     lines = f"Lines: mean NLL of folds above its lowest, {lowest:.3f} nats"
     if spread < LEVELS[0]:
@@ -78,9 +81,10 @@ def _weight(one: FusedRun, surface: Surface, number: int) -> PageFigure:
         name=f"weights-{number}",
         title="Log-linear rule: NLL by the weights of both sides",
         caption=f"Log-linear rule. {lines}; diamonds: the weights each fold chose; cross: both weights 1. "
-        f"{one.rows.capitalize()}. {one.fused.conditions}",
-        alt=f"Map of the mean NLL on {one.rows} by the weights of {first} and {second}, log-linear rule, "
-        f"{one.fused.system}, {one.fused.conditions}: lowest {lowest:.3f}. Chosen weights by fold: {chosen}.",
-        canvas=weight_figure(one, surface),
-        table=weight_table(one, surface),
+        f"{fused_run.rows.capitalize()}. {fused_run.fused.conditions}",
+        alt=f"Map of the mean NLL on {fused_run.rows} by the weights of {first} and {second}, log-linear rule, "
+        f"{fused_run.fused.system}, {fused_run.fused.conditions}: lowest {lowest:.3f}. Chosen weights by fold: "
+        f"{chosen}.",
+        canvas=weight_figure(fused_run, surface),
+        table=weight_table(fused_run, surface),
     )

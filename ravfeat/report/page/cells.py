@@ -73,9 +73,9 @@ def interval(record: Mapping[str, Any]) -> str:
     return f"{record['value']:.3f}{spread} [{record['ci_low']:.3f}, {record['ci_high']:.3f}]"
 
 
-def signed(found: Difference) -> str:
+def signed(difference: Difference) -> str:
     """Write a difference with its interval."""
-    return f"{found.value:+.3f} [{found.ci_low:+.3f}, {found.ci_high:+.3f}]"
+    return f"{difference.value:+.3f} [{difference.ci_low:+.3f}, {difference.ci_high:+.3f}]"
 
 
 def p_value(p: float | None) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Score", "StudyLine", "record", "scored"]
+__all__ = ["StudyLine", "StudyScore", "record", "scored"]
 
-Interval = tuple[float, float, float]
+ValueInterval = tuple[float, float, float]
 """Value, and the ends of its 95 % interval over actors."""
 
 
 @dataclass(frozen=True)
-class Score:
+class StudyScore:
     """One measured score, on test clips.
 
     Attributes
@@ -30,9 +30,9 @@ class Score:
     """
 
     label: str
-    wa: Interval
+    wa: ValueInterval
     wa_sd: float | None
-    uar: Interval
+    uar: ValueInterval
     protocol: str
     select: str
     seeds: int
@@ -65,7 +65,7 @@ class StudyLine:
         Why there is no number.
     stand_in : bool
         Whether another encoder stands in for the published one.
-    scores : tuple of Score
+    scores : tuple of StudyScore
     said : tuple of str
         Findings that are no scores.
     """
@@ -80,7 +80,7 @@ class StudyLine:
     differs: tuple[str, ...] = ()
     missing: str = ""
     stand_in: bool = False
-    scores: tuple[Score, ...] = ()
+    scores: tuple[StudyScore, ...] = ()
     said: tuple[str, ...] = ()
 
     @property
@@ -94,6 +94,6 @@ def record(line: StudyLine) -> dict[str, Any]:
     return asdict(line)
 
 
-def scored(lines: Sequence[StudyLine]) -> list[tuple[StudyLine, Score]]:
+def scored(lines: Sequence[StudyLine]) -> list[tuple[StudyLine, StudyScore]]:
     """Give every score with its line."""
     return [(line, score) for line in lines for score in line.scores]

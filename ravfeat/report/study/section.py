@@ -9,7 +9,7 @@ from ravfeat.report.drawings import style
 from ravfeat.report.drawings.marks import Mark, dot, span
 from ravfeat.report.drawings.rows import RowLabel, clip_text, system_rows
 from ravfeat.report.page.document import PageFigure, Section
-from ravfeat.report.study.lines import Interval, Score, StudyLine, scored
+from ravfeat.report.study.lines import StudyLine, StudyScore, ValueInterval, scored
 from ravfeat.report.study.table import ablation_table, study_table
 
 __all__ = ["study_section"]
@@ -17,7 +17,7 @@ __all__ = ["study_section"]
 _WIDEST = 46
 
 
-def study_section(lines: Sequence[StudyLine], ablations: Sequence[Score]) -> Section:
+def study_section(lines: Sequence[StudyLine], ablations: Sequence[StudyScore]) -> Section:
     """Set what was published beside what came out here: drawn, then in a table; then the ablations."""
     pairs = scored(lines)
     figures = (_figure(pairs, lines),) if pairs else ()
@@ -30,8 +30,8 @@ def study_section(lines: Sequence[StudyLine], ablations: Sequence[Score]) -> Sec
     return Section("study", "The study, row by row", (why,), figures, table, subsections=tuple(parts))
 
 
-def _figure(pairs: Sequence[tuple[StudyLine, Score]], lines: Sequence[StudyLine]) -> PageFigure:
-    said = [
+def _figure(pairs: Sequence[tuple[StudyLine, StudyScore]], lines: Sequence[StudyLine]) -> PageFigure:
+    sentences = [
         f"{_title(line, score)}: published {line.published}, ours {_ours(line, score)[0]:.3f}" for line, score in pairs
     ]
     return PageFigure(
@@ -41,13 +41,13 @@ def _figure(pairs: Sequence[tuple[StudyLine, Score]], lines: Sequence[StudyLine]
             "Filled: ours, with its 95 % interval over actors; hollow: LEAKY. Diamond: published, as a mean of folds. "
             "Where an encoder stands in for the published one, the two are not the same experiment."
         ),
-        alt="; ".join(said),
+        alt="; ".join(sentences),
         canvas=_canvas(pairs),
         table=study_table(lines),
     )
 
 
-def _canvas(pairs: Sequence[tuple[StudyLine, Score]]) -> Canvas:
+def _canvas(pairs: Sequence[tuple[StudyLine, StudyScore]]) -> Canvas:
     def draw(axes: Axes, number: int, y: float) -> None:
         line, score = pairs[number]
         value, low, high = _ours(line, score)
@@ -71,9 +71,9 @@ def _canvas(pairs: Sequence[tuple[StudyLine, Score]]) -> Canvas:
     return figure
 
 
-def _title(line: StudyLine, score: Score) -> str:
+def _title(line: StudyLine, score: StudyScore) -> str:
     return f"{line.key} · {score.label or line.system}"
 
 
-def _ours(line: StudyLine, score: Score) -> Interval:
+def _ours(line: StudyLine, score: StudyScore) -> ValueInterval:
     return score.wa if line.published_metric == "wa" else score.uar

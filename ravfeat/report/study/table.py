@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ravfeat.report.page.document import Column, Table, TableRow
-from ravfeat.report.study.lines import Interval, Score, StudyLine
+from ravfeat.report.study.lines import StudyLine, StudyScore, ValueInterval
 
 __all__ = ["ablation_table", "markdown", "study_table"]
 
@@ -31,7 +31,7 @@ def study_table(lines: Sequence[StudyLine]) -> Table:
     return Table(_CAPTION, _COLUMNS, tuple(row for line in lines for row in _rows(line)), cards=True)
 
 
-def ablation_table(scores: Sequence[Score]) -> Table:
+def ablation_table(scores: Sequence[StudyScore]) -> Table:
     """Set the parts of a head side by side."""
     columns = (Column("What is left"), *_COLUMNS[3:6])
     rows = tuple(TableRow((score.label, *_numbers(score), score.conditions), score.leaky) for score in scores)
@@ -48,7 +48,7 @@ def _rows(line: StudyLine) -> list[TableRow]:
         )
         for score in line.scores
     ]
-    rows += [TableRow((line.key, name, line.published, *_NOTHING, _sentence(said))) for said in line.said]
+    rows += [TableRow((line.key, name, line.published, *_NOTHING, _sentence(finding))) for finding in line.said]
     if line.missing:
         setup = f" Published with {line.setup}." if line.setup != _NONE else ""
         reason = f"{_sentence(line.missing)}{setup}"
@@ -60,21 +60,21 @@ def _sentence(words: str) -> str:
     return f"{words[:1].upper()}{words[1:]}{'' if words.endswith('.') else '.'}"
 
 
-def _labelled(name: str, score: Score) -> str:
+def _labelled(name: str, score: StudyScore) -> str:
     return f"{name}: {score.label}" if score.label else name
 
 
-def _numbers(score: Score) -> tuple[str, str]:
+def _numbers(score: StudyScore) -> tuple[str, str]:
     spread = "" if score.wa_sd is None else f" ± {score.wa_sd:.3f}"
     leaky = " LEAKY" if score.leaky else ""
     return f"{score.wa[0]:.3f}{spread} {_ends(score.wa)}{leaky}", f"{score.uar[0]:.3f} {_ends(score.uar)}{leaky}"
 
 
-def _ends(interval: Interval) -> str:
+def _ends(interval: ValueInterval) -> str:
     return f"[{interval[1]:.3f}, {interval[2]:.3f}]"
 
 
-def markdown(lines: Sequence[StudyLine], ablations: Sequence[Score]) -> str:
+def markdown(lines: Sequence[StudyLine], ablations: Sequence[StudyScore]) -> str:
     """Write ``study.md``."""
     parts = ["# The study, row by row", *_markdown(study_table(lines))]
     if ablations:

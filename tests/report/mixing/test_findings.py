@@ -8,7 +8,7 @@ import pytest
 from ravfeat.report.fused import FusedRun, fused_runs
 from ravfeat.report.graded import Graded
 from ravfeat.report.mixing.figures import share_figure, weight_figure
-from ravfeat.report.mixing.findings import Agreement, Surface, agreement_of, surface_of
+from ravfeat.report.mixing.findings import Surface, SystemAgreement, agreement_of, surface_of
 from ravfeat.report.mixing.section import mixing_section
 from ravfeat.report.mixing.tables import share_table, weight_table
 from ravfeat.report.mixing.words import mixing_words
@@ -35,12 +35,12 @@ def test_chosen_shares_lie_on_their_folds_curves(one: FusedRun, surface: Surface
 
 
 def test_the_map_is_lowest_among_the_chosen_weights(one: FusedRun, surface: Surface) -> None:
-    row, column = divmod(int(surface.nll.argmin()), len(surface.ours))
-    for side, at in ((0, surface.ours[column]), (1, surface.theirs[row])):
+    row, column = divmod(int(surface.nll.argmin()), len(surface.first_axis))
+    for side, at in ((0, surface.first_axis[column]), (1, surface.second_axis[row])):
         weights = [fold.loglinear[side] for fold in one.fusion.folds]
         assert min(weights) - 0.05 <= at <= max(weights) + 0.05
-    assert 1.0 in np.round(surface.ours, 9)
-    assert surface.ours[-1] >= 1.2 * surface.weights[:, 0].max()
+    assert 1.0 in np.round(surface.first_axis, 9)
+    assert surface.first_axis[-1] >= 1.2 * surface.weights[:, 0].max()
 
 
 def test_every_fold_is_marked_on_both_drawings(one: FusedRun, surface: Surface) -> None:
@@ -91,7 +91,7 @@ def test_where_the_mean_does_no_worse_nothing_is_explained(one: FusedRun, surfac
 def test_reasons_that_were_not_measured_are_not_given(one: FusedRun, surface: Surface) -> None:
     better = max((one, replace(one, linear=one.loglinear, loglinear=one.linear)),
                  key=lambda run: run.loglinear.records["uar", "pooled"]["value"])  # fmt: skip
-    nobody_agrees = Agreement(0, 10, *[float("nan")] * 4)
+    nobody_agrees = SystemAgreement(0, 10, *[float("nan")] * 4)
     assert "Where systems agree" not in " ".join(mixing_words(better, surface, nobody_agrees))
 
 
