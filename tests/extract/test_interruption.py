@@ -38,6 +38,20 @@ def slow(self, batch):
     return encode(self, batch)
 E.encode = slow
 """
+HELD = """
+import time
+from pathlib import Path
+from {} import {} as E
+encode, clips = E.encode, []
+def held(self, batch):
+    clips.extend(batch)
+    deadline = time.monotonic() + 120
+    while len(clips) > 12 and not Path({!r}).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return encode(self, batch)
+E.encode = held
+"""
 DIE_AT = (
     SMALL.replace("= 2", "= 8")
     + """
@@ -64,6 +78,10 @@ class Job:
     def slow(self, seconds: float = 0.02) -> str:
         """Make shards of two clips and take time over every clip."""
         return SMALL + SLOW.format(*self.encoder, seconds)
+
+    def held(self, until: Path) -> str:
+        """Make shards of two clips and wait, after a few clips, for a file to be there."""
+        return SMALL + HELD.format(*self.encoder, str(until))
 
 
 def stems(clips: Path, modality: str) -> list[str]:
@@ -134,7 +152,7 @@ def started(job: Job, out: Path, *options: object, before: str = "") -> Iterator
 
 
 def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while len(list(out.rglob("shard-*.h5"))) < count:
         assert time.monotonic() < deadline
         assert process.poll() is None, "the extraction was over too soon for this test"
@@ -142,7 +160,7 @@ def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> No
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=180)
     return process.returncode, out, err
 
 
@@ -158,9 +176,9 @@ def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
     rng, out = random.Random(time.time_ns()), tmp_path / "out"
     before: dict[str, Any] = {}
     for _ in range(5):
-        with started(job, out) as process:
+        with started(job, out, before=job.slow(0.1)) as process:
             wait_for_shards(out, len(before) + 1, process)
-            time.sleep(rng.uniform(0, 0.05))
+            time.sleep(rng.uniform(0, 0.2))
             process.send_signal(signal.SIGKILL)
             process.wait()
         (folder,) = out.glob("ravdess/*")
@@ -209,7 +227,7 @@ def test_interrupted_it_keeps_what_was_finished(
     job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int
 ) -> None:
     out = tmp_path / "out"
-    with started(job, out) as process:
+    with started(job, out, before=job.slow(0.1)) as process:
         wait_for_shards(out, 3, process)
         process.send_signal(number)
         code, _, errors = end(process)
@@ -247,10 +265,12 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(
     job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
 ) -> None:
     out = tmp_path / "out"
-    with started(job, out, before=job.slow(0.15)) as first:
+    go_on = tmp_path / "go-on"
+    with started(job, out, before=job.held(go_on)) as first:  # as long as a busy machine takes to start the second
         wait_for_shards(out, 1, first)
         with started(job, out, before=SMALL) as second:
             code, _, errors = end(second)
+        go_on.touch()
         assert code == 1
         assert "another process is writing shard-00000.h5" in errors
         assert "--shard-index I --num-shards N" in errors
