@@ -1,4 +1,4 @@
-"""A temperature for every fold of a system."""
+"""Fit a temperature for every fold of a system, and apply it to the fold's test rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One number between logits and honest probabilities.
+"""Temperature scaling: one number per system and fold that makes probabilities as sure as they are right.
 
 Conventions
 -----------
@@ -42,7 +42,7 @@ class Temperature:
     temperature_ : float
         1 where every clip's logits are all equal: no T changes anything then.
     at_bound_ : {"", "lower", "upper"}
-        ``lower`` where the likelihood still rises there: the best class is the right one, always or but for hairs.
+        ``lower`` where the likelihood still rises there: the rows are separable, or almost.
         ``upper`` likewise: the logits say nothing about the labels, or the wrong thing.
 
     Examples

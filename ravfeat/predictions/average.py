@@ -1,4 +1,4 @@
-"""From logits of several seeds to one probability per clip."""
+"""Average the softmax of several seeds into one probability per clip."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property

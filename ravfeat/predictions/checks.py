@@ -1,4 +1,4 @@
-"""What a prediction table must hold to be believed."""
+"""Validate a prediction table: values, duplicates, contradictions, actors on two sides of a fold."""
 
 import numpy as np
 import pyarrow as pa

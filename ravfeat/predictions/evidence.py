@@ -1,4 +1,4 @@
-"""Which rows of a fold may be learned from, and which are only to be read.
+"""Validation, cross-fitted and test rows: which a fold may learn from, and which are only scored.
 
 A temperature or a mixing weight of a fold is learned from the fold's ``val`` rows. Scores that come without
 any are cross-fitted, the one use of test rows that is allowed: what is applied to a fold was learned from

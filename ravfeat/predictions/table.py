@@ -1,4 +1,4 @@
-"""The prediction table itself."""
+"""The prediction table: logits of every system, seed, fold, split and clip, validated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The section on what tried to break the numbers."""
+"""The section with the verdicts of `ravfeat audit`."""
 
 from collections.abc import Sequence
 from dataclasses import replace

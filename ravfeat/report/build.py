@@ -1,4 +1,4 @@
-"""From run folders to files."""
+"""Build a report: read run folders, write HTML, Markdown and figures."""
 
 from collections.abc import Sequence
 from pathlib import Path

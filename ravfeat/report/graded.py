@@ -1,4 +1,4 @@
-"""One system of one run, with everything the report says about it."""
+"""One system of one run with its scores, folds, recalls, confusion and conditions, as the report shows them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -124,7 +124,7 @@ class Graded:
 
     @cached_property
     def trained_on(self) -> str:
-        """What taught the heads where that is more than clean clips, as in "clean + published-1:seed0"; else empty."""
+        """What heads were trained on if more than clean clips, as in "clean + published-1:seed0"; else empty."""
         features = {member.features for member in self.members or (self.system,)}
         entries = [entry for entry in self.run.recipe.inputs() if entry.features in features]
         return " or ".join(dict.fromkeys(entry.trained_on for entry in entries if entry.views))

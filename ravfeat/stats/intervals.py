@@ -1,4 +1,4 @@
-"""Intervals from resampled actors."""
+"""Bootstrap confidence intervals over actors."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Two systems on the same performances."""
+"""Paired difference of two systems on the same performances: bootstrap interval and p-value over actors."""
 
 from dataclasses import dataclass
 from functools import cached_property

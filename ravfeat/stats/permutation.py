@@ -1,4 +1,4 @@
-"""Whether a difference between two systems could be chance: swap them, actor by actor.
+"""Paired randomisation test over actors, and Holm's correction.
 
 If two systems were equally good, it would not matter which of them said what of an actor. So for every
 actor a coin decides whether the two change places, 10,000 times, and the p-value is the share of such
@@ -7,6 +7,9 @@ draws whose difference is at least as large as the real one, the real one counte
 Whole actors are swapped, because the clips of one actor are not independent.
 
 With few actors there are few different swaps: 2 ** A of them, so five actors cannot reach p < 0.06.
+
+`scipy.stats.permutation_test` would score the clips again in every draw; here a draw is one row of a matrix product
+over sums per actor, and all metrics come from the same draws.
 """
 
 from collections.abc import Sequence

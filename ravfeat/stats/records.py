@@ -1,4 +1,4 @@
-"""Rows of ``metrics.json`` and ``scores.parquet``."""
+"""Records of ``metrics.json`` and ``differences.json``, rows of ``scores.parquet``."""
 
 import json
 from collections.abc import Sequence

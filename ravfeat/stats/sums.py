@@ -1,9 +1,12 @@
-"""Sums over clips from which every metric of every draw of actors follows.
+"""Sums per actor and fold, from which every metric of every bootstrap draw is computed.
 
 Every metric is a function of sums over clips, so the sums are made once per (actor, fold):
 confusion counts, negative log likelihood, squared error, and per confidence bin the sum of
 (hit - confidence). A draw then only weights those sums. The bin edges of ECE are those of the full
 sample (for a fold's ECE: of that fold), not of each draw; the intervals of ECE lean upwards, as ECE does.
+
+This is why metrics are not scikit-learn's here: it takes clips, so each of 2000 draws would score all of them again,
+where a weighted sum of counts gives the same numbers for all draws in one matrix product.
 """
 
 from dataclasses import dataclass

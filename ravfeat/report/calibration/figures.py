@@ -1,4 +1,4 @@
-"""Drawings of calibration."""
+"""Reliability diagrams."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

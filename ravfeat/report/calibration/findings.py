@@ -1,4 +1,4 @@
-"""How often a system is right when it is so sure: bins of equal mass, as ECE has them."""
+"""Reliability: accuracy by confidence in the equal-mass bins of the expected calibration error (ECE)."""
 
 from dataclasses import dataclass
 

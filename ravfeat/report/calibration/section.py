@@ -1,4 +1,4 @@
-"""The section on calibration."""
+"""The section on calibration: reliability diagrams before and after temperature scaling."""
 
 from collections.abc import Sequence
 

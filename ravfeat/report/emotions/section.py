@@ -44,7 +44,7 @@ def _part(best: BestSystems, number: int, *, honest: bool) -> Section:
     )
     matrices = Section(
         f"emotions-{number}-confusion",
-        "Who is taken for whom",
+        "Which emotion is taken for which",
         figures=tuple(confusion_of(entry, f"emotions-{number}-{entry.slug}", titled=True) for entry in best.entries),
         leaky=first.leaky,
     )

@@ -52,7 +52,7 @@ def leak_gaps(graded: Sequence[Graded]) -> list[LeakGap]:
 
 def _alike(honest: Graded, leaky: Graded) -> bool:
     return (
-        honest.across is None  # what another corpus taught differs in more than the split
+        honest.across is None  # training on another corpus differs in more than the split
         and honest.system == leaky.system
         and honest.training == leaky.training
         and honest.probs.seeds == leaky.probs.seeds

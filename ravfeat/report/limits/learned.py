@@ -29,7 +29,7 @@ def selection_val(graded: Sequence[Graded]) -> str:
             f"; here single seeds average {np.mean(val):.3f} UAR on validation and {np.mean(test):.3f} on test rows"
         )
     return (
-        "With select val the same few validation actors stop the training, choose the settings, and teach temperatures "
+        "With select val the same few validation actors stop the training, choose the settings, and fit temperatures "
         f"and mixing weights. Their scores lean to the optimistic side{measured}. Choices made on so few people are "
         "noisy."
     )
@@ -53,7 +53,7 @@ def crossfit(graded: Sequence[Graded]) -> str:
         return ""
     return (
         "Scores without validation rows were cross-fitted: what is applied to a fold was learned from other folds' "
-        "test rows. No row of the fold's own actors taught it, but the models behind those other rows had this fold's "
+        "test rows. No row of the fold's own actors was used, but the models behind those other rows had this fold's "
         "actors in training, so temperatures, weights and choices are not quite independent of the people they are "
         "tested on."
     )
@@ -105,6 +105,6 @@ def bounds(graded: Sequence[Graded]) -> str:
     more = f"; and {len(at_bound) - _NAMED} more" if len(at_bound) > _NAMED else ""
     return (
         f"Temperatures at a bound: {'; '.join(at_bound[:_NAMED])}{more}. At the lower one the right class was the most "
-        "probable, always or but for hairs, so nothing said how sure to be; at the upper one the scores said nothing "
-        "about the labels. NLL, Brier score and ECE of these folds mean little."
+        "probable, where rows are almost separable, so nothing said how sure to be; at the upper one the scores said "
+        "nothing about the labels. NLL, Brier score and ECE of these folds mean little."
     )

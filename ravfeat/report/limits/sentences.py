@@ -91,7 +91,7 @@ def _across(graded: Sequence[Graded]) -> str:
         return ""
     corpora = "; ".join(f"trained and chosen on {train}, tested on {test}" for train, test in pairs)
     return (
-        f"Rows of protocol cross-corpus test another corpus than the one that taught: {corpora}. Temperatures and "
+        f"Rows of protocol cross-corpus test another corpus than the one trained on: {corpora}. Temperatures and "
         "weights come from the training corpus as well and need not suit the other. There is one fold, so pooled and "
         "fold mean are one number, and its interval draws test actors only: another training corpus would give another "
         "number. That nobody is in both corpora is known from ids and from equal recordings; one person under two ids "

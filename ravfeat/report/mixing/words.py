@@ -1,4 +1,4 @@
-"""In words: what the two ways to mix did here, and why a mean of probabilities does less."""
+"""Sentences on linear and log-linear fusion: what either rule did here, and why a mean of probabilities does less."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""A document as one HTML file that asks nothing of the network."""
+"""Render the report as one self-contained HTML file that loads nothing from the network."""
 
 import re
 from collections.abc import Mapping

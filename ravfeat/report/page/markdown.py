@@ -1,4 +1,4 @@
-"""A document as Markdown, with figures as files beside it."""
+"""Render the report as Markdown, with figures as files beside it."""
 
 from collections.abc import Iterator
 

@@ -34,7 +34,7 @@ def test_twins_selected_alike_are_preferred(make_run: Make) -> None:
     assert [gap.honest.run.name for gap in leak_gaps(grade(read_runs([leaky, val])))] == ["val"]
 
 
-def test_what_another_corpus_taught_is_no_twin(make_run: Make) -> None:
+def test_training_on_another_corpus_is_no_twin(make_run: Make) -> None:
     one = {"logreg": 1.0}
     leaky = make_run("leaky", heads=one, leaky=True, protocol="clip6")
     across = make_run("across", heads=one, recipe={"cross_corpus": {"train": "other", "test": "sim"}})

@@ -57,7 +57,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "Run run: Labels are those of the file mine.csv (SHA-256 abababababab…), not the corpus's: another label than "
         "there for 7 of 90 clips, and 6 more left out. Its numbers do not compare with those",
     ),
-    ({"recipe": ACROSS}, "test another corpus than the one that taught: trained and chosen on a, tested on b."),
+    ({"recipe": ACROSS}, "test another corpus than the one trained on: trained and chosen on a, tested on b."),
     ({"recipe": {"caches": [{"missing": []}, {"missing": ["c9"]}]}}, "1 clip is missing from run run (c9)"),
 ]
 
