@@ -16,6 +16,7 @@ from ravfeat.reproduce import StudyOptions, plan_study, run_study
 from ravfeat.reproduce.run import STUDY_FILE, Outcome, folder_of
 from ravfeat.reproduce.work import is_done
 from ravfeat.runs.audit_file import read_audit
+from ravfeat.stats import intervals, permutation
 from tests.reproduce.conftest import write_all
 
 
@@ -138,7 +139,12 @@ def test_another_folder_is_refused(home, tmp_path) -> None:
 def test_a_killed_study_goes_on_and_gives_the_same(home, done, tmp_path) -> None:
     _, outcome = done
     out = tmp_path / "out"
-    command = [sys.executable, "-c", "from ravfeat.cli import main; main()", "reproduce", "--cache", str(home)]
+    few_draws = (  # as in this process, or the intervals differ
+        "import ravfeat.stats.intervals as intervals, ravfeat.stats.permutation as permutation\n"
+        f"intervals.DRAWS, permutation.SWAPS = {intervals.DRAWS}, {permutation.SWAPS}\n"
+    )
+    code = f"{few_draws}from ravfeat.cli import main\nmain()"
+    command = [sys.executable, "-c", code, "reproduce", "--cache", str(home)]
     command += ["--home", str(home), "--out", str(out), "--seeds", "1", "--device", "cpu"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
     deadline = time.monotonic() + 120
