@@ -105,8 +105,10 @@ def pooling_constants(windows: Windows, rows: Sequence[NDArray[np.int64]], *, st
 def _scales(moments: ClipMoments, rows: Tensor, share: Tensor, *, std: bool) -> dict[str, Tensor]:
     """Scales of one layer, of one head that trains on `rows`, each of which has a share of all windows."""
     means = moments.mean[rows]  # (n, D)
+    # Every window counts once, so a clip counts by its length.
     center = share @ means
     means -= center  # squares stay small
+    # Variance inside the clips plus variance between them.
     variance = share @ (moments.variance[rows] + means.square())
     window_std = variance.clamp_min(FLOOR).sqrt()
     statistics = torch.stack([means, moments.spread(rows)] if std else [means])  # (S, n, D)
@@ -139,6 +141,7 @@ def pooled_layers(params: dict[str, Tensor], constants: dict[str, Tensor], batch
     """
     scale = {name: value.transpose(0, 1) for name, value in constants.items()}  # (H, L, ...) -> (L, H, ...)
     x = batch.means.sub_(scale["window_mean"])  # (L, H, B, T, D); the batch is ours, and this saves a copy of it
+    # x is only centred: dividing the small attention by the scale spares a division of every window.
     direction = params["attention"].transpose(0, 1)[:, :, None, None] / scale["window_std"]  # (L, H, 1, 1, D)
     weights = attend((x @ direction.transpose(-1, -2)).squeeze(-1), batch.padding)
     pooled = attended_moments(weights, x, batch.variances, std=std)  # (L, H, B, S, D)

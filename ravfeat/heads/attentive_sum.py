@@ -76,6 +76,7 @@ class AttentiveSumNet(Network):
         """Logits of shape (H, B, K)."""
         mix = params["layer_mix"].softmax(-1).T  # (H, L) -> (L, H)
         x = _mixed(mix, batch.means)
+        # Variance of a weighted sum, as if layers did not vary together inside a window: squared weights.
         variances = None if batch.variances is None else _mixed(mix.square(), batch.variances)
         flat = x.flatten(1, 2)  # (H, B, T, D) -> (H, B * T, D)
         hidden = torch.tanh(flat @ params["attention_weight"] + params["attention_bias"][:, None])

@@ -39,6 +39,7 @@ def save_model(stem: Path, model: Model) -> None:
         document["layer_weights"] = {str(layer): weight for layer, weight in weights.items()}
     arrays = {name: np.ascontiguousarray(values) for name, values in model.arrays().items()}
     tensors, recipe = _paths(stem)
+    # Written under another name and renamed, recipe last: a head with a recipe has its arrays.
     temporary = tensors.with_name(tensors.name + ".tmp")
     temporary.write_bytes(save(arrays))  # save_file would make a file that only its owner may read
     temporary.replace(tensors)

@@ -44,6 +44,7 @@ def balanced_weights(y: NDArray[np.int64], n_classes: int) -> NDArray[np.float32
     """
     counts = np.bincount(y, minlength=n_classes)
     present = max(1, int((counts > 0).sum()))
+    # `np.where` computes both sides: the 1 keeps an absent class from dividing by 0.
     weights = np.where(counts > 0, len(y) / (present * np.maximum(counts, 1)), 0.0)
     return weights.astype(np.float32)
 
@@ -94,4 +95,5 @@ def likeliest(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> in
     NLL scored 0.729, picked by UAR 0.712.
     """
     uar, nll = candidate_scores(sweeps, y_val)
+    # `lexsort` sorts by its last key first.
     return int(np.lexsort((-uar, nll))[0])

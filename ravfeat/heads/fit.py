@@ -111,6 +111,7 @@ def train(
     with (
         tqdm(total=steps, desc="training", unit="step", disable=None, leave=False) as bar,
         one_thread_each() if cpu else nullcontext() as pool,
+        # Reads the next step from the disk while this one is computed.
         ThreadPoolExecutor(1) as reader,
     ):
         for group in groups:
@@ -138,10 +139,12 @@ def _group_jobs(
 ) -> list[_JobGroup]:
     """Jobs that can share a stack, at most as many as memory bears."""
     n_rows = len(windows.lengths)
+    # Heads can share their steps where an epoch has as many and the schedule is one; each may stop at another epoch.
     alike: dict[tuple[int, Schedule], list[int]] = {}
     for number, (job, schedule) in enumerate(zip(jobs, schedules, strict=True)):
         per_epoch = schedule.steps_per_epoch(n_rows, len(job.train))
         alike.setdefault((per_epoch, replace(schedule, stop=None)), []).append(number)
+    # Made only to be measured.
     params = net.init(windows, n_classes, torch.Generator(windows.device)) if jobs else {}
     state = _STATES * sum(value.numel() * value.element_size() for value in params.values())
     at_most = max(1, memory_budget() // STATE_SHARE // max(1, state))
@@ -194,10 +197,12 @@ class _Training:
         self, lead: Lead | None, advance: Callable[[int], object], *, score_epochs: bool
     ) -> dict[int, TrainedNetwork]:
         """Train to the last stop; keep every head as it was at its stop."""
+        # Not from a job's seed: heads of all seeds share the clips of a step.
         order = np.random.default_rng(0)
         for epoch in range(max(self.group.stops)):
             steps = np.array_split(order.permutation(len(self.y)), self.group.per_epoch)
             for number, drawn in enumerate(steps):
+                # A slice, because the last step of an epoch has no next one.
                 self._read_ahead(steps[number + 1 : number + 2])
                 self._step(drawn)
                 advance(1)
@@ -215,6 +220,7 @@ class _Training:
         self.steps += 1
         # Early on the average forgets faster, or the first weights would linger in it.
         decay = min(self.schedule.ema, self.steps / (self.steps + 10))
+        # Of the whole schedule: a head that stops early has learned what the longer training had learned by then.
         total = self.schedule.epochs * self.group.per_epoch
         self.stack.step(
             Step(
@@ -259,10 +265,12 @@ class _Training:
                 logits = self.stack.logits(self.stack.clips(chunk), head_clips).cpu().numpy()  # (H, B', K)
             if scores is None:
                 scores = np.zeros((len(logits), len(self.y), logits.shape[2]), np.float32)
+            # A head with fewer clips than B' writes its surplus to rows that it does not validate, which nobody reads.
             scores[np.arange(len(scores))[:, None], chunk[head_clips.places.cpu().numpy()]] = logits
         return np.zeros((0, 0, 0), np.float32) if scores is None else scores
 
     def _trained(self, head: int) -> TrainedNetwork:
+        # A head that stops early is scored to the end with the others; those epochs are not its own.
         val_logits = self.val_logits[head][: self.group.stops[head]]
         leading, leader = self.leaders.get(head, (-1, {}))
         constants = {name: value[head].clone() for name, value in self.constants.items()}
@@ -278,5 +286,6 @@ def _row_weights(jobs: Sequence[Job], y: NDArray[np.int64], n_classes: int) -> N
     """Weight of every row in the loss of every head, shape (H, M); 0 where the head does not train on it."""
     weights = np.zeros((len(jobs), len(y)), np.float32)
     for row_weights, job in zip(weights, jobs, strict=True):
+        # Balanced among the head's own training rows.
         row_weights[job.train] = balanced_weights(y[job.train], n_classes)[y[job.train]]
     return weights

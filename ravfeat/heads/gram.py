@@ -55,9 +55,11 @@ class Scaler:
         mean = np.empty(statistics.shape[1:], np.float32)  # (L, S, D)
         std = np.empty_like(mean)
         for layer in range(statistics.shape[1]):
+            # Picking rows makes a copy; of one layer it is small.
             layer_rows = statistics[rows, layer]
             mean[layer] = layer_rows.mean(0)
             std[layer] = layer_rows.std(0)
+        # A statistic that never changes must not be divided by 0.
         std = np.maximum(std, _FLOOR)
         return cls(mean, std / _block_weights(blocks) if blocks else std)
 
@@ -69,6 +71,7 @@ class Scaler:
 
 def _block_weights(blocks: Sequence[int]) -> NDArray[np.float32]:
     """Weight of every dimension of concatenated caches, shape (D,)."""
+    # Squares of a block sum to its width w on average; times D / (len(blocks) * w) they sum to D / len(blocks).
     widths = np.repeat(blocks, blocks)
     return np.sqrt(len(widths) / (len(blocks) * widths)).astype(np.float32)
 
@@ -91,6 +94,7 @@ class SetProducts:
 
     def distances(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Squared distances to the training rows, from train and from val rows."""
+        # |a - b|^2 from inner products; rounding can leave it just below 0.
         squares = np.diagonal(self.train)
         return (
             np.maximum(squares[:, None] + squares - 2 * self.train, 0),
@@ -104,6 +108,7 @@ class SetProducts:
     def add(self, other: "SetProducts", factor: float) -> None:
         """Add a multiple of another's products to these."""
         for name in ("train", "val", "val_squares"):
+            # In place: only sets of several layers come here, and `scaled` made their arrays for them alone.
             total = getattr(self, name)
             total += factor * getattr(other, name)
 
@@ -133,6 +138,7 @@ def set_products(
         To be read only.
     """
     sums: dict[int, SetProducts] = {}
+    # Layers outermost: each is multiplied once, however many sets hold it.
     for layer in sorted({position for positions in sets for position in positions}):
         products = _layer_products(statistics, job, layer, blocks)
         for number, positions in enumerate(sets):

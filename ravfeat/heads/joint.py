@@ -84,7 +84,6 @@ class JointNet(Network):
             for s, stream_batch in enumerate((batch, *batch.also))
         ]
         z = torch.cat([self._dropped(stream, dropout) for stream in streams], dim=-1)
-
         z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
         z = dropout(z, self.dropout)
         return z @ params["class_weight"] + params["class_bias"][:, None]
@@ -96,6 +95,7 @@ class JointNet(Network):
         return PooledStack(settings, start, prefixes)
 
     def _dropped(self, z: Tensor, dropout: Dropout) -> Tensor:
+        # Dropping from ones gives a factor for each clip: 0, or what scales the others up.
         keeps_stream = dropout(torch.ones_like(z[..., :1]), self.stream_dropout)  # (H, B, 1)
         return dropout(z, self.feature_dropout) * keeps_stream
 
@@ -190,6 +190,7 @@ class JointHead(NeuralHead):
             If a job cannot be trained, or a choice names no setting.
         """
         models: dict[int, Model] = {}
+        # The base class trains one setting at a time: jobs of one setting go together, each setting once.
         for setting in dict.fromkeys(map(_setting, chosen)):
             members = [index for index, choice in enumerate(chosen) if _setting(choice) == setting]
             head = replace(self, lr=setting[0], stream_dropout=setting[1])

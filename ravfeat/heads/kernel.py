@@ -86,6 +86,7 @@ class KernelHead:
             for gamma in self.gammas
             for alpha in self.alphas
         )
+        # Only layers of some set are pooled; positions count among these.
         positions = [[used.index(layer) for layer in layers] for layers in sets]
         scores = map_jobs(
             lambda job: self._score(statistics, y, n_classes, job, positions, features.blocks), jobs, self.name
@@ -155,8 +156,10 @@ class KernelHead:
         scored: list[list[NDArray[np.float64]]] = [[] for _ in sets]
         for number, products in set_products(statistics, job, sets, blocks):
             train, val = products.distances()  # (n, n), (m, n)
+            # Relative to the mean distance, one gamma means the same for every encoder, width and set of layers.
             width = mean_distance(train)
             for gamma in self.gammas:
+                # One decomposition for each gamma serves every alpha.
                 ridge = KernelRidge(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
                 kernel = np.exp(-gamma / width * val)  # (m, n)
                 scored[number] += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
@@ -170,6 +173,7 @@ def _fit_one(
     z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
     # The rows are part of the model: rounding them before solving keeps its file small and exact.
     rows = np.hstack(z).astype(np.float16)
+    # Not divided by the number of layers, as in the sweep: gamma is relative to the mean distance, so that cancels.
     squared = squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
     width = mean_distance(squared)
     chosen = recipe["chosen"]
@@ -206,6 +210,7 @@ class KernelModel:
     def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score clips; see `ravfeat.heads.base.Model`."""
         check_features(features, self.recipe)
+        # Only the clips that are scored are pooled, and their kernel rows are held a few at a time.
         statistics = clip_statistics(select_clips(features, rows), self.statistics, layers=self.recipe["layers"])
         n_layers = statistics.shape[1]
         scored = [np.zeros((0, self.dual.shape[1]), np.float32)]

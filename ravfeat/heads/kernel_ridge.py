@@ -24,12 +24,14 @@ __all__ = ["KernelRidge", "mean_distance", "squared_distances"]
 def squared_distances(a: NDArray[np.float32], rows: NDArray[np.float16]) -> NDArray[np.float32]:
     """Squared distances of (m, S * D) and (n, S * D) rows: shape (m, n)."""
     b = rows.astype(np.float32)
+    # |a|^2 + |b|^2 - 2 a.b is one product of matrices; rounding can leave it just below 0.
     squares = np.square(a).sum(1)[:, None] + np.square(b).sum(1)
     return np.asarray(np.maximum(squares - 2 * (a @ b.T), 0))
 
 
 def mean_distance(squared: NDArray[np.float32]) -> float:
     """Average the squared distances, shape (n, n), between different rows."""
+    # The diagonal is 0 and does not count. The sum of n^2 distances is taken in float64.
     n = len(squared)
     return float(squared.sum(dtype=np.float64) / max(1, n * (n - 1)))
 
@@ -53,6 +55,7 @@ class KernelRidge:
     ) -> None:
         self._y = y
         self._clips = None if clips is None else _rows_of_clips(clips)
+        # W^(1/2) on both sides keeps the weighted kernel symmetric, which `eigh` needs.
         self._root = np.sqrt(balanced_weights(y, n_classes)[y].astype(np.float64))
         weighted = self._root[:, None] * np.asarray(kernel, np.float64) * self._root
         # NumPy's, not SciPy's: SciPy's keeps every other thread waiting until it is done.
@@ -64,15 +67,18 @@ class KernelRidge:
         shrink = 1 / (np.maximum(self._values, 0) + alpha)  # rounding leaves tiny negative eigenvalues
         rotated = self._vectors.T @ (self._root[:, None] * self._targets)
         residual = self._vectors @ (shrink[:, None] * rotated)
+        # Leave-one-out values without another fit; the errors were of weighted rows, so the weights are taken out.
         left_out = self._targets - self._errors(residual, shrink) / self._root[:, None]
         return np.asarray(self._root[:, None] * residual * self._logit_scale(left_out))
 
     def _errors(self, residual: NDArray[np.float64], shrink: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weighted errors of rows that were left out: one by one, or with all views of their clip."""
         if self._clips is None:
+            # With Q = W^(1/2) K W^(1/2) + alpha: a row's entry of Q^-1 y over its diagonal entry of Q^-1.
             return np.asarray(residual / (np.square(self._vectors) @ shrink)[:, None])
         errors = np.empty_like(residual)
         for rows in self._clips:
+            # The same with the block of Q^-1 that belongs to all rows of a clip.
             vectors = self._vectors[rows]  # (clips, rows of each, n)
             errors[rows] = np.linalg.solve((vectors * shrink) @ vectors.transpose(0, 2, 1), residual[rows])
         return errors
@@ -83,6 +89,7 @@ class KernelRidge:
         def nll(log_scale: float) -> float:
             return float(-(weights * log_softmax(left_out * np.exp(log_scale))[rows, self._y]).sum())
 
+        # Over the logarithm: a scale is positive, and equal steps are equal ratios.
         return float(np.exp(minimize_scalar(nll, bounds=(-2.0, 5.0), method="bounded").x))
 
 

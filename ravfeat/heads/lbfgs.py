@@ -56,6 +56,7 @@ def minimise(loss: Loss, precondition: Precondition, start: _FLOATS, enough: flo
     guess = precondition(gradient)
     for _ in range(_MAX_STEPS):
         step = memory.correct(guess, gradient)
+        # step[1] are the scores of the step: gradients are by scores, not by coefficients.
         slope = float(np.vdot(gradient, step[1]))
         if slope < enough:
             break
@@ -64,6 +65,7 @@ def minimise(loss: Loss, precondition: Precondition, start: _FLOATS, enough: flo
             break
         moved, value, new_gradient = taken
         new_guess = precondition(new_gradient)
+        # The first guess is linear, so its change is the guess of the change: no further solve.
         memory.remember(moved - point, new_gradient - gradient, new_guess - guess)
         point, gradient, guess = moved, new_gradient, new_guess
     return point
@@ -77,6 +79,7 @@ def _search(
     for _ in range(_MAX_HALVINGS):
         moved = point - length * step
         new_value, new_gradient = loss(moved)
+        # Armijo's condition: the loss falls by at least a small share of what the slope promises.
         if new_value < value - _SUFFICIENT * length * slope:
             return moved, new_value, new_gradient
         length /= 2  # a step that promises a descent gives one when it is short enough
@@ -99,11 +102,13 @@ class _Memory:
         """Add a step; the oldest is dropped. One along which rounding hides the curvature is passed over."""
         if np.vdot(step[1], change) <= _ROUNDING * np.linalg.norm(step[1]) * np.linalg.norm(change):
             return
+        # The slot of the oldest step is used again, so nothing moves in memory.
         slot = len(self._order) if len(self._order) < _REMEMBERED else self._order.pop(0)
         self._order.append(slot)
         self._steps[slot], self._guesses[slot] = step.reshape(2, -1), guess.reshape(2, -1)
         self._changes[slot] = change.ravel()
         n = len(self._order)
+        # Only the newest change's column: the triangle that is used pairs a change with steps no newer than itself.
         self._along[:n, slot] = self._steps[:n, 1] @ self._changes[slot]
         self._curved[:n, slot] = self._curved[slot, :n] = self._changes[:n] @ self._guesses[slot, 1]
 
@@ -113,6 +118,7 @@ class _Memory:
             return guess
         # Slots are overwritten in turn; `order` lists them from the oldest step to the newest.
         n, order = len(self._order), np.array(self._order)
+        # Byrd et al.'s inverse formula: R is the triangle of steps by changes, D its diagonal, `curved` is D + Y' H Y.
         inverse = np.linalg.inv(np.triu(self._along[order[:, None], order]))
         curved = self._curved[order[:, None], order] + np.diag(self._along[order, order])
         seen = (self._steps[:n, 1] @ gradient.ravel())[order]

@@ -130,10 +130,12 @@ class LogregHead:
         upper = [position for position in positions if features.layers[position] != 0]
         sets = [[position] for position in positions]
         sets += [wide for wide in (positions, upper) if len(wide) > 1]
+        # Without layer 0 the two wide sets are the same; with one layer each set can be.
         return [layer_set for index, layer_set in enumerate(sets) if layer_set not in sets[:index]]
 
     def _sets_within(self, features: ClipFeatures, sets: list[list[int]]) -> list[list[int]]:
         positions = layer_positions(features, self.layers)
+        # From places among all layers to places among those that were read.
         return [[positions.index(position) for position in layer_set] for layer_set in sets]
 
     def _score(
@@ -165,6 +167,7 @@ class LogregHead:
         products = np.zeros((len(job.train), len(job.train)), np.float32)
         for layer in range(n_layers):
             z = scaler.rows(statistics, job.train, layer)
+            # Layer by layer: the wide matrix of all layers is never built for this.
             products += z @ z.T
         grid = [c for c in self.grid if c < choice["C"]] + [choice["C"]]
         # Along the grid as in the sweep: each solution starts from the one before, and so ends where the sweep's did.
@@ -209,6 +212,7 @@ class LogregModel:
         check_features(features, self.recipe)
         statistics = clip_statistics(select_clips(features, rows), self.statistics, layers=self.recipe["layers"])
         all_rows = np.arange(len(rows))
+        # (N, L, S, D) -> (N, L * S * D), layers in the order in which `weights` has them.
         z = np.hstack([self.scaler.rows(statistics, all_rows, layer) for layer in range(statistics.shape[1])])
         return np.asarray(z @ self.weights + self.intercept, np.float32)
 

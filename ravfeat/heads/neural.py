@@ -2,7 +2,6 @@
 
 A subclass names its network (`NeuralHead.net`); it may choose its epoch in another way (`NeuralHead.choose`).
 
-
 Conventions
 -----------
 Candidates of a sweep are the epochs 1 to E of one learning-rate schedule of length E: choosing
@@ -178,6 +177,7 @@ class NeuralHead(ABC):
         parts: dict[str, dict[str, Tensor]] = {"params": {}, "constants": {}}
         for name, values in arrays.items():
             part, _, key = name.partition(".")
+            # A copy: `from_numpy` would share memory with the caller's array.
             parts[part][key] = torch.from_numpy(np.array(values)).to(self.device)
         return NeuralModel(self.net(), parts["params"], parts["constants"], dict(recipe))
 
@@ -254,5 +254,7 @@ def best_epoch(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> i
     best = []
     for sweep, labels in zip(sweeps, y_val, strict=True):
         uar, nll = candidate_scores([sweep], [labels])
+        # `lexsort` sorts by its last key first.
         best.append(int(np.lexsort((nll, -uar))[0]))
+    # The lower median is an epoch that some sweep chose, never one between two.
     return median_low(best)

@@ -29,6 +29,7 @@ def one_thread_each() -> Iterator[ThreadPoolExecutor]:
     def settle() -> None:
         torch.set_num_threads(1)
 
+    # `threadpool_limits` holds for NumPy's linear algebra, `settle` for torch's, thread by thread.
     with threadpool_limits(1), ThreadPoolExecutor(max_workers=processors(), initializer=settle) as pool:
         settle()
         try:

@@ -53,6 +53,7 @@ class Schedule:
 
 def one_cycle(step: int, total: int, peak: float) -> float:
     """Learning rate of `step` out of `total`: cosine up over 30 %, cosine down to almost nothing."""
+    # From 4 % of the peak up to it, then down to 0.01 %.
     top = max(1, round(0.3 * total))
     if step < top:
         return peak * (0.04 + 0.96 * (1 - math.cos(math.pi * step / top)) / 2)

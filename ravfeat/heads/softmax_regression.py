@@ -72,7 +72,9 @@ def regularization_path(
         curvature = _Curvature(products, strength * row_weights * _uncertainty(start[1]))
         loss = _loss(targets, strength * row_weights)
         dual, scores = minimise(loss, curvature.step, start, _ENOUGH * strength * len(y))
+        # The line through the solutions needs the last two.
         solved = [*solved[-1:], np.stack([dual, scores])]
+        # Scores are products with the coefficients plus the intercept; the mean over rows evens out rounding.
         intercept = (scores - dual.astype(np.float32) @ products).mean(1)
         yield _among_all(dual, intercept - intercept.mean(), present, n_classes)
 
@@ -99,6 +101,7 @@ def _among_all(
 
 def _uncertainty(scores: _FLOATS) -> _FLOATS:
     """Curvature of the cross-entropy of every row, averaged over directions; shape (n,)."""
+    # The trace of diag(p) - p p', spread over its K - 1 directions.
     squares = np.square(softmax(scores.T)).sum(1)
     return np.asarray(np.maximum((1 - squares) / (len(scores) - 1), _CERTAIN))
 
@@ -126,7 +129,9 @@ class _Curvature:
     """
 
     def __init__(self, products: NDArray[np.float32], rows: _FLOATS) -> None:
+        # No eigenvalue is larger than the trace, so this keeps the matrix well conditioned.
         self._ridge = np.maximum(1 / rows, np.trace(products) / _CONDITION)
+        # A copy: the diagonal is added in place, and the same products serve every C.
         matrix = torch.from_numpy(products.copy())
         matrix.diagonal().add_(torch.from_numpy(self._ridge))
         # Torch's, not SciPy's: SciPy's keep every other thread waiting until they are done.

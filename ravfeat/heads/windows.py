@@ -167,7 +167,9 @@ class Windows:
         if round(window / features.window) > 1:
             raise HeadError(f"frames on the disk are not averaged any more, and the head reads windows of {window}")
         lengths = torch.from_numpy(stored.lengths).to(device)
+        # Stored clips are read by row; there is no array that an offset could point into.
         starts = torch.zeros_like(lengths)
+        # No frames, but number of layers, width and dtype are read from this array as from any other.
         none = torch.from_numpy(features.frames.transpose(1, 0, 2))[: len(numbers)]
         also = tuple(cls.of(stream, layers=None, window=window, device=device) for stream in features.also)
         return cls(none, None, starts, lengths, numbers, also, stored, torch.device(device))
@@ -220,6 +222,7 @@ class Windows:
         if self.stored is not None:
             return self._fill_stored(self.stored, layer, group, buffers, out)
         values = self.variances if variances and self.variances is not None else self.means
+        # `index_select` writes one dtype on one device; else it picks where the windows lie, and the copy does more.
         if values.dtype == out.dtype and values.device == out.device:
             return torch.index_select(values[layer], 0, group.index.to(values.device), out=out)
         half = buffers.lend("half", *out.shape, dtype=values.dtype, device=values.device)
@@ -228,6 +231,7 @@ class Windows:
     def fill_layers(self, group: Group, buffers: Buffers, out: Tensor, *, variances: bool = False) -> Tensor:
         """Copy the windows of a group of clips, of all layers, into a buffer (L, R, D), widened to float32."""
         values = self.variances if variances and self.variances is not None else self.means
+        # All layers in one call; from the disk or another device layer by layer, as `fill` does.
         if self.stored is None and values.device == out.device:
             if values.dtype == out.dtype:
                 return torch.index_select(values, 1, group.index.to(values.device), out=out)
@@ -242,8 +246,10 @@ class Windows:
         half = buffers.lend("stored", max(group.lengths), self.dim, dtype=self.means.dtype, device=cpu)
         for place, (row, length) in enumerate(zip(group.rows, group.lengths, strict=True)):
             clip = out[place * n_windows : (place + 1) * n_windows]
+            # The array shares the buffer's memory, so nothing is allocated for each clip.
             stored.read_layer(row, layer, half[:length].numpy())
             clip[:length].copy_(half[:length])  # widened to float32
+            # Padding repeats the last window, as it does in memory.
             clip[length:] = clip[length - 1]
         return out
 
@@ -268,6 +274,7 @@ class Windows:
         lengths = self.lengths[rows]
         steps = torch.arange(int(lengths.max()), device=self.device)
         padding = steps >= lengths[..., None]  # (H, B, T)
+        # Never past the clip's last window: the next row in memory is another clip's.
         index = self.starts[rows][..., None] + torch.minimum(steps, lengths[..., None] - 1)  # (H, B, T)
         also = tuple(stream.batch(rows) for stream in self.also)
         if self.stored is not None:
@@ -279,6 +286,7 @@ class Windows:
         means = torch.empty(len(self.layers), len(flat), n_windows, self.dim)
         for place, row in enumerate(flat):
             frames = torch.from_numpy(stored.read(row)).transpose(0, 1)  # (T, L, D) -> (L, T, D)
+            # A view of (L, T, D): what is copied into it lands in the batch.
             clip, length = means[:, place], frames.shape[1]
             clip[:, :length].copy_(frames)
             clip[:, length:] = clip[:, length - 1 : length]

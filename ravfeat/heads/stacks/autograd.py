@@ -54,6 +54,7 @@ class AutogradStack:
         self._forward, self._windows, self._setup, self._constants = forward, windows, setup, start.constants
         self._optimiser = AveragedAdamW(start.params, setup.weight_decay)
         at_once = 1
+        # A GPU trains as many heads at once as fit its memory; on a processor every head is a task of the pool.
         if windows.device.type != "cpu":
             at_once = max(1, GPU_FLOATS // (_CLIPS * windows.floats_per_clip))
         parts = [slice(first, first + at_once) for first in range(0, len(start.seeds), at_once)]
@@ -66,6 +67,7 @@ class AutogradStack:
     def step(self, step: Step) -> None:
         """Train on some clips; see `ravfeat.heads.stacks.base.Stack`."""
         grads = parallel(self._setup.pool, lambda part: self._grads(*part, step), self._parts)
+        # One after another, in this thread: all moves of a step share the optimiser's step counter.
         for (heads, _), grad_of in zip(self._parts, grads, strict=True):
             for name, grad in grad_of.items():
                 self._optimiser.move(name, heads, grad, step.lr, step.decay)
@@ -90,6 +92,7 @@ class AutogradStack:
     def _grads(self, heads: slice, masks: "_PlaceMasks", step: Step) -> Tensors:
         """Differentiate the loss of some heads by their parameters."""
         weights = step.weights[heads]
+        # Clips that a head holds out are not even gathered for it.
         head_clips = HeadClips.of(weights > 0)
         batch = self._windows.batch(step.clips.places[head_clips.places])
         params = _of_heads(self._optimiser.now, heads)
@@ -122,8 +125,10 @@ class _PlaceMasks:
 
         def dropout(x: Tensor, p: float) -> Tensor:
             place = next(calls)
+            # The first forward pass finds out at how many places the network drops.
             if place == len(self._places):
                 self._places.append(DropoutMasks(self._seeds, place, self._device))
+            # Only now: a place that drops nothing still has its number, so later places keep their masks.
             if p == 0:
                 return x
             masks = self._places[place]
@@ -134,6 +139,7 @@ class _PlaceMasks:
 
 
 def _of_heads(tensors: Tensors, heads: slice) -> Tensors:
+    # Views of the optimiser's memory, but tensors of their own: `requires_grad_` on them leaves the optimiser's alone.
     return {name: value[heads].detach() for name, value in tensors.items()}
 
 
@@ -153,6 +159,7 @@ def forward_rows(forward: Forward, params: Tensors, constants: Tensors, windows:
     -------
     Tensor of shape (H, B, K)
     """
+    # A batch is a float32 copy of its windows, so few rows are scored at a time.
     at_once = max(1, EVALUATION_FLOATS // (len(rows) * windows.floats_per_clip))
     chunks = [rows[:, start : start + at_once] for start in range(0, rows.shape[1], at_once)]
     batches = map(windows.batch, chunks)  # one at a time

@@ -105,9 +105,11 @@ class HeadClips:
     def of(cls, matters: Tensor) -> "HeadClips":
         """Make it of what matters, shape (H, B), bool."""
         n_heads, device = len(matters), matters.device
+        # At least one place, or a step that no head trains on would make empty arrays.
         most = max(1, int(matters.sum(1).max()))
         # Stable: the clips of a head stay in the order of the step, whatever other heads' clips lie between them.
         places = torch.argsort((~matters).byte(), dim=1, stable=True)[:, :most]  # (H, B) -> (H, B')
+        # Pair (clip, head) has the number clip * H + head: pooled statistics are stored clip by clip.
         flat = (places * n_heads + torch.arange(n_heads, device=device)[:, None]).flatten()
         return cls(places, flat)
 
@@ -169,6 +171,7 @@ class Step:
         losses = functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=self.label_smoothing
         ).view(weights.shape)
+        # Each head's mean is over its own clips; the sum over heads leaves their gradients apart.
         return ((losses * weights).sum(1) / weights.sum(1).clamp_min(_NO_WEIGHT)).sum()
 
 
@@ -206,6 +209,7 @@ class AveragedAdamW:
     """
 
     def __init__(self, params: dict[str, Tensor], weight_decay: float) -> None:
+        # Copied to contiguous memory: the weights of a layer come as a slice of a larger tensor.
         self.now = {name: value.detach().clone(memory_format=torch.contiguous_format) for name, value in params.items()}
         self.average = {name: value.clone() for name, value in self.now.items()}
         self._firsts, self._seconds = (
@@ -226,12 +230,15 @@ class AveragedAdamW:
     @torch.no_grad()
     def move(self, name: str, heads: slice, grad: Tensor, lr: float, decay: float) -> None:
         """Move some heads' part of a parameter against its gradient, and the average after it; end with `stepped`."""
+        # A view: the kernel writes the new values into `self.now`. The function, as the class `torch.optim.AdamW` moves
+        # whole tensors only, and some heads of one are moved here.
         values = self.now[name][heads]
         adamw(
             [values], [grad], [self._firsts[name][heads]], [self._seconds[name][heads]], [],
             [self._steps.fill_(self._before)], fused=True, amsgrad=False, maximize=False, beta1=0.9, beta2=0.999,
             lr=lr, weight_decay=self._weight_decay, eps=1e-8,
         )  # fmt: skip
+        # average = decay * average + (1 - decay) * value
         self.average[name][heads].lerp_(values, 1 - decay)
 
     def stepped(self) -> None:
@@ -265,13 +272,13 @@ class DropoutMasks:
 
         How many are drawn does not depend on which heads are in the stack, and so neither does what a head gets.
 
-
         Returns
         -------
         Tensor of shape (seeds, B', width), float32
             0 for a share of entries, and what scales up the others.
         """
         masks = [
+            # In place: uniform numbers become 0 or 1, then 0 or 1 / (1 - share).
             torch.rand(n_drawn, width, generator=generator, device=self._device)[:n_clips].ge_(share).div_(1 - share)
             for generator in self._generators
         ]

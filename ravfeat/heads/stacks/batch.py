@@ -75,6 +75,7 @@ def _groups(windows: Windows, rows: NDArray[np.int64], *, layers_at_once: bool) 
     n_groups = max(math.ceil(total / at_most), SIDE_BY_SIDE if layers_at_once and kind == "cpu" else 1)
     # Nearly as many windows in every group: a longest clip may stand alone.
     ends = np.searchsorted(lengths.cumsum(), np.arange(1, n_groups) * lengths.sum() / n_groups) + 1
+    # Unique, because one long clip may hold two of these ends, and no group may be empty.
     bounds = np.unique([0, *np.minimum(ends, len(rows)), len(rows)])
     return tuple(
         _group(windows, slice(int(start), int(stop)), rows[start:stop], lengths[start:stop])
@@ -84,10 +85,12 @@ def _groups(windows: Windows, rows: NDArray[np.int64], *, layers_at_once: bool) 
 
 def _group(windows: Windows, clips: slice, rows: NDArray[np.int64], lengths: NDArray[np.int64]) -> Group:
     steps = np.arange(lengths.max())
+    # Padding repeats the clip's own last window; attention gives it no weight.
     index = windows.clip_starts[rows][:, None] + np.minimum(steps, lengths[:, None] - 1)  # (C, T)
     padding = None
     if lengths.min() < lengths.max():
         padding = torch.from_numpy((steps >= lengths[:, None])[:, None]).to(windows.device)
+    # The index lies where the windows are stored (maybe main memory), the mask where they are computed with.
     flat = torch.from_numpy(index.reshape(-1)).to(windows.means.device)
     places = torch.from_numpy(np.ascontiguousarray(rows)).to(windows.device)
     return Group(clips, _ints(rows), _ints(lengths), places, flat, padding)

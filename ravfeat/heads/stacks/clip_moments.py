@@ -48,6 +48,7 @@ def clip_moments(windows: Windows) -> tuple[ClipMoments, ...]:
     """Give the moments of every layer; they are computed in one pass and kept with the windows."""
     moments: tuple[ClipMoments, ...] | None = windows.shared.get("moments")
     if moments is None:
+        # Longest first, so that the clips of a group have nearly one length and little is padded.
         order = by_length(windows, np.arange(len(windows.lengths)))
         groups = [
             group
@@ -70,6 +71,7 @@ def _moments(windows: Windows, layer: int, groups: list[Group]) -> ClipMoments:
         weights = _uniform(group, device)
         x = _read(windows, layer, group, buffers, variances=False)
         mean[rows] = torch.bmm(weights, x)[:, 0]
+        # Around the mean before squaring: the difference of two large squares would lose digits.
         x.sub_(mean[rows][:, None])
         variance[rows] = torch.bmm(weights, x.square_())[:, 0]
         if inside is not None:

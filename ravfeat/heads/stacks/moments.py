@@ -37,6 +37,7 @@ class Buffers:
         for length in shape:
             size *= length
         buffer = self._by_name.get(name)
+        # Grown and never shrunk: lengths change from step to step, and fresh memory costs more than the arithmetic.
         if buffer is None or len(buffer) < size or buffer.dtype != dtype:
             buffer = torch.empty(size, dtype=dtype, device=self._device if device is None else device)
             self._by_name[name] = buffer
@@ -59,6 +60,7 @@ def attend_(scores: Tensor, padding: Tensor | None) -> Tensor:
     padding : Tensor of shape (N, 1, T), bool, or None for none
     """
     if padding is not None:
+        # exp(-inf) is exactly 0. Every clip has a window, so no row is all -inf, which would give NaN.
         scores.masked_fill_(padding, -torch.inf)
     return torch.softmax(scores, -1, out=scores)
 
@@ -67,6 +69,7 @@ def pool(weights: Tensor, x: Tensor, into: Tensor) -> Tensor:
     """Weighted sums over windows: (N, A, T) and (N, T, D) give (N, A, D), float32, written to `into`."""
     if x.dtype == torch.float32:
         return torch.bmm(weights, x, out=into)
+    # `bmm` cannot write a bfloat16 product into a float32 buffer.
     return into.copy_(torch.bmm(weights.to(x.dtype), x))
 
 
@@ -104,6 +107,7 @@ def attention_grad(weights: Tensor, moments: list[tuple[Tensor, Tensor]], into: 
     into : Tensor of shape (N, A, T)
         Overwritten, and returned.
     """
+    # The derivative by a weight is the sum over moments of grad . x; the first product overwrites what `into` held.
     for number, (grad, x) in enumerate(moments):
         wide = x.transpose(1, 2)
         if x.dtype != torch.float32:

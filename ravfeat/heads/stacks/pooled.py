@@ -87,6 +87,7 @@ class PooledStack:
         """Train on some clips; see `ravfeat.heads.stacks.base.Stack`."""
         settings, params, head_clips = self._settings, self._shared.now, HeadClips.of(step.weights > 0)
         n_drawn, n_clips = step.n_drawn, head_clips.width
+        # One number for each clip and stream: all layers of a stream are dropped together.
         streams = None
         if settings.stream_dropout:
             streams = [masks.draw(n_drawn, n_clips, 1, settings.stream_dropout) for masks in self._stream_masks]
@@ -127,6 +128,7 @@ class PooledStack:
 
     def averaged(self, head: int) -> Tensors:
         """Copy the averaged weights of one head; see `ravfeat.heads.stacks.base.Stack`."""
+        # Each layer trained its rows of one weight matrix; put together in order, they are the whole.
         weights = torch.cat([layer.moving.average["weight"][head] for layer in self._layers])
         attention = {
             f"{prefix}attention": torch.stack(
@@ -142,8 +144,8 @@ class PooledStack:
         by_name = {}
         for name, mix, (start, stop) in zip(self._names, mixes, pairwise(ends), strict=True):
             of_stream = grads[:, start:stop]
-            # The mix is softmax times the number of layers: (H, L).
-            shares = mix / mix.shape[1]
+            # mix = L * softmax(raw), so d mix_i / d raw_j = mix_i * ([i = j] - mix_j / L).
+            shares = mix / mix.shape[1]  # (H, L)
             by_name[name] = mix * (of_stream - (of_stream * shares).sum(1, keepdim=True))
         return by_name
 
@@ -171,6 +173,7 @@ def _layers(settings: PooledSettings, start: Start, prefixes: Sequence[str]) -> 
     scratch = ThreadBuffers(windows.device)
     begin, n_statistics = 0, 2 if settings.std else 1
     for s, (prefix, stream) in enumerate(zip(prefixes, windows.streams, strict=True)):
+        # Rows of the classifier are cut in the order in which `pooled_layers` lays layers side by side.
         width = stream.dim * n_statistics
         for position in range(len(stream.layers)):
             first = {
@@ -182,6 +185,7 @@ def _layers(settings: PooledSettings, start: Start, prefixes: Sequence[str]) -> 
                 for name, value in start.constants.items()
                 if name.startswith(prefix)
             }
+            # The place is the layer's number over all streams, far below `_HIDDEN` and `_STREAMS`.
             masks = DropoutMasks(start.seeds, len(layers), windows.device)
             layers.append(PooledLayer(s, position, stream, first, scale, masks, start.setup, scratch))
             begin += width

@@ -82,7 +82,7 @@ class PooledLayer:
         ----------
         clips : StepClips
         mix : Tensor of shape (H,)
-        head_clips : Own
+        head_clips : HeadClips
         average : bool
             Take the averaged weights, and drop nothing.
 
@@ -100,6 +100,8 @@ class PooledLayer:
         """Pooled, standardised and weighed: (H, B', S * D)."""
         n_heads, n_clips, dim = len(attention), len(clips.rows), attention.shape[1]
         n_statistics = self._mean.shape[1]
+        # Windows are standardised by scaling the attention instead, without a pass over all of them. Their mean would
+        # add the same to every score of a clip, which softmax does not notice.
         direction = attention / self._window_std
         first = self._buffers.lend("first", n_clips, n_heads, dim)
         second = self._buffers.lend("second", n_clips, n_heads, dim) if n_statistics > 1 else None
@@ -107,6 +109,7 @@ class PooledLayer:
         for group in clips.groups[self.stream]:
             x = self._read(group)
             scores = self._scores(group, direction, x)
+            # In place: from here on `scores` holds the attention weights, which the backward pass needs again.
             self._weights.append(attend_(scores, group.padding))
             pool(scores, x, first[group.clips])
             if second is not None:
@@ -123,6 +126,7 @@ class PooledLayer:
         for s, part in enumerate(parts):
             statistic = torch.index_select(part.view(-1, dim), 0, head_clips.flat, out=out)
             statistic = statistic.view(n_heads, head_clips.width, dim)  # (H * B', D) -> (H, B', D)
+            # Only the mean moved with the clip's mean; a standard deviation did not.
             if s == 0:
                 statistic.add_(self._clip_means[places[head_clips.places]])
             torch.addcmul(offset[:, s, None], statistic, gain[:, s, None], out=z[:, :, s])
@@ -130,8 +134,10 @@ class PooledLayer:
 
     def _standard(self, mix: Tensor) -> tuple[Tensor, Tensor]:
         """Factor and summand of every statistic: (H, S, D) each."""
+        # (statistic - center) / std * mix, written as statistic * gain + offset: a single pass.
         gain = mix[:, None, None] / self._std
         center = self._mean.clone()
+        # `pooling_constants` gives the mean around the window mean; the statistics here are not around it.
         center[:, 0] += self._window_mean
         return gain, -center * gain
 
@@ -168,12 +174,14 @@ class PooledLayer:
         # A block's gradient is made, used and overwritten while it is in the processor's caches.
         for heads in self._blocks(params["weight"]):
             self._move_weights(heads, z, grad_hidden, grad_z, step)
-        # z is linear in the weight of the layer, so its derivative by that weight is z / mix.
+        # z is linear in the weight of the layer, so its derivative by that weight is z / mix. The mask is in z already,
+        # so grad_z gets it afterwards.
         grad_mix: Tensor = torch.linalg.vecdot(grad_z.flatten(1), z.flatten(1)) / mix
         if len(self._mask):
             self._masks.apply_(grad_z, self._mask)
         grad_z = grad_z.view(n_heads, width, n_statistics, dim)
         grad_attention = self._attention_grad(step.clips, head_clips, grad_z, mix)
+        # Ends the step of the weights too, which were moved block by block above.
         self.moving.step({"attention": grad_attention}, step.lr, step.decay)
         return grad_mix
 
@@ -186,6 +194,7 @@ class PooledLayer:
     def _move_weights(self, heads: slice, z: Tensor, grad_hidden: Tensor, grad_z: Tensor, step: Step) -> None:
         """Give the derivative by the features of some heads, and move their rows of the classifier."""
         weight = self.moving.now["weight"][heads]
+        # First the derivative, by the weights as they were in the forward pass; then they are moved.
         _product(grad_hidden[heads], weight.transpose(1, 2), self._products, grad_z[heads])
         grad = self._scratch.buffers.lend("grad_weight", *weight.shape)
         _product(z[heads].transpose(1, 2), grad_hidden[heads], self._products, grad)
@@ -200,6 +209,7 @@ class PooledLayer:
         grads = []
         for s in range(n_statistics):
             grad = buffers.lend(f"grad_{s}", n_clips, n_heads, dim).zero_()
+            # Put back to all (clip, head) pairs; a pair that does not matter has gradient 0.
             scaled = (grad_z[:, :, s] * gain[:, s, None]).view(-1, dim)
             grad.view(-1, dim).index_copy_(0, head_clips.flat, scaled)
             grads.append(grad)
@@ -215,6 +225,7 @@ class PooledLayer:
             scores = attention_grad(weights, moments, buffers.lend("scores", *weights.shape))
             rows = scores.transpose(0, 1).reshape(n_heads, -1)  # (C, H, T) -> (H, R)
             total += _product(rows, x.flatten(0, 1), self._products)
+        # The chain rule of direction = attention / window_std.
         by_attention: Tensor = total / self._window_std
         return by_attention
 

@@ -25,8 +25,7 @@ from ravfeat.heads.windows import Group, Windows
 __all__ = ["Classify", "SummedStack"]
 
 Classify = Callable[[Tensor, Tensors, Callable[[Tensor], Tensor]], Tensor]
-"""From pooled
- statistics (H, B, S * D), parameters and dropout to logits (H, B, K)."""
+"""From pooled statistics (H, B, S * D), parameters and dropout to logits (H, B, K)."""
 
 LANES = 4
 """Sums over groups are made in this many parts, however many threads there are, so that they have the same bits."""
@@ -75,10 +74,12 @@ class SummedStack:
         matters = step.weights > 0  # (H, B)
         work, head_clips = self._work(step.clips, params, matters), HeadClips.of(matters)
         z = self._pooled(step.clips, work, len(matters), keep=True)  # (H, B, S, D)
+        # Autograd begins here: what comes before `pooled` is differentiated by hand.
         pooled = head_clips.take(z).requires_grad_()  # (H, B', S, D)
         head = {name: value.requires_grad_() for name, value in learned.items() if name not in _ATTENTION}
         logits = self._classify(pooled.flatten(2), head, lambda hidden: self._dropped(hidden, step))
         grad_pooled, *grads = torch.autograd.grad(step.loss(logits, head_clips), [pooled, *head.values()])
+        # Zeroed first: a clip that does not matter to a head must not keep the gradient of the step before.
         grad_z = head_clips.put_(self._buffers.lend("grad_z", *z.shape).zero_(), grad_pooled)
         gradients = dict(zip(head, grads, strict=True)) | self._attention_grads(work, params, z, grad_z)
         self._optimiser.step(gradients, step.lr, step.decay)
@@ -109,6 +110,7 @@ class SummedStack:
         pieces = []
         for number, group in enumerate(clips.groups[0]):
             heads = all_heads
+            # All heads of a group share its products; one can be left out where the group is a single clip.
             if len(group.rows) == 1:
                 heads = tuple(torch.nonzero(matters[:, group.clips.start])[:, 0].tolist())
             if heads not in weights:
@@ -179,6 +181,7 @@ class _Sums:
         # The backward pass needs these again, so each group has its buffers; others are overwritten by the next group.
         buffers = self._group_buffers.setdefault(number, Buffers(z.device)) if keep else self._scratch.buffers
         x = buffers.lend("mixed", n_heads, n_clips * n_windows, self.dim)
+        # (H, L) @ (L, R * D): the sums of layers of all heads in one product.
         torch.mm(weights.mix, self._layers(group), out=x.view(n_heads, -1))
         inside = self._inside(group, weights, buffers)
         hidden = buffers.lend("hidden", n_heads, n_clips * n_windows, weights.into.shape[2])
@@ -190,6 +193,7 @@ class _Sums:
         parts = [pool(attended, wide, moments[0])]
         if self._std:
             parts.append(spread(parts[0], pool(attended, self._squares(wide, inside), moments[1])))
+        # Each group writes to its own clips of `z` and under its own number, so its thread needs no lock.
         for s, part in enumerate(parts):
             z[list(piece.heads), group.clips, s] = part.view(n_heads, n_clips, self.dim)
         if keep:
@@ -202,12 +206,14 @@ class _Sums:
             heads, weights = list(piece.heads), piece.weights
             piece_z, piece_grad = z[heads, piece.group.clips], grad_z[heads, piece.group.clips]
             grads, grad_x, grad_inside = self._grads(self._forwards[piece.number], weights, piece_z, piece_grad)
+            # By the weight of a layer: gradient times the layer's windows, which are read again rather than kept.
             flat = grad_x.view(len(heads), -1)  # (H, R * D)
             grads["layer_mix"] = torch.mm(flat, self._layers(piece.group).T)
             if grad_inside is not None:
                 spreads = torch.mm(grad_inside.view(len(heads), -1), self._layers(piece.group, variances=True).T)
                 grads["layer_mix"] += 2 * weights.mix * spreads  # variances are summed with squared weights
             for name, value in grads.items():
+                # Heads that a group was left out for get nothing from it.
                 if len(heads) == len(total[name]):
                     total[name] += value
                 else:
@@ -225,6 +231,7 @@ class _Sums:
         """Give the derivatives of one group: by parameters, by the summed layers, by what varies inside the windows."""
         x, inside, hidden, attended = forward
         wide = x.view(len(attended), -1, self.dim)  # (H * C, T, D)
+        # Copies: `spread_grad` overwrites them.
         grads = [grad_z[:, :, s].reshape(len(attended), 1, self.dim).clone() for s in range(z.shape[2])]
         if self._std:
             first, spreads = (z[:, :, s].reshape(len(attended), 1, self.dim) for s in range(2))
@@ -247,6 +254,7 @@ class _Sums:
         self._product(grad_hidden, weights.into.transpose(1, 2), grad_x)
         attended_t = attended.transpose(1, 2)  # (H * C, T, 1)
         grad_wide = grad_x.view(wide.shape)
+        # Besides the way through the scores: d mean / d x = weight and, below, d E[x^2] / d x = 2 * weight * x.
         grad_wide.addcmul_(attended_t, grads[0])
         if not self._std:
             return by_name, grad_x, None
@@ -266,6 +274,7 @@ class _Sums:
             return None
         n_heads, (n_clips, n_windows) = len(weights.mix), group.shape
         inside = buffers.lend("inside", n_heads, n_clips * n_windows * self.dim)
+        # Variance of a weighted sum of layers, as if they did not vary together inside a window: squared weights.
         torch.mm(weights.mix.square(), self._layers(group, variances=True), out=inside)
         return inside.view(n_heads * n_clips, n_windows, self.dim)
 
