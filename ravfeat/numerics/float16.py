@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 __all__ = ["all_finite", "widen"]
 
 _EXPONENT = 0x7C00
+# Clears bits 28 to 30, where copies of the sign lie after the shift; the exponent ends below them.
 _WITHOUT_COPIES_OF_THE_SIGN = np.int32(-0x70000001)  # 0x8fffffff
 _SHIFT = 13
 _SCALE = np.float32(2.0**112)
@@ -32,6 +33,7 @@ def widen(values: NDArray[Any]) -> NDArray[np.float32]:
     bits <<= _SHIFT
     bits &= _WITHOUT_COPIES_OF_THE_SIGN
     wide = bits.view(np.float32)
+    # Exact: a power of two changes the exponent alone. Half's subnormal numbers become ordinary ones.
     wide *= _SCALE
     return wide
 
@@ -40,6 +42,7 @@ def all_finite(values: NDArray[Any]) -> bool:
     """Whether none of the values is NaN or infinite."""
     if not _is_native_half(values) or not values.size:
         return bool(np.isfinite(values).all())
+    # All bits of the exponent set mean infinity or NaN.
     return bool((values.view(np.int16) & _EXPONENT).max() != _EXPONENT)
 
 

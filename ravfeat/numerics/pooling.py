@@ -31,6 +31,7 @@ def _total(x: _Floats) -> _Floats:
     """Sum (..., T, D) over T as NumPy sums a contiguous row of T numbers."""
     n = x.shape[-2]
     if n > _LONGEST_RUN:
+        # NumPy's rule too: the first half a multiple of eight, and each half summed by itself.
         half = n // 2 - n // 2 % _LANES
         return _total(x[..., :half, :]) + _total(x[..., half:, :])
     first, total = 1, x[..., 0, :]
@@ -43,6 +44,7 @@ def _total(x: _Floats) -> _Floats:
         while lanes.shape[-2] > 1:
             lanes = lanes[..., ::2, :] + lanes[..., 1::2, :]
         total = lanes[..., 0, :]
+    # A copy, because `total` may be a view of the caller's frames, and is added to below.
     total = total.copy()
     for row in range(first, n):
         total += x[..., row, :]
@@ -54,6 +56,7 @@ def _mean(x: _Floats) -> _Floats:
 
 
 def _std(x: _Floats) -> _Floats:
+    # Around the mean before squaring, so that a large mean costs no digits.
     apart = x - _mean(x)[..., None, :]
     apart *= apart
     return np.sqrt(_mean(apart))
@@ -77,6 +80,7 @@ def _quantile(q: float) -> Callable[[_Floats], _Floats]:
     return of_sorted
 
 
+# Of frames in their order, (L, T, D); the others are of values sorted over time, (L, D, T).
 _IN_TIME: dict[str, Callable[[_Floats], _Floats]] = {"mean": _mean, "std": _std, "speed": _mean_absolute_delta}
 _OF_SORTED: dict[str, Callable[[_Floats], _Floats]] = {
     "min": _quantile(0.0),
@@ -194,9 +198,11 @@ def average_frames(
     if window < 1:
         raise RavfeatError(f"frames are averaged over windows of at least 1 frame, got {window}")
     _check_offsets(offsets, len(frames))
+    # A slice gives a view; a list of layers would copy all frames.
     keep = slice(None) if layers is None else list(layers)
     if window == 1:
         return frames[:, keep], np.asarray(offsets, np.int64)
+    # Rounded up: a clip's last window may have fewer frames.
     counts = -(-np.diff(offsets) // window)
     new_offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     n_layers = frames.shape[1] if layers is None else len(layers)
@@ -224,6 +230,7 @@ def average_block(block: NDArray[np.floating], window: int) -> NDArray[np.float3
     """
     x = widen(block)
     n_layers, n_frames, dim = x.shape
+    # Whole windows are a mere reshape; what is left of the clip is averaged by itself.
     n_whole = n_frames // window
     averaged = np.empty((n_layers, -(-n_frames // window), dim), np.float32)
     if n_whole:

@@ -47,6 +47,8 @@ class RunningStatistics:
         if self._mean is None or self._squares is None or self._steps is None:
             self._n, self._mean, self._squares, self._steps = n, mean, squares, steps
         else:
+            # Chan et al.: squares of both pieces around their own means, plus what lies between the means. The old
+            # count and mean are needed for that, so they are replaced last.
             total, apart = self._n + n, mean - self._mean
             self._squares += squares + np.square(apart) * (self._n * n / total)
             self._mean += apart * (n / total)
@@ -67,6 +69,7 @@ class RunningStatistics:
         values = {
             "mean": self._mean,
             "std": np.sqrt(self._squares / self._n),
+            # A clip of one frame has no step: 0 / 1, not 0 / 0.
             "speed": self._steps / max(self._n - 1, 1),
         }
         if unknown := [name for name in statistics if name not in values]:
