@@ -49,6 +49,7 @@ def allocate_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
                 f"features of {size / 1e9:.1f} GB do not fit into the memory allowed, and {folder} has no room for them"
                 f" ({error.strerror}); allow more with --memory, or name another folder with {_VARIABLE}"
             ) from error
+        # The mapping outlives the file object; without a name, the disk gets its room back when the array is gone.
         mapped = mmap.mmap(file.fileno(), size)
     return np.frombuffer(mapped, dtype).reshape(shape)
 

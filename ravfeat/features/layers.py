@@ -53,6 +53,7 @@ def parse_numbers(text: str, allowed: Sequence[int], *, noun: str, also: str = "
         last = last if dash else first
         if not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
             raise UsageError(f"{noun} '{text}': expected {also}a number, a range like 6-12, or a list like 1,5,9")
+        # Before the range is built: '1-9999999999' would fill the memory.
         if outside := {int(first), int(last)} - set(allowed):
             raise UsageError(f"{noun} '{text}': there are {spans(allowed)}, not {spans(sorted(outside))}")
         numbers |= set(range(int(first), int(last) + 1))

@@ -67,6 +67,7 @@ def load_features(
         and _size(cache, len(positions), int(offsets[-1])) > features_budget()
     ):
         return _on_disk(cache, clip_ids, numbers, layers, offsets)
+    # A clip that is wanted twice is read once and written to both places.
     starts: dict[str, list[int]] = {}
     for clip_id, start in zip(clip_ids, offsets.tolist(), strict=False):
         starts.setdefault(clip_id, []).append(start)
@@ -76,6 +77,7 @@ def load_features(
         (len(positions), int(offsets[-1]), width), np.float32 if narrowing.statistics else cache.dtype
     )
 
+    # Called from several threads, each with clips and layers of its own, so no lock is needed.
     def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
         narrow = narrowing(block)  # (L', T', D')
         for start in starts[clip.clip_id]:
@@ -117,6 +119,7 @@ def _on_disk(
     for number in cache.shards:
         if chosen.isdisjoint(cache.clips_of(number)):
             continue
+        # In which shard a clip lies, and at which frame it begins there: training reads it from the file.
         places |= {clip.clip_id: (len(shards), clip.frame_start) for clip in cache.header(number).clips}
         shards.append(Shard(cache.features(number), partial(cache.reading_shard, number)))
     shard_of, starts = np.array([places[clip_id] for clip_id in clip_ids], np.int64).T
@@ -215,6 +218,7 @@ class _Narrowing:
 
 def _narrowing(cache: Cache, reading: Reading) -> _Narrowing:
     if cache.statistics:
+        # One frame for each clip already.
         return _Narrowing(1, ())
     # A head counts in frames of the encoder; a cache may have averaged some of them already.
     return _Narrowing(max(1, round(reading.window / cache.frame_stride)), reading.statistics)

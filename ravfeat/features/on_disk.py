@@ -97,7 +97,7 @@ class StoredFrames:
         clip = np.empty((len(self.positions), int(self.lengths[row]), self.dim), self.dtype)
         for layer, out in enumerate(clip):
             self.read_layer(row, layer, out)
-        return clip.transpose(1, 0, 2)
+        return clip.transpose(1, 0, 2)  # (L, T, D) -> (T, L, D)
 
     def only(self, layers: Sequence[int]) -> "StoredFrames":
         """Keep some layers, by their place among those that are there."""
@@ -117,6 +117,7 @@ class StoredFrames:
     @classmethod
     def stacked(cls, parts: Sequence["StoredFrames"]) -> "StoredFrames":
         """Put the clips of several, of the same layers, under each other."""
+        # All shards get one numbering: those of a part come after those of the parts before it.
         counts = np.cumsum([0, *(len(part.shards) for part in parts)])
         return replace(
             parts[0],

@@ -32,6 +32,7 @@ _SOURCE = ("dim", "pooled", "blocks", "also_dims", "also_layers", "also_pooled")
 def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeatures:
     """Features of some clips only, in the order of `rows`."""
     also = tuple(select_clips(stream, rows) for stream in features.also)
+    # All clips in their order: nothing to copy.
     if features.stored is None and len(rows) == len(features) and (rows == np.arange(len(features))).all():
         return features
     if features.stored is not None:
@@ -68,6 +69,7 @@ def source_of(features: ClipFeatures) -> dict[str, Any]:
 
 
 def _dim(features: ClipFeatures) -> int:
+    # A pooled cache has its statistics side by side in the last axis.
     return int(features.frames.shape[2]) // max(1, len(features.statistics))
 
 
@@ -171,7 +173,7 @@ def split_statistics(
             "extract again with --store frames, or choose another head"
         )
     width = features.frames.shape[2] // len(features.statistics)
-    clips = features.frames[:, list(positions)]
+    clips = features.frames[:, list(positions)]  # (N, L, S * D)
     return [
         clips[..., at * width : (at + 1) * width] for at in (features.statistics.index(name) for name in statistics)
     ]

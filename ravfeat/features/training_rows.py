@@ -73,6 +73,7 @@ class TrainingRows:
         LeakError
             Where a row that is held out is a view, or a clip that trains is held out.
         """
+        # The empty array: there may be nothing held out, and `concatenate` refuses an empty list.
         held_rows = np.concatenate([np.zeros(0, np.int64), *held_out])
         if len(views := held_rows[held_rows >= self.n_clips]) or (train >= self.n_clips).any():
             reason = f"row {views[0]} is judged" if len(views) else "a view is dealt into a fold as a clip"
@@ -85,6 +86,7 @@ class TrainingRows:
             )
         if len(self.origin) == self.n_clips:
             return train
+        # Every row whose clip trains: the clips themselves, and all views of them.
         return np.flatnonzero(np.isin(self.origin, train)).astype(np.int64)
 
     def clips_of(self, train: Rows) -> Rows | None:
@@ -115,6 +117,7 @@ def in_memory(features: ClipFeatures) -> ClipFeatures:
 
 def _stack_in_memory(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     offsets, shape = _offsets(parts), parts[0].frames.shape
+    # Layers outermost, as `load_features` gives them; parts may be float16 and float32.
     frames = allocate_array(
         (shape[1], int(offsets[-1]), shape[2]), np.result_type(*(part.frames.dtype for part in parts))
     )
