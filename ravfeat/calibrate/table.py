@@ -94,6 +94,7 @@ def fit_temperature(rows: SystemProbs) -> Temperature:
 
 
 def _apply(read: SystemProbs, evidence: Sequence[Evidence], fitted: Sequence[FoldTemperature]) -> SystemProbs:
+    # Folds part the rows, so every row is filled, once.
     log_probs = np.empty_like(read.log_probs)
     for fold, fold_temperature in zip(evidence, fitted, strict=True):
         log_probs[read.folds == fold.fold] = fold_temperature.temperature.transform(fold.read.log_probs)

@@ -79,13 +79,16 @@ class Temperature:
 
         def slope(log_inverse: float) -> float:
             """Rise of the NLL with 1 / T."""
+            # d NLL / d (1 / T) = mean of E_p[z] - z_y. Over log(1 / T), which keeps 1 / T positive.
             powers = np.exp(z * np.exp(log_inverse))
             return float(((powers * z).sum(1) / powers.sum(1)).mean() - right)
 
+        # In the scale of these logits: all of z is at most 0, so -mean is the mean distance from the largest.
         smallest, largest = (bound * -float(z.mean()) for bound in self.bounds)
         self.at_bound_ = ""
         if not z.any():
             self.temperature_ = 1.0
+        # Surer than at the largest T is no better, and the NLL is convex in 1 / T: the best T lies beyond.
         elif slope(-np.log(largest)) >= 0:
             self.temperature_, self.at_bound_ = largest, "upper"
         elif slope(-np.log(smallest)) <= 0:

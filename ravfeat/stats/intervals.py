@@ -58,6 +58,7 @@ def bootstrap(probs: SystemProbs) -> dict[tuple[str, Averaging], Interval]:
     actors = np.unique(probs.actors)
     sums = Sums.of(probs, actors)
     draws = draw_actors(len(actors))
+    # Every actor once: the full sample, scored the way a draw is.
     whole = np.ones((1, len(actors)))
     by_fold = sums.fold_metrics(whole)
     result: dict[tuple[str, Averaging], Interval] = {}
@@ -77,6 +78,7 @@ def recalls(probs: SystemProbs) -> list[Recall]:
     actors = np.unique(probs.actors)
     counts = Sums.of(probs, actors).counts.sum(1)  # (A, F, K, K) -> (A, K, K)
     value = metrics.recalls_from_confusion(counts.sum(0))
+    # (R, A) x (A, K, K) -> (R, K, K)
     drawn = metrics.recalls_from_confusion(np.tensordot(draw_actors(len(actors)), counts, axes=1))
     result = []
     for k in np.flatnonzero(np.isfinite(value)):
@@ -88,6 +90,8 @@ def recalls(probs: SystemProbs) -> list[Recall]:
 
 def draw_actors(n_actors: int) -> NDArray[np.float64]:
     """How often each actor stands in each draw, of shape (R, A)."""
+    # A new generator for each call: two systems over the same actors get the same draws, which pairs them. The
+    # multinomial counts how often each actor comes up in as many draws with replacement.
     rng = np.random.default_rng(_SEED)
     return rng.multinomial(n_actors, np.full(n_actors, 1 / n_actors), size=DRAWS).astype(np.float64)
 

@@ -64,6 +64,7 @@ class Compared:
         """Actor and label of every performance; of every clip where a performance is several."""
         labels = [self.probs.classes[k] for k in self.probs.y]
         names, clips = self.probs.performance_ids, self.probs.clip_ids
+        # Where performances are several clips, they cannot be the key: their clips would fall into one.
         key = names if len(set(names)) == len(names) else clips
         facts = dict(zip(key, zip(self.probs.actors, labels, strict=True), strict=True))
         if len(facts) < len(self.probs):
@@ -84,6 +85,7 @@ class Compared:
     @cached_property
     def drawn(self) -> dict[Averaging, dict[str, NDArray[np.float64]]]:
         """Its scores in every draw of actors, each of shape (R,)."""
+        # The same draws as for any other system over these actors; `Pairing.difference` relies on it.
         draws = draw_actors(len(self.actors))
         return {averaging: self.sums.scores(draws, averaging) for averaging in AVERAGINGS}
 
@@ -119,6 +121,7 @@ class Pairing:
             )
         a, b = self._a.scores[averaging][metric], self._b.scores[averaging][metric]
         low, high = percentiles(self._a.drawn[averaging][metric] - self._b.drawn[averaging][metric])
+        # `get`, because calibration errors have no p-value.
         p = self._p_values.get(metric) if averaging == "pooled" else None
         return Difference(metric, averaging, a, b, a - b, low, high, len(self._a.probs), p)
 

@@ -24,6 +24,7 @@ __all__ = ["SWAPS", "holm", "swap_p_values"]
 SWAPS = 10_000
 
 _SEED = 20180516
+# A draw that is as large as the real difference must count, though its sum was added in another order.
 _ROUNDING = 1e-12
 
 
@@ -40,6 +41,7 @@ def swap_p_values(a: Sums, b: Sums) -> dict[str, float]:
     """
     sums_a, sums_b = a.by_actor(), b.by_actor()
     observed = _gaps(a, sums_a.sum(0), sums_b.sum(0))
+    # A swapped actor brings b - a to the first side and takes it from the second: (SWAPS, A) @ (A, S) -> (SWAPS, S)
     moved = _swaps(len(sums_a)) @ (sums_b - sums_a)
     drawn = _gaps(a, sums_a.sum(0) + moved, sums_b.sum(0) - moved)
     return {
@@ -67,6 +69,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     corrected, highest = [0.0] * len(p_values), 0.0
     for rank, position in enumerate(np.argsort(p_values, kind="stable").tolist()):
+        # The running maximum keeps the order: no p-value may pass one that was smaller before.
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[position]))
         corrected[position] = highest
     return corrected

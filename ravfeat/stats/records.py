@@ -72,6 +72,7 @@ def difference_records(predictions: Predictions) -> list[dict[str, Any]]:
         for metric, averaging in product(METRICS, AVERAGINGS):
             difference = pairing.difference(metric, averaging)
             rows.append({"a": a._asdict(), "b": b._asdict(), **asdict(difference), "p_holm": None})
+    # All pairs in one metric are one family of tests, corrected together.
     for metric in METRICS:
         tested = [row for row in rows if row["metric"] == metric and row["p"] is not None]
         for row, corrected in zip(tested, holm([row["p"] for row in tested]), strict=True):
@@ -119,6 +120,7 @@ def fold_scores(probs: SystemProbs) -> list[dict[str, Any]]:
 
 def write_metrics(path: Path, records: Sequence[dict[str, Any]]) -> None:
     """Write ``metrics.json``: a flat JSON list, whole or not at all."""
+    # NaN is not JSON: better an error here than a file that other programs cannot read.
     text = json.dumps(list(records), indent=1, allow_nan=False)
     replace_file(path, f"{text}\n".encode())
 

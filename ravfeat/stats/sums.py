@@ -65,6 +65,7 @@ class _Quality:
         confidence = probs.max(1)
         gap = (metrics.decide(probs) == y) - confidence
         pooled_bin = metrics.ece_bins(confidence, metrics.ece_edges(confidence))
+        # Edges of each fold's own confidences, for the ECE of single folds.
         fold_bin = np.empty_like(pooled_bin)
         for f in range(shape[1]):
             values = confidence[fold == f]
@@ -96,6 +97,7 @@ class Sums:
     def of(cls, probs: SystemProbs, actors: NDArray[Any]) -> "Sums":
         """Sum over the clips of each (actor, fold)."""
         folds, fold = np.unique(probs.folds, return_inverse=True)
+        # One number for each (actor, fold), so that one `bincount` adds up all of them; `actors` is sorted.
         group = np.searchsorted(actors, probs.actors) * len(folds) + fold
         shape, k = (len(actors), len(folds)), len(probs.classes)
         counts = _add_up((group * k + probs.y) * k + metrics.decide(probs.probs), None, (*shape, k, k))
@@ -108,6 +110,7 @@ class Sums:
         """Score each draw: metric to array of shape (R,), from actor weights of shape (R, A)."""
         if averaging == "fold_mean":
             share = self._fold_shares(weights)
+            # A fold that was not drawn has the score NaN and the share 0, and adds nothing.
             return {name: np.nansum(values * share, axis=1) for name, values in self.fold_metrics(weights).items()}
         return self.pooled_metrics(weights @ self.by_actor())
 
@@ -124,6 +127,7 @@ class Sums:
         once, and the draws would vary too little.
         """
         present = (self.counts.sum((2, 3)) > 0).astype(np.float64)  # (A, F)
+        # Actors of the fold that were drawn, per actor that it has.
         drawn = weights @ present / present.sum(0)
         return np.asarray(drawn / drawn.sum(1, keepdims=True))
 
@@ -137,6 +141,7 @@ class Sums:
 
     def _packed(self, gaps: str) -> NDArray[np.float64]:
         """Everything that adds up, side by side: shape (A, F, S)."""
+        # Side by side, so that all draws weigh all sums in a single matrix product; `_unpack` reads the same order.
         parts = [self.counts.reshape(*self.counts.shape[:2], -1)]
         for quality in (self.calibrated, self.uncalibrated):
             parts += [quality.nll[..., None], quality.brier[..., None], getattr(quality, gaps)]
@@ -146,6 +151,7 @@ class Sums:
         k, bins = self.counts.shape[-1], metrics.ECE_BINS
         counts = sums[..., : k * k].reshape(*sums.shape[:-1], k, k)
         n = counts.sum((-2, -1))
+        # NaN instead of a division by 0: a fold without clips has no score.
         clips = np.where(n > 0, n, np.nan)
         scores = {
             "uar": metrics.uar_from_confusion(counts),
@@ -164,4 +170,5 @@ class Sums:
 def _add_up(
     index: NDArray[np.int64], weights: NDArray[np.float64] | None, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
+    # Without `minlength`, cells at the end that no clip is in would be missing.
     return np.bincount(index, weights, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
