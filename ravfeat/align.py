@@ -147,6 +147,7 @@ def common_key(clip_ids: Sequence[Iterable[str]]) -> Key:
 
 
 def _check_agreed(alignment: Alignment[R], key: Key, agree_on: Sequence[str], errors: AlignErrors) -> None:
+    # Against the first source only: all that agree with it agree with each other.
     first = alignment.tables[0]
     for name, table in zip(alignment.names[1:], alignment.tables[1:], strict=True):
         for value in alignment.keys:

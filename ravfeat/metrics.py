@@ -85,6 +85,7 @@ def confusion(y: NDArray[Any], predicted: NDArray[Any], n_classes: int) -> NDArr
 
     ``C[i, j] = #{n : y_n = i and predicted_n = j}``
     """
+    # Both classes as one number, so that one `bincount` counts all cells.
     flat = np.bincount(np.asarray(y) * n_classes + np.asarray(predicted), minlength=n_classes**2)
     return flat.reshape(n_classes, n_classes).astype(np.int64)
 
@@ -106,6 +107,7 @@ def recalls_from_confusion(counts: NDArray[Any]) -> NDArray[np.float64]:
 def uar_from_confusion(counts: NDArray[Any]) -> NDArray[np.float64]:
     """`uar` of confusion counts of shape (..., K, K); NaN where nothing was counted."""
     recalls = recalls_from_confusion(counts)
+    # A class without true clips has no recall; it is left out of the mean, not counted as 0.
     present = np.isfinite(recalls)
     return _ratio(np.where(present, recalls, 0.0).sum(-1), present.sum(-1))
 
@@ -226,5 +228,6 @@ def _counts(y: NDArray[Any], predicted: NDArray[Any]) -> NDArray[np.int64]:
 
 def _ratio(over: NDArray[Any], under: NDArray[Any]) -> NDArray[np.float64]:
     over, under = np.asarray(over, dtype=np.float64), np.asarray(under)
+    # `where` leaves NaN in place and spares NumPy's warning of a division by 0.
     ratio: NDArray[np.float64] = np.divide(over, under, out=np.full(over.shape, np.nan), where=under > 0)
     return ratio

@@ -91,6 +91,7 @@ def _fixed_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
     folds = []
     for fold, group in enumerate(protocol.test):
         val_group = protocol.val[fold] if protocol.val else _draw_gendered(protocol.name, fold, group, genders)
+        # Masks over clips, from numbers of actors.
         test, val = np.isin(by_number, group), np.isin(by_number, val_group)
         folds.append(_fold(fold, test, val))
     return folds
@@ -119,6 +120,7 @@ def _draw_gendered(
     rest = [actor for actor in genders if actor is not None and actor not in test]
     for gender in ("male", "female"):
         candidates = [actor for actor in rest if genders[actor] == gender]
+        # Ordered by a digest of names, which no seed, library or order of clips changes.
         drawn += sorted(candidates, key=lambda actor: digest(protocol, fold, actor))[:per_gender]
     # A corpus that does not say who is a man or a woman still gets its four.
     others = [actor for actor in rest if actor not in drawn]
@@ -142,6 +144,7 @@ def _group_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
     for number, part in enumerate(parts):
         test = np.zeros(len(clips), bool)
         test[np.concatenate(part)] = True
+        # A group is tested as a whole, so its first row speaks for all.
         rest = sorted((group for group in groups if not test[group[0]]), key=group_order(protocol.name, number, clips))
         if len(rest) < 2:
             raise ProtocolError(
@@ -188,6 +191,7 @@ def _count_actors(clips: Sequence[FoldClip], chosen: NDArray[np.bool_]) -> int:
 
 
 def _clip_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
+    # The next part validates, so every clip validates once, too.
     part = deal_clips(protocol.name, clips, np.arange(len(clips)), protocol.n_folds)
     n = protocol.n_folds
     return [_fold(number, part == number, part == (number + 1) % n) for number in range(n)]
@@ -216,11 +220,13 @@ def inner_folds(protocol: Protocol, fold: Fold, clips: Sequence[FoldClip], n: in
         Where there are too few groups, or a class cannot be learned in an inner fold.
     """
     rows = np.sort(np.concatenate([fold.train, fold.val]))  # test rows never come in
+    # A name of its own: inner groups are not drawn in the order of the outer ones.
     name = f"{protocol.name}:inner{fold.number}"
     if protocol.leaky:
         part = deal_clips(name, clips, rows, n)
         return [(rows[part != i], rows[part == i]) for i in range(n)]
     groups = tied_groups(clips, rows)
+    # A part of its own for every group is the most that can be dealt.
     n = min(n, len(groups))
     if n < 2:
         raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has one group of clips besides its test group")

@@ -55,6 +55,7 @@ def group_order(name: str, fold: int, clips: Sequence[FoldClip]) -> Callable[[Ro
 
 
 def _actor_key(clip: FoldClip) -> tuple[str, str]:
+    # Without the corpus's name: the same actor numbers are drawn alike in every corpus, "07" like "7".
     number = actor_number(clip.actor)
     return str(number) if number is not None else clip.actor.partition(":")[2], clip.actor
 
@@ -72,6 +73,7 @@ def tied_groups(clips: Sequence[FoldClip], rows: Iterable[int] | None = None) ->
 
     def root(row: int) -> int:
         while parent[row] != row:
+            # Halves the path on the way, which keeps later walks short.
             parent[row] = parent[parent[row]]
             row = parent[row]
         return row
@@ -80,6 +82,7 @@ def tied_groups(clips: Sequence[FoldClip], rows: Iterable[int] | None = None) ->
     for row in chosen:
         for tie in ties(clips[row]):
             other = first.setdefault(tie, row)
+            # The smaller row becomes the root, so groups do not depend on the order in which ties are met.
             parent[max(root(other), root(row))] = min(root(other), root(row))
     groups: dict[int, list[int]] = defaultdict(list)
     for row in chosen:
@@ -102,7 +105,9 @@ def deal_groups(name: str, clips: Sequence[FoldClip], groups: Sequence[Rows], n:
         {(kind, value) for clip in clips for kind, value in (("label", clip.label), ("gender", clip.gender))}
     )
     position = {kind: i for i, kind in enumerate(kinds)}
+    # By identity, because an array cannot be a key.
     counts = {id(group): _count(clips, group, position) for group in groups}
+    # Inner folds deal some of the groups: a kind that none of these has must not divide by 0.
     total = np.maximum(sum(counts.values()), 1)
     by_name = group_order(name, 0, clips)
     # Large groups first: a small one can still even out what they left, not the other way round.
@@ -113,6 +118,7 @@ def deal_groups(name: str, clips: Sequence[FoldClip], groups: Sequence[Rows], n:
         empty = [i for i in range(n) if not parts[i]]
         share = (filled + counts[id(group)]) / total  # (n, kinds): what each part would hold of everything
         before = filled / total
+        # Squares grow least where a part still has little of what the group brings.
         growth = (share**2 - before**2).sum(1)
         # No part may stay empty, or a fold would have nobody to test.
         best = empty[0] if empty else int(np.argmin(growth))

@@ -45,6 +45,7 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldC
     tested = np.zeros(len(clips), dtype=np.int64)
     for fold in folds:
         sides = {"train": fold.train, "val": fold.val, "test": fold.test}
+        # As many rows as clips, and no row twice: then the sides part the clips.
         together = np.concatenate(list(sides.values()))
         if len(together) != len(clips) or len(np.unique(together)) != len(clips):
             raise ProtocolError(
@@ -61,6 +62,7 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldC
     if (tested != 1).any():
         row = int(np.flatnonzero(tested != 1)[0])
         raise ProtocolError(f"'{protocol.name}' tests clip '{clips[row].clip_id}' {tested[row]} times, expected once")
+    # For every protocol: this refuses an actor who has two genders.
     genders = _genders(clips)
     if protocol.per_gender:
         for fold in folds:
@@ -107,6 +109,7 @@ def check_classes(where: str, train: Rows, rows: Rows, clips: Sequence[FoldClip]
 def _genders(clips: Sequence[FoldClip]) -> dict[str, str]:
     genders: dict[str, tuple[str, str]] = {}
     for clip in clips:
+        # An unknown gender contradicts nobody; only two that are known can.
         gender, first = genders.setdefault(clip.actor, (clip.gender, clip.clip_id)) if clip.gender else ("", "")
         if gender != clip.gender:
             raise ProtocolError(
@@ -150,6 +153,7 @@ def check_sides(where: str, sides: dict[str, Rows], clips: Sequence[FoldClip], r
         for row in rows:
             clip = clips[row]
             for kind, value in ties(clip):
+                # Keeps the first clip that had this tie; another one on the same side is no leak.
                 other_side, other = seen.setdefault((kind, value), (side, clip))
                 if other_side != side:
                     shared = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"
