@@ -110,6 +110,7 @@ class Pairing:
 
     @cached_property
     def _p_values(self) -> dict[str, float]:
+        # All metrics come from the same swaps, so they are drawn once for a pair.
         return swap_p_values(self._a.sums, self._b.sums)
 
     def difference(self, metric: str, averaging: Averaging) -> Difference:
@@ -156,6 +157,7 @@ def _check_pairs(a: Compared, b: Compared) -> None:
             f"the systems cannot be compared: {len(only_a)} performances only on the first side {only_a[:3]}, "
             f"{len(only_b)} only on the second {only_b[:3]}; score both on the same clips"
         )
+    # Under another actor, a clip would be drawn and swapped with the wrong ones.
     for performance, facts in a.facts.items():
         if facts != b.facts[performance]:
             raise PredictionsError(

@@ -1,6 +1,6 @@
 """Paired randomisation test over actors, and Holm's correction.
 
-If two systems were equally good, it would not matter which of them said what of an actor. So for every
+If two systems were equally good, it would not matter which of them predicted an actor's clips. So for every
 actor a coin decides whether the two change places, 10,000 times, and the p-value is the share of such
 draws whose difference is at least as large as the real one, the real one counted among them (Good 2005,
 "Permutation, Parametric and Bootstrap Tests of Hypotheses"; Phipson & Smyth 2010 on the counting).

@@ -103,8 +103,10 @@ def score_rows(predictions: Predictions) -> list[dict[str, Any]]:
                 probs = table.seed_scores(system, seed, split)
                 key = {**system._asdict(), **about, "seed": seed, "split": split}
                 for fold in np.unique(probs.folds).tolist():
-                    rows.append({**key, "averaging": "fold", "fold": fold, **_said(probs.rows(probs.folds == fold))})
-                rows.append({**key, "averaging": "pooled", "fold": -1, **_said(probs)})
+                    rows.append(
+                        {**key, "averaging": "fold", "fold": fold, **_raw_scores(probs.rows(probs.folds == fold))}
+                    )
+                rows.append({**key, "averaging": "pooled", "fold": -1, **_raw_scores(probs)})
     return rows
 
 
@@ -114,7 +116,7 @@ def fold_scores(probs: SystemProbs) -> list[dict[str, Any]]:
     for fold in np.unique(probs.folds).tolist():
         rows_of_fold = probs.rows(probs.folds == fold)
         values = metrics.evaluate(rows_of_fold.y, rows_of_fold.probs)
-        rows.append({"fold": fold, **values, **_said(rows_of_fold)})
+        rows.append({"fold": fold, **values, **_raw_scores(rows_of_fold)})
     return rows
 
 
@@ -125,8 +127,8 @@ def write_metrics(path: Path, records: Sequence[dict[str, Any]]) -> None:
     replace_file(path, f"{text}\n".encode())
 
 
-def _said(probs: SystemProbs) -> dict[str, Any]:
-    """Score what a system said, before any temperature."""
+def _raw_scores(probs: SystemProbs) -> dict[str, Any]:
+    """Score the probabilities as the system gave them, before any temperature."""
     values = metrics.evaluate(probs.y, probs.uncalibrated)
     qualities = {f"{name}_uncalibrated": values[name] for name in _QUALITIES}
     return {name: values[name] for name in _DECISIONS} | qualities | {"n": len(probs)}
