@@ -29,12 +29,13 @@ class FusionScore:
 
     @classmethod
     def of(cls, log_probs: NDArray[np.float64], y: NDArray[np.int64]) -> "FusionScore":
-        """FusionScore log-probabilities of shape (N, K)."""
+        """Score log-probabilities of shape (N, K)."""
         return cls(metrics.uar(y, metrics.decide(log_probs)), best_nll(log_probs, y))
 
     @property
     def rank(self) -> tuple[float, float]:
         """Lower is better: UAR decides, NLL breaks ties."""
+        # Rounded, so that one score, added up in two orders, is a tie.
         return -round(self.uar, 9), round(self.nll, 9)
 
 
@@ -80,6 +81,7 @@ class FoldFusion:
     @property
     def at_bound(self) -> tuple[int, ...]:
         """Systems whose log-linear weight is at its upper bound."""
+        # The optimiser may stop just inside a bound.
         return tuple(np.flatnonzero(self.loglinear >= LARGEST * (1 - 1e-6)).tolist())
 
     @property
@@ -126,6 +128,7 @@ def fit_fold(systems: Sequence[System], evidence: Sequence[Evidence], rule: Rule
         The rows are test rows, or the systems do not have the same performances.
     """
     fold = evidence[0].fold
+    # Temperatures first: weights are then of probabilities that are equally honest in every system.
     temperatures = tuple(fit_temperature(part.learn) for part in evidence)
     rows = align_rows(systems, [part.learn for part in evidence], f"fold {fold}, {evidence[0].learn.split}")
     parts = zip(temperatures, rows.log_probs, strict=True)

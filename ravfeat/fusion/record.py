@@ -54,6 +54,7 @@ def _by_fold(predictions: Predictions, system: System) -> dict[int, float]:
 
 def _fold(fitted: FoldFusion, fusion: Fusion, test: dict[System, dict[int, float]]) -> dict[str, Any]:
     mixtures = {stream: test[name_of(fusion.systems, stream)][fitted.fold] for stream in FUSED_STREAMS}
+    # Test rows are read here, for the record; nothing was chosen by them.
     singles = [test[system][fitted.fold] for system in fusion.systems]
     return {
         "fold": fitted.fold,

@@ -87,6 +87,7 @@ def linear_curve(
     array([0.5, 1. , 0.5])
     """
     parts = proportions(weights, first)
+    # Each side's share is divided among its systems in their proportions, so every point sums to 1.
     points = np.where(first, shares[:, None], 1 - shares[:, None]) * parts  # (P, M)
     nll = [metrics.nll(y, np.exp(linear(point, log_probs))) for point in points]
     return Curve(shares, grid_uar(points, np.exp(log_probs), y), np.array(nll))
@@ -117,11 +118,13 @@ def loglinear_map(
         In nats.
     """
     parts = proportions(weights, first)
+    # Each side is added up once; every cell of the map is then a sum of two arrays.
     mixed_first, mixed_second = (
         np.tensordot(np.where(side, parts, 0.0), log_probs, axes=1) for side in (first, ~first)
     )  # (N, K)
     rows = np.arange(len(y))
     surface = np.empty((len(second_totals), len(first_totals)))
+    # Row by row: all cells at once would hold B times as many numbers.
     for row, weight in enumerate(second_totals):
         mixed = log_softmax(first_totals[:, None, None] * mixed_first + weight * mixed_second)  # (A, N, K)
         surface[row] = -mixed[:, rows, y].mean(1)

@@ -123,6 +123,7 @@ def _rows(table: Predictions, system: System, blocks: Sequence[tuple[FoldFusion,
     for fold, rows in blocks:
         n = len(rows.y)
         columns["fold"].append(np.full(n, fold.fold))
+        # Rows that other folds tested are, in this fold, what may be learned from.
         columns["split"].append(np.full(n, "val" if rows.split == CROSSFIT else rows.split))
         columns["label"].append(np.take(table.classes, rows.y))
         columns["logits"].append(fused_logits(fold.mix(fold.choices[system.stream], fold.calibrated(rows.log_probs))))

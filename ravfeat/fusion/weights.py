@@ -72,6 +72,7 @@ def fit_linear(log_probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
 
 def simplex_grid(n: int, steps: int = STEPS) -> _FLOATS:
     """Every point of the simplex whose coordinates are multiples of 1 / steps, of shape (P, n)."""
+    # n - 1 bars among `steps` stars: how many stars lie between two bars is a coordinate.
     between = list(combinations(range(steps + n - 1), n - 1))
     bars = np.array(between, dtype=np.int64).reshape(len(between), n - 1)
     edges = np.hstack([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), steps + n - 1)])
@@ -119,6 +120,7 @@ def fit_loglinear(log_probs: _FLOATS, y: NDArray[np.int64]) -> _FLOATS:
 
     def loss(weights: _FLOATS) -> tuple[float, _FLOATS]:
         mixed = loglinear(weights, log_probs)
+        # d NLL / d w_m = mean over clips of E_mixture[log p_m] - log p_m[y]
         expected = np.tensordot(log_probs, np.exp(mixed), axes=([1, 2], [0, 1])) / len(y)
         return -float(mixed[rows, y].mean()), expected - right
 
@@ -154,12 +156,14 @@ class _Search:
         key, point = self._best(point[None])
         while True:
             next_key, neighbour = self._best(np.stack(list(_neighbours(point))))
+            # Only a better point is moved to, so the climb ends.
             if next_key >= key:
                 return point
             key, point = next_key, neighbour
 
     def _best(self, points: _FLOATS) -> tuple[tuple[float, float], _FLOATS]:
         uar = grid_uar(points, self._probs, self._y)
+        # An NLL needs a temperature to be fitted, so only the points with the best UAR get one.
         tied = np.flatnonzero(uar >= uar.max() - _SAME)
         nll = [best_nll(linear(points[at], self._log_probs), self._y) for at in tied]
         first = int(np.argmin(nll))
@@ -168,6 +172,7 @@ class _Search:
 
 
 def _neighbours(point: _FLOATS) -> Iterator[_FLOATS]:
+    # Counted in whole steps: multiples of 0.05 are not exact in floating point.
     counts = np.rint(point * STEPS).astype(np.int64)
     for giver in np.flatnonzero(counts):
         for taker in range(len(counts)):
