@@ -84,6 +84,7 @@ class SystemProbs:
 
 def mean_of_seeds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Give the logarithm of the mean of softmax(logits) over S seeds: (N, S, K) -> (N, K)."""
+    # In logarithms all the way: as a probability, what is nearly impossible would round to 0.
     by_seed = log_softmax(logits)
     return np.asarray(np.logaddexp.reduce(by_seed, axis=1) - np.log(by_seed.shape[1]))
 
@@ -95,6 +96,7 @@ def average_seeds(rows: pa.Table, classes: tuple[str, ...], system: System) -> S
     rows = rows.sort_by([("clip_id", "ascending"), ("fold", "ascending"), ("seed", "ascending")])
     seeds = tuple(sorted(pc.unique(rows["seed"]).to_pylist()))
     _check_seeds_cover_the_same(rows, seeds, system)
+    # Sorted by clip, fold and seed, and no seed lacks a clip: every S rows are one clip, told by its first row.
     clips = rows.take(pa.array(np.arange(0, rows.num_rows, len(seeds))))
     by_seed = logit_array(rows, len(classes)).reshape(clips.num_rows, len(seeds), len(classes))
     y = pc.index_in(clips["label"], value_set=pa.array(classes))

@@ -67,6 +67,7 @@ def _check_once(table: pa.Table) -> None:
 
 def _check_clips_agree(table: pa.Table) -> None:
     facts = ["performance_id", "actor", "label"]
+    # Grouping without an aggregate leaves each combination once.
     distinct = table.select(["clip_id", *facts]).group_by(["clip_id", *facts]).aggregate([])
     counts = distinct.group_by("clip_id").aggregate([([], "count_all")])
     torn = counts.filter(pc.field("count_all") > 1)
@@ -93,6 +94,7 @@ def _check_tested_once(table: pa.Table, protocol: str) -> None:
 def _check_sides(table: pa.Table, protocol: str) -> None:
     key = [*SYSTEM_COLUMNS, "seed", "fold", "actor"]
     sides = table.select([*key, "split"]).group_by([*key, "split"]).aggregate([])
+    # After one row per split, an actor with two rows is on both sides.
     both = sides.group_by(key).aggregate([([], "count_all")]).filter(pc.field("count_all") > 1)
     if both.num_rows:
         first = both.sort_by([("fold", "ascending"), ("actor", "ascending")]).slice(0, 1).to_pylist()[0]

@@ -76,5 +76,6 @@ def _check_logit_counts(table: pa.Table, n_classes: int) -> None:
 
 def logit_array(table: pa.Table, n_classes: int) -> NDArray[np.float32]:
     """Turn the logits column into an array of shape (rows, K)."""
+    # Flat first: Arrow lists become one contiguous array, not an object for each row.
     flat = np.asarray(pc.list_flatten(table["logits"]), dtype=np.float32)
     return flat.reshape(table.num_rows, n_classes)

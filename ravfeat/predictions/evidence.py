@@ -56,6 +56,7 @@ def evidence_of(predictions: Predictions, system: System) -> list[Evidence]:
             Evidence(fold, _others(read, fold, system, predictions), read.rows(read.folds == fold)) for fold in folds
         ]
     val = predictions.seed_averaged(system, "val")
+    # A mean over other seeds is surer or less sure, so its temperature would be another.
     if val.seeds != read.seeds:
         raise PredictionsError(
             f"{System(*system)} has val rows of the seeds {list(val.seeds)} and test rows of {list(read.seeds)}: what"
@@ -86,6 +87,7 @@ def check_learnable(rows: SystemProbs) -> None:
 
 def _others(read: SystemProbs, fold: int, system: System, predictions: Predictions) -> SystemProbs:
     tested = read.folds == fold
+    # All rows of the fold's actors go, wherever they were tested. Of a leaky protocol that could leave nobody.
     others = ~tested if predictions.leaky else ~np.isin(read.actors, np.unique(read.actors[tested]))
     if not others.any():
         raise PredictionsError(

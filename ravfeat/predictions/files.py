@@ -52,6 +52,7 @@ def _read_table(path: Path) -> pa.Table:
 
 
 def _write_table(table: pa.Table, path: Path) -> None:
+    # Into memory first: `replace_file` then writes the file whole or not at all, from a view of the buffer.
     buffer = pa.BufferOutputStream()
     pq.write_table(table, buffer, compression="zstd")
     replace_file(path, memoryview(buffer.getvalue()))

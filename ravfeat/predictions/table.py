@@ -54,6 +54,7 @@ class Predictions:
     synthetic: bool
 
     def __post_init__(self) -> None:
+        # The dataclass is frozen; this is the one place where its own fields are brought into shape.
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "table", normalised(self.table, self.classes))
         check_table(self.table, self.classes, self.protocol, leaky=self.leaky)
@@ -87,6 +88,7 @@ class Predictions:
             elif isinstance(column, str | int | np.integer):
                 data[name] = pa.array([column] * len(logits))
             else:
+                # As plain Python values, from which Arrow finds the same types whatever NumPy made of them.
                 data[name] = pa.array(np.asarray(column).tolist())
         try:
             table = pa.table(data)
@@ -102,6 +104,7 @@ class Predictions:
         try:
             return cls(table, **about)
         except PredictionsError as error:
+            # The check knows the table, only this place knows the file.
             raise PredictionsError(f"{path}: {error}") from error
 
     def write(self, path: Path) -> None:
