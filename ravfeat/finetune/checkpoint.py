@@ -65,6 +65,7 @@ def read_tensors(path: Path, about: Mapping[str, Any]) -> tuple[dict[str, Tensor
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         _log.warning("%s is damaged (%s) and not used: what it held is trained again", path, error)
         return None
+    # Damage first: a damaged file is not asked whose it is.
     if written.pop("sha256", None) != _digest(tensors):
         _log.warning("%s is damaged (its values are not those that were written): they are trained again", path)
         return None

@@ -71,6 +71,7 @@ class ClipReader:
 
     def _waveform(self, clip: ReadClip) -> Waveform:
         waveform = read_waveform(self.root / clip.path)
+        # Folds were checked with this digest; another recording could be one that is tested.
         if waveform.sha256 != clip.input_sha256:
             raise MediaError(f"{self.root / clip.path} was replaced while this was running; run the same command again")
         return waveform
@@ -95,6 +96,7 @@ def read_all(manifest: Manifest, root: Path, encoder: Encoder[Any]) -> list[Read
             waveform = read_waveform(root / clip.path)
             encoder.prepare(waveform)
         except (MediaError, ClipError) as error:
+            # Given back, not raised: one message names several bad clips, not only the first.
             return f"{'' if clip.path in str(error) else f'{clip.path}: '}{error}"
         return ReadClip(
             clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label, clip.path, waveform.sha256

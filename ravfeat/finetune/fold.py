@@ -127,6 +127,8 @@ class FoldTraining:
         """Start from where an interrupted process was."""
         self.network.restore(progress.params, progress.constants)
         self._optimizer = self._new_optimizer()
+        # As AdamW would have counted: the count corrects the bias of its averages. Each parameter gets its own copy,
+        # because it is counted up in place.
         steps = torch.tensor(float(len(progress.val_logits) * self.n_steps))
         for name, value in self.network.params.items():
             averages = {"exp_avg": progress.first[name], "exp_avg_sq": progress.second[name]}
@@ -148,6 +150,7 @@ class FoldTraining:
         """Pass over the training clips once, then score the validation clips."""
         epoch = self.epochs_done
         batches = epoch_batches(self.fold.train, self.plan.batch_clips, *self._key, epoch)
+        # Clips as they are need no draw, and `FrozenStates` can keep them; views are drawn anew in each epoch.
         draw = None if self.plan.augment == CLEAN else draw_of("view", *self._key, epoch)
         for step, clips in enumerate(self.states.of(batches, draw=draw)):
             logits = self.network.logits(clips, draw_of("dropout", *self._key, epoch, step))
@@ -161,6 +164,7 @@ class FoldTraining:
     def result(self) -> FoldResult:
         """Score the test clips with the parameters of the best epoch."""
         best = self._pick()
+        # The test clips are scored once, after the epoch was chosen.
         self.network.load(self._best)
         tested = self.score(self.fold.test)
         return FoldResult(best + 1, self._val_logits[best], tested, self._best, self.network.constants)
@@ -177,11 +181,13 @@ class FoldTraining:
 
     def _pick(self) -> int:
         logits = np.stack(self._val_logits)
+        # The rule by which heads choose their epoch; a candidate is told by its place alone.
         return best_epoch([Sweep(({},) * len(logits), logits)], [self._y[self.fold.val]])
 
     def _step(self, logits: Tensor, labels: Rows, step: int) -> None:
         factor = rate_factor(step, self.plan.epochs * self.n_steps, self.plan.warm_up)
         for group in self._optimizer.param_groups:
+            # Encoder and head rise and fall together, each to its own peak.
             group["lr"] = group["peak"] * factor
         self._optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self._loss(logits, torch.from_numpy(labels)))
@@ -195,6 +201,7 @@ class FoldTraining:
         )
         weights = self._weights[labels].to(logits.device)
         loss = (losses * weights).sum() / weights.sum()
+        # Before the step: NaN would spread to all parameters, and every epoch after would be lost.
         if not torch.isfinite(loss):
             seed, fold = self._key
             raise HeadError(

@@ -104,12 +104,14 @@ class FrozenStates:
             Where a clip cannot be read any more.
         """
 
+        # A clip whose states are kept is not read; it is then missing in the answer, and taken from what is kept.
         def read(rows: list[int]) -> dict[int, EncoderInput]:
             if draw is not None:
                 return {row: self._reader.changed(self._clips[row], draw) for row in rows}
             return {row: self._reader.clean(self._clips[row]) for row in rows if row not in self._kept}
 
         numbers = [batch.tolist() for batch in batches]
+        # One thread, so that batches come in order; it decodes while the network computes.
         with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
             ahead = deque(pool.submit(read, rows) for rows in numbers[:_AHEAD])
             for position, rows in enumerate(numbers):
@@ -124,7 +126,9 @@ class FrozenStates:
         n = prepared.n_frames
         means = window_means(states[:, None, :n], [n], self._window)[:, 0]
         entry = states[-1] if self._context == "encoder" else states[-1, :n]
+        # A copy: a view would keep the states of all lower layers in memory.
         clip = FrozenClip(entry.clone().cpu(), means.cpu(), n)
+        # Only unchanged clips come again; a view is another one in the next epoch.
         if draw is None and clip.n_bytes <= self._room:
             self._room -= clip.n_bytes
             self._kept[row] = clip

@@ -43,6 +43,7 @@ class FineTuneNetwork:
 
     def __init__(self, split: SplitEncoder, net: Network, *, window: int, half: bool) -> None:
         self._split, self._net, self._window, self._half = split, net, window, half
+        # Copies, because the encoder is trained in place and every fold starts from here.
         self._pretrained = {name: value.detach().clone() for name, value in split.learned.items()}
         self.head: Tensors = {}
         self.constants: Tensors = {}
@@ -107,15 +108,17 @@ class FineTuneNetwork:
         with self._dropout(draw) as dropout:
             batch = self._batch(clips)
             scores = self._net.forward(self.head, self.constants, batch, dropout)
-        return scores[0].to(device)
+        return scores[0].to(device)  # (H, B, K) -> (B, K)
 
     def _batch(self, clips: Sequence[FrozenClip]) -> Batch:
         entry = torch.nn.utils.rnn.pad_sequence([clip.entry for clip in clips], batch_first=True)
         entry = entry.to(self._split.device)
         with torch.autocast(entry.device.type, torch.bfloat16, enabled=self._half):
+            # Lengths of what is attended to; those without the encoder's own padding follow below.
             upper = self._split.upper(entry, [len(clip.entry) for clip in clips])  # (N, B, T, D)
         lengths = [clip.n_frames for clip in clips]
         top = window_means(upper, lengths, self._window)  # (N, B, W, D)
+        # Zero beyond a clip's last window, as `window_means` leaves the upper layers.
         lower = torch.zeros(len(clips[0].means), *top.shape[1:])
         for row, clip in enumerate(clips):
             lower[:, row, : clip.means.shape[1]] = clip.means
@@ -148,6 +151,7 @@ class FineTuneNetwork:
             lengths.append(valid.sum(1))
         counts = torch.cat(lengths)
         means = torch.cat(parts, dim=1)
+        # A clip's first window is the sum of the lengths before it.
         return Windows(means, None, counts.cumsum(0) - counts, counts, tuple(range(len(means))))
 
 

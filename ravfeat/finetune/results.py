@@ -52,6 +52,7 @@ class FineTunedModel:
     @property
     def layer_weights(self) -> dict[int, float]:
         """Learned weight of every layer; they sum to 1."""
+        # Softmax, as in the network, in float64.
         mix = self.values["params.head.layer_mix"].astype(np.float64)
         weights = np.exp(mix - mix.max())
         return dict(enumerate((weights / weights.sum()).tolist()))

@@ -55,15 +55,18 @@ def open_work(folder: Path, recipe: Mapping[str, Any]) -> Iterator["Work"]:
     UsageError
         Where another recipe's work lies there, another process works there, or it is no such folder.
     """
+    # An empty folder, or one with this lock in it; nothing else is ever written into.
     if folder.exists() and not (folder.is_dir() and (not any(folder.iterdir()) or (folder / _LOCK).is_file())):
         raise UsageError(f"{folder} exists and is not the work of a fine-tuning; choose another --out, or move it away")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("a") as lock:
         try:
+            # The system frees the lock with the process, however that ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(f"another process works in {folder}; wait for it, or choose another --out") from error
         plain = canonical_json(recipe)
+        # As JSON gives it back: tuples have become lists, as in the recorded recipe.
         _check_recipe(folder, json.loads(plain))
         for left in folder.glob("**/.*.tmp"):  # of a process that was killed while it wrote
             left.unlink()
@@ -127,6 +130,7 @@ class Work:
         logits = {"val_logits": result.val_logits, "test_logits": result.test_logits}
         tensors = {name: torch.from_numpy(values) for name, values in logits.items()}
         if weights:
+            # Without them the file is small: predictions need the logits alone.
             tensors |= _named("params", result.params) | _named("constants", result.constants)
         path = self._path(seed, fold, "result")
         write_tensors(path, tensors, self._about("result", seed, fold) | {"epoch": result.epoch})

@@ -68,6 +68,7 @@ def _train(training: FoldTraining, work: Work, seed: int) -> FoldResult:
     ) as bar:  # fmt: skip
         while training.epochs_done < epochs:
             training.train_epoch(bar.update)
+            # After each epoch: a process that is killed loses one epoch at most.
             work.save_progress(seed, number, training.progress())
             bar.set_postfix(epoch=training.epochs_done)
     result = training.result()

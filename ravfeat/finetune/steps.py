@@ -32,6 +32,7 @@ def draw_of(purpose: str, *numbers: int) -> int:
     >>> draw_of("order", 0, 1) == draw_of("order", 0, 1), draw_of("order", 0, 1) == draw_of("order", 0, 2)
     (True, False)
     """
+    # As JSON, so that (1, 23) and (12, 3) are two texts.
     text = json.dumps([purpose, *numbers])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
@@ -102,8 +103,10 @@ def window_means(x: Tensor, lengths: Sequence[int], window: int) -> Tensor:
     valid = torch.arange(x.shape[2]) < torch.tensor(lengths)[:, None]  # (B, T)
     # Padding may hold NaN, and NaN times 0 is NaN: it is replaced, not multiplied away.
     x = torch.where(valid.to(x.device)[:, :, None], x, 0.0)[:, :, : widest * window]
+    # Filled up with zeros to whole windows; the counts below leave the zeros out.
     x = functional.pad(x, (0, 0, 0, widest * window - x.shape[2]))
     starts = torch.arange(widest) * window
+    # At least 1, so that a window of padding alone is 0 / 1 and not 0 / 0.
     counts = (torch.tensor(lengths)[:, None] - starts).clamp(1, window).to(x.device, x.dtype)  # (B, W)
     windows = x.reshape(*x.shape[:2], widest, window, x.shape[3])  # (L, B, W * window, D) -> (L, B, W, window, D)
     return windows.sum(3) / counts[:, :, None]
