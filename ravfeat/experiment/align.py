@@ -72,6 +72,7 @@ def align_caches(caches: Sequence[Cache], *, allow_missing: bool = False, joint:
 
 def _check_one_stream(caches: Sequence[Cache]) -> None:
     paths = [cache.path.resolve() for cache in caches]
+    # Resolved paths: one cache by two names is still one.
     if len(set(paths)) < max(2, len(paths)):
         raise UsageError(f"--concat needs two or more different caches, got {', '.join(str(path) for path in paths)}")
     if len({cache.about["stream"] for cache in caches}) > 1:
@@ -141,6 +142,7 @@ def check_fold_by_fold(
     for name, clips, other_folds in zip(names[1:], records[1:], folds[1:], strict=True):
         for first, other in zip(folds[0], other_folds, strict=True):
             for side in ("test", "val"):
+                # Rows count within a system, so folds are compared by what was performed.
                 expected = {getattr(records[0][row], key) for row in getattr(first, side)}
                 got = {getattr(clips[row], key) for row in getattr(other, side)}
                 if differing := sorted(expected ^ got):

@@ -126,6 +126,7 @@ def build_head(name: str, plan: HeadPlan, system: CacheSystem) -> Head:
     """
     settings = {key: value for key, value in plan.settings.items() if key in _settings_of(name)}
     if system.stream == "face" and "statistics" in _settings_of(name):
+        # What was asked for comes after the default, and so replaces it.
         settings = {"statistics": FACE_STATISTICS, **settings}
     # The layers of concatenated caches are one layer by the time a head sees them.
     layers = None if len(system.caches) > 1 else read_layers(plan, system)[0]

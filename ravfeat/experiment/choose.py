@@ -80,6 +80,7 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
             raise missing_clips_error(cache)
     labels = _labels_for(plan, caches.values())
     n_joint = 1 if "joint" in plan.heads else 0
+    # `_groups_of` lists the caches of the joint head last.
     chosen = [
         _choose(group, plan, labels, joint=number >= len(groups) - n_joint) for number, group in enumerate(groups)
     ]
@@ -120,6 +121,7 @@ def _labels_for(plan: DataPlan, caches: Iterable[Cache]) -> Mapping[str, str] | 
     if plan.labels is None:
         return None
     labels = read_labels(plan.labels)
+    # The table speaks of the corpus: it may name clips that the caches lack.
     corpus = {clip_id for cache in caches for clip_id in (*cache.clip_ids, *cache.missing)}
     check_known(labels, corpus, plan.labels)
     return labels

@@ -129,6 +129,7 @@ def _train_head(
 ) -> list[TrainedHead]:
     """Train one head for every fold and seed."""
     y, n_classes = system.clips.y, len(system.clips.classes)
+    # A head without chance in it gives the same model for every seed.
     tasks = [(fold, seed) for seed in range(seeds if head.seeded else 1) for fold in system.folds]
     if inner is None:
         return by_validation(head, features, y, n_classes, tasks, system.rows)
@@ -202,6 +203,7 @@ def _versions() -> dict[str, str]:
 
 def fused(fitted: Fitted, rule: Rule | None) -> Fitted:
     """Add what fusing the systems gives; nothing for a single one, or without a rule."""
+    # Controls and earlier fusions are no members, so a table of two systems may have one.
     if rule is None or len(members_of(fitted.predictions)) < 2:
         return fitted
     predictions, fusion = fuse(fitted.predictions, rule)

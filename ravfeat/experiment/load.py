@@ -43,6 +43,7 @@ class FeatureLoader:
     def __call__(self, plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFeatures:
         """Give what `load_system` gives."""
         paths = tuple(cache.path for cache in system.caches)
+        # All that decides what is read: a head with another reading of the same cache gets arrays of its own.
         key = (paths, system.features, system.clip_ids, reading, plan.layers)
         if key not in self._kept:
             self._kept[key] = load_system(plan, system, reading)

@@ -70,6 +70,7 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
     for name, kind in kinds.items():
         if not _fits(complete[name], kind):
             raise UsageError(f"the recorded plan has {name} = {complete[name]!r}, expected {_words(kind)}")
+    # Beside the plan, not in it: it says which table the path meant.
     digest = complete.pop(_LABELS_DIGEST)
     plan = FitPlan(**{name: _from_plain(value, kinds[name], where) for name, value in complete.items()})
     if plan.labels is not None:

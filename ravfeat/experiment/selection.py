@@ -128,9 +128,11 @@ def nested(
         # Every non-test clip is in one inner validation set: its logits are of a head that never met its actor.
         val_rows = np.concatenate([job.val for job in jobs])
         logits = np.concatenate([sweep.logits[pick] for sweep in sweeps_of_task])
+        # Sorted, so that the table does not depend on how inner folds were dealt.
         order = np.argsort(val_rows)
         out_of_fold.append((val_rows[order], logits[order]))
     no_rows = np.zeros(0, dtype=np.int64)
+    # Nothing is left to choose: the final fit has no validation rows, and trains on all but the test rows.
     finals = [
         _job(rows, train, no_rows, seed, fold) for (train, _), (fold, seed) in zip(out_of_fold, tasks, strict=True)
     ]

@@ -179,6 +179,7 @@ def _with_views(systems: Sequence[CacheSystem], plan: FitPlan) -> list[CacheSyst
 
 def _name_of(caches: Sequence[Cache]) -> str:
     names = [str(cache.about["encoder"]) for cache in caches]
+    # With the fingerprint only where two caches have one encoder, so that names stay short.
     return "+".join(
         name if names.count(name) == 1 else f"{name}-{cache.fingerprint}"
         for name, cache in zip(names, caches, strict=True)

@@ -146,6 +146,7 @@ def match_views(
     CorpusError
         Where a view holds another recording under a clip's name, or another actor, performance or label of it.
     """
+    # Views of several encoders may be given at once; each joins the cache it was extracted beside.
     matching = [view for view in views if not _differences(view, clean)]
     return tuple(_match(clean, clip_ids, view, allow_missing=allow_missing) for view in matching)
 
@@ -190,6 +191,7 @@ def _same_view(view: Cache, other: Cache) -> bool:
 def _differences(view: Cache, clean: Cache) -> Mapping[str, tuple[Any, Any]]:
     """Give what a view's cache and a clean one do not share, but for the view."""
     changed, unchanged = (
+        # The view is set alike on both sides: it is what may differ.
         {**cache.identity, "view": CLEAN, "corpus": cache.about["corpus"], "synthetic": cache.about["synthetic"]}
         for cache in (view, clean)
     )

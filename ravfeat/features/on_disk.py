@@ -89,6 +89,7 @@ class StoredFrames:
             Where the shard cannot be read, or ends before them.
         """
         shard, position = self.shards[self.shard_of[row]], self.positions[layer]
+        # A damaged file is found in the middle of training: its error must say which shard to make again.
         with shard.blaming():
             shard.features.read(slice(position, position + 1), self._frames(row), out)
 
