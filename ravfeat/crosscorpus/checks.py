@@ -67,6 +67,7 @@ def check_apart(train: str, trained_on: Iterable[ClipRecord], test: str, tested_
             trained.setdefault(tie, record)
     for record in tested_on:
         for kind, value in _ties(record):
+            # Ties of one kind meet only their like: an actor's id may well be the id of a clip.
             other = trained.get((kind, value))
             if other is not None:
                 shared = f"{kind} '{value[:16]}…'" if kind == "recording" else f"{kind} '{value}'"

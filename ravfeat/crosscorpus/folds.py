@@ -65,6 +65,7 @@ def _by_turns(clips: Sequence[FoldClip], groups: Sequence[Rows]) -> list[Rows]:
     genders = {clips[group[0]].gender for group in groups}
     if "" in genders:
         return ordered
+    # By turns through the genders, so that few validation actors are not all of one.
     queues = [[group for group in ordered if clips[group[0]].gender == gender] for gender in sorted(genders)]
     return [group for turn in zip_longest(*queues) for group in turn if group is not None]
 

@@ -61,6 +61,7 @@ def shared_labels(train: CorpusLabels, test: CorpusLabels) -> LabelMap:
     CorpusError
         For fewer than two.
     """
+    # A label that is known but has no clip cannot be learned, or not be tested.
     shared = tuple(label for label, n in train.clips.items() if n and test.clips.get(label))
     if len(shared) < 2:
         raise CorpusError(
@@ -145,6 +146,7 @@ def _of_corpus(path: Path, rows: Sequence[_MapRow], corpus: CorpusLabels) -> dic
     for row in rows:
         if row.corpus not in ("", corpus.name) or row.label not in corpus.clips:
             continue
+        # A row for both corpora and one for this corpus would be two meanings of a label.
         first = rows_of_labels.setdefault(row.label, row)
         if first is not row:
             raise CorpusError(

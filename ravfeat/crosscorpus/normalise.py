@@ -37,10 +37,12 @@ def standardised(features: ClipFeatures) -> ClipFeatures:
     """
     frames = in_memory(features).frames
     mean = sum(chunk.sum(0) for chunk in _chunks(frames)) / len(frames)  # (L, D)
+    # A second pass, around the mean and in float64, so that a large mean costs no digits.
     variance = sum(((chunk - mean) ** 2).sum(0) for chunk in _chunks(frames)) / len(frames)
     # Rounding leaves a constant a spread of almost nothing; divided by that it would be noise of size 1.
     varies = frames.max(0) > frames.min(0)
     scale = np.where(varies, np.sqrt(variance), np.inf)
+    # Layers outermost in memory, as `load_features` gives them.
     scaled = allocate_array((frames.shape[1], len(frames), frames.shape[2]), frames.dtype).transpose(1, 0, 2)
     for start in range(0, len(frames), _CHUNK):
         chunk = slice(start, start + _CHUNK)

@@ -141,6 +141,7 @@ def open_pairs(
         sides = [clips.only(clip_ids) for clips, clip_ids in zip(sides, common, strict=True)]
     names = _names([caches[0] for caches in opened])
     pairs = [clips.pair(name) for clips, name in zip(sides, names, strict=True)]
+    # Asked again of the folds: validation groups are drawn from each pair's own clips.
     if together:
         records = [pair.clips.records for pair in pairs]
         check_fold_by_fold(PROTOCOL.name, [clips.title for clips in sides], records, [pair.folds for pair in pairs])
@@ -210,6 +211,7 @@ def _clips_of(caches: tuple[Cache, Cache], label_map: Path | None, *, allow_miss
             raise missing_clips_error(cache)
     names = [str(cache.about["corpus"]) for cache in caches]
     stored = [sorted(cache.records().values(), key=lambda record: record.clip_id) for cache in caches]
+    # All clips, before labels leave any out: a person in both corpora is refused even if no class has their clips.
     check_apart(names[0], stored[0], names[1], stored[1])
     train, test = (
         CorpusLabels.of(name, cache.classes, records)

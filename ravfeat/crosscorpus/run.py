@@ -88,6 +88,7 @@ def prepare_across(plan: CrossPlan) -> PreparedPlan:
     systems = tuple(
         system
         for pair in pairs
+        # Both ways of one pair, side by side: the comparison is on the same folds.
         for system, normalise in ((pair, "none"), (pair.normalise(), "corpus"))
         if plan.normalise in (normalise, "both")
     )
