@@ -1,6 +1,7 @@
 """``ravfeat fine-tune``: what it says, and what a kill leaves."""
 
 import io
+import json
 import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -80,8 +81,8 @@ def test_it_says_what_it_tested_and_leaves_a_run_and_no_work(whole) -> None:
 def test_the_report_reads_it_and_says_how_many_folds(whole, here, tmp_path) -> None:
     (run,) = read_runs([whole])
     assert run.predictions.systems() == [SYSTEM]
-    assert run.recipe["fine_tuned"]["settings"]["lr"] == 1e-3
-    assert run.recipe["fine_tuned"]["precision"] == "float32"
+    fine_tuned = json.loads((whole / "recipe.json").read_text())["fine_tuned"]
+    assert (fine_tuned["settings"]["lr"], fine_tuned["precision"]) == (1e-3, "float32")
     shutil.copytree(whole, tmp_path / "run")
     assert here("report", tmp_path / "run").returncode == 0
     page = (tmp_path / "run" / "report" / "report.html").read_text()
