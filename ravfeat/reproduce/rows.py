@@ -85,7 +85,7 @@ ROWS: dict[str, StudyRow] = {
         ),
         StudyRow(
             "R2",
-            "The same on EmoBox's folds",
+            "Logistic regression on the last layer (not nested), EmoBox's folds",
             "UAR 75.3; EmoBox: WavLM-large 72.0 UA, Whisper-large-v3 75.3 UA",
             "frozen WavLM-large",
             0.753,
