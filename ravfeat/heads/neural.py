@@ -25,10 +25,10 @@ from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.statistics import check_features, select_clips, source_of
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import candidate_scores, plain_settings
-from ravfeat.heads.fit import train
 from ravfeat.heads.network import Network
 from ravfeat.heads.schedule import Schedule
 from ravfeat.heads.stacks.autograd import forward_rows
+from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Windows
 
 __all__ = ["NeuralHead", "NeuralModel", "best_epoch"]

@@ -6,23 +6,28 @@ import pytest
 from ravfeat.errors import HeadError
 from ravfeat.heads.checkpoint import FORMAT_VERSION, load_model, save_model
 from ravfeat.heads.registry import HEADS, get_head
+from tests.toyhead import RecurrentHead
 
 CHOICES = {
-    "attentive": {"epochs": 2},
-    "attentive-sum": {"epochs": 2},
     "logreg": {"layers": [1, 2], "C": 3.0},
     "kernel": {"layers": [2, 3], "gamma": 0.5, "alpha": 0.1},
     "joint": {"epochs": 2, "lr": 1e-3, "stream_dropout": 0.0},
 }
+"""What is chosen for a head; of any other network, an epoch."""
+
+
+@pytest.fixture(autouse=True)
+def _toy_head(monkeypatch):
+    monkeypatch.setitem(HEADS, RecurrentHead.name, RecurrentHead)
 
 
 def trained(name, problem, **settings):
-    head = get_head(name, **settings)
-    return head.fit(problem.features, problem.y, problem.n_classes, [problem.job()], [CHOICES[name]])[0]
+    head, choice = get_head(name, **settings), CHOICES.get(name, {"epochs": 2})
+    return head.fit(problem.features, problem.y, problem.n_classes, [problem.job()], [choice])[0]
 
 
 @pytest.mark.parametrize("settings", [{}, {"std": False, "layers": (2, 3, 1)}], ids=["default", "ablation"])
-@pytest.mark.parametrize("name", list(HEADS))
+@pytest.mark.parametrize("name", [*HEADS, RecurrentHead.name])
 def test_a_reloaded_head_gives_identical_logits(name, settings, problem, tmp_path):
     model = trained(name, problem, **settings)
     save_model(tmp_path / "made" / "fold-0.seed-1", model)

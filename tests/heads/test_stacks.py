@@ -10,10 +10,10 @@ from torch.nn import functional
 from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.checks import balanced_weights
-from ravfeat.heads.fit import train
 from ravfeat.heads.joint import JointNet
 from ravfeat.heads.schedule import Schedule, one_cycle
 from ravfeat.heads.stacks import batch
+from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Windows
 
 EPOCHS = 3

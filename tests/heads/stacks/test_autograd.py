@@ -9,11 +9,11 @@ import torch
 from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.base import Job
-from ravfeat.heads.fit import train
 from ravfeat.heads.joint import JointNet
 from ravfeat.heads.network import Network
 from ravfeat.heads.schedule import Schedule
 from ravfeat.heads.stacks.autograd import AutogradStack, _PlaceMasks
+from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Windows
 from tests.toyhead import RecurrentNet
 

@@ -3,13 +3,13 @@ import pytest
 import torch
 
 from ravfeat.errors import HeadError
-from ravfeat.heads import fit
+from ravfeat.heads import training_loop
 from ravfeat.heads.attentive import AttentiveNet
 from ravfeat.heads.attentive_sum import AttentiveSumNet
 from ravfeat.heads.base import Job
-from ravfeat.heads.fit import train
 from ravfeat.heads.schedule import Schedule
 from ravfeat.heads.stacks import batch
+from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Windows
 
 NETS = [
@@ -53,7 +53,7 @@ def test_jobs_of_different_size_and_memory_bounds_only_change_the_stacks(windows
         Job(problem.train, problem.val, 2),
     ]
     together = run(NETS[0], windows, problem, jobs)
-    monkeypatch.setattr(fit, "STATE_SHARE", 1 << 60)  # a stack for every head
+    monkeypatch.setattr(training_loop, "STATE_SHARE", 1 << 60)  # a stack for every head
     apart = run(NETS[0], windows, problem, jobs)
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(one.val_logits, other.val_logits, atol=1e-4)
