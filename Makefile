@@ -23,11 +23,12 @@ QUICK_CACHE := $(QUICK)-cache
 QUICK_HEADS := --head logreg --head attentive
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test check docs readme bench clean
+.PHONY: help quickstart test test-device check docs readme bench clean
 
 help:
 	@echo "make quickstart   install, encode a generated corpus, train heads, make a report"
 	@echo "make test         install and run the tests, a process per core; PYTEST_ARGS are passed on (-n 0: one process)"
+	@echo "make test-device  run tests/device on a GPU, or on a pretended one where that can be built; else say why not"
 	@echo "make check        lint, format, types, spelling: what the continuous integration runs"
 	@echo "make docs         run what the pages show, and build the site in docs/_build/html"
 	@echo "make readme       write the outputs that README.md and the pages show anew, and the picture of a report"
@@ -82,6 +83,10 @@ $(QUICK)-leaky/metrics.json: | $(VENV)/.installed-all
 
 test: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
+
+# A session of its own: whether there is a CUDA device is settled when torch is first imported.
+test-device: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m tests.device $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

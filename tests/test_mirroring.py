@@ -17,6 +17,7 @@ ELSEWHERE = {
     "test_mirroring.py": "the tests themselves",
     "test_startup.py": "all commands: how long they take to start",
     "integration/": "several packages together, on generated and on real data",
+    "device/": "all packages on a CUDA device, in a session of its own: make test-device",
     "benchmarks/": "benchmarks/ is not in the package",
     "docs/": "docs/ and examples/ are not in the package",
     "cache/test_old_formats.py": "caches of earlier versions, through every module that reads one",

@@ -1,0 +1,92 @@
+"""``python -m tests.device``: build the pretended CUDA device and run tests/device on it, or say why not.
+
+`simcuda` makes a CPU build of torch believe in two CUDA devices. It lies in the folder that ``RAVFEAT_SHARED`` names,
+or in ``../shared``. What is built is kept in the environment, by torch's version and simcuda's source. With a real GPU
+the same tests run on that. Arguments are passed on to pytest.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parents[2]
+MADE_FOR = "2.13."
+"""Versions of torch whose internals simcuda is written for; with others it may compile and crash."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the tests; return the exit status, 0 where they cannot run and need not."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    if torch.cuda.is_available():
+        return run([sys.executable, "-m", "pytest", "tests/device", *arguments], environment)
+    simcuda = simcuda_folder()
+    reason = missing(simcuda)
+    if not reason:
+        built = built_folder(simcuda)
+        environment |= {"FAKECUDA_BUILT": str(built), "PATH": search_path()}
+        reason = build(simcuda, built, environment)
+    if not reason:
+        return run([sys.executable, simcuda / "run_pytest.py", "tests/device", *arguments], environment)
+    print(f"tests/device not run: {reason}")
+    return int(os.environ.get("RAVFEAT_REQUIRE_SHARED") == "1")
+
+
+def run(command: list[str | Path], environment: dict[str, str]) -> int:
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def simcuda_folder() -> Path:
+    return Path(os.environ.get("RAVFEAT_SHARED") or ROOT.parent / "shared") / "simcuda"
+
+
+def missing(simcuda: Path) -> str:
+    """Name the first thing that a pretended device needs and that is not here."""
+    if not (simcuda / "run_pytest.py").is_file():
+        return f"no GPU, and no simcuda at {simcuda}"
+    if sys.platform != "linux" or torch.version.cuda is not None:
+        return f"no GPU, and simcuda needs a CPU build of torch on Linux; this is {torch.__version__} on {sys.platform}"
+    if not torch.__version__.startswith(MADE_FOR):
+        return f"simcuda is made for torch {MADE_FOR}x; this is {torch.__version__}"
+    for tool in ("g++", "ninja"):
+        if shutil.which(tool, path=search_path()) is None:
+            return f"{tool} is not installed, which builds simcuda"
+    if not Path(sysconfig.get_path("include"), "Python.h").is_file():
+        return f"the headers of Python are not installed (no {sysconfig.get_path('include')}/Python.h)"
+    return ""
+
+
+def search_path() -> str:
+    """The command path with this environment's programs first: its ninja is not on it unless activated."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+
+def built_folder(simcuda: Path) -> Path:
+    parts = [torch.__version__, sys.version, *(path.read_text("utf-8") for path in sorted(simcuda.glob("*.cpp")))]
+    return Path(sys.prefix, "simcuda", hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12])
+
+
+def build(simcuda: Path, built: Path, environment: dict[str, str]) -> str:
+    """Compile it, unless an earlier call has; return why it cannot be."""
+    done = built / "built"
+    if done.is_file():
+        return ""
+    print(f"building {simcuda} in {built}; the first time this takes about 30 s", flush=True)
+    built.mkdir(parents=True, exist_ok=True)
+    with built.with_suffix(".log").open("w") as log:
+        code = subprocess.run(
+            [sys.executable, simcuda / "build.py"], env=environment, stdout=log, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    if code:
+        return f"simcuda cannot be built with torch {torch.__version__}; see {built.with_suffix('.log')}"
+    done.touch()
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
