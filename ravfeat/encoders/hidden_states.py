@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ravfeat.encoders.attention import attention_of
 from ravfeat.encoders.base import EncoderInput
+from ravfeat.encoders.precision import product_precision
 from ravfeat.errors import EncoderError
 
 __all__ = ["LAYER_CONVENTION", "clip_states", "first_line", "frozen_pass", "full_precision", "torch_provenance"]
@@ -41,11 +42,9 @@ def frozen_pass(*, tf32: bool = False) -> Iterator[None]:
 @contextmanager
 def full_precision(*, tf32: bool = False) -> Iterator[None]:
     """Context for running a model in float32 unless ``tf32``, with or without gradients; see `frozen_pass`."""
-    # On GPUs, torch rounds the inputs of convolutions to TF32 by default.
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     try:
-        with warnings.catch_warnings():
+        # On GPUs, torch rounds the inputs of convolutions to TF32 by default.
+        with product_precision("tf32" if tf32 else "ieee"), warnings.catch_warnings():
             # WavLM's attention in transformers passes masks of two types to torch, which warns; results are the same.
             warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask", UserWarning)
             yield
@@ -54,8 +53,6 @@ def full_precision(*, tf32: bool = False) -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise MemoryError(first_line(error)) from error
         raise
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
 def clip_states(output: Any, batch: Sequence[EncoderInput]) -> list[Tensor]:

@@ -1,5 +1,7 @@
 """Batches that are under way."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -45,9 +47,10 @@ def test_a_failure_in_between_is_not_hidden() -> None:
 
 
 def test_tf32_is_recorded_and_left_as_it_was(save_tiny, noise) -> None:
-    before = torch.backends.cudnn.allow_tf32
+    conv: Any = torch.backends.cudnn.conv
+    before = conv.fp32_precision
     exact, rounded = (load_encoder(str(save_tiny("WavLM", **STABLE)), "cpu", tf32=tf32) for tf32 in (False, True))
     assert (exact.provenance()["tf32"], rounded.provenance()["tf32"]) == (False, True)
     assert exact.spec.identity() == rounded.spec.identity()
     rounded.encode([rounded.prepare(noise(4_000))])
-    assert torch.backends.cudnn.allow_tf32 == before
+    assert conv.fp32_precision == before

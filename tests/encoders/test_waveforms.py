@@ -144,12 +144,13 @@ def test_the_order_of_a_batch_is_kept_where_it_is_split_by_length(save_tiny, noi
     assert shapes == [clip.n_frames for clip in clips] == [2, 4, 2, 7]
 
 
-def test_encoding_leaves_the_precision_settings_of_torch_as_they_were(save_tiny, noise) -> None:
+def test_encoding_is_exact_and_leaves_the_precision_settings_of_torch_as_they_were(save_tiny, noise) -> None:
     encoder = load_encoder(str(save_tiny("WavLM", **LAYER_NORM)), "cpu")
-    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    places: Any = [torch.backends.cudnn.conv, torch.backends.cuda.matmul, torch.backends.mkldnn.matmul]
+    before = [place.fp32_precision for place in places]
     seen = []
-    encoder._model.register_forward_pre_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    encoder._model.register_forward_pre_hook(lambda *_: seen.extend(place.fp32_precision for place in places))
     encoder.encode([encoder.prepare(noise(800))])
-    assert seen == [False]
-    assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == before
+    assert seen == ["ieee"] * 3
+    assert [place.fp32_precision for place in places] == before
     assert encoder.provenance()["tf32"] is False
