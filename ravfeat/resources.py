@@ -1,15 +1,27 @@
-"""Processors and memory that this process may use."""
+"""Processors and memory that this process may use, on the machine and on a CUDA device; what to do where it runs out."""
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ravfeat.errors import UsageError
 
-__all__ = ["limited_memory", "memory_budget", "parse_size", "processors"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "attempt",
+    "free_device_memory",
+    "is_out_of_memory",
+    "limited_memory",
+    "memory_budget",
+    "parse_size",
+    "processors",
+]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|k|m|g|t)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -18,6 +30,11 @@ _LEAST = 500_000_000
 
 _UNKNOWN = 4_000_000_000
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+_SHORT = re.compile(r"out of memory|can't allocate memory|_ALLOC_FAILED", re.IGNORECASE)
+"""What torch writes where memory runs out: on a GPU, on a processor, and inside cuBLAS or cuDNN."""
+
+_Out = TypeVar("_Out")
 
 _limit: ContextVar[int | None] = ContextVar("memory", default=None)
 
@@ -31,6 +48,37 @@ def memory_budget() -> int:
     """Return the bytes that training may use: the limit of `limited_memory`, or half of the free memory."""
     budget = _limit.get()
     return _available() // 2 if budget is None else budget
+
+
+def free_device_memory(device: "str | torch.device") -> int:
+    """Return the free bytes of a CUDA device, with those that torch holds in cached blocks and does not use."""
+    import torch  # here, because what does not train must not load it
+
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + max(0, torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch raises a RuntimeError for that."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_SHORT.search(str(error))))
+
+
+def attempt(work: Callable[[], _Out]) -> _Out | MemoryError:
+    """Do work that may run out of memory.
+
+    Returns
+    -------
+    object
+        What `work` returns; where memory ran out, a MemoryError that is not raised. Nothing holds the tensors of the
+        failed work any more, as its traceback did, so that a smaller attempt finds the memory free.
+    """
+    try:
+        return work()
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return MemoryError(reason)
 
 
 @contextmanager

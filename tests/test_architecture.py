@@ -74,7 +74,7 @@ ALLOWED: dict[str, set[str]] = {
 """What the modules of each package may import from the rest of ravfeat. The command line may import everything."""
 
 OWNERS: dict[str, set[str]] = {
-    "torch": {"encoders", "heads", "finetune"},
+    "torch": {"encoders", "heads", "finetune", "resources"},
     "transformers": {"encoders"},
     "huggingface_hub": {"encoders"},
     "h5py": {"cache"},

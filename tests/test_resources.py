@@ -1,11 +1,23 @@
 """What the machine offers."""
 
+import gc
 import os
+import weakref
 
+import numpy as np
 import pytest
+import torch
 
 from ravfeat.errors import UsageError
-from ravfeat.resources import limited_memory, memory_budget, parse_size, processors
+from ravfeat.resources import (
+    attempt,
+    free_device_memory,
+    is_out_of_memory,
+    limited_memory,
+    memory_budget,
+    parse_size,
+    processors,
+)
 
 
 def test_processors_are_those_this_process_may_use(monkeypatch) -> None:
@@ -47,3 +59,53 @@ def test_less_than_the_libraries_take_is_refused() -> None:
     message = r"0\.001 GB of memory are less than the libraries themselves take"
     with pytest.raises(UsageError, match=message), limited_memory(1_000_000):
         pass
+
+
+def test_memory_that_torch_holds_unused_counts_as_free(monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 1000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 70)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 40)
+    assert free_device_memory("cuda") == 130
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 5 GiB"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_every_way_to_run_out_of_memory_is_known(error) -> None:
+    assert is_out_of_memory(error)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_out_of_memory(OSError("out of memory"))
+    with pytest.raises(ZeroDivisionError):
+        attempt(lambda: 1 // 0)
+
+
+def test_an_attempt_without_memory_keeps_nothing_of_what_it_made() -> None:
+    made = []
+
+    def work() -> None:
+        array = np.zeros(1000)
+        made.append(weakref.ref(array))
+        torch.empty(1 << 45)
+
+    gc.disable()  # it must be gone at once, not when the collector comes by
+    try:
+        short = attempt(work)
+        assert made[0]() is None
+    finally:
+        gc.enable()
+    assert isinstance(short, MemoryError)
+    assert "can't allocate memory" in str(short)
+    assert short.__traceback__ is short.__context__ is None
+
+
+def test_an_attempt_gives_what_the_work_gives() -> None:
+    assert attempt(lambda: 5) == 5
