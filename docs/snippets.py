@@ -35,8 +35,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = tuple(
     f"docs/{name}.md"
     for name in (
-        "tutorial", "read-a-cache", "your-corpus", "encoders-and-heads", "protocols", "runs", "fusion", "audit",
-        "published-heads", "smaller-caches", "views", "cross-corpus", "fine-tuning", "speed", "faces", "numbers",
+        "tutorial", "installing", "read-a-cache", "your-corpus", "encoders-and-heads", "protocols", "runs", "fusion",
+        "audit", "published-heads", "smaller-caches", "views", "cross-corpus", "fine-tuning", "speed", "faces", "numbers",
     )
 )  # fmt: skip
 """Pages in the order in which they run; together they share one folder."""

@@ -1,12 +1,16 @@
-"""Validate names from the command line without importing torch: devices, and encoder names in folder names."""
+"""Without importing torch: validate the names of devices and encoders, look for an NVIDIA GPU."""
 
+import os
 import re
+from pathlib import Path
 
 from ravfeat.errors import UsageError
 
-__all__ = ["cuda_number", "is_folder_name"]
+__all__ = ["cuda_number", "has_nvidia_gpu", "is_folder_name"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(?::(\d+))?")
+_APPLE = re.compile(r"mps(?::\d+)?")
+_GPUS = Path("/proc/driver/nvidia/gpus")
 _FOLDER_NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -26,7 +30,7 @@ def cuda_number(device: str) -> int:
     Raises
     ------
     UsageError
-        For any other name.
+        For any other name, ``mps`` among them.
 
     Examples
     --------
@@ -34,9 +38,20 @@ def cuda_number(device: str) -> int:
     (1, 0)
     """
     match = _DEVICE.fullmatch(device)
+    if _APPLE.fullmatch(device):
+        raise UsageError(
+            f"device '{device}': Apple's GPUs are not supported, because nobody has compared what they compute with the"
+            " CPU yet; use --device cpu"
+        )
     if match is None:
         raise UsageError(f"no device '{device}'; choose from auto, cpu, cuda, cuda:N")
     return int(match[1] or 0)
+
+
+def has_nvidia_gpu() -> bool:
+    """Whether the NVIDIA driver shows a GPU to this process; whether a library can use it is another question."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    return not hidden and _GPUS.is_dir() and any(_GPUS.iterdir())
 
 
 def is_folder_name(name: str) -> bool:

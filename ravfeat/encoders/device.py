@@ -1,8 +1,10 @@
 """Choose the torch device: resolve ``auto``, refuse devices that are not available."""
 
+import warnings
+
 import torch
 
-from ravfeat.encoders.cuda import cuda_number
+from ravfeat.encoders.cuda import cuda_number, has_nvidia_gpu
 from ravfeat.errors import EncoderError
 
 __all__ = ["resolve_device"]
@@ -10,6 +12,8 @@ __all__ = ["resolve_device"]
 
 def resolve_device(device: str) -> str:
     """Resolve ``auto`` to an available device, and check that a named device is available.
+
+    Warns where ``auto`` is the CPU although the machine has a GPU, which this torch cannot use.
 
     Parameters
     ----------
@@ -33,10 +37,18 @@ def resolve_device(device: str) -> str:
         return device
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
+        if not count and has_nvidia_gpu():
+            warnings.warn(f"torch runs on the CPU, and there is a GPU: {_remedy()}", stacklevel=2)
         return "cuda" if count else "cpu"
     if count <= number:
         raise EncoderError(
-            f"device '{device}' is not there: torch {torch.__version__} sees {count} CUDA devices;"
-            " use --device cpu, or install a CUDA build of torch"
+            f"device '{device}' is not there: torch {torch.__version__} sees {count} CUDA devices; use --device cpu, or"
+            f" {_remedy()}"
         )
     return device
+
+
+def _remedy() -> str:
+    if torch.version.cuda is None:
+        return f"install a CUDA build of torch; torch {torch.__version__} is one without"
+    return f"check the driver with nvidia-smi; torch {torch.__version__} needs one for CUDA {torch.version.cuda}"

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.encoders.onnx_session import CUDA, failure, open_session
+from ravfeat.encoders.onnx_providers import CUDA
+from ravfeat.encoders.onnx_session import failure, open_session
 from ravfeat.encoders.onnx_sidecar import Layout, NetSettings
 from ravfeat.errors import EncoderError
 

@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ravfeat.encoders.cuda import cuda_number
+from ravfeat.encoders.onnx_providers import CPU, check_started, preload, providers_for
 from ravfeat.encoders.onnx_sidecar import NetSettings
 from ravfeat.errors import EncoderError, MissingExtraError
+from ravfeat.faces.native_logs import captured_output
 from ravfeat.resources import processors
 
-__all__ = ["CUDA", "failure", "open_session"]
+__all__ = ["failure", "open_session"]
 
-CUDA = "CUDAExecutionProvider"
-_CPU = "CPUExecutionProvider"
 _FATAL_ONLY = 4  # log level; errors are raised as exceptions anyway
 _SHORT_OF_MEMORY = re.compile(r"allocate memory|bad.?alloc|out of memory|ALLOC_FAILED|than requested bytes", re.I)
 _KEPT_ELSEWHERE = re.compile(r"external (data|tensor|initializer)", re.I)
@@ -50,7 +49,20 @@ def open_session(settings: NetSettings, device: str) -> Any:
         import onnxruntime
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "face") from error
-    providers = _providers(onnxruntime, device)
+    providers = providers_for(onnxruntime, device)
+    if providers == [CPU]:
+        session = _start(onnxruntime, settings, providers)
+    else:
+        with captured_output() as output:
+            preload(onnxruntime)
+            session = _start(onnxruntime, settings, providers)
+        check_started(session, device, settings.model, "".join(output))
+    # Otherwise onnxruntime may switch to another device in the middle of a run, with only a printed notice.
+    session.disable_fallback()
+    return session
+
+
+def _start(onnxruntime: Any, settings: NetSettings, providers: list[Any]) -> Any:
     options = _options(onnxruntime, settings.model)
 
     def start(content: bytes) -> Any:
@@ -63,13 +75,7 @@ def open_session(settings: NetSettings, device: str) -> Any:
     session = start(content)
     outputs = [output.name for output in session.get_outputs()]
     inner = [name for name in (settings.embedding, settings.logits) if name and name not in outputs]
-    if inner:
-        session = _with_inner(settings, content, inner, outputs, start)
-    # Otherwise onnxruntime may switch to another device in the middle of a run, with only a printed notice.
-    session.disable_fallback()
-    if device.startswith("cuda") and session.get_providers()[0] != CUDA:
-        raise EncoderError(f"onnxruntime cannot use '{device}' for {settings.model}; use --device cpu")
-    return session
+    return _with_inner(settings, content, inner, outputs, start) if inner else session
 
 
 def failure(error: Exception, model: Path) -> Exception:
@@ -97,20 +103,6 @@ def _threads() -> int:
     # per nesting level; like OpenMP, ignore what is not a number.
     first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     return (int(first) if first.isdecimal() else 0) or processors()
-
-
-def _providers(onnxruntime: Any, device: str) -> list[Any]:
-    number = cuda_number(device)
-    has_cuda = CUDA in onnxruntime.get_available_providers()
-    if device == "cpu" or (device == "auto" and not has_cuda):
-        return [_CPU]
-    if not has_cuda:
-        raise EncoderError(
-            f"device '{device}' is not there for ONNX nets: onnxruntime {onnxruntime.__version__} was built without"
-            " CUDA; use --device cpu, or install onnxruntime-gpu in its place"
-        )
-    # TF32 off, as for the torch encoders, so that features on a GPU agree with those on a CPU.
-    return [(CUDA, {"device_id": str(number), "use_tf32": "0"}), _CPU]
 
 
 def _not_opened(error: Exception, model: Path) -> EncoderError:

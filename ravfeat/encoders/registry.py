@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravfeat.encoders.base import Encoder
+from ravfeat.encoders.cuda import cuda_number
 from ravfeat.errors import EncoderError, MissingExtraError
 from ravfeat.schema import Stream
 
@@ -131,7 +132,10 @@ def load_encoder(
         Where nothing of that name exists, or it cannot be loaded.
     MissingExtraError
         Where it needs a package that is not installed.
+    UsageError
+        Where no device has that name.
     """
+    cuda_number(device)  # encoders that need no device would take any name
     if name_or_path == "logmel":
         from ravfeat.encoders.logmel import LogMelEncoder
 

@@ -2,7 +2,8 @@
 
 MediaPipe and TensorFlow Lite print the same lines for every new task, which no environment variable turns off
 (their logging is never initialised). Only the lines listed here are dropped; all others, errors among them, are
-passed on unchanged. With logging at DEBUG nothing is dropped.
+passed on unchanged. With logging at DEBUG nothing is dropped. onnxruntime prints why it does not use a GPU, and only
+there; that is captured, for a message of ours.
 """
 
 import logging
@@ -11,10 +12,11 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from typing import IO
 
-__all__ = ["filtered_stderr"]
+__all__ = ["captured_output", "filtered_stderr"]
 
 _LOG = logging.getLogger(__name__)
 _STDERR = 2
@@ -37,6 +39,27 @@ def filtered_stderr() -> Iterator[None]:
         yield
     finally:
         if quiet:
+            _ERRORS.release()
+
+
+@contextmanager
+def captured_output() -> Iterator[list[str]]:
+    """Capture what the block prints: by Python, and by native code to the error stream.
+
+    Yields
+    ------
+    list of str
+        The texts; empty until the block has ended without an exception. After an exception they are shown.
+    """
+    texts: list[str] = []
+    held = _ERRORS.hold()
+    try:
+        start = _ERRORS.size() if held else 0
+        with redirect_stdout(StringIO()) as printed:
+            yield texts
+        texts += [printed.getvalue(), _ERRORS.cut(start) if held else ""]
+    finally:
+        if held:
             _ERRORS.release()
 
 
@@ -64,6 +87,29 @@ class _ErrorStream:
                 os.dup2(self._aside.fileno(), _STDERR)
             self._holders += 1
             return True
+
+    def size(self) -> int:
+        """Count the bytes that wait to be shown."""
+        with self._lock:
+            return os.fstat(self._held()).st_size
+
+    def cut(self, start: int) -> str:
+        """Remove the bytes from a position on, and return them as text."""
+        with self._lock:
+            handle = self._held()
+            os.lseek(handle, start, os.SEEK_SET)
+            text = b""
+            while part := os.read(handle, 1 << 16):
+                text += part
+            os.ftruncate(handle, start)
+            # The descriptor of the error stream shares this position: what comes next must not leave a hole.
+            os.lseek(handle, start, os.SEEK_SET)
+        return text.decode(errors="replace")
+
+    def _held(self) -> int:
+        if self._aside is None:
+            raise ValueError("the error stream is not held")
+        return self._aside.fileno()
 
     def release(self) -> None:
         """Remove a holder; the last one restores the stream and writes the filtered text."""

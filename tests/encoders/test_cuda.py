@@ -2,7 +2,8 @@
 
 import pytest
 
-from ravfeat.encoders.cuda import cuda_number, is_folder_name
+from ravfeat.encoders import cuda
+from ravfeat.encoders.cuda import cuda_number, has_nvidia_gpu, is_folder_name
 from ravfeat.errors import UsageError
 
 
@@ -11,10 +12,39 @@ def test_a_device_has_a_number(device, number) -> None:
     assert cuda_number(device) == number
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "", "mps"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", "", "mpsx"])
 def test_another_device_is_a_wrong_call(device) -> None:
     with pytest.raises(UsageError, match=f"no device '{device}'; choose from auto, cpu, cuda, cuda:N"):
         cuda_number(device)
+
+
+@pytest.mark.parametrize("device", ["mps", "mps:0"])
+def test_apples_gpus_are_refused_with_the_reason(device) -> None:
+    with pytest.raises(
+        UsageError, match=f"device '{device}': Apple's GPUs are not supported, because .*; use --device cpu"
+    ):
+        cuda_number(device)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "visible", "there"),
+    [([], None, False), (["0000:01:00.0"], None, True), (["0000:01:00.0"], "0", True),
+     (["0000:01:00.0"], "", False), (["0000:01:00.0"], "-1", False)],
+)  # fmt: skip
+def test_a_gpu_is_there_where_the_driver_shows_one_to_this_process(gpus, visible, there, tmp_path, monkeypatch) -> None:
+    for name in gpus:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(cuda, "_GPUS", tmp_path)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert has_nvidia_gpu() is there
+
+
+def test_without_a_driver_there_is_no_gpu(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(cuda, "_GPUS", tmp_path / "none")
+    assert not has_nvidia_gpu()
 
 
 @pytest.mark.parametrize(

@@ -251,7 +251,7 @@ def test_a_device_is_checked(tmp_path) -> None:
 
 def test_cuda_without_a_build_for_it_is_refused_with_a_remedy(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(EncoderError, match=r"device 'cuda' is not there for ONNX nets.*install onnxruntime-gpu"):
+    with pytest.raises(EncoderError, match=r"device 'cuda' is not there for ONNX nets.*install 'ravfeat.face-gpu"):
         load(tmp_path, device="cuda")
 
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
 import pytest
 
 from ravfeat.encoders.onnx_session import failure, open_session
@@ -40,26 +39,6 @@ def test_weights_in_other_files_are_refused_wherever_the_command_runs(tensor, in
 def test_threads_are_those_of_openmp(given, threads, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert started(tmp_path).get_session_options().intra_op_num_threads == threads
-
-
-@pytest.fixture
-def falls_back(monkeypatch) -> None:
-    """A build that lists CUDA, and quietly does without where the machine lacks something."""
-    real = onnxruntime.InferenceSession
-    monkeypatch.setattr(
-        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
-    )
-    monkeypatch.setattr(
-        onnxruntime, "InferenceSession",
-        lambda content, options, providers: real(content, options, providers=providers[-1:]),
-    )  # fmt: skip
-
-
-@pytest.mark.usefixtures("falls_back")
-def test_cuda_that_is_listed_and_not_used_is_refused_where_it_was_asked_for(tmp_path) -> None:
-    assert started(tmp_path, device="auto").get_providers() == ["CPUExecutionProvider"]
-    with pytest.raises(EncoderError, match=r"onnxruntime cannot use 'cuda:0' for .*toy.onnx; use --device cpu"):
-        started(tmp_path, device="cuda:0")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from ravfeat.faces.native_logs import filtered_stderr
+from ravfeat.faces.native_logs import captured_output, filtered_stderr
 
 CHATTER = (
     "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
@@ -90,3 +90,33 @@ def test_files_are_closed_again() -> None:
         with filtered_stderr():
             pass
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_what_is_captured_is_returned_and_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    say("before ")
+    with captured_output() as texts:
+        print("by Python")
+        say("native " * 20_000)
+    say("after")
+    assert "".join(texts) == "by Python\n" + "native " * 20_000
+    assert capfd.readouterr() == ("", "before after")
+
+
+def test_what_others_have_said_meanwhile_stays_theirs(capfd: pytest.CaptureFixture[str]) -> None:
+    with filtered_stderr():
+        say(CHATTER + "first\n")
+        with captured_output() as texts:
+            say("captured")
+        say("last\n")
+    assert texts == ["", "captured"]
+    assert capfd.readouterr().err == "first\nlast\n"
+
+
+def test_without_an_error_stream_python_is_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> int:
+        raise OSError("no such descriptor")
+
+    monkeypatch.setattr(os, "dup", refuse)
+    with captured_output() as texts:
+        print("by Python")
+    assert texts == ["by Python\n", ""]
