@@ -16,6 +16,7 @@ import pytest
 
 # Tests compute small things; threads inside them only get in each other's way. Read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("RAVFEAT_PROGRESS_S", "0")  # no line of progress among the messages, however busy the machine
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # some tests start onnxruntime themselves
 # A shell ignores Ctrl-C for what it runs in the background, and the commands that tests interrupt would inherit it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

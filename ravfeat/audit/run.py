@@ -4,9 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from ravfeat.audit.actor_identity import check_clip_split, check_identity
 from ravfeat.audit.baseline import Baseline, DisjointScores, load_baseline, score_disjoint
@@ -27,6 +24,7 @@ from ravfeat.audit.verdicts import Line, not_possible
 from ravfeat.errors import RavfeatError
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.load import FeatureLoader
+from ravfeat.progress import ProgressBar
 from ravfeat.runs.audit_file import audited_digests
 
 __all__ = ["audit_run"]
@@ -135,7 +133,7 @@ def audit_run(
     context = open_run(path, caches, device=device, without_caches=without_caches)
     lines = [location.line for location in context.locations]
     systems = () if context.prepared is None else context.prepared.by_system()
-    with tqdm(total=len(_RUN_CHECKS) + len(_SYSTEM_CHECKS) * len(systems), unit="check", disable=None) as bar:
+    with ProgressBar(total=len(_RUN_CHECKS) + len(_SYSTEM_CHECKS) * len(systems), unit="check") as bar:
         for name, check in _RUN_CHECKS:
             lines += _tried(name, "", partial(check, context), bar)
         for prepared in systems:
@@ -147,8 +145,8 @@ def audit_run(
     return Audit(path, tuple(lines), quick, audited_digests(path))
 
 
-def _tried(name: str, subject: str, check: Callable[[], list[Line]], bar: "tqdm[Any]") -> list[Line]:
-    bar.set_description(f"{subject}: {name}" if subject else name)
+def _tried(name: str, subject: str, check: Callable[[], list[Line]], bar: ProgressBar) -> list[Line]:
+    bar.describe(f"{subject}: {name}" if subject else name)
     try:
         return check()
     except RavfeatError as error:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ravfeat import __version__
 from ravfeat.cache.format import (
@@ -35,6 +34,7 @@ from ravfeat.errors import CacheError, UsageError
 from ravfeat.manifest import Clip
 from ravfeat.numerics.float16 import all_finite
 from ravfeat.numerics.pooling import average_block, average_frames, pool_block
+from ravfeat.progress import ProgressBar
 from ravfeat.schema import Store
 
 __all__ = ["Conversion", "Converted", "convert_cache"]
@@ -242,7 +242,7 @@ class _DerivedWriter:
         pending = [number for number in planned.numbers if not self._is_there(number, planned.clips_of(number))]
         written: dict[int, IndexedShard] = {}
         total = sum(len(planned.clips_of(number)) for number in pending)
-        with tqdm(total=total, desc="converting", unit="clip", disable=None) as bar:
+        with ProgressBar(total=total, desc="converting", unit="clip") as bar:
             for number in pending:
                 written[number] = self._folder.write_shard(self._content(number, planned.clips_of(number), bar))
         return written

@@ -3,13 +3,14 @@
 import logging
 import shlex
 import signal
-import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ravfeat.cli.errors import reporting
+from ravfeat.cli.log import start_logging
 
 __all__ = ["command_line", "main"]
 
@@ -77,8 +78,11 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # no
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("-v", "--verbose", count=True, help="Log progress; twice for everything.")
+@click.option("--log", type=click.Path(path_type=Path, dir_okay=False),
+              help="Also write messages and progress, with the time, to the end of this file: a line a minute, or every"
+              " RAVFEAT_PROGRESS_S seconds (0: none).")  # fmt: skip
 @click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True, help="Show the version.")
-def group(verbose: int) -> None:
+def group(verbose: int, log: Path | None) -> None:
     """Encode a corpus once, train emotion heads in seconds, score them on actors (speakers) they never met.
 
     \b
@@ -96,14 +100,13 @@ def group(verbose: int) -> None:
     \b
     Without recordings, on a generated corpus:
     ravfeat extract --corpus synth --encoder logmel
+
+    \b
+    A job of hours, with a line a minute in a file:
+    ravfeat --log wavlm.log extract --device cuda
     """  # noqa: D301 (\b is click's mark for text that is not to be rewrapped)
-    levels = [logging.WARNING, logging.INFO, logging.DEBUG]
-    # Our own logger only: libraries that print their messages themselves would print them twice.
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    log = logging.getLogger("ravfeat")
-    log.handlers[:] = [handler]
-    log.setLevel(levels[min(verbose, 2)])
+    start_logging(verbose, log)
+    logging.getLogger(__name__).info("%s", command_line())
 
 
 def main() -> None:

@@ -133,12 +133,11 @@ def verify(path: Path) -> None:
 
 
 def _is_whole(folder: Path) -> bool:
-    from tqdm import tqdm
-
     from ravfeat.cache import verify_cache
     from ravfeat.cache.index import present_shards
+    from ravfeat.progress import ProgressBar
 
-    with tqdm(total=len(present_shards(folder)), desc="verifying", unit="shard", disable=None) as bar:
+    with ProgressBar(total=len(present_shards(folder)), desc="verifying", unit="shard") as bar:
 
         def advance(_: Path) -> None:
             bar.update()

@@ -45,8 +45,10 @@ def reporting() -> Iterator[None]:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        _end("interrupted; finished files are kept, no half of one is left. Run the same command again", 1)
+    except (KeyboardInterrupt, click.Abort) as error:
+        # click raises Abort from the interrupt; a command notes there how far it came.
+        notes = getattr(error.__cause__ or error, "__notes__", ["finished files are kept, no half of one is left"])
+        _end(f"interrupted; {'; '.join(notes)}. Run the same command again", 1)
     except RavfeatError as error:
         _end(str(error), 2 if isinstance(error, UsageError) else 1)
     except ModuleNotFoundError as error:
@@ -72,5 +74,6 @@ def _remedy(number: int) -> str:
 
 def _end(message: str, code: int) -> None:
     click.echo(f"ravfeat: {message}", err=True)
+    _log.info("%s", message)  # for the file of --log
     _log.debug("where it came from:", exc_info=True)
     sys.exit(code)

@@ -6,9 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from tqdm import tqdm
-
 from ravfeat.manifest import Clip
+from ravfeat.progress import track_progress
 from ravfeat.schema import Stream
 
 __all__ = ["with_durations"]
@@ -21,6 +20,6 @@ def with_durations(root: Path, clips: Sequence[Clip], stream: Stream) -> Iterato
     track: Literal["audio", "video"] = "video" if stream == "face" else "audio"
     with ThreadPoolExecutor(max_workers=8) as pool:
         durations = pool.map(lambda clip: probe_duration(root / clip.path, track), clips)
-        bar = tqdm(durations, total=len(clips), desc="reading headers", unit="clip", delay=1.0, disable=None)
+        bar = track_progress(durations, total=len(clips), desc="reading headers", unit="clip", delay=1.0)
         for clip, duration_s in zip(clips, bar, strict=True):
             yield replace(clip, duration_s=duration_s)

@@ -26,10 +26,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ravfeat.corpora.voice import SAMPLE_RATE_HZ, Delivery, Voice, speak
 from ravfeat.errors import CorpusError
+from ravfeat.progress import track_progress
 from ravfeat.schema import RAVDESS_LABELS
 
 __all__ = ["MARKER", "SynthCorpus", "generate"]
@@ -181,7 +181,7 @@ def _create(folder: Path, parameters: dict[str, Any]) -> SynthCorpus:
 def _write_clips(folder: Path, parameters: dict[str, Any]) -> dict[str, Any]:
     takes = list(_takes(parameters["actors"], parameters["repetitions"]))
     seed, samples = parameters["seed"], 0
-    for take in tqdm(takes, desc="generating synth", unit="clip", disable=None):
+    for take in track_progress(takes, desc="generating synth", unit="clip"):
         path = folder / take.path
         path.parent.mkdir(exist_ok=True)
         pcm = np.round(_record(take, seed) * 32767).astype("<i2")

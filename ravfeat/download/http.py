@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ravfeat.errors import DownloadError
+from ravfeat.progress import ProgressBar
 
 __all__ = ["Checksum", "read_json", "transfer"]
 
@@ -150,7 +149,7 @@ def _receive(url: str, dest: Path, part: Path, have: int, size: int | None) -> N
 
 
 def _copy(response: http.client.HTTPResponse, dest: Path, part: Path, have: int, total: int | None) -> int:
-    bar = tqdm(total=total, initial=have, desc=dest.name, unit="B", unit_scale=True, disable=None)
+    bar = ProgressBar(total=total, initial=have, desc=dest.name, unit="B", unit_scale=True)
     with _disk(dest), part.open("ab" if have else "wb") as file, bar:
         while total is None or have <= total:  # a server that sends more than announced must not fill the disk
             with _network(response.url, _by_hand(response.url, dest)):

@@ -94,6 +94,17 @@ class EncoderJob:
         }
         self._open: dict[int, OpenShard] = {}
 
+    @property
+    def n_failed(self) -> int:
+        """Number of clips that have failed in this run so far."""
+        written = [row for shard in self.written.values() for row in shard.rows if row["status"] != "stored"]
+        return len(written) + sum(shard.builder.n_failed for shard in self._open.values())
+
+    @property
+    def busy_so_far_s(self) -> float:
+        """Seconds that the encoder computed, shards that are being filled included."""
+        return self.busy_s + sum(shard.busy_s for shard in self._open.values())
+
     def wants(self, clip: Clip) -> bool:
         """Whether a clip belongs in a pending shard."""
         return clip.clip_id in self._shard_of

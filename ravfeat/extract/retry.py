@@ -8,14 +8,13 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from tqdm import tqdm
-
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.errors import ClipError
 from ravfeat.extract.decode import ClipEnd, EncoderIndex, Event
 from ravfeat.extract.reduce import ClipReducer
 from ravfeat.manifest import Clip
+from ravfeat.progress import track_progress
 
 __all__ = ["StoreTrial", "retry_failed"]
 
@@ -90,7 +89,7 @@ def retry_failed(
         for clip_id in clip_ids:
             indices.setdefault(clip_id, []).append(index)
     recovered: dict[EncoderIndex, set[str]] = {index: set() for index in failed}
-    for clip_id in tqdm(sorted(indices), desc="failed clips again", unit="clip", delay=1.0, disable=None):
+    for clip_id in track_progress(sorted(indices), desc="failed clips again", unit="clip", delay=1.0):
         trials = {index: trial(index) for index in indices[clip_id]}
         with closing(read({index: attempt.encoder for index, attempt in trials.items()}, clips[clip_id])) as events:
             for event in events:

@@ -9,17 +9,15 @@ import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
-
-from tqdm import tqdm
 
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError
-from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, read_ahead
+from ravfeat.extract.decode import Event, read_ahead
 from ravfeat.extract.encoder_job import EncoderJob, common_order
 from ravfeat.extract.open_caches import open_jobs
 from ravfeat.extract.postprocess import PostprocessPool
+from ravfeat.extract.progress import ExtractionProgress
 from ravfeat.extract.request import Extraction, ExtractResult, read_planned_clip
 from ravfeat.extract.shard_writer import ShardWriter
 from ravfeat.manifest import Clip
@@ -27,8 +25,6 @@ from ravfeat.manifest import Clip
 __all__ = ["ExtractResult", "Extraction", "extract_together", "run_extraction"]
 
 _log = logging.getLogger(__name__)
-
-_LONG_S = 30.0  # for longer clips the progress bar shows the position within the clip
 
 
 def run_extraction(request: Extraction, out: Path) -> ExtractResult:
@@ -71,9 +67,11 @@ def extract_together(requests: Sequence[Extraction], out: Path) -> list[ExtractR
             _write_shards(jobs, first, available)
         # Also after a keyboard interrupt: the finished shards get their rows in the index, so that the next run need
         # not check them in full.
-        except BaseException:
+        except BaseException as error:
             for job in jobs:
                 _keep_finished(job)
+                if isinstance(error, KeyboardInterrupt):
+                    error.add_note(_kept(job))
             raise
         _update_all(jobs)
         return [_result(job, available) for job in jobs]
@@ -99,6 +97,12 @@ def _keep_finished(job: EncoderJob) -> None:
         _log.info("the index is not up to date: %s", error)
 
 
+def _kept(job: EncoderJob) -> str:
+    sizes = {number: len(job.folder.planned.clips_of(number)) for number in job.assigned}
+    stored = sum(size for number, size in sizes.items() if (job.folder.path / shard_file(number)).is_file())
+    return f"{stored} of {sum(sizes.values())} clips are kept in {job.folder.path}"
+
+
 def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Mapping[str, Clip]) -> None:
     """Encode every clip for each job that wants it; write every shard as soon as it is complete."""
 
@@ -110,14 +114,14 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
         ShardWriter() as writer,
         PostprocessPool() as postprocess,
         closing(read_ahead(order, read, _ahead(jobs, request))) as events,
-        tqdm(total=len(order), desc="encoding", unit="clip", smoothing=0.05, disable=None) as bar,
+        ExtractionProgress(jobs, len(order)) as progress,
     ):
         for event in events:
             for job in jobs:
                 if job.wants(event.clip):
                     job.take(event, postprocess)
             _write_completed(jobs, postprocess, writer)
-            _show(bar, event)
+            progress.show(event)
         postprocess.collect(wait=True)
         _write_completed(jobs, postprocess, writer)
         # The order matters: the last batches fill the last shards, which are then written.
@@ -136,19 +140,6 @@ def _write_completed(jobs: Sequence[EncoderJob], postprocess: PostprocessPool, w
         for builder in job.completed():
             writer.submit(job, builder)
     writer.collect(wait=False)  # a full disk is noticed now, not a shard later
-
-
-def _show(bar: "tqdm[Any]", event: Event) -> None:
-    if isinstance(event, ClipEnd):
-        bar.update()
-    elif event.clip.duration_s > _LONG_S:
-        bar.set_postfix_str(_place(event), refresh=False)
-        bar.update(0)
-
-
-def _place(event: PreparedPiece) -> str:
-    last = max((piece.times_s[-1] for piece in event.prepared.values() if piece.n_frames), default=0.0)
-    return f"{event.clip.clip_id} at {last:.0f} of {event.clip.duration_s:.0f} s"
 
 
 def _result(job: EncoderJob, available: Mapping[str, Clip]) -> ExtractResult:

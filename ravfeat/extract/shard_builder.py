@@ -45,6 +45,11 @@ class ShardBuilder:
         return clip.clip_id in self._failed
 
     @property
+    def n_failed(self) -> int:
+        """Number of clips that cannot be stored."""
+        return len(self._failed)
+
+    @property
     def n_frames(self) -> int:
         """Number of encoder frames of the stored clips."""
         return sum(stored.n_frames for _, stored in self._stored.values())

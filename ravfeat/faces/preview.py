@@ -7,13 +7,12 @@ columns are right.
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ravfeat.cache import Cache
 from ravfeat.cache.face_coverage import face_coverage
 from ravfeat.errors import CacheError, MediaError
 from ravfeat.faces.crop import margin_of
 from ravfeat.faces.sheet import SheetRow, stored_crops
+from ravfeat.progress import track_progress
 
 __all__ = ["chosen_clips", "preview_rows"]
 
@@ -62,7 +61,7 @@ def preview_rows(cache: Cache, root: Path, clip_ids: Sequence[str], *, n_picture
     records = cache.records()
     margin = margin_of(cache.identity["preprocessing"]) or _UNCROPPED_MARGIN
     rows = []
-    for clip_id in tqdm(clip_ids, desc="cutting", unit="clip", delay=1.0, disable=None):
+    for clip_id in track_progress(clip_ids, desc="cutting", unit="clip", delay=1.0):
         columns = cache.columns(clip_id)  # raises for an unknown clip
         found, label = columns["found"], records[clip_id].label
         path = root / paths[clip_id]

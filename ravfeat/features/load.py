@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
@@ -22,6 +21,7 @@ from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.on_disk import Shard, StoredFrames
 from ravfeat.features.statistics import clip_statistics
 from ravfeat.numerics.pooling import average_block, pool_block
+from ravfeat.progress import ProgressBar
 
 __all__ = ["check_reading", "load_concatenated", "load_features"]
 
@@ -94,7 +94,7 @@ def load_features(
 
 
 def _read(cache: Cache, clip_ids: Sequence[str], layers: Sequence[int] | None, take: Take) -> None:
-    with tqdm(total=len(clip_ids), desc="reading features", unit="clip", leave=False, delay=1.0, disable=None) as bar:
+    with ProgressBar(total=len(clip_ids), desc="reading features", unit="clip", leave=False, delay=1.0) as bar:
         for read in read_verified(cache, clip_ids, layers, take):
             bar.update(read)
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.augment import augment
 from ravfeat.media.sound import Waveform, read_waveform
+from ravfeat.progress import track_progress
 
 __all__ = ["ClipReader", "ReadClip", "read_all"]
 
@@ -104,7 +103,7 @@ def read_all(manifest: Manifest, root: Path, encoder: Encoder[Any]) -> list[Read
 
     with ThreadPoolExecutor(2, thread_name_prefix="read") as pool:
         done = pool.map(read, manifest)
-        results = list(tqdm(done, total=len(manifest), desc="reading", unit="clip", disable=None, leave=False))
+        results = list(track_progress(done, total=len(manifest), desc="reading", unit="clip", leave=False))
     _refuse([result for result in results if isinstance(result, str)], len(manifest))
     return [result for result in results if isinstance(result, ReadClip)]
 

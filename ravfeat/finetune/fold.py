@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from ravfeat.errors import HeadError
 from ravfeat.finetune.frozen import FrozenClip, FrozenStates
@@ -26,6 +25,7 @@ from ravfeat.heads.base import Job, Sweep
 from ravfeat.heads.checks import balanced_weights, check_jobs
 from ravfeat.heads.neural import best_epoch
 from ravfeat.media.augment import CLEAN
+from ravfeat.progress import track_progress
 from ravfeat.protocols.folds import Fold
 
 __all__ = ["FoldResult", "FoldTraining", "Progress"]
@@ -177,7 +177,7 @@ class FoldTraining:
 
     def _clean(self, rows: Rows, purpose: str) -> Iterable[list[FrozenClip]]:
         batches = np.array_split(rows, n_batches(len(rows), self.plan.batch_clips))
-        return tqdm(self.states.of(batches), total=len(batches), desc=purpose, unit="batch", disable=None, leave=False)
+        return track_progress(self.states.of(batches), total=len(batches), desc=purpose, unit="batch", leave=False)
 
     def _pick(self) -> int:
         logits = np.stack(self._val_logits)

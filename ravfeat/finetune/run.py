@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ravfeat.finetune.clips import ClipReader
 from ravfeat.finetune.fold import FoldResult, FoldTraining
 from ravfeat.finetune.frozen import FrozenStates
@@ -11,6 +9,7 @@ from ravfeat.finetune.network import FineTuneNetwork
 from ravfeat.finetune.prepare import PreparedFineTune
 from ravfeat.finetune.results import TrainedFold, fitted_of
 from ravfeat.finetune.resume import Work, open_work
+from ravfeat.progress import ProgressBar, track_progress
 from ravfeat.runs.result import Fitted
 
 __all__ = ["fine_tune"]
@@ -46,7 +45,7 @@ def fine_tune(prepared: PreparedFineTune, work: Path) -> Fitted:
     tasks = [(seed, fold) for seed in range(plan.seeds) for fold in prepared.folds]
     done = []
     with open_work(work, prepared.recipe()) as opened:
-        for seed, fold in tqdm(tasks, desc="folds", unit="fold", disable=None, leave=False):
+        for seed, fold in track_progress(tasks, desc="folds", unit="fold", leave=False):
             result = opened.result(seed, fold.number)
             if result is None:
                 training = FoldTraining(plan, network, states, prepared.y, len(prepared.classes), fold, seed)
@@ -62,15 +61,15 @@ def _train(training: FoldTraining, work: Work, seed: int) -> FoldResult:
         training.begin()
     else:
         training.go_on(progress)
-    with tqdm(
+    with ProgressBar(
         total=epochs * training.n_steps, initial=training.epochs_done * training.n_steps, desc=f"fold {number}",
-        unit="step", disable=None, leave=False,
+        unit="step", leave=False,
     ) as bar:  # fmt: skip
         while training.epochs_done < epochs:
             training.train_epoch(bar.update)
             # After each epoch: a process that is killed loses one epoch at most.
             work.save_progress(seed, number, training.progress())
-            bar.set_postfix(epoch=training.epochs_done)
+            bar.annotate(f"epoch {training.epochs_done} of {epochs}")
     result = training.result()
     work.save_result(seed, number, result, weights=training.plan.keep_weights)
     return result

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import torch
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
+from ravfeat.progress import track_progress
 from ravfeat.resources import processors
 
 __all__ = ["map_jobs", "on_processors", "one_thread_each"]
@@ -50,4 +50,4 @@ def map_jobs(work: Callable[[_In], _Out], jobs: Sequence[_In], desc: str) -> lis
     """Apply ``work`` to every job, side by side; results in order."""
     with one_thread_each() as pool:
         done = pool.map(work, jobs)
-        return list(tqdm(done, total=len(jobs), desc=desc, unit="fit", disable=None, leave=False))
+        return list(track_progress(done, total=len(jobs), desc=desc, unit="fit", leave=False))

@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from ravfeat.heads.base import Job
 from ravfeat.heads.checks import balanced_weights, check_jobs
@@ -30,6 +29,7 @@ from ravfeat.heads.schedule import Schedule, one_cycle
 from ravfeat.heads.stacks.base import HeadClips, Start, Step, Tensors, TrainingSetup
 from ravfeat.heads.stacks.batch import by_length
 from ravfeat.heads.windows import Windows
+from ravfeat.progress import ProgressBar
 from ravfeat.resources import memory_budget
 
 __all__ = ["TrainedNetwork", "train"]
@@ -109,7 +109,7 @@ def train(
     steps = sum(group.n_steps for group in groups)
     cpu = windows.device.type == "cpu"
     with (
-        tqdm(total=steps, desc="training", unit="step", disable=None, leave=False) as bar,
+        ProgressBar(total=steps, desc="training", unit="step", leave=False) as bar,
         one_thread_each() if cpu else nullcontext() as pool,
         # Reads the next step from the disk while this one is computed.
         ThreadPoolExecutor(1) as reader,

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ravfeat.files import replace_file
+from ravfeat.progress import track_progress
 from ravfeat.report.compose import compose
 from ravfeat.report.drawings.style import Drawing, render
 from ravfeat.report.graded import grade
@@ -44,7 +43,7 @@ def build_report(runs: Sequence[Path], out: Path, *, front: Section | None = Non
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     drawings: dict[str, Drawing] = {}
-    for figure in tqdm(document.figures(), desc="figures", unit="figure", disable=None):
+    for figure in track_progress(document.figures(), desc="figures", unit="figure"):
         drawing = drawings[figure.name] = render(figure.canvas)
         replace_file(figures / f"{figure.name}.png", drawing.png)
         replace_file(figures / f"{figure.name}.svg", drawing.file().encode())

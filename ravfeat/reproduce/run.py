@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
 from ravfeat.audit import audit_run, write_audit
 from ravfeat.errors import RavfeatError, UsageError
 from ravfeat.files import replace_file
+from ravfeat.progress import ProgressBar
 from ravfeat.report import build_report
 from ravfeat.report.study.lines import StudyLine, record
 from ravfeat.report.study.section import study_section
@@ -89,9 +88,9 @@ def run_study(study: Study, command: str | None = None) -> Outcome:
     finished: dict[str, Path] = {}
     failed: dict[str, str] = {}
     n_kept = 0
-    with tqdm(study.steps, unit="step", disable=None) as bar:
-        for step in bar:
-            bar.set_description(step.title)
+    with ProgressBar(total=len(study.steps), unit="step") as bar:
+        for step in study.steps:
+            bar.describe(step.title)
             folder = folder_of(study, step)
             try:
                 if is_done(step, folder):
@@ -101,6 +100,7 @@ def run_study(study: Study, command: str | None = None) -> Outcome:
                 finished[step.name] = folder
             except RavfeatError as error:
                 failed[step.name] = str(error)
+            bar.update()
     audit = _audit_headline(study, finished, failed)
     lines = lines_of(study, finished, failed)
     ablations = ablation_scores(study, finished)

@@ -10,13 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from ravfeat.errors import CacheError, LeakError, ProtocolError, UsageError
 from ravfeat.experiment.build import build_head
 from ravfeat.experiment.fit import FitPlan, Fitted, PreparedPlan, gather, prepare, train
 from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
+from ravfeat.progress import ProgressBar
 from ravfeat.protocols.named import FIXED, get_protocol
 from ravfeat.report.drawings.style import render
 from ravfeat.runs.folder import check_out, whole_folder
@@ -94,7 +93,7 @@ def compare_splits(plan: FitPlan) -> Comparison:
         As `prepare` does.
     """
     actor, clip = _prepare(plan)
-    with tqdm(total=3 * len(actor.systems), unit="step", disable=None) as bar:
+    with ProgressBar(total=3 * len(actor.systems), unit="step") as bar:
         # One system after the other: features are large, and each is forgotten before the next is read.
         pairs = zip(actor.by_system(), clip.by_system(), strict=True)
         compared = [_compare_system(on_actors, on_clips, bar) for on_actors, on_clips in pairs]
@@ -103,17 +102,17 @@ def compare_splits(plan: FitPlan) -> Comparison:
     return Comparison(_rows(honest, leaky, by_name), honest, leaky)
 
 
-def _compare_system(actor: PreparedPlan, clip: PreparedPlan, bar: "tqdm[Any]") -> _Compared:
+def _compare_system(actor: PreparedPlan, clip: PreparedPlan, bar: ProgressBar) -> _Compared:
     """Train the heads of one system under both splits, and probe its features."""
     load = FeatureLoader()
     (system,), (leaky_system,) = actor.systems, clip.systems
-    bar.set_description(f"{system.features}: actor split")
+    bar.describe(f"{system.features}: actor split")
     honest = train(actor, load)
     bar.update()
-    bar.set_description(f"{system.features}: {CLIP_SPLIT} LEAKY")
+    bar.describe(f"{system.features}: {CLIP_SPLIT} LEAKY")
     leaky = train(clip, load)
     bar.update()
-    bar.set_description(f"{system.features}: identity probe")
+    bar.describe(f"{system.features}: identity probe")
     probe, reason = _probe(actor.plan, system, load)
     bar.update()
     sizes = _train_clips(leaky_system, clip.select), _train_clips(system, actor.select)
