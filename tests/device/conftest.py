@@ -1,11 +1,23 @@
 """Tests that need a CUDA device: skipped in an ordinary session, run on a pretended one by ``make test-device``."""
 
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 
+from ravfeat.corpora.synth import generate
+from tests.device.models import AUDIO, SaveModel, save_model
+from tests.device.table import Table
 from tests.encoders.conftest import far_apart, make_tiny, noise, save_tiny
+from tests.tinyfaces import write_videos
 
 __all__ = ["far_apart", "make_tiny", "noise", "save_tiny"]
+
+TABLE = pytest.StashKey[Table]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -14,3 +26,73 @@ def device() -> str:
     if not torch.cuda.is_available():
         pytest.skip("there is no CUDA device; 'make test-device' runs these on a pretended one")
     return "cuda"
+
+
+@pytest.fixture
+def pretended(device: str) -> Iterator[Any]:
+    """The pretended devices' own interface, to set limits and to read counts; limits are taken back afterwards."""
+    if "fakecuda" not in sys.modules:
+        pytest.skip("only a pretended device can be given less memory than it has")
+    interface = sys.modules["fakecuda"].ext
+    limits = [interface.memory(number)[2] for number in range(interface.count())]
+    yield interface
+    for number, limit in enumerate(limits):
+        interface.set_limit(number, limit)
+
+
+@pytest.fixture(scope="session")
+def encoder_of(tmp_path_factory: pytest.TempPathFactory) -> SaveModel:
+    """What --encoder takes for a tiny model of a family."""
+    home = tmp_path_factory.mktemp("models")
+    return lambda name: save_model(home, name)
+
+
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four emotions by four actors: 16 generated voices, not to be changed."""
+    whole, few = tmp_path_factory.mktemp("generated") / "synth", tmp_path_factory.mktemp("voices")
+    generate(whole, actors=4)
+    for emotion in ("03", "04", "05", "06"):
+        for path in whole.rglob(f"03-01-{emotion}-01-01-01-*.wav"):
+            shutil.copy(path, few)
+    return few
+
+
+@pytest.fixture(scope="session")
+def videos(voices: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Videos of the same performances."""
+    folder = tmp_path_factory.mktemp("faces") / "videos"
+    write_videos(folder, [f"02{path.stem[2:]}" for path in sorted(voices.glob("*.wav"))], n_pictures=5)
+    return folder
+
+
+Extract = Callable[..., Path]
+
+
+@pytest.fixture
+def extract(here: Any, encoder_of: SaveModel, voices: Path, videos: Path) -> Extract:
+    """Run `ravfeat extract` for encoders of one stream; return the folder of caches."""
+
+    def run(out: Path, *encoders: str, code: int = 0, **options: object) -> Any:
+        heard = all(name in AUDIO for name in encoders)
+        options = {"device": "cuda", "data": voices if heard else videos, "out": out} | options
+        given = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", value)]
+        named = [text for name in encoders for text in ("--encoder", encoder_of(name))]
+        done = here("extract", *given, *named, *([] if heard else ["--cropped"]))
+        assert done.returncode == code, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> Table:
+    """Largest differences from the CPU, printed when the session ends."""
+    return request.config.stash.setdefault(TABLE, Table())
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the table of differences."""
+    if (table := config.stash.get(TABLE, None)) is not None and table.rows:
+        terminalreporter.section("largest difference from the CPU")
+        terminalreporter.write_line(str(table))
