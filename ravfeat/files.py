@@ -1,5 +1,6 @@
 """Write files atomically (temporary name, fsync, rename); hash files; canonical JSON."""
 
+import errno
 import hashlib
 import json
 import os
@@ -61,6 +62,10 @@ def flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot flush a folder. Its files are flushed by themselves.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP} or not path.is_dir():
+            raise
     finally:
         os.close(handle)
 

@@ -20,6 +20,7 @@ __all__ = [
     "limited_memory",
     "memory_budget",
     "parse_size",
+    "physical_memory",
     "processors",
 ]
 
@@ -42,6 +43,14 @@ _limit: ContextVar[int | None] = ContextVar("memory", default=None)
 def processors() -> int:
     """Count the processors that this process may use; all, where the system has no affinity mask."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def physical_memory() -> int:
+    """Return the bytes of memory of the machine; where the system does not say, a guess of 8 GB."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf, other systems not every name
+        return 2 * _UNKNOWN
 
 
 def memory_budget() -> int:
@@ -130,4 +139,5 @@ def _available() -> int:
     for path in map(Path, _LIMITS):
         text = path.read_text().strip() if path.is_file() else ""
         limits += [int(text)] if text.isdigit() else []
-    return min(limits, default=2 * _UNKNOWN)
+    # Only Linux says what is free.
+    return min(limits, default=physical_memory())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ravfeat.files import canonical_json, replace_file, sha256_of
+from ravfeat.files import canonical_json, flush, replace_file, sha256_of
 
 
 def test_a_replaced_file_holds_the_new_bytes_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -60,3 +60,25 @@ def test_equal_values_have_one_text() -> None:
     )
     with pytest.raises(ValueError, match="JSON"):
         canonical_json(float("nan"))
+
+
+def test_a_file_system_that_cannot_flush_folders_still_gets_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def refuse(handle: int) -> None:
+        if os.fstat(handle).st_mode & 0o170000 == 0o040000:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    replace_file(tmp_path / "x.bin", b"new")
+    assert (tmp_path / "x.bin").read_bytes() == b"new"
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        flush(tmp_path)

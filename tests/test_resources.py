@@ -16,6 +16,7 @@ from ravfeat.resources import (
     limited_memory,
     memory_budget,
     parse_size,
+    physical_memory,
     processors,
 )
 
@@ -31,6 +32,13 @@ def test_where_the_system_does_not_say_all_processors_count(monkeypatch) -> None
     assert processors() == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert processors() == 1
+
+
+def test_where_the_system_does_not_say_what_is_free_it_is_what_the_machine_has(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr("ravfeat.resources.Path", lambda *_: tmp_path / "none")
+    assert memory_budget() == physical_memory() // 2
+    monkeypatch.delattr(os, "sysconf")
+    assert physical_memory() == 8_000_000_000
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,8 @@ def stored_features(path: Path, file: h5py.File) -> StoredFeatures:
     dataset = file["features"]
     offset, dtype = dataset.id.get_offset(), dataset.dtype
     elsewhere = dataset.id.get_create_plist().get_external_count()
-    if offset is None or elsewhere or dtype.kind != "f" or len(dataset.shape) != 3:
+    # Not every system can read at a position (macOS from version 11 on, Windows never); HDF5 reads everywhere.
+    if offset is None or elsewhere or dtype.kind != "f" or len(dataset.shape) != 3 or not hasattr(os, "preadv"):
         return _Hdf5Features(path, dataset)
     handle = int(file.id.get_vfd_handle())
     missing = offset + dataset.nbytes - os.fstat(handle).st_size

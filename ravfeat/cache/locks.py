@@ -7,7 +7,7 @@ locks. POSIX locks belong to a process and exclude only other processes, not thr
 """
 
 import errno
-import fcntl
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +17,12 @@ from typing import Self
 from ravfeat.cache.format import LOCK_FILE, shard_file
 from ravfeat.errors import CacheError
 
-__all__ = ["WorkLock"]
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows; caches can be read there
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["WorkLock", "check_locks"]
 
 
 class WorkLock:
@@ -27,9 +32,15 @@ class WorkLock:
     ----------
     folder : Path
         An existing, writable cache folder.
+
+    Raises
+    ------
+    CacheError
+        Where the system, or the folder's file system, has no such locks.
     """
 
     def __init__(self, folder: Path) -> None:
+        check_locks(folder)
         self.folder = folder
         self._file = (folder / LOCK_FILE).open("a+b")
 
@@ -63,8 +74,34 @@ class WorkLock:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number + 1)
             except OSError as error:
                 if error.errno not in {errno.EACCES, errno.EAGAIN}:
-                    raise CacheError(f"{self.folder / LOCK_FILE} cannot be locked ({error})") from error
+                    raise _no_locks(self.folder, error) from error
                 raise CacheError(
                     f"another process is writing {shard_file(number)} in {self.folder}; wait for it, or split the work"
                     " with --shard-index I --num-shards N"
                 ) from error
+
+
+def check_locks(folder: Path) -> None:
+    """Check that files in a folder can be locked.
+
+    Raises
+    ------
+    CacheError
+        Where the system, or the folder's file system, has no such locks.
+    OSError
+        Where no file can be written there.
+    """
+    if fcntl is None:
+        raise CacheError("a cache is written under POSIX locks, which this system lacks; on Windows use WSL")
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)
+        except OSError as error:
+            raise _no_locks(folder, error) from error
+
+
+def _no_locks(folder: Path, error: OSError) -> CacheError:
+    return CacheError(
+        f"files in {folder} cannot be locked ({error.strerror}), so two processes could write one cache at once; choose"
+        " another folder, or mount its file system with locks (NFS: not 'nolock', Lustre: 'flock')"
+    )

@@ -1,5 +1,6 @@
 """Allocate arrays in memory, or in an unlinked memory-mapped file where they are larger than what was allowed."""
 
+import errno
 import logging
 import mmap
 import os
@@ -17,6 +18,7 @@ __all__ = ["allocate_array", "features_budget"]
 
 _log = logging.getLogger(__name__)
 _VARIABLE = "TMPDIR"
+_BLOCK = 1 << 24
 
 
 def features_budget() -> int:
@@ -43,7 +45,7 @@ def allocate_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     with tempfile.TemporaryFile(dir=folder) as file:
         # Reserved before it is mapped: a full disk is an error here, and a SIGBUS in the middle of training otherwise.
         try:
-            os.posix_fallocate(file.fileno(), 0, size)
+            _reserve(file.fileno(), size)
         except OSError as error:
             raise CacheError(
                 f"features of {size / 1e9:.1f} GB do not fit into the memory allowed, and {folder} has no room for them"
@@ -52,6 +54,22 @@ def allocate_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         # The mapping outlives the file object; without a name, the disk gets its room back when the array is gone.
         mapped = mmap.mmap(file.fileno(), size)
     return np.frombuffer(mapped, dtype).reshape(shape)
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Make a file of this size whose blocks exist."""
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except OSError as error:
+            if error.errno not in {errno.EOPNOTSUPP, errno.EINVAL}:
+                raise
+        else:
+            return
+    # macOS has no such call, and some file systems do not support it: blocks that are written do exist.
+    zeros = memoryview(bytes(min(size, _BLOCK)))
+    while size:
+        size -= os.write(handle, zeros[:size])
 
 
 def _scratch() -> Path:

@@ -8,7 +8,6 @@ Conventions
 Axes: K lower layers, T frames that the trained layers attend to, W windows of the clip's frames, D dimensions.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,10 +22,11 @@ from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.clips import ClipReader, ReadClip
 from ravfeat.finetune.plan import Context
 from ravfeat.finetune.steps import window_means
+from ravfeat.resources import physical_memory
 
 __all__ = ["KEPT_BYTES", "FrozenClip", "FrozenStates"]
 
-KEPT_BYTES = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+KEPT_BYTES = physical_memory() // 4
 """Memory that kept states may take: a quarter of the machine's."""
 
 _AHEAD = 2

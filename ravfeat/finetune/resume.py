@@ -10,7 +10,6 @@ Beside the run's folder lies ``OUT.work`` while it is being made::
 A damaged file counts as missing. The folder is removed when the run has been written.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -27,6 +26,11 @@ from ravfeat.errors import UsageError
 from ravfeat.files import canonical_json, replace_file
 from ravfeat.finetune.checkpoint import read_tensors, write_tensors
 from ravfeat.finetune.fold import FoldResult, Progress
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Work", "open_work", "remove_work", "work_folder"]
 
@@ -60,11 +64,17 @@ def open_work(folder: Path, recipe: Mapping[str, Any]) -> Iterator["Work"]:
         raise UsageError(f"{folder} exists and is not the work of a fine-tuning; choose another --out, or move it away")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("a") as lock:
+        if fcntl is None:
+            raise UsageError("fine-tuning locks its folder, and this system has no such locks; on Windows use WSL")
         try:
             # The system frees the lock with the process, however that ends.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UsageError(f"another process works in {folder}; wait for it, or choose another --out") from error
+        except OSError as error:
+            raise UsageError(
+                f"{folder} cannot be locked ({error.strerror}): its file system has no locks; choose another --out"
+            ) from error
         plain = canonical_json(recipe)
         # As JSON gives it back: tuples have become lists, as in the recorded recipe.
         _check_recipe(folder, json.loads(plain))

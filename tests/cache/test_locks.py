@@ -1,5 +1,6 @@
 """Who may write what; the other side is always another process, as in life."""
 
+import errno
 import subprocess
 import sys
 import time
@@ -7,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ravfeat.cache.locks import WorkLock
+import ravfeat
+from ravfeat.cache import locks
+from ravfeat.cache.locks import WorkLock, check_locks
 from ravfeat.errors import CacheError
 
 HOLD = """
@@ -66,3 +69,39 @@ def test_holding_tables_does_not_free_shards(tmp_path: Path) -> None:
         )
         done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
         assert "CacheError: another process is writing shard-00005.h5" in done.stderr
+
+
+def test_a_file_system_without_locks_is_named_before_anything_is_written(tmp_path: Path, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    check_locks(tmp_path)
+    monkeypatch.setattr(locks.fcntl, "lockf", refuse)
+    with pytest.raises(CacheError, match=r"files in .* cannot be locked \(No locks available\).*choose another folder"):
+        WorkLock(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_system_without_locks_is_named(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(locks, "fcntl", None)
+    with pytest.raises(CacheError, match=r"under POSIX locks, which this system lacks; on Windows use WSL"):
+        WorkLock(tmp_path)
+
+
+def test_a_cache_is_read_on_a_system_without_locks_and_reads_at_a_position(whole_cache: Path) -> None:
+    code = """
+import os, sys
+sys.modules["fcntl"] = None
+for name in ("preadv", "posix_fadvise", "posix_fallocate", "sched_getaffinity", "sysconf"):
+    delattr(os, name)
+import ravfeat
+from ravfeat.cli import group
+cache = ravfeat.open_cache(sys.argv[1])
+print(cache[cache.clip_ids[0]].sum(), cache.read(cache.clip_ids[:1], layers=[1])[0].sum())
+group.main(["cache", "verify", sys.argv[1]], standalone_mode=False)
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(whole_cache)], capture_output=True, text=True, check=True)
+    cache = ravfeat.open_cache(whole_cache)
+    expected = [cache[cache.clip_ids[0]].sum(), cache.read(cache.clip_ids[:1], layers=[1])[0].sum()]
+    assert done.stdout.split()[:2] == list(map(str, expected))
+    assert "whole" in done.stdout

@@ -1,5 +1,6 @@
 """Room that is in memory, or in a file that nobody sees."""
 
+import errno
 import os
 
 import numpy as np
@@ -45,6 +46,34 @@ def test_a_full_disk_is_said_before_anything_is_written(tiny_budget, monkeypatch
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(CacheError, match=r"do not fit into the memory allowed, and .* has no room for them \(No space"):
+        allocate_array((2, 3000), np.float32)
+
+
+@pytest.mark.parametrize("number", [None, errno.EOPNOTSUPP, errno.EINVAL])
+def test_where_the_system_cannot_reserve_zeros_are_written(tiny_budget, monkeypatch, number) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, "not here")
+
+    if number is None:
+        monkeypatch.delattr(os, "posix_fallocate")
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", refuse)
+    monkeypatch.setattr(allocate, "_BLOCK", 5_000)
+    values = allocate_array((2, 3001), np.float32)
+    assert backed_by_a_file(values)
+    assert values.shape == (2, 3001)
+    assert not values.any()
+    values[:] = 7
+
+
+def test_a_disk_that_gets_full_while_zeros_are_written_is_said(tiny_budget, monkeypatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    allocate.tempfile.gettempdir()  # writes a file to find out where it may
+    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(CacheError, match=r"has no room for them .No space left"):
         allocate_array((2, 3000), np.float32)
 
 

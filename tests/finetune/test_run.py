@@ -1,5 +1,6 @@
 """Fine-tuned runs: what learns and what does not, whose rows are written, and nothing depends on an interruption."""
 
+import errno
 import fcntl
 import json
 import logging
@@ -11,7 +12,7 @@ import torch
 import transformers
 
 from ravfeat.errors import HeadError, UsageError
-from ravfeat.finetune import clips, fine_tune, frozen, prepare
+from ravfeat.finetune import clips, fine_tune, frozen, prepare, resume
 from ravfeat.finetune.checkpoint import read_tensors
 from ravfeat.finetune.fold import FoldTraining
 from ravfeat.finetune.network import FineTuneNetwork
@@ -129,7 +130,11 @@ def test_files_that_a_killed_process_was_writing_are_swept_away(whole, plan_of, 
     assert not left.exists()
 
 
-def test_work_of_another_recipe_another_process_or_nobody_is_left_alone(plan_of, tmp_path) -> None:
+def no_locks(*_: object) -> None:
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+def test_work_of_another_recipe_another_process_or_nobody_is_left_alone(plan_of, tmp_path, monkeypatch) -> None:
     work = tmp_path / "work"
     run(plan_of(folds=(0,), epochs=1), work)
     with pytest.raises(UsageError, match=r"holds the work of another fine-tuning: settings: lr 0.001 there, 0.01 now"):
@@ -139,6 +144,16 @@ def test_work_of_another_recipe_another_process_or_nobody_is_left_alone(plan_of,
     with (work / "lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(UsageError, match=r"another process works in .*; wait for it, or choose another --out"):
+            run(plan_of(folds=(0,), epochs=1), work)
+    with monkeypatch.context() as patch:
+        patch.setattr(resume, "fcntl", None)
+        with pytest.raises(UsageError, match="this system has no such locks"):
+            run(plan_of(folds=(0,), epochs=1), work)
+    with monkeypatch.context() as patch:
+        patch.setattr(resume.fcntl, "flock", no_locks)
+        with pytest.raises(
+            UsageError, match=r"work cannot be locked .No locks available.: its file system has no locks"
+        ):
             run(plan_of(folds=(0,), epochs=1), work)
     (work / "recipe.json").write_text("{")
     with pytest.raises(UsageError, match=r"recipe.json cannot be read as JSON"):
