@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attempt",
+    "format_size",
     "free_device_memory",
     "is_out_of_memory",
     "limited_memory",
@@ -26,6 +27,7 @@ __all__ = [
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|k|m|g|t)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_SHOWN = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 _LEAST = 500_000_000
 """Bytes that the libraries themselves and one small head take."""
 
@@ -128,6 +130,18 @@ def parse_size(text: str) -> int:
     if match is None:
         raise UsageError(f"'{text}' is no amount of memory; write it as 4GB or 800MB")
     return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def format_size(n_bytes: float) -> str:
+    """Format a number of bytes for people, with three digits; the inverse of `parse_size`.
+
+    Examples
+    --------
+    >>> format_size(13_600_000_000), format_size(400)
+    ('13.6 GB', '0.4 kB')
+    """
+    unit, name = next(((size, name) for size, name in _SHOWN if n_bytes >= size), _SHOWN[-1])
+    return f"{n_bytes / unit:.3g} {name}"
 
 
 def _available() -> int:

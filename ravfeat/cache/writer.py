@@ -35,7 +35,7 @@ from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import replace_file
 from ravfeat.manifest import Clip, Manifest, parquet_bytes
 
-__all__ = ["CacheFolder", "plan_shards", "prepare_cache"]
+__all__ = ["CacheFolder", "check_recordings", "plan_cache", "plan_shards", "prepare_cache"]
 
 _TABLES = (MANIFEST_FILE, IDENTITY_FILE, INDEX_FILE, SUMS_FILE)
 _CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Features made by ravfeat; they can be made again.\n"
@@ -145,6 +145,26 @@ def plan_shards(clips: Sequence[Clip], n_bytes: Callable[[Clip], int], *, first:
     return numbers
 
 
+def plan_cache(
+    out: Path,
+    manifest: Manifest,
+    about: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    n_bytes: Callable[[Clip], int],
+) -> CacheFolder:
+    """Plan what `prepare_cache` would prepare, and write nothing; the folder may not exist yet.
+
+    Lengths are not compared with those of stored clips, which takes reading every shard: see `check_recordings`.
+
+    Raises
+    ------
+    CacheError, CorpusError
+        As `prepare_cache`.
+    """
+    folder = _find_folder(out, about, identity)
+    return _cache_folder(folder, about, identity, _extended(folder, _read_plan(folder), manifest, n_bytes))
+
+
 def prepare_cache(
     out: Path,
     manifest: Manifest,
@@ -165,33 +185,30 @@ def prepare_cache(
         Where actor, performance, label or length of a clip differ from those in the cache.
     """
     try:
-        folder = _make_folder(out, about, identity)
+        folder = _find_folder(out, about, identity)
+        _make_folder(out, folder)
         # Reading, extending and writing the plan is one step: two processes must not give two clips one shard number.
         with WorkLock(folder) as lock, lock.tables():
             _remove_temporary(folder, _TABLES)
-            planned = _merge(folder, manifest, n_bytes)
+            before = _read_plan(folder)
+            cache = _cache_folder(folder, about, identity, _extended(folder, before, manifest, n_bytes))
+            check_recordings(cache, manifest)
+            if cache.planned is not before:
+                replace_file(folder / MANIFEST_FILE, parquet_bytes(cache.planned.table()))
             if not (folder / IDENTITY_FILE).is_file():
                 replace_file(folder / IDENTITY_FILE, identity_text(identity).encode())
             refresh_sums(folder)
     except OSError as error:
         raise _write_error(out, error) from error
-    # All shards of a cache name the encoder alike, also if the user calls it differently now.
-    encoder = encoder_of_folder(folder.name, str(about["stream"]), identity)
-    return CacheFolder(folder, {**about, "encoder": encoder}, identity, planned)
+    return cache
 
 
-def _make_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any]) -> Path:
-    if not out.exists():
-        # Only where the folder is new: a user's own folder gets no .gitignore that would hide other files from git.
-        out.mkdir(parents=True, exist_ok=True)  # another process may have been quicker
-        (out / ".gitignore").write_text("*\n", encoding="utf-8")
-        (out / "CACHEDIR.TAG").write_text(_CACHEDIR_TAG, encoding="utf-8")
+def _find_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any]) -> Path:
+    """Return the folder of a cache, whether it exists or not."""
     corpus = out / str(about["corpus"])
-    corpus.mkdir(exist_ok=True)
     # The cache may have been made under another name of the encoder; the fingerprint decides.
     same = sorted(corpus.glob(f"{about['stream']}-*-{fingerprint(identity)}"))
     folder = same[0] if same else corpus / cache_folder_name(about["stream"], about["encoder"], identity)
-    folder.mkdir(exist_ok=True)
     path = folder / IDENTITY_FILE
     if path.is_file() and path.read_bytes() != identity_text(identity).encode():
         raise CacheError(
@@ -201,23 +218,36 @@ def _make_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any
     return folder
 
 
-def _merge(folder: Path, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> PlannedManifest:
-    """Read or make the plan; write it where it is new or was extended."""
+def _make_folder(out: Path, folder: Path) -> None:
+    if not out.exists():
+        # Only where the folder is new: a user's own folder gets no .gitignore that would hide other files from git.
+        out.mkdir(parents=True, exist_ok=True)  # another process may have been quicker
+        (out / ".gitignore").write_text("*\n", encoding="utf-8")
+        (out / "CACHEDIR.TAG").write_text(_CACHEDIR_TAG, encoding="utf-8")
+    folder.parent.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
+
+
+def _cache_folder(
+    folder: Path, about: Mapping[str, Any], identity: Mapping[str, Any], planned: PlannedManifest
+) -> CacheFolder:
+    # All shards of a cache name the encoder alike, also if the user calls it differently now.
+    encoder = encoder_of_folder(folder.name, str(about["stream"]), identity)
+    return CacheFolder(folder, {**about, "encoder": encoder}, identity, planned)
+
+
+def _read_plan(folder: Path) -> PlannedManifest | None:
     path = folder / MANIFEST_FILE
-    if path.is_file():
-        old = read_planned(path)
-        _check_recordings(folder, old.manifest, manifest)
-        planned = _grown(folder, old, manifest, n_bytes)
-        if planned is old:
-            return old
-    else:
+    return read_planned(path) if path.is_file() else None
+
+
+def _extended(
+    folder: Path, old: PlannedManifest | None, manifest: Manifest, n_bytes: Callable[[Clip], int]
+) -> PlannedManifest:
+    """Make the plan, or extend the old one by new clips; the same object where there are none."""
+    if old is None:
         numbers = plan_shards(manifest.clips, n_bytes)
-        planned = PlannedManifest(manifest, dict(zip((c.clip_id for c in manifest), numbers, strict=True)))
-    replace_file(path, parquet_bytes(planned.table()))
-    return planned
-
-
-def _grown(folder: Path, old: PlannedManifest, manifest: Manifest, n_bytes: Callable[[Clip], int]) -> PlannedManifest:
+        return PlannedManifest(manifest, dict(zip((clip.clip_id for clip in manifest), numbers, strict=True)))
     planned_clips = old.manifest.by_id()
     for clip in manifest:
         _check_same(folder, planned_clips.get(clip.clip_id), clip)
@@ -245,18 +275,25 @@ def _check_same(folder: Path, before: Clip | None, clip: Clip) -> None:
             )
 
 
-def _check_recordings(folder: Path, before: Manifest, manifest: Manifest) -> None:
+def check_recordings(folder: CacheFolder, manifest: Manifest) -> None:
+    """Refuse clips that are not the recordings that are stored, by their lengths.
+
+    Raises
+    ------
+    CorpusError
+        Where a stored clip has another length now.
+    """
     # Lengths from file headers on both sides: decoded lengths may differ from them. File formats round lengths
     # differently; a difference above the tolerance means another recording. Unknown lengths (NaN) always pass.
-    clips, planned = manifest.by_id(), before.by_id()
-    for path in present_shards(folder).values():
+    clips, planned = manifest.by_id(), folder.planned.manifest.by_id()
+    for path in present_shards(folder.path).values():
         for stored in read_header(path).clips:
             clip, old = clips.get(stored.clip_id), planned.get(stored.clip_id)
             if clip is not None and old is not None and abs(clip.duration_s - old.duration_s) > _SAME_DURATION_S:
                 raise CorpusError(
-                    f"clip '{clip.clip_id}' ({clip.path}) lasts {clip.duration_s:.2f} s now, the one in {folder} lasted"
-                    f" {old.duration_s:.2f} s: another recording, or another corpus of the same name; choose another"
-                    " --out or --name"
+                    f"clip '{clip.clip_id}' ({clip.path}) lasts {clip.duration_s:.2f} s now, the one in {folder.path}"
+                    f" lasted {old.duration_s:.2f} s: another recording, or another corpus of the same name; choose"
+                    " another --out or --name"
                 )
 
 

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ravfeat.encoders.base import Encoder
+    from ravfeat.extract import Extraction
     from ravfeat.manifest import Manifest
     from ravfeat.schema import Stream
 
 __all__ = ["command"]
+
+_LESS = "make room, choose another --out, or store less: --layers, --store pooled, --frame-stride"
 
 
 @click.command("extract")
@@ -104,7 +107,9 @@ def command(
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.encoders.registry import load_encoder, stream_of
-    from ravfeat.extract.streams import extract_stream
+    from ravfeat.extract import extract_together
+    from ravfeat.extract.open_caches import check_space
+    from ravfeat.extract.streams import stream_requests
     from ravfeat.faces.source import FaceOptions
 
     if store == "pooled" and frame_stride > 1:
@@ -117,22 +122,28 @@ def command(
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
     view_name = _view_name(view, view_seed, by_stream)
     recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype, view=view_name)  # type: ignore[arg-type]  # click.Choice
-    failed = False
+    work: list[list[Extraction]] = []
     for stream, names in by_stream.items():
         # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
         manifest = load_corpus(corpus, data, stream=stream, name=name)
         _show_manifest(manifest)
         loaded = [load_encoder(encoder_name, device, faces=faces, tf32=tf32) for encoder_name in names]
         _check_tf32(loaded, asked=tf32)
-        started = perf_counter()
-        results = extract_stream(
-            manifest, data_root(corpus, data), loaded, out, faces=faces, recipe=recipe, layers=layers,
+        requests = stream_requests(
+            manifest, data_root(corpus, data), loaded, faces=faces, recipe=recipe, layers=layers,
             shard_index=shard_index, num_shards=num_shards, batch_clips=batch_clips, batch_s=batch_seconds,
             batch_frames=batch_pictures,
         )  # fmt: skip
+        work.append(requests)
+    # The disk for all streams, before hours of the first.
+    check_space([request for requests in work for request in requests], out, advice=_LESS)
+    failed = False
+    for requests in work:
+        started = perf_counter()
+        results = extract_together(requests, out)
         seconds = perf_counter() - started
-        for result, encoder in zip(results, loaded, strict=True):
-            failed |= show_result(result, seconds, name=encoder.spec.name)
+        for result, request in zip(results, requests, strict=True):
+            failed |= show_result(result, seconds, name=request.encoder.spec.name)
     if failed:
         click.echo("repair what the reasons name and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)

@@ -1,6 +1,5 @@
 """Open and lock the caches of a run, and decide which shards each encoder has to write."""
 
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -12,19 +11,17 @@ from typing import Any
 
 from ravfeat import __version__
 from ravfeat.cache.locks import WorkLock
-from ravfeat.cache.writer import CacheFolder, prepare_cache
+from ravfeat.cache.writer import CacheFolder, plan_cache, prepare_cache
 from ravfeat.errors import UsageError
 from ravfeat.extract.decode import EncoderIndex
 from ravfeat.extract.encoder_job import BatchLimits, EncoderJob
 from ravfeat.extract.request import Extraction, read_planned_clip
 from ravfeat.extract.resume import EncodeOne, Worklist, check_same_features, find_work
 from ravfeat.extract.retry import StoreTrial, retry_failed
+from ravfeat.extract.size import MissingBytes, check_disk, missing_bytes, planned_bytes
 from ravfeat.manifest import Clip
 
-__all__ = ["folder_of", "open_jobs", "provenance_of"]
-
-_ASSUMED_S = 30.0  # planned length of a clip of unknown length
-_RECORD_BYTES = 1024  # planned metadata per clip; more than it ever takes
+__all__ = ["check_space", "folder_of", "open_jobs", "planned_folder_of", "provenance_of"]
 
 
 def open_jobs(
@@ -46,6 +43,7 @@ def open_jobs(
     CacheError, UsageError
         See `ravfeat.extract.extract_together`.
     """
+    check_space(requests, out)
     folders = [folder_of(request, out) for request in requests]
     _check_distinct(requests, folders)
     opened = [
@@ -118,8 +116,33 @@ def _job(index: EncoderIndex, opened: _OpenCache, available: Mapping[str, Clip],
     )  # fmt: skip
 
 
+def check_space(requests: Sequence[Extraction], out: Path, **options: str) -> None:
+    """Refuse extractions whose missing shards, also those of other processes, do not fit on the disk.
+
+    Raises
+    ------
+    CacheError
+        See `ravfeat.extract.size.check_disk`, which the options go to.
+    """
+    missing = MissingBytes()
+    for request in requests:
+        folder = planned_folder_of(request, out)
+        missing += missing_bytes(request, folder, folder.planned.numbers)
+    check_disk(missing, out, **options)
+
+
 def folder_of(request: Extraction, out: Path) -> CacheFolder:
     """Find or create the cache of an extraction."""
+    return prepare_cache(out, request.manifest, *_describe(request), partial(planned_bytes, request))
+
+
+def planned_folder_of(request: Extraction, out: Path) -> CacheFolder:
+    """Return the cache of an extraction as `folder_of` would, and write nothing."""
+    return plan_cache(out, request.manifest, *_describe(request), partial(planned_bytes, request))
+
+
+def _describe(request: Extraction) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a cache says of itself, and its identity."""
     spec, recipe = request.encoder.spec, request.recipe
     about = {
         "corpus": request.manifest.corpus,
@@ -127,15 +150,7 @@ def folder_of(request: Extraction, out: Path) -> CacheFolder:
         "stream": spec.stream,
         "encoder": spec.name,
     }
-
-    def n_bytes(clip: Clip) -> int:
-        duration_s = _ASSUMED_S if math.isnan(clip.duration_s) else clip.duration_s
-        n_frames = int(duration_s * spec.frame_rate_hz) + 1
-        shape = recipe.stored_shape(n_frames, spec.n_layers, spec.dim, spec.stream)
-        return math.prod(shape) * (2 if recipe.dtype == "float16" else 4) + 8 * shape[1] + _RECORD_BYTES
-
-    identity = spec.identity() | recipe.identity(spec.n_layers, spec.stream)
-    return prepare_cache(out, request.manifest, about, identity, n_bytes)
+    return about, spec.identity() | recipe.identity(spec.n_layers, spec.stream)
 
 
 def provenance_of(request: Extraction) -> dict[str, Any]:

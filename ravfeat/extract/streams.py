@@ -18,7 +18,7 @@ from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.schema import Stream
 
-__all__ = ["extract_stream", "source_of"]
+__all__ = ["extract_stream", "source_of", "stream_requests"]
 
 
 def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptions, view: str = CLEAN) -> Source[Any]:
@@ -49,18 +49,17 @@ def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptio
     return faces.source(boxes="detector" in needs, meshes="landmarker" in needs)
 
 
-def extract_stream(
+def stream_requests(
     manifest: Manifest,
     root: Path,
     encoders: Sequence[Encoder[Any]],
-    out: Path,
     *,
     faces: FaceOptions,
     recipe: StoreRecipe,
     layers: str | None = None,
     **options: Any,
-) -> list[ExtractResult]:
-    """Extract the missing shards of encoders of one stream, reading every file once.
+) -> list[Extraction]:
+    """Build the extractions of encoders of one stream, for `ravfeat.extract.extract_together`.
 
     Parameters
     ----------
@@ -69,8 +68,6 @@ def extract_stream(
         Folder that the manifest's paths are relative to.
     encoders : sequence of Encoder
         At least one, all of one stream.
-    out : Path
-        Folder of all caches.
     faces : FaceOptions
     recipe : StoreRecipe
         How the features of each encoder are stored; its ``layers`` are ignored.
@@ -80,7 +77,7 @@ def extract_stream(
         Further fields of `ravfeat.extract.Extraction`.
     """
     source = source_of(encoders[0].spec.stream, encoders, faces, recipe.view)
-    work = [
+    return [
         Extraction(
             manifest,
             root,
@@ -91,4 +88,18 @@ def extract_stream(
         )
         for encoder in encoders
     ]
-    return extract_together(work, out)
+
+
+def extract_stream(
+    manifest: Manifest, root: Path, encoders: Sequence[Encoder[Any]], out: Path, **options: Any
+) -> list[ExtractResult]:
+    """Extract the missing shards of encoders of one stream, reading every file once.
+
+    Parameters
+    ----------
+    manifest, root, encoders, **options
+        See `stream_requests`.
+    out : Path
+        Folder of all caches.
+    """
+    return extract_together(stream_requests(manifest, root, encoders, **options), out)

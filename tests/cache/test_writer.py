@@ -10,7 +10,7 @@ import pytest
 from ravfeat.cache import writer
 from ravfeat.cache.format import IDENTITY_FILE, MAX_SHARD_BYTES, MAX_SHARD_CLIPS
 from ravfeat.cache.manifest import read_planned
-from ravfeat.cache.writer import CacheFolder, plan_shards, prepare_cache
+from ravfeat.cache.writer import CacheFolder, plan_cache, plan_shards, prepare_cache
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.manifest import Clip, Manifest
 
@@ -140,3 +140,17 @@ def test_an_out_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
     finally:
         if root:
             os.seteuid(0)
+
+
+def test_a_plan_is_what_would_be_prepared_and_writes_nothing(tmp_path: Path) -> None:
+    def plan(*ids: str) -> CacheFolder:
+        return plan_cache(tmp_path / "out", Manifest("c", ("calm", "sad"), clips(*ids)), ABOUT, IDENTITY, lambda _: 1)
+
+    planned = plan("a", "b")
+    assert not (tmp_path / "out").exists()
+    assert planned == prepare(tmp_path / "out", "a", "b")
+    files = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    grown = plan("a", "b", "c")
+    assert grown.planned.shards == {"a": 0, "b": 0, "c": 1}
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == files
+    assert grown == prepare(tmp_path / "out", "a", "b", "c")
