@@ -35,7 +35,9 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
 @click.option("--encoder", "encoders", multiple=True, default=["wavlm-large"], show_default=True,
               help="A name (wavlm-large, whisper-small, logmel, facial-emotions, landmarks …), a hub id, a folder, or"
               " an ONNX net; repeat for more. Each implies its stream.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option("--device", default="auto", show_default=True,
+              help="cpu, cuda (the first GPU), cuda:N, auto, or several GPUs for encoders of speech:"
+              " cuda:0,cuda:1.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True,
               help="Folder that gets the caches.")  # fmt: skip
 @click.option("--layers", help="Layers to store, such as 6-12 or 0,9,24. [default: all]")
@@ -97,6 +99,7 @@ def command(
     \b
     ravfeat extract --corpus synth --encoder logmel
     ravfeat extract --device cuda
+    ravfeat extract --device cuda:0,cuda:1
     ravfeat extract --encoder wavlm-large --encoder facial-emotions --encoder landmarks --device cuda
     ravfeat extract --encoder nets/expression.onnx --fps 10
     ravfeat extract --corpus folder --data crema-d/clips.csv --encoder hubert-base

@@ -27,6 +27,7 @@ __all__ = [
     "EncoderSpec",
     "EncodingBatch",
     "FinishedBatch",
+    "n_devices",
     "plan_batches",
     "start_encoding",
 ]
@@ -179,6 +180,11 @@ def start_encoding(encoder: Encoder[Any], batch: Sequence[EncoderInput]) -> Enco
     started = perf_counter()
     hidden_states = encoder.encode(batch)
     return FinishedBatch(hidden_states, perf_counter() - started)
+
+
+def n_devices(encoder: Encoder[Any]) -> int:
+    """Count the devices that an encoder computes on at once: that many batches must be under way to use all."""
+    return int(getattr(encoder, "n_devices", 1))
 
 
 def plan_batches(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ravfeat.errors import UsageError
 
-__all__ = ["cuda_number", "has_nvidia_gpu", "is_folder_name"]
+__all__ = ["cuda_number", "has_nvidia_gpu", "is_folder_name", "split_devices"]
 
 _DEVICE = re.compile(r"auto|cpu|cuda(?::(\d+))?")
 _APPLE = re.compile(r"mps(?::\d+)?")
@@ -43,9 +43,38 @@ def cuda_number(device: str) -> int:
             f"device '{device}': Apple's GPUs are not supported, because nobody has compared what they compute with the"
             " CPU yet; use --device cpu"
         )
+    if match is None and "," in device:
+        raise UsageError(f"device '{device}': only 'ravfeat extract' uses several devices; name one of them")
     if match is None:
         raise UsageError(f"no device '{device}'; choose from auto, cpu, cuda, cuda:N")
     return int(match[1] or 0)
+
+
+def split_devices(device: str) -> list[str]:
+    """Split a list of CUDA devices; return any other name alone, as it is.
+
+    Parameters
+    ----------
+    device : str
+        ``cuda:0,cuda:1``, or a name as for `cuda_number`.
+
+    Raises
+    ------
+    UsageError
+        Where a list has other entries, or one twice.
+
+    Examples
+    --------
+    >>> split_devices("cuda:0,cuda:1"), split_devices("auto")
+    (['cuda:0', 'cuda:1'], ['auto'])
+    """
+    if "," not in device:
+        return [device]
+    names = [name.strip() for name in device.split(",")]
+    numbers = [match[1] for name in names if (match := _DEVICE.fullmatch(name)) is not None and match[1]]
+    if len(numbers) < len(names) or len(set(map(int, numbers))) < len(names):
+        raise UsageError(f"device '{device}': a list names CUDA devices by number, each once, such as cuda:0,cuda:1")
+    return names
 
 
 def has_nvidia_gpu() -> bool:

@@ -1,13 +1,14 @@
 """Find and load an encoder by name, hub id, folder or ONNX file; each implies its stream."""
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravfeat.encoders.base import Encoder
-from ravfeat.encoders.cuda import cuda_number
+from ravfeat.encoders.cuda import cuda_number, split_devices
 from ravfeat.errors import EncoderError, MissingExtraError
 from ravfeat.schema import Stream
 
@@ -119,7 +120,8 @@ def load_encoder(
         (``owner/name``, optionally ``@revision``), tried in this order; ``./wavlm-large`` is always a
         folder.
     device : str
-        ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
+        ``cpu``, ``cuda``, ``cuda:N``, ``auto``, or several GPUs as ``cuda:0,cuda:1``: batches of speech encoders
+        then go to all of them; encoders of pictures, which wait for decoding most of the time, use the first.
     faces : FaceOptions, optional
         How faces are detected and cropped, for encoders that read faces.
     tf32 : bool
@@ -135,6 +137,9 @@ def load_encoder(
     UsageError
         Where no device has that name.
     """
+    devices = split_devices(device)
+    if len(devices) > 1:
+        return _replicated(name_or_path, devices, faces, tf32=tf32)
     cuda_number(device)  # encoders that need no device would take any name
     if name_or_path == "logmel":
         from ravfeat.encoders.logmel import LogMelEncoder
@@ -155,6 +160,24 @@ def load_encoder(
     if (entry.stream if entry else _stream_of_config(folder.config)) == "face":
         return _image_model(folder, name, target, faces, tf32=tf32)
     return load_speech_encoder(folder, name, target, tf32=tf32)
+
+
+def _replicated(name_or_path: str, devices: Sequence[str], faces: "FaceOptions | None", *, tf32: bool) -> Encoder[Any]:
+    """Load an encoder on each of several devices; where it cannot queue batches, on the first, with a warning."""
+    try:
+        from ravfeat.encoders.device import resolve_device
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "extract") from error
+    first, *others = [resolve_device(device) for device in devices]
+    encoder = load_encoder(name_or_path, first, faces=faces, tf32=tf32)
+    if not hasattr(encoder, "start"):
+        place = encoder.provenance()["device"]
+        warnings.warn(f"{encoder.spec.name} uses one device only: {place}", stacklevel=3)
+        return encoder
+    from ravfeat.encoders.replicas import ReplicatedEncoder
+
+    replicas = [load_encoder(name_or_path, other, faces=faces, tf32=tf32) for other in others]
+    return ReplicatedEncoder([encoder, *replicas])
 
 
 def _find(name_or_path: str) -> tuple["WeightFolder", str]:

@@ -30,6 +30,9 @@ QueuedPiece = tuple[Clip, EncoderInput]
 _MAX_BATCHES = 3
 """Upper bound of the batches in post-processing: enough to keep a device busy, few enough for memory."""
 
+_MAX_PER_DEVICE = 2
+"""The same for each further device: one batch that it computes, and one that waits."""
+
 
 @dataclass(frozen=True)
 class EncodedBatch:
@@ -98,9 +101,15 @@ class PostprocessPool:
     """Thread pool that post-processes batches and returns their results in the order of submission.
 
     Results in order make the order of the clips in memory, and of error messages, independent of thread timing.
+
+    Parameters
+    ----------
+    devices : int
+        How many devices encode at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, devices: int = 1) -> None:
+        self._limit = _MAX_BATCHES + _MAX_PER_DEVICE * (devices - 1)
         self._pool = ThreadPoolExecutor(max_workers=workers(), thread_name_prefix="store")
         self._waiting: deque[tuple[Future[StoredBatch], Callable[[StoredBatch], None]]] = deque()
 
@@ -112,7 +121,7 @@ class PostprocessPool:
 
     def submit(self, work: Callable[[], StoredBatch], take: Callable[[StoredBatch], None]) -> None:
         """Start ``work`` in the background; `collect` later calls ``take`` with its result in the foreground."""
-        if len(self._waiting) == _MAX_BATCHES:
+        if len(self._waiting) == self._limit:
             self._take_first()
         self._waiting.append((self._pool.submit(work), take))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.shard import read_header
+from ravfeat.encoders.base import n_devices
 from ravfeat.errors import CacheError
 from ravfeat.extract.decode import Event, read_ahead
 from ravfeat.extract.encoder_job import EncoderJob, common_order
@@ -110,10 +111,11 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
         return read_planned_clip(request, available, {job.index: job.encoder for job in jobs if job.wants(clip)}, clip)
 
     order = common_order([job for job in jobs if job.pending])
+    devices = max(n_devices(job.encoder) for job in jobs)
     with (
         ShardWriter() as writer,
-        PostprocessPool() as postprocess,
-        closing(read_ahead(order, read, _ahead(jobs, request))) as events,
+        PostprocessPool(devices) as postprocess,
+        closing(read_ahead(order, read, _ahead(jobs, request, devices))) as events,
         ExtractionProgress(jobs, len(order)) as progress,
     ):
         for event in events:
@@ -128,10 +130,10 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
         writer.collect(wait=True)
 
 
-def _ahead(jobs: Sequence[EncoderJob], request: Extraction) -> int:
-    # Two batches: one is decoded while the other is being encoded.
+def _ahead(jobs: Sequence[EncoderJob], request: Extraction, devices: int) -> int:
+    # Two batches: one is decoded while the other is being encoded, on each device.
     planned = [job.limits.clips for job in jobs if job.encoder.batching != "pieces"]
-    return max([request.source.ahead, *(2 * clips for clips in planned)])
+    return max([request.source.ahead, *((1 + devices) * clips for clips in planned)])
 
 
 def _write_completed(jobs: Sequence[EncoderJob], postprocess: PostprocessPool, writer: ShardWriter) -> None:

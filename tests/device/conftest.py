@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from ravfeat.cache import find_caches
 from ravfeat.corpora.synth import generate
 from tests.device.models import AUDIO, SaveModel, save_model
 from tests.device.table import Table
@@ -83,6 +84,12 @@ def extract(here: Any, encoder_of: SaveModel, voices: Path, videos: Path) -> Ext
         return done
 
     return run
+
+
+@pytest.fixture
+def files_of(contents: Any) -> Callable[[Path], dict[str, dict[str, bytes]]]:
+    """The files of all caches in a folder, byte by byte."""
+    return lambda folder: {path.name: contents(path) for path in find_caches(folder)}
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import pytest
 
 from ravfeat.encoders import cuda
-from ravfeat.encoders.cuda import cuda_number, has_nvidia_gpu, is_folder_name
+from ravfeat.encoders.cuda import cuda_number, has_nvidia_gpu, is_folder_name, split_devices
 from ravfeat.errors import UsageError
 
 
@@ -53,3 +53,29 @@ def test_without_a_driver_there_is_no_gpu(tmp_path, monkeypatch) -> None:
 )
 def test_a_name_must_fit_into_a_folders(name, fits) -> None:
     assert is_folder_name(name) is fits
+
+
+@pytest.mark.parametrize(
+    ("device", "devices"),
+    [
+        ("auto", ["auto"]),
+        ("cuda:3", ["cuda:3"]),
+        ("cuda:0,cuda:1", ["cuda:0", "cuda:1"]),
+        ("cuda:2, cuda:0", ["cuda:2", "cuda:0"]),
+    ],
+)
+def test_a_list_of_devices_is_split(device, devices) -> None:
+    assert split_devices(device) == devices
+
+
+@pytest.mark.parametrize(
+    "device", ["cuda,cuda:0", "cuda:0,cuda:0", "cuda:1,cuda:01", "cpu,cuda:0", "cuda:0,", ",", "cuda:0,auto"]
+)
+def test_a_list_of_other_or_of_equal_devices_is_refused(device) -> None:
+    with pytest.raises(UsageError, match=f"device '{device}': a list names CUDA devices by number, each once, such as"):
+        split_devices(device)
+
+
+def test_a_list_where_one_device_computes_is_answered_with_who_uses_several() -> None:
+    with pytest.raises(UsageError, match="'cuda:0,cuda:1': only 'ravfeat extract' uses several devices; name one"):
+        cuda_number("cuda:0,cuda:1")
