@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ravfeat.faces.crop import crop, crop_recipe
+from ravfeat.faces.crop import _patch, crop, crop_recipe
 
 
 @pytest.fixture
@@ -52,6 +52,15 @@ def test_outside_the_picture_its_edges_are_repeated() -> None:
     assert cut[39, 39].tolist() == [19, 19, 0]
     beyond = crop(ramp(), (300, 200, 340, 240), margin=1.0, size=8)
     assert (beyond == [159, 89, 0]).all()
+
+
+@pytest.mark.parametrize("extent", [1, 40, 200])
+@pytest.mark.parametrize(("x", "y"), [(20, 30), (-10, 20), (100, 70), (-300, -300), (400, 10), (-5, -5)])
+def test_a_patch_is_the_nearest_pixel_of_the_picture(picture: NDArray[np.uint8], x: int, y: int, extent: int) -> None:
+    rows, columns = np.clip(np.arange(y, y + extent), 0, 89), np.clip(np.arange(x, x + extent), 0, 159)
+    patch = _patch(picture, x, y, extent)
+    np.testing.assert_array_equal(patch, picture[rows[:, None], columns])
+    assert patch.flags.c_contiguous
 
 
 def test_a_box_without_extent_gives_a_crop_all_the_same(picture: NDArray[np.uint8]) -> None:
