@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ravfeat.errors import ClipError, EncoderError, MissingExtraError
 from ravfeat.faces.base import Detection, Mesh
 from ravfeat.faces.models import ModelFile
+from ravfeat.faces.native_landmarks import LandmarkArrays, detect_landmarks
 from ravfeat.faces.native_logs import filtered_stderr
 
 __all__ = ["MIN_CONFIDENCE", "FaceDetector", "FaceLandmarker", "require_mediapipe"]
@@ -90,11 +91,14 @@ class _VideoTask:
         self._time_ms = max(self._time_ms + 1, round(time_s * 1000))  # MediaPipe requires strictly rising milliseconds
         try:
             if not first:
-                return self._task.detect_for_video(image, self._time_ms)
+                return self._detect(image, self._time_ms)
             with filtered_stderr():
-                return self._task.detect_for_video(image, self._time_ms)
+                return self._detect(image, self._time_ms)
         except (RuntimeError, ValueError) as error:
             raise ClipError(f"the {self.kind} failed on the picture at {time_s:.2f} s ({error})") from error
+
+    def _detect(self, image: Any, time_ms: int) -> Any:
+        return self._task.detect_for_video(image, time_ms)
 
 
 class FaceDetector(_VideoTask):
@@ -151,13 +155,12 @@ class FaceLandmarker(_VideoTask):
 
         Parameters and errors as for `FaceDetector.detect`.
         """
-        result = self._look(picture, time_s)
-        if not result.face_landmarks:
+        landmarks: LandmarkArrays | None = self._look(picture, time_s)
+        if landmarks is None:
             return None
         height, width = picture.shape[:2]
-        points = np.array([(point.x, point.y, point.z) for point in result.face_landmarks[0]], dtype=np.float64)
-        return Mesh(
-            points=(points * (width, height, width)).astype(np.float32),
-            blendshapes=np.array([shape.score for shape in result.face_blendshapes[0]], dtype=np.float32),
-            pose=np.asarray(result.facial_transformation_matrixes[0], dtype=np.float32),
-        )
+        points = landmarks.points.astype(np.float64) * (width, height, width)
+        return Mesh(points.astype(np.float32), landmarks.blendshapes, landmarks.pose)
+
+    def _detect(self, image: Any, time_ms: int) -> LandmarkArrays | None:
+        return detect_landmarks(self._task, image, time_ms)
