@@ -9,11 +9,11 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import attention, extraction, faces, fusion, logreg, reading, training, waiting
+from benchmarks import attention, extraction, faces, fusion, logreg, readers, reading, training, waiting
 
 __all__ = ["main"]
 
-GROUPS = ["attention", "extraction", "faces", "fusion", "logreg", "reading", "training", "waiting"]
+GROUPS = ["attention", "extraction", "faces", "fusion", "logreg", "readers", "reading", "training", "waiting"]
 
 
 def main() -> None:
@@ -35,6 +35,7 @@ def main() -> None:
         "faces": lambda: faces.measure(shared),
         "fusion": fusion.measure,
         "logreg": logreg.measure,
+        "readers": lambda: readers.measure(shared),
         "reading": reading.measure,
         "attention": attention.measure,
         "waiting": waiting.measure,

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from ravfeat.corpora import load_corpus
-from ravfeat.encoders.base import Encoder, Prepared, plan_batches
+from ravfeat.encoders.base import Encoder, EncoderInput, plan_batches
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.extract.encoder_job import BatchLimits
@@ -75,7 +75,7 @@ def _bare(encoder: Encoder, manifest: Manifest, root: Path) -> _Spent:
     plan = plan_batches(
         [clip.duration_s for clip in manifest], encoder.batching, max_clips=usual.clips, max_seconds=usual.seconds
     )
-    batches: list[list[Prepared]] = [[inputs[i] for i in batch] for batch in plan]
+    batches: list[list[EncoderInput]] = [[inputs[i] for i in batch] for batch in plan]
     return _spent(lambda: [encoder.encode(batch) is None for batch in batches])
 
 

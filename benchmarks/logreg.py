@@ -23,7 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, features_sha256
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import prepare_cache
-from ravfeat.experiment.fit import FitPlan, Prepared, load_system, prepare, train
+from ravfeat.experiment.fit import FitPlan, PreparedPlan, load_system, prepare, train
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Job, Sweep
 from ravfeat.heads.logreg import LogregHead
@@ -71,7 +71,7 @@ _Fit = tuple[Job, Sequence[int], float]
 """Rows to fit and to score, neighbouring layers, C."""
 
 
-def _task(prepared: Prepared) -> _Task:
+def _task(prepared: PreparedPlan) -> _Task:
     system, inner = prepared.systems[0], prepared.inner[0] or {}
     features = load_system(prepared.plan, system, LogregHead().reading)
     jobs = tuple(tuple(Job(rows, val) for rows, val in inner[fold.number]) for fold in system.folds)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.generated import write_cache
 from benchmarks.memory import anonymous_memory
 from benchmarks.plain_loop import BatchOf, from_cache, plain_step_s
-from ravfeat.experiment.fit import FitPlan, Prepared, load_training, prepare, train
+from ravfeat.experiment.fit import FitPlan, PreparedPlan, load_training, prepare, train
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Job
 from ravfeat.heads.neural import NeuralHead
@@ -92,7 +92,7 @@ def _line(case: _Case, *, rounds: int) -> str:
     )
 
 
-def _train(prepared: Prepared) -> _Measured:
+def _train(prepared: PreparedPlan) -> _Measured:
     started = time.perf_counter()
     times: list[float] = []
 
@@ -107,7 +107,7 @@ def _train(prepared: Prepared) -> _Measured:
     return _Measured(times[0], total - times[0], peak.n_bytes)
 
 
-def _plain_s(prepared: Prepared) -> tuple[float, float]:
+def _plain_s(prepared: PreparedPlan) -> tuple[float, float]:
     """Seconds that the plain loop would take for all folds and seeds: reading every batch, and from memory."""
     (system,), ((head,),) = prepared.systems, prepared.heads
     if not isinstance(head, NeuralHead):
