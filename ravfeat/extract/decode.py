@@ -1,31 +1,29 @@
 """Decode and prepare clips in background threads, ahead of the encoders, and yield them in order.
 
 A file is read once, however many encoders use it: each piece is prepared for all of them in the thread that
-read it.
+read it. Threads suffice, since the work is done by libraries that release the interpreter's lock.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Full, Queue
 from typing import Any
 
 from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.encoders.threads import single_threaded_readers
 from ravfeat.errors import ClipError, MediaError
+from ravfeat.extract.ordered_buffer import OrderedBuffer
 from ravfeat.manifest import Clip
 from ravfeat.media.source import Recording, Source
-from ravfeat.resources import processors
+from ravfeat.resources import memory_budget
 
-__all__ = ["ClipEnd", "EncoderIndex", "Event", "PreparedPiece", "read_ahead", "read_clip", "workers"]
+__all__ = ["ClipEnd", "EncoderIndex", "Event", "PreparedPiece", "read_ahead", "read_clip"]
 
-_MAX_WORKERS = 8
-_PIECES = 4
-"""Upper bound of the queued pieces of one clip. It bounds memory: a reader of a long video waits."""
+_MAX_BYTES = 4_000_000_000
+"""Enough for 64 videos of 100 pictures, prepared for four encoders of 224 x 224 pixels."""
 
 EncoderIndex = int
 """Position of an encoder among those of this run."""
@@ -105,6 +103,7 @@ def read_clip(
                 except (MediaError, ClipError, MemoryError) as error:  # for this encoder only; others go on
                     reasons[index] = _reason(error, clip, root)
                     del taking[index]
+            del piece  # full pictures; the thread may wait for a long time now
             yield PreparedPiece(clip, prepared)
     yield ClipEnd(clip, recording, reasons)
 
@@ -116,7 +115,12 @@ def _reason(error: Exception, clip: Clip, root: Path) -> str:
 
 
 def read_ahead(
-    clips: Iterable[Clip], read: Callable[[Clip], Generator[Event, None, None]], ahead: int
+    clips: Iterable[Clip],
+    read: Callable[[Clip], Generator[Event, None, None]],
+    ahead: int,
+    *,
+    readers: int = 2,
+    limit: int | None = None,
 ) -> Generator[Event, None, None]:
     """Run ``read`` over clips in background threads and yield all events, clip after clip.
 
@@ -126,68 +130,68 @@ def read_ahead(
     read : callable
         For example `read_clip`.
     ahead : int
-        Upper bound of the clips that are read ahead; of each, at most a few pieces are in memory.
+        Upper bound of the clips that are read ahead.
+    readers : int
+        Number of threads.
+    limit : int, optional
+        Upper bound of the bytes of prepared pieces that wait to be yielded; by default an eighth of the free memory, at
+        most 4 GB. Besides, every thread holds the piece that it works on.
+
+    Raises
+    ------
+    Exception
+        What ``read`` raises, with the clip's path as a note, after the events of the clips before it.
     """
-    stop = threading.Event()
+    buffer = OrderedBuffer[Event](_buffer_limit() if limit is None else limit)
     with (
         single_threaded_readers() as settle,
-        ThreadPoolExecutor(max_workers=workers(), thread_name_prefix="read", initializer=settle) as pool,
+        ThreadPoolExecutor(max_workers=readers, thread_name_prefix="read", initializer=settle) as pool,
     ):
-        waiting: deque[tuple[Future[None], Queue[Event | None]]] = deque()
+        waiting: deque[Future[None]] = deque()
         try:
-            for clip in clips:
-                queue: Queue[Event | None] = Queue(_PIECES)
-                waiting.append((pool.submit(_fill, queue, read, clip, stop), queue))
+            for number, clip in enumerate(clips):
+                waiting.append(pool.submit(_fill, buffer, number, read, clip))
                 # Results in the order of the clips, whichever thread is first: batches and shards are filled
                 # deterministically.
                 if len(waiting) > ahead:
-                    yield from _drain(*waiting.popleft())
+                    yield from _drain(buffer, waiting.popleft())
             while waiting:
-                yield from _drain(*waiting.popleft())
+                yield from _drain(buffer, waiting.popleft())
         finally:
-            # Also reached if the consumer stops early: threads that wait at a full queue must end, or the pool never
-            # shuts down.
-            stop.set()
-            for future, _ in waiting:
+            # Also reached if the consumer stops early: threads that wait for room must end, or the pool never shuts
+            # down.
+            buffer.close()
+            for future in waiting:
                 future.cancel()
 
 
-def workers() -> int:
-    """Return the number of background threads: half of the processors, at least two.
-
-    The other half is left to the encoder, which computes at the same time.
-    """
-    return min(_MAX_WORKERS, max(2, processors() // 2))
+def _buffer_limit() -> int:
+    return min(_MAX_BYTES, memory_budget() // 4)
 
 
 def _fill(
-    queue: "Queue[Event | None]",
-    read: Callable[[Clip], Generator[Event, None, None]],
-    clip: Clip,
-    stop: threading.Event,
+    buffer: OrderedBuffer[Event], number: int, read: Callable[[Clip], Generator[Event, None, None]], clip: Clip
 ) -> None:
     try:
         with closing(read(clip)) as events:
             for event in events:
-                if not _put(queue, event, stop):
+                if not buffer.put(number, event, _n_bytes(event)):
                     return
+                del event  # it may be encoded and gone before the next one is there
+    except BaseException as error:
+        error.add_note(f"while reading {clip.path}")
+        raise
     finally:
-        _put(queue, None, stop)
+        buffer.end(number)
 
 
-def _put(queue: "Queue[Event | None]", item: Event | None, stop: threading.Event) -> bool:
-    # The consumer may have stopped for good (an error, a keyboard interrupt) while the queue is full: a blocking put
-    # would then never return, and neither would the pool's shutdown.
-    while not stop.is_set():
-        try:
-            queue.put(item, timeout=0.05)
-        except Full:
-            continue
-        return True
-    return False
+def _n_bytes(event: Event) -> int:
+    if isinstance(event, ClipEnd):
+        return 0
+    pieces = event.prepared.values()
+    return sum(array.nbytes for piece in pieces for array in (piece.values, piece.times_s, *piece.columns.values()))
 
 
-def _drain(future: "Future[None]", queue: "Queue[Event | None]") -> Generator[Event, None, None]:
-    while (event := queue.get()) is not None:
-        yield event
+def _drain(buffer: OrderedBuffer[Event], future: "Future[None]") -> Generator[Event, None, None]:
+    yield from buffer.take_all()
     future.result()  # an unexpected error of the background thread is raised here

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import EncoderInput, EncodingBatch
 from ravfeat.errors import ClipError
-from ravfeat.extract.decode import workers
 from ravfeat.extract.reduce import ClipReducer, StoredClip
 from ravfeat.manifest import Clip
 from ravfeat.schema import Stream
@@ -110,7 +109,7 @@ class PostprocessPool:
 
     def __init__(self, devices: int = 1) -> None:
         self._limit = _MAX_BATCHES + _MAX_PER_DEVICE * (devices - 1)
-        self._pool = ThreadPoolExecutor(max_workers=workers(), thread_name_prefix="store")
+        self._pool = ThreadPoolExecutor(max_workers=self._limit, thread_name_prefix="store")
         self._waiting: deque[tuple[Future[StoredBatch], Callable[[StoredBatch], None]]] = deque()
 
     def __enter__(self) -> Self:

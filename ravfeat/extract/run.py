@@ -115,7 +115,7 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
     with (
         ShardWriter() as writer,
         PostprocessPool(devices) as postprocess,
-        closing(read_ahead(order, read, _ahead(jobs, request, devices))) as events,
+        closing(read_ahead(order, read, _ahead(jobs, request, devices), readers=request.source.readers)) as events,
         ExtractionProgress(jobs, len(order)) as progress,
     ):
         for event in events:
@@ -131,9 +131,10 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
 
 
 def _ahead(jobs: Sequence[EncoderJob], request: Extraction, devices: int) -> int:
-    # Two batches: one is decoded while the other is being encoded, on each device.
+    # Two batches: one is decoded while the other is being encoded, on each device. And two clips for every
+    # thread: one that waits for its turn, and one to go on with.
     planned = [job.limits.clips for job in jobs if job.encoder.batching != "pieces"]
-    return max([request.source.ahead, *((1 + devices) * clips for clips in planned)])
+    return max([2 * request.source.readers, *((1 + devices) * clips for clips in planned)])
 
 
 def _write_completed(jobs: Sequence[EncoderJob], postprocess: PostprocessPool, writer: ShardWriter) -> None:

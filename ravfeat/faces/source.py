@@ -18,6 +18,7 @@ from ravfeat.faces.track import TRACKING, FaceTrack, TrackedFace
 from ravfeat.manifest import Clip
 from ravfeat.media.pictures import read_pictures
 from ravfeat.media.source import Recording
+from ravfeat.resources import processors
 
 __all__ = ["FaceOptions", "FaceSource"]
 
@@ -41,14 +42,17 @@ class FaceSource:
         Each runs only if it is given.
     cropped : bool, default False
         The pictures are crops of faces already: the whole picture is the box, and counts as found.
-    ahead : int
     """
 
     fps: float | None = None
     detector: ModelFile | None = None
     landmarker: ModelFile | None = None
     cropped: bool = False
-    ahead: int = 2
+
+    @property
+    def readers(self) -> int:
+        """All processors: decoding and finding faces take longer than an encoder on a GPU."""
+        return max(2, processors())
 
     @property
     def crop_steps(self) -> tuple[str, ...]:
@@ -87,10 +91,9 @@ class FaceSource:
                     break
                 frames.append(finder.look(picture.rgb, picture.time_s))
                 if len(frames) == PIECE_PICTURES or sum(frame.rgb.nbytes for frame in frames) > PIECE_BYTES:
-                    yield _piece(frames)
-                    frames = []
+                    yield _take_piece(frames)
             if frames:
-                yield _piece(frames)
+                yield _take_piece(frames)
             return recording
 
     def provenance(self) -> dict[str, Any]:
@@ -143,10 +146,11 @@ class _FaceFinder:
         return self._track.follow(self.detector.detect(rgb, time_s), time_s, (height, width))
 
 
-def _piece(frames: list[_FaceFrame]) -> Faces:
+def _take_piece(frames: list[_FaceFrame]) -> Faces:
+    """Make a piece and empty the list, so that nothing keeps the pictures while the piece's reader waits."""
     faces = [frame.face for frame in frames if frame.face is not None]
     with_mesh = [frame for frame in frames if frame.mesh_found is not None]
-    return Faces(
+    piece = Faces(
         pictures=tuple(frame.rgb for frame in frames),
         times_s=np.array([frame.time_s for frame in frames]),
         boxes=np.array([face.box for face in faces], dtype=np.float32).reshape(-1, 4),
@@ -156,6 +160,8 @@ def _piece(frames: list[_FaceFrame]) -> Faces:
         mesh_found=np.array([frame.mesh_found for frame in with_mesh], dtype=np.bool_),
         n_faces=np.array([face.n_faces for face in faces], dtype=np.int64),
     )
+    frames.clear()
+    return piece
 
 
 @dataclass(frozen=True)

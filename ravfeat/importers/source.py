@@ -37,7 +37,7 @@ class ImportSource:
         Decides which rows are usable.
     """
 
-    ahead = 64
+    readers = 4
 
     def __init__(
         self, files: FeatureFiles, imported: Mapping[str, ImportedClip], clock: Clock, transform: Transform

@@ -40,8 +40,8 @@ class Source(Protocol[Piece_co]):
     """Reader of the clips of a stream."""
 
     @property
-    def ahead(self) -> int:
-        """Number of clips to read ahead of the encoder; bounds memory."""
+    def readers(self) -> int:
+        """Number of clips to read at the same time, each by a thread; bounds memory."""
         ...
 
     def read(self, clip: Clip, root: Path) -> Generator[Piece_co, None, Recording]:

@@ -10,6 +10,7 @@ from ravfeat.manifest import Clip
 from ravfeat.media.augment import CLEAN, View
 from ravfeat.media.sound import Waveform, read_waveform
 from ravfeat.media.source import Recording
+from ravfeat.resources import processors
 
 __all__ = ["WaveformSource"]
 
@@ -20,7 +21,6 @@ class WaveformSource:
 
     Attributes
     ----------
-    ahead : int
     view : str
         Name of the view, as in `ravfeat.cache.format.StoreRecipe`.
 
@@ -30,11 +30,16 @@ class WaveformSource:
         For an unknown view.
     """
 
-    ahead: int = 24
     view: str = CLEAN
 
     def __post_init__(self) -> None:
         View.parse(self.view)
+
+    @property
+    def readers(self) -> int:
+        """Half of the processors, from two to eight: the encoder may need the others."""
+        # No more than eight, since each may hold a recording of an hour before it is resampled.
+        return min(8, max(2, processors() // 2))
 
     def read(self, clip: Clip, root: Path) -> Generator[Waveform, None, Recording]:
         """Decode one clip to mono at its own rate, and apply the view.

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.errors import ClipError, MediaError
-from ravfeat.extract import decode as module
 from ravfeat.extract.decode import ClipEnd, Event, PreparedPiece, read_ahead, read_clip
 from ravfeat.manifest import Clip
 from ravfeat.media.source import Recording
@@ -30,7 +31,7 @@ class Pieces:
 
     pieces: int = 3
     error: Exception | None = None
-    ahead: int = AHEAD
+    readers: int = 2
     closed: list[str] = field(default_factory=list)
 
     def read(self, clip: Clip, root: Path) -> Generator[int, None, Recording]:
@@ -67,54 +68,120 @@ def pieces_for(events: Sequence[Event], index: int) -> list[int]:
     return [int(event.prepared[index].values[0]) for event in pieces if index in event.prepared]
 
 
+def piece(clip: Clip, n_bytes: int = 0) -> PreparedPiece:
+    return PreparedPiece(clip, {0: EncoderInput(np.zeros(n_bytes, np.uint8), np.empty(0))})
+
+
 def test_events_come_clip_after_clip_however_long_each_takes() -> None:
     def read(clip: Clip) -> Generator[Event, None, None]:
         for _ in range(7):
             time.sleep(0.0005 if int(clip.clip_id) % 3 else 0.002)
-            yield PreparedPiece(clip, {})
+            yield piece(clip)
         yield ClipEnd(clip)
 
-    events = list(read_ahead(CLIPS[:20], read, AHEAD))
+    events = list(read_ahead(CLIPS[:20], read, AHEAD, readers=4))
     assert [event.clip for event in events] == [clip for clip in CLIPS[:20] for _ in range(8)]
     assert [event.clip for event in ends(events)] == CLIPS[:20]
 
 
-def test_no_more_clips_and_pieces_wait_than_memory_should_hold() -> None:
-    started, made, given = [], [], 0
+def test_clips_ahead_are_read_to_their_end_while_the_first_goes_on() -> None:
+    ended = {clip.clip_id: threading.Event() for clip in CLIPS}
+
+    def read(clip: Clip) -> Generator[Event, None, None]:
+        if clip == CLIPS[0]:  # as long as all the others together
+            assert all(ended[other.clip_id].wait(20) for other in CLIPS[1 : AHEAD + 1])
+        for _ in range(50):
+            yield piece(clip)
+        ended[clip.clip_id].set()
+        yield ClipEnd(clip)
+
+    assert len(list(read_ahead(CLIPS[: AHEAD + 1], read, AHEAD))) == 51 * (AHEAD + 1)
+
+
+def test_no_more_clips_and_bytes_wait_than_memory_should_hold() -> None:
+    started, made, taken = [], [], 0
 
     def read(clip: Clip) -> Generator[Event, None, None]:
         started.append(clip)
-        for _ in range(40):
+        for _ in range(400 if clip == CLIPS[4] else 2):  # one video of hours among short ones
             made.append(clip)
-            yield PreparedPiece(clip, {})
+            yield piece(clip, 1000)
         yield ClipEnd(clip)
 
-    for number, event in enumerate(read_ahead(CLIPS[:30], read, AHEAD)):
+    given = 0
+    for event in read_ahead(CLIPS[:30], read, AHEAD, readers=3, limit=10_000):
         given += isinstance(event, ClipEnd)
+        taken += isinstance(event, PreparedPiece)
         assert len(started) - given <= AHEAD + 1
-        # Two workers, each with a queue and a piece in its hands; and the one that is given just now.
-        assert len(made) - (number - given) <= 2 * (module._PIECES + 1) + 2
+        # The limit and a piece; and one in the hands of each reader.
+        assert len(made) - taken <= 10 + 1 + 3
         time.sleep(0.0002)
+    assert taken == len(made) == 400 + 2 * 29
+
+
+def test_a_waiting_reader_keeps_no_pictures() -> None:
+    prepared = []
+
+    class Pictures(Pieces):
+        def read(self, clip: Clip, root: Path) -> Generator[Any, None, Recording]:
+            yield np.zeros(10)
+            return Recording(1, 1.0, "")
+
+    class Encoder:
+        def prepare(self, pictures: NDArray[Any]) -> EncoderInput:
+            prepared.append(weakref.ref(pictures))
+            return EncoderInput(pictures.copy(), np.empty(0))
+
+    events = read_clip(CLIPS[0], Path(), Pictures(), {0: Encoder()})  # type: ignore[dict-item]
+    next(events)
+    assert prepared[0]() is None
+    events.close()
 
 
 def test_closing_ends_the_threads_and_the_reading() -> None:
     before = threading.active_count()
     source = Pieces(pieces=100)
-    events = read_ahead(CLIPS, lambda clip: read_clip(clip, Path(), source, {0: Refusing()}), AHEAD)  # type: ignore[dict-item]
+    events = read_ahead(
+        CLIPS,
+        lambda clip: read_clip(clip, Path(), source, {0: Refusing()}),  # type: ignore[dict-item]
+        AHEAD,
+        limit=100,
+    )
     next(events)
     assert threading.active_count() > before
+    start = time.monotonic()
     events.close()
+    assert time.monotonic() - start < 5
     assert threading.active_count() == before
     assert CLIPS[0].clip_id in source.closed
+    assert len(source.closed) <= AHEAD + 1
 
 
-def test_a_bug_in_the_background_is_raised_in_the_foreground() -> None:
+@pytest.mark.parametrize("broken", [0, 7])
+def test_a_bug_in_the_background_is_raised_in_the_foreground_with_the_clips_name(broken: int) -> None:
     def read(clip: Clip) -> Generator[Event, None, None]:
-        yield PreparedPiece(clip, {})
-        raise ZeroDivisionError(clip.clip_id)
+        yield piece(clip)
+        if clip == CLIPS[broken]:
+            raise ZeroDivisionError(clip.clip_id)
+        yield ClipEnd(clip)
 
-    with pytest.raises(ZeroDivisionError, match="000"):
-        list(read_ahead(CLIPS, read, AHEAD))
+    before, events = threading.active_count(), []
+    with pytest.raises(ZeroDivisionError, match=f"{broken:03d}") as caught:
+        events.extend(read_ahead(CLIPS, read, AHEAD, readers=4))
+    assert caught.value.__notes__ == [f"while reading {broken:03d}.wav"]
+    assert threading.active_count() == before
+
+
+def test_what_came_before_a_bug_is_yielded() -> None:
+    def read(clip: Clip) -> Generator[Event, None, None]:
+        if clip == CLIPS[7]:
+            raise ZeroDivisionError
+        yield ClipEnd(clip)
+
+    events = read_ahead(CLIPS, read, AHEAD)
+    assert [next(events).clip for _ in range(7)] == CLIPS[:7]
+    with pytest.raises(ZeroDivisionError):
+        next(events)
 
 
 def test_every_piece_is_read_once_and_prepared_for_everyone() -> None:

@@ -46,7 +46,7 @@ class Chunks:
 
     steps: int = 3
     broken: str = ""
-    ahead: int = 2
+    readers: int = 2
 
     def read(self, clip: Clip, root: Path) -> Generator[Chunk, None, Recording]:
         waveform = read_waveform(root / clip.path)
@@ -106,6 +106,19 @@ def test_how_a_clip_is_cut_and_batched_changes_nothing(corpus: Any, tmp_path: Pa
     assert all(20 <= size < 23 for size in many_.batches if size >= 20)
     assert sum(many_.batches) == many.frames == one.frames
     assert len([size for size in many_.batches if size < 20]) <= many.written  # the rest of a shard
+
+
+def test_the_number_of_readers_changes_no_byte(corpus: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards = []
+    for readers, most in ((1, 10**9), (8, 10**9), (8, 1000)):
+        monkeypatch.setattr("ravfeat.extract.decode._MAX_BYTES", most)
+        encoder = Loudness()
+        (result,) = faces(
+            corpus, tmp_path / f"{readers}-{most}", encoder, source=Chunks(readers=readers), batch_frames=20
+        )
+        shards.append(([path.read_bytes() for path in sorted(result.path.glob("shard-*.h5"))], encoder.batches))
+    assert len(shards[0][0]) > 1
+    assert shards[0] == shards[1] == shards[2]
 
 
 def test_what_is_known_of_every_frame_is_stored_with_it(corpus: Any, tmp_path: Path) -> None:

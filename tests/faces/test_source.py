@@ -1,6 +1,7 @@
 """Clips read as faces: pieces, columns, what decides the identity."""
 
 import itertools
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from ravfeat.errors import MediaError, UsageError
 from ravfeat.faces.base import Faces
 from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, PublishedModel, find_model
 from ravfeat.faces.source import FaceOptions, FaceSource
+from ravfeat.manifest import Clip
 from ravfeat.media.source import Recording, Source
+from ravfeat.resources import processors
 from tests.faces.conftest import Reading
 from tests.media.videos import quarters, write_video
 
@@ -64,6 +67,14 @@ def test_fewer_pictures_a_second_leave_the_recording_as_it_is(run: Reading, vide
     assert recording == run(CROPPED, video)[1]
 
 
+def test_a_piece_that_nobody_holds_is_gone(video: Path) -> None:
+    clip = Clip(video.stem, video.stem, "x:1", "", "a", video.name)
+    reading = CROPPED.read(clip, video.parent)
+    first = weakref.ref(next(reading).pictures[0])
+    assert first() is None
+    reading.close()
+
+
 def test_a_file_that_cannot_be_read_is_the_clips_fault(run: Reading, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"hello " * 100)
     with pytest.raises(MediaError, match=r"a\.mp4 cannot be decoded as video"):
@@ -72,7 +83,7 @@ def test_a_file_that_cannot_be_read_is_the_clips_fault(run: Reading, tmp_path: P
 
 def test_it_is_a_source() -> None:
     source: Source[Faces] = CROPPED
-    assert source.ahead == 2
+    assert source.readers == max(2, processors())
     assert set(source.provenance()) == {"av", "pillow"}
 
 
