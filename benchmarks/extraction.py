@@ -14,7 +14,7 @@ from ravfeat.corpora import load_corpus
 from ravfeat.encoders.base import Encoder, EncoderInput, plan_batches
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
-from ravfeat.extract.encoder_job import BatchLimits
+from ravfeat.extract.batch_plan import BatchLimits
 from ravfeat.manifest import Manifest
 from ravfeat.media.sound import read_waveform
 

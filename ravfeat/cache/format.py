@@ -62,8 +62,8 @@ LOCK_FILE = ".lock"
 
 MAX_SHARD_BYTES = 256_000_000
 MAX_SHARD_CLIPS = 128
-"""Upper bound of the clips in a shard. A killed run loses at most one shard, so shards of small features must not
-grow without end."""
+"""Upper bound of the clips in a shard. A shard is in memory until it is written, and read again where one of its
+clips has failed, so shards of small features must not grow without end."""
 
 POOLED_STATISTICS: Mapping[str, tuple[str, ...]] = {"audio": ("mean", "std"), "face": ("mean", "std", "speed")}
 """Statistics that ``store="pooled"`` keeps of each stream, concatenated in the last axis."""

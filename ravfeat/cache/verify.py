@@ -23,6 +23,7 @@ from ravfeat.cache.format import (
 )
 from ravfeat.cache.index import WORKERS, IndexedShard, index_rows, present_shards, read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
+from ravfeat.cache.parts import is_part
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
@@ -153,8 +154,14 @@ def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
             yield Problem(name, problem)
     for path in sorted(folder.iterdir()):
         if path.name not in _OWN_FILES and shard_number(path) is None:
-            left = " (left by an interrupted run; the next run removes it)" if path.name.endswith(".tmp") else ""
-            yield Problem(path.name, f"is a file that does not belong in a cache{left}")
+            yield Problem(path.name, _stray(path.name))
+
+
+def _stray(name: str) -> str:
+    if is_part(name):
+        return "is part of a shard that is not finished; run the command that makes this cache again to finish it"
+    left = " (left by an interrupted run; the next run removes it)" if name.endswith(".tmp") else ""
+    return f"is a file that does not belong in a cache{left}"
 
 
 def _check_shard(tables: _Tables, path: Path) -> _Checked:

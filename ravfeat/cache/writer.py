@@ -29,7 +29,8 @@ from ravfeat.cache.format import (
 from ravfeat.cache.index import IndexedShard, index_serialised, present_shards, refresh_index, refresh_sums
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest, read_planned
-from ravfeat.cache.serialise import serialise_shard
+from ravfeat.cache.parts import part_file, present_parts
+from ravfeat.cache.serialise import SerialisedShard, serialise_shard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import replace_file
@@ -73,15 +74,29 @@ class CacheFolder:
         CacheError
             Where the disk is full or the folder cannot be written.
         """
-        path = self.path / shard_file(content.number)
-        # The whole file exists in memory before the disk is touched: a full disk then costs this shard and leaves no
+        serialised = self._write(shard_file(content.number), content)
+        self.remove_parts(content.number)  # after the shard is on the disk: killed in between, both are there
+        return index_serialised(content, serialised)
+
+    def write_part(self, content: ShardContent, part: int) -> None:
+        """Write some clips of an unfinished shard, see `ravfeat.cache.parts`; errors as in `write_shard`."""
+        self._write(part_file(content.number, part), content)
+
+    def remove_parts(self, shard: int) -> None:
+        """Delete the parts of a shard (which must be locked)."""
+        for path in present_parts(self.path, shard):
+            path.unlink(missing_ok=True)
+
+    def _write(self, name: str, content: ShardContent) -> SerialisedShard:
+        path = self.path / name
+        # The whole file exists in memory before the disk is touched: a full disk then costs this file and leaves no
         # half of it.
         serialised = serialise_shard(content)
         try:
             replace_file(path, serialised.data)
         except OSError as error:
             raise _write_error(path, error, needed=len(serialised.data)) from error
-        return index_serialised(content, serialised)
+        return serialised
 
     def update_index(self, lock: WorkLock, written: Mapping[int, IndexedShard]) -> None:
         """Update index and digests after shards were written."""
@@ -96,7 +111,8 @@ class CacheFolder:
 
     def remove_leftovers(self, shards: Sequence[int]) -> None:
         """Delete temporary files that a killed run left for these shards (which must be locked)."""
-        _remove_temporary(self.path, [shard_file(number) for number in shards])
+        # Without the suffix: a temporary file may be that of a part.
+        _remove_temporary(self.path, [shard_file(number).removesuffix(".h5") for number in shards])
 
 
 def _remove_temporary(folder: Path, names: Sequence[str]) -> None:
@@ -110,7 +126,7 @@ def _write_error(path: Path, error: OSError, *, needed: int = 0) -> CacheError:
         free = shutil.disk_usage(path.parent).free
         return CacheError(
             f"the disk is full: {path.name} needs {needed / 1e6:.0f} MB, {free / 1e6:.0f} MB are free in {path.parent}."
-            " Finished shards are kept; make room and run the same command again"
+            " What is finished is kept; make room and run the same command again"
         )
     return CacheError(f"{path} cannot be written ({error.strerror or error}); check the folder or choose another --out")
 

@@ -35,7 +35,7 @@ __all__ = [
 Batching = Literal["padded", "equal", "fixed", "pieces"]
 """``padded``: clips of different lengths share a batch exactly (attention mask); ``equal``: only
 clips of the same length do; ``fixed``: every input has the same size anyway; ``pieces``: every frame
-is encoded by itself, so pieces of any clips share a batch."""
+is encoded by itself, so that a clip's pieces are encoded as they come."""
 
 Piece_contra = TypeVar("Piece_contra", contravariant=True)
 

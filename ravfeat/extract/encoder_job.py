@@ -4,46 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ravfeat.cache.format import StoreRecipe
+from ravfeat.cache.format import ShardContent, StoreRecipe
 from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import CacheFolder
-from ravfeat.encoders.base import Encoder, plan_batches
-from ravfeat.extract.batches import OpenShard, PieceBatches, PlannedBatches
+from ravfeat.encoders.base import Encoder
+from ravfeat.extract.batch_plan import BatchLimits, plan_shards_batches
+from ravfeat.extract.batches import BatchQueue, PieceBatches, PlannedBatches
 from ravfeat.extract.decode import ClipEnd, EncoderIndex, Event
+from ravfeat.extract.journal import RestoredShard
+from ravfeat.extract.open_shards import OpenShards
 from ravfeat.extract.postprocess import PostprocessPool
 from ravfeat.extract.shard_builder import ShardBuilder
 from ravfeat.manifest import Clip
 
-__all__ = ["BatchLimits", "EncoderJob", "common_order"]
-
-
-@dataclass(frozen=True)
-class BatchLimits:
-    """Upper bounds of a batch.
-
-    Attributes
-    ----------
-    clips : int
-        Clips, for encoders of whole clips.
-    seconds : float
-        Total length of a batch, padding included.
-    frames : int
-        Frames (pictures), for encoders of pieces.
-    """
-
-    clips: int = 8
-    seconds: float = 32.0
-    frames: int = 64
-
-    @classmethod
-    def of(cls, device: str, *, clips: int | None, seconds: float | None, frames: int) -> "BatchLimits":
-        """Use the given limits, and defaults of the device where they are None.
-
-        One clip is enough work for a processor; a GPU needs many frames at once.
-        """
-        usual = cls() if not device.startswith("cuda") else cls(clips=32, seconds=96.0)
-        return cls(clips or usual.clips, seconds or usual.seconds, frames)
+__all__ = ["EncoderJob", "common_order"]
 
 
 @dataclass
@@ -64,12 +39,12 @@ class EncoderJob:
     pending : sequence of int
         Assigned shards that are still to be written.
     limits : BatchLimits
+    restored : mapping of int to RestoredShard
+        What an interrupted run has encoded of pending shards.
     written : dict of int to IndexedShard
         Shards that this run has written so far.
     frames, fallback, several : int
         Encoder frames in the written shards; those without a face; those with several faces.
-    busy_s : float
-        Seconds that the encoder computed.
     """
 
     index: EncoderIndex
@@ -81,77 +56,86 @@ class EncoderJob:
     assigned: Sequence[int]
     pending: Sequence[int]
     limits: BatchLimits
+    restored: Mapping[int, RestoredShard] = field(default_factory=dict)
     written: dict[int, IndexedShard] = field(default_factory=dict)
     frames: int = 0
     fallback: int = 0
     several: int = 0
-    busy_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self._plans = {number: self._batches(self.folder.planned.clips_of(number)) for number in self.pending}
-        self._shard_of = {
-            clip.clip_id: number for number in self.pending for clip in self.folder.planned.clips_of(number)
-        }
-        self._open: dict[int, OpenShard] = {}
+        self._plan = self._batches_to_read()
+        clips = [clip for batches in self._plan for batch in batches for clip in batch]
+        self._wanted = {clip.clip_id for clip in clips}
+        self._shards = OpenShards(
+            self.folder.planned, self.pending, self.encoder.spec, self.recipe, self.restored, clips
+        )
+        self._queue: BatchQueue | None = None
+
+    @property
+    def busy_s(self) -> float:
+        """Seconds that the encoder computed."""
+        return self._queue.busy_s if self._queue is not None else 0.0
 
     @property
     def n_failed(self) -> int:
         """Number of clips that have failed in this run so far."""
-        written = [row for shard in self.written.values() for row in shard.rows if row["status"] != "stored"]
-        return len(written) + sum(shard.builder.n_failed for shard in self._open.values())
-
-    @property
-    def busy_so_far_s(self) -> float:
-        """Seconds that the encoder computed, shards that are being filled included."""
-        return self.busy_s + sum(shard.busy_s for shard in self._open.values())
+        return self._shards.n_failed
 
     def wants(self, clip: Clip) -> bool:
-        """Whether a clip belongs in a pending shard."""
-        return clip.clip_id in self._shard_of
+        """Whether a clip is still to be read for this encoder."""
+        return clip.clip_id in self._wanted
 
     def order(self) -> list[list[Clip]]:
-        """Return the clips of every pending shard, in the order in which they fill its batches."""
-        return [[clip for batch in plan for clip in batch] for plan in self._plans.values()]
+        """Return the clips to read of every shard, in the order in which they fill its batches."""
+        return [[clip for batch in batches for clip in batch] for batches in self._plan]
 
     def take(self, event: Event, postprocess: PostprocessPool) -> None:
         """Receive a piece or the end of a clip that `wants` accepts; encode each batch that it completes."""
-        number = self._shard_of[event.clip.clip_id]
-        shard = self._open.get(number) or self._open_shard(number, postprocess)
+        if self._queue is None:
+            self._queue = self._new_queue(postprocess)
         if isinstance(event, ClipEnd):
-            shard.end(event.clip, event.recording, event.reasons.get(self.index, ""))
+            self._queue.end(event.clip, event.recording, event.reasons.get(self.index, ""))
         elif self.index in event.prepared:
-            shard.take(event.clip, event.prepared[self.index])
+            self._queue.take(event.clip, event.prepared[self.index])
 
     def completed(self) -> list[ShardBuilder]:
         """Remove and return the shards whose clips have all been stored or have failed."""
-        complete = [self._open.pop(number) for number, shard in list(self._open.items()) if shard.complete]
-        self.busy_s += sum(shard.busy_s for shard in complete)
-        return [shard.builder for shard in complete]
+        return self._shards.completed()
 
-    def _open_shard(self, number: int, postprocess: PostprocessPool) -> OpenShard:
-        builder = ShardBuilder(number, self.folder.planned.clips_of(number), self.encoder.spec, self.recipe)
-        if self.encoder.batching == "pieces":
-            self._open[number] = PieceBatches(builder, self.encoder, self.recipe, self.limits.frames)
-        else:
-            ids = [[clip.clip_id for clip in batch] for batch in self._plans[number]]
-            self._open[number] = PlannedBatches(builder, self.encoder, self.recipe, ids, postprocess)
-        return self._open[number]
+    def next_parts(self) -> list[tuple[int, ShardContent]]:
+        """Assemble a numbered part of every unfinished shard that has clips which no part holds yet."""
+        about = self.folder.about, self.folder.identity, self.provenance
+        parts = [builder.next_part(*about) for builder in self._shards.builders]
+        return [part for part in parts if part is not None]
 
-    def _batches(self, clips: Sequence[Clip]) -> list[list[Clip]]:
+    def _batches_to_read(self) -> list[list[list[Clip]]]:
+        """Plan batches, and leave out those whose clips are all in finished shards or restored."""
+        planned = self.folder.planned
+        # Batches that cross shards are planned over all shards, also finished ones: the same clips share a batch
+        # whatever is already there.
+        numbers = planned.numbers if self.limits.across_shards else self.pending
+        plan = plan_shards_batches([planned.clips_of(n) for n in numbers], self.encoder.batching, self.limits)
+        missing = {
+            clip.clip_id
+            for number in self.pending
+            for clip in planned.clips_of(number)
+            if number not in self.restored or clip.clip_id not in self.restored[number].clips
+        }
+        to_read = [[b for b in batches if any(clip.clip_id in missing for clip in b)] for batches in plan]
+        return [batches for batches in to_read if batches]
+
+    def _new_queue(self, postprocess: PostprocessPool) -> BatchQueue:
         if self.encoder.batching == "pieces":
-            return [list(clips)]
-        durations = [clip.duration_s for clip in clips]
-        limits = self.limits
-        plan = plan_batches(durations, self.encoder.batching, max_clips=limits.clips, max_seconds=limits.seconds)
-        return [[clips[position] for position in batch] for batch in plan]
+            return PieceBatches(self.encoder, self.recipe, self._shards, self.limits.frames)
+        batches = [batch for batches in self._plan for batch in batches]
+        return PlannedBatches(self.encoder, self.recipe, self._shards, batches, postprocess)
 
 
 def common_order(jobs: Sequence[EncoderJob]) -> list[Clip]:
     """Return every clip that some job wants, once, in an order that keeps few shards open.
 
-    If an encoder takes pieces, clips are sorted by id: the order decides which pieces share a batch, so it must not
-    depend on the other jobs. Planned batches do not depend on the order; then the first job's clips come in the
-    order of its batches, and clips that only other jobs want are inserted by id.
+    Batches do not depend on this order. The first job's clips come in the order of its batches, and clips that only
+    other jobs want are inserted by id.
     """
     place: dict[str, tuple[str, int]] = {}
     clips_by_id: dict[str, Clip] = {}
@@ -163,6 +147,4 @@ def common_order(jobs: Sequence[EncoderJob]) -> list[Clip]:
                 place.setdefault(clip.clip_id, (first, position) if number == 0 else (clip.clip_id, -1))
     if len(jobs) == 1:
         return list(clips_by_id.values())
-    by_id = any(job.encoder.batching == "pieces" for job in jobs)
-    ordered = sorted(clips_by_id) if by_id else sorted(clips_by_id, key=lambda clip_id: place[clip_id])
-    return [clips_by_id[clip_id] for clip_id in ordered]
+    return [clips_by_id[clip_id] for clip_id in sorted(clips_by_id, key=lambda clip_id: place[clip_id])]

@@ -13,8 +13,10 @@ from ravfeat import __version__
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import CacheFolder, plan_cache, prepare_cache
 from ravfeat.errors import UsageError
+from ravfeat.extract.batch_plan import BatchLimits
 from ravfeat.extract.decode import EncoderIndex
-from ravfeat.extract.encoder_job import BatchLimits, EncoderJob
+from ravfeat.extract.encoder_job import EncoderJob
+from ravfeat.extract.journal import RestoredShard, restore_shard
 from ravfeat.extract.request import Extraction, read_planned_clip
 from ravfeat.extract.resume import EncodeOne, Worklist, check_same_features, find_work
 from ravfeat.extract.retry import StoreTrial, retry_failed
@@ -74,7 +76,7 @@ class _OpenCache:
 
 
 def _open(request: Extraction, folder: CacheFolder, lock: WorkLock) -> _OpenCache:
-    assigned = [n for n in folder.planned.numbers if n % request.num_shards == request.shard_index]
+    assigned = request.assigned(folder.planned.numbers)
     # Claim before looking: a shard that another process is just writing must not be counted as missing.
     lock.claim(assigned)
     folder.remove_leftovers(assigned)
@@ -110,10 +112,22 @@ def _job(index: EncoderIndex, opened: _OpenCache, available: Mapping[str, Clip],
         seconds=request.batch_s,
         frames=request.batch_frames,
     )
+    restored = _restored(opened, pending, provenance)
     return EncoderJob(
         index, request.encoder, request.recipe, opened.folder, opened.lock, provenance, worklist.assigned, pending,
-        limits,
+        limits, restored,
     )  # fmt: skip
+
+
+def _restored(opened: _OpenCache, pending: Sequence[int], provenance: Mapping[str, Any]) -> dict[int, RestoredShard]:
+    """Take over what an interrupted run has encoded; delete what it left of shards that need nothing more."""
+    restored = {}
+    for number in opened.worklist.assigned:
+        if number not in pending:
+            opened.folder.remove_parts(number)
+        elif (shard := restore_shard(opened.folder, number, provenance)) is not None:
+            restored[number] = shard
+    return restored
 
 
 def check_space(requests: Sequence[Extraction], out: Path, **options: str) -> None:

@@ -51,7 +51,7 @@ class ExtractionProgress:
     def _note(self) -> str:
         seconds = perf_counter() - self._started
         failed = sum(job.n_failed for job in self._jobs)
-        busy = sum(job.busy_so_far_s for job in self._jobs) / seconds
+        busy = sum(job.busy_s for job in self._jobs) / seconds
         return f"{self._media_s / seconds:.3g} x real time, {failed} failed, encoder busy {100 * busy:.0f} %"
 
 

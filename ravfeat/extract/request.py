@@ -1,6 +1,6 @@
 """Request and result of an extraction: `Extraction`, `ExtractResult`."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,15 +31,15 @@ class Extraction:
     source : Source
         Reads clips, in pieces that the encoder can prepare.
     shard_index, num_shards : int
-        This process writes the shards whose number modulo ``num_shards`` is ``shard_index``; any
+        This process writes the part ``shard_index`` of ``num_shards`` equal parts of the shards; any
         number of processes can fill one cache.
     batch_clips : int, optional
         Upper bound of the clips in a batch; the default depends on the device, see
-        `ravfeat.extract.encoder_job.BatchLimits`.
+        `ravfeat.extract.batch_plan.BatchLimits`.
     batch_s : float, optional
         Upper bound of the seconds in a batch, padding included; likewise.
     batch_frames : int
-        Frames (pictures) in a batch, for encoders that take pieces of any clips.
+        Frames (pictures) in a batch, for encoders that take pieces.
     """
 
     manifest: Manifest
@@ -65,6 +65,13 @@ class Extraction:
                 f"the recipe stores the view '{self.recipe.view}' and the source gives '{view}'; they must be one"
             )
 
+    def assigned(self, numbers: Sequence[int]) -> Sequence[int]:
+        """Return the shards that this process is responsible for."""
+        # Neighbours, not every n-th shard: batches may cross from a shard to the next, and a batch that two processes
+        # need clips of is encoded by both.
+        begin, end = (len(numbers) * part // self.num_shards for part in (self.shard_index, self.shard_index + 1))
+        return numbers[begin:end]
+
 
 @dataclass(frozen=True)
 class ExtractResult:
@@ -78,6 +85,8 @@ class ExtractResult:
         Shards written by this run, and shards that existed before.
     encoded : int
         Clips encoded by this run.
+    restored : int
+        Clips that an interrupted run had encoded, in shards written by this run.
     failed : dict of str to str
         Clips of this process's shards that could not be stored, with the reason.
     absent : int
@@ -96,6 +105,7 @@ class ExtractResult:
     present: int
     encoded: int
     failed: dict[str, str]
+    restored: int = 0
     absent: int = 0
     frames: int = 0
     fallback: int = 0

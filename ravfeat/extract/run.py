@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from ravfeat.cache.format import shard_file
+from ravfeat.cache.parts import present_parts
 from ravfeat.cache.shard import read_header
 from ravfeat.encoders.base import n_devices
 from ravfeat.errors import CacheError
@@ -66,11 +67,11 @@ def extract_together(requests: Sequence[Extraction], out: Path) -> list[ExtractR
         jobs = open_jobs(requests, out, available, locks)
         try:
             _write_shards(jobs, first, available)
-        # Also after a keyboard interrupt: the finished shards get their rows in the index, so that the next run need
-        # not check them in full.
+        # Also after a keyboard interrupt: what is encoded is kept, and the finished shards get their rows in the index,
+        # so that the next run need not check them in full.
         except BaseException as error:
             for job in jobs:
-                _keep_finished(job)
+                _keep(job)
                 if isinstance(error, KeyboardInterrupt):
                     error.add_note(_kept(job))
             raise
@@ -90,17 +91,21 @@ def _update_all(jobs: Sequence[EncoderJob]) -> None:
         raise errors[0]
 
 
-def _keep_finished(job: EncoderJob) -> None:
-    # The error that stopped the run is the one to report, even if the index cannot be written either.
+def _keep(job: EncoderJob) -> None:
+    # The error that stopped the run is the one to report, even if nothing more can be written.
     try:
         job.folder.update_index(job.lock, job.written)
+        for number, part in job.next_parts():
+            job.folder.write_part(part, number)
     except CacheError as error:
-        _log.info("the index is not up to date: %s", error)
+        _log.info("not everything that is encoded could be kept: %s", error)
 
 
 def _kept(job: EncoderJob) -> str:
     sizes = {number: len(job.folder.planned.clips_of(number)) for number in job.assigned}
     stored = sum(size for number, size in sizes.items() if (job.folder.path / shard_file(number)).is_file())
+    parts = [path for number in job.pending for path in present_parts(job.folder.path, number)]
+    stored += sum(len(read_header(path).clips) for path in parts)
     return f"{stored} of {sum(sizes.values())} clips are kept in {job.folder.path}"
 
 
@@ -123,6 +128,7 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
                 if job.wants(event.clip):
                     job.take(event, postprocess)
             _write_completed(jobs, postprocess, writer)
+            writer.save_parts(jobs)
             progress.show(event)
         postprocess.collect(wait=True)
         _write_completed(jobs, postprocess, writer)
@@ -146,13 +152,15 @@ def _write_completed(jobs: Sequence[EncoderJob], postprocess: PostprocessPool, w
 
 
 def _result(job: EncoderJob, available: Mapping[str, Clip]) -> ExtractResult:
+    restored = sum(len(shard.clips) for number, shard in job.restored.items() if number in job.written)
     headers = [read_header(job.folder.path / shard_file(number)) for number in job.assigned]
     return ExtractResult(
         path=job.folder.path,
         written=len(job.written),
         present=len(job.assigned) - len(job.written),
         # From the index rows, not from a counter: a clip counts when it is on the disk.
-        encoded=sum(row["status"] == "stored" for shard in job.written.values() for row in shard.rows),
+        encoded=sum(row["status"] == "stored" for shard in job.written.values() for row in shard.rows) - restored,
+        restored=restored,
         failed={clip.clip_id: clip.reason for header in headers for clip in header.failed},
         absent=sum(clip.clip_id not in available for clip in job.folder.planned.manifest),
         frames=job.frames,

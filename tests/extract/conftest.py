@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from ravfeat.cache.index import present_shards
+
 
 @pytest.fixture
 def clips(corpus: Any, tmp_path: Path) -> Path:
@@ -26,6 +28,6 @@ def stamps() -> Stamps:
     """Which shard files are there; another inode or time means that one was written again."""
 
     def read(folder: Path) -> dict[str, tuple[int, int]]:
-        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in sorted(folder.glob("shard-*.h5"))}
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in present_shards(folder).values()}
 
     return read

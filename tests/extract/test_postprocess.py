@@ -8,7 +8,7 @@ import pytest
 
 from ravfeat.cache.format import StoreRecipe, features_sha256
 from ravfeat.encoders.base import EncoderInput, FinishedBatch
-from ravfeat.extract.encoder_job import BatchLimits
+from ravfeat.extract.batch_plan import BatchLimits
 from ravfeat.extract.postprocess import EncodedBatch, PostprocessPool, StoredBatch, store_batch
 from ravfeat.manifest import Clip
 
@@ -90,5 +90,5 @@ def test_what_goes_wrong_behind_is_raised_in_the_foreground() -> None:
 def test_a_gpu_takes_more_at_once_unless_asked_otherwise() -> None:
     given = {"clips": None, "seconds": None, "frames": 64}
     assert BatchLimits.of("cpu", **given) == BatchLimits(8, 32.0, 64)
-    assert BatchLimits.of("cuda:1", **given) == BatchLimits(32, 96.0, 64)
-    assert BatchLimits.of("cuda", clips=4, seconds=10.0, frames=64) == BatchLimits(4, 10.0, 64)
+    assert BatchLimits.of("cuda:1", **given) == BatchLimits(32, 96.0, 64, across_shards=True)
+    assert BatchLimits.of("cuda", clips=4, seconds=10.0, frames=64) == BatchLimits(4, 10.0, 64, across_shards=True)

@@ -177,7 +177,7 @@ def test_wrong_numbers_of_a_job_array_are_a_usage_error(corpus: Any) -> None:
 
 def test_more_processes_than_shards_leave_some_with_nothing_to_do(clips: Path, tmp_path: Path) -> None:
     results = [extract(clips, tmp_path / "out", shard_index=i, num_shards=8) for i in range(8)]
-    assert [result.written for result in results] == [1, 1, 1, 1, 1, 1, 0, 0]
+    assert sorted(result.written for result in results) == [0, 0, 1, 1, 1, 1, 1, 1]
     assert verify_cache(results[0].path) == []
 
 

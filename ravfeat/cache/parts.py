@@ -1,0 +1,84 @@
+"""Parts of unfinished shards: clips that are encoded and whose shard is not complete yet.
+
+A part is a shard file with fewer clips under another name, so it has the same digests. Readers of a cache never see
+it; the run that continues an interrupted one takes its clips over, and whoever finishes the shard removes it.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ravfeat.cache.digests import check_shard
+from ravfeat.cache.format import ShardContent, shard_file
+from ravfeat.cache.shard import UNREADABLE, ShardHeader, open_shard, read_header
+from ravfeat.errors import ShardError
+
+__all__ = ["is_part", "part_file", "present_parts", "read_part"]
+
+_PART = re.compile(r"shard-\d{5,}\.part-\d{4,}\.h5")
+
+
+def part_file(shard: int, part: int) -> str:
+    """Return the file name of a part of a shard.
+
+    Examples
+    --------
+    >>> part_file(3, 0)
+    'shard-00003.part-0000.h5'
+    """
+    return f"{shard_file(shard).removesuffix('.h5')}.part-{part:04d}.h5"
+
+
+def is_part(name: str) -> bool:
+    """Whether a file name is that of a part."""
+    return _PART.fullmatch(name) is not None
+
+
+def present_parts(folder: Path, shard: int) -> list[Path]:
+    """List the parts of a shard in the order in which they were written."""
+    paths = folder.glob(f"{shard_file(shard).removesuffix('.h5')}.part-*.h5")
+    return sorted((path for path in paths if is_part(path.name)), key=lambda path: (len(path.name), path.name))
+
+
+def read_part(path: Path) -> ShardContent:
+    """Read a part and check every digest.
+
+    Raises
+    ------
+    ShardError
+        Where it is damaged.
+    """
+    header = read_header(path)
+    if problems := check_shard(path, header).problems:
+        raise ShardError(f"{path} is damaged: {problems[0]}")
+    with open_shard(path) as file:
+        try:
+            features, frames = file["features"][...], file["frames"]
+            # HDF5 lists names by the alphabet. In the order in which they were written, so that the shard gets the
+            # bytes of one that was never interrupted.
+            names = sorted(frames, key=lambda name: frames[name].id.get_offset() or 0)
+            columns = {name: frames[name][...] for name in names}
+        except UNREADABLE as error:
+            raise ShardError(f"{path} is damaged: its features cannot be read ({error})") from error
+    return _content(header, features, columns)
+
+
+def _content(header: ShardHeader, features: NDArray[Any], frames: dict[str, NDArray[Any]]) -> ShardContent:
+    ranges = [slice(clip.frame_start, clip.frame_start + clip.n_frames) for clip in header.clips]
+    times_s = frames.pop("time_s")
+    return ShardContent(
+        number=header.number,
+        about=header.about,
+        identity=header.identity,
+        provenance=header.provenance,
+        clips=header.clips,
+        failed=header.failed,
+        # Copies, so that a clip does not keep the whole part in memory, and is contiguous like a fresh one.
+        features=tuple(np.ascontiguousarray(features[:, frame_range]) for frame_range in ranges),
+        times_s=tuple(times_s[frame_range] for frame_range in ranges),
+        shape=(header.shape[0], header.shape[2]),
+        columns=tuple({name: values[frame_range] for name, values in frames.items()} for frame_range in ranges),
+    )
