@@ -1,4 +1,4 @@
-"""Processors and memory that this process may use, on the machine and on a CUDA device; what to do where it runs out."""
+"""Processors and memory that this process may use, also on a CUDA device, and what to do where memory runs out."""
 
 import os
 import re
