@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "encoders": BASE | {"faces", "media"},
     "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics"},
     "importers": BASE | {"corpora", "encoders", "faces", "media"},
+    "doctor": BASE | {"cache", "encoders", "extract", "faces"},
     # Training.
     "features": BASE | {"cache", "numerics"},
     "protocols": BASE | {"features"},
@@ -77,7 +78,7 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS: dict[str, set[str]] = {
     "torch": {"encoders", "heads", "finetune", "resources"},
     "transformers": {"encoders"},
-    "huggingface_hub": {"encoders"},
+    "huggingface_hub": {"encoders", "doctor"},
     "h5py": {"cache"},
     "sklearn": {"protocols", "heads", "metrics"},
     "scipy": {"heads", "metrics", "stats", "calibrate", "fusion"},
@@ -247,6 +248,7 @@ RUN = "import click.testing; from ravfeat.cli import group; click.testing.CliRun
                 [],
                 ["extract"],
                 ["fit-heads"],
+                ["doctor"],
                 ["fine-tune"],
                 ["compare-splits"],
                 ["audit"],

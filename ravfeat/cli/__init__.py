@@ -20,6 +20,7 @@ COMMANDS = {
     "audit": ("ravfeat.cli.audit", "Try to break the numbers of finished runs."),
     "cache": ("ravfeat.cli.cache", "Inspect, verify, shrink and import caches."),
     "compare-splits": ("ravfeat.cli.compare_splits", "Compare an actor split with the LEAKY clip split."),
+    "doctor": ("ravfeat.cli.doctor", "Show what this machine has and what extract would use."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "export-heads": ("ravfeat.cli.export_heads", "Publish the heads of a run in one folder."),
     "extract": ("ravfeat.cli.extract", "Run frozen encoders once over a corpus."),
@@ -86,6 +87,7 @@ def group(verbose: int, log: Path | None) -> None:
     """Encode a corpus once, train emotion heads in seconds, score them on actors (speakers) they never met.
 
     \b
+    ravfeat doctor                              what this machine has, and what to install
     ravfeat download ravdess                    fetch the speech recordings into data/ravdess
     ravfeat extract --device cuda               encode data/ravdess with WavLM-large into cache/
     ravfeat cache verify cache                  check the caches against their checksums

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from ravfeat.errors import UsageError
@@ -78,9 +79,15 @@ def split_devices(device: str) -> list[str]:
 
 
 def has_nvidia_gpu() -> bool:
-    """Whether the NVIDIA driver shows a GPU to this process; whether a library can use it is another question."""
+    """Whether the NVIDIA driver shows a GPU to this process, or torch has one; others may still be unable to use it.
+
+    torch is asked only where it is loaded: importing it takes seconds.
+    """
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
-    return not hidden and _GPUS.is_dir() and any(_GPUS.iterdir())
+    if not hidden and _GPUS.is_dir() and any(_GPUS.iterdir()):
+        return True
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_available())
 
 
 def is_folder_name(name: str) -> bool:

@@ -7,20 +7,28 @@ onnxruntime goes on with the CPU when a provider does not start, and writes the 
 
 import logging
 import re
-import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ravfeat.encoders.cuda import cuda_number, has_nvidia_gpu
 from ravfeat.errors import EncoderError
+from ravfeat.faces.native_logs import captured_output
 
-__all__ = ["CPU", "CUDA", "check_started", "cuda_reason", "preload", "providers_for", "remedy"]
+__all__ = ["CPU", "CUDA", "check_started", "cuda_reason", "preload", "providers_for", "remedy", "start_tiny"]
 
 CUDA = "CUDAExecutionProvider"
 CPU = "CPUExecutionProvider"
 _log = logging.getLogger(__name__)
+
+_TINY_NET = (
+    b'\x08\x08::\n\x10\n\x01x\x12\x01y"\x08Identity\x12\x04tinyZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01'
+    b"b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x02\x10\r"
+)
+"""An ONNX model, y = x for one float, as the onnx package would write it."""
 
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 _REASON = re.compile(
@@ -108,6 +116,32 @@ def cuda_reason(output: str) -> str:
     return "; ".join(dict.fromkeys(reasons)) or "it gave no reason"
 
 
+def start_tiny(onnxruntime: Any, device: str) -> str:
+    """Run a net of one operation on a device.
+
+    Parameters
+    ----------
+    onnxruntime : module
+    device : str
+        ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns
+    -------
+    str
+        Why it does not run there; empty where it does.
+    """
+    providers = providers_for(onnxruntime, device)
+    try:
+        with captured_output() as output:
+            if providers != [CPU]:
+                preload(onnxruntime)
+            session = onnxruntime.InferenceSession(_TINY_NET, providers=providers)
+            session.run(None, {"x": np.ones(1, np.float32)})
+    except Exception as error:  # noqa: BLE001 (onnxruntime's errors have no common class)
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return "" if device == "cpu" or session.get_providers()[0] == CUDA else cuda_reason("".join(output))
+
+
 def remedy() -> str:
     """Say what to install so that onnxruntime can use a GPU."""
     if _installed("onnxruntime") and _installed("onnxruntime-gpu"):
@@ -130,7 +164,5 @@ def _installed(package: str) -> bool:
 
 
 def _warn_of_cpu(reason: str) -> None:
-    # torch is asked only where it is loaded: ONNX nets do not need it, and importing it takes seconds.
-    torch = sys.modules.get("torch")
-    if has_nvidia_gpu() or (torch is not None and torch.cuda.is_available()):
+    if has_nvidia_gpu():
         warnings.warn(f"ONNX nets run on the CPU, and there is a GPU: {reason}", stacklevel=2)

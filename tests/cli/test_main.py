@@ -11,7 +11,7 @@ from ravfeat.cli import command_line, group
 COMMANDS = [
     ["extract"], ["fit-heads"], ["fuse"], ["report"], ["download"], ["download", "ravdess"],
     ["cache"], ["cache", "info"], ["cache", "ls"], ["cache", "verify"], ["cache", "rebuild-index"],
-    ["cache", "import"], ["cache", "preview"], ["compare-splits"], ["fine-tune"],
+    ["cache", "import"], ["cache", "preview"], ["compare-splits"], ["doctor"], ["fine-tune"],
 ]  # fmt: skip
 
 BLOCK = """
@@ -44,10 +44,19 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravf
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
-        "audit", "cache", "compare-splits", "download", "export-heads", "extract", "fine-tune", "fit-heads", "fuse",
-        "report", "reproduce",
+        "audit", "cache", "compare-splits", "doctor", "download", "export-heads", "extract", "fine-tune", "fit-heads",
+        "fuse", "report", "reproduce",
     ]  # fmt: skip
-    for command in ("download ravdess", "extract", "cache verify", "fit-heads", "compare-splits", "fuse", "report"):
+    for command in (
+        "doctor",
+        "download ravdess",
+        "extract",
+        "cache verify",
+        "fit-heads",
+        "compare-splits",
+        "fuse",
+        "report",
+    ):
         assert f"  ravfeat {command} " in done.stdout
 
 

@@ -1,0 +1,36 @@
+"""What ``ravfeat extract`` would use on this machine without options."""
+
+from typing import Any
+
+from ravfeat.doctor.finding import Finding
+
+__all__ = ["check_defaults"]
+
+
+def check_defaults(torch: Any) -> list[Finding]:
+    """Report device, precision, readers and batch limits of an extraction.
+
+    Parameters
+    ----------
+    torch : module or None
+        None where it cannot be imported.
+    """
+    from ravfeat.extract.decode import workers
+    from ravfeat.extract.encoder_job import BatchLimits
+
+    if torch is None:
+        text = "encoders need torch; only 'landmarks' and ONNX nets run without"
+        return [Finding("extract", "device", "missing", text, "pip install 'ravfeat[extract]'")]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    limits = BatchLimits.of(device, clips=None, seconds=None, frames=BatchLimits.frames)
+    values = {
+        "device": device, "precision": "float32", "stored_as": "float16", "readers": workers(),
+        "batch_clips": limits.clips, "batch_seconds": limits.seconds, "batch_pictures": limits.frames,
+    }  # fmt: skip
+    text = f"--device {device}, in float32; features are stored as float16"
+    batches = f"at most {limits.clips} clips and {limits.seconds:g} s, or {limits.frames} pictures"
+    return [
+        Finding("extract", "device", "ok", text, values=values),
+        Finding("extract", "readers", "ok", f"{workers()} threads that decode"),
+        Finding("extract", "batches", "ok", batches),
+    ]
