@@ -90,6 +90,17 @@ class ProgressBar:
             self._wrote_line = True
             _log.info("%s", " · ".join([*_lines.around(self), self.line()]))
 
+    @property
+    def count(self) -> int:
+        """Steps done."""
+        return self._n
+
+    def go_back(self, count: int, total: int) -> None:
+        """Set how many steps count as done and how many there are, where some must be done again."""
+        self._bar.total = self._total = total
+        self._bar.update(count - self._n)
+        self._n = count
+
     def describe(self, desc: str) -> None:
         """Change what the loop does."""
         self._desc = desc

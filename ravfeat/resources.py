@@ -66,7 +66,11 @@ def free_device_memory(device: "str | torch.device") -> int:
     import torch  # here, because what does not train must not load it
 
     free, _ = torch.cuda.mem_get_info(device)
-    return free + max(0, torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
+    try:
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    except AttributeError:  # an allocator without statistics, as that of a pretended device, caches no blocks
+        unused = 0
+    return free + max(0, unused)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

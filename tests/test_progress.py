@@ -158,6 +158,16 @@ def test_on_a_terminal_there_is_a_bar_and_no_line() -> None:
     assert b"of 14" not in drawn
 
 
+def test_steps_that_must_be_done_again_are_not_counted_twice(wait, caplog) -> None:
+    with ProgressBar(total=4, desc="training") as bar:
+        bar.update(3)
+        bar.go_back(1, 6)
+        assert bar.count == 1
+        wait(20)
+        bar.update()
+    assert caplog.messages[0] == "training: 2 of 6 (33 %), 10 s/step, 00:40 left"
+
+
 def test_in_a_file_there_are_lines_and_no_bar(tmp_path) -> None:
     with (tmp_path / "err").open("wb") as file:
         environment = os.environ | {"RAVFEAT_PROGRESS_S": "0.2"}

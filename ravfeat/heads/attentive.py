@@ -83,6 +83,10 @@ class AttentiveNet(Network):
         settings = PooledSettings(self.std, self.feature_dropout, self.dropout)
         return PooledStack(settings, start, ("",))
 
+    def step_bytes(self, windows: Windows, n_clips: int) -> tuple[int, int]:
+        """Estimate the memory of a step; see `Network.step_bytes`."""
+        return PooledStack.step_bytes(windows, n_clips, self.hidden)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttentiveHead(NeuralHead):

@@ -88,6 +88,10 @@ class AttentiveSumNet(Network):
         """Put heads into training."""
         return SummedStack(_classify, start, std=self.std, dropout=self.dropout)
 
+    def step_bytes(self, windows: Windows, n_clips: int) -> tuple[int, int]:
+        """Estimate the memory of a step; see `Network.step_bytes`."""
+        return SummedStack.step_bytes(windows, n_clips, self.attention)
+
 
 def _classify(z: Tensor, params: dict[str, Tensor], dropped: Callable[[Tensor], Tensor]) -> Tensor:
     """From pooled statistics, (H, B, S * D), to logits, (H, B, K)."""

@@ -94,6 +94,10 @@ class JointNet(Network):
         prefixes = [f"{s}." for s in range(len(start.windows.streams))]
         return PooledStack(settings, start, prefixes)
 
+    def step_bytes(self, windows: Windows, n_clips: int) -> tuple[int, int]:
+        """Estimate the memory of a step; see `Network.step_bytes`."""
+        return PooledStack.step_bytes(windows, n_clips, self.hidden)
+
     def _dropped(self, z: Tensor, dropout: Dropout) -> Tensor:
         # Dropping from ones gives a factor for each clip: 0, or what scales the others up.
         keeps_stream = dropout(torch.ones_like(z[..., :1]), self.stream_dropout)  # (H, B, 1)

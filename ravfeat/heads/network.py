@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ravfeat.heads.stacks.autograd import AutogradStack
+from ravfeat.heads.stacks.autograd import AutogradStack, gathered_bytes
 from ravfeat.heads.stacks.base import Dropout, Stack, Start
 from ravfeat.heads.windows import Batch, Windows
 
@@ -61,6 +61,23 @@ class Network(ABC):
     def stack(self, start: Start) -> Stack:
         """Put heads into training; what that computes is `forward` and its derivative."""
         return AutogradStack(self.forward, start)
+
+    def step_bytes(self, windows: Windows, n_clips: int) -> tuple[int, int]:
+        """Estimate the memory that a step of the stack takes on a GPU besides parameters.
+
+        Parameters
+        ----------
+        windows : Windows
+        n_clips : int
+            That a step draws.
+
+        Returns
+        -------
+        shared, each : int
+            Bytes for all heads together, and for each of them.
+        """
+        # Autograd trains as many heads at once as there is memory for.
+        return gathered_bytes(windows), 0
 
 
 def first_weights(generator: torch.Generator, fan_in: int, fan_out: int) -> Tensor:

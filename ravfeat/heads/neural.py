@@ -9,6 +9,7 @@ epoch e means training the same schedule and stopping after e.
 """
 
 import dataclasses
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,8 +31,11 @@ from ravfeat.heads.schedule import Schedule
 from ravfeat.heads.stacks.autograd import forward_rows
 from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Windows
+from ravfeat.resources import attempt
 
 __all__ = ["NeuralHead", "NeuralModel", "best_epoch"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,7 @@ class NeuralHead(ABC):
         models: list[Model] = []
         for network, job, choice in zip(trained, jobs, chosen, strict=True):
             recipe_of_job = recipe | {"chosen": dict(choice), "seed": job.seed}
-            models.append(NeuralModel(self.net(), network.params, network.constants, recipe_of_job))
+            models.append(NeuralModel(self.net(), network.params, network.constants, recipe_of_job, self.device))
         return models
 
     def fit_chosen(
@@ -155,7 +159,7 @@ class NeuralHead(ABC):
             if pick in (self.epochs - 1, network.leading):
                 params = network.params if pick == self.epochs - 1 else network.leader
                 recipe_of_job = recipe | {"chosen": {"epochs": pick + 1}, "seed": job.seed}
-                models[number] = NeuralModel(self.net(), params, network.constants, recipe_of_job)
+                models[number] = NeuralModel(self.net(), params, network.constants, recipe_of_job, self.device)
         untrained = [number for number in range(len(jobs)) if number not in models]
         if untrained:  # the head's `choose` picked neither the leading epoch nor the last
             choices = [{"epochs": picks[number] + 1} for number in untrained]
@@ -178,8 +182,8 @@ class NeuralHead(ABC):
         for name, values in arrays.items():
             part, _, key = name.partition(".")
             # A copy: `from_numpy` would share memory with the caller's array.
-            parts[part][key] = torch.from_numpy(np.array(values)).to(self.device)
-        return NeuralModel(self.net(), parts["params"], parts["constants"], dict(recipe))
+            parts[part][key] = torch.from_numpy(np.array(values))
+        return NeuralModel(self.net(), parts["params"], parts["constants"], dict(recipe), self.device)
 
     def schedule(self, stop: int | None = None) -> Schedule:
         """Give the training schedule, or its beginning up to an epoch."""
@@ -198,12 +202,23 @@ class NeuralHead(ABC):
 
 @dataclass(frozen=True)
 class NeuralModel:
-    """A trained network; the averaged weights of its last step."""
+    """A trained network; the averaged weights of its last step.
+
+    Attributes
+    ----------
+    net : Network
+    params, constants : dict of Tensor
+        In main memory, without head axis: a run keeps all its models, more than a small GPU holds.
+    recipe : dict
+    device : str
+        Where to score clips.
+    """
 
     net: Network
     params: dict[str, Tensor]
     constants: dict[str, Tensor]
     recipe: dict[str, Any]
+    device: str = "cpu"
 
     def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score clips.
@@ -223,10 +238,20 @@ class NeuralModel:
         window = self.recipe["settings"]["frame_average"]
         if not features.statistics and round(window / features.window) > 1:  # only what is scored is averaged
             features, rows = select_clips(features, rows), np.arange(len(rows))
-        device = next(iter(self.params.values())).device
-        windows = Windows.of(features, layers=tuple(self.recipe["layers"]), window=window, device=device)
+        logits = attempt(lambda: self._logits(features, rows, window, torch.device(self.device)))
+        if isinstance(logits, MemoryError):
+            _log.info("memory ran out (%s): a head scores on the processor", logits)
+            logits = self._logits(features, rows, window, torch.device("cpu"))
+        return logits
+
+    def _logits(
+        self, features: ClipFeatures, rows: NDArray[np.int64], window: int, device: torch.device
+    ) -> NDArray[np.float32]:
+        # Every clip is read once, so no more than a batch goes to the device.
+        layers = tuple(self.recipe["layers"])
+        windows = Windows.of(features, layers=layers, window=window, device=device, upload=False)
         params, constants = (
-            {name: value[None] for name, value in part.items()} for part in (self.params, self.constants)
+            {name: value[None].to(device) for name, value in part.items()} for part in (self.params, self.constants)
         )
         chosen = torch.from_numpy(rows).to(device)[None]  # (B,) -> (1, B): one head
         return forward_rows(self.net.forward, params, constants, windows, chosen)[0].cpu().numpy()
@@ -234,7 +259,7 @@ class NeuralModel:
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Parameters and constants, as ``params.NAME`` and ``constants.NAME``."""
         parts = {"params": self.params, "constants": self.constants}
-        return {f"{part}.{name}": value.cpu().numpy() for part, named in parts.items() for name, value in named.items()}
+        return {f"{part}.{name}": value.numpy() for part, named in parts.items() for name, value in named.items()}
 
     @property
     def layer_weights(self) -> dict[int, float] | None:

@@ -11,7 +11,9 @@ Conventions
 Axes: H heads, M rows, B clips of a step, K classes, E epochs, L layers, D dimensions.
 """
 
+import logging
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -30,7 +32,7 @@ from ravfeat.heads.stacks.base import HeadClips, Start, Step, Tensors, TrainingS
 from ravfeat.heads.stacks.batch import by_length
 from ravfeat.heads.windows import Windows
 from ravfeat.progress import ProgressBar
-from ravfeat.resources import memory_budget
+from ravfeat.resources import attempt, free_device_memory, memory_budget
 
 __all__ = ["TrainedNetwork", "train"]
 
@@ -44,6 +46,11 @@ _SCORED = 128
 _STATES = 7
 """Copies of its parameters that a head takes: the average, two moments, two that are kept, and what a step needs."""
 
+_DEVICE_SHARE = 0.8
+"""Share of a GPU's free memory that heads and their steps are planned to take; estimates err by less than the rest."""
+
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class TrainedNetwork:
@@ -52,7 +59,7 @@ class TrainedNetwork:
     Attributes
     ----------
     params, constants : dict of Tensor
-        Without head axis, on the device of the training.
+        Without head axis, in main memory.
     val_logits : ndarray of shape (E, n_val, K), float32
         After every epoch; E is 0 if nothing was to be scored.
     leader : dict of Tensor
@@ -102,21 +109,37 @@ def train(
     -------
     list of TrainedNetwork
         In the order of `jobs`.
+
+    Raises
+    ------
+    MemoryError
+        Where not even one head can be trained, however little of it is in memory.
     """
     check_jobs(jobs, y, n_classes)
+    while isinstance(groups := attempt(lambda: _group_jobs(net, windows, n_classes, jobs, schedules)), MemoryError):
+        _need_less(windows, groups)
     trained: dict[int, TrainedNetwork] = {}
-    groups = _group_jobs(net, windows, n_classes, jobs, schedules)
-    steps = sum(group.n_steps for group in groups)
-    cpu = windows.device.type == "cpu"
     with (
-        ProgressBar(total=steps, desc="training", unit="step", leave=False) as bar,
-        one_thread_each() if cpu else nullcontext() as pool,
+        ProgressBar(total=sum(map(_n_steps, groups)), desc="training", unit="step", leave=False) as bar,
         # Reads the next step from the disk while this one is computed.
         ThreadPoolExecutor(1) as reader,
     ):
-        for group in groups:
-            training = _Training(net, windows, y, n_classes, jobs, group, pool, reader)
-            trained |= training.run(lead, bar.update, score_epochs=score_epochs)
+        while groups:
+            group, begun = groups[0], bar.count
+
+            def train_group(group: _JobGroup = group) -> dict[int, TrainedNetwork]:
+                with one_thread_each() if windows.device.type == "cpu" else nullcontext() as pool:
+                    training = _Training(net, windows, y, n_classes, jobs, group, pool, reader)
+                    return training.run(lead, bar.update, score_epochs=score_epochs)
+
+            result = attempt(train_group)
+            if isinstance(result, MemoryError):
+                # Groups that are done stay done; this one begins again, with less of it in memory.
+                groups[:1] = _smaller(group, windows, result)
+                bar.go_back(begun, begun + sum(map(_n_steps, groups)))
+            else:
+                trained |= result
+                del groups[0]
     return [trained[number] for number in range(len(jobs))]
 
 
@@ -129,9 +152,9 @@ class _JobGroup:
     schedule: Schedule
     per_epoch: int
 
-    @property
-    def n_steps(self) -> int:
-        return self.per_epoch * max(self.stops)
+
+def _n_steps(group: _JobGroup) -> int:
+    return group.per_epoch * max(group.stops)
 
 
 def _group_jobs(
@@ -144,17 +167,52 @@ def _group_jobs(
     for number, (job, schedule) in enumerate(zip(jobs, schedules, strict=True)):
         per_epoch = schedule.steps_per_epoch(n_rows, len(job.train))
         alike.setdefault((per_epoch, replace(schedule, stop=None)), []).append(number)
-    # Made only to be measured.
-    params = net.init(windows, n_classes, torch.Generator(windows.device)) if jobs else {}
-    state = _STATES * sum(value.numel() * value.element_size() for value in params.values())
-    at_most = max(1, memory_budget() // STATE_SHARE // max(1, state))
     groups = []
     for (per_epoch, schedule), members in alike.items():
+        at_most = _heads_at_once(net, windows, n_classes, jobs[members[0]], math.ceil(n_rows / per_epoch))
         for part in np.array_split(np.array(members), math.ceil(len(members) / at_most)):
             numbers = tuple(part.tolist())
             stops = tuple(schedules[number].stop or schedule.epochs for number in numbers)
             groups.append(_JobGroup(numbers, stops, schedule, per_epoch))
     return groups
+
+
+def _heads_at_once(net: Network, windows: Windows, n_classes: int, job: Job, n_clips: int) -> int:
+    """Count the heads that memory bears in one stack, in steps that draw so many clips."""
+    # Made only to be measured.
+    state = _STATES * _n_bytes(net.init(windows, n_classes, torch.Generator(windows.device)))
+    if windows.device.type != "cuda":
+        return max(1, memory_budget() // STATE_SHARE // max(1, state))
+    shared, each = net.step_bytes(windows, n_clips)
+    room = _DEVICE_SHARE * free_device_memory(windows.device) - shared
+    return max(1, int(room / max(1, state + each)))
+
+
+def _n_bytes(tensors: Tensors) -> int:
+    return sum(value.numel() * value.element_size() for value in tensors.values())
+
+
+def _smaller(group: _JobGroup, windows: Windows, short: MemoryError) -> list[_JobGroup]:
+    """Give what to train in place of a group for which memory ran out: half as many heads, or one with less."""
+    n_heads, device = len(group.numbers), windows.device
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # of blocks that have the sizes which the failed attempt needed
+    if n_heads == 1:
+        _need_less(windows, short)
+        return [group]
+    _log.info("memory ran out (%s): %d heads are trained in two parts", short, n_heads)
+    halves = slice(0, n_heads // 2), slice(n_heads // 2, n_heads)
+    return [replace(group, numbers=group.numbers[half], stops=group.stops[half]) for half in halves]
+
+
+def _need_less(windows: Windows, short: MemoryError) -> None:
+    device = windows.device
+    if not (change := windows.need_less()):
+        raise short
+    if windows.device == device:
+        _log.info("memory ran out (%s): %s", short, change)
+    else:
+        warnings.warn(f"{change}; fewer layers, or an average over more frames, need less ({short})", stacklevel=3)
 
 
 class _Training:
@@ -180,6 +238,7 @@ class _Training:
         for head, job in enumerate(self.jobs):
             self.scored[head, torch.from_numpy(job.val)] = True
         self.scored = self.scored.to(device)
+        self.n_drawn = math.ceil(len(y) / group.per_epoch)  # clips of a step
         self.trained_on = np.zeros(len(y), bool)  # (M,): by any of the heads
         self.trained_on[np.concatenate([job.train for job in self.jobs])] = True
         self.constants = net.constants(windows, [job.train for job in self.jobs])
@@ -210,7 +269,7 @@ class _Training:
                 self._score(epoch, lead)
             for head, stop in enumerate(self.group.stops):
                 if stop == epoch + 1:
-                    self.final[head] = self.stack.averaged(head)
+                    self.final[head] = _on_host(self.stack.averaged(head))
         return {number: self._trained(head) for head, number in enumerate(self.group.numbers)}
 
     def _step(self, drawn: NDArray[np.int64]) -> None:
@@ -254,12 +313,14 @@ class _Training:
             if lead is None or epoch >= self.group.stops[head]:
                 continue
             if lead(self.group.numbers[head], np.stack(self.val_logits[head])) == epoch:
-                self.leaders[head] = (epoch, self.stack.averaged(head))
+                self.leaders[head] = (epoch, _on_host(self.stack.averaged(head)))
 
     def _logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Let every head score its validation rows: shape (H, M, K), all other rows meaningless."""
         scores: NDArray[np.float32] | None = None
-        for chunk in np.array_split(rows, math.ceil(len(rows) / _SCORED)):
+        # On a GPU no more than in a step, which is what memory was planned for.
+        at_once = _SCORED if self.windows.device.type == "cpu" else min(_SCORED, self.n_drawn)
+        for chunk in np.array_split(rows, math.ceil(len(rows) / at_once)):
             head_clips = HeadClips.of(self.scored[:, torch.from_numpy(chunk).to(self.scored.device)])
             with torch.no_grad():
                 logits = self.stack.logits(self.stack.clips(chunk), head_clips).cpu().numpy()  # (H, B', K)
@@ -273,9 +334,13 @@ class _Training:
         # A head that stops early is scored to the end with the others; those epochs are not its own.
         val_logits = self.val_logits[head][: self.group.stops[head]]
         leading, leader = self.leaders.get(head, (-1, {}))
-        constants = {name: value[head].clone() for name, value in self.constants.items()}
+        constants = _on_host({name: value[head].clone() for name, value in self.constants.items()})
         logits = np.stack(val_logits) if val_logits else np.zeros((0, 0, 0), np.float32)
         return TrainedNetwork(self.final[head], constants, logits, leader, leading)
+
+
+def _on_host(tensors: Tensors) -> Tensors:
+    return {name: value.cpu() for name, value in tensors.items()}
 
 
 def _with_head_axis(per_head: Sequence[Tensors]) -> Tensors:

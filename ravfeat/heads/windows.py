@@ -9,7 +9,7 @@ contiguous matrices.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,22 @@ from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.on_disk import StoredFrames
 from ravfeat.features.statistics import layer_positions, split_statistics
 from ravfeat.heads.stacks.moments import Buffers
+from ravfeat.heads.stacks.staging import BUFFER_BYTES, Staging
 from ravfeat.numerics.pooling import average_frames
+from ravfeat.resources import attempt, free_device_memory
 
 __all__ = ["Batch", "Group", "Windows"]
 
 ON_DEVICE = 0.5
 """Share of a GPU's free memory that windows may take; the rest is for what is computed."""
+
+GPU_GROUP_FLOATS = 1 << 30
+"""Numbers that a group of clips may hold on a GPU, where there is memory for them."""
+
+_GROUP_BYTES = 24
+"""Free bytes for each number of a group: it takes six of them, in float16 and float32, and may fill a quarter."""
+
+_LEAST_GROUP_FLOATS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -85,9 +95,9 @@ class Group:
         return len(self.rows), max(self.lengths)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Windows:
-    """Averaged frames of N clips.
+    """Averaged frames of N clips; they may move from a GPU to main memory, but never change.
 
     Attributes
     ----------
@@ -103,6 +113,8 @@ class Windows:
         The windows where they stay on the disk; `means` is then of shape (L, 0, D).
     at : torch.device or None
         Where to compute, if not where the windows lie.
+    group_floats : int
+        Numbers that a group of clips may hold on a GPU.
     """
 
     means: Tensor
@@ -113,6 +125,12 @@ class Windows:
     also: tuple["Windows", ...] = ()
     stored: StoredFrames | None = None
     at: torch.device | None = None
+    group_floats: int = GPU_GROUP_FLOATS
+
+    @cached_property
+    def staging(self) -> Staging:
+        """Buffers through which windows are sent to the GPU that computes with them."""
+        return Staging(self.device)
 
     @cached_property
     def shared(self) -> dict[str, Any]:
@@ -121,12 +139,30 @@ class Windows:
 
     @classmethod
     def of(
-        cls, features: ClipFeatures, *, layers: tuple[int, ...] | None, window: int, device: str | torch.device
+        cls,
+        features: ClipFeatures,
+        *,
+        layers: tuple[int, ...] | None,
+        window: int,
+        device: str | torch.device,
+        upload: bool = True,
     ) -> "Windows":
         """Average the frames of all clips and put them on a device.
 
         A pooled cache gives one window per clip: its mean, and its squared standard deviation as
         the variance inside that window. Of further streams all layers are read.
+
+        Parameters
+        ----------
+        features : ClipFeatures
+        layers : tuple of int, optional
+            All by default.
+        window : int
+            Frames of the encoder that are averaged.
+        device : str or torch.device
+            Where to compute.
+        upload : bool
+            Keep the windows on that device if they fit; clips that are read once are better sent when they are.
 
         Raises
         ------
@@ -137,10 +173,11 @@ class Windows:
         numbers = tuple(features.layers[position] for position in keep)
         if features.stored is not None:
             return cls._of_stored(features, features.stored.only(keep), numbers, window=window, device=device)
+        where = torch.device(device if upload else "cpu")
         if features.statistics:
             mean, std = split_statistics(features, ("mean", "std"), keep)
-            means, offsets = _layer_major(mean, device), features.offsets
-            variances = _layer_major(np.square(std, dtype=np.float32), device)
+            means, offsets = _layer_major(mean, where), features.offsets
+            variances = _layer_major(np.square(std, dtype=np.float32), where)
         else:
             # The settings count encoder frames; some may have been averaged on the way here.
             left = max(1, round(window / features.window))
@@ -148,11 +185,12 @@ class Windows:
             averaged, offsets = average_frames(
                 features.frames, features.offsets, left, layers=None if all_layers else keep
             )
-            means, variances = _layer_major(averaged, device), None
+            means, variances = _layer_major(averaged, where), None
         starts = torch.from_numpy(np.ascontiguousarray(offsets[:-1], np.int64)).to(device)
         lengths = torch.from_numpy(np.diff(offsets).astype(np.int64)).to(device)
-        also = tuple(cls.of(stream, layers=None, window=window, device=device) for stream in features.also)
-        return cls(means, variances, starts, lengths, numbers, also, at=torch.device(device))
+        also = cls._also(features, window=window, device=device, upload=upload)
+        group_floats = _group_floats(torch.device(device))
+        return cls(means, variances, starts, lengths, numbers, also, None, torch.device(device), group_floats)
 
     @classmethod
     def _of_stored(
@@ -171,8 +209,41 @@ class Windows:
         starts = torch.zeros_like(lengths)
         # No frames, but number of layers, width and dtype are read from this array as from any other.
         none = torch.from_numpy(features.frames.transpose(1, 0, 2))[: len(numbers)]
-        also = tuple(cls.of(stream, layers=None, window=window, device=device) for stream in features.also)
-        return cls(none, None, starts, lengths, numbers, also, stored, torch.device(device))
+        also = cls._also(features, window=window, device=device, upload=True)
+        group_floats = _group_floats(torch.device(device))
+        return cls(none, None, starts, lengths, numbers, also, stored, torch.device(device), group_floats)
+
+    @classmethod
+    def _also(
+        cls, features: ClipFeatures, *, window: int, device: str | torch.device, upload: bool
+    ) -> tuple["Windows", ...]:
+        streams = features.also
+        return tuple(cls.of(stream, layers=None, window=window, device=device, upload=upload) for stream in streams)
+
+    def need_less(self) -> str:
+        """Take less of a GPU's memory from now on; say what changed, or nothing where no more can be done."""
+        device, streams = self.device, self.streams
+        if device.type == "cpu":
+            return ""
+        if larger := [stream for stream in streams if stream.group_floats > _LEAST_GROUP_FLOATS]:
+            for stream in larger:
+                stream.group_floats = max(_LEAST_GROUP_FLOATS, stream.group_floats // 16)
+            return f"fewer clips at once are on {device}"
+        if uploaded := [stream for stream in streams if stream.means.device.type != "cpu"]:
+            for stream in uploaded:
+                stream._move(device)
+            return f"windows are sent to {device} step by step"
+        for stream in streams:
+            stream._move(torch.device("cpu"))
+        return f"one head does not fit into the memory of {device}: training goes on on the processor"
+
+    def _move(self, at: torch.device) -> None:
+        """Keep the windows in main memory, and compute with them somewhere."""
+        self.at = at
+        self.means, self.variances = self.means.cpu(), None if self.variances is None else self.variances.cpu()
+        self.starts, self.lengths = self.starts.to(at), self.lengths.to(at)
+        if at.type == "cpu":
+            self.shared.clear()  # it is where they were computed with before
 
     @cached_property
     def clip_starts(self) -> NDArray[np.int64]:
@@ -219,14 +290,14 @@ class Windows:
         variances : bool
             Copy what varies inside the windows instead of their means.
         """
-        if self.stored is not None:
-            return self._fill_stored(self.stored, layer, group, buffers, out)
         values = self.variances if variances and self.variances is not None else self.means
-        # `index_select` writes one dtype on one device; else it picks where the windows lie, and the copy does more.
-        if values.dtype == out.dtype and values.device == out.device:
-            return torch.index_select(values[layer], 0, group.index.to(values.device), out=out)
+        if values.device.type == "cpu" and out.device.type != "cpu":
+            return self._send(values, layer, group, out)
+        # `index_select` writes one dtype on one device, and a buffer takes what is not yet widened.
+        if values.dtype == out.dtype:
+            return self._pick(values, layer, group, slice(0, len(group.rows)), out)
         half = buffers.lend("half", *out.shape, dtype=values.dtype, device=values.device)
-        return out.copy_(torch.index_select(values[layer], 0, group.index.to(values.device), out=half))
+        return out.copy_(self._pick(values, layer, group, slice(0, len(group.rows)), half))
 
     def fill_layers(self, group: Group, buffers: Buffers, out: Tensor, *, variances: bool = False) -> Tensor:
         """Copy the windows of a group of clips, of all layers, into a buffer (L, R, D), widened to float32."""
@@ -241,14 +312,26 @@ class Windows:
             self.fill(layer, group, buffers, out[layer], variances=variances)
         return out
 
-    def _fill_stored(self, stored: StoredFrames, layer: int, group: Group, buffers: Buffers, out: Tensor) -> Tensor:
-        n_windows, cpu = group.shape[1], torch.device("cpu")
-        half = buffers.lend("stored", max(group.lengths), self.dim, dtype=self.means.dtype, device=cpu)
-        for place, (row, length) in enumerate(zip(group.rows, group.lengths, strict=True)):
+    def _send(self, values: Tensor, layer: int, group: Group, out: Tensor) -> Tensor:
+        """Fill a buffer on a GPU with windows that are in main memory or on the disk, some clips at a time."""
+        n_windows = group.shape[1]
+        at_once = max(1, BUFFER_BYTES // (n_windows * self.dim * values.dtype.itemsize))
+        for first in range(0, len(group.rows), at_once):
+            clips = slice(first, min(first + at_once, len(group.rows)))
+            rows = slice(clips.start * n_windows, clips.stop * n_windows)
+            self.staging.send(partial(self._pick, values, layer, group, clips), out[rows], values.dtype)
+        return out
+
+    def _pick(self, values: Tensor, layer: int, group: Group, clips: slice, out: Tensor) -> Tensor:
+        """Copy the windows of some clips of a group, (C * T, D), without a change of dtype or device."""
+        n_windows = group.shape[1]
+        if self.stored is None:
+            index = group.index[clips.start * n_windows : clips.stop * n_windows]
+            return torch.index_select(values[layer], 0, index, out=out)
+        for place, (row, length) in enumerate(zip(group.rows[clips], group.lengths[clips], strict=True)):
             clip = out[place * n_windows : (place + 1) * n_windows]
-            # The array shares the buffer's memory, so nothing is allocated for each clip.
-            stored.read_layer(row, layer, half[:length].numpy())
-            clip[:length].copy_(half[:length])  # widened to float32
+            # The array shares the tensor's memory, so nothing is allocated for each clip.
+            self.stored.read_layer(row, layer, clip[:length].numpy())
             # Padding repeats the last window, as it does in memory.
             clip[length:] = clip[length - 1]
         return out
@@ -307,12 +390,19 @@ def _layer_major(values: NDArray[np.floating], device: str | torch.device) -> Te
         raise HeadError("a head needs at least one clip, got none")
     # No copy where `load_features` read them layer-major already.
     layers = torch.from_numpy(np.ascontiguousarray(values.transpose(1, 0, 2)))  # (F, L, D) -> (L, F, D)
-    return layers.to(device) if _fits(layers, torch.device(device)) else layers
+    uploaded = attempt(lambda: layers.to(device)) if _fits(layers, torch.device(device)) else layers
+    return layers if isinstance(uploaded, MemoryError) else uploaded  # what is free may be in pieces
 
 
 def _fits(values: Tensor, device: torch.device) -> bool:
     """Whether a GPU's memory holds the windows; else they stay in main memory, and clips are sent over."""
     if device.type != "cuda":
         return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return values.numel() * values.element_size() <= ON_DEVICE * free
+    return values.numel() * values.element_size() <= ON_DEVICE * free_device_memory(device)
+
+
+def _group_floats(device: torch.device) -> int:
+    """Count the numbers that a group may hold on a device, once the windows are there."""
+    if device.type != "cuda":
+        return GPU_GROUP_FLOATS
+    return max(_LEAST_GROUP_FLOATS, min(GPU_GROUP_FLOATS, free_device_memory(device) // _GROUP_BYTES))

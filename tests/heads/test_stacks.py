@@ -86,7 +86,7 @@ def two_streams(problem, other):
 def test_a_stack_learns_what_the_plain_network_learns(net_of, kind, std, problem, make_problem, monkeypatch):
     features = problem.pooled(("mean", "std")) if kind == "pooled" else problem.features
     features = two_streams(problem, make_problem(dim=7, n_layers=3, seed=3)) if kind == "streams" else features
-    monkeypatch.setitem(batch.GROUP_FLOATS, "cpu", 600)  # several groups in every step
+    monkeypatch.setattr(batch, "GROUP_FLOATS", 600)  # several groups in every step
     windows = Windows.of(features, layers=None, window=2, device="cpu")
     net, job = net_of(std=std), problem.job(1)
     schedule = Schedule(EPOCHS, batch_size=18, lr=5e-3)

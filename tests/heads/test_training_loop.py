@@ -31,7 +31,7 @@ def run(net, windows, problem, jobs, *, epochs=10, score_epochs=True, stop=None)
 @pytest.mark.parametrize("floats", [1 << 20, 300], ids=["large groups", "clip by clip"])
 @pytest.mark.parametrize("net", NETS, ids=lambda net: type(net).__name__)
 def test_a_stack_of_six_equals_six_stacks_of_one(net, floats, windows, problem, monkeypatch):
-    monkeypatch.setitem(batch.GROUP_FLOATS, "cpu", floats)
+    monkeypatch.setattr(batch, "GROUP_FLOATS", floats)
     rng = np.random.default_rng(5)
     every = np.concatenate([problem.train, problem.val])
     jobs = []
@@ -57,6 +57,31 @@ def test_jobs_of_different_size_and_memory_bounds_only_change_the_stacks(windows
     apart = run(NETS[0], windows, problem, jobs)
     for one, other in zip(together, apart, strict=True):
         np.testing.assert_allclose(one.val_logits, other.val_logits, atol=1e-4)
+
+
+def test_a_group_for_which_memory_runs_out_is_split_and_none_that_is_done_is_lost(windows, problem, monkeypatch):
+    jobs = [problem.job(seed) for seed in range(4)]
+    together = run(NETS[0], windows, problem, jobs, epochs=2)
+    tried, whole = [], training_loop._Training.run
+
+    def run_out_once(self, *arguments, **options):
+        tried.append(self.group.numbers)
+        if tried == [(0, 1), (2, 3)]:
+            torch.empty(1 << 45)
+        return whole(self, *arguments, **options)
+
+    monkeypatch.setattr(training_loop._Training, "run", run_out_once)
+    monkeypatch.setattr(training_loop, "_heads_at_once", lambda *_: 2)
+    apart = run(NETS[0], windows, problem, jobs, epochs=2)
+    assert tried == [(0, 1), (2, 3), (2,), (3,)]
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_allclose(one.val_logits, other.val_logits, atol=3e-6)
+
+
+def test_one_head_that_does_not_fit_into_main_memory_is_an_error(windows, problem, monkeypatch):
+    monkeypatch.setattr(training_loop._Training, "run", lambda *_, **__: torch.empty(1 << 45))
+    with pytest.raises(MemoryError, match="can't allocate memory"):
+        run(NETS[0], windows, problem, [problem.job()])
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(windows, problem):

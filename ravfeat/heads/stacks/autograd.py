@@ -23,8 +23,9 @@ from torch import Tensor
 from ravfeat.heads.stacks.base import AveragedAdamW, Dropout, DropoutMasks, HeadClips, Start, Step, Tensors, parallel
 from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.windows import Batch, Windows
+from ravfeat.resources import attempt, free_device_memory
 
-__all__ = ["AutogradStack", "Forward", "forward_rows"]
+__all__ = ["AutogradStack", "Forward", "forward_rows", "gathered_bytes"]
 
 Forward = Callable[[Tensors, Tensors, Batch, Dropout], Tensor]
 """See `ravfeat.heads.network.Network.forward`."""
@@ -33,7 +34,10 @@ EVALUATION_FLOATS = 1 << 23
 """Numbers that a batch holds which a trained head scores; larger arrays are new memory every time, which is slow."""
 
 GPU_FLOATS = 1 << 30
-"""Numbers that heads which a GPU trains together may gather in one step."""
+"""Numbers that heads which a GPU trains together may gather in one step, where there is memory for them."""
+
+_COPIES = 4
+"""Times that autograd is taken to hold what a head gathers."""
 
 _CLIPS = 64
 """Clips that a head is taken to train on in a step, where that memory is counted."""
@@ -55,8 +59,9 @@ class AutogradStack:
         self._optimiser = AveragedAdamW(start.params, setup.weight_decay)
         at_once = 1
         # A GPU trains as many heads at once as fit its memory; on a processor every head is a task of the pool.
-        if windows.device.type != "cpu":
-            at_once = max(1, GPU_FLOATS // (_CLIPS * windows.floats_per_clip))
+        if windows.device.type == "cuda":
+            room = min(GPU_FLOATS, free_device_memory(windows.device) // (4 * _COPIES))
+            at_once = max(1, room // (_CLIPS * windows.floats_per_clip))
         parts = [slice(first, first + at_once) for first in range(0, len(start.seeds), at_once)]
         self._parts = [(heads, _PlaceMasks(start.seeds[heads], windows.device)) for heads in parts]
 
@@ -138,6 +143,11 @@ class _PlaceMasks:
         return dropout
 
 
+def gathered_bytes(windows: Windows) -> int:
+    """Estimate the memory that autograd takes in a step of one head."""
+    return 4 * _COPIES * _CLIPS * windows.floats_per_clip
+
+
 def _of_heads(tensors: Tensors, heads: slice) -> Tensors:
     # Views of the optimiser's memory, but tensors of their own: `requires_grad_` on them leaves the optimiser's alone.
     return {name: value[heads].detach() for name, value in tensors.items()}
@@ -145,7 +155,7 @@ def _of_heads(tensors: Tensors, heads: slice) -> Tensors:
 
 @torch.inference_mode()
 def forward_rows(forward: Forward, params: Tensors, constants: Tensors, windows: Windows, rows: Tensor) -> Tensor:
-    """Score rows without dropout, a few at a time.
+    """Score rows without dropout, a few at a time; fewer where memory runs out.
 
     Parameters
     ----------
@@ -161,6 +171,14 @@ def forward_rows(forward: Forward, params: Tensors, constants: Tensors, windows:
     """
     # A batch is a float32 copy of its windows, so few rows are scored at a time.
     at_once = max(1, EVALUATION_FLOATS // (len(rows) * windows.floats_per_clip))
-    chunks = [rows[:, start : start + at_once] for start in range(0, rows.shape[1], at_once)]
-    batches = map(windows.batch, chunks)  # one at a time
-    return torch.cat([forward(params, constants, batch, lambda x, p: x) for batch in batches], dim=1)
+
+    def score() -> Tensor:
+        chunks = [rows[:, start : start + at_once] for start in range(0, rows.shape[1], at_once)]
+        batches = map(windows.batch, chunks)  # one at a time
+        return torch.cat([forward(params, constants, batch, lambda x, p: x) for batch in batches], dim=1)
+
+    while isinstance(scores := attempt(score), MemoryError):
+        if at_once == 1:
+            raise scores
+        at_once = max(1, min(at_once, rows.shape[1]) // 4)
+    return scores

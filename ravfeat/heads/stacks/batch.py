@@ -19,8 +19,8 @@ from ravfeat.heads.windows import Group, Windows
 
 __all__ = ["StepClips", "by_length"]
 
-GROUP_FLOATS = {"cpu": 1 << 20, "cuda": 1 << 30}
-"""Numbers that a group holds, by kind of device: a processor's caches should hold them."""
+GROUP_FLOATS = 1 << 20
+"""Numbers that a group holds on a processor, whose caches should hold them; a GPU's are in `Windows.group_floats`."""
 
 SIDE_BY_SIDE = 4
 """Groups that there are at least, where whole groups are worked on side by side."""
@@ -67,12 +67,12 @@ def by_length(windows: Windows, rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _groups(windows: Windows, rows: NDArray[np.int64], *, layers_at_once: bool) -> tuple[Group, ...]:
-    kind = windows.device.type
-    at_most = GROUP_FLOATS.get(kind, GROUP_FLOATS["cuda"])
+    cpu = windows.device.type == "cpu"
+    at_most = GROUP_FLOATS if cpu else windows.group_floats
     per_window = windows.dim * (len(windows.layers) if layers_at_once else 1)
     lengths = windows.clip_lengths[rows]
     total = int(lengths.sum()) * per_window
-    n_groups = max(math.ceil(total / at_most), SIDE_BY_SIDE if layers_at_once and kind == "cpu" else 1)
+    n_groups = max(math.ceil(total / at_most), SIDE_BY_SIDE if layers_at_once and cpu else 1)
     # Nearly as many windows in every group: a longest clip may stand alone.
     ends = np.searchsorted(lengths.cumsum(), np.arange(1, n_groups) * lengths.sum() / n_groups) + 1
     # Unique, because one long clip may hold two of these ends, and no group may be empty.

@@ -27,20 +27,24 @@ class Buffers:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._by_name: dict[str, Tensor] = {}
+        self._buffers: dict[tuple[str, torch.dtype, torch.device], Tensor] = {}
 
     def lend(
         self, name: str, *shape: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
     ) -> Tensor:
-        """Give a tensor of a shape; what was lent under the name before is overwritten."""
+        """Give a tensor of a shape; what was lent under the name, of that dtype and on that device, is overwritten."""
         size = 1
         for length in shape:
             size *= length
-        buffer = self._by_name.get(name)
+        # One for each dtype and device: streams of one head may differ in both, and take turns.
+        key = (name, dtype, self._device if device is None else device)
+        buffer = self._buffers.get(key)
         # Grown and never shrunk: lengths change from step to step, and fresh memory costs more than the arithmetic.
-        if buffer is None or len(buffer) < size or buffer.dtype != dtype:
-            buffer = torch.empty(size, dtype=dtype, device=self._device if device is None else device)
-            self._by_name[name] = buffer
+        if buffer is None or len(buffer) < size:
+            # First given back: the old one and the new one must not be in memory at once.
+            del buffer
+            self._buffers.pop(key, None)
+            buffer = self._buffers[key] = torch.empty(size, dtype=dtype, device=key[2])
         return buffer[:size].view(shape)
 
 

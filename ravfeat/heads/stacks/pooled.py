@@ -32,11 +32,16 @@ from ravfeat.heads.stacks.base import (
 from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.stacks.moments import ThreadBuffers
 from ravfeat.heads.stacks.pooled_layer import PooledLayer
+from ravfeat.heads.windows import Windows
 
 __all__ = ["PooledSettings", "PooledStack"]
 
 # Places in the network where dropout draws; those below are the layers.
 _HIDDEN, _STREAMS = 1 << 20, 1 << 21
+
+
+_KEPT, _SCRATCH = 9, 12
+"""Numbers that a head holds for each dimension of a clip: in every layer, and in the one that is computed."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,18 @@ class PooledStack:
         self._hidden_masks = DropoutMasks(start.seeds, _HIDDEN, windows.device)
         self._stream_masks = [DropoutMasks(start.seeds, _STREAMS + s, windows.device) for s in range(len(prefixes))]
         self._prefixes = tuple(prefixes)
+
+    @staticmethod
+    def step_bytes(windows: Windows, n_clips: int, hidden: int) -> tuple[int, int]:
+        """Estimate memory; see `ravfeat.heads.network.Network.step_bytes`."""
+        shared = each = 0
+        for stream in windows.streams:
+            n_layers, rows = len(stream.layers), n_clips * int(stream.clip_lengths.max())
+            shared = max(shared, min(rows * stream.dim, stream.group_floats))  # one layer of one group
+            # What is pooled, attended and added to the hidden layer is kept for the way back.
+            each += n_layers * (n_clips * (_KEPT * stream.dim + hidden) + rows)
+            each += _SCRATCH * n_clips * stream.dim + 2 * rows + 4 * stream.dim * hidden
+        return 20 * shared, 4 * each  # windows, their squares and their float16 and bfloat16 copies
 
     def clips(self, rows: NDArray[np.int64]) -> StepClips:
         """Prepare rows; see `ravfeat.heads.stacks.base.Stack`."""

@@ -30,6 +30,12 @@ Classify = Callable[[Tensor, Tensors, Callable[[Tensor], Tensor]], Tensor]
 LANES = 4
 """Sums over groups are made in this many parts, however many threads there are, so that they have the same bits."""
 
+_FORWARD, _BACKWARD = 2, 4
+"""Numbers that a head holds for each of its summed windows: kept of all groups, and in one group."""
+
+_CLASSIFIER = 12
+"""Numbers for each pooled statistic of a clip that the classifier and its derivatives take."""
+
 _ATTENTION = ("layer_mix", "attention_weight", "attention_bias", "attention_out")
 
 
@@ -62,6 +68,18 @@ class SummedStack:
         self._buffers = Buffers(windows.device)
         self._sums = _Sums(windows, setup.products, std=std)
         self._n_statistics = 2 if std else 1
+
+    @staticmethod
+    def step_bytes(windows: Windows, n_clips: int, attention: int) -> tuple[int, int]:
+        """Estimate memory; see `ravfeat.heads.network.Network.step_bytes`."""
+        rows = n_clips * int(windows.clip_lengths.max())
+        all_layers = rows * windows.dim * len(windows.layers)
+        group = min(all_layers, windows.group_floats)  # of all layers
+        of_group = group // len(windows.layers)  # summed
+        each = (
+            _FORWARD * rows * (windows.dim + attention) + _BACKWARD * of_group + 2 * n_clips * windows.dim * _CLASSIFIER
+        )
+        return 6 * group, 4 * each  # layers lie there in float16 and float32
 
     def clips(self, rows: NDArray[np.int64]) -> StepClips:
         """Prepare rows; see `ravfeat.heads.stacks.base.Stack`."""
