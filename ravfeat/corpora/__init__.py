@@ -47,6 +47,7 @@ def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio"
 
     folder = data_root(kind, data)
     if kind == "ravdess":
+        # Generated clips have RAVDESS's names, and would pass for recordings of people.
         if (folder / MARKER).is_file():
             raise CorpusError(f"{folder} holds a generated corpus, spoken by nobody: name it with --corpus synth")
         return scan_ravdess(folder, stream)

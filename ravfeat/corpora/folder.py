@@ -60,6 +60,7 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None, stream: Str
         raise CorpusError(f"'{corpus}' is the name of a corpus of its own; give another with --name")
     columns = [column for column in (*_REQUIRED, *_OPTIONAL) if column in table.column_names]
     rows = table.select(columns).to_pylist()
+    # Rows are counted as in a spreadsheet, where line 1 is the header.
     clips = [_clip(corpus, table_path, number, row) for number, row in enumerate(rows, start=2)]
     if not clips:
         raise CorpusError(f"{table_path} has no rows")
@@ -69,6 +70,7 @@ def read_folder_corpus(table_path: Path, *, name: str | None = None, stream: Str
 
 def _default_name(table_path: Path) -> str:
     stem = table_path.stem
+    # Such a file name says nothing; the folder's does.
     chosen = table_path.resolve().parent.name if stem in {"manifest", "index", "clips"} else stem
     return re.sub(r"^\W+|[^\w.-]+", "-", chosen).lstrip("-.") or "corpus"
 
@@ -87,6 +89,7 @@ def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -
             f"{table_path}, row {line}: path is '{values['path']}'; expected a file's path relative to the table's"
             " folder"
         )
+    # A clip's id is a name in the cache, and must not lead out of a folder.
     inside = PurePosixPath(*(part for part in path.parts if part != ".."))
     clip_id = values.get("clip_id") or inside.with_suffix("").as_posix()
     return Clip(

@@ -18,6 +18,7 @@ def with_durations(root: Path, clips: Sequence[Clip], stream: Stream) -> Iterato
     from ravfeat.media.probe import probe_duration  # brings decoders, which who only reads names can do without
 
     track: Literal["audio", "video"] = "video" if stream == "face" else "audio"
+    # More threads than processors: they wait for the disk.
     with ThreadPoolExecutor(max_workers=8) as pool:
         durations = pool.map(lambda clip: probe_duration(root / clip.path, track), clips)
         bar = track_progress(durations, total=len(clips), desc="reading headers", unit="clip", delay=1.0)

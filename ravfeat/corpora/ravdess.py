@@ -56,6 +56,7 @@ def parse_stem(stem: str, *, corpus: str = "ravdess", path: str = "") -> Clip | 
         and channel == "01"
         and 1 <= int(emotion) <= len(RAVDESS_LABELS)
         and intensity in {"01", "02"}
+        # Nothing is acted strongly neutral.
         and not (emotion == "01" and intensity == "02")
         and statement in {"01", "02"}
         and repetition in {"01", "02"}
@@ -124,6 +125,7 @@ def scan_performances(root: Path, *, corpus: str = "ravdess", synthetic: bool = 
             f"no RAVDESS speech clip below {root}: expected media files with names like 03-01-06-01-02-01-12.wav; saw"
             f" {skipped.total()} other media files"
         )
+    # 03, the voice alone, is the largest modality.
     chosen = tuple(copies[max(copies)] for copies in performances.values())
     return Manifest(corpus, RAVDESS_LABELS, chosen, synthetic=synthetic, skipped=dict(sorted(skipped.items())))
 
@@ -163,10 +165,12 @@ def _media_files(root: Path) -> Iterator[Path]:
 
     seen = set()
     for folder, below, names in os.walk(root, followlinks=True, onerror=refuse):
+        # A link to a parent folder would be walked for ever.
         if (place := os.path.realpath(folder)) in seen:
             below.clear()
             continue
         seen.add(place)
+        # Which of two links to a folder is walked must not depend on the file system.
         below.sort()
         for name in names:
             file = Path(folder, name)

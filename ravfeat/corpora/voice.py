@@ -172,6 +172,7 @@ def _tract(voice: Voice, delivery: Delivery, vowels: str, syllable: Wave) -> Wav
     resonance = np.sqrt((1.0 / (1.0 + offset**2)).sum(axis=-1))
     ends_db = np.array([delivery.onset_db, delivery.offset_db])
     moved = np.linspace(0.0, 1.0, len(syllable))[:, None]
+    # Powers, so that the gain moves evenly in decibels.
     colour = _colour(voice.colour_db) * _colour(ends_db[0]) ** (1 - moved) * _colour(ends_db[1]) ** moved
     return np.asarray(resonance * colour * _falling(voice.tilt_db + delivery.tilt_db))
 
@@ -204,6 +205,7 @@ def _shape(wave: Wave, gain: Wave) -> Wave:
     padded[WINDOW // 2 : WINDOW // 2 + len(wave)] = wave
     window = np.hanning(WINDOW + 1)[:-1]  # periodic: its copies at WINDOW / 4 add up to 2
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:count] * window
+    # The result is twice as loud, which callers take out when they normalise it.
     shaped = np.fft.irfft(np.fft.rfft(frames) * gain, WINDOW).reshape(count, WINDOW // HOP, HOP)
     out = np.zeros((count + WINDOW // HOP, HOP))
     for part in range(WINDOW // HOP):

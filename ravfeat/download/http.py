@@ -95,6 +95,7 @@ def transfer(url: str, dest: Path, checksum: Checksum, *, size: int | None = Non
         # The checksum in the name keeps parts of two versions of a file apart: they must never be concatenated.
         part = dest.with_name(f"{dest.name}.{checksum.digest[:8]}.part")
         have = part.stat().st_size if part.exists() else 0
+    # A part of full length lacks nothing but its name: the last run ended before it could rename it.
     if have == 0 or have != size:
         _receive(url, dest, part, have, size)
     with _disk(dest):
@@ -116,6 +117,7 @@ def read_json(url: str, by_hand: str) -> Any:
         The server cannot be reached or refuses, or the answer is not JSON; the message ends with `by_hand`.
     """
     with _network(url, by_hand), _open(url, {"Accept": "application/json"}) as response:
+        # Bounded: a wrong address may lead to a file of any size.
         text = response.read(JSON_LIMIT)
     try:
         return json.loads(text)
@@ -152,6 +154,7 @@ def _copy(response: http.client.HTTPResponse, dest: Path, part: Path, have: int,
     bar = ProgressBar(total=total, initial=have, desc=dest.name, unit="B", unit_scale=True)
     with _disk(dest), part.open("ab" if have else "wb") as file, bar:
         while total is None or have <= total:  # a server that sends more than announced must not fill the disk
+            # The inner block: errors of the network are OSErrors too, and are not the disk's.
             with _network(response.url, _by_hand(response.url, dest)):
                 chunk = _read(response)
             if not chunk:
@@ -203,6 +206,7 @@ def _network(url: str, by_hand: str) -> Iterator[None]:
     """Convert network errors of the block into a `DownloadError` of one sentence."""
     try:
         yield
+    # Before OSError, of which it is a kind.
     except urllib.error.HTTPError as error:
         error.close()
         raise DownloadError(f"{url}: the server answered {error.code} {error.reason}; {by_hand}") from error

@@ -134,6 +134,7 @@ def download_ravdess(
     archives = _archives(wanted, audio=audio, video=video)
     present = {place for archive in archives for place in archive.places(wanted).values() if _whole(folder / place)}
     missing = [archive for archive in archives if not present.issuperset(archive.places(wanted).values())]
+    # The record is not asked for what is there already, so a whole download works offline.
     promises = _read_record(record_url, missing, folder) if missing else {}
     fetched: list[str] = []
     unpacked: list[str] = []
@@ -145,6 +146,7 @@ def download_ravdess(
         places = {actor: place for actor, place in archive.places(wanted).items() if place not in present}
         skipped += _unpack_actors(path, folder, places)
         unpacked += places.values()
+        # The archive of all voices stays while some of its actors have not been asked for.
         if all(_whole(folder / place) for place in archive.places(archive.actors).values()):
             path.unlink()
     return RavdessDownload(folder, tuple(fetched), tuple(unpacked), tuple(sorted(present)), skipped)
@@ -200,6 +202,7 @@ def _has_size(path: Path, size: int) -> bool:
 
 def _unpack_actors(archive: Path, folder: Path, places: dict[int, str]) -> int:
     """Unpack some actors into a temporary folder, then rename; return the number of other files."""
+    # Inside the folder, hence on its disk, where renaming cannot fail halfway.
     partial = folder / ".unpacking"
     skipped = 0
 
@@ -229,6 +232,7 @@ def _settle(source: Path, place: Path, archive: Path) -> None:
     """Write an unpacked actor's list of files, then give the folder its final name."""
     if not source.is_dir():
         raise DownloadError(f"{archive} holds no speech clips of {place.name}; the others that were asked for are kept")
+    # The list before the name: a folder with its final name is complete.
     sizes = {path.name: path.stat().st_size for path in sorted(source.iterdir())}
     (source / MARKER).write_text(json.dumps(sizes, indent=1) + "\n", encoding="utf-8")
     place.parent.mkdir(parents=True, exist_ok=True)

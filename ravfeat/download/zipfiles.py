@@ -58,6 +58,7 @@ def unpack(archive: Path, folder: Path, target: Callable[[str], Path | None]) ->
             _check_space(archive, folder, sum(entry.file_size for entry in wanted.values()))
             for place, entry in wanted.items():
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
+                # x: an existing file is never overwritten.
                 with file.open(entry) as packed, (folder / place).open("xb") as plain:
                     shutil.copyfileobj(packed, plain, 1 << 20)
     except UNREADABLE as error:
@@ -99,6 +100,7 @@ def _problem(entry: zipfile.ZipInfo) -> str | None:
         return "has a character that no honest path contains"
     if kind == stat.S_IFLNK:
         return "is a symbolic link"
+    # 0: archives made on Windows hold no mode.
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "is a special file"
     if entry.flag_bits & ENCRYPTED:

@@ -60,9 +60,11 @@ def crop(
     (48, 48, 3)
     """
     left, top, right, bottom = (float(value) for value in box)
+    # A box without extent becomes one pixel, which can be resized.
     side = max((right - left), (bottom - top), 1.0) * margin
     left, top = (left + right - side) / 2, (top + bottom - side) / 2
     reach = math.ceil(max(side / size, 1.0)) + 1  # pixels outside the square that the filter reads
+    # The patch is whole pixels and larger than the square: Pillow's filter reads neighbours beyond the square's edge.
     x, y = math.floor(left) - reach, math.floor(top) - reach
     extent = math.ceil(side) + 2 * reach + 1
     patch = Image.fromarray(_patch(picture, x, y, extent))

@@ -57,6 +57,7 @@ class _VideoTask:
         self._time_ms = -1
         with filtered_stderr():
             try:
+                # Here and not at the top: commands that detect nothing must not load it.
                 import mediapipe
                 from mediapipe.tasks.python import BaseOptions, vision
             except ModuleNotFoundError as error:
@@ -90,6 +91,7 @@ class _VideoTask:
         first = self._time_ms < 0
         self._time_ms = max(self._time_ms + 1, round(time_s * 1000))  # MediaPipe requires strictly rising milliseconds
         try:
+            # The first picture starts the graph, which is when native code prints its messages.
             if not first:
                 return self._detect(image, self._time_ms)
             with filtered_stderr():

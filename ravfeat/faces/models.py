@@ -84,6 +84,7 @@ _SUFFIXES = frozenset({BLAZE_FACE.suffix, FACE_LANDMARKER.suffix})
 def models_folder() -> Path:
     """Return the folder of downloaded models, below the user's cache folder."""
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # A relative path in this variable is to be ignored, says the XDG specification.
     return (named if named.is_absolute() else Path.home() / ".cache") / "ravfeat" / "models"
 
 
@@ -111,6 +112,7 @@ def find_model(model: PublishedModel, model_paths: Sequence[Path] = ()) -> Model
         )
     if chosen:
         return ModelFile.of(chosen[0])
+    # `fetch` compares the checksum, so the published one is that of the file.
     place = models_folder() / model.name
     try:
         return ModelFile(fetch(model.url, place, sha256=model.sha256), model.sha256, model.name)
@@ -133,6 +135,7 @@ def _models_at(place: Path, model: PublishedModel) -> list[Path]:
         held = [path for path in sorted(place.iterdir()) if path.suffix in _SUFFIXES and path.is_file()]
         if not held:
             raise UsageError(f"{place} holds no model: expected a .tflite file (detector) or a .task file (landmarker)")
+        # In a folder of several models, the one with the published name is meant.
         published = [path for path in held if path.name == model.name]
         return published or [path for path in held if path.suffix == model.suffix]
     if not place.is_file():

@@ -65,6 +65,7 @@ def detect_landmarks_natively(task: Any, image: Any, time_ms: int) -> LandmarkAr
     """Detect landmarks through MediaPipe's C interface; see `detect_landmarks`."""
     result = getattr(sys.modules[type(task).__module__], _STRUCTURE)()
     task._lib.MpFaceLandmarkerDetectForVideo(task._handle, image._image_ptr, None, time_ms, ctypes.byref(result))
+    # MediaPipe frees the structures in `finally`: what is returned must be copies.
     try:
         if not result.face_landmarks_count:
             return None

@@ -122,6 +122,7 @@ class _ErrorStream:
             with self._aside as aside:
                 aside.seek(0)
                 text = _NOISE_LINES.sub(b"", aside.read())
+            # A pipe may take only a part at a time.
             while text:
                 text = text[os.write(_STDERR, text) :]
 

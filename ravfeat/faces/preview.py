@@ -31,6 +31,7 @@ def chosen_clips(cache: Cache, n: int) -> list[str]:
     coverages = face_coverage(cache)
     if not coverages or "box" not in cache.columns(coverages[0].clip_id):
         raise CacheError(f"{cache.path} holds no boxes of faces; a preview needs a cache that 'ravfeat extract' made")
+    # Half of the sheet shows where detection is worst, the other half what is usual.
     worst = [coverage.clip_id for coverage in coverages if coverage.share < 1][: n // 2]
     rest = [clip_id for clip_id in cache.clip_ids if clip_id not in worst]
     n_rest = min(n - len(worst), len(rest))

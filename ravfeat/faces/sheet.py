@@ -85,6 +85,7 @@ def stored_crops(
             crops.append(crop(picture.rgb, boxes[wanted[len(crops)]], margin=margin, size=size))
             if len(crops) == len(wanted):
                 break
+        # The loop came to the end of the video with pictures still to be found.
         else:
             missing_s = float(times_s[wanted[len(crops)]])
             raise MediaError(
@@ -121,6 +122,7 @@ def draw_sheet(rows: Sequence[SheetRow]) -> Image.Image:
         pen.text((_GAP, top), row.title, font=title_font, fill=_INK)
         for column, (picture, time_s, found) in enumerate(zip(row.crops, row.times_s, row.found, strict=True)):
             corner = (_GAP + column * (cell + _GAP), top + _TITLE + _GAP)
+            # The crop is pasted over all of this but a rim.
             if not found:
                 pen.rectangle((*corner, corner[0] + cell - 1, corner[1] + cell - 1), fill=_ALARM)
             sheet.paste(Image.fromarray(picture), (corner[0] + _FRAME, corner[1] + _FRAME))

@@ -41,6 +41,7 @@ def eyes_apart(points: NDArray[Any]) -> NDArray[np.bool_]:
     flat: NDArray[np.float64] = points[..., :2].astype(np.float64)  # roll is an angle in the picture
     across, down = (flat[:, left].mean(axis=1) - flat[:, right].mean(axis=1)).T
     distance = np.hypot(across, down)
+    # NaN is not greater than 0; infinite points are refused too.
     return np.asarray((distance > 0) & np.isfinite(distance))
 
 
@@ -85,6 +86,7 @@ def similarity_normalise(
     if not distance.all():
         raise ValueError(f"the eyes of frame {int(np.argmin(distance))} are in one place")
     normal: NDArray[np.float64] = (wide - ((left + right) / 2)[:, None]) / distance[:, None, None]
+    # Cosine and sine of the roll are the eyes' line itself, of length 1: no angle is computed.
     cos, sin = (across / distance)[:, None], (down / distance)[:, None]
     x, y = normal[..., 0].copy(), normal[..., 1].copy()
     normal[..., 0] = cos * x + sin * y

@@ -22,6 +22,7 @@ from ravfeat.resources import processors
 
 __all__ = ["FaceOptions", "FaceSource"]
 
+# Batches are made of whole pieces, and rounding depends on the batch: other bounds give other last bits.
 PIECE_PICTURES = 16
 PIECE_BYTES = 1 << 27
 """Upper bound of a piece in bytes: with large pictures it holds fewer of them."""
@@ -75,6 +76,7 @@ class FaceSource:
 
     def read(self, clip: Clip, root: Path) -> Generator[Faces, None, Recording]:
         """Decode one clip, sixteen pictures at a time."""
+        # Whatever was opened is closed in reverse order, also where the reader stops early.
         with ExitStack() as stack:
             finder = _FaceFinder(
                 self.cropped,
@@ -134,6 +136,7 @@ class _FaceFinder:
         found = None
         if self.landmarker is not None:
             mesh = self.landmarker.detect(rgb, time_s)
+            # The last mesh is repeated where none is found; `found` keeps the difference.
             found, self._mesh = mesh is not None, mesh or self._mesh
         return _FaceFrame(rgb, time_s, self._face(rgb, time_s), self._mesh, found)
 

@@ -67,6 +67,7 @@ class FaceTrack:
         shape : tuple of int
             Height and width of the picture; if they change, the track restarts.
         """
+        # Boxes are pixels: those of another picture size mean nothing.
         if shape != self._shape:
             self._shape, self._raw, self._smooth, self._found_s = shape, None, None, None
         if not detections:
@@ -87,6 +88,7 @@ class FaceTrack:
         return max(detections, key=lambda detection: _area(detection.box))
 
     def _smoothed(self, box: NDArray[np.float64], time_s: float) -> NDArray[np.float64]:
+        # After a gap the average would pull the box towards where the face was.
         if self._smooth is None or self._raw is None or self._found_s is None:
             return box
         if overlap(box, self._raw) < SAME_FACE_OVERLAP:

@@ -107,5 +107,6 @@ def mean_rate_hz(times_s: NDArray[np.float64]) -> float:
     >>> mean_rate_hz(np.array([0.0, 0.5, 1.0]))
     2.0
     """
+    # N rows span N - 1 distances.
     span_s = float(np.ptp(times_s)) if len(times_s) else 0.0
     return (len(times_s) - 1) / span_s if np.isfinite(span_s) and span_s > 0 else 1.0

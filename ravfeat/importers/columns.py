@@ -64,6 +64,7 @@ def classify_columns(where: str, header: Sequence[str], chosen: str | None = Non
     """
     if repeated := sorted({name for name in header if list(header).count(name) > 1}):
         raise CorpusError(f"{where} has more than one column called {repeated}; rename or drop one")
+    # Reversed, so that of two spellings of a name the first column counts.
     by_lower = {name.lower(): name for name in reversed(header)}
     features = tuple(name for name in header if name and name.lower() not in BOOKKEEPING)
     if not features:
@@ -94,6 +95,7 @@ def _as_points(features: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, .
     for n_points in _POINTS:
         for wanted in (["x", "y"], ["x", "y", "z"]):
             points = tuple(f"{axis}_{point}" for point in range(n_points) for axis in wanted)
+            # Only the complete set is landmarks; anything else keeps the order of the file.
             if axes == wanted and len(features) == len(points) and set(features) == set(points):
                 return points, (n_points, len(wanted))
     return features, (len(features),)

@@ -42,6 +42,7 @@ def states_shape(shape: tuple[int, ...]) -> tuple[int, int]:
     >>> states_shape((7,)), states_shape((68, 2)), states_shape((13, 768))
     ((1, 7), (1, 136), (13, 768))
     """
+    # Two or three columns are coordinates, not layers of two or three dimensions.
     if len(shape) == 2 and shape[1] not in {2, 3}:
         return shape[0], shape[1]
     return 1, int(np.prod(shape))

@@ -65,6 +65,7 @@ def read_feature_table(path: Path, columns: Columns) -> FeatureTable:
 @contextmanager
 def _reading(path: Path) -> Iterator[Iterator[list[str]]]:
     try:
+        # Spreadsheets begin with a byte order mark, which utf-8-sig drops; OpenFace writes a space after every comma.
         with path.open(newline="", encoding="utf-8-sig") as file:
             yield ([cell.strip() for cell in row] for row in csv.reader(file, skipinitialspace=True) if row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -79,6 +80,7 @@ def _read_csv(path: Path, columns: Columns) -> FeatureTable:
         place = {name: position for position, name in enumerate(header)}
         name_at = place.get(columns.name)
         facts_at, features_at = [place[name] for name in wanted], [place[name] for name in columns.features]
+        # Line 1 is the header.
         for line, row in enumerate(rows, start=2):
             if len(row) != len(header):
                 raise CorpusError(f"{path}, row {line} has {len(row)} cells; expected {len(header)}, as in the header")
@@ -93,6 +95,7 @@ def _read_csv(path: Path, columns: Columns) -> FeatureTable:
 
 
 def _numbers(path: Path, line: int, cells: Sequence[str], columns: Sequence[str]) -> list[float]:
+    # All cells at once is the usual case; which of them is wrong is looked up for the message only.
     try:
         numbers = list(map(float, cells))
     except ValueError:

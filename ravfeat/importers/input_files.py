@@ -48,6 +48,7 @@ def find_files(path: Path) -> FeaturePaths:
     kinds = {
         file.relative_to(path).as_posix(): KINDS[file.suffix.lower()]
         for file in path.rglob("*")
+        # Hidden files are copies that macOS and editors leave.
         if file.suffix.lower() in KINDS and not file.name.startswith(".") and file.is_file()
     }
     if not kinds:
@@ -71,5 +72,6 @@ def content_digest(files: FeaturePaths, array: str, *, named: bool) -> str:
         Whether the files contain clip names. Otherwise the file names say which clip is which, so they
         are hashed too.
     """
+    # Sorted by what is hashed: files that hold names may be called and ordered otherwise.
     contents = sorted(["" if named else name, sha256_of(files.root / name)] for name in files.names)
     return hashlib.sha256(canonical_json({"files": contents, "array": array}).encode()).hexdigest()

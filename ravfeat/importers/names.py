@@ -72,6 +72,7 @@ class RavdessNames:
         for stem in spellings(name):
             parsed = parse_stem(stem)
             performance_id = stem if parsed is None else parsed.performance_id
+            # The id keeps the modality that the file says: 01- and 02- are different recordings of one performance.
             if clip := self._performances.get(performance_id):
                 return Owner(replace(clip, clip_id=stem), "" if parsed is None else stem[:2])
         return None
@@ -97,6 +98,7 @@ class FolderNames:
             clips = self._clips.get(text, {})
             if text in clips:
                 return Owner(clips[text])
+            # A file name can occur in many folders.
             performances = {clip.performance_id: clip for clip in clips.values()}
             if len(performances) > 1:
                 raise CorpusError(

@@ -60,6 +60,7 @@ class NpzFiles:
         layout, arrays = self._layouts[clip.file], self._arrays(clip.file)
         rows = slice(*layout.offsets[clip.position : clip.position + 2])
         facts = {fact: arrays[name][rows].astype(np.float64) for fact, name in layout.facts.items()}
+        # A flag, whether it was stored as a number or a bool.
         if "found" in facts:
             facts["found"] = (facts["found"] > 0).astype(np.float64)
         return Rows(arrays[layout.array][rows], facts)
@@ -68,6 +69,7 @@ class NpzFiles:
         layout = self._layouts[name]
         try:
             with np.load(self._root / name, allow_pickle=False) as arrays:
+                # The other arrays of a file may be large, and are not decompressed.
                 return {array: arrays[array] for array in (layout.array, *layout.facts.values())}
         except (*BROKEN, KeyError) as error:
             raise MediaError(f"{self._root / name} cannot be read ({error}); make it again") from error

@@ -95,6 +95,7 @@ def read_layout(path: Path, name: str, wanted: str | None = None) -> NpzLayout:
         n_rows = _check_offsets(path, arrays["offsets"], len(names))
     elif "names" in arrays:
         timed = "clip"
+    # The number of rows tells features from arrays that describe something else.
     array = _feature_array(path, headers, wanted, n_rows)
     n_rows = headers[array].shape[0]
     facts = {fact: key for key, fact in FACTS.items() if key in headers}
@@ -103,6 +104,7 @@ def read_layout(path: Path, name: str, wanted: str | None = None) -> NpzLayout:
             raise CorpusError(
                 f"{path}: '{key}' is {_describe(headers[key])}; expected one number for each of {n_rows} rows"
             )
+    # Without offsets: a row for each name, or all rows for the only clip.
     whole = np.arange(len(names) + 1, dtype=np.int64) if timed else np.array([0, n_rows], np.int64)
     return NpzLayout(
         array=array,

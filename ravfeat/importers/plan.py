@@ -161,6 +161,7 @@ def _choose(which: str, files: FeatureFiles, clips: Iterable[ImportedClip]) -> t
         if which == "log-softmax" and (bad := _improbable(files, clips)):
             raise UsageError(f"--transform log-softmax: {bad}; give --transform none")
         return transform, "as asked for"
+    # By shape alone; the test for probabilities reads every clip.
     if landmark_shaped(files.shape):
         return get_transform("similarity", files.shape), "landmarks"
     if len(files.shape) == 1 and files.shape[0] > 1 and not _improbable(files, clips):
@@ -227,6 +228,7 @@ def _encoder(
         shape=files.shape,
         transform=transform,
         steps=(f"read from {files.kind}/1", *copies, clock.step, *held),
+        # The fastest clip, so that shards are not planned too large.
         fps=max(map(clock.rate_hz, clips)),
         files=(*names[:_NAMED_FILES], *more),
     )

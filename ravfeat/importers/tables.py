@@ -87,6 +87,7 @@ class TableFiles:
         clips = {clip: np.array(numbers, np.intp) for clip, numbers in rows.items()}
         if columns.face:
             clips = {clip: _one_face(numbers, cells.numbers[columns.face]) for clip, numbers in clips.items()}
+        # A table without rows is still a clip, which the source then refuses by name.
         return _Table(cells, clips or {_stem(name): np.zeros(0, np.intp)})
 
     @property
@@ -108,9 +109,11 @@ class TableFiles:
             return "times", tuple(clips)
         if "frame" in self.facts:
             return "frames", tuple(clips)
+        # Neither times nor frame numbers. Where all names have several rows, rows are frames.
         alone = [clip.name for clip in clips if clip.n_frames == 1]
         if not alone:
             return "rows", tuple(clips)
+        # One row for some names and several for others: several equal ones are the same row written twice.
         if differing:
             raise CorpusError(
                 f"{self._root / clips[0].file}: '{alone[0]}' has one row and '{differing[0]}' several that differ; give"

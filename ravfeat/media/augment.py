@@ -192,6 +192,7 @@ def _mask(samples: Samples, _: int, rng: np.random.Generator) -> Samples:
     n_spans = int(rng.integers(1, MASK_SPANS + 1))
     length = int(rng.uniform(0, MASK_SHARE) * len(samples) / n_spans)
     masked = samples.copy()
+    # Spans may overlap: the share is an upper bound.
     for start in rng.integers(0, len(samples) - length + 1, size=n_spans):
         masked[start : start + length] = 0
     return masked
@@ -201,6 +202,7 @@ def _crop(samples: Samples, sample_rate_hz: int, rng: np.random.Generator) -> Sa
     least = min(len(samples), math.ceil(CROP_SECONDS * sample_rate_hz))
     length = max(least, math.ceil(rng.uniform(CROP_SHARE, 1) * len(samples)))
     start = int(rng.integers(0, len(samples) - length + 1))
+    # A view of the array would keep the whole clip in memory.
     return samples[start : start + length].copy()
 
 

@@ -75,8 +75,10 @@ class PictureClock:
         time_s = stamp_s + self._shift_s
         if time_s > last_s + _STEP_S:
             return time_s
+        # Jitter: keep the order, and stay close, since the next stamp may be right.
         if time_s > last_s - self.period_s:
             return last_s + self.period_s / 8
+        # Another recording begins: all later stamps move with this one.
         self._shift_s += last_s + self.period_s - time_s
         return last_s + self.period_s
 

@@ -39,6 +39,7 @@ def _bytes_per_line(layout: Any, plane: int) -> int | None:
     """Return the number of bytes of a line that hold pixels; None for a palette."""
     if all(component.plane == 0 for component in layout.components) and plane == 0:
         return int(-(-layout.width * layout.padded_bits_per_pixel // 8))
+    # Planes of colour may be narrower than the picture, which FFmpeg tells for each component.
     components = [component for component in layout.components if component.plane == plane]
     if not components:
         return None
@@ -63,6 +64,7 @@ def upright_rgb(frame: Any, reformatter: Any) -> NDArray[np.uint8]:
     matrix = frame.side_data.get(_DISPLAY_MATRIX)
     if matrix is None:
         return np.ascontiguousarray(pixels)
+    # A 3 x 3 matrix in fixed point, of which these are the first five numbers. Its scale does not matter here.
     # x' = a x + c y and y' = b x + d y
     a, b, _, c, d = struct.unpack("<5i", bytes(matrix)[:20])
     across, down = a, d

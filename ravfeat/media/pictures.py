@@ -60,6 +60,7 @@ class Picture:
         MediaError
             Where the picture has a format that cannot be converted.
         """
+        # On demand: with `fps` most pictures are only hashed.
         try:
             return upright_rgb(self._frame, self._reformatter)
         except (av.FFmpegError, ValueError) as error:

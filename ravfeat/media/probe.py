@@ -33,6 +33,7 @@ def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> fl
             return float(info.frames) / float(info.samplerate) if has_length else math.nan
         with av.open(str(path)) as container:
             streams = container.streams.audio if track == "audio" else container.streams.video
+            # The track's own length first: a video may be longer than its sound.
             if streams and streams[0].duration:
                 return float(streams[0].duration * streams[0].time_base)
             if container.duration:

@@ -33,6 +33,7 @@ class WaveformSource:
     view: str = CLEAN
 
     def __post_init__(self) -> None:
+        # An unknown view is refused now, not in a thread at the first clip.
         View.parse(self.view)
 
     @property
