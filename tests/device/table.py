@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache import find_caches, open_cache
+from ravfeat.predictions import Predictions
 
-__all__ = ["Table", "difference", "features_of"]
+__all__ = ["Table", "difference", "features_of", "logits_of"]
 
 
 @dataclass
@@ -31,6 +32,13 @@ def features_of(folder: Path) -> dict[str, dict[str, NDArray[np.floating]]]:
     """Features of all caches in a folder: encoder → clip → (T, L, D)."""
     caches = [open_cache(path) for path in find_caches(folder)]
     return {str(cache.path.name): {clip_id: cache[clip_id] for clip_id in cache.clip_ids} for cache in caches}
+
+
+def logits_of(predictions: Predictions) -> NDArray[np.floating]:
+    """All logits of a run, (N, K), sorted by system, seed, fold and clip."""
+    keys = ("stream", "features", "head", "seed", "fold", "split", "clip_id")
+    rows = sorted(predictions.table.to_pylist(), key=lambda row: tuple(row[key] for key in keys))
+    return np.array([row["logits"] for row in rows])
 
 
 def difference(given: NDArray[np.floating], expected: NDArray[np.floating]) -> float:
