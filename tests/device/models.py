@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 
 from tests.encoders.conftest import tiny_model
 from tests.encoders.test_image import FAMILIES as IMAGE_FAMILIES
 from tests.encoders.test_image import save as save_image_model
 from tests.encoders.test_waveforms import GROUP_NORM, LAYER_NORM
 from tests.encoders.test_whisper import TINY as WHISPER
+
+WHISPER_S = 5  # instead of 30: attention over 1500 frames takes long on a processor
 
 SPEECH: dict[str, tuple[str, dict[str, Any]]] = {
     "wavlm": ("WavLM", LAYER_NORM),
@@ -22,7 +25,7 @@ SPEECH: dict[str, tuple[str, dict[str, Any]]] = {
     "unispeech": ("UniSpeech", LAYER_NORM),
     "unispeech-sat": ("UniSpeechSat", LAYER_NORM),
     "data2vec-audio": ("Data2VecAudio", {"num_conv_pos_embeddings": 3, "conv_pos_kernel_size": 5}),
-    "whisper": ("Whisper", WHISPER),
+    "whisper": ("Whisper", WHISPER | {"max_source_positions": 50 * WHISPER_S}),
 }
 """Family of transformers and its settings, by name."""
 
@@ -41,6 +44,8 @@ def save_model(home: Path, name: str) -> str:
         if name in SPEECH:
             family, settings = SPEECH[name]
             tiny_model(family, **settings).save_pretrained(folder)
+            if name == "whisper":
+                transformers.WhisperFeatureExtractor(chunk_length=WHISPER_S).save_pretrained(folder)
         else:
             save_image_model(folder, name)
     return str(folder)
