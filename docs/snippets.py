@@ -36,8 +36,8 @@ PAGES = tuple(
     f"docs/{name}.md"
     for name in (
         "tutorial", "installing", "read-a-cache", "your-corpus", "encoders-and-heads", "protocols", "runs", "fusion",
-        "audit", "published-heads", "smaller-caches", "views", "cross-corpus", "fine-tuning", "speed", "faces",
-        "numbers",
+        "audit", "published-heads", "smaller-caches", "views", "cross-corpus", "fine-tuning", "long-jobs", "speed",
+        "faces", "numbers",
     )
 )  # fmt: skip
 """Pages in the order in which they run; together they share one folder."""
@@ -47,7 +47,8 @@ TOLERANCE = 0.02
 
 _FENCE = re.compile(r"^(?P<mark><!-- not run: (?P<reason>.+?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
 _VOLATILE = re.compile(
-    r"\d+(?:\.\d+)?(?= (?:s|min|h|GB|MB)\b)|[\d.]+(?= clips/s)|(?<=busy )\d+|(?<=linear in )\d+|(?<=loglinear in )\d+"
+    r"\d+(?:\.\d+)?(?= (?:s|min|h|TB|GB|MB)\b)|[\d.]+(?= clips/s)|[\d.]+(?= x real)|(?<=about )[\d:]+"
+    r"|(?<=over )\d+(?= clips in)|(?<=busy )\d+|(?<=linear in )\d+|(?<=loglinear in )\d+"
     r"|(?<=\.py:)\d+|\d\.\de[+-]\d\d"
 )
 _DECIMAL = re.compile(r"[-+]?\d+\.\d+")
@@ -288,6 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="store_true", help="not the pages before: what they made is in --keep")
     parser.add_argument("--verbose", action="store_true", help="print the processor time of every command")
     options = parser.parse_args(arguments)
+    os.environ["RAVFEAT_PROGRESS_S"] = "0"  # how many lines of progress there are depends on the machine
     runner = Runner(write=options.write, verbose=options.verbose)
     for group in _groups(options.pages, only=options.only):
         with tempfile.TemporaryDirectory() as scratch:

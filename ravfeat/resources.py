@@ -21,6 +21,7 @@ __all__ = [
     "limited_memory",
     "memory_budget",
     "parse_size",
+    "peak_device_memory",
     "physical_memory",
     "processors",
 ]
@@ -71,6 +72,15 @@ def free_device_memory(device: "str | torch.device") -> int:
     except AttributeError:  # an allocator without statistics, as that of a pretended device, caches no blocks
         unused = 0
     return free + max(0, unused)
+
+
+def peak_device_memory(device: "str | torch.device", work: Callable[[], object]) -> int:
+    """Return the most bytes that torch held on a CUDA device during some work, with what it held before."""
+    import torch
+
+    torch.cuda.reset_peak_memory_stats(device)
+    work()
+    return torch.cuda.max_memory_allocated(device)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ import click
 
 from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.show_extraction import show_result
+from ravfeat.cli.show_plan import show_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,6 +67,9 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
               help="Pictures encoded together.")  # fmt: skip
 @click.option("--tf32", is_flag=True,
               help="Let a GPU round products to TF32: faster, about 1e-3 off; recorded in every shard.")  # fmt: skip
+@click.option("--dry-run", is_flag=True,
+              help="Print clips, bytes, free disk, memory of a batch and an estimate of the time, from a few clips;"
+              " write nothing.")  # fmt: skip
 def command(
     corpus: str,
     data: Path | None,
@@ -90,6 +94,7 @@ def command(
     *,
     cropped: bool,
     tf32: bool,
+    dry_run: bool,
 ) -> None:
     """Run frozen encoders once over a corpus and store all hidden layers, frame by frame, in a cache.
 
@@ -98,6 +103,7 @@ def command(
 
     \b
     ravfeat extract --corpus synth --encoder logmel
+    ravfeat extract --device cuda --dry-run
     ravfeat extract --device cuda
     ravfeat extract --device cuda:0,cuda:1
     ravfeat extract --encoder wavlm-large --encoder facial-emotions --encoder landmarks --device cuda
@@ -112,6 +118,7 @@ def command(
     from ravfeat.encoders.registry import load_encoder, stream_of
     from ravfeat.extract import extract_together
     from ravfeat.extract.open_caches import check_space
+    from ravfeat.extract.plan import plan_extraction
     from ravfeat.extract.streams import stream_requests
     from ravfeat.faces.source import FaceOptions
 
@@ -138,8 +145,12 @@ def command(
             batch_frames=batch_pictures,
         )  # fmt: skip
         work.append(requests)
+    if dry_run:
+        show_plan(plan_extraction(work, out))
     # The disk for all streams, before hours of the first.
     check_space([request for requests in work for request in requests], out, advice=_LESS)
+    if dry_run:
+        return
     failed = False
     for requests in work:
         started = perf_counter()

@@ -23,7 +23,7 @@ from ravfeat.extract.retry import StoreTrial, retry_failed
 from ravfeat.extract.size import MissingBytes, check_disk, missing_bytes, planned_bytes
 from ravfeat.manifest import Clip
 
-__all__ = ["check_space", "folder_of", "open_jobs", "planned_folder_of", "provenance_of"]
+__all__ = ["check_space", "folder_of", "limits_of", "open_jobs", "planned_folder_of", "provenance_of"]
 
 
 def open_jobs(
@@ -106,16 +106,10 @@ def _job(index: EncoderIndex, opened: _OpenCache, available: Mapping[str, Clip],
         )
         # Compared with shards of all processes, not only assigned ones: one cache has one kind of features.
         check_same_features(opened.folder, others, provenance, encode_one)
-    limits = BatchLimits.of(
-        str(provenance.get("device", "cpu")),
-        clips=request.batch_clips,
-        seconds=request.batch_s,
-        frames=request.batch_frames,
-    )
     restored = _restored(opened, pending, provenance)
     return EncoderJob(
         index, request.encoder, request.recipe, opened.folder, opened.lock, provenance, worklist.assigned, pending,
-        limits, restored,
+        limits_of(request), restored,
     )  # fmt: skip
 
 
@@ -165,6 +159,12 @@ def _describe(request: Extraction) -> tuple[dict[str, Any], dict[str, Any]]:
         "encoder": spec.name,
     }
     return about, spec.identity() | recipe.identity(spec.n_layers, spec.stream)
+
+
+def limits_of(request: Extraction) -> BatchLimits:
+    """Return the bounds of the batches of an extraction."""
+    device = str(request.encoder.provenance().get("device", "cpu"))
+    return BatchLimits.of(device, clips=request.batch_clips, seconds=request.batch_s, frames=request.batch_frames)
 
 
 def provenance_of(request: Extraction) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ravfeat.extract.request import Extraction, ExtractResult, read_planned_clip
 from ravfeat.extract.shard_writer import ShardWriter
 from ravfeat.manifest import Clip
 
-__all__ = ["ExtractResult", "Extraction", "extract_together", "run_extraction"]
+__all__ = ["ExtractResult", "Extraction", "devices_of", "encode_clips", "extract_together", "run_extraction"]
 
 _log = logging.getLogger(__name__)
 
@@ -111,22 +111,14 @@ def _kept(job: EncoderJob) -> str:
 
 def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Mapping[str, Clip]) -> None:
     """Encode every clip for each job that wants it; write every shard as soon as it is complete."""
-
-    def read(clip: Clip) -> Generator[Event, None, None]:
-        return read_planned_clip(request, available, {job.index: job.encoder for job in jobs if job.wants(clip)}, clip)
-
     order = common_order([job for job in jobs if job.pending])
-    devices = max(n_devices(job.encoder) for job in jobs)
     with (
         ShardWriter() as writer,
-        PostprocessPool(devices) as postprocess,
-        closing(read_ahead(order, read, _ahead(jobs, request, devices), readers=request.source.readers)) as events,
+        PostprocessPool(devices_of(jobs)) as postprocess,
+        closing(encode_clips(order, jobs, request, available, postprocess)) as events,
         ExtractionProgress(jobs, len(order)) as progress,
     ):
         for event in events:
-            for job in jobs:
-                if job.wants(event.clip):
-                    job.take(event, postprocess)
             _write_completed(jobs, postprocess, writer)
             writer.save_parts(jobs)
             progress.show(event)
@@ -136,11 +128,36 @@ def _write_shards(jobs: Sequence[EncoderJob], request: Extraction, available: Ma
         writer.collect(wait=True)
 
 
-def _ahead(jobs: Sequence[EncoderJob], request: Extraction, devices: int) -> int:
+def encode_clips(
+    clips: Sequence[Clip],
+    jobs: Sequence[EncoderJob],
+    request: Extraction,
+    available: Mapping[str, Clip],
+    postprocess: PostprocessPool,
+) -> Generator[Event, None, None]:
+    """Read clips and encode each for the jobs that want it; yield every event after the jobs have received it."""
+
+    def read(clip: Clip) -> Generator[Event, None, None]:
+        return read_planned_clip(request, available, {job.index: job.encoder for job in jobs if job.wants(clip)}, clip)
+
+    with closing(read_ahead(clips, read, _ahead(jobs, request), readers=request.source.readers)) as events:
+        for event in events:
+            for job in jobs:
+                if job.wants(event.clip):
+                    job.take(event, postprocess)
+            yield event
+
+
+def devices_of(jobs: Sequence[EncoderJob]) -> int:
+    """Return the largest number of devices that one encoder computes on at once."""
+    return max(n_devices(job.encoder) for job in jobs)
+
+
+def _ahead(jobs: Sequence[EncoderJob], request: Extraction) -> int:
     # Two batches: one is decoded while the other is being encoded, on each device. And two clips for every
     # thread: one that waits for its turn, and one to go on with.
     planned = [job.limits.clips for job in jobs if job.encoder.batching != "pieces"]
-    return max([2 * request.source.readers, *((1 + devices) * clips for clips in planned)])
+    return max([2 * request.source.readers, *((1 + devices_of(jobs)) * clips for clips in planned)])
 
 
 def _write_completed(jobs: Sequence[EncoderJob], postprocess: PostprocessPool, writer: ShardWriter) -> None:

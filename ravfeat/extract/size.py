@@ -55,6 +55,11 @@ class MissingBytes:
         """Bytes of all clips."""
         return self.known + self.assumed
 
+    def scaled(self, factor: float) -> "MissingBytes":
+        """Return the sizes at another rate of frames."""
+        known, assumed, largest = (round(factor * size) for size in (self.known, self.assumed, self.largest_shard))
+        return MissingBytes(known, assumed, largest, self.n_unknown)
+
     def __add__(self, other: "MissingBytes") -> "MissingBytes":
         return MissingBytes(
             self.known + other.known,
