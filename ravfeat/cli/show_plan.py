@@ -32,8 +32,9 @@ def _encoder_lines(encoder: "EncoderPlan", planned: "PassPlan") -> Iterator[str]
     from ravfeat.resources import format_size
 
     yield f"{encoder.path}"
+    kept = f", {encoder.n_kept} kept of unfinished shards" if encoder.n_kept else ""
     failed = f", {encoder.n_failed} failed before and tried again" if encoder.n_failed else ""
-    yield f"  clips    {encoder.n_new} to encode, {encoder.n_stored} stored{failed}"
+    yield f"  clips    {encoder.n_new - encoder.n_kept} to encode, {encoder.n_stored} stored{kept}{failed}"
     yield f"  length   {_media(encoder, planned)}"
     yield f"  shards   {len(encoder.shards)} to write, {encoder.n_present} there"
     yield f"  size     {format_size(encoder.missing.total)}"

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ravfeat.cache.parts import present_parts
+from ravfeat.cache.shard import read_header
 from ravfeat.cache.writer import CacheFolder, check_recordings
-from ravfeat.extract.encoder_job import BatchLimits
+from ravfeat.errors import ShardError
+from ravfeat.extract.batch_plan import BatchLimits
 from ravfeat.extract.open_caches import limits_of, planned_folder_of, provenance_of
 from ravfeat.extract.request import Extraction
 from ravfeat.extract.resume import Worklist, find_work
@@ -32,10 +35,12 @@ class EncoderPlan:
     n_new, n_stored, n_failed : int
         Clips of this process's shards: in shards that are still to be written; stored; failed before, which are tried
         again.
+    n_kept : int
+        Clips of the shards to write that an interrupted run has encoded; they are among the new ones.
     n_unknown : int
         New clips of unknown length, which are counted as `ravfeat.extract.size.ASSUMED_S` seconds.
     media_s : float
-        Length of the new clips.
+        Length of the new clips that are still to be encoded.
     shards : tuple of int
         Numbers of the shards that this process has to write.
     n_present : int
@@ -57,6 +62,7 @@ class EncoderPlan:
     n_new: int
     n_stored: int
     n_failed: int
+    n_kept: int
     n_unknown: int
     media_s: float
     shards: tuple[int, ...]
@@ -150,11 +156,10 @@ def plan_extraction(work: Sequence[Sequence[Extraction]], out: Path, *, measure_
 def _plan_pass(work: Sequence[tuple[Extraction, CacheFolder]], measure_s: float) -> PassPlan:
     worklists = [_worklist(request, cache) for request, cache in work]
     available = work[0][0].manifest.by_id()
-    new = {
-        clip.clip_id: clip
-        for (_, cache), worklist in zip(work, worklists, strict=True)
-        for clip in _clips_of(cache, worklist.absent)
-    }
+    new: dict[str, Clip] = {}
+    for (request, cache), worklist in zip(work, worklists, strict=True):
+        kept = _kept(request, cache, worklist.absent)
+        new |= {clip.clip_id: clip for clip in _clips_of(cache, worklist.absent) if clip.clip_id not in kept}
     spec = work[0][0].encoder.spec
     sample = None
     if measure_s and new:
@@ -184,20 +189,17 @@ def _missing(request: Extraction, cache: CacheFolder, shards: Sequence[int], rat
 def _plan_encoder(
     request: Extraction, cache: CacheFolder, worklist: Worklist, rate_hz: float, *, measure: bool
 ) -> EncoderPlan:
-    available = request.manifest.by_id()
-    new = _clips_of(cache, worklist.absent)
-    batch = None
-    if measure:
-        shards = [[clip for clip in cache.planned.clips_of(n) if clip.clip_id in available] for n in worklist.absent]
-        batch = measure_batch(request, shards)
+    new, kept = _clips_of(cache, worklist.absent), _kept(request, cache, worklist.absent)
+    batch = measure_batch(request, cache, worklist.absent) if measure else None
     present = [number for number in worklist.assigned if number in worklist.headers]
     return EncoderPlan(
         path=cache.path,
         n_new=len(new),
         n_stored=sum(len(worklist.headers[number].clips) for number in present),
         n_failed=len(worklist.failed),
+        n_kept=len(kept),
         n_unknown=sum(math.isnan(clip.duration_s) for clip in new),
-        media_s=sum(map(_length_s, new)),
+        media_s=sum(_length_s(clip) for clip in new if clip.clip_id not in kept),
         shards=worklist.absent,
         n_present=len(present),
         missing=_missing(request, cache, worklist.absent, rate_hz),
@@ -207,6 +209,19 @@ def _plan_encoder(
         batch_bytes=batch if isinstance(batch, int) else None,
         batch_fits=not isinstance(batch, MemoryError),
     )
+
+
+def _kept(request: Extraction, cache: CacheFolder, shards: Sequence[int]) -> set[str]:
+    """Return the clips that an interrupted run has encoded of unfinished shards, and that this run can take over."""
+    clips: set[str] = set()
+    for path in (path for number in shards for path in present_parts(cache.path, number)):
+        try:
+            header = read_header(path)
+        except ShardError:  # a run deletes it and encodes its clips again
+            continue
+        if header.provenance == provenance_of(request):
+            clips |= {clip.clip_id for clip in header.clips}
+    return clips
 
 
 def _clips_of(cache: CacheFolder, shards: Sequence[int]) -> list[Clip]:

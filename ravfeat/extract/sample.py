@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,7 +12,8 @@ from typing import cast
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest
 from ravfeat.cache.writer import CacheFolder, plan_shards
-from ravfeat.encoders.base import EncoderInput, plan_batches, start_encoding
+from ravfeat.encoders.base import EncoderInput, start_encoding
+from ravfeat.extract.batch_plan import plan_shards_batches
 from ravfeat.extract.decode import ClipEnd, PreparedPiece
 from ravfeat.extract.encoder_job import EncoderJob, common_order
 from ravfeat.extract.open_caches import limits_of, provenance_of
@@ -124,14 +125,15 @@ def _sample_job(index: int, request: Extraction, folder: CacheFolder, clips: Seq
     )  # fmt: skip
 
 
-def measure_batch(request: Extraction, shards: Sequence[Sequence[Clip]]) -> int | MemoryError | None:
+def measure_batch(request: Extraction, folder: CacheFolder, shards: Collection[int]) -> int | MemoryError | None:
     """Encode the largest batch of some shards on its CUDA device, and measure the device memory.
 
     Parameters
     ----------
     request : Extraction
-    shards : sequence of sequence of Clip
-        Planned clips that are in the given data, by shard.
+    folder : CacheFolder
+    shards : collection of int
+        The shards that are to be written.
 
     Returns
     -------
@@ -143,27 +145,30 @@ def measure_batch(request: Extraction, shards: Sequence[Sequence[Clip]]) -> int 
     device = str(provenance.get("device", "cpu")).partition(",")[0]
     if not device.startswith("cuda") or "torch" not in provenance:
         return None
-    batch = _largest_batch(request, shards)
+    batch = _read_largest(request, folder, shards)
     if not batch:
         return None
     return attempt(lambda: peak_device_memory(device, lambda: start_encoding(request.encoder, batch).states()))
 
 
-def _largest_batch(request: Extraction, shards: Sequence[Sequence[Clip]]) -> list[EncoderInput]:
+def _read_largest(request: Extraction, folder: CacheFolder, shards: Collection[int]) -> list[EncoderInput]:
     limits = limits_of(request)
+    numbers = folder.planned.numbers if limits.across_shards else sorted(shards)
+    plan = plan_shards_batches(
+        [folder.planned.clips_of(number) for number in numbers], request.encoder.batching, limits
+    )
+    batches = [
+        batch
+        for batches in plan
+        for batch in batches
+        if any(folder.planned.shards[clip.clip_id] in shards for clip in batch)
+    ]
     if request.encoder.batching == "pieces":
-        pieces = (piece for clips in shards for clip in clips for piece in _read(request, clip))
-        batch: list[EncoderInput] = []
-        while sum(piece.n_frames for piece in batch) < limits.frames and (piece := next(pieces, None)) is not None:
-            batch.append(piece)
-        return batch
-    batches: list[list[Clip]] = []
-    for clips in shards:
-        plan = plan_batches(
-            [clip.duration_s for clip in clips], request.encoder.batching, max_clips=limits.clips,
-            max_seconds=limits.seconds,
-        )  # fmt: skip
-        batches += [[clips[place] for place in batch] for batch in plan]
+        pieces = (piece for batch in batches for piece in _read(request, batch[0]))
+        prepared: list[EncoderInput] = []
+        while sum(piece.n_frames for piece in prepared) < limits.frames and (piece := next(pieces, None)) is not None:
+            prepared.append(piece)
+        return prepared
     largest = max(batches, key=lambda batch: len(batch) * max(map(_known_s, batch)), default=[])
     return [piece for clip in largest for piece in _read(request, clip)]
 
@@ -173,7 +178,7 @@ def _known_s(clip: Clip) -> float:
 
 
 def _read(request: Extraction, clip: Clip) -> Generator[EncoderInput, None, None]:
-    with closing(read_planned_clip(request, {clip.clip_id: clip}, {0: request.encoder}, clip)) as events:
+    with closing(read_planned_clip(request, request.manifest.by_id(), {0: request.encoder}, clip)) as events:
         for event in events:
             if not isinstance(event, ClipEnd):
                 yield from event.prepared.values()

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from ravfeat.cache.format import StoreRecipe
+from ravfeat.cache.parts import read_part
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.errors import ClipError, CorpusError, ShardError
 from ravfeat.extract import Extraction, run_extraction
+from ravfeat.extract.open_caches import planned_folder_of
 from ravfeat.extract.plan import ExtractionPlan, plan_extraction
 from ravfeat.faces.source import FaceOptions
 from tests.tinyfaces import write_net, write_videos
@@ -151,3 +153,23 @@ def test_what_the_extraction_would_refuse_the_plan_refuses(corpus, tmp_path) -> 
     (path / "shard-00000.h5").write_bytes(b"no HDF5")
     with pytest.raises(ShardError, match="cannot be opened"):
         plan(tmp_path / "out", corpus.extraction())
+
+
+def test_what_an_interrupted_run_has_encoded_is_not_counted_as_work(corpus, tmp_path, small_shards) -> None:
+    request = corpus.extraction()
+    folder = planned_folder_of(request, tmp_path / "out")
+    path = run_extraction(request, tmp_path / "out").path / "shard-00001.h5"
+    whole = read_part(path)
+    two = replace(whole, clips=whole.clips[:2], features=whole.features[:2], times_s=whole.times_s[:2])
+    folder.write_part(two, 0)
+    path.unlink()
+    (encoder,) = plan(tmp_path / "out", request).passes[0].encoders
+    assert (encoder.n_new, encoder.n_kept, encoder.n_stored) == (4, 2, 18)
+    lengths = {clip.clip_id: clip.duration_s for clip in corpus.manifest}
+    assert encoder.media_s == pytest.approx(sum(lengths[clip.clip_id] for clip in whole.clips[2:]))
+    folder.write_part(replace(two, provenance={"python": "2.7"}), 0)  # which the next run would not take over
+    (encoder,) = plan(tmp_path / "out", request).passes[0].encoders
+    assert (encoder.n_new, encoder.n_kept) == (4, 0)
+    (folder.path / "shard-00001.part-0000.h5").write_bytes(b"damaged")
+    (encoder,) = plan(tmp_path / "out", request).passes[0].encoders
+    assert (encoder.n_new, encoder.n_kept) == (4, 0)
