@@ -94,8 +94,16 @@ def _stored_bytes(request: Extraction, clip: Clip) -> int:
 
 
 def free_bytes(out: Path) -> int | None:
-    """Return the bytes that may be written at a path, which need not exist; None where the system does not know."""
+    """Return the bytes that may be written at a path, which need not exist; None where the system does not know.
+
+    Raises
+    ------
+    CacheError
+        Where a file is in the way.
+    """
     existing = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise CacheError(f"{existing} is a file and can hold no caches; choose another --out")
     try:
         usage = shutil.disk_usage(existing)
     except OSError:

@@ -105,6 +105,15 @@ def test_a_disk_that_does_not_know_its_size_is_not_refused(tmp_path) -> None:
         check_disk(missing, Path("/proc/nothing/here"))
 
 
+@pytest.mark.parametrize("out", ["file", "file/cache/new"])
+def test_a_file_in_the_way_is_named(out, here, clips, tmp_path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    for options in ([], ["--dry-run"]):
+        done = here("extract", "--data", clips, "--encoder", "logmel", "--out", tmp_path / out, *options)
+        assert done.returncode == 1
+        assert done.stderr == f"ravfeat: {tmp_path}/file is a file and can hold no caches; choose another --out\n"
+
+
 def test_a_disk_that_cannot_be_asked_is_not_refused(tmp_path, monkeypatch) -> None:
     def fail(_: Path) -> None:
         raise OSError(95, "Operation not supported")
