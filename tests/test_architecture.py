@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "encoders": BASE | {"faces", "media"},
     "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics"},
     "importers": BASE | {"corpora", "encoders", "faces", "media"},
-    "doctor": BASE | {"cache", "encoders", "extract", "faces"},
+    "doctor": BASE | {"cache", "encoders", "extract", "faces", "media"},
     # Training.
     "features": BASE | {"cache", "numerics"},
     "protocols": BASE | {"features"},

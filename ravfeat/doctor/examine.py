@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ravfeat.doctor.codecs import check_codecs
-from ravfeat.doctor.defaults import check_defaults
+from ravfeat.doctor.defaults import check_device, check_readers
 from ravfeat.doctor.devices import check_onnxruntime, check_torch
 from ravfeat.doctor.finding import Finding
 from ravfeat.doctor.imports import Import, load, try_imports
@@ -42,7 +42,8 @@ def examine(out: Path, *, offline: bool = False) -> list[Finding]:
         ("models", "hub"): lambda: check_hub(load("huggingface_hub", imports), offline=offline),
         ("models", "encoders"): lambda: check_weights(load("huggingface_hub", imports)),
         ("models", "faces"): check_face_models,
-        ("extract", "device"): lambda: check_defaults(load("torch", imports)),
+        ("extract", "device"): lambda: check_device(load("torch", imports)),
+        ("extract", "readers"): check_readers,
     }
     return [finding for (topic, name), check in checks.items() for finding in _guarded(topic, name, check, imports)]
 

@@ -116,6 +116,7 @@ def test_a_synthetic_corpus_is_called_synthetic(here, generated, tmp_path, monke
         (["--shard-index", "2", "--num-shards", "2"], "the index counts from 0 to 1"),
         (["--corpus", "iemocap"], "no corpus 'iemocap'; choose from ravdess, folder, synth"),
         (["--name", "mine"], "--name goes with --corpus folder"),
+        (["--encoder", "logmel", "--device", "mps"], "device 'mps': Apple's GPUs are not supported"),
         (["--encoder", "hubert-base", "--device", "gpu"], "no device 'gpu'; choose from auto, cpu, cuda, cuda:N"),
         (["--dtype", "bfloat16"], "is not one of 'float16', 'float32'"),
         (["--view", "reverb"], "no view 'reverb'; choose from gain, noise, mask, crop, published"),

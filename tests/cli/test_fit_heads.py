@@ -132,6 +132,7 @@ def test_without_a_cache_it_says_how_to_make_one(here, tmp_path) -> None:
         (["--layers", "7"], "layers '7': there are 0-2, not 7"),
         (["--head", "logreg", "--epochs", "3"], "none of the heads logreg has the setting 'epochs'"),
         (["--device", "tpu"], "no device 'tpu'"),
+        (["--device", "mps"], "device 'mps': Apple's GPUs are not supported"),
         (["--select", "test"], "is not one of 'val', 'nested'"),
         (["--seeds", "0"], "is not in the range x>=1"),
     ],

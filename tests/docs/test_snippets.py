@@ -57,7 +57,7 @@ def test_every_page_is_run_or_shows_nothing_to_run() -> None:
 
 def test_few_blocks_are_not_run_and_each_says_why() -> None:
     left_out = [block for block in BLOCKS if block.reason]
-    assert len(left_out) <= 8
+    assert len(left_out) <= 10
     assert all(len(block.reason) > 10 for block in left_out)
 
 

@@ -7,7 +7,7 @@ import pytest
 from ravfeat.doctor import examine as module
 from ravfeat.doctor.examine import examine
 from ravfeat.doctor.imports import Import
-from ravfeat.extract.encoder_job import BatchLimits
+from ravfeat.extract.batch_plan import BatchLimits
 
 
 @pytest.fixture
