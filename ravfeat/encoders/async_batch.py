@@ -57,6 +57,7 @@ class DeviceBatch:
         stacks : sequence of Tensor of shape (L, T, D), float32
         """
         for stack in stacks:
+            # Into pinned memory, for the same reason as in `send`: any other copy would make this thread wait.
             if self._cuda:
                 host = torch.empty(stack.shape, dtype=stack.dtype, pin_memory=True)
                 host.copy_(stack, non_blocking=True)
@@ -70,6 +71,7 @@ class DeviceBatch:
             # The copies were queued on the same stream before the end event, so they are complete with it.
             self._end.synchronize()
             self.busy_s = self._start.elapsed_time(self._end) / 1000
+        # Handed over: a handle that somebody still holds must not hold the states too.
         stacks, self._stacks = self._stacks, []
         return [stack.numpy().transpose(1, 0, 2) for stack in stacks]
 

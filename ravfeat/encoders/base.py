@@ -174,6 +174,7 @@ def start_encoding(encoder: Encoder[Any], batch: Sequence[EncoderInput]) -> Enco
     An encoder with a method ``start(batch)`` returns as soon as the work is queued on its device; all other
     encoders have finished when this returns.
     """
+    # Optional, so that a new encoder needs no more than `Encoder`.
     if (start := getattr(encoder, "start", None)) is not None:
         handle: EncodingBatch = start(batch)
         return handle
@@ -216,6 +217,7 @@ def plan_batches(
     batches: list[list[int]] = []
     longest = 0.0
     for position in order:
+        # The first clip of a batch is its longest, and decides to which length the others are padded.
         duration_s = durations_s[position]
         fits = (
             bool(batches)

@@ -36,6 +36,7 @@ def crop_faces(faces: Faces, *, margin: float, size: int, inner: int | None = No
     start = (size - side) // 2
     crops = np.empty((len(faces), side, side, 3), np.uint8)
     for row, (picture, box) in enumerate(zip(faces.pictures, faces.boxes, strict=True)):
+        # Resampled once, to the size that the model's own processor would resize to; the model reads the middle of it.
         whole = crop(picture, box, margin=margin, size=size)
         crops[row] = whole[start : start + side, start : start + side]
     columns = {

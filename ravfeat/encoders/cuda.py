@@ -83,6 +83,7 @@ def has_nvidia_gpu() -> bool:
 
     torch is asked only where it is loaded: importing it takes seconds.
     """
+    # CUDA's own rule: an empty list, and -1, hide all devices.
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
     if not hidden and _GPUS.is_dir() and any(_GPUS.iterdir()):
         return True

@@ -35,6 +35,7 @@ def resolve_device(device: str) -> str:
     number = cuda_number(device)
     if device == "cpu":
         return device
+    # The count alone asks the driver's library, and includes cards that this build of torch cannot use.
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device == "auto":
         if not count and has_nvidia_gpu():

@@ -80,6 +80,7 @@ def clip_states(output: Any, batch: Sequence[EncoderInput]) -> list[Tensor]:
         raise EncoderError(
             f"the encoder gave {n_given} frames where {n_expected} were expected; its family is not supported"
         )
+    # Stacking copies, so that a clip's states do not keep those of the whole padded batch.
     return [torch.stack([layer[row, : clip.n_frames] for layer in layers]).float() for row, clip in enumerate(batch)]
 
 

@@ -202,6 +202,7 @@ def _image_families() -> set[str]:
     return {
         *modeling_auto.MODEL_FOR_IMAGE_MAPPING_NAMES,
         *modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES,
+        # The picture halves of models of text and pictures (CLIP, SigLIP) are in neither of these tables.
         *(family for family in modeling_auto.MODEL_MAPPING_NAMES if family.endswith("_vision_model")),
     }
 
@@ -249,7 +250,10 @@ def _try(model: Any, picture_input: PictureInput, folder: WeightFolder) -> tuple
 
 def _readout(model: Any, output: Any, side: int, folder: WeightFolder) -> Readout:
     last, states = output.last_hidden_state, output.hidden_states
+    # Layers of one shape are tokens throughout. Pyramids (Swin, ResNet) shrink from layer to layer, and only their end
+    # can be used.
     if states and last.ndim == 3 and all(state.shape == last.shape for state in states):
+        # Every family that has such a token puts it first.
         if any(name.endswith(("cls_token", "class_embedding")) for name, _ in model.named_parameters()):
             return "cls"
         if last.shape[1] == _patches(model.config, side):

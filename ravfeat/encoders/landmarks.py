@@ -127,6 +127,7 @@ def rotation_vector(matrix: NDArray[Any]) -> NDArray[np.float64]:
     ndarray of shape (3,), float64
         Its length is the angle, in [0, pi] radians.
     """
+    # The determinant keeps it a rotation: the nearest orthogonal matrix may be a reflection.
     u, _, v = np.linalg.svd(matrix.astype(np.float64))
     rotation = u @ np.diag([1.0, 1.0, np.linalg.det(u @ v)]) @ v
     # Unit quaternion (w, q). Each row of this matrix is the quaternion times four times one of its entries; the row
@@ -143,6 +144,7 @@ def rotation_vector(matrix: NDArray[Any]) -> NDArray[np.float64]:
     quaternion: NDArray[np.float64] = rows[np.argmax(np.diag(rows))]
     quaternion /= np.linalg.norm(quaternion) * (-1 if quaternion[0] < 0 else 1)
     sine = np.linalg.norm(quaternion[1:])
+    # At small angles the sine is the angle, and dividing by it would not be stable.
     if sine < 1e-12:
         return np.asarray(2 * quaternion[1:])
     return np.asarray(quaternion[1:] / sine * 2 * np.arctan2(sine, quaternion[0]))

@@ -55,6 +55,7 @@ def load_model(folder: WeightFolder) -> tuple[Any, dict[str, Any]]:
         Where the files cannot be read.
     """
     try:
+        # No code from a model's folder is run, and nothing is fetched. Float32, whatever precision the file has.
         with quiet():
             model, report = transformers.AutoModel.from_pretrained(
                 folder.path, dtype=torch.float32, local_files_only=True, output_loading_info=True,
@@ -116,6 +117,7 @@ def to_device(model: Any, device: str) -> Any:
         Where the device does not exist or lacks memory.
     """
     try:
+        # Without CUDA in the build torch raises an AssertionError, without memory a RuntimeError.
         return model.eval().requires_grad_(requires_grad=False).to(device)
     except (RuntimeError, AssertionError) as error:
         raise EncoderError(f"the encoder cannot be put on '{device}' ({first_line(error)})") from error

@@ -43,6 +43,7 @@ class LogMelEncoder:
             dim=BANDS,
             frame_rate_hz=SAMPLE_RATE_HZ / HOP,
         )
+        # Periodic, as for a spectrum; numpy's own is the symmetric one.
         self._window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
         self._bands = mel_bands()
 
@@ -64,6 +65,7 @@ class LogMelEncoder:
         # No padding at the edges: every frame lies wholly within the clip. (n,) -> (T, 400)
         frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP] * self._window
         power = np.abs(np.fft.rfft(frames, axis=1)) ** 2  # (T, 201)
+        # Digital silence has no logarithm; the floor is far below any recorded noise.
         static = np.log(np.maximum(power @ self._bands, FLOOR)).astype(np.float32)
         slope = _slope(static)
         return np.stack([static, slope, _slope(slope)], axis=1)  # (T, 3, 64)

@@ -55,6 +55,7 @@ class OnnxEncoder:
         self._mean = np.broadcast_to(np.array(settings.mean, np.float32), channels)
         self._std = np.broadcast_to(np.array(settings.std, np.float32), channels)
         self.labels = settings.labels
+        # Noise: equal pictures would hide that a net mixes those of a batch.
         sample = np.random.default_rng(0).integers(0, 256, (2, net.size, net.size, 3), np.uint8)
         net.probe_batch(self._inputs(sample))
         pooled, dim = _check_outputs(net, self._inputs(sample[:1]), settings)
@@ -104,6 +105,7 @@ class OnnxEncoder:
             raise EncoderError(f"{self.spec.name} declares no logits; add the key 'logits' to its settings")
         (logits,) = self._net.run(self._inputs(concatenate(batch)), [self._net.logits])
         logits = _vectors(logits, self._net.layout)
+        # The largest is subtracted first, so that no power overflows.
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
@@ -146,6 +148,7 @@ def _check_outputs(net: OnnxModel, sample: NDArray[np.float32], settings: NetSet
         raise EncoderError(
             f"{settings.source} has {len(settings.labels)} labels, the net gives {vectors[1].shape[1]} logits"
         )
+    # A map of a single cell is a vector already, and averaging it is no step to record.
     return outputs[0].ndim == 4 and outputs[0].size > vectors[0].size, vectors[0].shape[1]
 
 

@@ -180,6 +180,7 @@ def _layout(shape: list[Any], settings: NetSettings) -> Layout:
     if settings.layout is not None:
         fitting = [layout for layout in fitting if layout == settings.layout]
     sure = [layout for layout in fitting if isinstance(shape[axes[layout]], int)]
+    # An axis of free length may hold channels or pixels; one of known length that fits decides.
     if len(fitting) == 1 or len(sure) == 1:
         return (sure or fitting)[0]
     if fitting:

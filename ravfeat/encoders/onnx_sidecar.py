@@ -106,6 +106,7 @@ def find_sidecar(path: Path) -> NetSettings:
     beside = path.with_suffix(".toml")
     if beside.is_file():
         settings = read_sidecar(beside)
+        # A sidecar may name another file than the one whose name it bears.
         if settings.model.resolve() != path.resolve():
             raise EncoderError(f"{beside} belongs to {settings.model}, not to {path}; name the .toml you mean")
         return settings
@@ -158,6 +159,7 @@ def _settings(source: str, table: dict[str, Any], model: Path, digest: str) -> N
     if labels and "logits" not in table:
         raise EncoderError(f"{source} has labels and no logits that they belong to; add the key 'logits'")
     size = table.get("size")
+    # TOML's true is a bool, and in Python every bool is an int.
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 4096):
         raise _wrong(source, "size", "the side of the square input in pixels", size)
     name = _text(source, table, "name", model.stem)

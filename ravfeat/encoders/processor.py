@@ -71,6 +71,7 @@ def read_processor(folder: WeightFolder) -> PictureInput:
             f"{folder.path} has no preprocessor_config.json, which says how pictures are scaled for the model;"
             " save the model's image processor beside it (save_pretrained)"
         )
+    # The processor of PIL: the other one needs torchvision, and rounds differently.
     try:
         with quiet():
             processor = transformers.AutoImageProcessor.from_pretrained(

@@ -215,6 +215,7 @@ def _hub_id(name_or_path: str) -> tuple[str, str | None]:
 
 
 def _is_net(name_or_path: str) -> bool:
+    # A folder of weights may have a name that ends in .onnx.
     path = _path(name_or_path)
     return path.suffix in _NET_SUFFIXES and not path.is_dir()
 

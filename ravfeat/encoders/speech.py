@@ -43,6 +43,7 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str, *, tf32: b
     model, report = load_model(folder)
     check_whole(folder, report, unused=("decoder.",) if whisper else ())
     fuse_attention(model)
+    # Whisper's decoder is half of its weights; it never reaches the device.
     model = to_device(model.get_encoder() if whisper else model, device)
     if whisper:
         extractor = _extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
@@ -62,6 +63,7 @@ def _check_reads_waveforms(config: Any, folder: WeightFolder) -> None:
     problem = f"{folder.path} holds a model of type '{config.model_type}'"
     if not hasattr(config, "conv_stride") or not hasattr(config, "conv_kernel"):
         raise EncoderError(f"{problem}, which does not read waveforms; expected {_READABLE}")
+    # Sequence-to-sequence models, and SEW, which merges neighbouring frames between its layers.
     if config.is_encoder_decoder or hasattr(config, "squeeze_factor"):
         raise EncoderError(f"{problem}, whose hidden states are not one vector per frame; expected {_READABLE}")
     if getattr(config, "add_adapter", False):

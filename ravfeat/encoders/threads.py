@@ -26,6 +26,7 @@ def single_threaded_readers() -> Iterator[Callable[[], None]]:
     if torch is None:
         yield lambda: None
         return
+    # Asked of the calling thread, which encodes and keeps its team.
     before = torch.get_num_threads()
     try:
         yield lambda: torch.set_num_threads(1)

@@ -70,6 +70,7 @@ class WaveformEncoder:
         if self._normalise:
             # Before padding, as in the library: zeros of the padding would change mean and variance.
             samples = (samples - samples.mean()) / np.sqrt(samples.var() + 1e-7)
+        # Asked of the model: families with another front end count in their own way.
         n_frames = int(self._model._get_feat_extract_output_lengths(torch.tensor(len(samples))))
         return EncoderInput(samples.astype(np.float32, copy=False), self.times_s(n_frames))
 
@@ -83,6 +84,7 @@ class WaveformEncoder:
             if self.batching == "padded":
                 encoding.fetch(self._run_padded(batch))
                 return encoding
+            # Clips of one length at a time; the results go back to the places that the clips had in the batch.
             stacks: dict[int, torch.Tensor] = {}
             by_length: dict[int, list[int]] = {}
             for position, clip in enumerate(batch):

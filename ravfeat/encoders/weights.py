@@ -21,6 +21,7 @@ __all__ = ["WeightFolder", "fetch_config", "fetch_weights", "open_weights"]
 
 _log = logging.getLogger(__name__)
 
+# What libraries rewrite whenever they save a model, and what changes none of its outputs.
 _VOLATILE_KEYS = frozenset(
     {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache"}
 )
@@ -113,6 +114,7 @@ def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
     """
     safetensors = ("model.safetensors", "model-*.safetensors", "model.safetensors.index.json")
     folder = _download(repository, revision, (*_TABLES, *safetensors))
+    # Many repositories hold the same weights in both formats: pickles are fetched only where there is nothing else.
     if not list(folder.glob("*.safetensors")):
         pickles = ("pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json")
         folder = _download(repository, revision, (*_TABLES, *pickles))

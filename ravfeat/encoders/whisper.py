@@ -40,6 +40,7 @@ class WhisperEncoder:
         self._limit = int(extractor.n_samples)
         self._mel_frames = int(extractor.nb_max_frames)
         self._frames = int(model.config.max_source_positions)
+        # Two mel frames make one frame: the second convolution has a stride of 2.
         self._frame_rate = self._frames / (self._limit / self._rate)
         self.spec = EncoderSpec(
             name=name,
