@@ -101,9 +101,11 @@ class Manifest:
     classes: tuple[str, ...]
     clips: tuple[Clip, ...]
     synthetic: bool = False
+    # Not compared: what a scan left out does not make another corpus.
     skipped: dict[str, int] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
+        # Whatever order a folder was listed in: shards and folds are planned in this order.
         object.__setattr__(self, "clips", tuple(sorted(self.clips, key=lambda clip: clip.clip_id)))
         self._validate()
 
@@ -131,6 +133,7 @@ class Manifest:
             )
         labels = set(self.classes)
         for clip in self.clips:
+            # The corpus comes before the colon; an empty cell of a table leaves nothing after it.
             if not clip.actor.rpartition(":")[2].strip():
                 raise CorpusError(f"clip '{clip.clip_id}' has no actor; every clip needs one, or folds cannot be made")
             if clip.label not in labels:
@@ -151,6 +154,7 @@ class Manifest:
             name: pa.array([getattr(clip, name) for clip in self.clips], pa.string()) for name in _STRINGS
         }
         columns["duration_s"] = pa.array([clip.duration_s for clip in self.clips], pa.float64())
+        # Classes are stored, not derived from the labels: their order is that of the logits.
         meta = {
             "version": MANIFEST_VERSION,
             "corpus": self.corpus,
@@ -185,6 +189,7 @@ class Manifest:
         if missing := [name for name in (*_STRINGS, "duration_s") if name not in table.column_names]:
             raise CorpusError(f"{where} lacks the columns {missing}")
         rows = table.select([*_STRINGS, "duration_s"]).to_pylist()
+        # A null would pass as one more actor or label.
         if any(row[name] is None for row in rows for name in _STRINGS):
             raise CorpusError(f"{where} is damaged: it has empty cells")
         clips = tuple(Clip(**row) for row in rows)
@@ -211,12 +216,14 @@ class Manifest:
 
     def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
         """Return the same corpus with other clips."""
+        # Without `skipped`, which describes the scan of the whole folder.
         return Manifest(self.corpus, self.classes, tuple(clips), synthetic=self.synthetic)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
     """Serialise a table as Parquet with page checksums."""
     sink = pa.BufferOutputStream()
+    # Parquet's default has no checksums: a flipped bit would be another value, without an error.
     pq.write_table(table, sink, write_page_checksum=True)
     return bytes(sink.getvalue())
 

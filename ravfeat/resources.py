@@ -33,6 +33,7 @@ _LEAST = 500_000_000
 """Bytes that the libraries themselves and one small head take."""
 
 _UNKNOWN = 4_000_000_000
+# Of control groups, version 2 and version 1.
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 _SHORT = re.compile(r"out of memory|can't allocate memory|_ALLOC_FAILED", re.IGNORECASE)
@@ -40,6 +41,7 @@ _SHORT = re.compile(r"out of memory|can't allocate memory|_ALLOC_FAILED", re.IGN
 
 _Out = TypeVar("_Out")
 
+# Not a global: threads may train under limits of their own.
 _limit: ContextVar[int | None] = ContextVar("memory", default=None)
 
 
@@ -102,6 +104,7 @@ def attempt(work: Callable[[], _Out]) -> _Out | MemoryError:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
+        # The first line: torch goes on with advice about its allocator.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return MemoryError(reason)
 
@@ -163,9 +166,11 @@ def _available() -> int:
     limits = []
     meminfo = Path("/proc/meminfo")
     if meminfo.is_file():
+        # Available, not free: the system gives the memory of cached files back.
         limits += [int(line.split()[1]) * 1024 for line in meminfo.read_text().splitlines() if "MemAvailable" in line]
     for path in map(Path, _LIMITS):
         text = path.read_text().strip() if path.is_file() else ""
+        # Where there is no limit, the file says 'max'.
         limits += [int(text)] if text.isdigit() else []
     # Only Linux says what is free.
     return min(limits, default=physical_memory())

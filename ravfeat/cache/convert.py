@@ -107,6 +107,7 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
     headers = [source.header(number) for number in source.shards]
     failed = {clip.clip_id: clip for header in headers for clip in header.failed}
     wanted = [clip.clip_id for clip in source.planned_manifest]
+    # A derived shard says of each of its clips either that it is stored or why it failed.
     if lacking := [clip_id for clip_id in wanted if clip_id not in source and clip_id not in failed]:
         raise CacheError(
             f"{len(lacking)} clips of {source.path} are not extracted yet ({', '.join(lacking[:3])} …); run the same"
@@ -127,8 +128,10 @@ def _step(source: Cache, change: Conversion) -> "_StoreChange":
     """Check the requested changes and resolve them against the source."""
     was_pooled, before = source.identity["store"] == "pooled", source.frame_stride
     store: Store = change.store or source.identity["store"]
+    # Pooled statistics are over all frames: a stride has no meaning for them.
     stride = change.frame_stride or (1 if store == "pooled" else before)
     layers = change.layers or source.layers
+    # Raises for a layer that the source does not hold.
     source.positions(layers)
     recipe = StoreRecipe(layers, store, stride, change.dtype or source.identity["dtype"], source.identity["view"])
     if was_pooled and store == "frames":
@@ -222,6 +225,7 @@ class _StoreChange:
     def _column(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.pools:
             return np.asarray(values.mean(axis=0, keepdims=True), np.float32)
+        # (T, ...) -> (T, 1, n): frames of a single layer, as `average_frames` takes them.
         wide = values.reshape(len(values), 1, -1)
         averaged = np.asarray(average_frames(wide, np.array([0, len(values)]), self.window)[0], np.float32)
         return averaged.reshape(len(averaged), *values.shape[1:])
@@ -269,6 +273,7 @@ class _DerivedWriter:
         blocks, too_large = self._blocks([clip.clip_id for clip in clips if clip.clip_id in self._records], bar)
         failed = [self._failed_clip(clip, too_large) for clip in clips if clip.clip_id not in blocks]
         records, start = [], 0
+        # In the order of the plan, whichever thread was done first.
         for clip_id, block in blocks.items():
             place = {"frame_start": start, "n_frames": block.shape[1]}
             records.append(replace(self._records[clip_id], features_sha256=features_sha256(block), **place))

@@ -58,8 +58,10 @@ def check_shard(path: Path, header: ShardHeader) -> ShardCheck:
             features = stored_features(path, file)
         except UNREADABLE as error:
             raise ShardError(f"{path} is damaged: its features cannot be read ({error})") from error
+        # Chunked by another program: clips are no ranges of bytes, so the file's digest takes a read of its own.
         if features.offset is None:
             return ShardCheck(sha256_of(path), tuple(_read_apart(features, header.clips)))
+    # Unbuffered: a buffer would copy every byte once more.
     with path.open("rb", buffering=0) as raw:
         return _read_through(path, raw, features, features.offset, header.clips)
 
@@ -121,6 +123,7 @@ def _pass(path: Path, raw: FileIO, memory: np.ndarray[Any, Any], digest: _Digest
 
 def _fill(path: Path, raw: FileIO, block: memoryview) -> None:
     while len(block):
+        # An unbuffered read may return less than was asked for.
         n = raw.readinto(block)
         if not n:
             raise ShardError(f"{path} is damaged: it ends at byte {raw.tell()}, within its features")
@@ -164,6 +167,7 @@ def _check_layout(header: ShardHeader) -> list[str]:
     for name, count in header.columns.items():
         if count != frames:
             problems.append(f"features have {frames} frames, {count} frames have a {name}")
+    # Clips must follow each other without gap or overlap: readers rely on frame_start and n_frames.
     start = 0
     for clip in header.clips:
         if clip.frame_start != start or clip.n_frames < 1:

@@ -34,6 +34,7 @@ def face_coverage(cache: Cache) -> list[FaceCoverage]:
     for clip_id, columns in cache.all_columns():
         if "found" in columns:
             found = columns["found"]
+            # Faces are counted only where a detector looks for them; a landmarker follows one.
             several = int((columns["faces"] > 1).sum()) if "faces" in columns else 0
             coverages.append(FaceCoverage(clip_id, float(found.mean()), len(found), several))
     return sorted(coverages, key=lambda coverage: (coverage.share, coverage.clip_id))

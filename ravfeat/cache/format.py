@@ -68,6 +68,7 @@ clips has failed, so shards of small features must not grow without end."""
 POOLED_STATISTICS: Mapping[str, tuple[str, ...]] = {"audio": ("mean", "std"), "face": ("mean", "std", "speed")}
 """Statistics that ``store="pooled"`` keeps of each stream, concatenated in the last axis."""
 
+# 48 bits tell the caches of a folder apart; the whole identity is stored in every shard.
 FINGERPRINT_LENGTH = 12
 
 
@@ -100,6 +101,7 @@ class StoreRecipe:
     view: str = "clean"
 
     def __post_init__(self) -> None:
+        # Ascending and each once, so that a choice of layers has one identity.
         if self.layers is not None and (not self.layers or list(self.layers) != sorted(set(self.layers))):
             raise UsageError(f"layers are {list(self.layers)}; expected one or more, each once, in ascending order")
         if self.store not in get_args(Store) or self.dtype not in {"float16", "float32"} or self.frame_stride < 1:
@@ -130,6 +132,7 @@ class StoreRecipe:
     def identity(self, n_layers: int, stream: str = "audio") -> dict[str, Any]:
         """Return the part of the identity that this recipe determines."""
         return {
+            # Resolved, so that None and a list of all layers are one identity.
             "layers": list(self.resolve_layers(n_layers)),
             "store": self.store,
             "statistics": list(self.statistics(stream)),
@@ -143,6 +146,7 @@ class StoreRecipe:
         layers = len(self.resolve_layers(n_layers))
         if statistics := self.statistics(stream):
             return layers, 1, dim * len(statistics)
+        # Rounded up: the last window may be shorter, and is kept.
         return layers, -(-n_frames // self.frame_stride), dim
 
 
@@ -292,5 +296,6 @@ class ShardContent:
 
 def features_sha256(block: NDArray[Any]) -> str:
     """Compute the digest of one clip's (L, T, D) block: its little-endian bytes in C order."""
+    # The same bytes on every machine, so that a copied cache can be verified anywhere.
     little = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
     return hashlib.sha256(little.data).hexdigest()

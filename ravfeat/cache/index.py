@@ -119,6 +119,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     path = folder / SUMS_FILE
     remedy = f"'ravfeat cache rebuild-index {folder}' makes it anew"
     try:
+        # As bytes: text mode would hide changed line ends.
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError as error:
         raise CacheError(f"{path} is missing; {remedy}") from error
@@ -152,6 +153,7 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
         raise CacheError(f"{path} is missing; {remedy}") from error
     except OSError as error:
         raise CacheError(f"{path} cannot be read ({error})") from error
+    # The digest of the bytes just read: an extraction may replace the file before a second read.
     if read_sums(folder).get(INDEX_FILE) != hashlib.sha256(data).hexdigest():
         raise CacheError(f"{path} does not match its digest in {SUMS_FILE}; {remedy}")
     try:
@@ -169,6 +171,7 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
 
 
 def _indexed(number: int, rows: tuple[dict[str, Any], ...]) -> IndexedShard:
+    # A shard has at least one clip; what describes the file is the same in all its rows.
     first = rows[0]
     return IndexedShard(number, first["shard_bytes"], first["shard_sha256"], first["shard_metadata_sha256"], rows)
 
@@ -214,6 +217,7 @@ def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> lis
 
 
 def _placed(number: int, n_bytes: int, sha256: str, metadata: str, rows: Iterable[dict[str, Any]]) -> IndexedShard:
+    # Failed clips have no frames and no digests; their rows have all columns, some of them empty.
     empty = dict.fromkeys(_SCHEMA.names)
     place = {
         "shard": number,
@@ -241,6 +245,7 @@ def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = Non
         indexed = read_index(folder)
     except CacheError:
         indexed = {}  # missing or damaged: all shards are checked below
+    # Shards of this run were hashed when they were written; their entries replace older ones.
     indexed |= written or {}
     present = present_shards(folder)
     shards = {number: indexed[number] for number, path in present.items() if _unchanged(path, indexed.get(number))}
@@ -250,6 +255,7 @@ def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = Non
 
 
 def _unchanged(path: Path, old: IndexedShard | None) -> bool:
+    # Not the contents: reading every shard after every run would take longer than many runs.
     return (
         old is not None and path.stat().st_size == old.n_bytes and stored_metadata_sha256(path) == old.metadata_sha256
     )

@@ -42,6 +42,7 @@ class WorkLock:
     def __init__(self, folder: Path) -> None:
         check_locks(folder)
         self.folder = folder
+        # To append: this makes the file where it is missing, and never empties it.
         self._file = (folder / LOCK_FILE).open("a+b")
 
     def __enter__(self) -> Self:
@@ -73,6 +74,7 @@ class WorkLock:
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number + 1)
             except OSError as error:
+                # POSIX allows either for a lock that another process holds.
                 if error.errno not in {errno.EACCES, errno.EAGAIN}:
                     raise _no_locks(self.folder, error) from error
                 raise CacheError(

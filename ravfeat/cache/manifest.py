@@ -99,6 +99,7 @@ def read_planned(path: Path) -> PlannedManifest:
         ) from error
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, CorpusError) as error:
         raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
+    # The digest of what was parsed: edits by hand are found too, which Parquet's checksums allow.
     if planned.sha256 != stored:
         raise CacheError(f"{path} is damaged: its contents do not match their digest; {remedy}")
     return planned

@@ -68,6 +68,7 @@ def contiguous_runs(positions: Sequence[int]) -> list[slice]:
     [slice(2, 5, None), slice(7, 8, None)]
     """
     runs: list[slice] = []
+    # Only ascending neighbours: [3, 2] are two reads, because the caller gets layers in the order asked for.
     for position in positions:
         if runs and runs[-1].stop == position:
             runs[-1] = slice(runs[-1].start, position + 1)

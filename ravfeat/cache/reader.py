@@ -89,6 +89,7 @@ class Cache:
         index = read_index(path)
         if not index:
             raise CacheError(f"{path} has no shard yet; run 'ravfeat extract' to fill it")
+        # As they are now: a shard that is replaced later is noticed when it is opened.
         self._digests = {number: shard.metadata_sha256 for number, shard in index.items()}
         self._places = ClipPlaces.of(index.values())
         self._files = FilePool(path, self._digests)
@@ -168,6 +169,7 @@ class Cache:
 
     def all_columns(self) -> Iterator[tuple[str, dict[str, NDArray[np.float32]]]]:
         """Yield every clip's `columns` in the order of the files; each shard is read once."""
+        # In the order of the files, so that the columns of one shard are in memory at a time.
         number, columns = -1, {}
         for clip_id in self._places.in_file_order():
             place = self._places.stored[clip_id]
@@ -212,6 +214,7 @@ class Cache:
             clip_ids = self._places.in_file_order()
         runs, shard = contiguous_runs(self.positions(layers)), -1
         n_layers = sum(run.stop - run.start for run in runs)
+        # Buffers as large as the longest clip fit every clip, so memory is taken once or twice in all.
         longest = max((place.n_frames for place in self._places.stored.values()), default=0)
         buffers = ClipBuffers(longest * n_layers * self.dim * self.dtype.itemsize)
         for clip_id in clip_ids:
@@ -243,6 +246,7 @@ class Cache:
             Where the shard is damaged, shorter than its features, or was replaced since the cache was opened.
         """
         runs = contiguous_runs(self.positions(layers))
+        # Layers that are not neighbours are no single range of bytes, and only that can be mapped.
         if len(runs) > 1:
             return self.read_shard(number, layers=layers)
         header = self.header(number)
@@ -319,6 +323,7 @@ class Cache:
         shape = (n_layers, frames.stop - frames.start, features.shape[-1])
         block = np.empty(shape, features.dtype) if buffers is None else buffers.take(shape, features.dtype)
         with self.reading_shard(number):
+            # Neighbouring layers lie side by side in the file, so a run of them is one read.
             start = 0
             for run in runs:
                 stop = start + run.stop - run.start
@@ -342,6 +347,7 @@ class Cache:
             return list(range(len(self.layers)))
         if not len(layers):
             raise CacheError(f"no layers asked for; {self.path} has {list(self.layers)}")
+        # A cache of layers 6 to 12 has layer 6 at position 0.
         positions = {layer: position for position, layer in enumerate(self.layers)}
         if wrong := [layer for layer in layers if layer not in positions]:
             raise CacheError(f"layers {wrong} are not stored in {self.path}; it has {list(self.layers)}")

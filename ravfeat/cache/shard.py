@@ -154,6 +154,8 @@ def read_header(path: Path) -> ShardHeader:
     """
     with open_shard(path) as file:
         try:
+            # The digest of the metadata covers times and columns, so they are read; each clip's features have their
+            # own.
             times_s = file["frames/time_s"][...]
             columns = {name: file["frames"][name][...] for name in file["frames"] if name != "time_s"}
             header = _header(file, len(times_s), {name: len(column) for name, column in columns.items()})
@@ -186,6 +188,7 @@ def _header(file: h5py.File, n_times: int, columns: Mapping[str, int]) -> ShardH
 
 
 def _read_table(group: h5py.Group, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    # One dataset per column in the file; rows are put together here.
     arrays = []
     for name in columns:
         dataset = group[name]

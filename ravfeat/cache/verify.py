@@ -122,6 +122,7 @@ def _read_tables(folder: Path) -> _Tables:
 
     def undamaged(name: str, read: Callable[[Path], _T]) -> _T:
         path = folder / name
+        # Before it is parsed: a damaged file may still be read, as something else.
         if path.is_file() and sums is not None and sums.get(name) != sha256_of(path):
             raise CacheError(f"does not match its digest in {SUMS_FILE}; {remedies[name]}")
         return read(path)
@@ -147,6 +148,7 @@ def _read_identity(path: Path) -> str:
 
 
 def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
+    # Both lists: a shard that is gone together with its rows in the index is still named in the sums.
     expected = {shard_file(number) for number in tables.index or ()} | set(tables.sums or ())
     for name in sorted(expected - _OWN_FILES):
         if not (folder / name).is_file():
@@ -177,6 +179,7 @@ def _check_shard(tables: _Tables, path: Path) -> _Checked:
         damage.append(str(error))
     # The size and digest of the file first: they explain most of what follows.
     damage = [*_check_bytes(tables, path, number, sha256), *damage]
+    # One remedy at the end, and none where the error has named its own.
     if damage and "delete it" not in damage[-1]:
         damage[-1] += f"; {_EXTRACT}"
     misplaced = [] if header is None else _check_place(tables, path, number, header)
@@ -199,6 +202,7 @@ def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) 
     rebuild = f"'ravfeat cache rebuild-index {tables.folder}'"
     if header.number != number:
         yield f"is shard {header.number} under another name; rename it to {shard_file(header.number)}"
+    # Where manifest or identity cannot be read, which was reported, the shard is compared with itself.
     corpus = tables.planned.manifest.corpus if tables.planned is not None else str(header.about.get("corpus"))
     if problem := foreign(header, tables.fingerprint or header.fingerprint, corpus):
         yield f"{problem}; move it away and run {rebuild}"
@@ -211,6 +215,7 @@ def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) 
     if tables.sums.get(path.name) != indexed.sha256:
         yield f"has another digest in {SUMS_FILE} than in the index; {rebuild} makes both anew"
     rows = index_rows(header.clips, header.failed)
+    # Rows of the index have columns of the shard's file too; those were compared above.
     same = len(rows) == len(indexed.rows) and all(
         about.items() <= row.items() for about, row in zip(rows, indexed.rows, strict=True)
     )
@@ -219,6 +224,7 @@ def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) 
 
 
 def _check_widths(headers: Mapping[int, ShardHeader]) -> Iterator[Problem]:
+    # The width is not part of the identity, so the fingerprint cannot show another one.
     widths = {number: header.shape[-1] for number, header in headers.items()}
     for number, width in widths.items():
         if width != (first := next(iter(widths.values()))):
