@@ -3,6 +3,7 @@
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -175,6 +176,6 @@ def test_in_a_file_there_are_lines_and_no_bar(tmp_path) -> None:
     text = (tmp_path / "err").read_text(encoding="utf-8")
     assert "\r" not in text
     *lines, last = text.splitlines()
-    assert 1 <= len(lines) <= 3
-    assert all(" encoding: 1" in line and " of 14 (" in line for line in lines)
+    assert lines
+    assert all(re.search(r" encoding: \d+ of 14 \(", line) for line in lines)
     assert " encoding: 14 of 14, " in last
