@@ -38,7 +38,7 @@ def test_it_says_what_an_extraction_would_do_and_does_nothing(here, clips, tmp_p
         r"  memory   unknown: measured only where torch computes on a CUDA device",
         "\n".join(lines),
     )
-    assert re.fullmatch(r"time: about 0:00:0\d, \d+(\.\d+)? x real time over 12 clips in \d\.\d s", time)
+    assert re.fullmatch(r"time: about [\d:]+, [\d.e+]+ x real time over \d+ clips in \d+\.\d s", time)
     assert re.fullmatch(r"disk: \d\d\d kB to write at cache, [\d.]+ [TGM]B free", disk)
     assert last == "nothing was written"
     assert all(len(line) <= 80 for line in [time, disk, *lines])
