@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from ravfeat.extract.resume import MAX_DIFFERENCE
-from ravfeat.predictions import Predictions
-from tests.device.table import difference, features_of, logits_of
+from tests.device.table import difference, features_of
 
 N_CLIPS = 16
 
@@ -86,28 +85,3 @@ def stored(folder: Path) -> int:
 def named(stderr: str) -> int:
     """How many clips are listed as failed."""
     return len(re.findall(r"^  0[123]-[-\d]+: .*(out of memory|memory).*$", stderr, re.MULTILINE | re.IGNORECASE))
-
-
-@pytest.mark.filterwarnings("ignore:one head does not fit into the memory of cuda")
-@pytest.mark.parametrize("part", [0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 1.05])
-@pytest.mark.parametrize("head", ["attentive", "joint"])
-def test_fit_heads_gives_the_same_logits_or_goes_on_on_the_processor(
-    head, part, here, cache_of, limit, peak_of, measured, tmp_path
-) -> None:
-    def fit(out: str) -> Any:
-        caches = [text for family in ("wavlm", "vit") for text in ("--cache", cache_of(family))]
-        options = ["--protocol", "group4", "--epochs", 1, "--frame-average", 1, "--device", "cuda", "--fusion", "none"]
-        return here("fit-heads", *caches, "--head", head, *options, "--out", tmp_path / out, cwd=tmp_path)
-
-    if head not in measured:
-        need = peak_of(lambda: fit("whole"))
-        measured[head] = need, predictions(tmp_path / "whole")
-    need, expected = measured[head]
-    with limit(part * need):
-        done = fit("short")
-    assert done.returncode == 0, done.stderr
-    assert difference(predictions(tmp_path / "short"), expected) < 1e-5
-
-
-def predictions(run: Path) -> Any:
-    return logits_of(Predictions.read(run / "predictions.parquet"))
