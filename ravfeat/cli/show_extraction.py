@@ -32,6 +32,8 @@ def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: 
         f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.present} were there,"
         f" in {seconds:.1f} s"
     )
+    if result.restored:
+        click.echo(f"{result.restored} more clips were taken over from an interrupted run")
     if result.busy_s and not brought:
         busy = f"the encoder was busy {100 * result.busy_s / seconds:.0f} % of the time"
         click.echo(f"{result.encoded / seconds:.1f} clips/s; {busy}")

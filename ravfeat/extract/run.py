@@ -7,14 +7,14 @@ same clips share one pass, so that every file is decoded once.
 
 import logging
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.parts import present_parts
 from ravfeat.cache.shard import read_header
 from ravfeat.encoders.base import n_devices
-from ravfeat.errors import CacheError
+from ravfeat.errors import CacheError, ShardError
 from ravfeat.extract.decode import Event, read_ahead
 from ravfeat.extract.encoder_job import EncoderJob, common_order
 from ravfeat.extract.open_caches import open_jobs
@@ -105,7 +105,9 @@ def _kept(job: EncoderJob) -> str:
     sizes = {number: len(job.folder.planned.clips_of(number)) for number in job.assigned}
     stored = sum(size for number, size in sizes.items() if (job.folder.path / shard_file(number)).is_file())
     parts = [path for number in job.pending for path in present_parts(job.folder.path, number)]
-    stored += sum(len(read_header(path).clips) for path in parts)
+    for path in parts:
+        with suppress(ShardError):  # the next run says so; now the interruption is what matters
+            stored += len(read_header(path).clips)
     return f"{stored} of {sum(sizes.values())} clips are kept in {job.folder.path}"
 
 
