@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attempt",
+    "attempt_in_halves",
     "format_size",
     "free_device_memory",
     "is_out_of_memory",
@@ -39,6 +40,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 _SHORT = re.compile(r"out of memory|can't allocate memory|_ALLOC_FAILED", re.IGNORECASE)
 """What torch writes where memory runs out: on a GPU, on a processor, and inside cuBLAS or cuDNN."""
 
+_In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 # Not a global: threads may train under limits of their own.
@@ -107,6 +109,23 @@ def attempt(work: Callable[[], _Out]) -> _Out | MemoryError:
         # The first line: torch goes on with advice about its allocator.
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return MemoryError(reason)
+
+
+def attempt_in_halves(work: Callable[[Sequence[_In]], _Out], items: Sequence[_In]) -> list[_Out]:
+    """Do work on some items at once, or on halves of them where memory runs out; results in order.
+
+    Raises
+    ------
+    MemoryError
+        Where memory runs out for a single item.
+    """
+    result = attempt(lambda: work(items))
+    if not isinstance(result, MemoryError):
+        return [result]
+    if len(items) < 2:
+        raise result
+    middle = len(items) // 2
+    return attempt_in_halves(work, items[:middle]) + attempt_in_halves(work, items[middle:])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import torch
 from ravfeat.errors import UsageError
 from ravfeat.resources import (
     attempt,
+    attempt_in_halves,
     free_device_memory,
     is_out_of_memory,
     limited_memory,
@@ -117,3 +118,21 @@ def test_an_attempt_without_memory_keeps_nothing_of_what_it_made() -> None:
 
 def test_an_attempt_gives_what_the_work_gives() -> None:
     assert attempt(lambda: 5) == 5
+
+
+def test_work_that_does_not_fit_at_once_is_done_in_halves() -> None:
+    def at_most_three(items):
+        if len(items) > 3:
+            raise MemoryError
+        return list(items)
+
+    assert attempt_in_halves(at_most_three, range(7)) == [[0, 1, 2], [3, 4], [5, 6]]
+    assert attempt_in_halves(at_most_three, range(3)) == [[0, 1, 2]]
+
+
+def test_one_item_that_does_not_fit_is_an_error() -> None:
+    def never(items):
+        raise MemoryError(f"{len(items)} items")
+
+    with pytest.raises(MemoryError, match="1 items"):
+        attempt_in_halves(never, range(4))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ravfeat.cli import command_line
+from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.fit_heads import resolve_inputs
 from ravfeat.cli.renamed import RenamedOption
 
@@ -85,7 +86,8 @@ def command(
         joins=concatenated,
     )
     started = perf_counter()
-    comparison = compare_splits(plan)
+    with memory_remedy("read fewer --layers, or compare caches one by one"):
+        comparison = compare_splits(plan)
     recipe: dict[str, Any] = {"command": command_line(), "heads": list(heads), "settings": {}}
     write_comparison(target, comparison, recipe, force=force)
     click.echo(summary(comparison.rows, comparison.about))

@@ -9,8 +9,9 @@ from contextlib import contextmanager
 import click
 
 from ravfeat.errors import MissingExtraError, RavfeatError, UsageError
+from ravfeat.resources import is_out_of_memory
 
-__all__ = ["NOT_WHOLE", "reporting"]
+__all__ = ["NOT_WHOLE", "memory_remedy", "reporting"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,12 +57,35 @@ def reporting() -> Iterator[None]:
         if package not in _EXTRAS:  # a module of our own: a bug, with its traceback
             raise
         _end(str(MissingExtraError(package, _EXTRAS[package])), 1)
-    except MemoryError as error:
-        _end(f"not enough memory ({error or 'no detail given'}); read fewer --layers, or use a larger machine", 1)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        _end(_short_of_memory(error, "end other programs, or use a larger machine"), 1)
     except OSError as error:
         if error.errno is None:  # raised by a program, not by the system: a bug as well
             raise
         _end(f"{error.filename or 'a file'}: {error.strerror}; {_remedy(error.errno)}", 1)
+
+
+@contextmanager
+def memory_remedy(remedy: str) -> Iterator[None]:
+    """Say what the options of a command can do where memory runs out in the block.
+
+    Raises
+    ------
+    RavfeatError
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RavfeatError(_short_of_memory(error, remedy)) from error
+
+
+def _short_of_memory(error: BaseException, remedy: str) -> str:
+    reason = next(iter(str(error).strip().splitlines()), "no detail given")
+    return f"not enough memory ({reason}); {remedy}"
 
 
 def _remedy(number: int) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli import command_line
+from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.show_scores import show_run
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ __all__ = ["command"]
               " or the clip's own frames, which is many times faster there.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True,
+              help="Precision of the trained layers' products; auto: bfloat16 on a GPU that computes in it (compute"
+              " capability 8.0 or higher), float32 elsewhere.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path),
               help="Where the run goes; OUT.work beside it holds what is unfinished."
               " [default: runs/fine-tuned-<encoder>-top<N>-<protocol>]")  # fmt: skip
@@ -69,6 +73,7 @@ def command(
     context: str,
     seeds: int,
     device: str,
+    precision: str,
     out: Path | None,
     *,
     keep_weights: bool,
@@ -101,10 +106,16 @@ def command(
     plan = FineTunePlan(
         manifest, data_root(corpus, data), encoder, unfreeze_top, protocol=protocol, head=head, epochs=epochs,
         batch_clips=batch_clips, lr=lr, head_lr=head_lr, augment=CLEAN if augment == "none" else augment,
-        context=context, seeds=seeds, folds=chosen, device=device, allow_leak=allow_leak, keep_weights=keep_weights,  # type: ignore[arg-type]  # click.Choice
+        context=context, seeds=seeds, folds=chosen, device=device, precision=precision,  # type: ignore[arg-type]
+        allow_leak=allow_leak, keep_weights=keep_weights,
     )  # fmt: skip
     started = perf_counter()
-    fitted = fine_tune(prepare(plan), work_folder(target))
+    remedy = (
+        "train fewer layers (--unfreeze-top) or with fewer clips per step (--batch-clips), which are trainings of their"
+        f" own with another --out; or take --device cpu. Whole epochs and folds are kept in {work_folder(target)}"
+    )
+    with memory_remedy(remedy):
+        fitted = fine_tune(prepare(plan), work_folder(target))
     recipe = {"command": command_line(), "heads": [plan.head_name]}
     records = write_run(target, fitted, recipe, force=force)
     # After the run is written: until then the work folder is all that an interrupted command goes on from.

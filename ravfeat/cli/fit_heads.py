@@ -10,6 +10,7 @@ import click
 
 from ravfeat.cli import command_line
 from ravfeat.cli.cross_corpus import across_options, check_across, cross_plan, show_across
+from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
 
@@ -150,7 +151,12 @@ def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *,
     from ravfeat.runs.write import write_run
 
     started = perf_counter()
-    fitted = fit()
+    remedy = (
+        "read fewer --layers, average more frames (--frame-average), allow less --memory, so that more stays on the"
+        " disk, or train caches one by one"
+    )
+    with memory_remedy(remedy):
+        fitted = fit()
     trained_s = perf_counter() - started
     records = write_run(target, fitted, recipe, force=force)
     show_across(fitted.about)

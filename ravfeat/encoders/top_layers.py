@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 from transformers.masking_utils import create_bidirectional_mask
 
 from ravfeat.encoders.base import Encoder, EncoderInput, EncoderSpec
@@ -54,6 +55,8 @@ class SplitEncoder:
     def __init__(self, encoder: Encoder[Any], n_top: int) -> None:
         model, self._family = _model_of(encoder)
         self._model, whisper = model, self._family == "whisper"
+        # Whether gradients keep only the input of every layer and compute the rest again: less memory, more time.
+        self.recompute = False
         body = model if whisper else model.encoder
         self._layers: list[nn.Module] = list(body.layers)
         if not 1 <= n_top <= len(self._layers):
@@ -141,13 +144,19 @@ class SplitEncoder:
             bias = self._position_bias(entry)
             for layer in self._top:
                 if self._family == "wavlm":
-                    x, bias = layer(x, attention_mask=mask, position_bias=bias)
+                    x, bias = self._run(layer, x, attention_mask=mask, position_bias=bias)
                 else:
-                    x = layer(x, attention_mask=mask)
+                    x = self._run(layer, x, attention_mask=mask)
                 outputs.append(x)
             if self._norm is not None:
                 outputs[-1] = self._norm(outputs[-1])
         return torch.stack([output.float() for output in outputs])
+
+    def _run(self, layer: nn.Module, x: Tensor, **options: Any) -> Any:
+        if not (self.recompute and torch.is_grad_enabled()):
+            return layer(x, **options)
+        # With the state that torch's generator has now, so that dropout draws the same again.
+        return checkpoint(layer, x, use_reentrant=False, **options)
 
     def _mask(self, entry: Tensor, lengths: Sequence[int]) -> Any:
         if min(lengths) == entry.shape[1]:

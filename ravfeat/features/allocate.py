@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ravfeat.errors import CacheError
-from ravfeat.resources import memory_budget
+from ravfeat.resources import attempt, memory_budget
 
 __all__ = ["allocate_array", "features_budget"]
 
@@ -39,7 +39,9 @@ def allocate_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if size <= features_budget():
-        return np.empty(shape, dtype)
+        array = attempt(lambda: np.empty(shape, dtype))
+        if not isinstance(array, MemoryError):
+            return array
     folder = _scratch()
     _log.info("features of %.1f GB are kept in a temporary file in %s", size / 1e9, folder)
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -49,7 +51,7 @@ def allocate_array(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         except OSError as error:
             raise CacheError(
                 f"features of {size / 1e9:.1f} GB do not fit into the memory allowed, and {folder} has no room for them"
-                f" ({error.strerror}); allow more with --memory, or name another folder with {_VARIABLE}"
+                f" ({error.strerror}); allow more memory, or name another folder with {_VARIABLE}"
             ) from error
         # The mapping outlives the file object; without a name, the disk gets its room back when the array is gone.
         mapped = mmap.mmap(file.fileno(), size)

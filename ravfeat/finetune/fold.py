@@ -6,7 +6,8 @@ Axes: N clips, E epochs, K classes. Every draw (order, view, dropout) comes from
 `ravfeat.finetune.steps`.
 """
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +28,11 @@ from ravfeat.heads.neural import best_epoch
 from ravfeat.media.augment import CLEAN
 from ravfeat.progress import track_progress
 from ravfeat.protocols.folds import Fold
+from ravfeat.resources import attempt, attempt_in_halves
 
 __all__ = ["FoldResult", "FoldTraining", "Progress"]
+
+_log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 Logits = NDArray[np.float32]
@@ -152,9 +156,9 @@ class FoldTraining:
         batches = epoch_batches(self.fold.train, self.plan.batch_clips, *self._key, epoch)
         # Clips as they are need no draw, and `FrozenStates` can keep them; views are drawn anew in each epoch.
         draw = None if self.plan.augment == CLEAN else draw_of("view", *self._key, epoch)
-        for step, clips in enumerate(self.states.of(batches, draw=draw)):
-            logits = self.network.logits(clips, draw_of("dropout", *self._key, epoch, step))
-            self._step(logits, self._y[batches[step]], epoch * self.n_steps + step)
+        for number, clips in enumerate(self.states.of(batches, draw=draw)):
+            dropout = draw_of("dropout", *self._key, epoch, number)
+            self._step(clips, self._y[batches[number]], epoch * self.n_steps + number, dropout)
             advance()
         self._val_logits.append(self.score(self.fold.val))
         # The best epoch is only known afterwards; of all epochs so far, its parameters are kept.
@@ -173,7 +177,11 @@ class FoldTraining:
     def score(self, rows: Rows) -> Logits:
         """Score unchanged clips, without dropout."""
         clips = self._clean(rows, "scoring")
-        return np.concatenate([self.network.logits(batch).cpu().numpy() for batch in clips])
+
+        def logits(batch: Sequence[FrozenClip]) -> Logits:
+            return self.network.logits(batch).cpu().numpy()
+
+        return np.concatenate([part for batch in clips for part in attempt_in_halves(logits, batch)])
 
     def _clean(self, rows: Rows, purpose: str) -> Iterable[list[FrozenClip]]:
         batches = np.array_split(rows, n_batches(len(rows), self.plan.batch_clips))
@@ -184,15 +192,29 @@ class FoldTraining:
         # The rule by which heads choose their epoch; a candidate is told by its place alone.
         return best_epoch([Sweep(({},) * len(logits), logits)], [self._y[self.fold.val]])
 
-    def _step(self, logits: Tensor, labels: Rows, step: int) -> None:
+    def _step(self, clips: Sequence[FrozenClip], labels: Rows, step: int, dropout: int) -> None:
         factor = rate_factor(step, self.plan.epochs * self.n_steps, self.plan.warm_up)
         for group in self._optimizer.param_groups:
             # Encoder and head rise and fall together, each to its own peak.
             group["lr"] = group["peak"] * factor
-        self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(self._loss(logits, torch.from_numpy(labels)))
+        self._differentiate(clips, torch.from_numpy(labels), dropout)
         torch.nn.utils.clip_grad_norm_(self.network.params.values(), self.plan.clip_norm)
         self._optimizer.step()
+
+    def _differentiate(self, clips: Sequence[FrozenClip], labels: Tensor, dropout: int) -> None:
+        def backward() -> None:
+            self._optimizer.zero_grad(set_to_none=True)
+            self.network.backward(clips, dropout, lambda logits: self._loss(logits, labels))
+
+        short = attempt(backward)
+        # Not in halves: dropout draws for a whole batch. To compute layers again gives the same numbers.
+        if isinstance(short, MemoryError) and self.network.keep_less():
+            _log.info(
+                "memory ran out (%s): layers keep only their input, and are computed again on the way back", short
+            )
+            short = attempt(backward)
+        if isinstance(short, MemoryError):
+            raise short
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Class-weighted mean cross-entropy, as heads are trained with."""

@@ -8,7 +8,7 @@ Conventions
 Axes: B clips, L layers, T frames, W windows, D dimensions, K classes; H = 1 heads.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ravfeat.encoders.hidden_states import full_precision
 from ravfeat.encoders.top_layers import SplitEncoder
 from ravfeat.finetune.frozen import FrozenClip
 from ravfeat.finetune.steps import n_windows, window_means
 from ravfeat.heads.network import Dropout, Network
 from ravfeat.heads.windows import Batch, Windows
+from ravfeat.resources import attempt_in_halves
 
 __all__ = ["FineTuneNetwork", "Tensors"]
 
@@ -91,24 +93,39 @@ class FineTuneNetwork:
         for name, value in params.items():
             learned[name].copy_(value)
 
-    def logits(self, clips: Sequence[FrozenClip], draw: int | None = None) -> Tensor:
-        """Score clips.
+    def keep_less(self) -> bool:
+        """Keep only the input of every trained layer for the way back; False where that is so already."""
+        kept_all, self._split.recompute = not self._split.recompute, True
+        return kept_all
 
-        Parameters
-        ----------
-        clips : sequence of FrozenClip
-        draw : int, optional
-            Seed of all dropout; None for none.
+    def logits(self, clips: Sequence[FrozenClip]) -> Tensor:
+        """Score clips, without dropout.
 
         Returns
         -------
         Tensor of shape (B, K), float32
         """
-        device = self._split.device
-        with self._dropout(draw) as dropout:
-            batch = self._batch(clips)
-            scores = self._net.forward(self.head, self.constants, batch, dropout)
-        return scores[0].to(device)  # (H, B, K) -> (B, K)
+        self._split.train(training=False)
+        return self._logits(clips, lambda x, p: x)
+
+    def backward(self, clips: Sequence[FrozenClip], draw: int, loss: Callable[[Tensor], Tensor]) -> None:
+        """Differentiate a loss of the logits of clips by all parameters, and add that to their gradients.
+
+        Parameters
+        ----------
+        clips : sequence of FrozenClip
+        draw : int
+            Seed of all dropout.
+        loss : callable
+            From logits of shape (B, K) to a number.
+        """
+        # Layers that are computed again on the way back must be as they were: in training, and in full precision.
+        with full_precision(), self._dropout(draw) as dropout:
+            torch.autograd.backward(loss(self._logits(clips, dropout)))
+
+    def _logits(self, clips: Sequence[FrozenClip], dropout: Dropout) -> Tensor:
+        scores = self._net.forward(self.head, self.constants, self._batch(clips), dropout)
+        return scores[0].to(self._split.device)  # (H, B, K) -> (B, K)
 
     def _batch(self, clips: Sequence[FrozenClip]) -> Batch:
         entry = torch.nn.utils.rnn.pad_sequence([clip.entry for clip in clips], batch_first=True)
@@ -128,31 +145,32 @@ class FineTuneNetwork:
         return Batch(means, None, padding.to(top.device)[None])
 
     @contextmanager
-    def _dropout(self, draw: int | None) -> Iterator[Dropout]:
+    def _dropout(self, draw: int) -> Iterator[Dropout]:
         device = self._split.device
-        self._split.train(training=draw is not None)
-        if draw is None:
-            yield lambda x, p: x
-            return
         # The encoder's layers draw from torch's global generator: seed it, and put its state back afterwards.
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(draw)
-            yield _dropout(torch.Generator(device).manual_seed(draw))
-            self._split.train(training=False)
+            self._split.train(training=True)
+            try:
+                yield _dropout(torch.Generator(device).manual_seed(draw))
+            finally:
+                self._split.train(training=False)
 
     @torch.no_grad()
     def _windows(self, clips: Iterable[list[FrozenClip]]) -> Windows:
         """Windows of all layers of some clips, as a head reads them from a cache."""
-        parts, lengths = [], []
-        for batch_clips in clips:
+
+        def windows(batch_clips: Sequence[FrozenClip]) -> tuple[Tensor, Tensor]:
             batch = self._batch(batch_clips)
             valid = ~batch.padding[0]  # (B, W)
-            parts.append(batch.means[:, 0][:, valid])  # (L, B, W, D) -> (L, F, D)
-            lengths.append(valid.sum(1))
-        counts = torch.cat(lengths)
-        means = torch.cat(parts, dim=1)
+            # In main memory: those of all clips are more than a batch.
+            return batch.means[:, 0][:, valid].cpu(), valid.sum(1)  # (L, B, W, D) -> (L, F, D)
+
+        parts = [part for batch_clips in clips for part in attempt_in_halves(windows, batch_clips)]
+        means, counts = torch.cat([part for part, _ in parts], dim=1), torch.cat([lengths for _, lengths in parts])
         # A clip's first window is the sum of the lengths before it.
-        return Windows(means, None, counts.cumsum(0) - counts, counts, tuple(range(len(means))))
+        starts, layers = counts.cumsum(0) - counts, tuple(range(len(means)))
+        return Windows(means, None, starts, counts, layers, at=self._split.device)
 
 
 def _dropout(generator: torch.Generator) -> Dropout:

@@ -7,7 +7,7 @@ encoder, a larger one for the new head, warm-up, decay), fixed before any test r
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ravfeat.errors import UsageError
 from ravfeat.heads.neural import NeuralHead
@@ -16,11 +16,14 @@ from ravfeat.heads.schedule import Schedule
 from ravfeat.manifest import Manifest
 from ravfeat.media.augment import CLEAN, VIEWS
 
-__all__ = ["Context", "FineTunePlan", "check_plan"]
+__all__ = ["Context", "FineTunePlan", "Precision", "check_plan"]
 
 Context = Literal["encoder", "clip"]
 """What the trained layers attend to: all frames that the encoder computes (Whisper: 30 s, silence and all), or the
 clip's frames alone. The same for encoders that do not pad."""
+
+
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,9 @@ class FineTunePlan:
     folds : tuple of int, optional
         Those to train and test; all by default.
     device : str
+    precision : {"auto", "float32", "bfloat16"}
+        Of the trained layers of the encoder; all else is float32. ``auto``: bfloat16 on a CUDA device that computes in
+        it, float32 elsewhere.
     allow_leak : bool
     keep_weights : bool
         Keep what was learned, per fold.
@@ -84,6 +90,7 @@ class FineTunePlan:
     seeds: int = 1
     folds: tuple[int, ...] | None = None
     device: str = "cpu"
+    precision: Precision = "auto"
     allow_leak: bool = False
     keep_weights: bool = False
 
@@ -95,7 +102,8 @@ class FineTunePlan:
 
     def settings(self) -> dict[str, Any]:
         """Every setting that training depends on, except data, encoder and machine; plain values."""
-        elsewhere = {"manifest", "root", "encoder", "folds", "device", "allow_leak", "seeds"}
+        # The precision is recorded as what it comes to, with the device.
+        elsewhere = {"manifest", "root", "encoder", "folds", "device", "precision", "allow_leak", "seeds"}
         settings = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in elsewhere}
         # The plan has a schedule of its own; what else a head can be set to makes its network.
         unused = {"layers", "device", *(field.name for field in fields(Schedule))}
@@ -129,6 +137,8 @@ def check_plan(plan: FineTunePlan) -> None:
     UsageError
     """
     plan.network_head()
+    if plan.precision not in get_args(Precision):
+        raise UsageError(f"no precision '{plan.precision}'; choose from {', '.join(get_args(Precision))}")
     if plan.augment not in (CLEAN, *VIEWS):
         raise UsageError(f"no view '{plan.augment}'; choose from {', '.join((CLEAN, *VIEWS))}")
     counts = {"epochs": plan.epochs, "batch_clips": plan.batch_clips, "seeds": plan.seeds}

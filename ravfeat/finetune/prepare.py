@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ravfeat import __version__
@@ -23,6 +24,9 @@ from ravfeat.protocols.folds import Fold, check_allowed, make_folds
 from ravfeat.protocols.named import Protocol, get_protocol
 
 __all__ = ["PreparedFineTune", "prepare"]
+
+_AMPERE = 8
+"""Major compute capability of the first devices with bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,12 @@ class PreparedFineTune:
 
     @property
     def half(self) -> bool:
-        """Whether the trained layers of the encoder run in bfloat16: on CUDA devices."""
-        return self.split.device.type == "cuda"
+        """Whether the trained layers of the encoder run in bfloat16."""
+        if self.plan.precision != "auto":
+            return self.plan.precision == "bfloat16"
+        device = self.split.device
+        # Older devices (V100, T4) have no arithmetic for it: torch computes in float32 and rounds, which is slower.
+        return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= _AMPERE
 
     def recipe(self) -> dict[str, Any]:
         """Give everything that training depends on, as plain values."""

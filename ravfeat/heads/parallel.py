@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from ravfeat.progress import track_progress
-from ravfeat.resources import processors
+from ravfeat.resources import attempt, processors
 
 __all__ = ["map_jobs", "on_processors", "one_thread_each"]
 
@@ -47,7 +47,15 @@ def on_processors(work: Callable[[_In], _Out], items: Iterable[_In], device: tor
 
 
 def map_jobs(work: Callable[[_In], _Out], jobs: Sequence[_In], desc: str) -> list[_Out]:
-    """Apply ``work`` to every job, side by side; results in order."""
+    """Apply ``work`` to every job, side by side; results in order.
+
+    Jobs for which there is not enough memory beside others are done again, one by one.
+    """
     with one_thread_each() as pool:
-        done = pool.map(work, jobs)
-        return list(track_progress(done, total=len(jobs), desc=desc, unit="fit", leave=False))
+        tried = pool.map(lambda job: attempt(lambda: work(job)), jobs)
+        results = list(track_progress(tried, total=len(jobs), desc=desc, unit="fit", leave=False))
+        # In a thread of the pool, as the others: the same bits.
+        return [
+            pool.submit(work, job).result() if isinstance(result, MemoryError) else result
+            for job, result in zip(jobs, results, strict=True)
+        ]

@@ -1,7 +1,12 @@
 """How a command ends."""
 
-import pytest
+import re
+from unittest.mock import Mock
 
+import pytest
+from click import Context
+
+from ravfeat.cli import group
 from ravfeat.cli.errors import reporting
 
 
@@ -16,3 +21,34 @@ def test_a_missing_package_of_the_face_encoders_names_their_extra(package, capsy
 def test_a_missing_package_that_no_extra_brings_is_our_mistake() -> None:
     with pytest.raises(ModuleNotFoundError), reporting():
         raise ModuleNotFoundError("No module named 'other'", name="other")
+
+
+def _options(command: str) -> set[str]:
+    parameters = group.get_command(Context(group), command).params
+    return {name for parameter in parameters for name in parameter.opts}
+
+
+@pytest.mark.parametrize(
+    ("command", "works"),
+    [
+        ("fit-heads", "ravfeat.experiment.fit.fit_heads"),
+        ("compare-splits", "ravfeat.splits.compare.compare_splits"),
+        ("fine-tune", "ravfeat.finetune.prepare"),
+    ],
+)
+@pytest.mark.parametrize(
+    "error", [MemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 5 GB\nmore")]
+)
+def test_where_memory_runs_out_a_command_names_options_that_it_has(
+    command, works, error, here, whole_cache, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(works, Mock(side_effect=error))
+    reads = ("--cache", whole_cache)
+    if command == "fine-tune":
+        monkeypatch.setattr("ravfeat.corpora.load_corpus", Mock())
+        reads = ("--unfreeze-top", 1)
+    done = here(command, *reads, "--device", "cpu", "--out", tmp_path / "run", cwd=tmp_path)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"ravfeat: not enough memory ({str(error).splitlines()[0]}); ")
+    assert set(re.findall(r"--[a-z-]+", line)) <= _options(command)

@@ -135,7 +135,8 @@ def test_ctrl_c_is_one_line(ravfeat, tmp_path) -> None:
         (OSError(28, "No space left on device", "/x/y"), "/x/y: No space left on device; make room and run"),
         (PermissionError(13, "Permission denied", "/x/y"), "/x/y: Permission denied; check who may read and"),
         (NotADirectoryError(20, "Not a directory", "/x/y"), "/x/y: Not a directory; check the path"),
-        (MemoryError("12 GB"), "not enough memory (12 GB); read fewer --layers"),
+        (MemoryError("12 GB"), "not enough memory (12 GB); end other programs"),
+        (RuntimeError("CUDA out of memory.\nMore."), "not enough memory (CUDA out of memory.); end other programs"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -40,6 +40,14 @@ def test_what_does_not_fit_is_in_a_file_without_a_name_and_can_be_written(tiny_b
     assert list(tiny_budget.iterdir()) == []
 
 
+def test_what_the_machine_has_no_memory_for_is_in_a_file_too(tiny_budget, monkeypatch) -> None:
+    def none_left(*_: object) -> np.ndarray:
+        raise MemoryError("Unable to allocate 100 bytes")
+
+    monkeypatch.setattr(allocate.np, "empty", none_left)
+    assert backed_by_a_file(allocate_array((5, 5), np.float32))
+
+
 def test_a_full_disk_is_said_before_anything_is_written(tiny_budget, monkeypatch) -> None:
     def full(*_: int) -> None:
         raise OSError(28, "No space left on device")

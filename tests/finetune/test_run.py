@@ -103,6 +103,52 @@ def test_states_that_do_not_fit_into_memory_are_computed_again_and_are_the_same(
     assert same(run(plan_of(), tmp_path / "work"), whole["stable"])
 
 
+@pytest.mark.parametrize("layout", ["stable", "group"])
+def test_where_memory_runs_out_layers_are_computed_again_to_the_same_bits(
+    layout, whole, plan_of, tmp_path, monkeypatch
+) -> None:
+    backward, steps = FineTuneNetwork.backward, []
+
+    def run_out_once(self, *arguments) -> None:
+        steps.append(self._split.recompute)
+        backward(self, *arguments)
+        if len(steps) == 2:  # gradients are there already, and must not be added to
+            torch.empty(1 << 45)
+
+    monkeypatch.setattr(FineTuneNetwork, "backward", run_out_once)
+    assert same(run(plan_of(layout), tmp_path / "work"), whole[layout])
+    assert steps[:4] == [False, False, True, True]
+
+
+def test_memory_that_runs_out_for_good_keeps_what_is_trained(whole, plan_of, tmp_path, monkeypatch) -> None:
+    backward, steps = FineTuneNetwork.backward, []
+
+    def run_out(self, *arguments) -> None:
+        steps.append(1)
+        if len(steps) > 3:
+            torch.empty(1 << 45)
+        backward(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FineTuneNetwork, "backward", run_out)
+        with pytest.raises(MemoryError, match="can't allocate memory"):
+            run(plan_of(), tmp_path / "work")
+    assert same(run(plan_of(), tmp_path / "work"), whole["stable"])
+
+
+def test_clips_that_do_not_fit_together_are_scored_in_parts(whole, plan_of, tmp_path, monkeypatch) -> None:
+    batch = FineTuneNetwork._batch
+
+    def at_most_three(self, clips):
+        if len(clips) > 3 and not torch.is_grad_enabled():
+            torch.empty(1 << 45)
+        return batch(self, clips)
+
+    monkeypatch.setattr(FineTuneNetwork, "_batch", at_most_three)
+    given = run(plan_of(), tmp_path / "work").predictions
+    np.testing.assert_allclose(given.logits(), whole["stable"].predictions.logits(), atol=1e-4)
+
+
 def test_damaged_checkpoints_are_trained_again(whole, plan_of, tmp_path, monkeypatch, caplog) -> None:
     work = tmp_path / "work"
     with monkeypatch.context() as patch:
@@ -139,6 +185,8 @@ def test_work_of_another_recipe_another_process_or_nobody_is_left_alone(plan_of,
     run(plan_of(folds=(0,), epochs=1), work)
     with pytest.raises(UsageError, match=r"holds the work of another fine-tuning: settings: lr 0.001 there, 0.01 now"):
         run(plan_of(folds=(0,), epochs=1, lr=0.01), work)
+    with pytest.raises(UsageError, match=r"another fine-tuning: precision 'float32' there, 'bfloat16 in the layers"):
+        run(plan_of(folds=(0,), epochs=1, precision="bfloat16"), work)
     with pytest.raises(UsageError, match=r"another fine-tuning: .*encoder"):
         run(plan_of("group", folds=(0,), epochs=1), work)
     with (work / "lock").open() as lock:
