@@ -4,6 +4,7 @@ Copies use pinned memory and overlap with computation; the host only waits when 
 events measure the time on the device's own clock. On the CPU each call returns when its work is done.
 """
 
+import math
 from collections.abc import Sequence
 from time import perf_counter
 from types import TracebackType
@@ -16,6 +17,9 @@ from torch import Tensor
 
 __all__ = ["DeviceBatch", "send"]
 
+BLOCK_FLOATS = 1 << 26
+"""Length of a block of pinned memory, 256 MB: several clips of a large encoder."""
+
 
 def send(values: Tensor, device: torch.device) -> Tensor:
     """Copy an input to a device; on a GPU, return before the copy has finished."""
@@ -23,6 +27,19 @@ def send(values: Tensor, device: torch.device) -> Tensor:
         return values.to(device)
     # Only copies from pinned (page-locked) memory can run while the device computes.
     return values.pin_memory().to(device, non_blocking=True)
+
+
+def _pinned(shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """Make pinned float32 tensors in few blocks: torch rounds each block up to a power of two, and keeps it."""
+    tensors: list[Tensor] = []
+    block, used, left = torch.empty(0), 0, sum(map(math.prod, shapes))
+    for shape in shapes:
+        size = math.prod(shape)
+        if len(block) - used < size:
+            block, used = torch.empty(max(size, min(left, BLOCK_FLOATS)), pin_memory=True), 0
+        tensors.append(block[used : used + size].view(shape))
+        used, left = used + size, left - size
+    return tensors
 
 
 class DeviceBatch:
@@ -56,14 +73,12 @@ class DeviceBatch:
         ----------
         stacks : sequence of Tensor of shape (L, T, D), float32
         """
-        for stack in stacks:
-            # Into pinned memory, for the same reason as in `send`: any other copy would make this thread wait.
-            if self._cuda:
-                host = torch.empty(stack.shape, dtype=stack.dtype, pin_memory=True)
-                host.copy_(stack, non_blocking=True)
-            else:
-                host = stack.cpu()
-            self._stacks.append(host)
+        if not self._cuda:
+            self._stacks += [stack.cpu() for stack in stacks]
+            return
+        # Into pinned memory, for the same reason as in `send`: any other copy would make this thread wait.
+        for host, stack in zip(_pinned([stack.shape for stack in stacks]), stacks, strict=True):
+            self._stacks.append(host.copy_(stack, non_blocking=True))
 
     def states(self) -> list[NDArray[np.float32]]:
         """Wait for the copies to finish, and return the states with frames first, (T, L, D)."""
