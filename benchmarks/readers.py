@@ -27,7 +27,7 @@ HELD_S = 0.0005
 """Seconds of the lock that a picture takes, in the second row."""
 
 PIECE = 16
-ROUNDS = 5
+ROUNDS = 3
 ENCODERS = ("faceapi_expression.onnx", "landmarks")
 
 
