@@ -43,3 +43,18 @@ def test_half_precision_on_the_device_is_near_float32_on_the_cpu(layout, whole, 
     value = difference(logits_of(whole[layout].predictions), logits_of(on_cpu.predictions))
     table.add(f"wavlm ({layout})", "fine-tuned, attentive", "bfloat16, CPU: float32", value)
     assert value < 0.05
+
+
+@pytest.mark.parametrize(("family", "context"), [("whisper", "clip"), ("hubert", "encoder")])
+def test_other_families_are_near_float32_on_the_cpu(family, context, plan_of, encoder_of, table, tmp_path) -> None:
+    options = {"encoder": encoder_of(family), "unfreeze_top": 1, "context": context, "folds": (0,)}
+    on_device, on_cpu = (run(plan_of(**options, device=device), tmp_path / device) for device in ("cuda", "cpu"))
+    value = difference(logits_of(on_device.predictions), logits_of(on_cpu.predictions))
+    table.add(family, "fine-tuned, attentive", f"context {context}, bfloat16, CPU: float32", value)
+    assert value < 0.05
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is no second CUDA device")
+def test_the_second_device_gives_the_predictions_of_the_first(plan_of, tmp_path) -> None:
+    first, second = (run(plan_of(folds=(0,), device=device), tmp_path / device) for device in ("cuda:0", "cuda:1"))
+    assert same(first, second)

@@ -24,11 +24,11 @@ def fit(cache_of: Any, head: str, device: str, families: tuple[str, ...] = ("wav
     settings = (QUICK if head in NETWORKS else {}) | (ONE_CANDIDATE if head == "joint" else {})
     settings |= options.pop("settings", {})
     torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
+    before = torch.cuda.max_memory_allocated()
     caches = tuple(cache_of(family) for family in families)
     fitted = fit_heads(FitPlan(caches, heads=(head,), protocol="group4", device=device, settings=settings, **options))
     if head in NETWORKS:
-        assert (torch.cuda.max_memory_allocated() > before) == (device == "cuda")
+        assert (torch.cuda.max_memory_allocated() > before) == (device == "cuda")  # the first device, and no other
     return fitted
 
 
@@ -67,3 +67,10 @@ def test_little_memory_gives_the_logits_of_much(head, frame_average, cache_of, t
         streamed = fit(cache_of, head, "cuda", settings=settings)
     compare(table, "wavlm", head, f"400 kB, frame average {frame_average}", streamed,
             fit(cache_of, head, "cpu", settings=settings), LARGEST)  # fmt: skip
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is no second CUDA device")
+@pytest.mark.parametrize("head", NETWORKS)
+def test_the_second_device_gives_the_predictions_of_the_first(head, cache_of) -> None:
+    first, second = (fit(cache_of, head, device) for device in ("cuda", "cuda:1"))
+    assert second.predictions.table.equals(first.predictions.table)
