@@ -20,12 +20,14 @@ ROOT = Path(__file__).parents[2]
 MADE_FOR = "2.13."
 """Versions of torch whose internals simcuda is written for; with others it may compile and crash."""
 
+PLUGIN = "tests.device.pretended"
+
 
 def main(arguments: list[str]) -> int:
     """Run the tests; return the exit status, 0 where they cannot run and need not."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     if torch.cuda.is_available():
-        run(["-m", "pytest"], arguments, environment)
+        run(["-n", "0", *arguments], environment)
     simcuda = simcuda_folder()
     reason = missing(simcuda)
     if not reason:
@@ -33,17 +35,18 @@ def main(arguments: list[str]) -> int:
         environment |= {"FAKECUDA_BUILT": str(built), "PATH": search_path()}
         reason = build(simcuda, built, environment)
     if not reason:
-        run([simcuda / "run_pytest.py"], arguments, environment)
+        environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(simcuda)]), "PYTEST_PLUGINS": PLUGIN}
+        run(["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *arguments], environment)
     print(f"tests/device not run: {reason}")
     return int(os.environ.get("RAVFEAT_REQUIRE_SHARED") == "1")
 
 
-def run(pytest: list[str | Path], arguments: list[str], environment: dict[str, str]) -> NoReturn:
+def run(arguments: list[str], environment: dict[str, str]) -> NoReturn:
     """Become pytest, so that this process's copy of torch is given back."""
     places = [] if any(argument.startswith("tests/") for argument in arguments) else ["tests/device"]
     os.chdir(ROOT)
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *map(str, pytest), *places, *arguments], environment)
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *places, *arguments], environment)
 
 
 def simcuda_folder() -> Path:
@@ -52,7 +55,7 @@ def simcuda_folder() -> Path:
 
 def missing(simcuda: Path) -> str:
     """Name the first thing that a pretended device needs and that is not here."""
-    if not (simcuda / "run_pytest.py").is_file():
+    if not (simcuda / "fakecuda.py").is_file():
         return f"no GPU, and no simcuda at {simcuda}"
     if sys.platform != "linux" or torch.version.cuda is not None:
         return f"no GPU, and simcuda needs a CPU build of torch on Linux; this is {torch.__version__} on {sys.platform}"

@@ -122,6 +122,20 @@ def table(request: pytest.FixtureRequest) -> Table:
     return request.config.stash.setdefault(TABLE, Table())
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the rows of a process of several to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        rows = session.config.stash.get(TABLE, Table()).rows
+        session.config.workeroutput["table"] = [[*row, value] for row, value in rows.items()]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the rows of a process that has ended."""
+    for *row, value in getattr(node, "workeroutput", {}).get("table", ()):
+        node.config.stash.setdefault(TABLE, Table()).add(*row, value)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the table of differences."""
     if (table := config.stash.get(TABLE, None)) is not None and table.rows:
