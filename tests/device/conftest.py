@@ -25,6 +25,7 @@ from tests.tinyfaces import write_videos
 __all__ = ["far_apart", "make_tiny", "noise", "save_tiny"]
 
 TABLE = pytest.StashKey[Table]()
+collect_ignore = ["pretended.py"]  # a plugin, and the module that it needs is not there in an ordinary session
 
 
 @pytest.fixture(scope="session", autouse=True)
