@@ -21,6 +21,8 @@ MADE_FOR = "2.13."
 """Versions of torch whose internals simcuda is written for; with others it may compile and crash."""
 
 PLUGIN = "tests.device.pretended"
+HANGS = ("-o", "faulthandler_timeout=300", "-o", "faulthandler_exit_on_timeout=true")
+"""A wait that never ends, on a device or between threads, ends with the stacks of all threads instead."""
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +48,7 @@ def run(arguments: list[str], environment: dict[str, str]) -> NoReturn:
     places = [] if any(argument.startswith("tests/") for argument in arguments) else ["tests/device"]
     os.chdir(ROOT)
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "pytest", *places, *arguments], environment)
+    os.execve(sys.executable, [sys.executable, "-m", "pytest", *HANGS, *places, *arguments], environment)
 
 
 def simcuda_folder() -> Path:
