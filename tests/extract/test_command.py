@@ -32,7 +32,7 @@ def test_one_bad_clip_costs_only_itself(clips: Path, corpus: Any, tmp_path: Path
 MISTAKES: dict[str, tuple[tuple[str, ...], int, str]] = {
     "no such folder": (("--data", "nowhere"), 1, "nowhere is not a folder"),
     "no clips": (("--data", "empty"), 1, "no RAVDESS speech clip"),
-    "out is a file": (("--data", "clips", "--out", "file"), 1, "file cannot be written"),
+    "out is a file": (("--data", "clips", "--out", "file"), 1, "file is a file and can hold no caches"),
     "out cannot be made": (("--data", "clips", "--out", "/proc/ravfeat"), 1, "cannot be written"),
     "no such corpus": (("--corpus", "crema"), 2, "no corpus 'crema'; choose from"),
     "a table without actors": (("--corpus", "folder", "--data", "no-actor.csv"), 1, "row 3: 'actor' is empty"),
