@@ -22,6 +22,7 @@ from ravfeat.cache.format import (
     ShardContent,
     StoreRecipe,
     features_sha256,
+    layers_sha256,
     shard_file,
 )
 from ravfeat.cache.index import IndexedShard
@@ -239,6 +240,7 @@ class _DerivedWriter:
         self._records = {clip.clip_id: clip for header in headers for clip in header.clips}
         self._failed = {clip.clip_id: clip for header in headers for clip in header.failed}
         self._provenance = _provenance(source, headers)
+        self._encoder_source = next((header.source for header in headers if header.source), {})
 
     def run(self) -> dict[int, IndexedShard]:
         """Write the missing shards and return them."""
@@ -276,7 +278,14 @@ class _DerivedWriter:
         # In the order of the plan, whichever thread was done first.
         for clip_id, block in blocks.items():
             place = {"frame_start": start, "n_frames": block.shape[1]}
-            records.append(replace(self._records[clip_id], features_sha256=features_sha256(block), **place))
+            records.append(
+                replace(
+                    self._records[clip_id],
+                    features_sha256=features_sha256(block),
+                    layers_sha256=layers_sha256(block),
+                    **place,
+                )
+            )
             start += block.shape[1]
         return ShardContent(
             number=number,
@@ -289,6 +298,7 @@ class _DerivedWriter:
             times_s=tuple(step.times_s(clip_id) for clip_id in blocks),
             shape=(len(step.layers), step.dim),
             columns=tuple(step.columns(clip_id) for clip_id in blocks),
+            source=self._encoder_source,
         )
 
     def _blocks(self, clip_ids: Sequence[str], bar: Any) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from ravfeat.cache.features import StoredFeatures, stored_features
-from ravfeat.cache.format import ClipRecord, features_sha256, fingerprint
+from ravfeat.cache.format import ClipRecord, features_sha256, layers_sha256
 from ravfeat.cache.shard import UNREADABLE, ShardHeader, open_shard
 from ravfeat.errors import ShardError
 from ravfeat.files import sha256_of
 from ravfeat.numerics.float16 import all_finite
 
-__all__ = ["ShardCheck", "check_shard"]
+__all__ = ["ShardCheck", "check_shard", "head_sha256"]
 
 _BLOCK_BYTES = 1 << 20
 _Digest = Any  # hashlib's objects have no public type
@@ -35,24 +35,43 @@ class ShardCheck:
     sha256 : str
         Of the file.
     problems : tuple of str
-        One sentence each: wrong shapes, digests that do not match, NaN or infinite values, frames that belong
-        to no clip or to two.
+        One sentence each: digests that do not match, NaN or infinite values.
+    features : tuple (offset, size)
+        Bytes of the features in the file; (0, 0) where they are not one range of it.
     """
 
     sha256: str
     problems: tuple[str, ...]
+    features: tuple[int, int]
+
+
+def head_sha256(path: Path, features: tuple[int, int]) -> str:
+    """Compute the digest of a shard file without its features, which is what HDF5 interprets; a small part of the file.
+
+    Parameters
+    ----------
+    path : Path
+    features : tuple (offset, size)
+        Bytes to leave out.
+    """
+    offset, size = features
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        digest.update(file.read(offset))
+        file.seek(offset + size)
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_shard(path: Path, header: ShardHeader) -> ShardCheck:
-    """Read a shard file and compare every stored clip with its record.
+    """Read a shard file and compare every stored clip with its record; `read_header` has checked the layout.
 
     Raises
     ------
     ShardError
         Where the file cannot be read to its end.
     """
-    if problems := _check_layout(header):
-        return ShardCheck(sha256_of(path), tuple(problems))
     with open_shard(path) as file:
         try:
             features = stored_features(path, file)
@@ -60,7 +79,7 @@ def check_shard(path: Path, header: ShardHeader) -> ShardCheck:
             raise ShardError(f"{path} is damaged: its features cannot be read ({error})") from error
         # Chunked by another program: clips are no ranges of bytes, so the file's digest takes a read of its own.
         if features.offset is None:
-            return ShardCheck(sha256_of(path), tuple(_read_apart(features, header.clips)))
+            return ShardCheck(sha256_of(path), tuple(_read_apart(features, header.clips)), (0, 0))
     # Unbuffered: a buffer would copy every byte once more.
     with path.open("rb", buffering=0) as raw:
         return _read_through(path, raw, features, features.offset, header.clips)
@@ -73,6 +92,7 @@ def _read_through(
     # clips of layer 1 and so on. A clip's digest covers its layers in that order, so each clip keeps one open digest.
     n_layers, _, width = features.shape
     digest, clip_digests = hashlib.sha256(), [hashlib.sha256() for _ in clips]
+    layer_digests: list[list[str]] = [[] for _ in clips]
     finite = [True] * len(clips)
     bytes_of_frame = width * features.dtype.itemsize
     stretches = list(_stretches(clips, bytes_of_frame))
@@ -89,11 +109,16 @@ def _read_through(
             for i in stretch:
                 part = memory[start : start + clips[i].n_frames * bytes_of_frame]
                 clip_digests[i].update(part.data)
+                if clips[i].layers_sha256:
+                    layer_digests[i].append(hashlib.sha256(part.data).hexdigest())
                 finite[i] &= all_finite(part.view(features.dtype))
                 start += len(part)
     _pass(path, raw, memory, digest, None)
-    problems = (_judge(clip, clip_digests[i].hexdigest(), finite[i]) for i, clip in enumerate(clips))
-    return ShardCheck(digest.hexdigest(), tuple(problem for problem in problems if problem))
+    problems = (
+        _judge(clip, clip_digests[i].hexdigest(), tuple(layer_digests[i]), finite[i]) for i, clip in enumerate(clips)
+    )
+    size = int(np.prod(features.shape)) * features.dtype.itemsize
+    return ShardCheck(digest.hexdigest(), tuple(problem for problem in problems if problem), (offset, size))
 
 
 def _stretches(clips: Sequence[ClipRecord], bytes_of_frame: int) -> Iterator[range]:
@@ -139,40 +164,14 @@ def _read_apart(features: StoredFeatures, clips: Sequence[ClipRecord]) -> Iterat
         except UNREADABLE as error:
             yield f"clip '{clip.clip_id}' cannot be read ({error})"
             continue
-        if problem := _judge(clip, features_sha256(block), all_finite(block)):
+        layers = layers_sha256(block) if clip.layers_sha256 else ()
+        if problem := _judge(clip, features_sha256(block), layers, all_finite(block)):
             yield problem
 
 
-def _judge(clip: ClipRecord, digest: str, finite: bool) -> str:  # noqa: FBT001 (a finding, not a switch)
+def _judge(clip: ClipRecord, digest: str, layers: tuple[str, ...], finite: bool) -> str:  # noqa: FBT001 (a finding)
     if digest != clip.features_sha256:
         return f"clip '{clip.clip_id}' does not match its features_sha256"
+    if layers != clip.layers_sha256:
+        return f"clip '{clip.clip_id}' does not match its layers_sha256"
     return "" if finite else f"clip '{clip.clip_id}' holds NaN or infinite values"
-
-
-def _check_layout(header: ShardHeader) -> list[str]:
-    problems = []
-    if header.fingerprint != fingerprint(header.identity):
-        problems.append(f"fingerprint {header.fingerprint} is not that of the identity it stores")
-    if len(header.shape) != 3:
-        return [f"features have the shape {header.shape}, expected (layer, frame, dim)"]
-    layers, frames, _ = header.shape
-    stored, dtype = tuple(header.identity["layers"]), header.identity["dtype"]
-    if (layers, header.layers, header.dtype) != (len(stored), stored, dtype):
-        problems.append(
-            f"features have the shape {header.shape} and hold layers {list(header.layers)} as {header.dtype},"
-            f" the identity says layers {list(stored)} as {dtype}"
-        )
-    if header.n_times != frames:
-        problems.append(f"features have {frames} frames, {header.n_times} frames have a time")
-    for name, count in header.columns.items():
-        if count != frames:
-            problems.append(f"features have {frames} frames, {count} frames have a {name}")
-    # Clips must follow each other without gap or overlap: readers rely on frame_start and n_frames.
-    start = 0
-    for clip in header.clips:
-        if clip.frame_start != start or clip.n_frames < 1:
-            problems.append(f"clip '{clip.clip_id}' starts at frame {clip.frame_start}, expected {start}")
-        start = clip.frame_start + clip.n_frames
-    if start != frames:
-        problems.append(f"features have {frames} frames, the clips account for {start}")
-    return problems

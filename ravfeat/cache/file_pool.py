@@ -13,7 +13,8 @@ import h5py
 
 from ravfeat.cache.features import StoredFeatures, stored_features
 from ravfeat.cache.format import shard_file
-from ravfeat.cache.shard import UNREADABLE, check_version
+from ravfeat.cache.index import IndexedShard
+from ravfeat.cache.shard import UNREADABLE, check_file
 from ravfeat.errors import ShardError
 
 __all__ = ["FilePool", "OpenFile", "check_unchanged", "reading_shard"]
@@ -43,13 +44,12 @@ class FilePool:
     ----------
     folder : Path
         The cache's folder.
-    digests : mapping of int to str
-        Metadata digest of every shard, from the index.
+    index : mapping of int to IndexedShard
     """
 
-    def __init__(self, folder: Path, digests: Mapping[int, str]) -> None:
+    def __init__(self, folder: Path, index: Mapping[int, IndexedShard]) -> None:
         self._folder = folder
-        self._digests = digests
+        self._index = index
         self._reset()
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class FilePool:
 
     def __getstate__(self) -> dict[str, Any]:
         # Open HDF5 files cannot be pickled, and must not reach another process.
-        return {"_folder": self._folder, "_digests": self._digests}
+        return {"_folder": self._folder, "_index": self._index}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -102,11 +102,11 @@ class FilePool:
         while len(self._files) >= _MAX_OPEN:
             self._files.popitem(last=False)[1].file.close()
         path = self._folder / shard_file(number)
+        check_unchanged(path, self._index.get(number))
         # Without HDF5's own lock: shards are never changed in place, and some network file systems refuse locks.
         file = h5py.File(path, "r", locking=False)
         try:
-            check_version(path, file)
-            check_unchanged(path, str(file.attrs["metadata_sha256"]), self._digests.get(number))
+            check_file(path, file)
             return OpenFile(file, stored_features(path, file))
         except BaseException:
             file.close()
@@ -123,16 +123,18 @@ def reading_shard(folder: Path, number: int) -> Iterator[None]:
         raise ShardError(f"{path} cannot be read ({error}); 'ravfeat cache verify {folder}'") from error
 
 
-def check_unchanged(path: Path, stored: str, indexed: str | None) -> None:
-    """Compare a shard's metadata digest with the one in the index.
+def check_unchanged(path: Path, indexed: IndexedShard | None) -> None:
+    """Compare what HDF5 interprets of a shard with its digest in the index.
 
     Raises
     ------
     ShardError
-        Where they differ: the shard was replaced after the cache was opened.
+        Where they differ: the shard is damaged, or was replaced after the cache was opened.
     """
-    if stored != indexed:
+    if not path.exists():
+        raise ShardError(f"{path} is missing; run the same 'ravfeat extract' again to make it")
+    if indexed is None or not indexed.matches(path):
         raise ShardError(
-            f"{path} is not the file that the index was made from; if an extraction has"
-            f" just replaced it, open the cache again, otherwise run 'ravfeat cache rebuild-index {path.parent}'"
+            f"{path} is not the file that the index was made from; if an extraction has just replaced it, open the"
+            f" cache again, otherwise 'ravfeat cache verify {path.parent}' says what is damaged"
         )

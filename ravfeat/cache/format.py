@@ -13,7 +13,7 @@ bytes. Digests are SHA-256 in lower-case hex.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -46,12 +46,13 @@ __all__ = [
     "features_sha256",
     "fingerprint",
     "identity_text",
+    "layers_sha256",
     "shard_file",
     "shard_number",
 ]
 
 FORMAT = "ravfeat-shard"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when a reader of the old version would misread the new one."""
 
 MANIFEST_FILE = "manifest.parquet"
@@ -208,6 +209,10 @@ class ClipRecord:
         Digest of the stored (L, T, D) block.
     frame_start, n_frames : int
         The clip's frames are ``features[:, frame_start:frame_start + n_frames]``.
+    layers_sha256 : tuple of str
+        Digest of every layer's (T, D) block, so that some layers can be checked alone. Empty in version 1.
+    further : mapping of str to str or float
+        What else the corpus's table says of the clip (session, split, language …); None where it says nothing.
     """
 
     clip_id: str
@@ -221,6 +226,12 @@ class ClipRecord:
     features_sha256: str
     frame_start: int
     n_frames: int
+    layers_sha256: tuple[str, ...] = ()
+    further: Mapping[str, str | float | None] = field(default_factory=dict)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the columns that every version has."""
+        return {name: getattr(self, name) for name in CLIP_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -246,7 +257,7 @@ class FailedClip:
     reason: str
 
 
-CLIP_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(ClipRecord))
+CLIP_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(ClipRecord) if f.name not in {"layers_sha256", "further"})
 FAILED_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(FailedClip))
 
 
@@ -275,6 +286,8 @@ class ShardContent:
     columns : tuple of mapping of str to ndarray of shape (T,) or (T, n), float32
         Additional values of every frame, one mapping per stored clip, all with the same names; empty
         where there are none.
+    source : mapping of str to str
+        Where the encoder came from: ``repository``, ``revision``, ``licence``, as far as known.
     """
 
     number: int
@@ -287,6 +300,7 @@ class ShardContent:
     times_s: tuple[NDArray[np.float64], ...]
     shape: tuple[int, int]
     columns: tuple[Mapping[str, NDArray[np.float32]], ...] = ()
+    source: Mapping[str, str] = field(default_factory=dict)
 
     def frame_columns(self) -> dict[str, NDArray[np.float32]]:
         """Concatenate every column over the frames of all clips."""
@@ -299,3 +313,8 @@ def features_sha256(block: NDArray[Any]) -> str:
     # The same bytes on every machine, so that a copied cache can be verified anywhere.
     little = np.ascontiguousarray(block, dtype=block.dtype.newbyteorder("<"))
     return hashlib.sha256(little.data).hexdigest()
+
+
+def layers_sha256(block: NDArray[Any]) -> tuple[str, ...]:
+    """Compute the digest of every layer of one clip's (L, T, D) block."""
+    return tuple(features_sha256(layer) for layer in block)

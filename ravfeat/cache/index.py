@@ -15,7 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from ravfeat.cache.digests import check_shard
+from ravfeat.cache.child_check import check_in_child, headers_in_child
+from ravfeat.cache.digests import head_sha256
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -28,7 +29,7 @@ from ravfeat.cache.format import (
     shard_number,
 )
 from ravfeat.cache.serialise import SerialisedShard
-from ravfeat.cache.shard import read_header, stored_metadata_sha256
+from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import replace_file, sha256_of
 from ravfeat.manifest import parquet_bytes, parquet_table
@@ -40,6 +41,7 @@ __all__ = [
     "index_serialised",
     "index_shard",
     "index_shards",
+    "make_sure_shards_open",
     "present_shards",
     "read_index",
     "read_sums",
@@ -75,6 +77,9 @@ _SCHEMA = pa.schema(
         ("shard_bytes", pa.int64()),
         ("shard_sha256", pa.string()),
         ("shard_metadata_sha256", pa.string()),
+        ("shard_head_sha256", pa.string()),
+        ("shard_features_offset", pa.int64()),
+        ("shard_features_bytes", pa.int64()),
     ],
     metadata={_META_KEY: json.dumps({"version": INDEX_VERSION}).encode()},
 )
@@ -91,6 +96,10 @@ class IndexedShard:
         Of the file.
     metadata_sha256 : str
         As stored in the shard.
+    head_sha256 : str or None
+        Of the file without its features, see `ravfeat.cache.digests.head_sha256`. None in an index of an older version.
+    features : tuple (offset, size)
+        Bytes of the features in the file.
     rows : tuple of dict
         The shard's rows of the index.
     """
@@ -99,7 +108,21 @@ class IndexedShard:
     n_bytes: int
     sha256: str
     metadata_sha256: str
+    head_sha256: str | None
+    features: tuple[int, int]
     rows: tuple[dict[str, Any], ...]
+
+    def matches(self, path: Path) -> bool:
+        """Whether a file is the indexed shard, as far as HDF5 interprets it.
+
+        Damage there can make HDF5 crash or loop for ever, so a file is opened only after this. Features are left out:
+        they are read past HDF5 and have digests of their own. With an index of an older version the whole file is read.
+        """
+        if not path.is_file() or path.stat().st_size != self.n_bytes:
+            return False
+        if self.head_sha256 is None:
+            return sha256_of(path) == self.sha256
+        return head_sha256(path, self.features) == self.head_sha256
 
 
 def present_shards(folder: Path) -> dict[int, Path]:
@@ -159,6 +182,9 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
     try:
         table = parquet_table(data)
         version = json.loads(table.schema.metadata[_META_KEY])["version"]
+        for name in ("shard_head_sha256", "shard_features_offset", "shard_features_bytes"):
+            if name not in table.column_names:  # written by an older version
+                table = table.append_column(name, pa.nulls(len(table), _SCHEMA.field(name).type))
         rows = table.select(_SCHEMA.names).to_pylist()
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
         raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
@@ -173,7 +199,9 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
 def _indexed(number: int, rows: tuple[dict[str, Any], ...]) -> IndexedShard:
     # A shard has at least one clip; what describes the file is the same in all its rows.
     first = rows[0]
-    return IndexedShard(number, first["shard_bytes"], first["shard_sha256"], first["shard_metadata_sha256"], rows)
+    features = (first["shard_features_offset"], first["shard_features_bytes"])
+    digests = (first["shard_sha256"], first["shard_metadata_sha256"], first["shard_head_sha256"])
+    return IndexedShard(number, first["shard_bytes"], *digests, features, rows)
 
 
 def index_shard(path: Path) -> IndexedShard:
@@ -184,30 +212,36 @@ def index_shard(path: Path) -> IndexedShard:
     ShardError
         Where its contents do not match their digests, or its number is not that of its name.
     """
+    contents = check_in_child(path)
     header = read_header(path)
     if header.number != shard_number(path):
         raise ShardError(
             f"{path} is shard {header.number} under another name; rename it to {shard_file(header.number)}"
         )
-    contents = check_shard(path, header)
     if contents.problems:
         raise ShardError(
             f"{path} is damaged: {contents.problems[0]}; delete it and run the same 'ravfeat extract' again"
         )
     rows = index_rows(header.clips, header.failed)
-    return _placed(header.number, path.stat().st_size, contents.sha256, header.metadata_sha256, rows)
+    head = head_sha256(path, contents.features)
+    n_bytes = path.stat().st_size
+    return _placed(header.number, n_bytes, contents.sha256, header.metadata_sha256, head, contents.features, rows)
 
 
 def index_serialised(content: ShardContent, serialised: SerialisedShard) -> IndexedShard:
     """Return the entry of a shard that is being written, without reading it again."""
     digest = hashlib.sha256(serialised.data).hexdigest()
     rows = index_rows(content.clips, content.failed)
-    return _placed(content.number, len(serialised.data), digest, serialised.metadata_sha256, rows)
+    (offset, size), data = serialised.features, memoryview(serialised.data)
+    head = hashlib.sha256(data[:offset])
+    head.update(data[offset + size :])
+    digests = (digest, serialised.metadata_sha256, head.hexdigest())
+    return _placed(content.number, len(data), *digests, serialised.features, rows)
 
 
 def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> list[dict[str, Any]]:
     """Return the rows of a shard's clips, without the columns that describe the shard file."""
-    rows = [asdict(clip) | {"status": "stored"} for clip in clips]
+    rows = [clip.facts() | {"status": "stored"} for clip in clips]
     for clip in failed:
         facts = asdict(clip)
         # The index has no column for the stage; the shard keeps it.
@@ -216,7 +250,15 @@ def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> lis
     return rows
 
 
-def _placed(number: int, n_bytes: int, sha256: str, metadata: str, rows: Iterable[dict[str, Any]]) -> IndexedShard:
+def _placed(
+    number: int,
+    n_bytes: int,
+    sha256: str,
+    metadata: str,
+    head: str,
+    features: tuple[int, int],
+    rows: Iterable[dict[str, Any]],
+) -> IndexedShard:
     # Failed clips have no frames and no digests; their rows have all columns, some of them empty.
     empty = dict.fromkeys(_SCHEMA.names)
     place = {
@@ -225,8 +267,12 @@ def _placed(number: int, n_bytes: int, sha256: str, metadata: str, rows: Iterabl
         "shard_bytes": n_bytes,
         "shard_sha256": sha256,
         "shard_metadata_sha256": metadata,
+        "shard_head_sha256": head,
+        "shard_features_offset": features[0],
+        "shard_features_bytes": features[1],
     }
-    return IndexedShard(number, n_bytes, sha256, metadata, tuple(empty | row | place for row in rows))
+    rows = tuple(empty | row | place for row in rows)
+    return IndexedShard(number, n_bytes, sha256, metadata, head, features, rows)
 
 
 def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = None) -> dict[int, IndexedShard]:
@@ -248,17 +294,26 @@ def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = Non
     # Shards of this run were hashed when they were written; their entries replace older ones.
     indexed |= written or {}
     present = present_shards(folder)
-    shards = {number: indexed[number] for number, path in present.items() if _unchanged(path, indexed.get(number))}
+    shards = {n: indexed[n] for n, path in present.items() if n in indexed and indexed[n].matches(path)}
     shards |= index_shards([path for number, path in present.items() if number not in shards])
     write_index(folder, shards)
     return shards
 
 
-def _unchanged(path: Path, old: IndexedShard | None) -> bool:
-    # Not the contents: reading every shard after every run would take longer than many runs.
-    return (
-        old is not None and path.stat().st_size == old.n_bytes and stored_metadata_sha256(path) == old.metadata_sha256
-    )
+def make_sure_shards_open(folder: Path) -> None:
+    """Make sure that HDF5 may open every shard of a cache: those that the index does not match are tried in a child.
+
+    Raises
+    ------
+    ShardError
+        Where a shard is damaged.
+    """
+    try:
+        indexed = read_index(folder)
+    except CacheError:
+        indexed = {}  # missing or damaged; it is made anew with the next shard
+    shards = present_shards(folder).items()
+    headers_in_child([path for n, path in shards if n not in indexed or not indexed[n].matches(path)])
 
 
 def index_shards(paths: Sequence[Path]) -> dict[int, IndexedShard]:

@@ -15,21 +15,23 @@ from ravfeat.cache.digests import check_shard
 from ravfeat.cache.format import ShardContent, shard_file
 from ravfeat.cache.shard import UNREADABLE, ShardHeader, open_shard, read_header
 from ravfeat.errors import ShardError
+from ravfeat.files import sha256_of
 
-__all__ = ["is_part", "part_file", "present_parts", "read_part"]
+__all__ = ["is_part", "part_file", "part_number", "present_parts", "read_part"]
 
-_PART = re.compile(r"shard-\d{5,}\.part-\d{4,}\.h5")
+_DIGITS = 16
+_PART = re.compile(rf"shard-\d{{5,}}\.part-(\d{{4,}})-([0-9a-f]{{{_DIGITS}}})\.h5")
 
 
-def part_file(shard: int, part: int) -> str:
-    """Return the file name of a part of a shard.
+def part_file(shard: int, part: int, sha256: str) -> str:
+    """Return the file name of a part of a shard, with the first digits of its SHA-256: no table has its digest.
 
     Examples
     --------
-    >>> part_file(3, 0)
-    'shard-00003.part-0000.h5'
+    >>> part_file(3, 0, "c0ffee" * 10)
+    'shard-00003.part-0000-c0ffeec0ffeec0ff.h5'
     """
-    return f"{shard_file(shard).removesuffix('.h5')}.part-{part:04d}.h5"
+    return f"{shard_file(shard).removesuffix('.h5')}.part-{part:04d}-{sha256[:_DIGITS]}.h5"
 
 
 def is_part(name: str) -> bool:
@@ -37,10 +39,22 @@ def is_part(name: str) -> bool:
     return _PART.fullmatch(name) is not None
 
 
+def part_number(path: Path) -> int:
+    """Parse the number of a part from its file name.
+
+    Examples
+    --------
+    >>> part_number(Path("shard-00003.part-0012-c0ffeec0ffeec0ff.h5"))
+    12
+    """
+    match = _PART.fullmatch(path.name)
+    return int(match[1]) if match else 0
+
+
 def present_parts(folder: Path, shard: int) -> list[Path]:
     """List the parts of a shard in the order in which they were written."""
     paths = folder.glob(f"{shard_file(shard).removesuffix('.h5')}.part-*.h5")
-    return sorted((path for path in paths if is_part(path.name)), key=lambda path: (len(path.name), path.name))
+    return sorted((path for path in paths if is_part(path.name)), key=part_number)
 
 
 def read_part(path: Path) -> ShardContent:
@@ -51,6 +65,10 @@ def read_part(path: Path) -> ShardContent:
     ShardError
         Where it is damaged.
     """
+    # Before HDF5 sees it: damage can make HDF5 loop for ever.
+    match = _PART.fullmatch(path.name)
+    if match is None or not sha256_of(path).startswith(match[2]):
+        raise ShardError(f"{path} is damaged: it does not match the digest in its name")
     header = read_header(path)
     if problems := check_shard(path, header).problems:
         raise ShardError(f"{path} is damaged: {problems[0]}")
@@ -81,4 +99,5 @@ def _content(header: ShardHeader, features: NDArray[Any], frames: dict[str, NDAr
         times_s=tuple(times_s[frame_range] for frame_range in ranges),
         shape=(header.shape[0], header.shape[2]),
         columns=tuple({name: values[frame_range] for name, values in frames.items()} for frame_range in ranges),
+        source=header.source,
     )

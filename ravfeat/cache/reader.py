@@ -9,7 +9,7 @@ is the input to the first block.
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,15 @@ from ravfeat.cache.buffers import ClipBuffers
 from ravfeat.cache.discovery import resolve_cache
 from ravfeat.cache.features import StoredFeatures
 from ravfeat.cache.file_pool import FilePool, check_unchanged, reading_shard
-from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, ClipRecord, fingerprint, shard_file
+from ravfeat.cache.format import (
+    IDENTITY_FILE,
+    MANIFEST_FILE,
+    ClipRecord,
+    features_sha256,
+    fingerprint,
+    layers_sha256,
+    shard_file,
+)
 from ravfeat.cache.index import read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.places import ClipPlace, ClipPlaces, contiguous_runs
@@ -89,15 +97,17 @@ class Cache:
         index = read_index(path)
         if not index:
             raise CacheError(f"{path} has no shard yet; run 'ravfeat extract' to fill it")
-        # As they are now: a shard that is replaced later is noticed when it is opened.
-        self._digests = {number: shard.metadata_sha256 for number, shard in index.items()}
+        # Without the rows, which are the largest part of it; they become the places.
+        self._index = {number: replace(shard, rows=()) for number, shard in index.items()}
         self._places = ClipPlaces.of(index.values())
-        self._files = FilePool(path, self._digests)
+        self._files = FilePool(path, self._index)
+        self._records: dict[int, dict[str, ClipRecord]] = {}
         self.failed: dict[str, str] = self._places.failed
         self.shards: tuple[int, ...] = tuple(index)
         self.clip_ids: tuple[str, ...] = tuple(sorted(self._places.stored))
         # The first shard stands for all: `header` compares the fingerprint of every other shard that is read.
-        header = read_header(path / shard_file(self.shards[0]))
+        check_unchanged(first := path / shard_file(self.shards[0]), index[self.shards[0]])
+        header = read_header(first)
         self.identity: dict[str, Any] = dict(header.identity)
         self.about: dict[str, Any] = dict(header.about)
         self.layers: tuple[int, ...] = tuple(self.identity["layers"])
@@ -180,14 +190,19 @@ class Cache:
                     columns = {name: frames[name][...] for name in frames if name != "time_s"}
             yield clip_id, {name: values[place.frames] for name, values in columns.items()}
 
-    def read(self, clip_ids: Iterable[str], *, layers: Sequence[int] | None = None) -> list[NDArray[Any]]:
-        """Read clips.
+    def read(
+        self, clip_ids: Iterable[str], *, layers: Sequence[int] | None = None, verify: bool = False
+    ) -> list[NDArray[Any]]:
+        """Read clips; their digests are checked only with ``verify``.
 
         Parameters
         ----------
         clip_ids : iterable of str
         layers : sequence of int, optional
             Layer numbers; default all that are stored. Only these are read from the disk.
+        verify : bool
+            Whether to hold what was read against its digests. Training always does (`ravfeat fit-heads`), and so does
+            ``ravfeat cache verify``. Where shards have format version 1, all layers are read for it.
 
         Returns
         -------
@@ -198,9 +213,17 @@ class Cache:
         ------
         CacheError
             For a clip or layer that is not stored.
+        ShardError
+            Where a clip does not match its digests.
         """
-        runs = contiguous_runs(self.positions(layers))
-        return [self._read_clip(self._place(clip_id), runs) for clip_id in clip_ids]
+        positions = self.positions(layers)
+        runs = contiguous_runs(positions)
+        clip_ids = list(clip_ids)
+        clips = [self._read_clip(self._place(clip_id), runs) for clip_id in clip_ids]
+        if verify:
+            for clip_id, clip in zip(clip_ids, clips, strict=True):
+                self._verify(clip_id, positions, clip)
+        return clips
 
     def iter(
         self, clip_ids: Iterable[str] | None = None, *, layers: Sequence[int] | None = None
@@ -262,10 +285,10 @@ class Cache:
             Where it is damaged, belongs to another cache, or was replaced since the cache was opened.
         """
         path = self.path / shard_file(number)
+        check_unchanged(path, self._index.get(number))
         header = read_header(path)
         if problem := foreign(header, self.fingerprint, self._planned.manifest.corpus):
             raise ShardError(f"{path} {problem}; move it away and run 'ravfeat cache rebuild-index {self.path}'")
-        check_unchanged(path, header.metadata_sha256, self._digests.get(number))
         return header
 
     def records(self) -> dict[str, ClipRecord]:
@@ -310,6 +333,26 @@ class Cache:
     def _read_clip(self, place: ClipPlace, runs: Sequence[slice], buffers: ClipBuffers | None = None) -> NDArray[Any]:
         block = self._read(place.shard, self.features(place.shard), runs, place.frames, buffers)
         return block.transpose(1, 0, 2)  # (L, T, D) -> (T, L, D)
+
+    def _verify(self, clip_id: str, positions: Sequence[int], clip: NDArray[Any]) -> None:
+        place = self._place(clip_id)
+        record = self._records_of(place.shard)[clip_id]
+        if record.layers_sha256:
+            digests = layers_sha256(clip.transpose(1, 0, 2))  # (T, L, D) -> (L, T, D), as stored
+            intact = digests == tuple(record.layers_sha256[position] for position in positions)
+        else:
+            block = self._read(place.shard, self.features(place.shard), [slice(0, len(self.layers))], place.frames)
+            intact = features_sha256(block) == record.features_sha256
+        if not intact:
+            raise ShardError(
+                f"clip '{clip_id}' in {self.path / shard_file(place.shard)} is damaged: it does not match its digest;"
+                f" 'ravfeat cache verify {self.path}' says what to do"
+            )
+
+    def _records_of(self, number: int) -> dict[str, ClipRecord]:
+        if number not in self._records:
+            self._records[number] = {clip.clip_id: clip for clip in self.header(number).clips}
+        return self._records[number]
 
     def _read(
         self,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, fingerprint, identity_text
-from ravfeat.cache.index import IndexedShard, index_shards, present_shards, write_index
+from ravfeat.cache.index import IndexedShard, index_shards, make_sure_shards_open, present_shards, write_index
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import read_planned
 from ravfeat.cache.shard import ShardHeader, read_header
@@ -35,6 +35,7 @@ def rebuild_index(folder: Path) -> dict[int, IndexedShard]:
         with WorkLock(folder) as lock, lock.tables():
             if (folder / MANIFEST_FILE).is_file():
                 read_planned(folder / MANIFEST_FILE)  # a damaged one must not get a fresh digest
+            make_sure_shards_open(folder)
             identity = _common_identity(folder, {path: read_header(path) for path in present.values()})
             shards = index_shards(list(present.values()))
             # The identity before SHA256SUMS, which contains its digest.

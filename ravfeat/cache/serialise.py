@@ -22,7 +22,7 @@ from ravfeat.cache.format import (
     ShardContent,
     fingerprint,
 )
-from ravfeat.cache.shard import metadata_sha256
+from ravfeat.cache.shard import further_columns, metadata_sha256
 from ravfeat.files import canonical_json
 
 __all__ = ["SerialisedShard", "serialise_shard"]
@@ -42,10 +42,13 @@ class SerialisedShard:
         Of the file.
     metadata_sha256 : str
         As stored in it.
+    features : tuple (offset, size)
+        Bytes of the features in the file.
     """
 
     data: bytes
     metadata_sha256: str
+    features: tuple[int, int]
 
 
 def serialise_shard(content: ShardContent) -> SerialisedShard:
@@ -54,7 +57,7 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
     times_s = np.concatenate([np.zeros(0), *content.times_s]).astype("<f8")
     columns = content.frame_columns()
     facts = (content.number, content.about, content.identity, content.provenance, content.clips, content.failed)
-    metadata = metadata_sha256(*facts, times_s, columns)
+    metadata = metadata_sha256(*facts, times_s, columns, content.source)
     with _file_in_memory() as file:
         attributes: dict[str, Any] = {
             "format": FORMAT,
@@ -66,9 +69,14 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
             "provenance": canonical_json(content.provenance),
             "metadata_sha256": metadata,
         }
+        if content.source:
+            attributes["source"] = canonical_json(content.source)
         for name, value in attributes.items():
             file.attrs[name] = value
-        _write_table(file.create_group("clips"), CLIP_COLUMNS, content.clips)
+        clips = file.create_group("clips")
+        _write_table(clips, CLIP_COLUMNS, content.clips)
+        _write_layer_digests(clips, content)
+        _write_further(clips, content.clips)
         _write_table(file.create_group("failed"), FAILED_COLUMNS, content.failed)
         frames = file.create_group("frames")
         frames.create_dataset("time_s", data=times_s)
@@ -76,7 +84,10 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
             frames.create_dataset(name, data=values)
         _write_features(file, content, len(times_s))
         file.flush()
-        return SerialisedShard(bytes(file.id.get_file_image()), metadata)
+        features = file["features"]
+        # An array without a frame has no place in the file.
+        place = (int(features.id.get_offset() or 0), int(features.nbytes))
+        return SerialisedShard(bytes(file.id.get_file_image()), metadata, place)
 
 
 def _file_in_memory() -> h5py.File:
@@ -94,6 +105,23 @@ def _write_table(group: h5py.Group, columns: Sequence[str], rows: Sequence[ClipR
             group.create_dataset(name, data=values, dtype=h5py.string_dtype("utf-8"), shape=(len(values),))
         else:
             group.create_dataset(name, data=np.array(values, dtype="<i8" if kind is int else "<f8"))
+
+
+def _write_layer_digests(group: h5py.Group, content: ShardContent) -> None:
+    if not all(clip.layers_sha256 for clip in content.clips):
+        return  # taken over from a shard of version 1
+    digests = np.array([clip.layers_sha256 for clip in content.clips], "S64")
+    group.create_dataset("layers_sha256", data=digests.reshape(len(content.clips), content.shape[0]))
+
+
+def _write_further(group: h5py.Group, clips: Sequence[ClipRecord]) -> None:
+    for name, values in further_columns(clips).items():
+        if all(value is None or isinstance(value, float) for value in values):
+            data = np.array([np.nan if value is None else value for value in values], "<f8")
+            group.create_dataset(f"further/{name}", data=data)
+        else:
+            text = ["" if value is None else str(value) for value in values]
+            group.create_dataset(f"further/{name}", data=text, dtype=h5py.string_dtype("utf-8"))
 
 
 def _write_features(file: h5py.File, content: ShardContent, n_frames: int) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.features import StoredFeatures
-from ravfeat.cache.format import ClipRecord, shard_file
+from ravfeat.cache.format import ClipRecord, features_sha256, shard_file
 from ravfeat.cache.reader import Cache
 from ravfeat.errors import ShardError
 from ravfeat.numerics.float16 import all_finite
@@ -55,8 +55,12 @@ def read_verified(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] |
     Raises
     ------
     ShardError
-        Where a clip holds NaN or infinite values, does not match its digest, or a shard cannot be read. The
-        digest covers all layers, so it is only checked where all layers are read, in order.
+        Where a clip holds NaN or infinite values, does not match its digests, or a shard cannot be read.
+
+    Notes
+    -----
+    Every layer has a digest. In shards of version 1 only the clip as a whole has one: there all layers are read and
+    hashed, whichever are asked for.
     """
     positions = cache.positions(layers)
     work = _work(cache, set(clip_ids), whole=len(positions) == len(cache.layers))
@@ -106,11 +110,39 @@ def _work(cache: Cache, wanted: set[str], *, whole: bool) -> Iterator[_Stretch]:
 
 
 def _read(cache: Cache, positions: Sequence[int], take: Take, stretch: _Stretch) -> int:
+    every_layer = list(range(stretch.features.shape[0]))
+    by_layer = all(clip.layers_sha256 for clip in stretch.clips)
+    if not by_layer and list(positions) != every_layer:
+        # Only the clip as a whole has a digest, so all of it is read first; the second time it comes from memory.
+        _read(cache, every_layer, lambda *_: None, stretch)
+    digests = [hashlib.sha256() for _ in stretch.clips]
+    for first, some, block in _blocks(cache, positions, stretch):
+        begin = stretch.clips[0].frame_start
+        for clip, digest in zip(stretch.clips, digests, strict=True):
+            part = block[:, clip.frame_start - begin : clip.frame_start - begin + clip.n_frames]
+            if by_layer:
+                intact = all(features_sha256(part[row]) == clip.layers_sha256[layer] for row, layer in enumerate(some))
+            else:
+                digest.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)
+                intact = True  # known after the last layer
+            # NaN is damage as well, and heads trained on it fail silently.
+            if not intact or not all_finite(part):
+                raise _damaged(cache, stretch.shard, clip)
+            take(clip, slice(first, first + len(some)), part)
+    for clip, digest in zip(stretch.clips, digests, strict=True):
+        if not by_layer and list(positions) == every_layer and digest.hexdigest() != clip.features_sha256:
+            raise _damaged(cache, stretch.shard, clip)
+    return len(stretch.clips)
+
+
+def _blocks(
+    cache: Cache, positions: Sequence[int], stretch: _Stretch
+) -> Iterator[tuple[int, Sequence[int], NDArray[Any]]]:
+    """Read layers of a stretch, a few at a time; yield the place of the first, their positions, and the block."""
     features, clips = stretch.features, stretch.clips
     begin, end = clips[0].frame_start, clips[-1].frame_start + clips[-1].n_frames
     width = features.shape[2]
     at_once = max(1, _BLOCK_BYTES // max(1, (end - begin) * width * features.dtype.itemsize))
-    digests = [hashlib.sha256() for _ in clips]
     # One buffer per task, reused for every group of layers: fresh memory costs more than reading.
     memory = np.empty((min(at_once, len(positions)), end - begin, width), features.dtype)
     for first in range(0, len(positions), at_once):
@@ -119,18 +151,7 @@ def _read(cache: Cache, positions: Sequence[int], take: Take, stretch: _Stretch)
         with cache.reading_shard(stretch.shard):
             for target, position in zip(block, some, strict=True):
                 features.read(slice(position, position + 1), slice(begin, end), target)
-        for clip, digest in zip(clips, digests, strict=True):
-            part = block[:, clip.frame_start - begin : clip.frame_start - begin + clip.n_frames]
-            digest.update(np.ascontiguousarray(part, part.dtype.newbyteorder("<")).data)
-            # NaN is damage as well, and heads trained on it fail silently.
-            if not all_finite(part):
-                raise _damaged(cache, stretch.shard, clip)
-            take(clip, slice(first, first + len(some)), part)
-    if list(positions) == list(range(features.shape[0])):
-        for clip, digest in zip(clips, digests, strict=True):
-            if digest.hexdigest() != clip.features_sha256:
-                raise _damaged(cache, stretch.shard, clip)
-    return len(clips)
+        yield first, some, block
 
 
 def _damaged(cache: Cache, shard: int, clip: ClipRecord) -> ShardError:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ravfeat.cache.child_check import check_in_child
 from ravfeat.cache.digests import check_shard
 from ravfeat.cache.format import (
     IDENTITY_FILE,
@@ -171,9 +172,14 @@ def _check_shard(tables: _Tables, path: Path) -> _Checked:
     if number is None:
         raise ShardError(f"{path} has not the name of a shard")
     header, sha256, damage = None, None, []
+    indexed = (tables.index or {}).get(number)
     try:
-        header = read_header(path)
-        contents = check_shard(path, header)
+        if indexed is not None and indexed.matches(path):
+            header = read_header(path)
+            contents = check_shard(path, header)
+        else:
+            contents = check_in_child(path)
+            header = read_header(path)  # it did no harm there
         sha256, damage = contents.sha256, list(contents.problems)
     except ShardError as error:
         damage.append(str(error))

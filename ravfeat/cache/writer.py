@@ -6,6 +6,7 @@ number of processes agree on it without communicating.
 """
 
 import errno
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,11 +27,18 @@ from ravfeat.cache.format import (
     identity_text,
     shard_file,
 )
-from ravfeat.cache.index import IndexedShard, index_serialised, present_shards, refresh_index, refresh_sums
+from ravfeat.cache.index import (
+    IndexedShard,
+    index_serialised,
+    make_sure_shards_open,
+    present_shards,
+    refresh_index,
+    refresh_sums,
+)
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.parts import part_file, present_parts
-from ravfeat.cache.serialise import SerialisedShard, serialise_shard
+from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import replace_file
@@ -74,29 +82,29 @@ class CacheFolder:
         CacheError
             Where the disk is full or the folder cannot be written.
         """
-        serialised = self._write(shard_file(content.number), content)
+        serialised = serialise_shard(content)
+        self._write(shard_file(content.number), serialised.data)
         self.remove_parts(content.number)  # after the shard is on the disk: killed in between, both are there
         return index_serialised(content, serialised)
 
     def write_part(self, content: ShardContent, part: int) -> None:
         """Write some clips of an unfinished shard, see `ravfeat.cache.parts`; errors as in `write_shard`."""
-        self._write(part_file(content.number, part), content)
+        data = serialise_shard(content).data
+        self._write(part_file(content.number, part, hashlib.sha256(data).hexdigest()), data)
 
     def remove_parts(self, shard: int) -> None:
         """Delete the parts of a shard (which must be locked)."""
         for path in present_parts(self.path, shard):
             path.unlink(missing_ok=True)
 
-    def _write(self, name: str, content: ShardContent) -> SerialisedShard:
+    def _write(self, name: str, data: bytes) -> None:
         path = self.path / name
         # The whole file exists in memory before the disk is touched: a full disk then costs this file and leaves no
         # half of it.
-        serialised = serialise_shard(content)
         try:
-            replace_file(path, serialised.data)
+            replace_file(path, data)
         except OSError as error:
-            raise _write_error(path, error, needed=len(serialised.data)) from error
-        return serialised
+            raise _write_error(path, error, needed=len(data)) from error
 
     def update_index(self, lock: WorkLock, written: Mapping[int, IndexedShard]) -> None:
         """Update index and digests after shards were written."""
@@ -298,7 +306,10 @@ def check_recordings(folder: CacheFolder, manifest: Manifest) -> None:
     ------
     CorpusError
         Where a stored clip has another length now.
+    ShardError
+        Where a shard is damaged.
     """
+    make_sure_shards_open(folder.path)
     # Lengths from file headers on both sides: decoded lengths may differ from them. File formats round lengths
     # differently; a difference above the tolerance means another recording. Unknown lengths (NaN) always pass.
     clips, planned = manifest.by_id(), folder.planned.manifest.by_id()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import ClipRecord, ShardContent, fingerprint
-from ravfeat.cache.parts import present_parts, read_part
+from ravfeat.cache.parts import part_number, present_parts, read_part
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.errors import ShardError
 from ravfeat.extract.reduce import StoredClip
@@ -71,7 +71,7 @@ def restore_shard(folder: CacheFolder, number: int, provenance: Mapping[str, Any
             clips |= _clips(part)
     if not clips:
         return None
-    return RestoredShard(clips, int(paths[-1].stem.rpartition("-")[2]) + 1)
+    return RestoredShard(clips, part_number(paths[-1]) + 1)
 
 
 def _check(folder: CacheFolder, number: int, provenance: Mapping[str, Any], part: ShardContent) -> None:
@@ -93,7 +93,10 @@ def _facts(clip: Any) -> tuple[str, ...]:
 def _clips(part: ShardContent) -> dict[str, RestoredClip]:
     columns: Sequence[Mapping[str, NDArray[np.float32]]] = part.columns or [{}] * len(part.clips)
     return {
-        record.clip_id: (_recording(record), StoredClip(block, times_s, values, 0, 0, 0, record.features_sha256))
+        record.clip_id: (
+            _recording(record),
+            StoredClip(block, times_s, values, 0, 0, 0, record.features_sha256, record.layers_sha256),
+        )
         for record, block, times_s, values in zip(part.clips, part.features, part.times_s, columns, strict=True)
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.cache.format import StoreRecipe, features_sha256
+from ravfeat.cache.format import StoreRecipe, features_sha256, layers_sha256
 from ravfeat.encoders.base import EncoderInput
 from ravfeat.errors import ClipError
 from ravfeat.numerics.pooling import average_frames, pool_frames
@@ -40,6 +40,8 @@ class StoredClip:
         Encoder frames; those without a face; those with several faces.
     sha256 : str
         Digest of the block, see `ravfeat.cache.format.features_sha256`.
+    layers_sha256 : tuple of str
+        Digest of every layer.
     """
 
     block: NDArray[Any]
@@ -49,6 +51,7 @@ class StoredClip:
     n_fallback: int
     n_several: int
     sha256: str
+    layers_sha256: tuple[str, ...]
 
 
 class ClipReducer:
@@ -133,7 +136,7 @@ class ClipReducer:
             starts = range(stride, len(times_s), stride)
             times_s = np.array([window.mean() for window in np.split(times_s, starts)])
             columns = {name: _windows(values, stride) for name, values in columns.items()}
-        return StoredClip(block, times_s, columns, *seen, features_sha256(block))
+        return StoredClip(block, times_s, columns, *seen, features_sha256(block), layers_sha256(block))
 
     def _pooled(
         self, times_s: NDArray[np.float64], columns: Mapping[str, NDArray[np.float32]], seen: tuple[int, int, int]
@@ -148,7 +151,8 @@ class ClipReducer:
         self._keep(pooled.reshape(1, len(pooled), -1))
         means = {name: values.mean(axis=0, keepdims=True, dtype=np.float32) for name, values in columns.items()}
         block = self._blocks[0]
-        return StoredClip(block, times_s.mean(keepdims=True), means, *seen, features_sha256(block))
+        times_s = times_s.mean(keepdims=True)
+        return StoredClip(block, times_s, means, *seen, features_sha256(block), layers_sha256(block))
 
     def _averaged(self, states: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(average_frames(states, np.array([0, len(states)]), self._recipe.frame_stride)[0], np.float32)

@@ -117,7 +117,8 @@ class ShardBuilder:
             recording, stored = self._stored[clip.clip_id]
             source = (recording.n_samples, recording.rate_hz, recording.input_sha256)
             n_frames = stored.block.shape[1]
-            records.append(ClipRecord(*facts, *source, stored.sha256, start, n_frames))
+            place = (start, n_frames, stored.layers_sha256)
+            records.append(ClipRecord(*facts, *source, stored.sha256, *place))
             stored_clips.append(stored)
             start += n_frames
         spec = self._spec

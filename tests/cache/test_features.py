@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ravfeat.cache import open_cache
+from ravfeat.cache import open_cache, rebuild_index
 from ravfeat.cache.features import stored_features
 from ravfeat.cache.format import ShardContent, shard_file
 from ravfeat.cache.reader import Cache
@@ -42,6 +42,10 @@ def relaid(path: Path, **layout: Any) -> None:
 @pytest.mark.parametrize("layers", [None, [3], [7, 8, 9], [24, 0, 1]])
 def test_every_way_of_reading_gives_what_hdf5_gives(cache: Cache, layout: Any, layers: list[int] | None) -> None:
     relaid(cache.path / shard_file(0), **layout)
+    with pytest.raises(ShardError, match="is not the file that the index was made from"):
+        cache.read_shard(0)
+    rebuild_index(cache.path)
+    cache = open_cache(cache.path)
     with open_shard(cache.path / shard_file(0)) as file:
         expected = file["features"][...][layers or slice(None)]
     np.testing.assert_array_equal(cache.read_shard(0, layers=layers).features, expected)
@@ -87,7 +91,7 @@ def test_a_file_that_was_cut_short_is_an_error_however_it_is_read(cache: Cache, 
     out = np.empty(features.shape, features.dtype)
     with pytest.raises(ShardError, match=r"cannot be read \(it ends at byte \d+, expected \d+\); 'ravfeat cache"):
         features.read(slice(0, 25), slice(0, features.shape[1]), out)
-    with pytest.raises(ShardError, match=r"shard-00000\.h5 (cannot be opened|is damaged)"):
+    with pytest.raises(ShardError, match=r"shard-00000\.h5 is not the file that the index was made from.*cache verify"):
         open_cache(cache.path)
 
 

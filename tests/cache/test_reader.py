@@ -207,7 +207,7 @@ def test_a_truncated_shard_is_named_when_it_is_read(cache_copy: Path) -> None:
     path = cache_copy / shard_file(3)
     path.write_bytes(path.read_bytes()[:1000])
     cache[cache.clip_ids[0]]
-    with pytest.raises(ShardError, match=r"shard-00003\.h5 cannot be read.*cache verify"):
+    with pytest.raises(ShardError, match=r"shard-00003\.h5 is not the file that the index was made from.*cache verify"):
         cache[cache.clip_ids[-8]]
 
 

@@ -54,7 +54,9 @@ def shard(whole_cache: Path) -> Any:
 
 def columns(group: Any) -> list[dict[str, Any]]:
     values = {
-        name: (d.asstr()[...] if h5py.check_string_dtype(d.dtype) else d[...]).tolist() for name, d in group.items()
+        name: (d.asstr()[...] if h5py.check_string_dtype(d.dtype) else d[...]).tolist()
+        for name, d in group.items()
+        if name != "layers_sha256"
     }
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
@@ -78,16 +80,19 @@ def test_the_page_names_every_file_and_column(page: str, whole_cache: Path) -> N
 
 
 def test_digests_are_what_the_page_says(shard: Any) -> None:
-    clips, failed = columns(shard["clips"]), columns(shard["failed"])
+    clips, failed, digests = columns(shard["clips"]), columns(shard["failed"]), []
     for clip in clips:
         block = shard["features"][:, clip["frame_start"] : clip["frame_start"] + clip["n_frames"]]
         assert clip["features_sha256"] == hashlib.sha256(block.astype("<f2").tobytes()).hexdigest()
+        digests.append([hashlib.sha256(layer.astype("<f2").tobytes()).hexdigest() for layer in block])
+    assert shard["clips/layers_sha256"].asstr()[...].tolist() == digests
     value = {
         "number": int(shard.attrs["shard"]),
         **{name: json.loads(shard.attrs[name]) for name in ("about", "identity", "provenance")},
         "clips": clips,
         "failed": failed,
         "time_s": hashlib.sha256(shard["frames/time_s"][...].astype("<f8").tobytes()).hexdigest(),
+        "layers_sha256": digests,
     }
     assert shard.attrs["metadata_sha256"] == hashlib.sha256(canonical(value)).hexdigest()
     assert shard.attrs["fingerprint"] == hashlib.sha256(canonical(value["identity"])).hexdigest()[:12]

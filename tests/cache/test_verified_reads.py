@@ -1,6 +1,8 @@
 """Clips read side by side, each held against its digest."""
 
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,14 @@ import numpy as np
 import pytest
 
 from ravfeat.cache import open_cache
+from ravfeat.cache.digests import head_sha256
 from ravfeat.cache.format import ClipRecord, shard_file
+from ravfeat.cache.index import read_index, write_index
 from ravfeat.cache.reader import Cache
 from ravfeat.cache.shard import open_shard, read_header
 from ravfeat.cache.verified_reads import read_verified
 from ravfeat.errors import CacheError, ShardError
+from ravfeat.files import sha256_of
 
 
 class Taken:
@@ -106,3 +111,63 @@ def test_what_goes_wrong_with_a_clip_is_raised(cache: Cache) -> None:
 
     with pytest.raises(CacheError, match="no room"):
         list(read_verified(cache, cache.clip_ids, None, refuse))
+
+
+def test_a_changed_layer_is_noticed_whichever_layers_are_read(cache: Cache) -> None:
+    clip_id = spoil(cache, 2, 7.0)  # layer 1
+    with pytest.raises(ShardError, match=f"clip '{clip_id}' in .* is damaged"):
+        list(read_verified(cache, cache.clip_ids, [1], Taken()))
+    assert sum(read_verified(cache, cache.clip_ids, [0, 2], Taken())) == 22
+    assert cache.read([clip_id], layers=[1])  # as it says: unchecked
+    with pytest.raises(ShardError, match=f"clip '{clip_id}' in .* is damaged"):
+        cache.read([clip_id], layers=[1, 0], verify=True)
+    np.testing.assert_array_equal(
+        cache.read([clip_id], layers=[2, 0], verify=True)[0], cache.read([clip_id], layers=[2, 0])[0]
+    )
+
+
+OLD = Path(__file__).parents[1] / "format" / "v1" / "cache"
+
+
+@pytest.mark.parametrize("block_bytes", [1, 1 << 20])
+@pytest.mark.parametrize("layers", [[0], [2, 0], [1, 2]])
+def test_of_version_1_all_layers_are_read_to_check_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int, layers: list[int]
+) -> None:
+    monkeypatch.setattr("ravfeat.cache.verified_reads._BLOCK_BYTES", block_bytes)
+    cache = open_cache(shutil.copytree(OLD, tmp_path / "cache"))
+    taken = Taken()
+    list(read_verified(cache, cache.clip_ids, layers, taken))
+    for clip_id in cache.clip_ids:
+        expected = cache.read([clip_id], layers=layers, verify=True)[0]
+        np.testing.assert_array_equal(taken.features(clip_id), expected)
+    cache.close()
+    with h5py.File(cache.path / shard_file(0), "r+") as file:
+        file["features"][1, 0, 0] += 1
+    first = read_header(cache.path / shard_file(0)).clips[0].clip_id
+    cache = open_cache(rebuilt_head(cache.path))
+    with pytest.raises(ShardError, match=f"clip '{first}' in .* is damaged"):
+        list(read_verified(cache, [first], layers, Taken()))
+    with pytest.raises(ShardError, match=f"clip '{first}' in .* is damaged"):
+        cache.read([first], layers=layers, verify=True)
+
+
+def rebuilt_head(folder: Path) -> Path:
+    """Give a changed shard an index that vouches for it, so that only digests inside it can tell."""
+    shards = read_index(folder)
+    path = folder / shard_file(0)
+    features = stored_features_range(path)
+    shards[0] = replace(shards[0], sha256=sha256_of(path), head_sha256=head_sha256(path, features), features=features)
+    rows = [
+        row | {"shard_sha256": shards[0].sha256, "shard_head_sha256": shards[0].head_sha256,
+               "shard_features_offset": features[0], "shard_features_bytes": features[1]}
+        for row in shards[0].rows
+    ]  # fmt: skip
+    shards[0] = replace(shards[0], rows=tuple(rows))
+    write_index(folder, shards)
+    return folder
+
+
+def stored_features_range(path: Path) -> tuple[int, int]:
+    with h5py.File(path, "r") as file:
+        return int(file["features"].id.get_offset()), int(file["features"].nbytes)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ravfeat.cache import rebuild_index, verify_cache
+from ravfeat.cache.digests import head_sha256
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -21,6 +22,7 @@ from ravfeat.cache.format import (
     SUMS_FILE,
     FailedClip,
     features_sha256,
+    layers_sha256,
     shard_file,
 )
 from ravfeat.cache.index import IndexedShard, index_rows, read_index, refresh_sums, write_index
@@ -28,7 +30,7 @@ from ravfeat.cache.shard import _header, metadata_sha256, read_header
 from ravfeat.extract import run_extraction
 from ravfeat.files import sha256_of
 
-FLIPS = 240
+FLIPS = 80
 
 
 def seal(path: Path) -> None:
@@ -39,12 +41,17 @@ def seal(path: Path) -> None:
             header.number, header.about, header.identity, header.provenance, header.clips, header.failed,
             file["frames/time_s"][...],
         )  # fmt: skip
+        features = int(file["features"].id.get_offset() or 0), int(file["features"].nbytes)
     shards = read_index(path.parent)
     n_bytes, sha256 = path.stat().st_size, sha256_of(path)
-    place = {"shard_bytes": n_bytes, "shard_sha256": sha256, "shard_metadata_sha256": digest}
+    head = head_sha256(path, features)
+    place = {
+        "shard_bytes": n_bytes, "shard_sha256": sha256, "shard_metadata_sha256": digest, "shard_head_sha256": head,
+        "shard_features_offset": features[0], "shard_features_bytes": features[1],
+    }  # fmt: skip
     told = index_rows(header.clips, header.failed)
     rows = tuple(row | new | place for row, new in zip(shards[header.number].rows, told, strict=True))
-    shards[header.number] = IndexedShard(header.number, n_bytes, sha256, digest, rows)
+    shards[header.number] = IndexedShard(header.number, n_bytes, sha256, digest, head, features, rows)
     write_index(path.parent, shards)
 
 
@@ -213,6 +220,7 @@ def test_nan_written_with_all_digests_right_is_found(cache_copy: Path, value: fl
         file["features"][1, clip.frame_start + 3, 9] = value
         block = file["features"][:, clip.frame_start : clip.frame_start + clip.n_frames]
         file["clips/features_sha256"][2] = features_sha256(block)
+        file["clips/layers_sha256"][2] = np.array(layers_sha256(block), "S64")
     seal(path)
     problems = found(cache_copy)
     assert set(problems) == {shard_file(3)}
@@ -234,7 +242,7 @@ def test_wrong_shapes_with_the_files_digest_right_are_found(cache_copy: Path, sh
         old = file["features"]
         new, layers = shape(old.shape), old.attrs["layers"]
         del file["features"]
-        file.create_dataset("features", shape=new, dtype="<f2").attrs["layers"] = layers
+        file.create_dataset("features", data=np.zeros(new, "<f2")).attrs["layers"] = layers
     seal(path)
     assert message in found(cache_copy)[shard_file(3)]
 
@@ -244,7 +252,10 @@ def test_a_shard_of_another_width_is_found(cache_copy: Path, rewrite: Any) -> No
     clips, blocks = read_header(path).clips, []
     for clip in clips:
         blocks.append(np.zeros((3, clip.n_frames, 32), np.float16))
-    records = tuple(replace(c, features_sha256=features_sha256(b)) for c, b in zip(clips, blocks, strict=True))
+    records = tuple(
+        replace(clip, features_sha256=features_sha256(block), layers_sha256=layers_sha256(block))
+        for clip, block in zip(clips, blocks, strict=True)
+    )
     rewrite(path, clips=records, features=tuple(blocks), shape=(3, 32))
     assert found(cache_copy) == {shard_file(3): "has features of 32 dimensions, the first shard of 64\n"}
 

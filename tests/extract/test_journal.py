@@ -17,6 +17,7 @@ from ravfeat.encoders.base import EncoderInput
 from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.extract import Extraction, ExtractResult, open_caches, run_extraction
 from ravfeat.extract.batch_plan import BatchLimits
+from ravfeat.files import sha256_of
 
 N_CLIPS = 22
 
@@ -98,6 +99,7 @@ def test_a_part_that_cannot_be_trusted_is_encoded_again(
     paths = sorted(folder.glob("*.part-*.h5"))
     kept = {path: len(read_part(path).clips) for path in paths}
     data = paths[0].read_bytes()
+    elsewhere = folder / part_file(7, 0, sha256_of(paths[0]))
     if spoil == "flip":
         middle = data.index(read_part(paths[0]).features[0].tobytes()[:64])
         paths[0].write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
@@ -106,7 +108,7 @@ def test_a_part_that_cannot_be_trusted_is_encoded_again(
     elif spoil == "empty":
         paths[0].write_bytes(b"")
     elif spoil == "other_shard":
-        paths[0].rename(folder / part_file(7, 0))
+        paths[0].rename(elsewhere)
     if spoil == "other_versions":
         original = open_caches.provenance_of
         monkeypatch.setattr(open_caches, "provenance_of", lambda request: original(request) | {"python": "9.9"})
@@ -114,8 +116,8 @@ def test_a_part_that_cannot_be_trusted_is_encoded_again(
     with caplog.at_level(logging.WARNING):
         result = extract(clips, tmp_path / "out", Stopping())
     if spoil == "other_shard":  # its shard does not exist: nothing reads it, and verify names it
-        assert [problem.where for problem in verify_cache(folder)] == [part_file(7, 0)]
-        (folder / part_file(7, 0)).unlink()
+        assert [problem.where for problem in verify_cache(folder)] == [elsewhere.name]
+        elsewhere.unlink()
     else:
         assert "is not used, its clips are encoded again" in caplog.text
         assert verify_cache(folder) == []
