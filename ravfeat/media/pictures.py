@@ -9,6 +9,7 @@ Only one picture is in memory at a time, apart from the decoder's own buffers.
 import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ __all__ = ["Picture", "read_pictures"]
 
 MAX_PIXELS = 1 << 26
 """Twice the pixels of 8K; a header with more is damaged, and decoding it would exhaust the memory."""
+
+MAX_STRETCH = 0.01
+"""Deviation from square pixels that is ignored; encoders that round sizes to even numbers write up to half of it."""
 
 _DEFAULT_PERIOD_S = 0.04
 _COVER = ("attached_pic", "still_image", "timed_thumbnails")
@@ -92,7 +96,7 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
     ------
     MediaError
         Where the file is missing, unreadable, empty, truncated, damaged or not a video, holds several recordings one
-        after the other, has no pictures, or pictures of more than 2**26 pixels.
+        after the other, has no pictures, pictures of more than 2**26 pixels, or pixels that are not square.
     """
     try:
         check_file(path)
@@ -117,7 +121,18 @@ def _video_track(path: Path, container: Any) -> Any:
         raise MediaError(f"{path} has no video track")
     if tracks[0].codec_context is None:
         raise MediaError(f"{path} has a video track that this build of FFmpeg cannot decode")
+    _check_square(path, tracks[0].sample_aspect_ratio)
     return tracks[0]
+
+
+def _check_square(path: Path, ratio: Fraction | None) -> None:
+    # Not scaled here: that would be a step of preparation which the identity of the cache does not name.
+    if ratio and abs(ratio - 1) > MAX_STRETCH:
+        raise MediaError(
+            f"{path} has pixels that are not square ({ratio.numerator}:{ratio.denominator}), so that faces would be"
+            f" stretched; scale it: ffmpeg -i {path.name} -vf 'scale=trunc(iw*sar/2)*2:ih,setsar=1' -crf 12 -c:a copy"
+            " NEW.mkv"
+        )
 
 
 def _check_length(path: Path, got_s: float, length_s: float) -> None:

@@ -116,6 +116,24 @@ def test_a_picture_may_be_kept_after_the_next_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(picture.rgb, original)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+@pytest.mark.parametrize("pixel", [Fraction(64, 45), Fraction(8, 9)])
+def test_pixels_that_are_not_square_are_refused(tmp_path: Path, name: str, pixel: Fraction) -> None:
+    codec = "mpeg4" if name == "a.avi" else "libx264"
+    path = write_video(tmp_path / name, [quarters()] * 5, codec=codec, pixel=pixel)
+    command = rf"\({pixel.numerator}:{pixel.denominator}\).*ffmpeg -i {name} -vf 'scale="
+    with pytest.raises(MediaError, match=f"has pixels that are not square {command}"):
+        read(path)
+
+
+@pytest.mark.parametrize("pixel", [Fraction(1), Fraction(404, 405), Fraction(1281, 1280)])
+def test_pixels_that_are_square_but_for_rounding_are_read_as_they_are(tmp_path: Path, pixel: Fraction) -> None:
+    as_is = write_video(tmp_path / "a.mp4", [quarters()] * 5)
+    path = write_video(tmp_path / "b.mp4", [quarters()] * 5, pixel=pixel)
+    assert read(path)[1] == read(as_is)[1]
+    assert read(path)[0][0].rgb.shape == (48, 64, 3)
+
+
 # --- times
 
 
