@@ -1,46 +1,98 @@
 """Checks shared by audio and video decoding: missing, empty and truncated files; messages of decoders."""
 
+import math
+import re
 from pathlib import Path
+from typing import Any
+
+import av
 
 from ravfeat.errors import MediaError
 
-__all__ = ["check_file", "check_whole", "reason_of"]
+__all__ = ["check_file", "check_whole", "promised_s", "reason_of"]
+
+_STAND_INS = {
+    b"version https://git-lfs": "is a Git LFS pointer, not the recording; fetch it with 'git lfs pull' in its folder",
+    b"/annex/objects/": "is a git-annex pointer, not the recording; fetch it with 'git annex get' in its folder",
+    b"<!doctype html": "is a web page, not a recording; download it again",
+    b"<html": "is a web page, not a recording; download it again",
+}
+"""First bytes, in lower case, of text files that lie where a recording should be."""
+
+_MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_ESTIMATED = frozenset({"aac", "ac3", "dts", "eac3", "loas"})
+"""FFmpeg's names of formats without a length: what it tells is estimated from the first packets."""
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path that is not a file, or an empty file.
+    """Refuse a path that is not a file, an empty file, and a text that stands in for a recording.
 
     Raises
     ------
     MediaError
-        Where the path is not a file, or the file is empty.
+        Where the path is not a file, or the file is empty, a pointer of Git LFS or git-annex, or a web page.
     OSError
         Where the system cannot examine the path.
     """
     if not path.is_file():
-        raise MediaError(f"{path} is {'not a file' if path.exists() else 'not there'}")
+        missing = f"a link to {path.readlink()}, which is not there" if path.is_symlink() else "not there"
+        raise MediaError(f"{path} is {'not a file' if path.exists() else missing}")
     if path.stat().st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes)")
+    with path.open("rb") as file:
+        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for start, message in _STAND_INS.items():
+        if head.startswith(start):
+            raise MediaError(f"{path} {message}")
 
 
-def check_whole(path: Path, got_s: float, promised_s: float) -> None:
+def check_whole(path: Path, got_s: float, length_s: float, slack_s: float) -> None:
     """Refuse a truncated file: its header promises more than could be decoded.
 
     Parameters
     ----------
     path : Path
     got_s : float
-    promised_s : float
-        NaN where the header has no length.
+    length_s : float
+        What the header promises; NaN where it has no length, infinite where the end is missing.
+    slack_s : float
+        What may be missing: containers round lengths, and codecs pad their last frame.
 
     Raises
     ------
     MediaError
-        Where more than a tenth of a second and more than 5 % are missing.
+        Where more than that is missing.
     """
-    # Containers round durations and codecs pad their last frame; a truncated tail is longer than either.
-    if promised_s - got_s > max(0.1, 0.05 * promised_s):
-        raise MediaError(f"{path} is truncated: its header promises {promised_s:.2f} s, {got_s:.2f} s could be decoded")
+    if math.isinf(length_s):
+        raise MediaError(
+            f"{path} is truncated: it ends within a page, box or packet, or without the mark of its end; copy it again,"
+            f" or keep what is left, if that is enough: ffmpeg -i {path.name} -c copy NEW{path.suffix}"
+        )
+    if length_s - got_s > slack_s:
+        raise MediaError(f"{path} is truncated: its header promises {length_s:.2f} s, {got_s:.2f} s could be decoded")
+
+
+def promised_s(container: Any, track: Any, first_stamp_s: float) -> float:
+    """Return the length of a track in seconds by the header of its container; NaN where it has none.
+
+    Parameters
+    ----------
+    container : av.container.InputContainer
+    track : av.stream.Stream
+    first_stamp_s : float
+        Timestamp of the track's first frame.
+    """
+    if container.format.name in _ESTIMATED:
+        return math.nan
+    # Matroska stores the end time of a track, other containers its length.
+    before_s = first_stamp_s if "matroska" in container.format.name else 0.0
+    if written := _MATROSKA_DURATION.match(track.metadata.get("DURATION", "")):
+        return 3600 * int(written[1]) + 60 * int(written[2]) + float(written[3]) - before_s
+    if track.duration:
+        return float(track.duration * track.time_base) - before_s
+    # The container's length is that of its longest track, so it only applies if this is the only track.
+    alone = container.duration and len(container.streams) == 1
+    return container.duration / av.time_base - before_s if alone else math.nan
 
 
 def reason_of(error: BaseException) -> str:

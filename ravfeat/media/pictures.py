@@ -7,10 +7,9 @@ Only one picture is in memory at a time, apart from the decoder's own buffers.
 """
 
 import hashlib
-import math
-import re
 from collections.abc import Generator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ravfeat.errors import MediaError
-from ravfeat.media.base import check_file, check_whole, reason_of
+from ravfeat.media.base import check_file, check_whole, promised_s, reason_of
 from ravfeat.media.clock import Grid, PictureClock
+from ravfeat.media.container import promised_share
 from ravfeat.media.frames import add_to_digest, upright_rgb
 from ravfeat.media.source import Recording
 
@@ -31,8 +31,10 @@ __all__ = ["Picture", "read_pictures"]
 MAX_PIXELS = 1 << 26
 """Twice the pixels of 8K; a header with more is damaged, and decoding it would exhaust the memory."""
 
+MAX_STRETCH = 0.01
+"""Deviation from square pixels that is ignored; encoders that round sizes to even numbers write up to half of it."""
+
 _DEFAULT_PERIOD_S = 0.04
-_MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _COVER = ("attached_pic", "still_image", "timed_thumbnails")
 
 
@@ -93,13 +95,17 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
     Raises
     ------
     MediaError
-        Where the file is missing, unreadable, empty, truncated, damaged or not a video, has no pictures, or
-        pictures of more than 2**26 pixels.
+        Where the file is missing, unreadable, empty, truncated, damaged or not a video, holds several recordings one
+        after the other, has no pictures, pictures of more than 2**26 pixels, or pixels that are not square.
     """
     try:
         check_file(path)
+        share = promised_share(path)
         with av.open(str(path)) as container:
-            return (yield from _read_track(path, container, _video_track(path, container), fps))
+            recording = yield from _read_track(path, container, _video_track(path, container), fps)
+        length_s = recording.n_samples / recording.rate_hz
+        _check_length(path, length_s, share * length_s)
+        return recording
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path} cannot be decoded as video ({reason_of(error)})") from error
     except OSError as error:
@@ -115,7 +121,23 @@ def _video_track(path: Path, container: Any) -> Any:
         raise MediaError(f"{path} has no video track")
     if tracks[0].codec_context is None:
         raise MediaError(f"{path} has a video track that this build of FFmpeg cannot decode")
+    _check_square(path, tracks[0].sample_aspect_ratio)
     return tracks[0]
+
+
+def _check_square(path: Path, ratio: Fraction | None) -> None:
+    # Not scaled here: that would be a step of preparation which the identity of the cache does not name.
+    if ratio and abs(ratio - 1) > MAX_STRETCH:
+        raise MediaError(
+            f"{path} has pixels that are not square ({ratio.numerator}:{ratio.denominator}), so that faces would be"
+            f" stretched; scale it: ffmpeg -i {path.name} -vf 'scale=trunc(iw*sar/2)*2:ih,setsar=1' -crf 12 -c:a copy"
+            " NEW.mkv"
+        )
+
+
+def _check_length(path: Path, got_s: float, length_s: float) -> None:
+    # Pictures may be far apart, and the duration of the last one is not always known.
+    check_whole(path, got_s, length_s, slack_s=max(0.1, 0.05 * length_s))
 
 
 def _is(stream: Any, kind: str) -> bool:
@@ -141,7 +163,7 @@ def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Ge
         raise MediaError(f"{path} has a video track without pictures")
     length_s = clock.end_s - clock.first_s
     # FFmpeg ends without an error at the end of a truncated file, so its length is compared with the header.
-    check_whole(path, length_s, _promised_s(container, track, clock.first_stamp_s))
+    _check_length(path, length_s, promised_s(container, track, clock.first_stamp_s))
     return Recording(n_pictures, n_pictures / length_s, digest.hexdigest())
 
 
@@ -178,15 +200,3 @@ def _check_size(path: Path, sized: Any) -> None:
         raise MediaError(
             f"{path} has pictures of {sized.width} x {sized.height} pixels; more than {MAX_PIXELS} are not read"
         )
-
-
-def _promised_s(container: Any, track: Any, first_stamp_s: float) -> float:
-    # Matroska stores the end time of a track, other containers its length.
-    before_s = first_stamp_s if "matroska" in container.format.name else 0.0
-    if written := _MATROSKA_DURATION.match(track.metadata.get("DURATION", "")):
-        return 3600 * int(written[1]) + 60 * int(written[2]) + float(written[3]) - before_s
-    if track.duration:
-        return float(track.duration * track.time_base) - before_s
-    # The container's length is that of its longest track, so it only applies if this is the only track.
-    alone = container.duration and len(container.streams) == 1
-    return container.duration / av.time_base - before_s if alone else math.nan

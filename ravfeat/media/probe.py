@@ -1,13 +1,14 @@
 """Read the length of a media file from its header, without decoding it."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import av
 import soundfile
 
-from ravfeat.media.sound import SOUNDFILE_SUFFIXES, UNKNOWN_FRAMES
+from ravfeat.media.sound import SOUNDFILE_SUFFIXES, UNKNOWN_FRAMES, is_mp3
 
 __all__ = ["probe_duration"]
 
@@ -28,9 +29,11 @@ def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> fl
     """
     try:
         if track == "audio" and path.suffix.lower() in SOUNDFILE_SUFFIXES:
-            info: Any = soundfile.info(str(path))
-            has_length = info.samplerate and info.frames < UNKNOWN_FRAMES
-            return float(info.frames) / float(info.samplerate) if has_length else math.nan
+            # What soundfile cannot tell, PyAV may, as in decoding.
+            with suppress(soundfile.SoundFileError):
+                info: Any = soundfile.info(str(path))
+                if info.samplerate and 0 < info.frames < UNKNOWN_FRAMES and (info.format != "MP3" or is_mp3(path)):
+                    return float(info.frames) / float(info.samplerate)
         with av.open(str(path)) as container:
             streams = container.streams.audio if track == "audio" else container.streams.video
             # The track's own length first: a video may be longer than its sound.
@@ -39,7 +42,7 @@ def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> fl
             if container.duration:
                 return float(container.duration / av.time_base)
             return _duration_of_packets(container, streams)
-    except (soundfile.SoundFileError, av.FFmpegError, OSError, ValueError):
+    except (av.FFmpegError, OSError, ValueError):
         return math.nan
 
 

@@ -5,11 +5,10 @@ Conventions
 Samples are float32 in [-1, 1], one channel, at the file's own rate. `resample` is the only resampler of the
 project (soxr, not PyAV's, whose filter depends on the FFmpeg build); its name is part of every audio cache's
 identity. Files are decoded with `soundfile`, which reads wav and flac ten times faster than PyAV; PyAV
-reads all other formats.
+reads all other formats, and files that soundfile cannot open or whose length it cannot tell.
 """
 
 import hashlib
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,8 @@ import soxr
 from numpy.typing import NDArray
 
 from ravfeat.errors import MediaError
-from ravfeat.media.base import check_file, check_whole, reason_of
+from ravfeat.media.base import check_file, check_whole, promised_s, reason_of
+from ravfeat.media.container import promised_share
 
 __all__ = ["RESAMPLING", "Waveform", "read_waveform", "resample"]
 
@@ -31,10 +31,17 @@ RESAMPLING = "mono-mean, soxr-HQ/1"
 SILENCE_PEAK = 2.0**-15
 """A clip whose peak is below one step of 16-bit audio counts as silent."""
 
+MAX_PEAK = 8.0
+"""18 dB above full scale: more than float recordings that were mixed too loud, less than integers stored as floats."""
+
+CANCELLED = 0.01
+"""Channels cancel each other where their mean is so much quieter than the loudest of them (-40 dB)."""
+
 SOUNDFILE_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".au", ".caf", ".w64", ".mp3"})
 _BLOCK_SAMPLES = 1 << 20
 UNKNOWN_FRAMES = 1 << 62  # libsndfile returns values above this for streams of unknown length
-_STREAMED_SIZES = frozenset({0, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFFFFF})
+_MP3_PADDING_SAMPLES = 3000
+"""Upper bound of what an MP3 encoder adds at both ends, and decoders remove."""
 
 
 @dataclass(frozen=True)
@@ -79,48 +86,116 @@ def read_waveform(path: Path) -> Waveform:
     Raises
     ------
     MediaError
-        Where the file is missing, unreadable, empty, truncated, not audio, silent, or has NaN samples.
+        Where the file is missing, unreadable, empty, truncated, not audio, silent, or has NaN samples; where it holds
+        several recordings one after the other, samples far outside [-1, 1], or channels that cancel each other.
     """
     try:
         check_file(path)
-        read = _read_with_soundfile if path.suffix.lower() in SOUNDFILE_SUFFIXES else _read_with_av
-        return _checked(path, *read(path))
+        share = promised_share(path)
+        channels, rate = _decode(path)
+        _check_count(path, len(channels) / rate, share * len(channels) / rate)
+        return Waveform(_mono(path, channels), rate)
     except OSError as error:
         raise MediaError(f"{path} cannot be read ({reason_of(error)})") from error
     except MemoryError as error:
         raise MediaError(f"{path} does not fit into memory; split it, or see whether its header is right") from error
 
 
-def _checked(path: Path, channels: NDArray[np.float32], rate: int) -> Waveform:
+def _check_count(path: Path, got_s: float, length_s: float) -> None:
+    # Headers that count samples or bytes are exact; some programs are off by a block.
+    check_whole(path, got_s, length_s, slack_s=min(0.05, 0.05 * length_s))
+
+
+def _mono(path: Path, channels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average the channels; refuse samples that are no sound in [-1, 1]."""
     if channels.shape[0] == 0:
         raise MediaError(f"{path} has no samples")
     if not np.isfinite(channels).all():
         bad = int(np.count_nonzero(~np.isfinite(channels)))
         raise MediaError(f"{path} has {bad} samples that are NaN or infinite")
+    _check_scale(path, max(float(channels.max()), -float(channels.min())))
     # (n, channels) -> (n,)
     samples = channels.mean(axis=1, dtype=np.float32) if channels.shape[1] > 1 else channels[:, 0]
     # Around the mean, so that a constant offset does not count as sound.
     peak = float(np.abs(samples - samples.mean()).max())
+    if channels.shape[1] > 1:
+        _check_cancelling(path, channels, samples)
     if peak < SILENCE_PEAK:
         raise MediaError(f"{path} is silent (peak {peak:.1e} around its mean)")
-    return Waveform(np.ascontiguousarray(samples, dtype=np.float32), rate)
+    return np.ascontiguousarray(samples, dtype=np.float32)
 
 
-def _read_with_soundfile(path: Path) -> tuple[NDArray[np.float32], int]:
-    promised = _wav_data_bytes(path) if path.suffix.lower() == ".wav" else None
-    if promised is not None and promised[0] > promised[1]:
+def _check_scale(path: Path, peak: float) -> None:
+    if peak <= MAX_PEAK:
+        return
+    bits = next((bits for bits in (16, 24, 32) if peak <= 2.0 ** (bits - 1)), None)
+    scale = f"{bits}-bit integers stored as floats: divide them by {1 << bits - 1}" if bits else "no integer format"
+    raise MediaError(
+        f"{path} has samples up to {peak:.6g}, expected them in [-1, 1]; their scale is that of {scale}, and write the"
+        " file again"
+    )
+
+
+def _check_cancelling(path: Path, channels: NDArray[np.float32], samples: NDArray[np.float32]) -> None:
+    # From peak to peak, which needs no copy of an hour of sound.
+    loudness = np.ptp(channels, axis=0)
+    loudest = int(loudness.argmax())
+    if loudness[loudest] > 2 * SILENCE_PEAK and np.ptp(samples) < CANCELLED * loudness[loudest]:
         raise MediaError(
-            f"{path} is truncated: its header promises {promised[0]} bytes of samples, the file holds {promised[1]}"
+            f"{path} has channels that cancel each other: their mean is almost silent, because one is the other upside"
+            f" down; keep one of them: ffmpeg -i {path.name} -af 'pan=mono|c0=c{loudest}' NEW{path.suffix}"
         )
+
+
+def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
+    """Return samples of shape (n, channels), and the rate."""
+    if path.suffix.lower() not in SOUNDFILE_SUFFIXES:
+        return _read_with_av(path)
     try:
-        with soundfile.SoundFile(path) as file:
-            frames, rate = len(file), int(file.samplerate)
+        file = soundfile.SoundFile(path)
+    except soundfile.SoundFileError:
+        return _read_with_av(path)  # another format than its name says, or a codec that libsndfile has not
+    with file:
+        if file.format == "MP3" and not is_mp3(path):
+            return _read_with_av(path)
+        frames, rate = len(file), int(file.samplerate)
+        try:
             channels = _read_blocks(file)
-    except soundfile.SoundFileError as error:
-        raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
-    if len(channels) < frames < UNKNOWN_FRAMES:
-        raise MediaError(f"{path} is truncated: its header promises {frames} samples, {len(channels)} could be decoded")
+        except soundfile.SoundFileError as error:
+            if frames >= UNKNOWN_FRAMES:
+                return _read_with_av(path)  # FLAC from a pipe
+            raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
+    if not len(channels):
+        return _read_with_av(path)  # a wav that promises 0 bytes, because its writer did not know better
+    if frames < UNKNOWN_FRAMES:
+        _check_count(path, len(channels) / rate, frames / rate)
+    if file.format in {"FLAC", "MP3"}:
+        _check_all_read(path, len(channels) + (_MP3_PADDING_SAMPLES if file.format == "MP3" else 0), rate)
     return channels, rate
+
+
+def is_mp3(path: Path) -> bool:
+    """Whether FFmpeg takes a file for MP3 that libsndfile does, which looks for frames anywhere, also in AAC."""
+    try:
+        with av.open(str(path)) as container:
+            return bool(container.format.name == "mp3")
+    except (av.FFmpegError, ValueError):
+        return True
+
+
+def _check_all_read(path: Path, n_samples: int, rate: int) -> None:
+    """Refuse a file that holds more frames than its first header counts: libsndfile would leave them out."""
+    try:
+        with av.open(str(path)) as container:
+            packets = container.demux(container.streams.audio[0])
+            length_s = float(sum((packet.duration or 0) * packet.time_base for packet in packets))
+    except (av.FFmpegError, ValueError, IndexError):
+        return  # libsndfile could read it
+    if length_s > n_samples / rate + 0.05:
+        raise MediaError(
+            f"{path} holds {length_s:.2f} s of sound, but its header promises {n_samples / rate:.2f} s: it is wrong, or"
+            " these are several recordings, one after the other; write the file again, or split it"
+        )
 
 
 def _read_blocks(file: soundfile.SoundFile) -> NDArray[np.float32]:
@@ -131,23 +206,6 @@ def _read_blocks(file: soundfile.SoundFile) -> NDArray[np.float32]:
     return np.concatenate(blocks) if len(blocks) > 1 else (blocks or [np.zeros((0, 1), np.float32)])[0]
 
 
-def _wav_data_bytes(path: Path) -> tuple[int, int] | None:
-    """Return the bytes of samples that a RIFF header promises, and those in the file; None where unknown."""
-    # libsndfile silently reads a truncated wav to its end, so the header is compared with the file here.
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(12)
-        if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
-            return None
-        # RIFF chunks are padded to an even number of bytes.
-        while len(chunk := file.read(8)) == 8:
-            name, length = chunk[:4], int.from_bytes(chunk[4:], "little")
-            if name == b"data":
-                return None if length in _STREAMED_SIZES else (length, size - file.tell())
-            file.seek(length + length % 2, 1)
-    return None
-
-
 def _read_with_av(path: Path) -> tuple[NDArray[np.float32], int]:
     try:
         with av.open(str(path)) as container:
@@ -155,16 +213,21 @@ def _read_with_av(path: Path) -> tuple[NDArray[np.float32], int]:
                 raise MediaError(f"{path} has no audio track")
             stream = container.streams.audio[0]
             planar = av.AudioResampler(format="fltp")  # converts the sample format only; rate and channels stay
-            frames = [block for frame in container.decode(stream) for block in planar.resample(frame)]
-            frames += planar.resample(None)
-            if not frames:
+            first_s, blocks = None, []
+            for frame in container.decode(stream):
+                if first_s is None:
+                    first_s = frame.time or 0.0
+                blocks += planar.resample(frame)
+            blocks += planar.resample(None)
+            if not blocks:
                 raise MediaError(f"{path} has no samples")
-            rate = int(frames[0].sample_rate)  # from the decoder: with AAC-SBR it is twice the header's rate
-            channels = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).T
-            promised_s = float(stream.duration * stream.time_base) if stream.duration else math.nan
+            rate = int(blocks[0].sample_rate)  # from the decoder: with AAC-SBR it is twice the header's rate
+            channels = np.concatenate([block.to_ndarray() for block in blocks], axis=1).T
+            length_s = promised_s(container, stream, first_s or 0.0)
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
-    check_whole(path, len(channels) / rate, promised_s)
+    # Stamps are rounded, and sound that was recorded beside pictures may have small gaps.
+    check_whole(path, len(channels) / rate, length_s, slack_s=max(0.1, 0.01 * length_s))
     return channels, rate
 
 

@@ -116,6 +116,24 @@ def test_a_picture_may_be_kept_after_the_next_one(tmp_path: Path) -> None:
         np.testing.assert_array_equal(picture.rgb, original)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+@pytest.mark.parametrize("pixel", [Fraction(64, 45), Fraction(8, 9)])
+def test_pixels_that_are_not_square_are_refused(tmp_path: Path, name: str, pixel: Fraction) -> None:
+    codec = "mpeg4" if name == "a.avi" else "libx264"
+    path = write_video(tmp_path / name, [quarters()] * 5, codec=codec, pixel=pixel)
+    command = rf"\({pixel.numerator}:{pixel.denominator}\).*ffmpeg -i {name} -vf 'scale="
+    with pytest.raises(MediaError, match=f"has pixels that are not square {command}"):
+        read(path)
+
+
+@pytest.mark.parametrize("pixel", [Fraction(1), Fraction(404, 405), Fraction(1281, 1280)])
+def test_pixels_that_are_square_but_for_rounding_are_read_as_they_are(tmp_path: Path, pixel: Fraction) -> None:
+    as_is = write_video(tmp_path / "a.mp4", [quarters()] * 5)
+    path = write_video(tmp_path / "b.mp4", [quarters()] * 5, pixel=pixel)
+    assert read(path)[1] == read(as_is)[1]
+    assert read(path)[0][0].rgb.shape == (48, 64, 3)
+
+
 # --- times
 
 
@@ -322,6 +340,31 @@ def test_a_file_that_cannot_be_used_is_refused_by_name(tmp_path: Path, kind: str
         read(path)
     assert str(caught.value).count(str(path)) == 1
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.flv", "a.ts", "a.avi"])
+@pytest.mark.parametrize("sound_s", [0.0, 1.0])
+def test_a_part_of_a_video_does_not_pass_as_whole(tmp_path: Path, name: str, sound_s: float) -> None:
+    if name == "a.webm":
+        path = write_video(tmp_path / name, noise(20), codec="libvpx")
+    else:
+        path = write_video(tmp_path / name, noise(20), codec="mpeg4" if name == "a.avi" else "libx264", sound_s=sound_s)
+    assert read(path)[1].n_samples == 20
+    with pytest.raises(MediaError, match=r"is truncated|is damaged|cannot be decoded|without pictures"):
+        read(cut(path, 2 / 3))
+
+
+def test_of_joined_videos_not_only_the_first_is_read(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", noise(5))
+    path.write_bytes(path.read_bytes() * 2)
+    with pytest.raises(MediaError, match="several recordings, one after the other"):
+        read(path)
+
+
+def test_a_pointer_of_git_lfs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")
+    with pytest.raises(MediaError, match=r"a\.mp4 is a Git LFS pointer"):
+        read(tmp_path / "a.mp4")
 
 
 def test_sound_that_is_longer_than_the_video_is_no_lost_tail(tmp_path: Path) -> None:

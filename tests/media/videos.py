@@ -42,6 +42,7 @@ def write_video(
     stamps_ms: Sequence[int] | None = None,
     rotation: int | None = None,
     mirrored: bool = False,
+    pixel: Fraction | None = None,
     sound_s: float = 0.0,
     **options: str,
 ) -> Path:
@@ -50,6 +51,8 @@ def write_video(
         stream = container.add_stream(codec, rate=rate)
         if stamps_ms is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
+        if pixel is not None:
+            stream.codec_context.sample_aspect_ratio = pixel
         if rotation is not None:
             stream.set_display_rotation(rotation, hflip=mirrored)
         voice = container.add_stream("aac", rate=16_000, layout="mono") if sound_s else None
