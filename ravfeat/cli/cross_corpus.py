@@ -94,8 +94,8 @@ def cross_plan(
     from ravfeat.cache import resolve_cache
     from ravfeat.crosscorpus import CrossPlan
 
-    pairs = zip(map(resolve_cache, train_caches), map(resolve_cache, test_caches), strict=True)
-    return CrossPlan(tuple(pairs), label_map=label_map, normalise=normalise, **options)  # type: ignore[arg-type]  # click.Choice keeps it to these
+    pairs = tuple(zip(map(resolve_cache, train_caches), map(resolve_cache, test_caches), strict=True))
+    return CrossPlan(pairs, label_map=label_map, normalise=normalise, **options)  # type: ignore[arg-type]  # click.Choice keeps it to these
 
 
 def _given_options(context: click.Context, options: Mapping[str, str]) -> list[str]:

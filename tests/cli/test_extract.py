@@ -53,8 +53,10 @@ def test_a_gpu_that_is_not_there_is_one_line(here, clips, tmp_path) -> None:
 def test_it_says_what_it_took_and_left_and_wrote(here, clips, tmp_path) -> None:
     done = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    first, last, speed = done.stdout.splitlines()
+    first, classes, last, speed = done.stdout.splitlines()
     assert first == "ravdess: 12 clips of 2 actors; not taken: 1 song files, 1 unknown names"
+    assert classes.startswith("classes: neutral ")
+    assert sum(int(count) for count in re.findall(r" (\d+)", classes)) == 12
     assert last.startswith("cache/ravdess/audio-logmel-")
     assert ": 1 shards written (12 clips), 0 were there, in " in last
     assert re.fullmatch(r"\d+\.\d clips/s; the encoder was busy \d+ % of the time", speed)
@@ -91,7 +93,7 @@ def test_a_table_describes_any_corpus(here, clips, tmp_path) -> None:
     options = ["--corpus", "folder", "--data", clips / "clips.csv", "--name", "mine", "--encoder", "logmel"]
     done = here("extract", *options, "--layers", "0,2", "--store", "pooled", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("mine: 14 clips of 3 actors\n")
+    assert done.stdout.startswith("mine: 14 clips of 3 actors\nclasses: a 7, b 7\n")
     cache = package.open_cache(tmp_path / "out" / "mine")
     assert (cache.layers, cache.statistics, cache.classes) == ((0, 2), ("mean", "std"), ("a", "b"))
 
@@ -105,6 +107,37 @@ def test_a_synthetic_corpus_is_called_synthetic(here, generated, tmp_path, monke
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("synth (synthetic): 60 clips of 2 actors\n")
+
+
+def test_one_person_in_two_spellings_is_refused_before_anything_is_written(here, clips, tmp_path) -> None:
+    names = ["3", "03", "2"]
+    rows = [f"{path.name},{names[at % 3]},{'ab'[at % 2]}" for at, path in enumerate(sorted(clips.glob("*.wav")))]
+    (clips / "clips.csv").write_text("\n".join(["path,person,label", *rows]), encoding="utf-8")
+    options = ["--corpus", "folder", "--data", clips / "clips.csv", "--columns", "actor=person", "--encoder", "logmel"]
+    done = here("extract", *options, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "has one actor in several spellings: '03' (5 clips) and '3' (5 clips)" in line
+    assert not (tmp_path / "out").exists()
+    done = here("extract", *options, "--out", tmp_path / "out", "--as-written", "3")
+    assert done.returncode == 0, done.stderr
+    train = [
+        "fit-heads",
+        "--cache",
+        tmp_path / "out",
+        "--protocol",
+        "group3",
+        "--head",
+        "logreg",
+        "--out",
+        tmp_path / "a",
+    ]
+    done = here(*train)
+    assert done.returncode == 1
+    assert "has one actor in several spellings" in done.stderr
+    done = here(*train, "--as-written", "3")
+    assert done.returncode == 0, done.stderr
+    assert "classes: a 7, b 7\n" in done.stdout
 
 
 @pytest.mark.parametrize(
