@@ -84,6 +84,7 @@ def command(
     ravfeat cache import egemaps.csv --stream audio --name egemaps --corpus folder --data clips.csv
     """  # noqa: D301
     from ravfeat.cache.format import StoreRecipe
+    from ravfeat.corpora.last_table import record_absent
     from ravfeat.extract import Extraction, run_extraction
     from ravfeat.importers import ImportOptions, plan_import
 
@@ -99,6 +100,7 @@ def command(
     work = Extraction(plan.manifest, plan.root, plan.encoder, recipe, plan.source)
     started = perf_counter()
     result = run_extraction(work, out)
+    record_absent(result.path, plan.manifest.by_id())
     # Those without features are listed above and were allowed; the cache records them as failed.
     failed = {clip_id: reason for clip_id, reason in result.failed.items() if clip_id not in plan.absent}
     if show_result(replace(result, failed=failed), perf_counter() - started, name=name, brought=True):

@@ -123,6 +123,7 @@ def command(
     """  # noqa: D301
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
+    from ravfeat.corpora.last_table import record_absent
     from ravfeat.encoders.registry import load_encoder, stream_of
     from ravfeat.extract import extract_together
     from ravfeat.extract.open_caches import check_space
@@ -167,6 +168,7 @@ def command(
         results = extract_together(requests, out)
         seconds = perf_counter() - started
         for result, request in zip(results, requests, strict=True):
+            record_absent(result.path, request.manifest.by_id())
             failed |= show_result(result, seconds, name=request.encoder.spec.name)
     if failed:
         click.echo("repair what the reasons name and run the same command again: only these are tried", err=True)

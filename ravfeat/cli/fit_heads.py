@@ -12,6 +12,7 @@ from ravfeat.cli import command_line
 from ravfeat.cli.cross_corpus import across_options, check_across, cross_plan, show_across
 from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.renamed import RenamedOption
+from ravfeat.cli.show_corpus import show_absent
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option
 
@@ -208,4 +209,5 @@ def resolve_inputs(
     if not cache_paths and not concatenated:
         but = " but views" if passed else ""
         raise CacheError(f"no cache under cache/{but}; make one with 'ravfeat extract', or name it with --cache DIR")
+    show_absent([*cache_paths, *(path for paths in concatenated for path in paths), *views])
     return tuple(cache_paths), tuple(concatenated)
