@@ -40,7 +40,7 @@ class ColumnRanges:
         if not len(rows):
             return
         # NaN is a value like others here, and equal to itself.
-        values = np.nan_to_num(rows, nan=np.finfo(np.float32).max)
+        values = np.nan_to_num(rows, nan=float(np.finfo(np.float32).max))
         self.low[file, clip], self.high[file, clip] = values.min(axis=0), values.max(axis=0)
         if len(values) > 1:
             rising = (values[1:] > values[:-1]).all(axis=0)

@@ -103,7 +103,7 @@ def _sort(path: Path, header: Sequence[str]) -> tuple[dict[str, int], dict[str, 
         raise PredictionsError(f"{path} has more than one column called {twice}; rename or drop one")
     if missing := [name for name in _NEEDED if name not in names]:
         raise PredictionsError(
-            f"{path} lacks the columns {missing}; expected a table with commas and the columns {', '.join(_NEEDED)},"
+            f"{path} lacks the columns {missing}; expected a table with the columns {', '.join(_NEEDED)},"
             f" optionally {', '.join(FACTS[len(_NEEDED) :])}, and one for each class; got {names}"
         )
     facts = {name: at for at, name in enumerate(names) if name in FACTS}
