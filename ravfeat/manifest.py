@@ -89,6 +89,8 @@ class Manifest:
         Whether the corpus is generated. Everything made from it is marked as synthetic.
     skipped : dict of str to int
         Reasons for files that a scan of the folder left out, with counts.
+    unread : tuple of str
+        Columns of a table that were not understood.
 
     Raises
     ------
@@ -103,6 +105,7 @@ class Manifest:
     synthetic: bool = False
     # Not compared: what a scan left out does not make another corpus.
     skipped: dict[str, int] = field(default_factory=dict, compare=False)
+    unread: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         # Whatever order a folder was listed in: shards and folds are planned in this order.
@@ -216,7 +219,7 @@ class Manifest:
 
     def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
         """Return the same corpus with other clips."""
-        # Without `skipped`, which describes the scan of the whole folder.
+        # Without `skipped` and `unread`, which describe the scan of the whole folder.
         return Manifest(self.corpus, self.classes, tuple(clips), synthetic=self.synthetic)
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.show_corpus import listed, show_unread
 from ravfeat.cli.show_extraction import show_result
+from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
 
 if TYPE_CHECKING:
     from ravfeat.importers import ImportPlan
@@ -26,6 +28,8 @@ __all__ = ["command"]
     help="As for extract; clips of any modality will do. [default: data/<corpus>]",
 )
 @click.option("--corpus-name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
+@columns_option("--corpus-columns")
+@as_written_option
 @click.option("--stream", type=click.Choice(["audio", "face"]), default="face", show_default=True,
               help="What the features were computed from.")  # fmt: skip
 @click.option("--name", required=True, help="Name of the features, such as openface.")
@@ -37,6 +41,9 @@ __all__ = ["command"]
     help="Folder that gets the cache.",
 )
 @click.option("--array", help="The feature array; for tables the beginnings of its columns, such as AU or x_,y_.")
+@click.option("--columns", "names", multiple=True, metavar="A,B",
+              help="Columns of a table that are features whatever they are called and hold; only these, unless --array"
+              " names more. [default: all but indices, times, targets and identities]")  # fmt: skip
 @click.option("--fps", type=float, help="Rows per second. [default: times in the files; faces of RAVDESS: 29.97]")
 @click.option("--modality", help="Only these copies: 01, 02 or 03. [default: face 02, then 01; audio 03, then 01]")
 @click.option("--transform", type=click.Choice(["auto", "similarity", "log-softmax", "none"]), default="auto",
@@ -49,10 +56,13 @@ def command(
     corpus: str,
     data: Path | None,
     corpus_name: str | None,
+    columns: tuple[str, ...],
+    as_written: tuple[str, ...],
     stream: str,
     name: str,
     out: Path,
     array: str | None,
+    names: tuple[str, ...],
     fps: float | None,
     modality: str | None,
     transform: str,
@@ -74,13 +84,15 @@ def command(
     ravfeat cache import egemaps.csv --stream audio --name egemaps --corpus folder --data clips.csv
     """  # noqa: D301
     from ravfeat.cache.format import StoreRecipe
+    from ravfeat.corpora.last_table import record_absent
     from ravfeat.extract import Extraction, run_extraction
     from ravfeat.importers import ImportOptions, plan_import
 
     options = ImportOptions(
         path, corpus, data, name, stream=stream,  # type: ignore[arg-type]  # click.Choice keeps it to the two
         array=array, fps=fps, modality=modality, transform=transform, allow_missing=allow_missing,
-        corpus_name=corpus_name,
+        corpus_name=corpus_name, columns=tuple(part.strip() for text in names for part in text.split(",")),
+        corpus_columns=parse_columns(columns, "--corpus-columns"), as_written=as_written,
     )  # fmt: skip
     plan = plan_import(options)
     _show_plan(plan)
@@ -88,6 +100,7 @@ def command(
     work = Extraction(plan.manifest, plan.root, plan.encoder, recipe, plan.source)
     started = perf_counter()
     result = run_extraction(work, out)
+    record_absent(result.path, plan.manifest.by_id())
     # Those without features are listed above and were allowed; the cache records them as failed.
     failed = {clip_id: reason for clip_id, reason in result.failed.items() if clip_id not in plan.absent}
     if show_result(replace(result, failed=failed), perf_counter() - started, name=name, brought=True):
@@ -101,8 +114,16 @@ def _show_plan(plan: "ImportPlan") -> None:
         f"{corpus.corpus}{' (synthetic)' if corpus.synthetic else ''}: {len(corpus)} performances of"
         f" {len(corpus.actors)} actors"
     )
+    show_unread(corpus)
     shape = " x ".join(map(str, files.shape)) or "1"
     click.echo(f"{plan.n_files} {files.kind} files: {len(files.clips)} names, {files.array}, {shape} numbers a row")
+    if plan.taken:
+        click.echo(f"columns taken: {listed(plan.taken)}")
+    if plan.left_out:
+        click.echo(
+            f"columns not taken: {listed(name or '(without a name)' for name in plan.left_out)}; --columns takes those"
+            " that it names"
+        )
     left = {
         "other copies, not used": joined.unused,
         "there twice": joined.duplicates,

@@ -11,6 +11,7 @@ from ravfeat.cli import command_line
 from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.fit_heads import resolve_inputs
 from ravfeat.cli.renamed import RenamedOption
+from ravfeat.cli.table_options import as_written_option
 
 __all__ = ["command"]
 
@@ -34,6 +35,7 @@ __all__ = ["command"]
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="Table of clip_id and label that replaces the corpus's labels."
 )
+@as_written_option
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where both runs go. [default: runs/<date>-splits]")
 @click.option("--force", is_flag=True, help="Replace a comparison that is already at --out.")
@@ -47,6 +49,7 @@ def command(
     device: str,
     layers: str | None,
     labels: Path | None,
+    as_written: tuple[str, ...],
     out: Path | None,
     *,
     no_std: bool,
@@ -83,6 +86,7 @@ def command(
         std=not no_std,
         labels=labels,
         allow_missing=allow_missing,
+        as_written=as_written,
         joins=concatenated,
     )
     started = perf_counter()

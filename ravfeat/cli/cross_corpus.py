@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ravfeat.cli.renamed import RenamedOption
+from ravfeat.cli.show_corpus import show_absent
 
 if TYPE_CHECKING:
     from ravfeat.crosscorpus import CrossPlan
@@ -94,8 +95,9 @@ def cross_plan(
     from ravfeat.cache import resolve_cache
     from ravfeat.crosscorpus import CrossPlan
 
-    pairs = zip(map(resolve_cache, train_caches), map(resolve_cache, test_caches), strict=True)
-    return CrossPlan(tuple(pairs), label_map=label_map, normalise=normalise, **options)  # type: ignore[arg-type]  # click.Choice keeps it to these
+    pairs = tuple(zip(map(resolve_cache, train_caches), map(resolve_cache, test_caches), strict=True))
+    show_absent(path for pair in pairs for path in pair)
+    return CrossPlan(pairs, label_map=label_map, normalise=normalise, **options)  # type: ignore[arg-type]  # click.Choice keeps it to these
 
 
 def _given_options(context: click.Context, options: Mapping[str, str]) -> list[str]:

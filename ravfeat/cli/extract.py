@@ -1,6 +1,7 @@
 """``ravfeat extract``."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -8,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.show_corpus import show_classes, show_unread
 from ravfeat.cli.show_extraction import show_result
 from ravfeat.cli.show_plan import show_plan
+from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +36,8 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
     " [default: data/<corpus>]",
 )
 @click.option("--name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
+@columns_option()
+@as_written_option
 @click.option("--encoder", "encoders", multiple=True, default=["wavlm-large"], show_default=True,
               help="A name (wavlm-large, whisper-small, logmel, facial-emotions, landmarks …), a hub id, a folder, or"
               " an ONNX net; repeat for more. Each implies its stream.")  # fmt: skip
@@ -74,6 +79,8 @@ def command(
     corpus: str,
     data: Path | None,
     name: str | None,
+    columns: tuple[str, ...],
+    as_written: tuple[str, ...],
     encoders: tuple[str, ...],
     device: str,
     out: Path,
@@ -109,12 +116,14 @@ def command(
     ravfeat extract --encoder wavlm-large --encoder facial-emotions --encoder landmarks --device cuda
     ravfeat extract --encoder nets/expression.onnx --fps 10
     ravfeat extract --corpus folder --data crema-d/clips.csv --encoder hubert-base
+    ravfeat extract --corpus folder --data clips.csv --columns actor=person,label=mood
     ravfeat extract --encoder ~/models/my-wavlm --layers 6-12 --out /scratch/cache
     ravfeat extract --encoder wavlm-large --view published --view-seed 1
     ravfeat extract --num-shards 8 --shard-index $SLURM_ARRAY_TASK_ID
     """  # noqa: D301
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
+    from ravfeat.corpora.last_table import record_absent
     from ravfeat.encoders.registry import load_encoder, stream_of
     from ravfeat.extract import extract_together
     from ravfeat.extract.open_caches import check_space
@@ -135,7 +144,9 @@ def command(
     work: list[list[Extraction]] = []
     for stream, names in by_stream.items():
         # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
-        manifest = load_corpus(corpus, data, stream=stream, name=name)
+        manifest = load_corpus(
+            corpus, data, stream=stream, name=name, columns=parse_columns(columns), as_written=as_written
+        )
         _show_manifest(manifest)
         loaded = [load_encoder(encoder_name, device, faces=faces, tf32=tf32) for encoder_name in names]
         _check_tf32(loaded, asked=tf32)
@@ -157,6 +168,7 @@ def command(
         results = extract_together(requests, out)
         seconds = perf_counter() - started
         for result, request in zip(results, requests, strict=True):
+            record_absent(result.path, request.manifest.by_id())
             failed |= show_result(result, seconds, name=request.encoder.spec.name)
     if failed:
         click.echo("repair what the reasons name and run the same command again: only these are tried", err=True)
@@ -195,3 +207,5 @@ def _show_manifest(manifest: "Manifest") -> None:
         f"{manifest.corpus}{' (synthetic)' if manifest.synthetic else ''}: {len(manifest)} clips of"
         f" {len(manifest.actors)} actors{f'; not taken: {skipped}' if skipped else ''}"
     )
+    show_classes(Counter(clip.label for clip in manifest), manifest.classes)
+    show_unread(manifest)

@@ -8,7 +8,9 @@ import click
 
 from ravfeat.cli import command_line
 from ravfeat.cli.errors import memory_remedy
+from ravfeat.cli.show_corpus import show_unread
 from ravfeat.cli.show_scores import show_run
+from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
 
 if TYPE_CHECKING:
     from ravfeat.finetune.plan import FineTunePlan
@@ -26,6 +28,8 @@ __all__ = ["command"]
     " [default: data/<corpus>]",
 )
 @click.option("--name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
+@columns_option()
+@as_written_option
 @click.option("--encoder", default="wavlm-large", show_default=True,
               help="A name (wavlm-large, hubert-base, whisper-small …), a hub id or a folder: WavLM, HuBERT,"
               " wav2vec 2.0, UniSpeech, Whisper.")  # fmt: skip
@@ -60,6 +64,8 @@ def command(
     corpus: str,
     data: Path | None,
     name: str | None,
+    columns: tuple[str, ...],
+    as_written: tuple[str, ...],
     encoder: str,
     unfreeze_top: int,
     protocol: str,
@@ -102,7 +108,8 @@ def command(
     target = out or Path("runs") / f"fine-tuned-{label}-top{unfreeze_top}-{protocol}"
     check_out(target, force=force)
     chosen = None if folds is None else _numbers(folds)
-    manifest = load_corpus(corpus, data, name=name)
+    manifest = load_corpus(corpus, data, name=name, columns=parse_columns(columns), as_written=as_written)
+    show_unread(manifest)
     plan = FineTunePlan(
         manifest, data_root(corpus, data), encoder, unfreeze_top, protocol=protocol, head=head, epochs=epochs,
         batch_clips=batch_clips, lr=lr, head_lr=head_lr, augment=CLEAN if augment == "none" else augment,

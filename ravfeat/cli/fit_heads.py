@@ -12,7 +12,9 @@ from ravfeat.cli import command_line
 from ravfeat.cli.cross_corpus import across_options, check_across, cross_plan, show_across
 from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.renamed import RenamedOption
+from ravfeat.cli.show_corpus import show_absent
 from ravfeat.cli.show_scores import show_run
+from ravfeat.cli.table_options import as_written_option
 
 if TYPE_CHECKING:
     from ravfeat.runs.result import Fitted
@@ -56,6 +58,7 @@ __all__ = ["command", "resolve_inputs"]
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="Table of clip_id and label that replaces the corpus's labels."
 )
+@as_written_option
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
@@ -77,6 +80,7 @@ def command(
     frame_average: int | None,
     precision: str | None,
     memory: str | None,
+    as_written: tuple[str, ...],
     train_caches: tuple[Path, ...],
     test_caches: tuple[Path, ...],
     label_map: Path | None,
@@ -128,6 +132,7 @@ def command(
         "std": not no_std,
         "settings": settings,
         "allow_missing": allow_missing,
+        "as_written": as_written,
         "rule": None if fusion == "none" else fusion,
     }
     recipe = {"command": command_line(), "heads": list(heads), "settings": settings}
@@ -204,4 +209,5 @@ def resolve_inputs(
     if not cache_paths and not concatenated:
         but = " but views" if passed else ""
         raise CacheError(f"no cache under cache/{but}; make one with 'ravfeat extract', or name it with --cache DIR")
+    show_absent([*cache_paths, *(path for paths in concatenated for path in paths), *views])
     return tuple(cache_paths), tuple(concatenated)

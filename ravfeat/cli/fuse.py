@@ -10,6 +10,7 @@ import click
 from ravfeat.cli import command_line
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
+from ravfeat.cli.table_options import as_written_option
 
 if TYPE_CHECKING:
     from ravfeat.scorefiles import Part
@@ -24,9 +25,18 @@ __all__ = ["command"]
               type=click.Choice(["auto", "linear", "loglinear"]), default="auto", show_default=True,
               help="How systems are fused; auto takes what is best on the rows that it learns from.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-fused]")
+@as_written_option
 @click.option("--allow-leak", is_flag=True, help="Fuse LEAKY scores as a control.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
-def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak: bool, force: bool) -> None:
+def command(
+    paths: tuple[Path, ...],
+    rule: str,
+    out: Path | None,
+    as_written: tuple[str, ...],
+    *,
+    allow_leak: bool,
+    force: bool,
+) -> None:
     """Calibrate and fuse scores: those of finished runs, and those that any other program made.
 
     A score file is a table with a row per clip and fold. It has the columns name (a RAVDESS file name, or any
@@ -51,7 +61,7 @@ def command(paths: tuple[Path, ...], rule: str, out: Path | None, *, allow_leak:
     check_out(target, force=force)
     check_apart(target, paths)
     started = perf_counter()
-    gathered = gather_scores(paths, allow_leak=allow_leak)
+    gathered = gather_scores(paths, allow_leak=allow_leak, as_written=as_written)
     for part in gathered.parts:
         click.echo(_describe(part))
     predictions, fusion = fuse(gathered.predictions, rule)  # type: ignore[arg-type]  # click.Choice keeps it to these

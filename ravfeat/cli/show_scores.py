@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ravfeat.cli.show_corpus import show_classes
 from ravfeat.schema import NORMALISED
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
     from ravfeat.calibrate import calibration_record
 
     _show_scores(records, synthetic=fitted.predictions.synthetic)
+    _show_tested(fitted)
     _show_views(fitted)
     if fitted.fusion is not None:
         _show_fusion(run, fitted.fusion, leaky="  LEAKY" if fitted.predictions.leaky else "")
@@ -56,6 +58,14 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
         click.echo(
             f"the rows rest on different clips ({listing}): their differences are not those of the systems alone"
         )
+
+
+def _show_tested(fitted: "Fitted") -> None:
+    """Print the number of clips of every class that the first system was tested on."""
+    predictions = fitted.predictions
+    rows = predictions.select_system(predictions.systems()[0]).table.select(["split", "clip_id", "label"]).to_pylist()
+    labels = {row["clip_id"]: row["label"] for row in rows if row["split"] == "test"}
+    show_classes(Counter(labels.values()), predictions.classes)
 
 
 def _cells(scores: Mapping[tuple[str, str], Mapping[str, Any]]) -> tuple[str, str, str]:

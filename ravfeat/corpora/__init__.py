@@ -1,5 +1,6 @@
 """Read a corpus from the disk into a manifest: RAVDESS, any table, or the generated corpus."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,7 +14,15 @@ CorpusKind = Literal["ravdess", "folder", "synth"]
 CORPORA: tuple[str, ...] = get_args(CorpusKind)
 
 
-def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio", name: str | None = None) -> Manifest:
+def load_corpus(
+    kind: str,
+    data: Path | None = None,
+    *,
+    stream: Stream = "audio",
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    as_written: Collection[str] = (),
+) -> Manifest:
     """Build the manifest of a corpus.
 
     Parameters
@@ -25,6 +34,8 @@ def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio"
     stream : {"audio", "face"}
     name : str, optional
         Name of a ``folder`` corpus.
+    columns, as_written
+        Of a ``folder`` corpus; see `ravfeat.corpora.folder.read_folder_corpus`.
 
     Raises
     ------
@@ -34,6 +45,10 @@ def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio"
         raise UsageError(f"no corpus '{kind}'; choose from {', '.join(CORPORA)}")
     if name is not None and kind != "folder":
         raise UsageError(f"--name goes with --corpus folder; the corpus '{kind}' has its own name")
+    if (columns or as_written) and kind != "folder":
+        raise UsageError(
+            f"--columns and --as-written go with a table, --corpus folder; the corpus '{kind}' is read from file names"
+        )
     if kind == "folder":
         from ravfeat.corpora.folder import read_folder_corpus
 
@@ -41,7 +56,7 @@ def load_corpus(kind: str, data: Path | None = None, *, stream: Stream = "audio"
             raise UsageError(
                 "--corpus folder needs --data TABLE: a CSV or Parquet file with path, actor (or speaker), label"
             )
-        return read_folder_corpus(data, name=name, stream=stream)
+        return read_folder_corpus(data, name=name, stream=stream, columns=columns, as_written=as_written)
     from ravfeat.corpora.ravdess import scan_ravdess
     from ravfeat.corpora.synth import MARKER, generate
 

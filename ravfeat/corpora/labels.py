@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import ClipRecord
-from ravfeat.corpora.tables import cell_text, read_table
+from ravfeat.corpora.spellings import check_names
+from ravfeat.corpora.tables import cell_text, name_columns, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.files import sha256_of
 
@@ -69,24 +70,32 @@ class LabelledClips:
         return LabelledClips(tuple(records), tuple(classes), left_out=len(self.records) - len(records))
 
 
-def read_labels(path: Path) -> dict[str, str]:
+def read_labels(path: Path, as_written: Collection[str] = ()) -> dict[str, str]:
     """Read a CSV or Parquet table with the columns ``clip_id`` and ``label``.
+
+    Parameters
+    ----------
+    path : Path
+    as_written : collection of str
+        Labels that are meant as they are written; see `ravfeat.corpora.spellings`.
 
     Raises
     ------
     CorpusError
-        Where a column or a clip id is missing, or a clip has two labels.
+        Where a column or a clip id is missing, a clip has two labels, or a label has two spellings.
     """
-    table = read_table(path)
+    whole = read_table(path)
+    table, _ = name_columns(path, whole, ("clip_id", "label"))
     if missing := [name for name in ("clip_id", "label") if name not in table.column_names]:
-        raise CorpusError(f"{path} lacks the columns {missing}; expected clip_id and label, got {table.column_names}")
+        raise CorpusError(f"{path} lacks the columns {missing}; expected clip_id and label, got {whole.column_names}")
     labels: dict[str, str] = {}
-    for row in table.select(["clip_id", "label"]).to_pylist():
+    for row in table.to_pylist():
         clip_id, label = cell_text(row["clip_id"]), cell_text(row["label"])
         if not clip_id:
             raise CorpusError(f"{path} has a row without clip_id, labelled '{label}'")
         if labels.setdefault(clip_id, label) != label:
             raise CorpusError(f"{path} labels clip '{clip_id}' twice, as '{labels[clip_id]}' and as '{label}'")
+    check_names(str(path), "label", labels.values(), as_written)
     return labels
 
 

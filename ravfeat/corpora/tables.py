@@ -1,18 +1,105 @@
-"""Read tables that people bring: CSV or Parquet, every CSV cell as text, ``speaker`` as ``actor``."""
+"""Read tables that people bring: CSV (any separator, UTF-8, UTF-16 or Latin-1) or Parquet, under the field's names."""
 
+import codecs
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
 
-from ravfeat.errors import CorpusError
+from ravfeat.errors import CorpusError, UsageError
 from ravfeat.manifest import parquet_table
 
-__all__ = ["cell_text", "read_table"]
+__all__ = ["CsvFormat", "cell_text", "csv_format", "name_columns", "read_table"]
+
+_SEPARATORS = ",;\t|"
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    # Before UTF-16, whose mark it begins with.
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+
+_OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "path": ("file", "filename", "filepath", "audiopath", "wav"),
+    "actor": ("speaker", "speakerid", "actorid", "subject", "subjectid", "participant"),
+    "label": ("emotion",),
+    "performance": ("performanceid",),
+}
+"""Other names of a column, as `_plain` writes them."""
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read a CSV (every column as text) or Parquet file; a column ``speaker`` is called ``actor`` afterwards.
+@dataclass(frozen=True)
+class CsvFormat:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    encoding : str
+        For ``open``.
+    separator : str
+    """
+
+    encoding: str
+    separator: str
+
+
+def csv_format(path: Path) -> CsvFormat:
+    """Find out encoding and separator of a CSV file.
+
+    A byte order mark decides; without one the file is UTF-8, or Latin-1 where it cannot be. The separator is
+    the one of comma, semicolon, tab and bar that is most frequent in the header.
+
+    Raises
+    ------
+    OSError, UnicodeDecodeError
+        Where the file cannot be read.
+    CorpusError
+        Where it holds control characters, as text does not.
+    """
+    encoding = _encoding(path)
+    with path.open(encoding=encoding, newline="") as file:
+        header = re.sub(r'"[^"]*"', "", file.readline(10_000_000))
+    return CsvFormat(encoding, max(_SEPARATORS, key=header.count))
+
+
+def _encoding(path: Path) -> str:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    encoding = "utf-8"
+    with path.open("rb") as file:
+        block = file.read(1 << 20)
+        for mark, name in _BYTE_ORDER_MARKS:
+            if block.startswith(mark):
+                return name
+        while block:
+            if _CONTROL.search(block):
+                raise CorpusError(f"{path} cannot be read as a table (it holds control characters); expected CSV text")
+            if encoding == "utf-8":
+                following = file.read(1 << 20)
+                try:
+                    decoder.decode(block, final=not following)
+                except UnicodeDecodeError:
+                    encoding = "latin-1"
+                block = following
+            else:
+                block = file.read(1 << 20)
+    return encoding
+
+
+def read_table(path: Path, *, speaker_as_actor: bool = True) -> pa.Table:
+    """Read a CSV (every column as text) or Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+    speaker_as_actor : bool
+        Whether a column ``speaker`` is called ``actor`` afterwards, and dropped where both are there and agree.
 
     Raises
     ------
@@ -23,23 +110,110 @@ def read_table(path: Path) -> pa.Table:
     if not path.is_file():
         raise CorpusError(f"{path} is not a file; expected a CSV or Parquet table")
     try:
-        if path.suffix.lower() in {".parquet", ".pq"}:
-            return _with_actor(path, _distinct(path, parquet_table(path.read_bytes())))
-        with pyarrow.csv.open_csv(path) as reader:
-            names = reader.schema.names
-        # As text: an actor '01' must not become the number 1.
-        types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-        table = pyarrow.csv.read_csv(path, convert_options=types)
-        table = table.rename_columns([name.strip() for name in names])
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        is_parquet = path.suffix.lower() in {".parquet", ".pq"}
+        table = parquet_table(path.read_bytes()) if is_parquet else _read_csv(path)
+    except (OSError, pa.ArrowException, UnicodeError) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
-    return _with_actor(path, _distinct(path, table))
+    table = _distinct(path, table)
+    return _with_actor(path, table) if speaker_as_actor else table
+
+
+def _read_csv(path: Path) -> pa.Table:
+    form = csv_format(path)
+    data = path.read_bytes().decode(form.encoding).encode()
+    layout = pyarrow.csv.ParseOptions(delimiter=form.separator)
+    with pyarrow.csv.open_csv(pa.BufferReader(data), parse_options=layout) as reader:
+        names = reader.schema.names
+    # As text: an actor '01' must not become the number 1.
+    types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+    table = pyarrow.csv.read_csv(pa.BufferReader(data), parse_options=layout, convert_options=types)
+    return table.rename_columns([name.strip() for name in names])
+
+
+def name_columns(
+    path: Path, table: pa.Table, wanted: Sequence[str], columns: Mapping[str, str] | None = None
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """Find the columns of a table, whatever case and common name they are written in.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    table : pyarrow.Table
+    wanted : sequence of str
+        Names of this package.
+    columns : mapping of str to str, optional
+        Name of this package → column that holds it, where somebody said so.
+
+    Returns
+    -------
+    table : pyarrow.Table
+        Those of the wanted columns that there are, under the package's names.
+    unread : tuple of str
+        The other columns.
+
+    Raises
+    ------
+    UsageError
+        Where ``columns`` names what there is not.
+    CorpusError
+        Where several columns could be meant.
+    """
+    chosen = dict(columns or {})
+    for name, column in chosen.items():
+        if name not in wanted:
+            raise UsageError(f"--columns {name}={column}: '{name}' is none of {', '.join(wanted)}")
+        if column not in table.column_names:
+            raise UsageError(f"--columns {name}={column}: {path} has no such column; it has {table.column_names}")
+    free = [column for column in table.column_names if column not in chosen.values()]
+    for name in wanted:
+        if name not in chosen and (column := _column_of(path, name, free)):
+            chosen[name] = column
+    present = [name for name in wanted if name in chosen]
+    unread = tuple(column for column in table.column_names if column not in chosen.values())
+    return table.select([chosen[name] for name in present]).rename_columns(present), unread
+
+
+def _column_of(path: Path, name: str, columns: Sequence[str]) -> str:
+    """Return the column that is meant by a name; empty where there is none."""
+    # The name itself wins over its other case, and that over other names.
+    for spelled in ([name], [column for column in columns if _plain(column) == _plain(name)]):
+        if candidates := [column for column in spelled if column in columns]:
+            break
+    else:
+        candidates = [column for column in columns if _plain(column) in _OTHER_NAMES.get(name, ())]
+    if len(candidates) > 1:
+        raise CorpusError(
+            f"{path} has the columns {candidates}, and each could be the {name}; say which: --columns"
+            f" {name}={candidates[0]}"
+        )
+    return candidates[0] if candidates else ""
+
+
+def _plain(column: str) -> str:
+    return re.sub(r"[\W_]+", "", column.casefold())
 
 
 def cell_text(value: object) -> str:
-    """Give a cell as text without spaces around it; empty for what a table leaves out."""
+    """Give a cell as text without spaces around it; empty for what a table leaves out, ``1`` for 1.0.
+
+    Raises
+    ------
+    CorpusError
+        Where a cell holds bytes that are no UTF-8 text.
+    """
     # An empty cell of a Parquet table is None, or NaN where a column of numbers was made by pandas.
-    return "" if value is None or value != value else str(value).strip()
+    if value is None or value != value:
+        return ""
+    # Whole numbers are floats where pandas had to leave a cell of the column empty.
+    if isinstance(value, float | Decimal) and value == value // 1:
+        return str(int(value))
+    if isinstance(value, bytes):
+        try:
+            return value.decode().strip()
+        except UnicodeDecodeError as error:
+            raise CorpusError(f"a cell holds the bytes {value[:20]!r}; expected text in UTF-8") from error
+    return str(value).strip()
 
 
 def _distinct(path: Path, table: pa.Table) -> pa.Table:
@@ -57,7 +231,7 @@ def _with_actor(path: Path, table: pa.Table) -> pa.Table:
     if "actor" not in names:
         return table.rename_columns(["actor" if name == names["speaker"] else name for name in table.column_names])
     # As text: in a Parquet file one of them may hold numbers.
-    actors, speakers = (list(map(str, table[names[name]].to_pylist())) for name in ("actor", "speaker"))
+    actors, speakers = (list(map(cell_text, table[names[name]].to_pylist())) for name in ("actor", "speaker"))
     for row, (actor, speaker) in enumerate(zip(actors, speakers, strict=True), start=2):
         if actor != speaker:
             raise CorpusError(

@@ -1,11 +1,12 @@
 """Map the labels of two corpora to shared classes: by a table, or where labels have the same name."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.spellings import check_names
 from ravfeat.corpora.tables import cell_text, read_table
 from ravfeat.errors import CorpusError
 
@@ -73,7 +74,7 @@ def shared_labels(train: CorpusLabels, test: CorpusLabels) -> LabelMap:
     return LabelMap(shared, same, same)
 
 
-def read_label_map(path: Path, train: CorpusLabels, test: CorpusLabels) -> LabelMap:
+def read_label_map(path: Path, train: CorpusLabels, test: CorpusLabels, as_written: Collection[str] = ()) -> LabelMap:
     """Read a table with the columns ``label``, ``class`` and, where a label means different things, ``corpus``.
 
     Parameters
@@ -82,12 +83,14 @@ def read_label_map(path: Path, train: CorpusLabels, test: CorpusLabels) -> Label
         CSV or Parquet. A row without a corpus speaks of both. Labels that no row names are left out.
     train, test : CorpusLabels
         What the corpora have.
+    as_written : collection of str
+        Classes that are meant as they are written; see `ravfeat.corpora.spellings`.
 
     Raises
     ------
     CorpusError
-        For a missing column, an empty cell, a label twice, a corpus or label that there is not, fewer than two
-        classes, or a class that has clips in one of the corpora only.
+        For a class in two spellings, a missing column, an empty cell, a label twice, a corpus or label that there is
+        not, fewer than two classes, or a class that has clips in one of the corpora only.
     """
     table = read_table(path)
     if missing := [name for name in _REQUIRED if name not in table.column_names]:
@@ -96,6 +99,7 @@ def read_label_map(path: Path, train: CorpusLabels, test: CorpusLabels) -> Label
         )
     rows = [_row(path, number, row) for number, row in enumerate(table.to_pylist(), start=2)]
     _check_known(path, rows, train, test)
+    check_names(str(path), "class", (row.means for row in rows), as_written)
     classes = tuple(dict.fromkeys(row.means for row in rows))
     if len(classes) < 2:
         raise CorpusError(

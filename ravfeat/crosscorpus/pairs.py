@@ -1,7 +1,7 @@
 """Open pairs of caches as systems: one encoder, a corpus to train on and another to test on."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.corpora.labels import LabelledClips
+from ravfeat.corpora.spellings import check_clips
 from ravfeat.crosscorpus.checks import check_alike, check_apart
 from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
 from ravfeat.crosscorpus.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
@@ -107,7 +108,12 @@ def _load_normalised(
 
 
 def open_pairs(
-    paths: Sequence[tuple[Path, Path]], *, label_map: Path | None = None, allow_missing: bool = False, together: bool
+    paths: Sequence[tuple[Path, Path]],
+    *,
+    label_map: Path | None = None,
+    allow_missing: bool = False,
+    as_written: Collection[str] = (),
+    together: bool,
 ) -> list[CorpusPair]:
     """Open pairs of caches (trained on, tested on) and make their fold.
 
@@ -119,6 +125,8 @@ def open_pairs(
         Which class every label stands for; see `ravfeat.crosscorpus.label_map`. Default the labels of the same name.
     allow_missing : bool
         Go on without clips that are not stored.
+    as_written : collection of str
+        Actors, labels and performances that are meant as they are written; see `ravfeat.corpora.spellings`.
     together : bool
         The pairs are to be fused: they must hold the same performances, or, with `allow_missing`, are brought down
         to those that all of them hold.
@@ -131,7 +139,9 @@ def open_pairs(
     """
     opened = [(open_cache(train), open_cache(test)) for train, test in paths]
     _check_pairs(opened)
-    sides = [_clips_of(caches, label_map, allow_missing=allow_missing) for caches in opened]
+    for cache in (cache for caches in opened for cache in caches):
+        check_clips(str(cache.path), cache.records().values(), as_written)
+    sides = [_clips_of(caches, label_map, as_written, allow_missing=allow_missing) for caches in opened]
     if len({clips.mapped.classes for clips in sides}) > 1:
         listing = "; ".join(f"{clips.title}: {', '.join(clips.mapped.classes)}" for clips in sides)
         raise UsageError(f"the pairs of caches share different classes ({listing}); train them in runs of their own")
@@ -205,7 +215,9 @@ class _PairClips:
         )
 
 
-def _clips_of(caches: tuple[Cache, Cache], label_map: Path | None, *, allow_missing: bool) -> _PairClips:
+def _clips_of(
+    caches: tuple[Cache, Cache], label_map: Path | None, as_written: Collection[str], *, allow_missing: bool
+) -> _PairClips:
     for cache in caches:
         if cache.missing and not allow_missing:
             raise missing_clips_error(cache)
@@ -217,7 +229,7 @@ def _clips_of(caches: tuple[Cache, Cache], label_map: Path | None, *, allow_miss
         CorpusLabels.of(name, cache.classes, records)
         for name, cache, records in zip(names, caches, stored, strict=True)
     )
-    mapped = shared_labels(train, test) if label_map is None else read_label_map(label_map, train, test)
+    mapped = shared_labels(train, test) if label_map is None else read_label_map(label_map, train, test, as_written)
     return _PairClips(
         caches,
         _labelled(stored[0], mapped.train),

@@ -31,6 +31,8 @@ class CrossPlan(GradingPlan, HeadPlan):
         Whether each corpus is standardised by its own unlabelled clips; ``both`` grades every head twice.
     allow_missing : bool
         Go on without clips that are not stored.
+    as_written : tuple of str
+        As in `ravfeat.experiment.plan.DataPlan`.
     protocol, allow_leak
         Not to be chosen: the other corpus is tested whole, and nobody may be in both.
     """
@@ -39,6 +41,7 @@ class CrossPlan(GradingPlan, HeadPlan):
     label_map: Path | None = None
     normalise: Normalise = "both"
     allow_missing: bool = False
+    as_written: tuple[str, ...] = ()
     protocol: str = field(default=PROTOCOL.name, init=False)
     allow_leak: bool = field(default=False, init=False)
 
@@ -84,7 +87,13 @@ def prepare_across(plan: CrossPlan) -> PreparedPlan:
             f"rule '{plan.rule}' has nothing to fuse: normalised features are not mixed with others, so with"
             " --normalise both every system stands alone; choose --normalise none or corpus"
         )
-    pairs = open_pairs(plan.pairs, label_map=plan.label_map, allow_missing=plan.allow_missing, together=plan.fuses)
+    pairs = open_pairs(
+        plan.pairs,
+        label_map=plan.label_map,
+        allow_missing=plan.allow_missing,
+        as_written=plan.as_written,
+        together=plan.fuses,
+    )
     systems = tuple(
         system
         for pair in pairs

@@ -7,6 +7,7 @@ from pathlib import Path
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.corpora.labels import LabelledClips, check_known, read_labels
+from ravfeat.corpora.spellings import check_clips
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.experiment.align import align_caches, common_clips
 from ravfeat.experiment.plan import DataPlan, FitPlan
@@ -120,7 +121,7 @@ def missing_clips_error(cache: Cache) -> CacheError:
 def _labels_for(plan: DataPlan, caches: Iterable[Cache]) -> Mapping[str, str] | None:
     if plan.labels is None:
         return None
-    labels = read_labels(plan.labels)
+    labels = read_labels(plan.labels, plan.as_written)
     # The table speaks of the corpus: it may name clips that the caches lack.
     corpus = {clip_id for cache in caches for clip_id in (*cache.clip_ids, *cache.missing)}
     check_known(labels, corpus, plan.labels)
@@ -145,6 +146,8 @@ def _labelled(
     clips = LabelledClips.of(sorted(records, key=lambda record: record.clip_id), cache.classes)
     if labels is not None and plan.labels is not None:
         clips = clips.relabelled(labels, plan.labels)
+    # Tables are checked when they are read; a cache may have been filled from several, or be older than the check.
+    check_clips(str(cache.path), clips.records, plan.as_written)
     if len(clips.classes) < 2:
         raise CorpusError(f"{cache.path} has clips of {len(clips.classes)} class; a head needs at least two")
     return clips

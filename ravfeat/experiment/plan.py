@@ -27,6 +27,8 @@ class DataPlan:
         Table of ``clip_id`` and ``label`` that replaces the corpus's labels.
     allow_missing : bool
         Go on without clips that are not stored.
+    as_written : tuple of str
+        Actors, labels and performances that are meant as they are written; see `ravfeat.corpora.spellings`.
     """
 
     caches: tuple[Path, ...] = ()
@@ -34,6 +36,7 @@ class DataPlan:
     train_views: tuple[Path, ...] = field(default=(), kw_only=True)
     labels: Path | None = field(default=None, kw_only=True)
     allow_missing: bool = field(default=False, kw_only=True)
+    as_written: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True, kw_only=True)

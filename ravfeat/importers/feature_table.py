@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.corpora.tables import read_table
+from ravfeat.corpora.tables import cell_text, csv_format, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.importers.columns import Columns
 
@@ -46,7 +46,7 @@ def read_header(path: Path) -> list[str]:
         Where the file is not a table.
     """
     if path.suffix.lower() in _PARQUET:
-        return [str(name) for name in read_table(path).column_names]
+        return [str(name) for name in read_table(path, speaker_as_actor=False).column_names]
     with _reading(path) as rows:
         return next(rows, [])
 
@@ -65,10 +65,12 @@ def read_feature_table(path: Path, columns: Columns) -> FeatureTable:
 @contextmanager
 def _reading(path: Path) -> Iterator[Iterator[list[str]]]:
     try:
-        # Spreadsheets begin with a byte order mark, which utf-8-sig drops; OpenFace writes a space after every comma.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            yield ([cell.strip() for cell in row] for row in csv.reader(file, skipinitialspace=True) if row)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        form = csv_format(path)
+        with path.open(newline="", encoding=form.encoding) as file:
+            # OpenFace writes a space after every comma.
+            rows = csv.reader(file, delimiter=form.separator, skipinitialspace=True)
+            yield ([cell.strip() for cell in row] for row in rows if row)
+    except (OSError, UnicodeError, csv.Error) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
 
 
@@ -78,7 +80,8 @@ def _read_csv(path: Path, columns: Columns) -> FeatureTable:
     with _reading(path) as rows:
         header = next(rows, [])
         place = {name: position for position, name in enumerate(header)}
-        name_at = place.get(columns.name)
+        # An empty header cell is the index of a data frame, not the clip's name.
+        name_at = place.get(columns.name) if columns.name else None
         facts_at, features_at = [place[name] for name in wanted], [place[name] for name in columns.features]
         # Line 1 is the header.
         for line, row in enumerate(rows, start=2):
@@ -122,7 +125,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _read_parquet(path: Path, columns: Columns) -> FeatureTable:
-    table = read_table(path)
+    table = read_table(path, speaker_as_actor=False)
 
     def numbers(name: str) -> NDArray[np.float64]:
         values = np.asarray(table.column(name).to_numpy())
@@ -134,7 +137,7 @@ def _read_parquet(path: Path, columns: Columns) -> FeatureTable:
         return values.astype(np.float64)
 
     wanted = (*([columns.face] if columns.face else []), *columns.facts.values())
-    names = tuple(map(str, table.column(columns.name).to_pylist())) if columns.name else ()
+    names = tuple(map(cell_text, table.column(columns.name).to_pylist())) if columns.name else ()
     features = np.empty((len(table), len(columns.features)), np.float32)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and the source refuses the clip
         for position, name in enumerate(columns.features):

@@ -4,6 +4,7 @@ Features of faces can be imported where only the voices were downloaded: actor a
 the same in each modality.
 """
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ravfeat.corpora import data_root, load_corpus
@@ -15,13 +16,20 @@ from ravfeat.manifest import Manifest
 __all__ = ["load_performances"]
 
 
-def load_performances(kind: str, data: Path | None = None, *, name: str | None = None) -> Manifest:
+def load_performances(
+    kind: str,
+    data: Path | None = None,
+    *,
+    name: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    as_written: Collection[str] = (),
+) -> Manifest:
     """Build the manifest of a corpus's performances.
 
     Parameters
     ----------
     kind : {"ravdess", "folder", "synth"}
-    data, name
+    data, name, columns, as_written
         As for `ravfeat.corpora.load_corpus`.
 
     Returns
@@ -35,7 +43,9 @@ def load_performances(kind: str, data: Path | None = None, *, name: str | None =
         As `ravfeat.corpora.load_corpus`.
     """
     if kind not in {"ravdess", "synth"}:
-        return load_corpus(kind, data, name=name)
+        return load_corpus(kind, data, name=name, columns=columns, as_written=as_written)
+    if columns or as_written:
+        raise UsageError(f"--corpus-columns and --as-written go with --corpus folder; '{kind}' is read from file names")
     if name is not None:
         raise UsageError(f"--corpus-name goes with --corpus folder; the corpus '{kind}' has its own name")
     folder = data_root(kind, data)

@@ -1,7 +1,7 @@
 """Plan an import: open the files, match clips to the corpus, choose timing and transform."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -52,6 +52,10 @@ class ImportOptions:
         Whether to go on where names or performances have no match.
     corpus_name : str, optional
         Name of a ``folder`` corpus.
+    columns : tuple of str
+        Columns of feature tables that are taken whatever they are called and hold; without ``array`` only these.
+    corpus_columns, as_written
+        Of a ``folder`` corpus; see `ravfeat.corpora.load_corpus`.
     """
 
     path: Path
@@ -65,6 +69,9 @@ class ImportOptions:
     transform: str = "auto"
     allow_missing: bool = False
     corpus_name: str | None = None
+    columns: tuple[str, ...] = ()
+    corpus_columns: Mapping[str, str] = field(default_factory=dict)
+    as_written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class ImportPlan:
         All performances.
     files : FeatureFiles
     n_files : int
+    taken, left_out : tuple of str
+        Columns of tables that are features, and those that are known to be none.
     match : ClipMatch
     clock : Clock
     transform : Transform
@@ -94,6 +103,8 @@ class ImportPlan:
     corpus: Manifest
     files: FeatureFiles
     n_files: int
+    taken: tuple[str, ...]
+    left_out: tuple[str, ...]
     match: ClipMatch
     clock: Clock
     transform: Transform
@@ -119,21 +130,31 @@ def plan_import(options: ImportOptions) -> ImportPlan:
     if is_table and options.modality is not None:
         raise UsageError("--modality goes with --corpus ravdess and synth; a folder's names have none")
     wanted = wanted_modalities(options.stream, options.modality)
-    corpus = load_performances(options.corpus, options.data, name=options.corpus_name)
+    corpus = load_performances(
+        options.corpus,
+        options.data,
+        name=options.corpus_name,
+        columns=options.corpus_columns,
+        as_written=options.as_written,
+    )
     paths = find_files(options.path)
-    files: FeatureFiles = (NpzFiles if paths.kind == "npz" else TableFiles)(paths, options.array)
+    files = _open_files(paths, options)
     # Only RAVDESS (and its generated copy) has a known frame rate; a table may be of any corpus.
     default_fps = PICTURES_HZ if options.stream == "face" and not is_table else None
     clock = set_clock(files.timed, options.fps, default_fps, frames="frame" in files.facts)
     names = FolderNames(corpus) if is_table else RavdessNames(corpus)
     match = match_clips(files.clips, corpus, names, wanted, lambda first, second: _same(files, first, second))
     match.check_complete(allow_missing=options.allow_missing, named=files.named)
+    if isinstance(files, TableFiles):
+        files.check({imported: match.manifest[clip_id] for clip_id, imported in match.clips.items()})
     transform, reason = _choose(options.transform, files, match.clips.values())
     absent = _absent(corpus, match, None if is_table else wanted[0])
     return ImportPlan(
         corpus=corpus,
         files=files,
         n_files=len(paths.names),
+        taken=files.taken if isinstance(files, TableFiles) else (),
+        left_out=files.left_out if isinstance(files, TableFiles) else (),
         match=match,
         clock=clock,
         transform=transform,
@@ -144,6 +165,14 @@ def plan_import(options: ImportOptions) -> ImportPlan:
         encoder=_encoder(options, paths, files, clock, transform, match.clips.values(), wanted),
         source=ImportSource(files, match.clips, clock, transform),
     )
+
+
+def _open_files(paths: FeaturePaths, options: ImportOptions) -> NpzFiles | TableFiles:
+    if paths.kind != "npz":
+        return TableFiles(paths, options.array, options.columns)
+    if options.columns:
+        raise UsageError("--columns goes with tables; npz files have arrays: choose one with --array")
+    return NpzFiles(paths, options.array)
 
 
 def _same(files: FeatureFiles, clip: ImportedClip, copy: ImportedClip) -> bool:

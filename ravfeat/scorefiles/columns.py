@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.corpora.tables import read_table
+from ravfeat.corpora.tables import cell_text, read_table
 from ravfeat.errors import PredictionsError
 
 __all__ = ["FACTS", "ScoreTable", "read_cells"]
@@ -79,7 +79,7 @@ def read_cells(path: Path) -> ScoreTable:
     facts, classes = _sort(path, table.column_names)
     if not table.num_rows:
         raise PredictionsError(f"{path} has no rows; expected one per clip, fold, split and seed")
-    texts = {fact: tuple(map(_text, table.column(at).to_pylist())) for fact, at in facts.items()}
+    texts = {fact: tuple(map(cell_text, table.column(at).to_pylist())) for fact, at in facts.items()}
     for fact, cells in texts.items():
         if "" in cells:
             row = cells.index("")
@@ -103,7 +103,7 @@ def _sort(path: Path, header: Sequence[str]) -> tuple[dict[str, int], dict[str, 
         raise PredictionsError(f"{path} has more than one column called {twice}; rename or drop one")
     if missing := [name for name in _NEEDED if name not in names]:
         raise PredictionsError(
-            f"{path} lacks the columns {missing}; expected a table with commas and the columns {', '.join(_NEEDED)},"
+            f"{path} lacks the columns {missing}; expected a table with the columns {', '.join(_NEEDED)},"
             f" optionally {', '.join(FACTS[len(_NEEDED) :])}, and one for each class; got {names}"
         )
     facts = {name: at for at, name in enumerate(names) if name in FACTS}
@@ -114,13 +114,6 @@ def _sort(path: Path, header: Sequence[str]) -> tuple[dict[str, int], dict[str, 
             " each class, called like its label"
         )
     return facts, classes
-
-
-def _text(value: object) -> str:
-    # Parquet has its own ways to say nothing, and keeps whole numbers as 3.0 where pandas made them floats.
-    if value is None or value != value:
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _numbers(path: Path, column: str, cells: Sequence[object], names: Sequence[str]) -> list[float]:

@@ -1,7 +1,7 @@
 """Load score files and runs into one prediction table, after checking that they can be fused."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -66,7 +66,7 @@ class Gathered:
         }
 
 
-def gather_scores(paths: Sequence[Path], *, allow_leak: bool = False) -> Gathered:
+def gather_scores(paths: Sequence[Path], *, allow_leak: bool = False, as_written: Collection[str] = ()) -> Gathered:
     """Read score files and runs and check that they can be fused.
 
     That they score the same performances in the same folds is left to `ravfeat.fusion.fuse`.
@@ -77,6 +77,9 @@ def gather_scores(paths: Sequence[Path], *, allow_leak: bool = False) -> Gathere
         Score files, run folders, or prediction tables of runs.
     allow_leak : bool
         Needed where an actor is tested in two folds, or is in val and test of one.
+    as_written : collection of str
+        Actors, labels and performances of score files that are meant as they are written; see
+        `ravfeat.corpora.spellings`.
 
     Raises
     ------
@@ -90,7 +93,8 @@ def gather_scores(paths: Sequence[Path], *, allow_leak: bool = False) -> Gathere
     tables = [table_path(path) for path in paths]
     digests = _digests(paths, tables)
     inputs = [
-        read_run(path) if is_run(table) else read_score_file(path) for path, table in zip(paths, tables, strict=True)
+        read_run(path) if is_run(table) else read_score_file(path, as_written)
+        for path, table in zip(paths, tables, strict=True)
     ]
     runs = [scores for scores in inputs if isinstance(scores, RunScores)]
     files = [scores for scores in inputs if isinstance(scores, ScoreFile)]

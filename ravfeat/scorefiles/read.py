@@ -1,12 +1,13 @@
 """Read one score file: clips, folds, splits and seeds of its rows, scores as logits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.corpora.spellings import check_names
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions
 from ravfeat.scorefiles.columns import ScoreTable, read_cells
@@ -93,19 +94,32 @@ class ScoreFile:
             raise PredictionsError(f"{self.path}: {error}") from error
 
 
-def read_score_file(path: Path) -> ScoreFile:
+def read_score_file(path: Path, as_written: Collection[str] = ()) -> ScoreFile:
     """Read and check one score file.
+
+    Parameters
+    ----------
+    path : Path
+    as_written : collection of str
+        Actors, labels and performances that are meant as they are written; see `ravfeat.corpora.spellings`.
 
     Raises
     ------
     CorpusError
-        Where the file is missing or is no table.
+        Where the file is missing or is no table, or an actor, a label or a performance has two spellings.
     PredictionsError
         Where columns, names, labels, folds, splits or numbers are not what they should be, or a row is there
         twice.
     """
     cells = read_cells(path)
     owners = owners_of(cells)
+    columns = {"actor": owners.actors, "label": owners.labels, "performance": owners.performance_ids}
+    for kind, names in columns.items():
+        # A clip stands in many rows, one for every fold, split and seed; without a column its name is its performance.
+        if kind != "performance" or kind in cells.facts:
+            check_names(
+                str(path), kind, (name for _, name in set(zip(owners.clip_ids, names, strict=True))), as_written
+            )
     check_labels(cells, owners.labels)
     folds, seeds, splits = cells.integers("fold"), cells.integers("seed"), _splits(cells)
     _check_folds(cells, folds, splits)

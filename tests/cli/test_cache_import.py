@@ -99,15 +99,16 @@ def test_a_bad_clip_costs_only_itself_and_the_exit_code_says_so(bring, tmp_path)
 def test_openface_files_become_a_face_cache(bring, tmp_path) -> None:
     (tmp_path / "of").mkdir()
     for number, stem in enumerate(STEMS):
-        rows = [f"{t + 1}, 0, {t / 25:.3f}, 0.9, {t != 1:d}, {t * 0.1:.1f}, {number}, 400.0" for t in range(4)]
+        rows = [f"{t + 1}, 0, {t / 25:.3f}, 0.9, {t != 1:d}, {t * 0.1 % 0.3:.1f}, {number}, 400.0" for t in range(4)]
         header = "frame, face_id, timestamp, confidence, success, AU01_r, AU04_r, x_0"
         (tmp_path / "of" / f"{stem}.csv").write_text("\n".join([header, *rows]), encoding="utf-8")
     code, said, wrong = bring(tmp_path / "of", "--name", "aus", "--array", "AU", "--dtype", "float32")
     assert (code, wrong) == (0, [])
     assert said[1] == "6 CSV files: 6 names, AU, 2 numbers a row"
-    assert said[3] == "transform: none (neither landmarks nor probabilities); times as in the file"
+    assert said[2] == "columns taken: AU01_r, AU04_r"
+    assert said[4] == "transform: none (neither landmarks nor probabilities); times as in the file"
     cache = package.open_cache(tmp_path / "cache")
-    np.testing.assert_allclose(cache[STEMS[2]][:, 0], [[0, 2], [0.1, 2], [0.2, 2], [0.3, 2]], atol=1e-6)
+    np.testing.assert_allclose(cache[STEMS[2]][:, 0], [[0, 2], [0.1, 2], [0.2, 2], [0, 2]], atol=1e-6)
     np.testing.assert_allclose(cache.times(STEMS[2]), [0, 0.04, 0.08, 0.12])
     assert cache.columns(STEMS[2])["found"].tolist() == [1, 0, 1, 1]
 
@@ -119,10 +120,30 @@ def test_one_row_per_clip_of_any_corpus_is_joined_to_its_table(bring, tmp_path) 
     code, said, wrong = bring("f.csv", "--name", "egemaps", "--stream", "audio", *mine)
     assert (code, wrong) == (0, [])
     assert said[0] == "my: 2 performances of 2 actors"
-    assert said[4].startswith("cache/my/audio-egemaps-")
+    assert said[2] == "columns taken: loudness, pitch"
+    assert said[5].startswith("cache/my/audio-egemaps-")
     cache = package.open_cache(tmp_path / "cache")
     assert cache.clip_ids == ("a/1", "b/1")
     assert cache["b/1"].tolist() == [[[pytest.approx(0.7, abs=1e-3), 100]]]
+
+
+def test_targets_and_indices_are_named_and_not_taken(bring, tmp_path) -> None:
+    (tmp_path / "t.csv").write_text("path,person,label,note\na.wav,1,x,-\nb.wav,2,y,-\n", encoding="utf-8")
+    (tmp_path / "f.csv").write_text(",file,class_id,loudness\n0,a.wav,0,0.5\n1,b.wav,1,0.7\n", encoding="utf-8")
+    mine = ["--corpus", "folder", "--data", "t.csv", "--corpus-columns", "actor=person", "--name", "x"]
+    code, said, wrong = bring("f.csv", "--stream", "audio", *mine)
+    assert (code, wrong) == (0, [])
+    assert said[1] == "columns not read: note"
+    assert said[3:5] == [
+        "columns taken: loudness",
+        "columns not taken: (without a name), class_id; --columns takes those that it names",
+    ]
+    code, said, wrong = bring("f.csv", "--stream", "audio", *mine, "--columns", "class_id,loudness")
+    assert (code, wrong) == (0, [])
+    assert said[3] == "columns taken: class_id, loudness"
+    code, _, wrong = bring("f.csv", "--stream", "audio", *mine, "--columns", "pitch")
+    assert code == 2
+    assert "no column is called pitch (--columns)" in wrong[-1]
 
 
 @pytest.mark.parametrize(
@@ -135,6 +156,8 @@ def test_one_row_per_clip_of_any_corpus_is_joined_to_its_table(bring, tmp_path) 
         (["--fps", "-1"], "--fps -1: expected a number above 0"),
         (["--name", "a/b"], "--name 'a/b' becomes a part of the cache's folder"),
         (["--corpus", "crema"], "no corpus 'crema'; choose from ravdess, folder, synth"),
+        (["--columns", "x"], "--columns goes with tables; npz files have arrays"),
+        (["--as-written", "3"], "--corpus-columns and --as-written go with --corpus folder"),
         (["--corpus-name", "mine"], "--corpus-name goes with --corpus folder"),
         (["--stream", "fused"], "is not one of 'audio', 'face'"),
         (["--transform", "pca"], "is not one of 'auto', 'similarity', 'log-softmax', 'none'"),

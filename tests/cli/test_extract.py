@@ -53,8 +53,10 @@ def test_a_gpu_that_is_not_there_is_one_line(here, clips, tmp_path) -> None:
 def test_it_says_what_it_took_and_left_and_wrote(here, clips, tmp_path) -> None:
     done = here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    first, last, speed = done.stdout.splitlines()
+    first, classes, last, speed = done.stdout.splitlines()
     assert first == "ravdess: 12 clips of 2 actors; not taken: 1 song files, 1 unknown names"
+    assert classes.startswith("classes: neutral ")
+    assert sum(int(count) for count in re.findall(r" (\d+)", classes)) == 12
     assert last.startswith("cache/ravdess/audio-logmel-")
     assert ": 1 shards written (12 clips), 0 were there, in " in last
     assert re.fullmatch(r"\d+\.\d clips/s; the encoder was busy \d+ % of the time", speed)
@@ -91,7 +93,7 @@ def test_a_table_describes_any_corpus(here, clips, tmp_path) -> None:
     options = ["--corpus", "folder", "--data", clips / "clips.csv", "--name", "mine", "--encoder", "logmel"]
     done = here("extract", *options, "--layers", "0,2", "--store", "pooled", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("mine: 14 clips of 3 actors\n")
+    assert done.stdout.startswith("mine: 14 clips of 3 actors\nclasses: a 7, b 7\n")
     cache = package.open_cache(tmp_path / "out" / "mine")
     assert (cache.layers, cache.statistics, cache.classes) == ((0, 2), ("mean", "std"), ("a", "b"))
 
@@ -105,6 +107,62 @@ def test_a_synthetic_corpus_is_called_synthetic(here, generated, tmp_path, monke
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("synth (synthetic): 60 clips of 2 actors\n")
+
+
+def test_a_clip_that_left_the_table_is_named_at_every_training(here, clips, tmp_path) -> None:
+    rows = [
+        f"{path.name},{number % 3},{'ab'[number % 2]}" for number, path in enumerate(sorted(clips.glob("03-01-*.wav")))
+    ]
+    options = ["--corpus", "folder", "--data", clips / "clips.csv", "--encoder", "logmel", "--out", tmp_path / "out"]
+    (clips / "clips.csv").write_text("\n".join(["path,actor,label,note", *(f"{row},x" for row in rows)]))
+    done = here("extract", *options)
+    assert done.returncode == 0, done.stderr
+    assert "columns not read: note\n" in done.stdout
+    (clips / "clips.csv").write_text("\n".join(["path,actor,label", *rows[1:]]))
+    assert here("extract", *options).returncode == 0
+    train = ["fit-heads", "--cache", tmp_path / "out", "--protocol", "group3", "--head", "logreg", "--force"]
+    train += ["--out", tmp_path / "run"]
+    done = here(*train)
+    assert done.returncode == 0, done.stderr
+    clip_id = rows[0].partition(".wav")[0]
+    assert (
+        f": 1 clips are not in the table that was last extracted, and are used all the same: {clip_id};" in done.stderr
+    )
+    assert here("cache", "verify", tmp_path / "out").returncode == 0
+    (clips / "clips.csv").write_text("\n".join(["path,actor,label", *rows]))
+    assert here("extract", *options).returncode == 0
+    assert here(*train).stderr == ""
+
+
+def test_one_person_in_two_spellings_is_refused_before_anything_is_written(here, clips, tmp_path) -> None:
+    names = ["3", "03", "2"]
+    rows = [f"{path.name},{names[at % 3]},{'ab'[at % 2]}" for at, path in enumerate(sorted(clips.glob("03-01-*.wav")))]
+    (clips / "clips.csv").write_text("\n".join(["path,person,label", *rows]), encoding="utf-8")
+    options = ["--corpus", "folder", "--data", clips / "clips.csv", "--columns", "actor=person", "--encoder", "logmel"]
+    done = here("extract", *options, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert "has one actor in several spellings: '03' (4 clips) and '3' (4 clips)" in line
+    assert not (tmp_path / "out").exists()
+    done = here("extract", *options, "--out", tmp_path / "out", "--as-written", "3")
+    assert done.returncode == 0, done.stderr
+    train = [
+        "fit-heads",
+        "--cache",
+        tmp_path / "out",
+        "--protocol",
+        "group3",
+        "--head",
+        "logreg",
+        "--out",
+        tmp_path / "a",
+    ]
+    done = here(*train)
+    assert done.returncode == 1
+    assert "has one actor in several spellings" in done.stderr
+    done = here(*train, "--as-written", "3")
+    assert done.returncode == 0, done.stderr
+    assert "classes: a 6, b 6\n" in done.stdout
 
 
 @pytest.mark.parametrize(

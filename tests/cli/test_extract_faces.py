@@ -34,7 +34,7 @@ def test_voices_and_faces_go_in_one_run_each_into_its_stream(here, videos, net, 
         shutil.copy(path, videos)
     done = here("extract", "--data", videos, "--encoder", "logmel", "--encoder", net, "--cropped", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    first, second, audio, _, face, _ = done.stdout.splitlines()
+    first, _, second, _, audio, _, face, _ = done.stdout.splitlines()
     assert first.startswith("ravdess: 5 clips of ")
     assert second.startswith("ravdess: 6 clips of 2 actors")
     assert audio.startswith("cache/ravdess/audio-logmel-")

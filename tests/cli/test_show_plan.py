@@ -26,7 +26,7 @@ def test_it_says_what_an_extraction_would_do_and_does_nothing(here, clips, tmp_p
     done = here(*call, "--dry-run", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "cache").exists()
-    manifest, path, *lines, time, disk, last = done.stdout.splitlines()
+    manifest, _, path, *lines, time, disk, last = done.stdout.splitlines()
     assert manifest.startswith("ravdess: 12 clips of 2 actors")
     assert re.fullmatch(r"cache/ravdess/audio-logmel-\w{12}", path)
     assert re.fullmatch(

@@ -10,7 +10,7 @@ import soundfile
 
 from ravfeat.corpora import data_root, load_corpus
 from ravfeat.corpora.folder import read_folder_corpus
-from ravfeat.errors import CorpusError
+from ravfeat.errors import CorpusError, UsageError
 
 
 def table(folder: Path, text: str, name: str = "mine.csv") -> Path:
@@ -86,8 +86,10 @@ def test_two_rows_with_one_id_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_table_without_the_columns_says_what_it_has(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"lacks the columns \['path', 'label'\].*got \['file', 'actor'\]"):
-        read_folder_corpus(table(tmp_path, "file,actor\na.wav,1\n"))
+    with pytest.raises(
+        CorpusError, match=r"lacks the columns \['path', 'label'\].*got \['media', 'actor'\].*--columns path=COL"
+    ):
+        read_folder_corpus(table(tmp_path, "media,actor\na.wav,1\n"))
     with pytest.raises(CorpusError, match="has no rows"):
         read_folder_corpus(table(tmp_path, "path,actor,label\n"))
 
@@ -132,3 +134,53 @@ def test_paths_above_the_table_keep_their_names(tmp_path: Path) -> None:
 def test_a_table_cannot_pass_for_ravdess(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="'ravdess' is the name of a corpus of its own"):
         read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n"), name="ravdess")
+
+
+def test_what_is_not_understood_is_named(tmp_path: Path) -> None:
+    manifest = read_folder_corpus(table(tmp_path, "path,actor,label,session,note\na.wav,1,sad,2,x\n"))
+    assert manifest.unread == ("session", "note")
+    assert read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n")).unread == ()
+
+
+@pytest.mark.parametrize(
+    "column", ["start", "End", "start_time", "end_s", "segment_start", "begin", "Onset", "offset", "start (s)", "tmin"]
+)
+def test_parts_of_files_are_refused_as_each_would_be_the_whole(tmp_path: Path, column: str) -> None:
+    with pytest.raises(CorpusError, match="rows that are parts of a file cannot be read yet"):
+        read_folder_corpus(table(tmp_path, f"file,{column},speaker,emotion\na.wav,0.5,1,sad\n"))
+
+
+@pytest.mark.parametrize("column", ["duration", "max", "trend", "restart", "weekend", "age", "stopword"])
+def test_other_columns_are_no_times(tmp_path: Path, column: str) -> None:
+    assert read_folder_corpus(table(tmp_path, f"path,actor,label,{column}\na.wav,1,sad,3\n")).unread == (column,)
+
+
+def test_an_audformat_index_is_refused_in_parquet_too(tmp_path: Path) -> None:
+    columns = {"file": ["a.wav"], "start": [0], "end": [None], "speaker": [1], "emotion": ["sad"]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    with pytest.raises(CorpusError, match=r"columns \['start', 'end'\], and rows that are parts of a file"):
+        read_folder_corpus(tmp_path / "t.parquet")
+
+
+def test_one_person_in_two_spellings_is_refused_until_both_are_meant(tmp_path: Path) -> None:
+    path = table(tmp_path, "path,actor,label\na.wav,3,sad\nb.wav,03,happy\nc.wav,3,happy\n")
+    with pytest.raises(CorpusError, match=r"one actor in several spellings: '03' \(1 clip\) and '3' \(2 clips\)"):
+        read_folder_corpus(path)
+    assert read_folder_corpus(path, as_written=["3"]).actors == ("mine:03", "mine:3")
+
+
+def test_columns_can_be_named_and_a_speaker_that_is_not_meant_does_not_matter(tmp_path: Path) -> None:
+    path = table(tmp_path, "Path,actor,speaker,person,mood\na.wav,hero,x,1,sad\nb.wav,hero,y,2,glad\n")
+    manifest = load_corpus("folder", path, columns={"actor": "person", "label": "mood"})
+    assert (manifest.actors, manifest.classes) == (("mine:1", "mine:2"), ("glad", "sad"))
+    assert manifest.unread == ("actor", "speaker")
+    with pytest.raises(UsageError, match="--columns and --as-written go with a table"):
+        load_corpus("synth", tmp_path / "x", columns={"actor": "person"})
+
+
+def test_numbers_that_went_through_floats_are_whole_again(tmp_path: Path) -> None:
+    columns = {"path": [b"a.wav", b"b.wav"], "actor": [1.0, 2.0], "label": [b"sad", b"glad"]}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    assert read_folder_corpus(tmp_path / "t.parquet").actors == ("t:1", "t:2")
+    with pytest.raises(CorpusError, match=r"'1' \(1 clip\) and '1\.0' \(1 clip\)"):
+        read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\nb.wav,1.0,happy\n"))

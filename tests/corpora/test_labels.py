@@ -80,7 +80,7 @@ def test_numbers_in_a_parquet_table_are_labels_too_and_zero_is_one_of_them(tmp_p
 def test_what_pandas_writes_for_no_label_is_no_label(tmp_path) -> None:
     path = tmp_path / "labels.parquet"
     pq.write_table(pa.table({"clip_id": ["a", "b"], "label": pa.array([1.0, float("nan")])}), path)
-    assert read_labels(path) == {"a": "1.0", "b": ""}
+    assert read_labels(path) == {"a": "1", "b": ""}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,8 @@ def test_what_pandas_writes_for_no_label_is_no_label(tmp_path) -> None:
         ),
         ("clip_id,label\na,sad\na,calm\n", "labels clip 'a' twice, as 'sad' and as 'calm'"),
         ("clip_id,label\n,sad\n", "has a row without clip_id, labelled 'sad'"),
+        ("clip_id,label\na,sad\nb,Sad\n", r"one label in several spellings: 'Sad' \(1 clip\) and 'sad' \(1 clip\)"),
+        ("clip_id,label\na,sad\nb,nan\n", r"label is 'nan' \(1 clip\), which is how programs write an empty cell"),
     ],
 )
 def test_a_table_that_does_not_say_whose_label_is_what_is_refused(text, match, tmp_path) -> None:
@@ -99,6 +101,12 @@ def test_a_table_that_does_not_say_whose_label_is_what_is_refused(text, match, t
     path.write_text(text, encoding="utf-8")
     with pytest.raises(CorpusError, match=match):
         read_labels(path)
+
+
+def test_labels_that_are_meant_as_they_are_written_are_taken(tmp_path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("Clip ID;Emotion\na;None\nb;none\n", encoding="utf-16")
+    assert read_labels(path, ["None", "none"]) == {"a": "None", "b": "none"}
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path) -> None:

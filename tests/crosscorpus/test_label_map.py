@@ -77,6 +77,8 @@ def test_a_parquet_table_will_do_with_columns_of_its_own(tmp_path) -> None:
             r"class 'high' has 8 clips in 'one' \(trained on\) and 0 in 'two' \(tested on\); a class needs clips",
         ),
         ("label,class\nsad,low\ncalm,high\njoy,high\n", "class 'high' has 0 clips in 'one'"),
+        ("label,class\nsad,low\nneutral,Low\n", r"one class in several spellings: 'Low' \(1 clip\) and 'low'"),
+        ("label,class\nsad,low\nneutral,n/a\n", "class is 'n/a'"),
     ],
 )
 def test_tables_that_do_not_say_it_are_refused(text, message, tmp_path) -> None:

@@ -27,6 +27,7 @@ def test_a_recorded_plan_comes_back_as_it_was(tmp_path) -> None:
         joins=((Path("cache/a"), Path("cache/b")),),
         rule=None,
         train_views=(Path("cache/voice-published"),),
+        as_written=("3", "None"),
     )
     assert plan_of(json.loads(json.dumps(plan_record(plan)))) == plan
 

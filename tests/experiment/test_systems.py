@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ravfeat.errors import CacheError, LeakError, UsageError
+from ravfeat.errors import CacheError, CorpusError, LeakError, UsageError
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.systems import open_systems
 from ravfeat.protocols.named import get_protocol
@@ -91,3 +91,14 @@ def test_one_join_twice_is_refused(pair) -> None:
             ),
             RAVDESS6,
         )
+
+
+def test_a_cache_with_one_person_in_two_spellings_is_not_trained_on(takes, tmp_path) -> None:
+    person = takes[0].actor
+    other = person.replace(":0", ":").replace(":", ":00")
+    twice = [replace(take, actor=other) if at == 0 else take for at, take in enumerate(takes)]
+    path = write_cache(tmp_path, twice)
+    with pytest.raises(CorpusError, match=r"has one actor in several spellings: .* \(1 clip\)"):
+        open_systems(FitPlan((path,)), get_protocol("group4"))
+    name = person.partition(":")[2]
+    assert len(open_systems(FitPlan((path,), as_written=(name,)), get_protocol("group4"))) == 1

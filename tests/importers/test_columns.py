@@ -3,7 +3,7 @@
 import pytest
 
 from ravfeat.errors import CorpusError, UsageError
-from ravfeat.importers.columns import classify_columns
+from ravfeat.importers.columns import classify_columns, not_a_feature
 
 
 def test_the_columns_of_openface_are_facts_and_features() -> None:
@@ -42,7 +42,40 @@ def test_landmarks_among_other_features_are_features_until_they_are_chosen() -> 
 
 
 def test_a_table_without_features_or_with_one_name_twice_is_refused() -> None:
-    with pytest.raises(CorpusError, match=r"x\.csv has no feature columns, only \['name'\]; expected a table"):
+    with pytest.raises(CorpusError, match=r"x\.csv has no feature columns, only \['name'\]; indices, times"):
         classify_columns("x.csv", ["name"])
     with pytest.raises(CorpusError, match=r"more than one column called \['f'\]"):
         classify_columns("x.csv", ["f", "f"])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "#", "Unnamed: 0", "Unnamed: 0.1", "index", "__index_level_0__", "level_1", "row_number", "ID", "start",
+        "end", "frameTime", "start_time", "class_id", "classId", "target", "trueLabel", "true_label", "y_true",
+        "emotion_code", "speaker", "spk_id", "SpeakerID", "subject_no", "sex", "Age", "arousal", "Valence", "dominance",
+        "split", "fold", "Session", "target_emotion", "speaker_age",
+    ],
+)  # fmt: skip
+def test_indices_times_targets_and_identities_are_no_features_until_they_are_named(name) -> None:
+    assert not_a_feature(name)
+    columns = classify_columns("x.csv", ["file", name, "f0"])
+    assert (columns.features, columns.left_out) == (("f0",), (name,))
+    assert classify_columns("x.csv", ["file", name, "f0"], None, [name]).features == (name,)
+    assert classify_columns("x.csv", ["file", name, "f0"], "f", [name]).features == (name, "f0")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "F0semitoneFrom27.5Hz_sma3nz_amean", "AU01_r", "AU45_c", "gaze_0_x", "pose_Rx", "p_scale", "emotion_happy",
+        "class_0", "loudness_sma3_amean", "duration", "mfcc_1", "0", "StddevVoicedSegmentLengthSec", "x_67", "level",
+    ],
+)  # fmt: skip
+def test_features_of_the_field_are_features(name) -> None:
+    assert classify_columns("x.csv", ["file", name]).features == (name,)
+
+
+def test_a_column_that_is_named_must_be_there() -> None:
+    with pytest.raises(UsageError, match=r"no column is called g \(--columns\); there are file, f"):
+        classify_columns("x.csv", ["file", "f"], None, ["g"])

@@ -63,3 +63,16 @@ def test_parquet_gives_the_same_and_refuses_text(tmp_path) -> None:
     path.write_bytes(parquet_bytes(pa.table({"name": ["a"], "mood": ["happy"]})))
     with pytest.raises(CorpusError, match="expected numbers in mood, it holds string"):
         read_feature_table(path, classify_columns("t", read_header(path)))
+
+
+def test_names_of_a_parquet_table_may_be_bytes(tmp_path) -> None:
+    path = tmp_path / "t.parquet"
+    path.write_bytes(parquet_bytes(pa.table({"file": [b"a.wav", b"b.wav"], "speaker": [1, 2], "f0": [0.5, 1.0]})))
+    table = read_feature_table(path, classify_columns("t", read_header(path)))
+    assert (table.names, table.features.tolist()) == (("a.wav", "b.wav"), [[0.5], [1]])
+
+
+def test_semicolons_and_utf_16_are_read(tmp_path) -> None:
+    (tmp_path / "t.csv").write_text("name;f0\nä;1.5\n", encoding="utf-16")
+    table = read_feature_table(tmp_path / "t.csv", classify_columns("t", read_header(tmp_path / "t.csv")))
+    assert (table.names, table.features.tolist()) == (("ä",), [[1.5]])

@@ -5,16 +5,17 @@ import pytest
 from ravfeat.errors import CorpusError, MediaError
 from ravfeat.importers.input_files import find_files
 from ravfeat.importers.tables import TableFiles
+from ravfeat.manifest import Clip
 
 
 @pytest.fixture
 def tables(tmp_path):
-    def read(array=None, **texts):
+    def read(array=None, named=(), **texts):
         folder = tmp_path / "tables"
         folder.mkdir(exist_ok=True)
         for name, text in texts.items():
             (folder / f"{name}.csv").write_text(text, encoding="utf-8")
-        return TableFiles(find_files(folder), array)
+        return TableFiles(find_files(folder), array, named)
 
     return read
 
@@ -87,3 +88,45 @@ def test_a_file_that_changed_while_it_was_read_is_a_bad_file(tables, tmp_path, m
     (tmp_path / "tables/a.csv").write_text("frame,f\n1,x\n", encoding="utf-8")
     with pytest.raises(MediaError, match=r"a\.csv, row 2: expected numbers in f"):
         files.read(files.clips[0])
+
+
+def test_an_empty_header_cell_is_an_index_and_not_the_clips_name(tables) -> None:
+    files = tables(t=",f,g\n0,1,2\n1,3,4\n")
+    assert (files.named, files.taken, files.left_out) == (False, ("f", "g"), ("",))
+    assert [clip.name for clip in files.clips] == ["t"]
+    assert rows(tables(t=",file,f\n0,a,2\n1,b,4\n")) == {"a": [[2]], "b": [[4]]}
+
+
+def test_what_opensmile_writes_for_whole_files_is_one_row_per_clip(tables) -> None:
+    files = tables(t="file,start,end,F0\na.wav,0 days,0 days 00:00:03,1.5\nb.wav,0 days,0 days 00:00:02,2.5\n")
+    assert (files.timed, rows(files), files.left_out) == (
+        "clip",
+        {"a.wav": [[1.5]], "b.wav": [[2.5]]},
+        ("start", "end"),
+    )
+    files = tables(t="name;frameTime;F0\n'a';0.0;1.5\n'b';0.0;2.5\n")
+    assert (files.taken, files.left_out) == (("F0",), ("frameTime",))
+
+
+def test_parts_of_a_file_are_refused(tables) -> None:
+    with pytest.raises(CorpusError, match=r"'a' has several rows with a start or an end, and parts of a file"):
+        tables(t="file,start,end,F0\na,0,1,1.5\na,1,2,2.5\nb,0,1,3\nb,1,2,4\n")
+
+
+def test_named_columns_are_taken_alone_and_are_another_identity(tables) -> None:
+    text = "clip,age,f,g\na,30,1,2\nb,40,3,4\n"
+    assert (tables(t=text).taken, tables(t=text).array) == (("f", "g"), "all columns")
+    files = tables(t=text, named=["age", "f"])
+    assert (files.taken, files.array, rows(files)) == (("age", "f"), "age,f", {"a": [[30, 1]], "b": [[40, 3]]})
+    assert tables("g", t=text, named=["age"]).taken == ("age", "g")
+
+
+def test_a_column_that_gives_the_label_away_is_refused(tables) -> None:
+    numbers = range(12)
+    text = "clip,f,code\n" + "".join(f"c{i},{i * 7 % 5},{i % 2}\n" for i in numbers)
+    clips = [Clip(f"c{i}", f"c{i}", f"x:{i // 4}", "", ("sad", "happy")[i % 2], "") for i in numbers]
+    files = tables(t=text)
+    with pytest.raises(CorpusError, match=r"t\.csv: the values of code are the same in all clips of a label"):
+        files.check(dict(zip(files.clips, clips, strict=True)))
+    files = tables(t=text, named=["f", "code"])
+    files.check(dict(zip(files.clips, clips, strict=True)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravfeat.errors import PredictionsError
+from ravfeat.errors import CorpusError, PredictionsError
 from ravfeat.schema import RAVDESS_LABELS
 from ravfeat.scorefiles.read import ScoreFile, read_score_file
 from tests.scorefiles.made import rows_of, simulated, write_rows
@@ -83,3 +83,28 @@ def test_what_a_table_refuses_names_the_file(tmp_path) -> None:
     assert file.sides.leak == "actor 'a' is tested in the folds 0 and 1"
     with pytest.raises(PredictionsError, match=r"a\.csv: clip 1 is tested 2 times by other / a / scores, seed 0"):
         file.predictions("a", ("calm", "sad"), **ABOUT)
+
+
+def test_one_person_in_two_spellings_is_refused_until_both_are_meant(tmp_path) -> None:
+    rows = [
+        {"name": "a", "actor": "3"},
+        {"name": "b", "actor": "03", "fold": 1},
+        {"name": "b", "actor": "03", "fold": 2},
+    ]
+    with pytest.raises(CorpusError, match=r"one actor in several spellings: '03' \(1 clip\) and '3' \(1 clip\)"):
+        read(tmp_path, *rows)
+    assert set(read_score_file(tmp_path / "a.csv", ["3"]).owners.actors) == {"3", "03"}
+
+
+@pytest.mark.parametrize("column", ["actor", "performance"])
+def test_a_word_for_an_empty_cell_is_no_name(column, tmp_path) -> None:
+    with pytest.raises(CorpusError, match=rf"{column} is 'nan' \(1 clip\), which is how programs write an empty cell"):
+        read(tmp_path, {"name": "a", "performance": "t", column: "nan"}, {"name": "b", "performance": "t2", "fold": 1})
+
+
+def test_actors_of_ravdess_may_be_numbers_with_and_without_zeros(tmp_path) -> None:
+    rows = [
+        {"name": "03-01-02-01-01-01-03", "actor": "3"},
+        {"name": "03-01-04-01-01-01-03", "actor": "03", "label": "sad"},
+    ]
+    assert set(read(tmp_path, *rows).owners.actors) == {"ravdess:03"}

@@ -1,0 +1,57 @@
+"""Remember, beside a cache, which of its clips are not in the table that was given last.
+
+A cache keeps every clip that was ever extracted into it, so a row that is deleted from a table is still trained on; who
+trains is told. The file lies beside the cache's folder, not in it: it is no part of the cache's format.
+"""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+
+from ravfeat.cache.format import MANIFEST_FILE
+from ravfeat.errors import CacheError
+from ravfeat.files import replace_file
+from ravfeat.manifest import Manifest
+
+__all__ = ["read_absent", "record_absent"]
+
+
+def record_absent(cache: Path, given: Collection[str]) -> None:
+    """Write down which clips of a cache were not given; remove the file where all were.
+
+    Parameters
+    ----------
+    cache : Path
+        Folder of the cache.
+    given : collection of str
+        Clip ids of the data that was given last.
+    """
+    absent = sorted(Manifest.read(cache / MANIFEST_FILE).by_id().keys() - set(given))
+    if absent:
+        replace_file(_file(cache), json.dumps({"version": 1, "clip_ids": absent}, ensure_ascii=False).encode())
+    else:
+        _file(cache).unlink(missing_ok=True)
+
+
+def read_absent(cache: Path) -> tuple[str, ...]:
+    """Return the clips of a cache that were not in the data given last; empty where all were, or nobody wrote it down.
+
+    Raises
+    ------
+    CacheError
+        Where the file is damaged.
+    """
+    path = _file(cache)
+    if not path.is_file():
+        return ()
+    try:
+        clip_ids = json.loads(path.read_bytes())["clip_ids"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CacheError(f"{path} cannot be read ({error!r}); delete it, or run the same extraction again") from error
+    if not isinstance(clip_ids, list) or not all(isinstance(clip_id, str) for clip_id in clip_ids):
+        raise CacheError(f"{path}: clip_ids is no list of names; delete it, or run the same extraction again")
+    return tuple(clip_ids)
+
+
+def _file(cache: Path) -> Path:
+    return cache.resolve().with_name(f"{cache.resolve().name}.absent.json")

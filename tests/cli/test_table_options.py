@@ -1,0 +1,26 @@
+"""Options of commands that read tables."""
+
+import click
+import pytest
+
+from ravfeat.cli.table_options import parse_columns
+
+
+def test_columns_are_named_one_by_one_or_with_commas() -> None:
+    assert parse_columns(["actor=person", "label = mood,path=a=b"]) == {
+        "actor": "person",
+        "label": "mood",
+        "path": "a=b",
+    }
+    assert parse_columns([]) == {}
+
+
+@pytest.mark.parametrize("option", ["actor", "=person", "actor=", "actor=x,", ""])
+def test_what_is_no_pair_is_refused(option) -> None:
+    with pytest.raises(click.UsageError, match="expected NAME=COLUMN, such as actor=person"):
+        parse_columns([option])
+
+
+def test_a_name_has_one_column() -> None:
+    with pytest.raises(click.UsageError, match="--columns gives two columns for 'actor', 'a' and 'b'"):
+        parse_columns(["actor=a,actor=b"])
