@@ -5,11 +5,14 @@ import hashlib
 import json
 import os
 import socket
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-__all__ = ["canonical_json", "flush", "flush_folder", "replace_file", "sha256_of"]
+from ravfeat.errors import RavfeatError
+
+__all__ = ["canonical_json", "flush", "flush_folder", "read_limited", "replace_file", "sha256_of"]
 
 _FLUSHES_AT_ONCE = 16
 
@@ -68,6 +71,29 @@ def flush(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def read_limited(path: Path, limit: int, error: type[RavfeatError], remedy: str) -> bytes:
+    """Read a regular file of at most `limit` bytes.
+
+    Raises
+    ------
+    RavfeatError
+        Of the type `error`: where the file is missing, larger, or something else (a device or a pipe may never end).
+    """
+    try:
+        # Not to wait for a writer where the name is a pipe's; for regular files it changes nothing.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123 (a handle)
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise error(f"{path} is not a regular file; {remedy}")
+            if status.st_size > limit:
+                raise error(f"{path} has {status.st_size} bytes, expected at most {limit}; {remedy}")
+            return file.read(limit)
+    except FileNotFoundError as missing:
+        raise error(f"{path} is missing; {remedy}") from missing
+    except OSError as problem:
+        raise error(f"{path} cannot be read ({problem.strerror}); {remedy}") from problem
 
 
 def sha256_of(path: Path) -> str:
