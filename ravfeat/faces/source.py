@@ -72,7 +72,8 @@ class FaceSource:
 
     @property
     def _picture_step(self) -> str:
-        return f"pictures {'all' if self.fps is None else f'at most {self.fps:.9g} a second'}, upright rgb/1"
+        which = "all" if self.fps is None else f"at most {self.fps:.9g} a second"
+        return f"pictures {which}, upright rgb, square pixels/2"
 
     def read(self, clip: Clip, root: Path) -> Generator[Faces, None, Recording]:
         """Decode one clip, sixteen pictures at a time."""

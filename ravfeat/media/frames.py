@@ -1,12 +1,13 @@
-"""Hash a decoded picture, and convert it to upright RGB from any pixel format."""
+"""Hash a decoded picture, and convert it to upright RGB with square pixels, from any pixel format."""
 
 import struct
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["add_to_digest", "upright_rgb"]
+__all__ = ["add_to_digest", "square_size", "upright_rgb"]
 
 _DISPLAY_MATRIX = "DISPLAYMATRIX"
 
@@ -46,7 +47,24 @@ def _bytes_per_line(layout: Any, plane: int) -> int | None:
     return sum(int(component.width) * -(-int(component.bits) // 8) for component in components)
 
 
-def upright_rgb(frame: Any, reformatter: Any) -> NDArray[np.uint8]:
+def square_size(width: int, height: int, pixel: Fraction) -> tuple[int, int]:
+    """Return width and height of a picture whose pixels are made square.
+
+    Parameters
+    ----------
+    width, height : int
+    pixel : Fraction
+        Width of a pixel over its height. One side grows, none shrinks.
+
+    Examples
+    --------
+    >>> square_size(720, 576, Fraction(64, 45))
+    (1024, 576)
+    """
+    return (round(width * pixel), height) if pixel > 1 else (width, round(height / pixel))
+
+
+def upright_rgb(frame: Any, reformatter: Any, pixel: Fraction = Fraction(1)) -> NDArray[np.uint8]:
     """Convert a decoded picture.
 
     Parameters
@@ -54,13 +72,20 @@ def upright_rgb(frame: Any, reformatter: Any) -> NDArray[np.uint8]:
     frame : av.VideoFrame
     reformatter : av.video.reformatter.VideoReformatter
         Shared by all pictures of a file, because its conversion context is expensive to set up.
+    pixel : Fraction
+        Width of a pixel over its height, as stored; see `square_size`.
 
     Returns
     -------
     ndarray of shape (H, W, 3), uint8
-        RGB, rotated and mirrored by the file's display matrix, to the nearest quarter turn.
+        RGB, scaled (bicubic) to square pixels, rotated and mirrored by the file's display matrix, to the nearest
+        quarter turn.
     """
-    pixels: NDArray[np.uint8] = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+    scaling = {}
+    if pixel != 1:
+        width, height = square_size(frame.width, frame.height, pixel)
+        scaling = {"width": width, "height": height, "interpolation": "BICUBIC"}
+    pixels: NDArray[np.uint8] = reformatter.reformat(frame, format="rgb24", threads=1, **scaling).to_ndarray()
     matrix = frame.side_data.get(_DISPLAY_MATRIX)
     if matrix is None:
         return np.ascontiguousarray(pixels)

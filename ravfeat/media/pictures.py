@@ -2,8 +2,8 @@
 
 Conventions
 -----------
-Pictures are (H, W, 3) uint8, RGB, upright. Times are seconds from the clip's start and rise strictly.
-Only one picture is in memory at a time, apart from the decoder's own buffers.
+Pictures are (H, W, 3) uint8, RGB, upright, with square pixels. Times are seconds from the clip's start and rise
+strictly. Only one picture is in memory at a time, apart from the decoder's own buffers.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from ravfeat.errors import MediaError
 from ravfeat.media.base import check_file, check_whole, promised_s, reason_of
 from ravfeat.media.clock import Grid, PictureClock
 from ravfeat.media.container import promised_share
-from ravfeat.media.frames import add_to_digest, upright_rgb
+from ravfeat.media.frames import add_to_digest, square_size, upright_rgb
 from ravfeat.media.source import Recording
 
 __all__ = ["Picture", "read_pictures"]
@@ -31,8 +31,11 @@ __all__ = ["Picture", "read_pictures"]
 MAX_PIXELS = 1 << 26
 """Twice the pixels of 8K; a header with more is damaged, and decoding it would exhaust the memory."""
 
-MAX_STRETCH = 0.01
+MIN_STRETCH = 0.01
 """Deviation from square pixels that is ignored; encoders that round sizes to even numbers write up to half of it."""
+
+MAX_STRETCH = 4
+"""More than any real format has (DV 1.5, anamorphic film 2); such a header is damaged."""
 
 _DEFAULT_PERIOD_S = 0.04
 _COVER = ("attached_pic", "still_image", "timed_thumbnails")
@@ -52,10 +55,11 @@ class Picture:
     _path: Path
     _frame: Any
     _reformatter: Any
+    _pixel: Fraction
 
     @cached_property
     def rgb(self) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8, upright; converted on first access.
+        """(H, W, 3) uint8, upright, with square pixels; converted on first access.
 
         Raises
         ------
@@ -64,7 +68,7 @@ class Picture:
         """
         # On demand: with `fps` most pictures are only hashed.
         try:
-            return upright_rgb(self._frame, self._reformatter)
+            return upright_rgb(self._frame, self._reformatter, self._pixel)
         except (av.FFmpegError, ValueError) as error:
             name = self._frame.format.name
             raise MediaError(f"{self._path} has a picture of format {name} ({reason_of(error)})") from error
@@ -96,7 +100,8 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
     ------
     MediaError
         Where the file is missing, unreadable, empty, truncated, damaged or not a video, holds several recordings one
-        after the other, has no pictures, pictures of more than 2**26 pixels, or pixels that are not square.
+        after the other, has no pictures, pictures of more than 2**26 pixels, or pixels more than four times as wide as
+        high, or as high as wide.
     """
     try:
         check_file(path)
@@ -121,18 +126,19 @@ def _video_track(path: Path, container: Any) -> Any:
         raise MediaError(f"{path} has no video track")
     if tracks[0].codec_context is None:
         raise MediaError(f"{path} has a video track that this build of FFmpeg cannot decode")
-    _check_square(path, tracks[0].sample_aspect_ratio)
     return tracks[0]
 
 
-def _check_square(path: Path, ratio: Fraction | None) -> None:
-    # Not scaled here: that would be a step of preparation which the identity of the cache does not name.
-    if ratio and abs(ratio - 1) > MAX_STRETCH:
+def _pixel_shape(path: Path, ratio: Fraction | None) -> Fraction:
+    """Return the width of a pixel over its height; 1 where the file does not say it, or it is almost square."""
+    if not ratio or abs(ratio - 1) <= MIN_STRETCH:
+        return Fraction(1)
+    if not 1 / MAX_STRETCH <= ratio <= MAX_STRETCH:
         raise MediaError(
-            f"{path} has pixels that are not square ({ratio.numerator}:{ratio.denominator}), so that faces would be"
-            f" stretched; scale it: ffmpeg -i {path.name} -vf 'scale=trunc(iw*sar/2)*2:ih,setsar=1' -crf 12 -c:a copy"
-            " NEW.mkv"
+            f"{path} has pixels of {ratio.numerator}:{ratio.denominator}, which no camera has: its header is damaged;"
+            f" if they are square: ffmpeg -i {path.name} -vf setsar=1 -crf 12 -c:a copy NEW.mkv"
         )
+    return ratio
 
 
 def _check_length(path: Path, got_s: float, length_s: float) -> None:
@@ -150,15 +156,16 @@ def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Ge
     clock = PictureClock(float(1 / rate) if rate else _DEFAULT_PERIOD_S, start_s)
     grid = None if fps is None else Grid(fps)
     digest, reformatter, n_pictures = hashlib.sha256(), VideoReformatter(), 0
-    _check_size(path, track.codec_context)
-    for frame in _whole_frames(path, container, track):
+    pixel = _pixel_shape(path, track.sample_aspect_ratio)
+    _check_size(path, track.codec_context, pixel)
+    for frame in _whole_frames(path, container, track, pixel):
         time_s = clock.time_of(*_stamps(frame))
         # Before the selection by `fps`: the digest identifies the recording, whatever pictures an extraction looks
         # at.
         add_to_digest(digest, frame)
         n_pictures += 1
         if grid is None or grid.takes(time_s):
-            yield Picture(time_s, path, frame, reformatter)
+            yield Picture(time_s, path, frame, reformatter, pixel)
     if n_pictures == 0:
         raise MediaError(f"{path} has a video track without pictures")
     length_s = clock.end_s - clock.first_s
@@ -167,12 +174,12 @@ def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Ge
     return Recording(n_pictures, n_pictures / length_s, digest.hexdigest())
 
 
-def _whole_frames(path: Path, container: Any, track: Any) -> Generator[Any, None, None]:
+def _whole_frames(path: Path, container: Any, track: Any, pixel: Fraction) -> Generator[Any, None, None]:
     """Yield decoded frames; refuse frames that the decoder marks as corrupt and partly interpolated."""
     n_frames = 0
     try:
         for frame in container.decode(track):
-            _check_size(path, frame)
+            _check_size(path, frame, pixel)
             if frame.is_corrupt:
                 raise MediaError(_damaged(path, n_frames, "the next one cannot be decoded whole"))
             n_frames += 1
@@ -195,8 +202,7 @@ def _stamps(frame: Any) -> tuple[float | None, float]:
     return stamp_s, float((frame.duration or 0) * frame.time_base)
 
 
-def _check_size(path: Path, sized: Any) -> None:
-    if sized.width * sized.height > MAX_PIXELS:
-        raise MediaError(
-            f"{path} has pictures of {sized.width} x {sized.height} pixels; more than {MAX_PIXELS} are not read"
-        )
+def _check_size(path: Path, sized: Any, pixel: Fraction) -> None:
+    width, height = square_size(sized.width, sized.height, pixel)
+    if width * height > MAX_PIXELS:
+        raise MediaError(f"{path} has pictures of {width} x {height} pixels; more than {MAX_PIXELS} are not read")

@@ -100,12 +100,12 @@ DETECTOR, LANDMARKER = model("a.tflite", "a"), model("b.task", "b")
 def test_the_steps_name_pictures_models_and_tracking() -> None:
     source = FaceSource(fps=12.5, detector=DETECTOR, landmarker=LANDMARKER)
     assert source.crop_steps == (
-        "pictures at most 12.5 a second, upright rgb/1",
+        "pictures at most 12.5 a second, upright rgb, square pixels/2",
         "mediapipe face detector aaaaaaaaaaaa, video, confidence 0.5/1",
         "largest face then most overlap, smoothed 0.1 s/1",
     )
     assert source.mesh_steps == (
-        "pictures at most 12.5 a second, upright rgb/1",
+        "pictures at most 12.5 a second, upright rgb, square pixels/2",
         "mediapipe face landmarker bbbbbbbbbbbb, video, 1 face, last one where none is found/1",
     )
 

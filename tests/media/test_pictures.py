@@ -102,7 +102,7 @@ def test_pictures_stand_upright(tmp_path: Path, turn: tuple[int | None, bool], e
 def test_pictures_left_out_are_never_converted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "a.mp4", [quarters()] * 10)
     converted = []
-    monkeypatch.setattr(ravfeat.media.pictures, "upright_rgb", lambda frame, _: converted.append(frame.pts))
+    monkeypatch.setattr(ravfeat.media.pictures, "upright_rgb", lambda frame, *_: converted.append(frame.pts))
     pictures, recording = read(path, fps=5)
     assert [picture.rgb for picture in pictures] == [None, None]
     assert len(converted) == 2
@@ -117,12 +117,32 @@ def test_a_picture_may_be_kept_after_the_next_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
-@pytest.mark.parametrize("pixel", [Fraction(64, 45), Fraction(8, 9)])
-def test_pixels_that_are_not_square_are_refused(tmp_path: Path, name: str, pixel: Fraction) -> None:
+@pytest.mark.parametrize(
+    ("pixel", "shape"), [(Fraction(64, 45), (48, 91, 3)), (Fraction(8, 9), (54, 64, 3)), (Fraction(4), (48, 256, 3))]
+)
+def test_pixels_that_are_not_square_are_made_square(
+    tmp_path: Path, name: str, pixel: Fraction, shape: tuple[int, ...]
+) -> None:
     codec = "mpeg4" if name == "a.avi" else "libx264"
     path = write_video(tmp_path / name, [quarters()] * 5, codec=codec, pixel=pixel)
-    command = rf"\({pixel.numerator}:{pixel.denominator}\).*ffmpeg -i {name} -vf 'scale="
-    with pytest.raises(MediaError, match=f"has pixels that are not square {command}"):
+    as_is = write_video(tmp_path / f"square-{name}", [quarters()] * 5, codec=codec)
+    (picture, *_), recording = read(path)
+    (square, *_), _ = read(as_is)
+    assert picture.rgb.shape == shape
+    assert close_to(corners(picture.rgb), *corners(square.rgb))  # type: ignore[misc]
+    # What was recorded is the same; only what is made of it differs.
+    assert recording.input_sha256 == read(as_is)[1].input_sha256
+
+
+def test_pixels_that_are_not_square_stay_with_their_picture_when_it_is_turned(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", [quarters()] * 2, pixel=Fraction(2), rotation=90)
+    assert read(path)[0][0].rgb.shape == (128, 48, 3)
+
+
+@pytest.mark.parametrize("pixel", [Fraction(5), Fraction(1, 5), Fraction(1, 50)])
+def test_pixels_of_an_impossible_shape_are_refused(tmp_path: Path, pixel: Fraction) -> None:
+    path = write_video(tmp_path / "a.mkv", [quarters()] * 2, pixel=pixel)
+    with pytest.raises(MediaError, match=rf"has pixels of {pixel.numerator}:{pixel.denominator}, which no camera has"):
         read(path)
 
 
