@@ -1,4 +1,4 @@
-"""Write files atomically (temporary name, fsync, rename); hash files; canonical JSON."""
+"""Write files atomically (temporary name, fsync, rename); check names, read and hash files; canonical JSON."""
 
 import errno
 import hashlib
@@ -12,9 +12,10 @@ from typing import Any
 
 from ravfeat.errors import RavfeatError
 
-__all__ = ["canonical_json", "flush", "flush_folder", "read_limited", "replace_file", "sha256_of"]
+__all__ = ["canonical_json", "check_name", "flush", "flush_folder", "read_limited", "replace_file", "sha256_of"]
 
 _FLUSHES_AT_ONCE = 16
+_MAX_NAME_BYTES = 200  # file systems take 255; folders of caches and heads join several names
 
 
 def replace_file(path: Path, data: bytes | memoryview) -> None:
@@ -94,6 +95,39 @@ def read_limited(path: Path, limit: int, error: type[RavfeatError], remedy: str)
         raise error(f"{path} is missing; {remedy}") from missing
     except OSError as problem:
         raise error(f"{path} cannot be read ({problem.strerror}); {remedy}") from problem
+
+
+def check_name(name: str, what: str, error: type[RavfeatError], remedy: str) -> str:
+    r"""Check a text from outside that becomes the name of a file or folder, or a part of one, and return it.
+
+    Parameters
+    ----------
+    name : str
+    what : str
+        What it names and where it stands; begins the message.
+    error : type of RavfeatError
+        What to raise.
+    remedy : str
+        What to do; ends the message.
+
+    Raises
+    ------
+    RavfeatError
+        Of the type `error`: for a name that is empty, is longer than 200 bytes, begins with a dot, or has a ``/``, a
+        ``\``, or characters that are not printed: such a name could lead out of the folder that it belongs in.
+
+    Examples
+    --------
+    >>> check_name("wavlm-large+logmel@corpus-normalised", "the encoder", RavfeatError, "rename it")
+    'wavlm-large+logmel@corpus-normalised'
+    """
+    long = len(name.encode("utf-8", "replace")) > _MAX_NAME_BYTES
+    if long or not name.strip() or name.startswith(".") or not name.isprintable() or set(name) & {"/", "\\"}:
+        raise error(
+            f"{what} is {name[:60]!a}, expected a plain name: no '/' or '\\', no control characters, no dot in"
+            f" front, at most {_MAX_NAME_BYTES} bytes; {remedy}"
+        )
+    return name
 
 
 def sha256_of(path: Path) -> str:

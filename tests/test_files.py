@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ravfeat.files import canonical_json, flush, replace_file, sha256_of
+from ravfeat.errors import CacheError
+from ravfeat.files import canonical_json, check_name, flush, replace_file, sha256_of
 
 
 def test_a_replaced_file_holds_the_new_bytes_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -82,3 +83,36 @@ def test_a_file_system_that_cannot_flush_folders_still_gets_files(
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="Input/output"):
         flush(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["wavlm-large", "a+b@corpus-normalised", "published-1:seed0", "My model", "模型", "a..b"]
+)
+def test_a_plain_name_passes(name: str) -> None:
+    assert check_name(name, "the encoder", CacheError, "rename it") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "../x",
+        "/etc",
+        "a/b",
+        "a\\b",
+        ".ssh",
+        "a\0b",
+        "a\nb",
+        "\x1b[31m",
+        "\u202eb",
+        "\ud800",
+        "é" * 101,
+    ],
+)
+def test_a_name_that_could_lead_elsewhere_is_refused_in_printable_characters(name: str) -> None:
+    with pytest.raises(CacheError, match=r"the encoder is .*, expected a plain name: .*; rename it") as raised:
+        check_name(name, "the encoder", CacheError, "rename it")
+    assert str(raised.value).isprintable()

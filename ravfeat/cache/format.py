@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.files import canonical_json
+from ravfeat.files import canonical_json, check_name
 from ravfeat.schema import Store
 
 __all__ = [
@@ -162,8 +162,15 @@ def identity_text(identity: Mapping[str, Any]) -> str:
 
 
 def cache_folder_name(stream: str, encoder: str, identity: Mapping[str, Any]) -> str:
-    """Return the folder name of the cache with this identity."""
-    return f"{stream}-{encoder}{_folder_end(identity)}"
+    """Return the folder name of the cache with this identity.
+
+    Raises
+    ------
+    CacheError
+        Where stream, encoder or view cannot be part of it.
+    """
+    name = f"{stream}-{encoder}{_folder_end(identity)}"
+    return check_name(name, "the folder of the cache", CacheError, "give the encoder another name")
 
 
 def encoder_of_folder(name: str, stream: str, identity: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ from ravfeat.cache.parts import part_file, present_parts
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, CorpusError
-from ravfeat.files import replace_file
+from ravfeat.files import check_name, replace_file
 from ravfeat.manifest import Clip, Manifest, parquet_bytes
 
 __all__ = ["CacheFolder", "check_recordings", "plan_cache", "plan_shards", "prepare_cache"]
@@ -229,10 +229,12 @@ def prepare_cache(
 
 def _find_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any]) -> Path:
     """Return the folder of a cache, whether it exists or not."""
-    corpus = out / str(about["corpus"])
+    corpus = out / check_name(str(about["corpus"]), "the corpus", CacheError, "give it another name")
+    # Checked before the search, which follows a name that leads elsewhere, too.
+    name = cache_folder_name(about["stream"], about["encoder"], identity)
     # The cache may have been made under another name of the encoder; the fingerprint decides.
     same = sorted(corpus.glob(f"{about['stream']}-*-{fingerprint(identity)}"))
-    folder = same[0] if same else corpus / cache_folder_name(about["stream"], about["encoder"], identity)
+    folder = same[0] if same else corpus / name
     path = folder / IDENTITY_FILE
     if path.is_file() and path.read_bytes() != identity_text(identity).encode():
         raise CacheError(

@@ -36,16 +36,19 @@ def command(
     ravfeat cache preview cache/ravdess/face-landmarks-0a1b2c3d4e5f --clip 02-01-08-02-02-02-01 --pictures 20
     """  # noqa: D301
     from ravfeat.cache import open_cache
+    from ravfeat.errors import CacheError
     from ravfeat.faces.preview import chosen_clips, preview_rows
     from ravfeat.faces.sheet import sheet_png
-    from ravfeat.files import replace_file
+    from ravfeat.files import check_name, replace_file
 
     if out is not None and out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: the sheet is a PNG; call it so")
     cache = open_cache(path)
     source = data or Path("data") / str(cache.about["corpus"])
     root = source.parent if source.is_file() else source
-    target = out or Path(f"preview-{cache.about['encoder']}.png")
+    target = out or Path(
+        f"preview-{check_name(str(cache.about['encoder']), 'the encoder', CacheError, 'add --out')}.png"
+    )
     chosen = list(clip_ids) or chosen_clips(cache, n_clips)
     rows = preview_rows(cache, root, chosen, n_pictures=n_pictures)
     replace_file(target, sheet_png(rows))

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ravfeat.calibrate import Temperature
+from ravfeat.errors import HeadError
 from ravfeat.features.clips import Reading
+from ravfeat.files import check_name
 from ravfeat.fusion import FoldFusion
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import System
@@ -86,8 +88,8 @@ class PublishedSystem:
 
     @property
     def folder(self) -> str:
-        """Name of the folder that holds its heads."""
-        return "-".join(self.system)
+        """Name of the folder that holds its heads; a HeadError where its names cannot be those of a folder."""
+        return check_name("-".join(self.system), "the folder of a system", HeadError, "export the heads again")
 
     def record(self) -> dict[str, Any]:
         """Give plain values for ``head.toml``."""

@@ -20,6 +20,8 @@ The folder of a comparison of splits holds two runs, ``actor/`` and ``clip/``, a
 
 from pathlib import Path
 
+from ravfeat.errors import PredictionsError
+from ravfeat.files import check_name
 from ravfeat.predictions import System
 
 __all__ = [
@@ -68,5 +70,12 @@ def runs_of(path: Path) -> list[Path]:
 
 
 def head_stem(run: Path, system: System, fold: int, seed: int) -> Path:
-    """Give the path of a trained head in a run, without suffix."""
-    return run / HEADS_FOLDER / "-".join(system) / f"fold-{fold}-seed-{seed}"
+    """Give the path of a trained head in a run, without suffix.
+
+    Raises
+    ------
+    PredictionsError
+        Where the system's names cannot be those of a folder.
+    """
+    folder = check_name("-".join(system), f"the folder of heads in {run}", PredictionsError, "make the run again")
+    return run / HEADS_FOLDER / folder / f"fold-{fold}-seed-{seed}"
