@@ -1,30 +1,35 @@
 """Check documents from outside (JSON, TOML) against a typed schema; every error names the file and the field.
 
 A schema is a type: a frozen dataclass, a TypedDict (of ``typing_extensions``), ``list[...]``, ``Literal[...]`` and so
-on. Types are strict (``true`` is no number, ``"1"`` neither), numbers are finite, and keys that a schema does not know
-are passed over, as later versions may add some. pydantic does the checking; nothing else here parses a document.
+on. Types are strict (``true`` is no number, ``"1"`` neither), numbers are finite, a key stands once in an object, and
+keys that a schema does not know are passed over, as later versions may add some: a TypedDict comes back without them.
+pydantic does the checking; nothing else here parses a document.
 """
 
 import json
+import math
 import tomllib
+from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ravfeat.errors import RavfeatError
 from ravfeat.files import read_limited
 
 __all__ = ["MAX_BYTES", "check_value", "parse_json", "read_json", "read_toml"]
 
-MAX_BYTES = 256 << 20
-"""Largest document that is read; parsing takes some ten times as much memory."""
+MAX_BYTES = 64 << 20
+"""Largest document that is read; parsing takes up to thirty times as much memory."""
 
 T = TypeVar("T")
 
 _SHOWN = 60
+_DEEPEST = 100
+_TOO_DEEP = "is nested too deeply for what it should hold"
 _WORDS = {
     "string_type": "text", "int_type": "a whole number", "float_type": "a number", "finite_number": "a number",
-    "bool_type": "true or false", "path_type": "a path", "list_type": "a list", "tuple_type": "a list",
+    "bool_type": "true or false", "list_type": "a list", "tuple_type": "a list",
     "dict_type": "an object", "mapping_type": "an object", "dataclass_type": "an object", "int_from_float":
     "a whole number", "dict_attributes_type": "an object", "typed_dict_type": "an object", "int_parsing_size":
     "a whole number of usual size",
@@ -61,7 +66,7 @@ def read_toml(path: Path, kind: type[T], error: type[RavfeatError], remedy: str,
     try:
         value = tomllib.loads(data.decode("utf-8"))
     except RecursionError as problem:
-        raise error(f"{path} is nested too deeply for what it should hold; {remedy}") from problem
+        raise error(f"{path} {_TOO_DEEP}; {remedy}") from problem
     except ValueError as problem:
         raise error(f"{path} is not valid TOML ({problem}); {remedy}") from problem
     return check_value(value, kind, str(path), error, remedy)
@@ -70,54 +75,97 @@ def read_toml(path: Path, kind: type[T], error: type[RavfeatError], remedy: str,
 def parse_json(data: bytes | str, kind: type[T], where: str, error: type[RavfeatError], remedy: str) -> T:
     """Parse JSON text; `where` says in messages what it is. See `read_json`."""
     try:
-        value = json.loads(data)
+        value = json.loads(data, object_pairs_hook=_object)
     except RecursionError as problem:
-        raise error(f"{where} is nested too deeply for what it should hold; {remedy}") from problem
+        raise error(f"{where} {_TOO_DEEP}; {remedy}") from problem
     except ValueError as problem:
         raise error(f"{where} is not valid JSON ({problem}); {remedy}") from problem
     return check_value(value, kind, where, error, remedy)
 
 
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    value = dict(pairs)
+    if len(value) < len(pairs):  # of two values every reader would take another one
+        ((name, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{_shown(name)} stands twice in one object")
+    return value
+
+
 def check_value(value: object, kind: type[T], where: str, error: type[RavfeatError], remedy: str) -> T:
     """Check a value as `json.loads` and `tomllib.loads` give them, and give it as its type; see `read_json`."""
-    from pydantic_core import PydanticSerializationError, ValidationError, to_json
+    from pydantic_core import ValidationError, to_json
 
     try:
-        if problem := _unusual_number(value, ""):
-            raise error(f"{where}: {problem}; {remedy}")
+        if problem := _unusual(value):
+            place, fault = problem
+            if fault == _TOO_DEEP:
+                raise error(f"{where} {fault}; {remedy}")
+            raise error(f"{where}: {_printable(place.removeprefix('.')) or 'it'} {fault}; {remedy}")
         # As JSON again: there, lists are tuples and texts are paths, even where types are strict.
-        checked: T = _adapter(kind).validate_json(to_json(value), strict=True)
+        checked: T = _validator(cast("Any", kind)).validate_json(to_json(value), strict=True)
     except ValidationError as invalid:
         raise error(f"{where}: {_sentence(invalid.errors(include_url=False)[0])}; {remedy}") from invalid
-    except (RecursionError, PydanticSerializationError, ValueError) as invalid:
-        raise error(f"{where} is nested too deeply or holds what JSON cannot; {remedy}") from invalid
     return checked
 
 
 @lru_cache
-def _adapter(kind: Any) -> Any:
+def _validator(kind: Any) -> Any:
     # Takes a quarter of a second to import: not before a document is read.
     from pydantic import TypeAdapter
+    from pydantic_core import SchemaValidator
 
-    return TypeAdapter(kind)
+    # One error is enough: a list of a million wrong values would fill the memory with a million errors.
+    return SchemaValidator(_stopping_at_first(TypeAdapter(kind).core_schema))
 
 
-def _unusual_number(value: object, place: str) -> str:
-    """Name the first number that is infinite, not a number, or longer than 64 bits."""
+def _stopping_at_first(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        first = {"fail_fast": True} if schema.get("type") in ("list", "tuple", "dict") else {}
+        return {name: _stopping_at_first(part) for name, part in schema.items()} | first
+    return [_stopping_at_first(part) for part in schema] if isinstance(schema, list) else schema
+
+
+def _unusual(value: object, depth: int = 0) -> tuple[str, str] | None:
+    """Find what no schema allows (broken text, a number without end or of over 64 bits, deep nesting): place, fault."""
+    if depth > _DEEPEST:
+        return "", _TOO_DEEP
     if isinstance(value, dict):
-        parts = ((f"{place}.{name}" if place else str(name), part) for name, part in value.items())
+        for name, part in value.items():
+            if problem := _unusual(name) or _unusual(part, depth + 1):
+                return f".{name}{problem[0]}", problem[1]
     elif isinstance(value, list):
-        parts = ((f"{place}[{number}]", part) for number, part in enumerate(value))
-    else:
-        usual = not isinstance(value, int | float) or abs(value) < 1 << 63  # false for NaN too
-        return "" if usual else f"{place or 'it'} is {_shown(value)}, expected a number"
-    return next(filter(None, (_unusual_number(part, name) for name, part in parts)), "")
+        for number, part in enumerate(value):
+            if problem := _unusual(part, depth + 1):
+                return f"[{number}]{problem[0]}", problem[1]
+    elif isinstance(value, str):
+        # Half of a surrogate pair: it can be written to no file and to no terminal.
+        return None if _is_text(value) else ("", f"is {_shown(value)}, expected Unicode text")
+    elif isinstance(value, int | float):
+        usual = math.isfinite(value) if isinstance(value, float) else abs(value) < 1 << 63
+        return None if usual else ("", f"is {_shown(value)}, expected a number")
+    return None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shown(value: object) -> str:
     # The reader of a message looks for it in the file, so it is shown as the file writes it.
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    text = ""
+    for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+        text += piece
+        if len(text) > _SHOWN:
+            return _printable(text[:_SHOWN]) + "…"
+    return _printable(text)
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _sentence(problem: Any) -> str:

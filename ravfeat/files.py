@@ -83,8 +83,7 @@ def read_limited(path: Path, limit: int, error: type[RavfeatError], remedy: str)
         Of the type `error`: where the file is missing, larger, or something else (a device or a pipe may never end).
     """
     try:
-        # Not to wait for a writer where the name is a pipe's; for regular files it changes nothing.
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123 (a handle)
+        with open(path, "rb", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise error(f"{path} is not a regular file; {remedy}")
@@ -95,6 +94,11 @@ def read_limited(path: Path, limit: int, error: type[RavfeatError], remedy: str)
         raise error(f"{path} is missing; {remedy}") from missing
     except OSError as problem:
         raise error(f"{path} cannot be read ({problem.strerror}); {remedy}") from problem
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # Not to wait for a writer where the name is a pipe's; for regular files it changes nothing.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def check_name(name: str, what: str, error: type[RavfeatError], remedy: str) -> str:

@@ -101,6 +101,7 @@ OWNERS: dict[str, set[str]] = {
     "tqdm": {"progress"},
     "pydantic": {"documents"},
     "pydantic_core": {"documents"},
+    "typing_extensions": {"*"},
 }
 """Whose code may import a third-party package; nothing else may be imported at all."""
 

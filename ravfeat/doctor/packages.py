@@ -10,16 +10,20 @@ from ravfeat.doctor.imports import Import
 __all__ = ["EXTRAS", "IMPORT_NAMES", "check_packages"]
 
 EXTRAS: dict[str, tuple[str, ...]] = {
-    "base": ("numpy>=2.0", "h5py>=3.11", "pyarrow>=17", "click>=8.1", "tqdm>=4.66"),
+    "base": (
+        "numpy>=2.0", "h5py>=3.11", "pyarrow>=17", "click>=8.1", "tqdm>=4.66", "pydantic>=2.7", "typing-extensions>=4.6"
+    ),
     "extract": ("torch>=2.6", "transformers>=5.0", "safetensors>=0.4", "av>=18", "soundfile>=0.12", "soxr>=0.5"),
     "face": ("mediapipe>=0.10.30,<0.10.35", "onnxruntime>=1.20", "pillow>=10.3"),
     "heads": ("torch>=2.6", "threadpoolctl>=3.1", "safetensors>=0.4", "tomli-w>=1.1", "scikit-learn>=1.5"),
     "fuse": ("scipy>=1.13",),
     "report": ("matplotlib>=3.9", "jinja2>=3.1"),
-}
+}  # fmt: skip
 """Requirements of each extra, as in pyproject.toml, without those of the extras that it includes."""
 
-IMPORT_NAMES = {"pillow": "PIL", "tomli-w": "tomli_w", "scikit-learn": "sklearn"}
+IMPORT_NAMES = {
+    "pillow": "PIL", "tomli-w": "tomli_w", "scikit-learn": "sklearn", "typing-extensions": "typing_extensions"
+}  # fmt: skip
 """Names of modules that differ from the package's."""
 
 _GPU_BUILDS = {"onnxruntime": "onnxruntime-gpu"}

@@ -12,8 +12,7 @@ from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem
-from ravfeat.runs.decode import AGAIN
-from ravfeat.runs.format import HEADS_FOLDER, RECIPE_FILE, head_stem
+from ravfeat.runs.format import AGAIN, HEADS_FOLDER, RECIPE_FILE, head_stem
 from ravfeat.runs.recipe import CacheOrigin, Recipe, SystemInputs
 from ravfeat.schema import FUSED_STREAMS
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ravfeat.documents import read_json
 from ravfeat.errors import PredictionsError
 from ravfeat.files import sha256_of
-from ravfeat.runs.decode import read_json
 from ravfeat.runs.format import (
     AUDIT_FILE,
     CALIBRATION_FILE,
@@ -123,13 +123,13 @@ def read_audit(run: Path) -> AuditRecord | None:
     path = run / AUDIT_FILE
     if not path.is_file():
         return None
-    head = read_json(path, _AuditFormat, _REMEDY)  # a newer version may have other keys
+    head = read_json(path, _AuditFormat, PredictionsError, _REMEDY)  # a newer version may have other keys
     if (head.format, head.format_version) != (AUDIT_FORMAT, AUDIT_FORMAT_VERSION):
         raise PredictionsError(
             f"{path} has format {head.format} version {head.format_version}, this ravfeat reads {AUDIT_FORMAT}"
             f" version {AUDIT_FORMAT_VERSION}; audit the run again"
         )
-    record = read_json(path, _AuditFile, _REMEDY)
+    record = read_json(path, _AuditFile, PredictionsError, _REMEDY)
     stale = tuple(name for name in sorted(record.files) if record.files[name] != _digest(run / name))
     return AuditRecord(record.lines, record.broken, record.quick, stale)
 

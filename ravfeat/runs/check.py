@@ -13,8 +13,8 @@ from ravfeat.calibrate import Calibration, calibrate, calibration_record
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import Fusion, fuse, fusion_record
 from ravfeat.predictions import Predictions, System
-from ravfeat.runs.decode import AGAIN
 from ravfeat.runs.format import (
+    AGAIN,
     CALIBRATION_FILE,
     DIFFERENCES_FILE,
     FUSION_FILE,

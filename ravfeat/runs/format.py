@@ -26,6 +26,7 @@ from ravfeat.predictions import System
 
 __all__ = [
     "ACTOR_RUN",
+    "AGAIN",
     "AUDIT_FILE",
     "CALIBRATION_FILE",
     "CLIP_RUN",
@@ -45,6 +46,9 @@ __all__ = [
 
 FORMAT_VERSION = 1
 """Raised when a reader of the old version would misread the new one. Runs from before there was one have none."""
+
+AGAIN = "make the run again"
+"""What to do about a damaged file; ends messages."""
 
 RECIPE_FILE = "recipe.json"
 PREDICTIONS_FILE = "predictions.parquet"

@@ -11,8 +11,8 @@ from ravfeat.fusion import Fusion
 from ravfeat.predictions import Predictions, System
 from ravfeat.runs.audit_file import AuditRecord, read_audit
 from ravfeat.runs.check import check_calibration, check_differences, check_fusion, check_metrics, check_scores
-from ravfeat.runs.decode import AGAIN
 from ravfeat.runs.format import (
+    AGAIN,
     CALIBRATION_FILE,
     DIFFERENCES_FILE,
     FUSION_FILE,

@@ -15,10 +15,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ravfeat.documents import check_value, read_json
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import System
-from ravfeat.runs.decode import AGAIN, decode, read_json
-from ravfeat.runs.format import FORMAT_VERSION, RECIPE_FILE
+from ravfeat.runs.format import AGAIN, FORMAT_VERSION, RECIPE_FILE
 
 __all__ = [
     "CacheOrigin",
@@ -265,12 +265,12 @@ def read_recipe(run: Path) -> Recipe:
     Raises
     ------
     PredictionsError
-        Where it is missing, damaged or of a newer version; see `ravfeat.runs.decode.read_json`.
+        Where it is missing, damaged or of a newer version; see `ravfeat.documents.read_json`.
     """
     path = run / RECIPE_FILE
     if not path.is_file():
         raise PredictionsError(f"{run} is not a run: it has no {RECIPE_FILE}; give the folder that --out named")
-    return recipe_of(read_json(path, dict[str, Any]), path)
+    return recipe_of(read_json(path, dict[str, Any], PredictionsError, AGAIN), path)
 
 
 def recipe_of(record: Mapping[str, Any], path: Path) -> Recipe:
@@ -293,13 +293,12 @@ def recipe_of(record: Mapping[str, Any], path: Path) -> Recipe:
             f"{path} has format version {version}, this ravfeat reads up to {FORMAT_VERSION}; use the version that"
             " wrote it"
         )
+    fields = {name: value for name, value in record.items() if name != "record"}
+    recipe = check_value(fields, Recipe, str(path), PredictionsError, AGAIN)
     try:
-        recipe = decode({name: value for name, value in record.items() if name != "record"}, Recipe)
         _check_complete(record, recipe)
     except ValueError as error:
         raise PredictionsError(f"{path}: {error}; {AGAIN}") from error
-    except RecursionError as error:
-        raise PredictionsError(f"{path} is nested too deeply for what it should hold; {AGAIN}") from error
     return replace(recipe, record=record)
 
 

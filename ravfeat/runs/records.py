@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypeVar
 
+from typing_extensions import TypedDict
+
+from ravfeat.documents import check_value, read_json
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import read_scores as read_table
-from ravfeat.runs.decode import AGAIN, decode, read_json
 from ravfeat.runs.format import (
+    AGAIN,
     CALIBRATION_FILE,
     DIFFERENCES_FILE,
     FUSION_FILE,
@@ -34,6 +37,9 @@ __all__ = [
     "read_scores",
     "read_splits",
 ]
+
+
+T = TypeVar("T")
 
 
 class SystemName(TypedDict):
@@ -179,24 +185,24 @@ def read_metrics(run: Path) -> list[MetricRecord]:
     Raises
     ------
     PredictionsError
-        Naming file, record and key; see `ravfeat.runs.decode.read_json`.
+        Naming file, record and key; see `ravfeat.documents.read_json`.
     """
-    return read_json(run / METRICS_FILE, list[MetricRecord])
+    return _read(run / METRICS_FILE, list[MetricRecord])
 
 
 def read_differences(run: Path) -> list[DifferenceRecord]:
     """Read ``differences.json``."""
-    return read_json(run / DIFFERENCES_FILE, list[DifferenceRecord])
+    return _read(run / DIFFERENCES_FILE, list[DifferenceRecord])
 
 
 def read_calibration(run: Path) -> list[TemperatureRecord]:
     """Read ``calibration.json``."""
-    return read_json(run / CALIBRATION_FILE, list[TemperatureRecord])
+    return _read(run / CALIBRATION_FILE, list[TemperatureRecord])
 
 
 def read_fusion(run: Path) -> FusionRecord:
     """Read ``fusion.json``."""
-    return read_json(run / FUSION_FILE, FusionRecord)
+    return _read(run / FUSION_FILE, FusionRecord)
 
 
 def read_layer_weights(run: Path) -> list[LayerWeightsEntry]:
@@ -204,7 +210,7 @@ def read_layer_weights(run: Path) -> list[LayerWeightsEntry]:
     path = run / LAYER_WEIGHTS_FILE
     if not path.is_file():
         return []
-    entries = read_json(path, list[LayerWeightsEntry])
+    entries = _read(path, list[LayerWeightsEntry])
     for number, entry in enumerate(entries):
         if len(entry["layers"]) != len(entry["weights"]):
             raise PredictionsError(
@@ -216,12 +222,13 @@ def read_layer_weights(run: Path) -> list[LayerWeightsEntry]:
 def read_scores(run: Path) -> list[ScoreRow]:
     """Read ``scores.parquet``."""
     path = run / SCORES_FILE
-    try:
-        return decode(read_table(path), list[ScoreRow])
-    except ValueError as error:
-        raise PredictionsError(f"{path}: {error}; {AGAIN}") from error
+    return check_value(read_table(path), list[ScoreRow], str(path), PredictionsError, AGAIN)
 
 
 def read_splits(folder: Path) -> SplitsRecord:
     """Read ``splits.json`` of a comparison of splits."""
-    return read_json(folder / SPLITS_FILE, SplitsRecord, "make the comparison again")
+    return read_json(folder / SPLITS_FILE, SplitsRecord, PredictionsError, "make the comparison again")
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    return read_json(path, kind, PredictionsError, AGAIN)

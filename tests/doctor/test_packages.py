@@ -89,9 +89,15 @@ def test_the_gpu_build_of_onnxruntime_counts(installed) -> None:
 
 
 def test_without_a_base_package_nothing_works() -> None:
-    names = {packages.IMPORT_NAMES.get(name, name) for name in ("numpy", "h5py", "pyarrow", "click", "tqdm")}
+    base = ("numpy", "h5py", "pyarrow", "click", "tqdm", "pydantic", "typing-extensions")
+    names = {packages.IMPORT_NAMES.get(name, name) for name in base}
     everything = dict.fromkeys(names, Import()) | {"h5py": Import(missing=True, error="no")}
     rest = {"torch", "transformers", "safetensors", "av", "soundfile", "soxr", "mediapipe", "onnxruntime", "PIL"}
     rest |= {"threadpoolctl", "tomli_w", "sklearn", "scipy", "matplotlib", "jinja2"}
-    base = check_packages(everything | dict.fromkeys(rest, Import(missing=True, error="no")))[0]
-    assert (base.name, base.state, base.breaks, base.remedy) == ("base", "missing", True, "pip install 'ravfeat'")
+    report = check_packages(everything | dict.fromkeys(rest, Import(missing=True, error="no")))[0]
+    assert (report.name, report.state, report.breaks, report.remedy) == (
+        "base",
+        "missing",
+        True,
+        "pip install 'ravfeat'",
+    )

@@ -68,7 +68,7 @@ def test_an_audit_of_other_predictions_is_stale(make_run, tmp_path) -> None:
     ("content", "message"),
     [
         ("{", r"audit\.json is not valid JSON .* audit the run again, or take it away"),
-        ("[]", "must hold a JSON object, got list; audit the run again"),
+        ("[]", r"it is \[\], expected an object; audit the run again"),
         ('{"format": "ravfeat-audit", "format_version": 1}', "it lacks 'quick'; audit the run again"),
         ('{"format": "ravfeat-audit", "format_version": 9}', "version 9, this ravfeat reads ravfeat-audit version 1"),
     ],

@@ -47,10 +47,10 @@ def test_runs_of_one_name_are_told_apart_by_their_parents(make_run: Make) -> Non
     ("name", "text", "message"),
     [
         ("recipe.json", "{", "is not valid JSON"),
-        ("recipe.json", "[]", "must hold a JSON object, got list"),
-        ("metrics.json", "{}", "must hold a JSON list, got dict"),
-        ("calibration.json", "{}", "must hold a JSON list, got dict"),
-        ("differences.json", "{}", "must hold a JSON list, got dict"),
+        ("recipe.json", "[]", r"it is \[\], expected an object"),
+        ("metrics.json", "{}", "it is {}, expected a list"),
+        ("calibration.json", "{}", "it is {}, expected a list"),
+        ("differences.json", "{}", "it is {}, expected a list"),
         (
             "layer_weights.json",
             '[{"stream": "audio"}]',
