@@ -1,0 +1,1 @@
+"""Mutation fuzzing: damaged files of every kind through the readers of them."""
