@@ -8,21 +8,50 @@ pydantic does the checking; nothing else here parses a document.
 
 import json
 import math
+import re
 import tomllib
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from ravfeat.errors import RavfeatError
 from ravfeat.files import read_limited
 
-__all__ = ["MAX_BYTES", "check_value", "parse_json", "read_json", "read_toml"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_TOML_BYTES",
+    "Count",
+    "Index",
+    "Positive",
+    "Share",
+    "Text",
+    "check_value",
+    "parse_json",
+    "parse_toml",
+    "read_json",
+    "read_toml",
+]
 
 MAX_BYTES = 64 << 20
 """Largest document that is read; parsing takes up to thirty times as much memory."""
 
+MAX_TOML_BYTES = 4 << 20
+"""Largest TOML file; its parser is written in Python and takes seconds for it."""
+
+Count = Annotated[int, Ge(1), Le(1 << 31)]
+Index = Annotated[int, Ge(0), Le(1 << 31)]
+Positive = Annotated[float, Gt(0)]
+Share = Annotated[float, Ge(0), Lt(1)]
+Text = Annotated[str, MinLen(1)]
+
 T = TypeVar("T")
+
+# tomllib takes time quadratic in the parts of a dotted key: 60 kB of "a.a.a…" take half a minute.
+_KEY = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')[ \t]*+"""
+_DEEP_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*+{_KEY}(?:\.[ \t]*+{_KEY}){{16}}", re.MULTILINE)
 
 _SHOWN = 60
 _DEEPEST = 100
@@ -30,6 +59,7 @@ _TOO_DEEP = "is nested too deeply for what it should hold"
 _WORDS = {
     "string_type": "text", "int_type": "a whole number", "float_type": "a number", "finite_number": "a number",
     "bool_type": "true or false", "list_type": "a list", "tuple_type": "a list",
+    "string_too_short": "a text that is not empty",
     "dict_type": "an object", "mapping_type": "an object", "dataclass_type": "an object", "int_from_float":
     "a whole number", "dict_attributes_type": "an object", "typed_dict_type": "an object", "int_parsing_size":
     "a whole number of usual size",
@@ -60,16 +90,23 @@ def read_json(path: Path, kind: type[T], error: type[RavfeatError], remedy: str,
     return parse_json(read_limited(path, limit, error, remedy), kind, str(path), error, remedy)
 
 
-def read_toml(path: Path, kind: type[T], error: type[RavfeatError], remedy: str, *, limit: int = MAX_BYTES) -> T:
+def read_toml(path: Path, kind: type[T], error: type[RavfeatError], remedy: str, *, limit: int = MAX_TOML_BYTES) -> T:
     """Read a TOML file; as `read_json`."""
-    data = read_limited(path, limit, error, remedy)
+    return parse_toml(read_limited(path, limit, error, remedy), kind, str(path), error, remedy)
+
+
+def parse_toml(data: bytes, kind: type[T], where: str, error: type[RavfeatError], remedy: str) -> T:
+    """Parse TOML text; `where` says in messages what it is. See `read_json`."""
     try:
-        value = tomllib.loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        if _DEEP_KEY.search(text):
+            raise error(f"{where} {_TOO_DEEP}; {remedy}")
+        value = tomllib.loads(text)
     except RecursionError as problem:
-        raise error(f"{path} {_TOO_DEEP}; {remedy}") from problem
+        raise error(f"{where} {_TOO_DEEP}; {remedy}") from problem
     except ValueError as problem:
-        raise error(f"{path} is not valid TOML ({problem}); {remedy}") from problem
-    return check_value(value, kind, str(path), error, remedy)
+        raise error(f"{where} is not valid TOML ({problem}); {remedy}") from problem
+    return check_value(value, kind, where, error, remedy)
 
 
 def parse_json(data: bytes | str, kind: type[T], where: str, error: type[RavfeatError], remedy: str) -> T:

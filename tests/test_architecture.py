@@ -99,6 +99,7 @@ OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
     "numpy": {"*"},
     "tqdm": {"progress"},
+    "annotated_types": {"documents"},
     "pydantic": {"documents"},
     "pydantic_core": {"documents"},
     "typing_extensions": {"*"},

@@ -1,6 +1,7 @@
 """JSON and TOML from outside held against typed schemas."""
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import pytest
 from typing_extensions import TypedDict
 
-from ravfeat.documents import check_value, read_json, read_toml
+from ravfeat.documents import Count, Share, Text, check_value, parse_toml, read_json, read_toml
 from ravfeat.errors import HeadError, PredictionsError
 
 
@@ -114,12 +115,38 @@ def test_a_damaged_file_is_refused_by_name_with_what_to_do(content: bytes, messa
         (b"points = [{x = nan, name = 'a'}]", r"points\[0\]\.x is NaN, expected a number"),
         (b"points = [{x = 1}]", r"points\[0\] lacks 'name'"),
         (b"points = " + b"[" * 5000 + b"]" * 5000, "is nested too deeply"),
+        (b"a" + b".a" * 100_000 + b" = 1", "is nested too deeply"),  # took minutes
+        (b'"\\""' + b' . "\\""' * 30_000 + b" = 1", "is nested too deeply"),
+        (b"[a" + b".a" * 100_000 + b"]", "is nested too deeply"),
+        (b"a = {" + b"b." * 100_000 + b"c = 1}", "is nested too deeply"),
+        (b"#" * (5 << 20), "has 5242880 bytes, expected at most 4194304"),
     ],
 )
 def test_damaged_toml_is_refused_by_name_with_what_to_do(content: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "shape.toml").write_bytes(content)
+    before = time.monotonic()
     with pytest.raises(HeadError, match=rf"shape\.toml.*{message}.*; draw it again$"):
         read_toml(tmp_path / "shape.toml", Shape, HeadError, "draw it again")
+    assert time.monotonic() - before < 5
+
+
+def test_dotted_keys_and_texts_with_dots_are_read() -> None:
+    text = b'a.b.c = "' + b"a." * 100 + b'"\n[d . "e".f]\ng = [1.5, 2.5]'
+    value = parse_toml(text, dict[str, Any], "shape", HeadError, "")
+    assert value == {"a": {"b": {"c": "a." * 100}}, "d": {"e": {"f": {"g": [1.5, 2.5]}}}}
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "message"),
+    [
+        (0, Count, "it is 0, expected greater than or equal to 1"),
+        (1.0, Share, "it is 1.0, expected less than 1"),
+        ("", Text, 'it is "", expected a text that is not empty'),
+    ],
+)
+def test_a_value_outside_its_bounds_is_refused(value: object, kind: Any, message: str) -> None:
+    with pytest.raises(PredictionsError, match=message):
+        check(value, kind)
 
 
 def make_device(path: Path) -> None:
