@@ -9,6 +9,7 @@ PYTHON ?= python3.13 python3.12 python3.11 python3
 VENV ?= .venv
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+FUZZ ?= 5000
 
 # On Linux PyPI's torch brings gigabytes of CUDA libraries; this index has the same versions without them.
 TORCH_CPU := https://download.pytorch.org/whl/cpu
@@ -23,12 +24,13 @@ QUICK_CACHE := $(QUICK)-cache
 QUICK_HEADS := --head logreg --head attentive
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test test-device check docs readme bench clean
+.PHONY: help quickstart test test-device fuzz check docs readme bench clean
 
 help:
 	@echo "make quickstart   install, encode a generated corpus, train heads, make a report"
 	@echo "make test         install and run the tests, a process per core; PYTEST_ARGS are passed on (-n 0: one process)"
 	@echo "make test-device  run tests/device on a GPU, or on a pretended one where that can be built; else say why not"
+	@echo "make fuzz         change files of every kind at random, FUZZ times each (5000: an hour); all must be refused or read right"
 	@echo "make check        lint, format, types, spelling: what the continuous integration runs"
 	@echo "make docs         run what the pages show, and build the site in docs/_build/html"
 	@echo "make readme       write the outputs that README.md and the pages show anew, and the picture of a report"
@@ -87,6 +89,9 @@ test: $(VENV)/.installed-dev
 # A session of its own: whether there is a CUDA device is settled when torch is first imported.
 test-device: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m tests.device $(PYTEST_ARGS)
+
+fuzz: $(VENV)/.installed-dev
+	RAVFEAT_FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -n auto --maxprocesses 8 -p no:randomly tests/fuzz $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "integration/": "several packages together, on generated and on real data",
     "device/": "all packages on a CUDA device, in a session of its own: make test-device",
     "benchmarks/": "benchmarks/ is not in the package",
+    "fuzz/": "readers of every kind of file, with damaged ones",
     "docs/": "docs/ and examples/ are not in the package",
     "cache/test_old_formats.py": "caches of earlier versions, through every module that reads one",
     "cache/test_readme.py": "cache/README.md, the specification of the format",

@@ -1,6 +1,8 @@
 """Read tables that people bring: CSV (any separator, UTF-8, UTF-16 or Latin-1) or Parquet, under the field's names."""
 
 import codecs
+import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,7 +114,7 @@ def read_table(path: Path, *, speaker_as_actor: bool = True) -> pa.Table:
     try:
         is_parquet = path.suffix.lower() in {".parquet", ".pq"}
         table = parquet_table(path.read_bytes()) if is_parquet else _read_csv(path)
-    except (OSError, pa.ArrowException, UnicodeError) as error:
+    except (OSError, pa.ArrowException, UnicodeError, csv.Error) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
     table = _distinct(path, table)
     return _with_actor(path, table) if speaker_as_actor else table
@@ -122,11 +124,13 @@ def _read_csv(path: Path) -> pa.Table:
     form = csv_format(path)
     data = path.read_bytes().decode(form.encoding).encode()
     layout = pyarrow.csv.ParseOptions(delimiter=form.separator)
-    with pyarrow.csv.open_csv(pa.BufferReader(data), parse_options=layout) as reader:
-        names = reader.schema.names
+    # Not with Arrow's streaming reader, whose thread aborts a process that ends at once, as after an error.
+    names = next(csv.reader(io.StringIO(data.decode(), newline=None), delimiter=form.separator), [])
     # As text: an actor '01' must not become the number 1.
     types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     table = pyarrow.csv.read_csv(pa.BufferReader(data), parse_options=layout, convert_options=types)
+    if any(column.type != pa.string() for column in table.schema):
+        raise CorpusError(f"{path} cannot be read as a table: a column's name holds line ends or quotes; rename it")
     return table.rename_columns([name.strip() for name in names])
 
 
