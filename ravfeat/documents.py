@@ -25,6 +25,7 @@ __all__ = [
     "MAX_TOML_BYTES",
     "Count",
     "Index",
+    "NotEmpty",
     "Positive",
     "Share",
     "Text",
@@ -46,6 +47,8 @@ Index = Annotated[int, Ge(0), Le(1 << 31)]
 Positive = Annotated[float, Gt(0)]
 Share = Annotated[float, Ge(0), Lt(1)]
 Text = Annotated[str, MinLen(1)]
+NotEmpty = MinLen(1)
+"""Of a list: ``Annotated[list[Text], NotEmpty]``."""
 
 T = TypeVar("T")
 
@@ -59,7 +62,7 @@ _TOO_DEEP = "is nested too deeply for what it should hold"
 _WORDS = {
     "string_type": "text", "int_type": "a whole number", "float_type": "a number", "finite_number": "a number",
     "bool_type": "true or false", "list_type": "a list", "tuple_type": "a list",
-    "string_too_short": "a text that is not empty",
+    "string_too_short": "a text that is not empty", "too_short": "at least one entry",
     "dict_type": "an object", "mapping_type": "an object", "dataclass_type": "an object", "int_from_float":
     "a whole number", "dict_attributes_type": "an object", "typed_dict_type": "an object", "int_parsing_size":
     "a whole number of usual size",

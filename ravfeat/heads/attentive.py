@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ravfeat.documents import Count, Positive, Share
 from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import candidate_scores
@@ -100,10 +101,10 @@ class AttentiveHead(NeuralHead):
 
     name: ClassVar[str] = "attentive"
 
-    feature_dropout: float = 0.3
-    batch_size: int = 64
-    lr: float = 8e-4
-    ema: float = 0.98
+    feature_dropout: Share = 0.3
+    batch_size: Count = 64
+    lr: Positive = 8e-4
+    ema: Share = 0.98
 
     def net(self) -> AttentiveNet:
         """Build the network these settings describe."""

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ravfeat.documents import Count, Positive, Share
 from ravfeat.heads.attention import attend, attended_moments
 from ravfeat.heads.network import Dropout, Network, first_weights
 from ravfeat.heads.neural import NeuralHead
@@ -121,11 +122,11 @@ class AttentiveSumHead(NeuralHead):
 
     name: ClassVar[str] = "attentive-sum"
 
-    attention: int = 128
-    hidden: int = 256
-    dropout: float = 0.3
-    epochs: int = 24
-    lr: float = 2e-3
+    attention: Count = 128
+    hidden: Count = 256
+    dropout: Share = 0.3
+    epochs: Count = 24
+    lr: Positive = 2e-3
 
     def net(self) -> AttentiveSumNet:
         """Build the network these settings describe."""

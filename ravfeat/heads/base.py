@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.heads.arrays import ArrayKind
+from ravfeat.heads.recipe import Recipe
 
 __all__ = ["ChoosesInTraining", "Head", "Job", "Model", "Sweep"]
 
@@ -121,6 +123,16 @@ class Head(Protocol):
         chosen: Sequence[Mapping[str, Any]],
     ) -> list[Model]:
         """Train one model per job with the candidate chosen for it, on ``job.train`` only."""
+        ...
+
+    def array_kinds(self, recipe: Recipe) -> Mapping[str, ArrayKind]:
+        """Say what the arrays of a model with this recipe are.
+
+        Raises
+        ------
+        HeadError
+            For a recipe that this head does not write: contradictions, another choice.
+        """
         ...
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:

@@ -4,22 +4,41 @@
 settings, what was chosen, and the learned layer weights, for people to read.
 """
 
-import tomllib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tomli_w
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
+from ravfeat.documents import check_value, parse_toml
 from ravfeat.errors import HeadError
+from ravfeat.files import read_limited
+from ravfeat.heads.arrays import largest_file, read_arrays
 from ravfeat.heads.base import Model
-from ravfeat.heads.registry import restore
+from ravfeat.heads.recipe import HeadDocument, Version
+from ravfeat.heads.registry import head_of
 
-__all__ = ["FORMAT_VERSION", "load_model", "save_model"]
+__all__ = ["FORMAT_VERSION", "ReadFile", "load_model", "read_file", "save_model"]
 
 FORMAT_VERSION = 1
+
+ReadFile = Callable[[Path, int], bytes]
+
+_MAX_RECIPE_BYTES = 1 << 20
+_REMEDY = "fetch or train it again"
+
+
+def read_file(path: Path, limit: int) -> bytes:
+    """Read a regular file of at most so many bytes.
+
+    Raises
+    ------
+    HeadError
+        Where it is missing, larger, or something else.
+    """
+    return read_limited(path, limit, HeadError, "a trained head is two files: " + _REMEDY)
 
 
 def save_model(stem: Path, model: Model) -> None:
@@ -48,30 +67,54 @@ def save_model(stem: Path, model: Model) -> None:
     temporary.replace(recipe)
 
 
-def load_model(stem: Path, *, device: str = "cpu") -> Model:
+def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -> Model:
     """Read a trained head back; it gives the logits it gave before.
+
+    Parameters
+    ----------
+    stem : Path
+    device : str
+        Where a network scores clips.
+    read : callable
+        Gives the content of a file of at most so many bytes; a published head's checks the digest.
 
     Raises
     ------
     HeadError
-        If a file is missing or damaged, or was written by a newer version.
+        If a file is missing, damaged, too large or no regular one, was written by a newer version, or holds what does
+        not fit together: a recipe with fields that contradict each other, other arrays than it implies, numbers that
+        are not finite.
     """
-    tensors, recipe_path = _paths(stem)
-    for path in (tensors, recipe_path):
-        if not path.is_file():
-            raise HeadError(f"no trained head at {stem}: {path.name} is missing")
+    tensors, path = _paths(stem)
+    document = parse_toml(read(path, _MAX_RECIPE_BYTES), dict[str, Any], str(path), HeadError, _REMEDY)
+    _check_version(document, path)
+    checked = check_value(document, HeadDocument, str(path), HeadError, _REMEDY)
+    recipe = document["recipe"]  # with keys that this version does not know: later ones may write some
     try:
-        document = tomllib.loads(recipe_path.read_text(encoding="utf-8"))
-        arrays = load_file(tensors)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, SafetensorError) as error:
-        raise HeadError(f"the trained head at {stem} is damaged ({error}); train it again") from error
-    version = document.get("format_version")
-    if document.get("format") != "ravfeat-head" or version != FORMAT_VERSION:
+        head = head_of(recipe, device=device)
+        kinds = head.array_kinds(checked["recipe"])
+    except HeadError as error:
+        raise HeadError(f"{path}: {error}; {_REMEDY}") from error
+    arrays = read_arrays(read(tensors, largest_file(kinds)), kinds, str(tensors))
+    model = head.restore(arrays, recipe)
+    _check_layer_weights(model, checked.get("layer_weights"), path)
+    return model
+
+
+def _check_version(document: Mapping[str, Any], path: Path) -> None:
+    version = check_value(document, Version, str(path), HeadError, _REMEDY)
+    if version["format"] != "ravfeat-head" or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
-            f"{recipe_path} has format {document.get('format')} version {version}, this ravfeat reads ravfeat-head "
-            f"version {FORMAT_VERSION}; train it again or use the version that wrote it"
+            f"{path} has format {version['format']} version {version['format_version']}, this ravfeat reads"
+            f" ravfeat-head version {FORMAT_VERSION}; train it again or use the version that wrote it"
         )
-    return restore(arrays, document["recipe"], device=device)
+
+
+def _check_layer_weights(model: Model, written: Mapping[str, float] | None, path: Path) -> None:
+    learned = {str(layer): weight for layer, weight in (model.layer_weights or {}).items()}
+    weights = written or {}
+    if weights.keys() != learned.keys() or any(abs(weights[name] - learned[name]) > 1e-5 for name in learned):
+        raise HeadError(f"{path}: layer_weights are not those of the arrays beside it; {_REMEDY}")
 
 
 def _paths(stem: Path) -> tuple[Path, Path]:

@@ -21,9 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.errors import HeadError
+from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job
+from ravfeat.heads.recipe import Recipe
 
-__all__ = ["Scaler", "SetProducts", "set_products"]
+__all__ = ["Scaler", "SetProducts", "scaler_kinds", "set_products"]
 
 _FLOOR = 1e-6
 
@@ -67,6 +70,20 @@ class Scaler:
         """Standardise one layer of some rows and flatten it: shape (len(rows), S * D)."""
         z = (statistics[rows, layer] - self.mean[layer]) / self.std[layer]  # (m, S, D)
         return np.asarray(z.reshape(len(rows), self.mean[layer].size), np.float32)
+
+
+def scaler_kinds(recipe: Recipe, chosen: Sequence[int], statistics: Sequence[str]) -> dict[str, ArrayKind]:
+    """Say what the arrays of the scaler of a trained head are.
+
+    Raises
+    ------
+    HeadError
+        Where the layers that were chosen are not those that the head reads.
+    """
+    if list(chosen) != recipe["layers"]:
+        raise HeadError(f"chosen.layers is {list(chosen)}, and layers is {recipe['layers']}")
+    shape = (len(chosen), len(statistics), recipe["dim"])
+    return {"mean": ArrayKind(shape), "std": ArrayKind(shape, positive=True)}
 
 
 def _block_weights(blocks: Sequence[int]) -> NDArray[np.float32]:

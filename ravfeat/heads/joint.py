@@ -16,7 +16,7 @@ named ``s.NAME``.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,13 +24,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ravfeat.documents import NotEmpty, Positive, Share
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import likeliest
 from ravfeat.heads.network import Dropout, Network, first_weights
-from ravfeat.heads.neural import NeuralHead
+from ravfeat.heads.neural import EpochChoice, NeuralHead
 from ravfeat.heads.stacks.base import Start
 from ravfeat.heads.stacks.pooled import PooledSettings, PooledStack
 from ravfeat.heads.windows import Batch, Windows
@@ -113,6 +114,11 @@ def _of_stream(values: Mapping[str, Tensor], stream: int) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
 
 
+class _Choice(EpochChoice):
+    lr: Positive
+    stream_dropout: Share
+
+
 @dataclass(frozen=True, kw_only=True)
 class JointHead(NeuralHead):
     """One network over the streams of `ClipFeatures.also`; see `NeuralHead` for the settings all networks have.
@@ -129,11 +135,12 @@ class JointHead(NeuralHead):
 
     name: ClassVar[str] = "joint"
     several_streams: ClassVar[bool] = True
+    choice: ClassVar[type] = _Choice
 
-    feature_dropout: float = 0.3
-    stream_dropout: float = 0.0
-    lrs: tuple[float, ...] = (5e-4, 2e-3)
-    stream_dropouts: tuple[float, ...] = (0.0, 0.3)
+    feature_dropout: Share = 0.3
+    stream_dropout: Share = 0.0
+    lrs: Annotated[tuple[Positive, ...], NotEmpty] = (5e-4, 2e-3)
+    stream_dropouts: Annotated[tuple[Share, ...], NotEmpty] = (0.0, 0.3)
 
     def net(self) -> JointNet:
         """Build the network these settings describe."""

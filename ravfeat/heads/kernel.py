@@ -10,11 +10,13 @@ Axes: N clips, n training rows, m rows to score, L layers, S statistics, D dimen
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
+from ravfeat.documents import NotEmpty, Positive, check_value
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.statistics import (
@@ -24,16 +26,25 @@ from ravfeat.features.statistics import (
     select_clips,
     source_of,
 )
+from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
-from ravfeat.heads.gram import Scaler, set_products
+from ravfeat.heads.gram import Scaler, scaler_kinds, set_products
 from ravfeat.heads.kernel_ridge import KernelRidge, mean_distance, squared_distances
 from ravfeat.heads.parallel import map_jobs
+from ravfeat.heads.recipe import Layers, Recipe, check_recipe
+from ravfeat.numerics.pooling import Statistic
 
 __all__ = ["KernelHead", "KernelModel"]
 
 _SCORED_AT_ONCE = 256
 """Clips whose kernel rows are held at once."""
+
+
+class _Choice(TypedDict):
+    layers: Layers
+    gamma: Positive
+    alpha: Positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +68,9 @@ class KernelHead:
 
     layers: tuple[int, ...] | None = None
     std: bool = True
-    statistics: tuple[str, ...] = ("mean", "std", "min", "max")
-    gammas: tuple[float, ...] = (0.25, 0.5, 1.0)
-    alphas: tuple[float, ...] = (0.03, 0.1, 0.3)
+    statistics: Annotated[tuple[Statistic, ...], NotEmpty] = ("mean", "std", "min", "max")
+    gammas: Annotated[tuple[Positive, ...], NotEmpty] = (0.25, 0.5, 1.0)
+    alphas: Annotated[tuple[Positive, ...], NotEmpty] = (0.03, 0.1, 0.3)
 
     @property
     def reading(self) -> Reading:
@@ -123,6 +134,18 @@ class KernelHead:
             }
             models.append(_fit_one(of_layers, y, n_classes, job, recipe))
         return models
+
+    def array_kinds(self, recipe: Recipe) -> dict[str, ArrayKind]:
+        """Scale, training rows and dual coefficients; see `ravfeat.heads.base.Head`."""
+        check_recipe(recipe, concatenated=True, several_streams=False)
+        chosen = check_value(
+            recipe["chosen"], _Choice, "chosen", HeadError, "a kernel head chooses layers, gamma and alpha"
+        )
+        return scaler_kinds(recipe, chosen["layers"], self._names) | {
+            "rows": ArrayKind(("clips", len(self._names) * len(recipe["layers"]) * recipe["dim"]), "float16"),
+            "dual": ArrayKind(("clips", recipe["n_classes"])),
+            "width": ArrayKind((1,), "float64", positive=True),
+        }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `KernelModel.arrays` and `KernelModel.recipe` gave."""

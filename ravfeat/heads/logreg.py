@@ -11,11 +11,13 @@ divided by the root of their number, so that one grid serves every width.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
+from ravfeat.documents import NotEmpty, Positive, check_value
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.statistics import (
@@ -25,13 +27,21 @@ from ravfeat.features.statistics import (
     select_clips,
     source_of,
 )
+from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
-from ravfeat.heads.gram import Scaler, set_products
+from ravfeat.heads.gram import Scaler, scaler_kinds, set_products
 from ravfeat.heads.parallel import map_jobs
+from ravfeat.heads.recipe import Layers, Recipe, check_recipe
 from ravfeat.heads.softmax_regression import regularization_path
+from ravfeat.numerics.pooling import Statistic
 
 __all__ = ["LogregHead", "LogregModel"]
+
+
+class _Choice(TypedDict):
+    layers: Layers
+    C: Positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +66,8 @@ class LogregHead:
 
     layers: tuple[int, ...] | None = None
     std: bool = True
-    grid: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0)
-    statistics: tuple[str, ...] = ("mean", "std")
+    grid: Annotated[tuple[Positive, ...], NotEmpty] = (1.0, 3.0, 10.0, 30.0)
+    statistics: Annotated[tuple[Statistic, ...], NotEmpty] = ("mean", "std")
 
     def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
         """Score every set of layers with every C.
@@ -108,6 +118,15 @@ class LogregHead:
             return self._fit_one(of_layers, y, n_classes, job, choice, source)
 
         return map_jobs(solve, list(zip(jobs, chosen, strict=True)), self.name)
+
+    def array_kinds(self, recipe: Recipe) -> dict[str, ArrayKind]:
+        """Scale, weights and intercept; see `ravfeat.heads.base.Head`."""
+        check_recipe(recipe, concatenated=True, several_streams=False)
+        chosen = check_value(recipe["chosen"], _Choice, "chosen", HeadError, "a logreg head chooses layers and C")
+        return scaler_kinds(recipe, chosen["layers"], self._names) | {
+            "weights": ArrayKind((len(self._names) * len(recipe["layers"]) * recipe["dim"], recipe["n_classes"])),
+            "intercept": ArrayKind((recipe["n_classes"],)),
+        }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `LogregModel.arrays` and `LogregModel.recipe` gave."""

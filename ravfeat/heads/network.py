@@ -10,18 +10,20 @@ Axes: L layers, H heads, B clips, T windows, D dimensions, K classes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ravfeat.heads.stacks.autograd import AutogradStack, gathered_bytes
 from ravfeat.heads.stacks.base import Dropout, Stack, Start
 from ravfeat.heads.windows import Batch, Windows
 
-__all__ = ["Dropout", "Network", "first_weights"]
+__all__ = ["Dropout", "Network", "first_weights", "network_shapes"]
 
 
 class Network(ABC):
@@ -84,3 +86,42 @@ def first_weights(generator: torch.Generator, fan_in: int, fan_out: int) -> Tens
     """Uniform within ±1 / sqrt(fan_in), of shape (fan_in, fan_out)."""
     bound = fan_in**-0.5
     return torch.empty(fan_in, fan_out, device=generator.device).uniform_(-bound, bound, generator=generator)
+
+
+class _WithoutValues(TorchFunctionMode):
+    """Tensors that are made within have a shape and no memory."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        device = {"device": "meta"} if "device" in (kwargs or {}) else {}
+        return func(*args, **{**(kwargs or {}), **device})
+
+
+def network_shapes(
+    network: Network, streams: Sequence[tuple[Sequence[int], int]], n_classes: int
+) -> dict[str, tuple[int, ...]]:
+    """Give the shapes of a trained network's arrays, by the names that `ravfeat.heads.neural.NeuralModel` gives them.
+
+    Parameters
+    ----------
+    network : Network
+    streams : sequence of (layers, dim)
+        That it reads: numbers of the layers, and their width D.
+    n_classes : int
+    """
+    windows = _one_window(streams)
+    with _WithoutValues():  # a recipe may tell of any size, and the arrays that must fit it are not read yet
+        params = network.init(windows, n_classes, torch.Generator())
+    constants = network.constants(windows, [np.zeros(1, np.int64)])  # of one head, hence the first below
+    shapes = {f"params.{name}": tuple(value.shape) for name, value in params.items()}
+    # A single number is saved as an array of one.
+    return shapes | {f"constants.{name}": tuple(value[0].shape) or (1,) for name, value in constants.items()}
+
+
+def _one_window(streams: Sequence[tuple[Sequence[int], int]]) -> Windows:
+    """Windows of a single clip of one frame of zeros."""
+    (layers, dim), *others = streams
+    also = tuple(_one_window([stream]) for stream in others)
+    start = torch.zeros(1, dtype=torch.int64)
+    return Windows(torch.zeros(len(layers), 1, dim), None, start, start + 1, tuple(layers), also)

@@ -20,22 +20,32 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from typing_extensions import TypedDict
 
+from ravfeat.documents import Count, Positive, Share, check_value
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.statistics import check_features, select_clips, source_of
+from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import candidate_scores, plain_settings
-from ravfeat.heads.network import Network
+from ravfeat.heads.network import Network, network_shapes
+from ravfeat.heads.recipe import Recipe, check_recipe
 from ravfeat.heads.schedule import Schedule
 from ravfeat.heads.stacks.autograd import forward_rows
 from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Windows
 from ravfeat.resources import attempt
 
-__all__ = ["NeuralHead", "NeuralModel", "best_epoch"]
+__all__ = ["EpochChoice", "NeuralHead", "NeuralModel", "best_epoch"]
 
 _log = logging.getLogger(__name__)
+
+
+class EpochChoice(TypedDict):
+    """What a network chooses."""
+
+    epochs: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +77,19 @@ class NeuralHead(ABC):
     name: ClassVar[str]
     seeded: ClassVar[bool] = True
     several_streams: ClassVar[bool] = False
+    choice: ClassVar[type] = EpochChoice
 
     layers: tuple[int, ...] | None = None
     std: bool = True
-    frame_average: int = 16
-    hidden: int = 128
-    dropout: float = 0.5
-    epochs: int = 12
-    batch_size: int = 32
-    lr: float = 5e-4
+    frame_average: Count = 16
+    hidden: Count = 128
+    dropout: Share = 0.5
+    epochs: Count = 12
+    batch_size: Count = 32
+    lr: Positive = 5e-4
     weight_decay: float = 1e-2
-    label_smoothing: float = 0.1
-    ema: float = 0.99
+    label_smoothing: Share = 0.1
+    ema: Share = 0.99
     precision: Literal["float32", "bfloat16"] = "float32"
     device: str = "cpu"
 
@@ -175,6 +186,15 @@ class NeuralHead(ABC):
             "layers": list(windows.layers),
             **source_of(features),
         }
+
+    def array_kinds(self, recipe: Recipe) -> dict[str, ArrayKind]:
+        """Parameters and constants of the network; see `ravfeat.heads.base.Head`."""
+        check_recipe(recipe, concatenated=False, several_streams=self.several_streams)
+        check_value(recipe["chosen"], self.choice, "chosen", HeadError, f"as a head '{self.name}' chooses")
+        streams = [(recipe["layers"], recipe["dim"])]
+        streams += zip(recipe.get("also_layers", []), recipe.get("also_dims", []), strict=True)
+        shapes = network_shapes(self.net(), streams, recipe["n_classes"])
+        return {name: ArrayKind(shape, positive=name.endswith("_std")) for name, shape in shapes.items()}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `NeuralModel.arrays` and `NeuralModel.recipe` gave."""

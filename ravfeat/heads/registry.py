@@ -6,6 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ravfeat.documents import check_value
 from ravfeat.errors import HeadError
 from ravfeat.heads.attentive import AttentiveHead
 from ravfeat.heads.attentive_sum import AttentiveSumHead
@@ -14,7 +15,7 @@ from ravfeat.heads.joint import JointHead
 from ravfeat.heads.kernel import KernelHead
 from ravfeat.heads.logreg import LogregHead
 
-__all__ = ["HEADS", "get_head", "restore"]
+__all__ = ["HEADS", "get_head", "head_of", "restore"]
 
 HEADS: dict[str, Callable[..., Head]] = {
     AttentiveHead.name: AttentiveHead,
@@ -25,7 +26,7 @@ HEADS: dict[str, Callable[..., Head]] = {
 }
 
 
-def get_head(name: str, **settings: Any) -> Head:
+def get_head(name: str, /, **settings: Any) -> Head:
     """Build a head from its name and settings.
 
     Parameters
@@ -39,7 +40,7 @@ def get_head(name: str, **settings: Any) -> Head:
     Raises
     ------
     HeadError
-        If there is no such head, or it has no such setting.
+        If there is no such head, or it has no such setting, or one of another type or out of its bounds.
 
     Examples
     --------
@@ -55,6 +56,7 @@ def get_head(name: str, **settings: Any) -> Head:
     unknown = [key for key in settings if key not in fields]
     if unknown:
         raise HeadError(f"head '{name}' has no setting {', '.join(unknown)}; choose from {', '.join(fields)}")
+    check_value(settings, kind, f"the settings of head '{name}'", HeadError, "choose another value")
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     head: Head = kind(**plain)
     return head
@@ -68,5 +70,17 @@ def restore(arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any], *, de
     HeadError
         If the recipe names no head of this version.
     """
-    head = get_head(str(recipe.get("head")), **recipe.get("settings", {}), device=device)
-    return head.restore(arrays, recipe)
+    return head_of(recipe, device=device).restore(arrays, recipe)
+
+
+def head_of(recipe: Mapping[str, Any], *, device: str = "cpu") -> Head:
+    """Build the head that a recipe names, with its settings.
+
+    Raises
+    ------
+    HeadError
+        As `get_head` does.
+    """
+    if "device" in recipe["settings"]:
+        raise HeadError(f"the settings of head '{recipe['head']}' name a device, which is no part of a recipe")
+    return get_head(recipe["head"], **recipe["settings"], device=device)

@@ -12,6 +12,7 @@ eight numbers side by side): the same bits as ``mean`` and ``add.reduceat``, man
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,13 @@ from numpy.typing import NDArray
 from ravfeat.errors import RavfeatError
 from ravfeat.numerics.float16 import widen
 
-__all__ = ["STATISTICS", "average_block", "average_frames", "pool_block", "pool_frames"]
+__all__ = ["STATISTICS", "Statistic", "average_block", "average_frames", "pool_block", "pool_frames"]
+
+Statistic = Literal["mean", "std", "speed", "min", "q10", "q25", "median", "q75", "q90", "max"]
+"""What `pool_frames` can compute: ``std`` divides by the number of frames, ``speed`` is the mean
+absolute delta, from each frame to the next, quantiles interpolate linearly."""
+
+STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
 _Floats = NDArray[np.float32]
 
@@ -91,10 +98,6 @@ _OF_SORTED: dict[str, Callable[[_Floats], _Floats]] = {
     "q90": _quantile(0.9),
     "max": _quantile(1.0),
 }
-
-STATISTICS: tuple[str, ...] = (*_IN_TIME, *_OF_SORTED)
-"""What `pool_frames` can compute: ``std`` divides by the number of frames, ``speed`` is the mean
-absolute delta, from each frame to the next, quantiles interpolate linearly."""
 
 
 def pool_frames(
