@@ -115,9 +115,9 @@ def mutate_bytes(data: bytes, random: Random) -> bytes:
 
 _ODD = (
     None, True, False, 0, -1, 1, 2, 3.5, -0.0, 1e-320, 1e300, 2**31, 2**53 + 1, 2**63, -(2**63) - 1, 10**400,
-    float("nan"), float("inf"), float("-inf"), "", " ", "nan", "None", "text", "1", "../../up", "/etc/passwd", "\0", "\n",
-    "\u001b[31m", "\u202e", "\ud800", "a" * 5000, "<b>x</b>", "[x](y)", "$x^2$", [], {}, [[]], [None], {"a": 1}, {"": []},
-    "2020-01-01", "é", "e\u0301", "\ufeff",
+    float("nan"), float("inf"), float("-inf"), "", " ", "nan", "None", "text", "1", "../../up", "/etc/passwd",
+    "\0", "\n", "\u001b[31m", "\u202e", "\ud800", "a" * 5000, "<b>x</b>", "[x](y)", "$x^2$", [], {}, [[]], [None],
+    {"a": 1}, {"": []}, "2020-01-01", "é", "e\u0301", "\ufeff",
 )  # fmt: skip
 
 
