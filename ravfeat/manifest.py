@@ -11,22 +11,25 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ravfeat.errors import CorpusError
-from ravfeat.files import replace_file
+from ravfeat.errors import CorpusError, RavfeatError
+from ravfeat.files import read_limited, replace_file
 
-__all__ = ["Clip", "Manifest", "actor_number", "parquet_bytes", "parquet_table"]
+__all__ = ["Clip", "Manifest", "actor_number", "parquet_bytes", "parquet_table", "read_parquet"]
 
 MANIFEST_VERSION = "1"
 _META_KEY = b"ravfeat.manifest"
 _CORPUS_NAME = re.compile(r"\w[\w.-]*")
+_MAX_PARQUET_BYTES = 4 << 30
+_PARQUET_BYTES_FREE, _PARQUET_TIMES, _CELL_BYTES = 256 << 20, 20, 16
 _STRINGS = ("clip_id", "performance_id", "actor", "gender", "label", "path")
 
 
@@ -211,11 +214,7 @@ class Manifest:
         CorpusError
             Where the file is not a readable ravfeat manifest.
         """
-        try:
-            table = parquet_table(path.read_bytes())
-        except (OSError, pa.ArrowException) as error:
-            raise CorpusError(f"{path} cannot be read as Parquet ({error})") from error
-        return cls.from_table(table, where=str(path))
+        return cls.from_table(read_parquet(path, CorpusError, "make the manifest again"), where=str(path))
 
     def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
         """Return the same corpus with other clips."""
@@ -231,9 +230,68 @@ def parquet_bytes(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
+def read_parquet(path: Path, error: type[RavfeatError], remedy: str) -> pa.Table:
+    """Read a Parquet file: a regular file of usual size that `parquet_table` can read.
+
+    Raises
+    ------
+    RavfeatError
+        Of the type `error`, naming the file.
+    """
+    data = read_limited(path, _MAX_PARQUET_BYTES, error, remedy)
+    try:
+        return parquet_table(data)
+    except (OSError, pa.ArrowException, UnicodeError) as problem:
+        raise error(f"{path} cannot be read as Parquet ({problem}); {remedy}") from problem
+
+
 def parquet_table(data: bytes) -> pa.Table:
-    """Read a table from the bytes of a Parquet file, page checksums checked.
+    """Read a table from the bytes of a Parquet file, page checksums and texts checked.
 
     From bytes, because Arrow would add a column ``run`` for a path such as ``run=3/manifest.parquet``.
+
+    Raises
+    ------
+    pyarrow.ArrowException, OSError, UnicodeError
+        Where it cannot be read, or unpacks to over 256 MB and twenty times the size of the file.
     """
-    return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+    allowed = _PARQUET_BYTES_FREE + _PARQUET_TIMES * len(data)
+    file = pq.ParquetFile(pa.BufferReader(data))
+    texts = _flat_texts(file)
+    _check_unpacked(_bytes_of_footer(file.metadata, texts), allowed)
+    # As dictionaries first: a single long text may stand in a million rows, which no footer tells.
+    table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True).read()
+    lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in _dictionaries(table)]
+    _check_unpacked(sum(pc.sum(length).as_py() or 0 for length in lengths), allowed)
+    table = table.cast(file.schema_arrow)
+    table.validate(full=True)
+    return table
+
+
+def _flat_texts(file: pq.ParquetFile) -> list[str]:
+    paths = [column.path for column in file.schema]
+    kinds = {column.path: column.physical_type for column in file.schema}
+    return [name for name in file.schema_arrow.names if paths.count(name) == 1 and kinds[name] == "BYTE_ARRAY"]
+
+
+def _bytes_of_footer(footer: pq.FileMetaData, texts: Sequence[str]) -> int:
+    """Estimate the memory of a table, as Arrow holds it and Python lists its rows."""
+    total = 0
+    for group in map(footer.row_group, range(footer.num_row_groups)):
+        for column in map(group.column, range(footer.num_columns)):
+            cells, packed = max(abs(column.num_values), abs(group.num_rows)), abs(column.total_uncompressed_size)
+            nested = column.physical_type == "BYTE_ARRAY" and column.path_in_schema not in texts
+            total += cells * (_CELL_BYTES + (packed if nested else 0)) + packed
+    return total
+
+
+def _dictionaries(table: pa.Table) -> Iterator[pa.DictionaryArray]:
+    for column in table.columns:
+        kind = column.type
+        if pa.types.is_dictionary(kind) and not pa.types.is_primitive(kind.value_type):
+            yield from column.chunks
+
+
+def _check_unpacked(size: int, allowed: int) -> None:
+    if size > allowed:
+        raise pa.ArrowInvalid(f"it unpacks to {size >> 20} MB, expected at most {allowed >> 20} of a file of its size")

@@ -2,15 +2,18 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from ravfeat.errors import CorpusError
-from ravfeat.manifest import Clip, Manifest, actor_number, parquet_bytes, parquet_table
+from ravfeat.manifest import Clip, Manifest, actor_number, parquet_bytes, parquet_table, read_parquet
+from tests.fuzz.mutations import outcome
 
 CLIP = Clip("b", "b", "c:1", "male", "sad", "b.wav", 1.5)
 OTHER = Clip("a", "p", "c:2", "", "calm", "x/a.wav")
@@ -106,3 +109,47 @@ def test_parquet_pages_carry_checksums() -> None:
 @pytest.mark.parametrize(("actor", "number"), [("ravdess:07", 7), ("c:1001", 1001), ("c:anna", None), ("c:a:3", 3)])
 def test_actor_numbers_are_read_from_the_end(actor: str, number: int | None) -> None:
     assert actor_number(actor) == number
+
+
+ONE_LONG_TEXT = pa.DictionaryArray.from_arrays(pa.array([0] * 30_000, pa.int32()), pa.array(["a" * 100_000]))
+
+
+@pytest.mark.parametrize("keep_types", [True, False])
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.zeros(20_000_000, np.int8),
+        pa.nulls(20_000_000),
+        ONE_LONG_TEXT,
+        pa.ListArray.from_arrays(pa.array(range(30_001), pa.int32()), ONE_LONG_TEXT),
+        pa.StructArray.from_arrays([ONE_LONG_TEXT], ["a"]),
+    ],
+    ids=["zeros", "nulls", "text", "lists", "structs"],
+)
+def test_a_small_file_that_unpacks_to_a_large_table_is_refused_before_it_takes_the_memory(
+    tmp_path: Path, column: object, *, keep_types: bool
+) -> None:
+    path = tmp_path / "m.parquet"
+    pq.write_table(pa.table({"x": column}), path, compression="zstd", store_schema=keep_types)
+    assert path.stat().st_size < 100_000
+    error = outcome(lambda: read_parquet(path, CorpusError, "make it again"))
+    assert re.search(r"m\.parquet cannot be read as Parquet \(it unpacks to \d+ MB, expected at most 25", str(error))
+
+
+def test_texts_that_are_not_unicode_are_refused(tmp_path: Path) -> None:
+    column = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")])
+    pq.write_table(pa.table({"x": column}), tmp_path / "m.parquet")
+    with pytest.raises(CorpusError, match=r"m\.parquet cannot be read as Parquet .*Invalid UTF8"):
+        read_parquet(tmp_path / "m.parquet", CorpusError, "make it again")
+
+
+def test_every_type_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    table = pa.table({
+        "text": ["a", None], "large": pa.array(["a", "b"], pa.large_string()), "lists": [["a"], []],
+        "bytes": [b"a", b"b"], "number": [1, 2], "kinds": pa.array(["a", "b"]).dictionary_encode(),
+        "logits": [[1.0], [2.0]], "none": [None, None],
+    }).replace_schema_metadata({"about": "this"})  # fmt: skip
+    pq.write_table(table, tmp_path / "m.parquet")
+    assert read_parquet(tmp_path / "m.parquet", CorpusError, "").equals(
+        pq.read_table(tmp_path / "m.parquet"), check_metadata=True
+    )

@@ -1,8 +1,11 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -274,7 +277,7 @@ def test_the_same_rows_twice_do_not_concatenate() -> None:
 
 
 def test_reading_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
-    with pytest.raises(PredictionsError, match=r"none\.parquet does not exist"):
+    with pytest.raises(PredictionsError, match=r"none\.parquet is missing; make it again"):
         Predictions.read(tmp_path / "none.parquet")
     (tmp_path / "text.parquet").write_text("hello, this is no Parquet file at all")
     with pytest.raises(PredictionsError, match="cannot be read as Parquet"):
@@ -288,13 +291,65 @@ def test_reading_says_what_is_wrong_with_a_file(tmp_path: Path) -> None:
         Predictions.read(tmp_path / "newer.parquet")
     silent = build().table.replace_schema_metadata({b"ravfeat.predictions": b'{"format_version": 1, "classes": []}'})
     pq.write_table(silent, tmp_path / "silent.parquet")
-    with pytest.raises(PredictionsError, match=r"says \['classes'\] about itself, expected \['classes', 'leaky'"):
+    with pytest.raises(PredictionsError, match=r"silent\.parquet: metadata 'ravfeat.predictions': it lacks 'protocol'"):
         Predictions.read(tmp_path / "silent.parquet")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"leaky": {}}, "leaky is {}, expected true or false; make it again"),
+        ({"leaky": 0}, "leaky is 0, expected true or false"),
+        ({"classes": ["a", 1]}, r"classes\[1\] is 1, expected text"),
+        ({"select": "all"}, "select is \"all\", expected 'val', 'nested' or 'crossfit'"),
+        ({"classes": ["happy", "happy"]}, "at least two different labels"),
+        ({"format_version": True}, "format_version is true, expected a whole number"),
+    ],
+)
+def test_metadata_of_the_wrong_kind_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    build().write(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    about = json.loads(table.schema.metadata[b"ravfeat.predictions"]) | change
+    pq.write_table(table.replace_schema_metadata({"ravfeat.predictions": json.dumps(about)}), tmp_path / "a.parquet")
+    with pytest.raises(PredictionsError, match=rf"a\.parquet: .*{message}"):
+        Predictions.read(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("fold", pc.negate, "is in fold -1, expected 0 or more"),
+        ("fold", lambda column: column.cast(pa.string()), "column 'fold' must be int64, got string: no whole numbers"),
+        ("seed", lambda column: column.cast(pa.float64()), "column 'seed' must be int64, got double"),
+        ("clip_id", lambda column: pa.array(range(len(column))), "column 'clip_id' must be string, got int64: no text"),
+        ("actor", lambda column: pa.nulls(len(column), pa.string()), "column 'actor' has 48 empty values"),
+        ("logits", lambda column: pa.array([["1", "2"]] * len(column)), "must hold lists of float32"),
+        ("logits", lambda column: pa.array([[1.0]] * len(column)), "has 1 logits, expected 3"),
+        ("logits", lambda column: pa.array([[1.0, 2.0, None]] * len(column)), "NaN or Inf logits"),
+    ],
+)
+def test_a_column_of_the_wrong_kind_is_refused(
+    tmp_path: Path, name: str, change: Callable[[Any], Any], message: str
+) -> None:
+    build().write(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    at = table.column_names.index(name)
+    pq.write_table(table.set_column(at, name, change(table[name])), tmp_path / "a.parquet")
+    with pytest.raises(PredictionsError, match=rf"a\.parquet: .*{message}"):
+        Predictions.read(tmp_path / "a.parquet")
+
+
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    build().write(tmp_path / "a.parquet")
+    table = pq.read_table(tmp_path / "a.parquet")
+    pq.write_table(table.append_column("seed", table["seed"]), tmp_path / "a.parquet")
+    with pytest.raises(PredictionsError, match=r"a\.parquet: there are 2 columns called 'seed'"):
+        Predictions.read(tmp_path / "a.parquet")
 
 
 def test_scores_survive_the_way_to_disk_and_back(tmp_path: Path) -> None:
     rows = [{"head": "a", "fold": -1, "uar": 0.5}, {"head": "b", "fold": 0, "uar": 0.25}]
     write_scores(tmp_path / "scores.parquet", rows)
     assert read_scores(tmp_path / "scores.parquet") == rows
-    with pytest.raises(PredictionsError, match="does not exist"):
+    with pytest.raises(PredictionsError, match="is missing"):
         read_scores(tmp_path / "other.parquet")

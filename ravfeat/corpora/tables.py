@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ravfeat.errors import CorpusError, UsageError
-from ravfeat.manifest import parquet_table
+from ravfeat.manifest import read_parquet
 
 __all__ = ["CsvFormat", "cell_text", "csv_format", "name_columns", "read_table"]
 
@@ -113,7 +114,7 @@ def read_table(path: Path, *, speaker_as_actor: bool = True) -> pa.Table:
         raise CorpusError(f"{path} is not a file; expected a CSV or Parquet table")
     try:
         is_parquet = path.suffix.lower() in {".parquet", ".pq"}
-        table = parquet_table(path.read_bytes()) if is_parquet else _read_csv(path)
+        table = read_parquet(path, CorpusError, "write it again") if is_parquet else _read_csv(path)
     except (OSError, pa.ArrowException, UnicodeError, csv.Error) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
     table = _distinct(path, table)
@@ -210,8 +211,8 @@ def cell_text(value: object) -> str:
     if value is None or value != value:
         return ""
     # Whole numbers are floats where pandas had to leave a cell of the column empty.
-    if isinstance(value, float | Decimal) and value == value // 1:
-        return str(int(value))
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == (whole := int(value)):
+        return str(whole)
     if isinstance(value, bytes):
         try:
             return value.decode().strip()

@@ -38,6 +38,11 @@ def _check_values(table: pa.Table, classes: tuple[str, ...]) -> None:
                 f"clip {bad['clip_id'][0]} has {name} '{bad[name][0]}', expected one of {', '.join(allowed)} "
                 f"({bad.num_rows} such rows)"
             )
+    early = table.filter(pc.field("fold") < 0)
+    if early.num_rows:
+        raise PredictionsError(
+            f"clip {early['clip_id'][0]} is in fold {early['fold'][0]}, expected 0 or more ({early.num_rows} such rows)"
+        )
     bad_rows = np.flatnonzero(~np.isfinite(logit_array(table, len(classes))).all(1))
     if len(bad_rows):
         first = table.slice(int(bad_rows[0]), 1).to_pylist()[0]

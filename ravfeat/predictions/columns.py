@@ -45,6 +45,8 @@ def normalised(table: pa.Table, classes: tuple[str, ...]) -> pa.Table:
     if not table.num_rows:
         raise PredictionsError("the prediction table has no rows; nothing was scored")
     for name in PREDICTION_COLUMNS:
+        if table.column_names.count(name) > 1:
+            raise PredictionsError(f"there are {table.column_names.count(name)} columns called '{name}'")
         if table[name].null_count:
             raise PredictionsError(f"column '{name}' has {table[name].null_count} empty values")
     _check_logit_counts(table, len(classes))
@@ -56,6 +58,9 @@ def normalised(table: pa.Table, classes: tuple[str, ...]) -> pa.Table:
 def _cast(table: pa.Table, name: str) -> pa.ChunkedArray:
     wanted = pa.int64() if name in ("seed", "fold") else pa.string()
     try:
+        # A text "1" is no seed, and the number 1 no clip: a cast would not say so.
+        if pa.types.is_integer(table[name].type) != (wanted == pa.int64()):
+            raise pa.ArrowInvalid("no whole numbers" if wanted == pa.int64() else "no text")
         return table[name].cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise PredictionsError(f"column '{name}' must be {wanted}, got {table[name].type}: {error}") from error

@@ -2,27 +2,63 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ravfeat.documents import parse_json
 from ravfeat.errors import PredictionsError
 from ravfeat.files import replace_file
+from ravfeat.manifest import read_parquet
 
-__all__ = ["FORMAT_VERSION", "read_predictions", "read_scores", "write_predictions", "write_scores"]
+__all__ = ["FORMAT_VERSION", "TableFacts", "read_predictions", "read_scores", "write_predictions", "write_scores"]
 
 FORMAT_VERSION = 1
 
 _METADATA_KEY = b"ravfeat.predictions"
-_FACTS = {"classes", "protocol", "leaky", "select", "synthetic"}
+_REMEDY = "make it again"
 
 
-def read_predictions(path: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """Read a table and what its metadata says about it, neither checked further."""
-    table = _read_table(path)
-    return table, _about(table, path)
+@dataclass(frozen=True)
+class TableFacts:
+    """What holds for a whole table; see `ravfeat.predictions.Predictions`."""
+
+    classes: tuple[str, ...]
+    protocol: str
+    leaky: bool
+    select: Literal["val", "nested", "crossfit"]
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class _Version:
+    format_version: int
+
+
+def read_predictions(path: Path) -> tuple[pa.Table, TableFacts]:
+    """Read a table and what its metadata says about it.
+
+    Raises
+    ------
+    PredictionsError
+        Where it cannot be read, is none, or of another version; the columns are not checked.
+    """
+    table = read_parquet(path, PredictionsError, _REMEDY)
+    text = (table.schema.metadata or {}).get(_METADATA_KEY)
+    if text is None:
+        raise PredictionsError(
+            f"{path} is not a prediction table: its Parquet metadata lacks '{_METADATA_KEY.decode()}'"
+        )
+    where = f"{path}: metadata '{_METADATA_KEY.decode()}'"
+    version = parse_json(text, _Version, where, PredictionsError, _REMEDY).format_version
+    if version != FORMAT_VERSION:
+        raise PredictionsError(
+            f"{path} has prediction format {version}, this ravfeat reads {FORMAT_VERSION}; {_REMEDY}"
+        )
+    return table, parse_json(text, TableFacts, where, PredictionsError, _REMEDY)
 
 
 def write_predictions(table: pa.Table, about: Mapping[str, Any], path: Path) -> None:
@@ -38,17 +74,8 @@ def write_scores(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
     """Read rows written by `write_scores`."""
-    rows: list[dict[str, Any]] = _read_table(path).to_pylist()
+    rows: list[dict[str, Any]] = read_parquet(path, PredictionsError, _REMEDY).to_pylist()
     return rows
-
-
-def _read_table(path: Path) -> pa.Table:
-    try:
-        return pq.read_table(path)
-    except FileNotFoundError as error:
-        raise PredictionsError(f"{path} does not exist; a run folder holds {path.name}") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise PredictionsError(f"{path} cannot be read as Parquet: {error}") from error
 
 
 def _write_table(table: pa.Table, path: Path) -> None:
@@ -56,20 +83,3 @@ def _write_table(table: pa.Table, path: Path) -> None:
     buffer = pa.BufferOutputStream()
     pq.write_table(table, buffer, compression="zstd")
     replace_file(path, memoryview(buffer.getvalue()))
-
-
-def _about(table: pa.Table, path: Path) -> dict[str, Any]:
-    raw = (table.schema.metadata or {}).get(_METADATA_KEY)
-    if raw is None:
-        raise PredictionsError(
-            f"{path} is not a prediction table: its Parquet metadata lacks '{_METADATA_KEY.decode()}'"
-        )
-    about: dict[str, Any] = json.loads(raw)
-    version = about.pop("format_version", None)
-    if version != FORMAT_VERSION:
-        raise PredictionsError(
-            f"{path} has prediction format {version}, this ravfeat reads {FORMAT_VERSION}; make it again"
-        )
-    if about.keys() != _FACTS:
-        raise PredictionsError(f"{path} says {sorted(about)} about itself, expected {sorted(_FACTS)}")
-    return about

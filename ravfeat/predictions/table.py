@@ -100,9 +100,9 @@ class Predictions:
     @classmethod
     def read(cls, path: Path) -> "Predictions":
         """Read and validate a file written by `write`."""
-        table, about = read_predictions(path)
+        table, facts = read_predictions(path)
         try:
-            return cls(table, **about)
+            return cls(table, facts.classes, facts.protocol, facts.leaky, facts.select, facts.synthetic)
         except PredictionsError as error:
             # The check knows the table, only this place knows the file.
             raise PredictionsError(f"{path}: {error}") from error

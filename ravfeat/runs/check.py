@@ -20,8 +20,10 @@ from ravfeat.runs.format import (
     FUSION_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
+    RECIPE_FILE,
     SCORES_FILE,
 )
+from ravfeat.runs.recipe import Recipe, read_recipe
 from ravfeat.runs.records import (
     DifferenceRecord,
     MetricRecord,
@@ -36,7 +38,7 @@ from ravfeat.runs.records import (
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stats import AVERAGINGS, METRICS, Compared, metric_records, score_rows
 
-__all__ = ["check_calibration", "check_differences", "check_fusion", "check_metrics", "check_scores"]
+__all__ = ["check_calibration", "check_differences", "check_fusion", "check_metrics", "check_recipe", "check_scores"]
 
 _ROUNDING = 1e-6
 """Scores are sums: another numpy may move the last digits."""
@@ -63,7 +65,25 @@ def check_metrics(run: Path, predictions: Predictions) -> list[MetricRecord]:
     _check_keys(by_key, expected, len(records), path)
     for key in sorted(expected):
         _check_value(by_key[key]["value"], expected[key]["value"], " / ".join(key), path)
+        _check_equal(by_key[key], expected[key], " / ".join(key), path)  # the interval too
     return records
+
+
+def check_recipe(run: Path, predictions: Predictions) -> Recipe:
+    """Read ``recipe.json``, and refuse it where it tells of another protocol, classes or seeds than the predictions.
+
+    Raises
+    ------
+    PredictionsError
+        See `ravfeat.runs.recipe.read_recipe`; for a recipe of another run.
+    """
+    recipe = read_recipe(run)
+    seeds = max(len(predictions.seeds(system)) for system in predictions.systems())
+    about = {name: getattr(predictions, name) for name in ("protocol", "leaky", "select")}
+    for name, value in {**about, "classes": list(predictions.classes), "seeds": seeds}.items():
+        if name in recipe.record:  # recipes of older versions may not tell
+            _check_equal(recipe.record[name], value, name, run / RECIPE_FILE)
+    return recipe
 
 
 def check_calibration(run: Path, predictions: Predictions) -> dict[System, Calibration]:

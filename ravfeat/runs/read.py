@@ -10,7 +10,14 @@ from ravfeat.errors import PredictionsError
 from ravfeat.fusion import Fusion
 from ravfeat.predictions import Predictions, System
 from ravfeat.runs.audit_file import AuditRecord, read_audit
-from ravfeat.runs.check import check_calibration, check_differences, check_fusion, check_metrics, check_scores
+from ravfeat.runs.check import (
+    check_calibration,
+    check_differences,
+    check_fusion,
+    check_metrics,
+    check_recipe,
+    check_scores,
+)
 from ravfeat.runs.format import (
     AGAIN,
     CALIBRATION_FILE,
@@ -21,7 +28,7 @@ from ravfeat.runs.format import (
     RECIPE_FILE,
     SCORES_FILE,
 )
-from ravfeat.runs.recipe import Recipe, read_recipe
+from ravfeat.runs.recipe import Recipe
 from ravfeat.runs.records import LayerWeightsEntry, read_layer_weights
 from ravfeat.schema import FUSED_STREAMS
 
@@ -140,7 +147,7 @@ def read_run(path: Path, name: str = "") -> Run:
         predictions=predictions,
         records=records,
         scores=check_scores(path, predictions),
-        recipe=read_recipe(path),
+        recipe=check_recipe(path, predictions),
         layer_weights=[_layer_weights(entry) for entry in read_layer_weights(path)],
         calibrations=calibrations,
         fusion=_fusion(path, predictions),

@@ -60,7 +60,7 @@ def test_actor_and_speaker_must_be_the_same_people(tmp_path: Path) -> None:
         ("t.csv", "path,actor\na.wav,1\n".encode("utf-16-le"), "it holds control characters"),  # without a mark
         ("t.csv", b"RIFF\x24\x00\x00\x00WAVE", "it holds control characters"),
         ("t.csv", b"\xff\xfe\n", "cannot be read as a table"),
-        ("t.parquet", b"not parquet", "cannot be read as a table"),
+        ("t.parquet", b"not parquet", "cannot be read as Parquet .*; write it again"),
         ("t.csv", b"path,actor,path\na,b,c\n", r"more than one column called \['path'\]"),
     ],
 )
