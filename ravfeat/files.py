@@ -12,9 +12,19 @@ from typing import Any
 
 from ravfeat.errors import RavfeatError
 
-__all__ = ["canonical_json", "check_name", "flush", "flush_folder", "read_limited", "replace_file", "sha256_of"]
+__all__ = [
+    "canonical_json", "check_name", "describe_stand_in", "flush", "flush_folder", "read_limited", "replace_file",
+    "sha256_of",
+]  # fmt: skip
 
 _FLUSHES_AT_ONCE = 16
+_STAND_INS = {
+    b"version https://git-lfs": "is a Git LFS pointer, not the {0}; fetch it with 'git lfs pull' in its folder",
+    b"/annex/objects/": "is a git-annex pointer, not the {0}; fetch it with 'git annex get' in its folder",
+    b"<!doctype html": "is a web page, not the {0}; download it again",
+    b"<html": "is a web page, not the {0}; download it again",
+}
+"""First bytes, in lower case, of text files that lie where another file should be."""
 _MAX_NAME_BYTES = 200  # file systems take 255; folders of caches and heads join several names
 
 
@@ -132,6 +142,31 @@ def check_name(name: str, what: str, error: type[RavfeatError], remedy: str) -> 
             f" front, at most {_MAX_NAME_BYTES} bytes; {remedy}"
         )
     return name
+
+
+def describe_stand_in(path: Path, what: str) -> str:
+    """Recognise a pointer of Git LFS or git-annex, or a web page, in place of a file.
+
+    Parameters
+    ----------
+    path : Path
+        A regular file.
+    what : str
+        What it should be, such as ``recording``.
+
+    Returns
+    -------
+    str
+        What it is and what to do; empty where it is none of these.
+
+    Raises
+    ------
+    OSError
+        Where the system cannot read it.
+    """
+    with path.open("rb") as file:
+        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((text.format(what) for start, text in _STAND_INS.items() if head.startswith(start)), "")
 
 
 def sha256_of(path: Path) -> str:

@@ -99,7 +99,7 @@ OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
     "numpy": {"*"},
     "tqdm": {"progress"},
-    "annotated_types": {"documents"},
+    "annotated_types": {"documents", "encoders"},
     "pydantic": {"documents"},
     "pydantic_core": {"documents"},
     "typing_extensions": {"*"},

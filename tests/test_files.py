@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ravfeat.errors import CacheError
-from ravfeat.files import canonical_json, check_name, flush, replace_file, sha256_of
+from ravfeat.files import canonical_json, check_name, describe_stand_in, flush, replace_file, sha256_of
 
 
 def test_a_replaced_file_holds_the_new_bytes_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -51,6 +51,28 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatc
 def test_digests_are_those_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+            "a Git LFS pointer, not the model; fetch it",
+        ),
+        (b"/annex/objects/SHA256E-s12--ab.bin", "a git-annex pointer, not the model"),
+        (b"\xef\xbb\xbf\n<!DOCTYPE HTML><html>", "a web page, not the model; download it again"),
+    ],
+)
+def test_a_text_in_place_of_a_file_is_recognised(tmp_path: Path, head: bytes, text: str) -> None:
+    (tmp_path / "x").write_bytes(head)
+    assert text in describe_stand_in(tmp_path / "x", "model")
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"version 2", b"\x00" * 100])
+def test_other_bytes_stand_in_for_nothing(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x").write_bytes(data)
+    assert not describe_stand_in(tmp_path / "x", "model")
 
 
 def test_equal_values_have_one_text() -> None:

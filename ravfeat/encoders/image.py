@@ -182,7 +182,7 @@ def load_image_encoder(
         )
     model = to_device(model, device)
     readout, shape = _try(model, picture_input, folder)
-    check_whole(folder, report, unused=_AFTER_THE_TOKENS if readout in {"cls", "mean"} else ())
+    check_whole(folder, model, report, unused=_AFTER_THE_TOKENS if readout in {"cls", "mean"} else ())
     return ImageEncoder(
         model, picture_input, readout, shape, name=name, weights=folder.digest, steps=steps, margin=margin,
         frame_rate_hz=frame_rate_hz, tf32=tf32,
@@ -236,7 +236,7 @@ def _try(model: Any, picture_input: PictureInput, folder: WeightFolder) -> tuple
             alone = torch.cat([_read(single, readout) for single in singles])
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise EncoderError(
-            f"{folder.path} cannot read pictures of {side} x {side} pixels, which its preprocessor_config.json asks"
+            f"{folder.path} cannot read pictures of {side} x {side} pixels, which its preprocessor asks"
             f" for ({first_line(error)})"
         ) from error
     # Random parts, or a normalisation over the batch, would make features depend on the run or the batch.

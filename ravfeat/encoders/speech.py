@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import transformers
-
 from ravfeat.encoders.attention import fuse_attention
 from ravfeat.encoders.base import Encoder
-from ravfeat.encoders.hidden_states import first_line
+from ravfeat.encoders.extractor import read_log_mel, read_waveform_input
 from ravfeat.encoders.loading import check_whole, load_config, load_model, to_device
 from ravfeat.encoders.waveforms import WaveformEncoder
 from ravfeat.encoders.weights import WeightFolder
@@ -40,21 +38,22 @@ def load_speech_encoder(folder: WeightFolder, name: str, device: str, *, tf32: b
     whisper = config.model_type == "whisper"
     if not whisper:
         _check_reads_waveforms(config, folder)
+    # Before the weights, which may take minutes to read.
+    extractor = read_log_mel(folder, config) if whisper else None
+    waveform_input = None if whisper else read_waveform_input(folder)
     model, report = load_model(folder)
-    check_whole(folder, report, unused=("decoder.",) if whisper else ())
+    check_whole(folder, model, report, unused=("decoder.",) if whisper else ())
     fuse_attention(model)
     # Whisper's decoder is half of its weights; it never reaches the device.
     model = to_device(model.get_encoder() if whisper else model, device)
-    if whisper:
-        extractor = _extractor(folder, transformers.WhisperFeatureExtractor, feature_size=config.num_mel_bins)
+    if waveform_input is None:
         return WhisperEncoder(model, extractor, name=name, weights=folder.digest, tf32=tf32)
-    extractor = _extractor(folder, transformers.Wav2Vec2FeatureExtractor)
     return WaveformEncoder(
         model,
         name=name,
         weights=folder.digest,
-        normalise=bool(extractor.do_normalize),
-        sample_rate_hz=int(extractor.sampling_rate),
+        normalise=waveform_input.normalise,
+        sample_rate_hz=waveform_input.sample_rate_hz,
         tf32=tf32,
     )
 
@@ -71,12 +70,3 @@ def _check_reads_waveforms(config: Any, folder: WeightFolder) -> None:
             f"{problem} with an adapter behind it, whose output has another frame rate than the layers before;"
             " save the encoder without it (add_adapter=False)"
         )
-
-
-def _extractor(folder: WeightFolder, kind: Any, **defaults: Any) -> Any:
-    try:
-        return kind.from_dict(folder.preprocessor) if folder.preprocessor else kind(**defaults)
-    except (TypeError, ValueError) as error:
-        raise EncoderError(
-            f"{folder.path / 'preprocessor_config.json'} cannot be used ({first_line(error)})"
-        ) from error

@@ -6,7 +6,6 @@ and after an upgrade a cache must still be recognised.
 
 import errno
 import hashlib
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ravfeat.encoders.model_documents import PREPROCESSORS, read_config, read_preprocessors
+from ravfeat.encoders.weight_files import find_weights
 from ravfeat.errors import EncoderError
 from ravfeat.files import canonical_json, sha256_of
 
@@ -25,9 +26,7 @@ _log = logging.getLogger(__name__)
 _VOLATILE_KEYS = frozenset(
     {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache"}
 )
-# The files that transformers loads, in its order of preference: a repository may hold other precisions too.
-_WEIGHT_PATTERNS = ("model.safetensors", "model-*.safetensors", "pytorch_model.bin", "pytorch_model-*.bin")
-_TABLES = ("config.json", "preprocessor_config.json")
+_TABLES = ("config.json", *PREPROCESSORS)
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,23 @@ class WeightFolder:
     ----------
     path : Path
     files : tuple of Path
-        The weight files that will be loaded.
+        The weight files that will be loaded, sorted by name.
+    index : Path or None
+        The file that lists them, where there are several.
     """
 
     path: Path
     files: tuple[Path, ...]
+    index: Path | None = None
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """The contents of ``config.json``."""
-        return _read_json(self.path / "config.json")
+        return read_config(self.path / "config.json")
 
-    @cached_property
-    def preprocessor(self) -> dict[str, Any]:
-        """The contents of ``preprocessor_config.json``; empty where there is none."""
-        path = self.path / "preprocessor_config.json"
-        return _read_json(path) if path.is_file() else {}
+    def preprocessors(self, *keys: str) -> dict[str, dict[str, Any]]:
+        """Read what is said about the preprocessor; see `ravfeat.encoders.model_documents.read_preprocessors`."""
+        return read_preprocessors(self.path, *keys)
 
     @cached_property
     def digest(self) -> str:
@@ -66,35 +66,26 @@ class WeightFolder:
         return digest.hexdigest()
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EncoderError(f"{path} cannot be read as JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise EncoderError(f"{path} does not hold a JSON object")
-    return value
-
-
 def open_weights(path: Path) -> WeightFolder:
     """Open a local folder.
 
     Raises
     ------
     EncoderError
-        Where it has no configuration or no weights.
+        Where it has no configuration, or no weights that can be told for sure; see
+        `ravfeat.encoders.weight_files.find_weights`.
     """
-    if not (path / "config.json").is_file():
+    if not (path / "config.json").exists():
         raise EncoderError(
             f"{path} is no encoder: it has no config.json; expected a folder as save_pretrained writes it"
         )
-    for pattern in _WEIGHT_PATTERNS:
-        if files := tuple(sorted(path.glob(pattern))):
-            return WeightFolder(path, files)
-    raise EncoderError(
-        f"{path} has a configuration and no weights: expected model.safetensors or pytorch_model.bin;"
-        " a frozen encoder must not run on random weights"
-    )
+    if (path / "adapter_config.json").exists():
+        raise EncoderError(
+            f"{path} holds an adapter (adapter_config.json), which is not applied; merge it into the model"
+            " (merge_and_unload) and save that, or remove the adapter"
+        )
+    weights = find_weights(path)
+    return WeightFolder(path, weights.files, weights.index)
 
 
 def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
@@ -133,7 +124,7 @@ def fetch_config(repository: str, revision: str | None) -> dict[str, Any]:
     path = _download(repository, revision, ("config.json",)) / "config.json"
     if not path.is_file():
         raise EncoderError(f"'{repository}' on the Hugging Face hub is no encoder: it has no config.json")
-    return _read_json(path)
+    return read_config(path)
 
 
 def _download(repository: str, revision: str | None, patterns: Sequence[str]) -> Path:

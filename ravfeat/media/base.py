@@ -8,16 +8,9 @@ from typing import Any
 import av
 
 from ravfeat.errors import MediaError
+from ravfeat.files import describe_stand_in
 
 __all__ = ["check_file", "check_whole", "promised_s", "reason_of"]
-
-_STAND_INS = {
-    b"version https://git-lfs": "is a Git LFS pointer, not the recording; fetch it with 'git lfs pull' in its folder",
-    b"/annex/objects/": "is a git-annex pointer, not the recording; fetch it with 'git annex get' in its folder",
-    b"<!doctype html": "is a web page, not a recording; download it again",
-    b"<html": "is a web page, not a recording; download it again",
-}
-"""First bytes, in lower case, of text files that lie where a recording should be."""
 
 _MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _ESTIMATED = frozenset({"aac", "ac3", "dts", "eac3", "loas"})
@@ -39,11 +32,8 @@ def check_file(path: Path) -> None:
         raise MediaError(f"{path} is {'not a file' if path.exists() else missing}")
     if path.stat().st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes)")
-    with path.open("rb") as file:
-        head = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for start, message in _STAND_INS.items():
-        if head.startswith(start):
-            raise MediaError(f"{path} {message}")
+    if stand_in := describe_stand_in(path, "recording"):
+        raise MediaError(f"{path} {stand_in}")
 
 
 def check_whole(path: Path, got_s: float, length_s: float, slack_s: float) -> None:

@@ -49,6 +49,7 @@ def arguments(spoken, tmp_path_factory) -> list[object]:
     )  # fmt: skip
     encoder = tmp_path_factory.mktemp("encoder") / "tiny"
     transformers.WavLMModel(config).save_pretrained(encoder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(encoder)
     return [
         "fine-tune", "--data", spoken, "--encoder", encoder, "--unfreeze-top", 1, "--protocol", "group3",
         "--folds", "0,2", "--epochs", 2, "--batch-clips", 4, "--lr", 1e-3, "--device", "cpu",

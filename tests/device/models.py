@@ -46,6 +46,8 @@ def save_model(home: Path, name: str) -> str:
             tiny_model(family, **settings).save_pretrained(folder)
             if name == "whisper":
                 transformers.WhisperFeatureExtractor(chunk_length=WHISPER_S).save_pretrained(folder)
+            else:
+                transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
         else:
             save_image_model(folder, name)
     return str(folder)

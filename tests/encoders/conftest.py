@@ -36,16 +36,30 @@ def tiny_model(family: str, kind: str = "Model", **settings: Any) -> Any:
     return model
 
 
+def save_whole(model: Any, folder: Path, **settings: Any) -> Path:
+    """Save a model and the feature extractor that belongs to it."""
+    model.save_pretrained(folder, **settings)
+    if model.config.model_type == "whisper":
+        transformers.WhisperFeatureExtractor(feature_size=model.config.num_mel_bins).save_pretrained(folder)
+    else:
+        transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def make_tiny() -> Callable[..., Any]:
     return tiny_model
 
 
 @pytest.fixture
+def save_model() -> Callable[..., Path]:
+    return save_whole
+
+
+@pytest.fixture
 def save_tiny(tmp_path: Path) -> SaveTiny:
     def save(family: str, kind: str = "Model", *, name: str = "tiny", **settings: Any) -> Path:
-        tiny_model(family, kind, **settings).save_pretrained(tmp_path / name)
-        return tmp_path / name
+        return save_whole(tiny_model(family, kind, **settings), tmp_path / name)
 
     return save
 

@@ -1,5 +1,6 @@
 """Image models on faces, against transformers run picture by picture."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def test_a_missing_tensor_is_named(tmp_path) -> None:
 def test_without_an_image_processor_nobody_knows_how_pictures_are_scaled(tmp_path) -> None:
     folder = save(tmp_path / "model", "vit")
     (folder / "preprocessor_config.json").unlink()
-    refused(folder, "has no preprocessor_config.json, which says how pictures are scaled")
+    refused(folder, "has no preprocessor_config.json and no image processor in processor_config.json, which")
 
 
 @pytest.mark.parametrize(
@@ -193,7 +194,7 @@ def test_without_an_image_processor_nobody_knows_how_pictures_are_scaled(tmp_pat
         ),
         (
             '{"image_processor_type": "ViTImageProcessor", "size": {"height": 24, "width": 24}}',
-            "cannot read pictures of 24 x 24 pixels, which its preprocessor_config.json asks for",
+            "cannot read pictures of 24 x 24 pixels, which its preprocessor asks for",
         ),
     ],
 )
@@ -201,6 +202,44 @@ def test_an_image_processor_that_would_be_misread_is_refused(text, match, tmp_pa
     folder = save(tmp_path / "model", "vit")
     (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
     refused(folder, match)
+
+
+def test_an_image_processor_within_that_of_a_processor_is_obeyed(tmp_path) -> None:
+    folder = save(tmp_path / "model", "vit")
+    alone = load(folder).spec
+    settings = json.loads((folder / "preprocessor_config.json").read_text())
+    nested = folder / "processor_config.json"
+    nested.write_text(json.dumps({"image_processor": settings}))
+    assert load(folder).spec == alone
+    nested.write_text(json.dumps({"image_processor": settings | {"image_std": [0.2, 0.2, 0.2]}}))
+    refused(folder, r"preprocessor_config.json and .*processor_config.json, image_processor contradict each other")
+    (folder / "preprocessor_config.json").unlink()
+    assert load(folder).spec.preprocessing[-1].endswith("/ [0.2 0.2 0.2]/1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"image_std": [0, 0, 0]}, r": image_std is \[0.0, 0.0, 0.0\], expected numbers other than 0"),
+        ({"image_mean": "abc"}, ": image_mean or image_std is 'abc', expected a number"),
+        ({"image_mean": [0.5]}, ": image_mean or image_std is"),
+        ({"image_mean": [0.5, None, 0.5]}, ": image_mean or image_std is"),
+        ({"rescale_factor": "a"}, ': rescale_factor is "a", expected a number'),
+        ({"rescale_factor": float("inf")}, ": rescale_factor is Infinity"),
+        ({"rescale_factor": -1}, ": rescale_factor is -1"),
+        ({"do_resize": 3}, ": do_resize is 3, expected true or false"),
+        ({"size": {"height": 1_000_000, "width": 1_000_000}}, " asks for the size .* of at most 4096 pixels"),
+        ({"size": {"height": 0, "width": 0}}, " asks for the size"),
+        ({"size": "large"}, " cannot be used"),
+        ({"size": {"height": "a", "width": "a"}}, ""),
+    ],
+    ids=str,
+)
+def test_impossible_settings_of_an_image_processor_are_named(changes, match, tmp_path) -> None:
+    folder = save(tmp_path / "model", "vit")
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    refused(folder, f"preprocessor_config.json{match}")
 
 
 def config_only(folder: Path, config: Any) -> Path:

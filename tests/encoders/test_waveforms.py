@@ -99,7 +99,7 @@ def test_transformers_gives_other_encoders_their_last_hidden_state_twice(make_ti
     torch.testing.assert_close(output.hidden_states[-1], output.last_hidden_state)
 
 
-def test_a_folder_without_preprocessor_config_gets_every_clip_normalised_by_itself(save_tiny, noise) -> None:
+def test_every_clip_is_normalised_by_itself_as_by_the_library(save_tiny, noise) -> None:
     encoder = load_encoder(str(save_tiny("WavLM", **LAYER_NORM)), "cpu")
     clip = noise(9_000)
     library = transformers.Wav2Vec2FeatureExtractor()(clip.samples, sampling_rate=16_000, return_tensors="np")

@@ -71,8 +71,8 @@ def test_safetensors_are_taken_where_both_kinds_of_weights_are_there(save_tiny) 
     assert [path.name for path in open_weights(folder).files] == ["model.safetensors"]
 
 
-def test_weights_in_several_files_load_and_are_all_part_of_the_digest(make_tiny, tmp_path) -> None:
-    make_tiny("WavLM", **STABLE).save_pretrained(tmp_path / "split", max_shard_size="100KB")
+def test_weights_in_several_files_load_and_are_all_part_of_the_digest(make_tiny, save_model, tmp_path) -> None:
+    save_model(make_tiny("WavLM", **STABLE), tmp_path / "split", max_shard_size="100KB")
     folder = open_weights(tmp_path / "split")
     assert len(folder.files) > 1
     assert load_encoder(str(tmp_path / "split"), "cpu").spec.n_layers == 3
@@ -187,6 +187,16 @@ def test_an_encoder_is_fetched_once_at_its_revision_and_only_what_is_needed(hub,
     assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
     offline = fetch(tmp_path / "home", nobody, HF_HUB_OFFLINE="1")
     assert (offline.returncode, offline.stdout) == (0, first.stdout), offline.stderr
+
+
+def test_the_settings_of_a_processor_are_fetched_too(hub, tmp_path) -> None:
+    settings = json.loads(hub.files.pop("preprocessor_config.json"))
+    hub.files["processor_config.json"] = json.dumps({"feature_extractor": settings | {"sampling_rate": 8_000}}).encode()
+    done = fetch(tmp_path / "home", hub.url)
+    assert done.returncode == 0, done.stderr
+    assert hub.fetched == {"config.json", "processor_config.json", "model.safetensors"}
+    steps = load_encoder(done.stdout.strip(), "cpu").spec.preprocessing
+    assert steps[-2:] == ("8000 Hz", "samples as they are/1")
 
 
 def test_pytorch_weights_are_fetched_where_there_are_no_others(hub, tmp_path) -> None:

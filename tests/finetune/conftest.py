@@ -47,6 +47,7 @@ def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         torch.manual_seed(0)
         model = transformers.WavLMModel(transformers.WavLMConfig(**TINY, **settings))
         model.save_pretrained(home / layout)
+        transformers.Wav2Vec2FeatureExtractor().save_pretrained(home / layout)
     return {layout: home / layout for layout in LAYOUTS}
 
 

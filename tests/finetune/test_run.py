@@ -281,6 +281,7 @@ def test_whisper_learns_with_and_without_the_silence_after_a_clip(plan_of, tmp_p
     )  # fmt: skip
     torch.manual_seed(0)
     transformers.WhisperModel(config).save_pretrained(tmp_path / "whisper")
+    transformers.WhisperFeatureExtractor().save_pretrained(tmp_path / "whisper")
     plan = plan_of(encoder=str(tmp_path / "whisper"), unfreeze_top=1, folds=(0,), epochs=1, augment="clean")
     logits = [
         run(replace(plan, context=context), tmp_path / context).predictions.logits() for context in ("encoder", "clip")

@@ -187,7 +187,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "Git LFS, wav": (bytes_of("a.wav", LFS_POINTER), "is a Git LFS pointer, not the recording; fetch it with 'git"),
     "Git LFS, m4a": (bytes_of("a.m4a", LFS_POINTER), "is a Git LFS pointer"),
     "git-annex": (bytes_of("a.wav", b"/annex/objects/MD5E-s9--0.wav\n"), "is a git-annex pointer"),
-    "web page": (bytes_of("a.wav", b"\n<!DOCTYPE HTML><html>404</html>"), "is a web page, not a recording"),
+    "web page": (bytes_of("a.wav", b"\n<!DOCTYPE HTML><html>404</html>"), "is a web page, not the recording"),
     "16-bit integers as floats": (samples_of(tone(16_000) * 2**15), r"has samples up to 16384, .*16-bit.*by 32768"),
     "24-bit integers as floats": (samples_of(tone(16_000) * 2**23), "24-bit integers .* divide them by 8388608"),
     "loud in one channel": (samples_of(np.stack([tone(16_000) * 40, -tone(16_000)], axis=1)), "has samples up to 20,"),

@@ -36,6 +36,7 @@ def encoder(tmp_path_factory) -> Path:
     )  # fmt: skip
     folder = tmp_path_factory.mktemp("encoder") / "tiny"
     transformers.WavLMModel(config).save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
     return folder
 
 
