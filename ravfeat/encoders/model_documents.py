@@ -140,11 +140,13 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _check_sizes(config: Mapping[str, Any], where: str) -> None:
-    """Refuse numbers that would make building the model endless; identifiers of tokens build nothing."""
+    """Refuse numbers that no model has; identifiers of tokens build nothing, and may be large."""
     for key, value in config.items():
         if isinstance(value, dict):
             _check_sizes(value, f"{where}: {key}")
         limit = _MAX_LAYERS if re.search("layers|depth|blocks|stages", key) else _MAX_SIZE
         for number in value if isinstance(value, list) else [value]:
+            if re.search("drop(out)?$", key) and isinstance(number, int | float) and not 0 <= number <= 1:
+                raise EncoderError(f"{where}: {key} is {number}, expected a share from 0 to 1; {_REMEDY}")
             if isinstance(number, int) and abs(number) > limit and not key.endswith(("_id", "_ids", "seed")):
                 raise EncoderError(f"{where}: {key} is {number}, expected at most {limit}; {_REMEDY}")

@@ -38,6 +38,8 @@ def refused(folder: Path, match: str) -> None:
         ({"hidden_size": 10**15}, "hidden_size is 1000000000000000, expected less"),
         ({"hidden_size": True}, "hidden_size is true, expected a whole number"),
         ({"intermediate_size": 10**12}, "intermediate_size is 1000000000000, expected at most"),
+        ({"hidden_dropout": 10}, "hidden_dropout is 10, expected a share from 0 to 1"),
+        ({"layerdrop": -0.5}, "layerdrop is -0.5"),
         ({"conv_stride": [5, 2, 2, 2, 2, 2, 0]}, r"conv_stride\[6\] is 0"),
         ({"conv_stride": "ab"}, 'conv_stride is "ab", expected a list'),
         ({"conv_kernel": [-1] * 7}, r"conv_kernel\[0\] is -1"),
