@@ -60,8 +60,8 @@ ALLOWED: dict[str, set[str]] = {
     "splits": BASE | {"experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {
-        "cache", "calibrate", "corpora", "experiment", "features", "fusion", "heads", "media", "predictions",
-        "protocols", "runs",
+        "cache", "calibrate", "corpora", "experiment", "features", "fusion", "heads", "media", "numerics",
+        "predictions", "protocols", "runs",
     },
     "audit": BASE
     | {
@@ -99,7 +99,7 @@ OWNERS: dict[str, set[str]] = {
     "click": {"cli"},
     "numpy": {"*"},
     "tqdm": {"progress"},
-    "annotated_types": {"documents", "encoders"},
+    "annotated_types": {"documents", "encoders", "published"},
     "pydantic": {"documents"},
     "pydantic_core": {"documents"},
     "typing_extensions": {"*"},

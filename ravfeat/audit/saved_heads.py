@@ -107,8 +107,8 @@ def _distance(
 
 
 def distance(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Give the largest difference of logits, as a share of the largest logit."""
-    if a.shape != b.shape:
+    """Give the largest difference of logits, as a share of the largest logit; infinite where some are not finite."""
+    if a.shape != b.shape or not np.isfinite(a).all():
         return float("inf")
     # 1e-6: logits that are all zero have no largest one to divide by.
     return float(np.abs(a - b).max() / max(1e-6, float(np.abs(b).max())))

@@ -6,6 +6,8 @@ from ravfeat.errors import UsageError
 
 __all__ = ["parse_layers", "parse_numbers", "spans"]
 
+_LONGEST = 40
+
 
 def parse_layers(text: str | None, stored: Sequence[int]) -> tuple[int, ...] | None:
     """Read ``last``, ``3``, ``6-12`` or ``1,5,9`` as layer numbers.
@@ -51,7 +53,7 @@ def parse_numbers(text: str, allowed: Sequence[int], *, noun: str, also: str = "
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         last = last if dash else first
-        if not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
+        if len(part) > _LONGEST or not (first.isdecimal() and last.isdecimal()) or int(last) < int(first):
             raise UsageError(f"{noun} '{text}': expected {also}a number, a range like 6-12, or a list like 1,5,9")
         # Before the range is built: '1-9999999999' would fill the memory.
         if outside := {int(first), int(last)} - set(allowed):

@@ -6,16 +6,18 @@
 """
 
 import hashlib
-import json
-import tomllib
+import os
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
 import tomli_w
 
+from ravfeat.documents import MAX_TOML_BYTES, check_value, parse_json, parse_toml
 from ravfeat.errors import HeadError
-from ravfeat.files import canonical_json, replace_file, sha256_of
+from ravfeat.files import canonical_json, read_limited, replace_file, sha256_of
+from ravfeat.published.documents import HeadFile, Version
 
 __all__ = [
     "CARD_FILE",
@@ -24,8 +26,9 @@ __all__ = [
     "FORMAT_VERSION",
     "HEAD_FILE",
     "LEARNED_FILE",
-    "read_document",
-    "read_json",
+    "REMEDY",
+    "HeadFolder",
+    "open_folder",
     "write_document",
 ]
 
@@ -38,59 +41,114 @@ CARD_FILE = "card.md"
 LEARNED_FILE = "learned.json"
 CLIPS_FILE = "clips.json"
 
+REMEDY = "fetch or export it again"
+
 _OPEN = (HEAD_FILE, CARD_FILE)
-_REMEDY = "fetch or export it again"
+
+T = TypeVar("T")
 
 
 def write_document(folder: Path, document: Mapping[str, Any]) -> None:
-    """Write ``head.toml``, with the digests of all files that lie in the folder."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    files = {name: sha256_of(folder / name) for name in names if name not in _OPEN}
-    whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **document, "files": files}
-    text = tomli_w.dumps({"sha256": _digest(whole), **whole})
-    replace_file(folder / HEAD_FILE, text.encode())
-
-
-def read_document(folder: Path) -> dict[str, Any]:
-    """Read ``head.toml`` and hold everything against its digests.
+    """Write ``head.toml``, with the digests of all files that lie in the folder.
 
     Raises
     ------
     HeadError
-        For no such folder, a newer format, or a file that is missing or not the one that was written.
+        For values that TOML cannot hold.
+    """
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = {name: sha256_of(folder / name) for name in names if name not in _OPEN}
+    whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **document, "files": files}
+    try:
+        text = tomli_w.dumps({"sha256": _digest(whole), **whole})
+    except (TypeError, ValueError) as error:  # JSON knows null, and so may the recipe of a run that somebody edited
+        raise HeadError(f"{HEAD_FILE} cannot hold what the run's recipe says ({error}); make the run again") from error
+    replace_file(folder / HEAD_FILE, text.encode())
+
+
+@dataclass(frozen=True)
+class HeadFolder:
+    """A published head's folder, whose files are held against their digests before anything in them is looked at.
+
+    Attributes
+    ----------
+    path : Path
+    about : dict
+        ``head.toml``, with keys that this version does not know.
+    document : HeadFile
+        The same, checked.
+    """
+
+    path: Path
+    about: dict[str, Any]
+    document: HeadFile
+
+    def read(self, path: Path, limit: int) -> bytes:
+        """Read a file of the folder.
+
+        Parameters
+        ----------
+        path : Path
+        limit : int
+            Largest size in bytes.
+
+        Raises
+        ------
+        HeadError
+            For a file that ``head.toml`` does not list, that is not the one that was written, is larger, leads out of
+            the folder, or is no regular file.
+        """
+        name = path.relative_to(self.path).as_posix()
+        digest = self.document["files"].get(name)
+        if digest is None:
+            raise HeadError(f"{self.path / HEAD_FILE} does not list '{name}', which the head needs; {REMEDY}")
+        data = _read_inside(self.path, path, limit)
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise HeadError(f"{path} does not match its digest in {HEAD_FILE}; it is damaged: {REMEDY}")
+        return data
+
+    def read_json(self, name: str, kind: type[T], limit: int) -> T:
+        """Read a JSON file of the folder; see `read`.
+
+        Raises
+        ------
+        HeadError
+            As `read` does, and where it does not fit the schema.
+        """
+        path = self.path / name
+        return parse_json(self.read(path, limit), kind, str(path), HeadError, REMEDY)
+
+
+def open_folder(folder: Path) -> HeadFolder:
+    """Read ``head.toml`` and hold it against its own digest.
+
+    Raises
+    ------
+    HeadError
+        For no such folder, a newer format, or a document that was changed or does not fit its schema.
     """
     path = folder / HEAD_FILE
-    if not path.is_file():
+    if not path.exists():
         raise HeadError(f"no published head at {folder}: {HEAD_FILE} is missing; 'ravfeat export-heads' makes one")
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HeadError(f"{path} is damaged ({error}); {_REMEDY}") from error
-    version = document.get("format_version")
-    if document.get("format") != FORMAT or version != FORMAT_VERSION:
+    about = parse_toml(_read_inside(folder, path, MAX_TOML_BYTES), dict[str, Any], str(path), HeadError, REMEDY)
+    version = check_value(about, Version, str(path), HeadError, REMEDY)
+    if version["format"] != FORMAT or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
-            f"{path} has format {document.get('format')} version {version}, this ravfeat reads {FORMAT} version"
-            f" {FORMAT_VERSION}; use the ravfeat that wrote it ({document.get('ravfeat', 'unknown')}) or a newer one"
+            f"{path} has format {version['format']} version {version['format_version']}, this ravfeat reads {FORMAT}"
+            f" version {FORMAT_VERSION}; use the ravfeat that wrote it ({version.get('ravfeat', 'unknown')}) or a newer"
+            " one"
         )
-    if document.pop("sha256", None) != _digest(document):
-        raise HeadError(f"{path} does not match its own digest; it was changed or is damaged: {_REMEDY}")
-    for name, digest in document["files"].items():
-        _check_file(folder, name, digest)
-    return document
+    del about["sha256"]
+    if version["sha256"] != _digest(about):
+        raise HeadError(f"{path} does not match its own digest; it was changed or is damaged: {REMEDY}")
+    return HeadFolder(folder, about, check_value(about, HeadFile, str(path), HeadError, REMEDY))
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file whose digest was checked."""
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _check_file(folder: Path, name: str, digest: str) -> None:
-    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        raise HeadError(f"{folder / HEAD_FILE} names '{name}', which lies outside its folder; {_REMEDY}")
-    if not (folder / name).is_file():
-        raise HeadError(f"{folder / name} is missing; {_REMEDY}")
-    if sha256_of(folder / name) != digest:
-        raise HeadError(f"{folder / name} does not match its digest in {HEAD_FILE}; it is damaged: {_REMEDY}")
+def _read_inside(folder: Path, path: Path, limit: int) -> bytes:
+    # What a link leads to is not what was fetched with the folder, whatever its digest.
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise HeadError(f"{path} is a link that leads out of the folder; copy the files that it means, or {REMEDY}")
+    return read_limited(path, limit, HeadError, REMEDY)
 
 
 def _digest(document: Mapping[str, Any]) -> str:

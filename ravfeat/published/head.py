@@ -1,7 +1,7 @@
 """Load a published head and predict: features in, calibrated and fused probabilities out."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,9 +16,12 @@ from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.predictions import System
 from ravfeat.published.caches import clips_of_caches, match, read_clips
-from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, read_document, read_json
+from ravfeat.published.checks import check_clips, check_document, check_learned, check_models
+from ravfeat.published.documents import FoldClips, LearnedFile
+from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, HeadFolder, open_folder
 from ravfeat.published.mixing import probabilities, system_logits
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, clips_of, mixed_in
+from ravfeat.resources import format_size, physical_memory
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["Fold", "PublishedHead", "Source", "load_head"]
@@ -29,6 +32,9 @@ Source = int | Literal["refit"]
 Fold = int | Literal["refit", "mean"] | None
 
 _FLOATS = NDArray[np.float64]
+
+_MAX_LEARNED_BYTES = 4 << 20
+_MAX_CLIPS_BYTES = 32 << 20  # 300,000 names of clips
 
 
 @dataclass(frozen=True)
@@ -198,6 +204,11 @@ class PublishedHead:
         -------
         dict of System to ndarray of shape (N, K)
             Each in its own rows; mixtures in those of the first system that is mixed in.
+
+        Raises
+        ------
+        HeadError
+            Where a head gives a clip logits that are not finite.
         """
         orders = _orders(clips)
         systems = [part.system for part in self.parts]
@@ -207,10 +218,20 @@ class PublishedHead:
                 system_logits(models, system_features)
                 for models, system_features in zip(self.models[source], features, strict=True)
             ]
+            self._check_finite(logits, clips)
             by_source.append(probabilities(systems, logits, self.learned[source], orders))
         if len(by_source) == 1:
             return by_source[0]
         return {system: np.mean([probs[system] for probs in by_source], axis=0) for system in by_source[0]}
+
+    def _check_finite(self, logits: Sequence[NDArray[np.float32]], clips: Sequence[Sequence[PublishedClip]]) -> None:
+        for part, system_logits_, system_clips in zip(self.parts, logits, clips, strict=True):
+            if len(wrong := np.flatnonzero(~np.isfinite(system_logits_).all((1, 2)))):
+                raise HeadError(
+                    f"{self.path}: {part.system} gives {len(wrong)} of {len(system_clips)} clips no finite logits, the"
+                    f" first '{system_clips[wrong[0]].clip_id}': its weights are not those of a trained head; fetch or"
+                    " export it again"
+                )
 
     def _all_systems(self) -> list[System]:
         systems = [part.system for part in self.parts]
@@ -293,7 +314,8 @@ def load_head(path: str | Path, *, device: str = "cpu") -> PublishedHead:
     Raises
     ------
     HeadError
-        Where there is none, it was written by a newer version, or a file is missing or damaged.
+        Where there is none, it was written by a newer version, or a file is missing, damaged, not listed with its
+        digest, or holds what does not fit together.
 
     Examples
     --------
@@ -302,25 +324,45 @@ def load_head(path: str | Path, *, device: str = "cpu") -> PublishedHead:
     """
     from ravfeat.heads.checkpoint import load_model  # brings torch
 
-    folder = Path(path)
-    document = read_document(folder)
-    parts = tuple(PublishedSystem.of(entry) for entry in document["systems"])
-    record = read_json(folder / LEARNED_FILE)
-    learned: dict[Source, Learned] = {int(entry["fold"]): Learned.of(entry) for entry in record["folds"]}
+    folder = open_folder(Path(path))
+    parts = tuple(PublishedSystem.of(entry) for entry in folder.document["systems"])
+    check_document(folder.path, folder.document, parts)
+    learned, tested = _read_learned(folder, parts)
+    _check_memory(folder, parts, learned)
+    models: dict[Source, tuple[tuple[Model, ...], ...]] = {}
+    for source in learned:
+        stems = [[stem_of(folder.path, part, source, seed) for seed in part.seeds] for part in parts]
+        models[source] = tuple(
+            tuple(load_model(stem, device=device, read=folder.read) for stem in of_system) for of_system in stems
+        )
+        for part, system_models in zip(parts, models[source], strict=True):
+            check_models(folder.path, part, system_models, folder.document["classes"])
+    return PublishedHead(folder.path, tuple(folder.document["classes"]), parts, learned, models, tested, folder.about)
+
+
+def _read_learned(
+    folder: HeadFolder, parts: Sequence[PublishedSystem]
+) -> tuple[dict[Source, Learned], dict[int, tuple[tuple[PublishedClip, ...], ...]]]:
+    record = folder.read_json(LEARNED_FILE, LearnedFile, _MAX_LEARNED_BYTES)
+    check_learned(folder.path, folder.document, record, parts)
+    clips = folder.read_json(CLIPS_FILE, list[FoldClips], _MAX_CLIPS_BYTES)
+    check_clips(folder.path, folder.document, clips, record, parts)
+    learned: dict[Source, Learned] = {entry["fold"]: Learned.of(entry) for entry in record["folds"]}
     if "refit" in record:
         learned["refit"] = Learned.of(record["refit"])
-    models = {
-        source: tuple(
-            tuple(load_model(stem_of(folder, part, source, seed), device=device) for seed in part.seeds)
-            for part in parts
+    return learned, clips_of(clips)
+
+
+def _check_memory(folder: HeadFolder, parts: Sequence[PublishedSystem], sources: Iterable[Source]) -> None:
+    """Refuse heads that are larger together than the memory, before the first is read."""
+    stems = [stem_of(folder.path, part, source, seed) for source in sources for part in parts for seed in part.seeds]
+    files = [stem.with_name(stem.name + ".safetensors") for stem in stems]
+    total = sum(path.stat().st_size for path in files if path.is_file())
+    if total > physical_memory():
+        raise HeadError(
+            f"the heads in {folder.path} take {format_size(total)}, and this machine has"
+            f" {format_size(physical_memory())} of memory; load them on a larger one"
         )
-        for source in learned
-    }
-    for system_models in models.values():
-        _check_classes(folder, system_models, document["classes"])
-    return PublishedHead(
-        folder, tuple(document["classes"]), parts, learned, models, clips_of(read_json(folder / CLIPS_FILE)), document
-    )
 
 
 def stem_of(folder: Path, part: PublishedSystem, source: Source, seed: int) -> Path:
@@ -328,11 +370,3 @@ def stem_of(folder: Path, part: PublishedSystem, source: Source, seed: int) -> P
     if source == "refit":
         return folder / "refit" / part.folder / f"seed-{seed}"
     return folder / "folds" / part.folder / f"fold-{source}-seed-{seed}"
-
-
-def _check_classes(folder: Path, models: Sequence[Sequence[Model]], classes: Sequence[str]) -> None:
-    for model in (model for system_models in models for model in system_models):
-        if model.recipe.get("n_classes") != len(classes):
-            raise HeadError(
-                f"{folder} has {len(classes)} classes and a head of {model.recipe.get('n_classes')}; export it again"
-            )

@@ -25,7 +25,9 @@ __all__ = ["probabilities", "system_logits"]
 def system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np.float32]:
     """Score all clips with the models of all seeds, shape (N, S, K)."""
     rows = np.arange(len(features))
-    with one_thread_each():  # as a run does; the last bits of a product depend on how many threads share it
+    # What overflows is not finite, and the caller looks for that. One thread, as in a run: the last bits of a product
+    # depend on how many threads share it.
+    with np.errstate(all="ignore"), one_thread_each():
         return np.stack([model.logits(features, rows) for model in models], axis=1)
 
 

@@ -13,6 +13,7 @@ from ravfeat.files import check_name
 from ravfeat.fusion import FoldFusion
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import System
+from ravfeat.published.documents import CacheEntry, FoldClips, LearnedEntry, SystemEntry
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
 __all__ = ["Learned", "Need", "PublishedClip", "PublishedSystem", "at", "clips_of", "clips_record", "mixed_in"]
@@ -57,7 +58,7 @@ class Need:
         return cache | read | {"identity": held}
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Need":
+    def of(cls, record: CacheEntry) -> "Need":
         """Read what `record` gave."""
         layers = tuple(record["read_layers"]) if "read_layers" in record else None
         return cls(record["encoder"], record["fingerprint"], record["identity"], record["content_sha256"], layers)
@@ -99,7 +100,7 @@ class PublishedSystem:
         return self.system._asdict() | record
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "PublishedSystem":
+    def of(cls, record: SystemEntry) -> "PublishedSystem":
         """Read what `record` gave."""
         reading = Reading(record["reading"]["window"], tuple(record["reading"]["statistics"]))
         needs = tuple(Need.of(need) for need in record["caches"])
@@ -141,25 +142,26 @@ class Learned:
         return plain | {"fusion": mixed}
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "Learned":
+    def of(cls, record: LearnedEntry) -> "Learned":
         """Read what `record` gave."""
-        temperatures = tuple(map(float, record["temperatures"]))
-        mixed = record.get("fusion")
-        if mixed is None:
+        temperatures = tuple(record["temperatures"])
+        if "fusion" not in record:
             return cls(temperatures)
+        mixed = record["fusion"]
         fusion = FoldFusion(
             fold=-1,
-            temperatures=tuple(at(float(value)) for value in mixed["system_temperatures"]),
+            temperatures=tuple(map(at, mixed["system_temperatures"])),
             linear=np.array(mixed["linear"], np.float64),
             loglinear=np.array(mixed["loglinear"], np.float64),
-            single=int(mixed["single"]),
+            single=mixed["single"],
             chosen=mixed["chosen"],
             singles=(),
             scores={},
             split="",
             n=0,
         )
-        return cls(temperatures, fusion, tuple(float(mixed["temperatures"][stream]) for stream in FUSED_STREAMS))
+        of_stream: Mapping[str, Any] = mixed["temperatures"]
+        return cls(temperatures, fusion, tuple(of_stream[stream] for stream in FUSED_STREAMS))
 
 
 def mixed_in(systems: Sequence[System]) -> list[int]:
@@ -182,9 +184,9 @@ def clips_record(clips: Mapping[int, Sequence[Sequence[PublishedClip]]]) -> list
     ]
 
 
-def clips_of(record: Sequence[Mapping[str, Any]]) -> dict[int, tuple[tuple[PublishedClip, ...], ...]]:
+def clips_of(record: Sequence[FoldClips]) -> dict[int, tuple[tuple[PublishedClip, ...], ...]]:
     """Read what `clips_record` gave."""
     return {
-        int(entry["fold"]): tuple(tuple(PublishedClip(*clip) for clip in of_system) for of_system in entry["systems"])
+        entry["fold"]: tuple(tuple(PublishedClip(*clip) for clip in of_system) for of_system in entry["systems"])
         for entry in record
     }

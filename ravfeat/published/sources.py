@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from ravfeat.cache import Cache, open_cache
+from ravfeat.documents import check_value
 from ravfeat.errors import CacheError, HeadError, PredictionsError, UsageError
 from ravfeat.features.layers import parse_layers
 from ravfeat.heads.base import Model
-from ravfeat.heads.registry import get_head
+from ravfeat.heads.recipe import Layers
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
@@ -148,7 +150,10 @@ def parts_of(run: Path, predictions: Predictions, recipe: Recipe) -> tuple[Publi
         )
     if recipe.plan is None:
         raise PredictionsError(f"{run / RECIPE_FILE} has no plan: the run is of an older version; make it again")
-    layers = recipe.plan.get("layers")
+    where = f"{run / RECIPE_FILE}: plan.layers"
+    layers = check_value(
+        recipe.plan.get("layers"), cast("type[str | None]", str | None), where, PredictionsError, AGAIN
+    )
     systems = [system for system in predictions.systems() if system.stream not in FUSED_STREAMS]
     return tuple(_part(run, predictions, recipe, system, layers) for system in systems)
 
@@ -160,13 +165,15 @@ def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, l
             origin.fingerprint,
             origin.identity,
             origin.content_sha256,
-            parse_layers(layers, origin.identity["layers"]),
+            _layers(run, layers, origin),
         )
         for origin in origins_of(recipe, system, run)
     )
+    from ravfeat.heads.registry import head_of  # brings torch
+
     seeds = predictions.seeds(system)
-    first = _load(run, system, _folds(predictions, system)[0], seeds[0], "cpu")
-    reading = get_head(first.recipe["head"], **first.recipe["settings"]).reading
+    first = _load(run, predictions, system, _folds(predictions, system)[0], seeds[0])
+    reading = head_of(first.recipe).reading
     trained_on = _inputs(recipe, system, run).trained_on or CLEAN
     return PublishedSystem(system, seeds, reading, needs, trained_on)
 
@@ -182,7 +189,7 @@ def load_models(
         Where one is missing or damaged.
     """
     return {
-        fold: tuple(_load(run, part.system, fold, seed, device) for seed in part.seeds)
+        fold: tuple(_load(run, predictions, part.system, fold, seed, device) for seed in part.seeds)
         for fold in _folds(predictions, part.system)
     }
 
@@ -191,7 +198,20 @@ def _folds(predictions: Predictions, system: System) -> list[int]:
     return sorted(set(predictions.seed_averaged(system).folds.tolist()))
 
 
-def _load(run: Path, system: System, fold: int, seed: int, device: str) -> Model:
+def _layers(run: Path, planned: str | None, origin: CacheOrigin) -> tuple[int, ...] | None:
+    where = f"{run / RECIPE_FILE}: identity.layers of the cache '{origin.features}'"
+    held: list[int] = check_value(origin.identity.get("layers"), Layers, where, PredictionsError, AGAIN)
+    return parse_layers(planned, held)
+
+
+def _load(run: Path, predictions: Predictions, system: System, fold: int, seed: int, device: str = "cpu") -> Model:
     from ravfeat.heads.checkpoint import load_model  # brings torch
 
-    return load_model(head_stem(run, system, fold, seed), device=device)
+    stem = head_stem(run, system, fold, seed)
+    model = load_model(stem, device=device)
+    if (model.recipe["head"], model.recipe["n_classes"]) != (system.head, len(predictions.classes)):
+        raise HeadError(
+            f"{stem} is a head '{model.recipe['head']}' of {model.recipe['n_classes']} classes, the run's predictions"
+            f" are of '{system.head}' with {len(predictions.classes)}; {AGAIN}"
+        )
+    return model

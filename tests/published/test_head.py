@@ -230,7 +230,7 @@ def test_an_edited_recipe_is_refused(copy) -> None:
 
 def test_what_is_no_toml_is_refused(copy) -> None:
     (copy / "head.toml").write_text("format = ")
-    with pytest.raises(HeadError, match=r"head.toml is damaged .* fetch or export it again"):
+    with pytest.raises(HeadError, match=r"head.toml is not valid TOML .* fetch or export it again"):
         load_head(copy)
 
 

@@ -1,0 +1,146 @@
+"""Refuse a published head whose documents and heads contradict each other, however well they are signed."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ravfeat.errors import HeadError
+from ravfeat.files import check_name
+from ravfeat.heads.base import Model
+from ravfeat.published.documents import FoldClips, HeadFile, LearnedEntry, LearnedFile
+from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY
+from ravfeat.published.parts import PublishedSystem, mixed_in
+
+__all__ = ["check_clips", "check_document", "check_learned", "check_models"]
+
+_SUM_TOLERANCE = 1e-6
+
+T = TypeVar("T")
+
+
+def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSystem]) -> None:
+    """Refuse a ``head.toml`` that names a class or a system twice, or a folder that is none.
+
+    Raises
+    ------
+    HeadError
+    """
+    where = folder / HEAD_FILE
+    if len(document["classes"]) < 2:
+        raise HeadError(f"{where}: classes is {document['classes']}, expected two or more; {REMEDY}")
+    for field, values in _lists_of_distinct(document, parts):
+        if again := _twice(values):
+            raise HeadError(f"{where}: {field} names {again[0]} twice; {REMEDY}")
+    for part in parts:
+        for name in part.system:
+            check_name(name, f"{where}: a name of the system '{part.system}'", HeadError, REMEDY)
+
+
+def _lists_of_distinct(
+    document: HeadFile, parts: Sequence[PublishedSystem]
+) -> Iterator[tuple[str, Sequence[str] | Sequence[int]]]:
+    yield "classes", document["classes"]
+    yield "systems", ["-".join(part.system) for part in parts]  # as their folders are called
+    for number, part in enumerate(parts):
+        yield f"systems[{number}].seeds", part.seeds
+        yield f"systems[{number}].reading.statistics", part.reading.statistics
+        for place, need in enumerate(part.needs):
+            yield f"systems[{number}].caches[{place}].read_layers", need.layers or ()
+
+
+def check_learned(folder: Path, document: HeadFile, record: LearnedFile, parts: Sequence[PublishedSystem]) -> None:
+    """Refuse a ``learned.json`` of other folds or systems than ``head.toml``, or weights that are no mixture.
+
+    Raises
+    ------
+    HeadError
+    """
+
+    def refuse(fact: str) -> HeadError:
+        return HeadError(f"{folder / LEARNED_FILE}: {fact}; {REMEDY}")
+
+    folds = [entry["fold"] for entry in record["folds"]]
+    if len(set(folds)) != len(folds) or len(folds) != document["folds"]:
+        raise refuse(f"folds are {folds}, {HEAD_FILE} says {document['folds']}, each once")
+    if ("refit" in record) != ("refit" in document):
+        raise refuse(f"refit is in {LEARNED_FILE if 'refit' in record else HEAD_FILE} only")
+    again = {"refit": record["refit"]} if "refit" in record else {}
+    entries: dict[str, LearnedEntry] = {f"fold {entry['fold']}": entry for entry in record["folds"]} | again
+    for name, entry in entries.items():
+        if len(entry["temperatures"]) != len(parts):
+            raise refuse(f"{name} has {len(entry['temperatures'])} temperatures for {len(parts)} systems")
+        if ("fusion" in entry) != ("rule" in document):
+            raise refuse(f"{name} {'is' if 'fusion' in entry else 'is not'} fused, and {HEAD_FILE} says otherwise")
+        if "fusion" in entry and (fault := _fault_of_mixture(entry, len(mixed_in([part.system for part in parts])))):
+            raise refuse(f"{name}: {fault}")
+
+
+def _fault_of_mixture(entry: LearnedEntry, n: int) -> str:
+    fusion = entry["fusion"]
+    counts = [len(fusion[name]) for name in ("system_temperatures", "linear", "loglinear")]
+    if set(counts) != {n}:
+        return f"the fusion is of {counts} systems, expected {n}"
+    if fusion["single"] >= n:
+        return f"single is {fusion['single']}, and {n} systems are mixed"
+    total = sum(fusion["linear"])
+    return "" if abs(total - 1) <= _SUM_TOLERANCE else f"linear weights sum to {total:.6g}, expected 1"
+
+
+def check_clips(
+    folder: Path,
+    document: HeadFile,
+    record: Sequence[FoldClips],
+    learned: LearnedFile,
+    parts: Sequence[PublishedSystem],
+) -> None:
+    """Refuse a ``clips.json`` of other folds or systems, or with clips that stand twice or in some systems only.
+
+    Raises
+    ------
+    HeadError
+    """
+
+    def refuse(fact: str) -> HeadError:
+        return HeadError(f"{folder / CLIPS_FILE}: {fact}; {REMEDY}")
+
+    folds, expected = [entry["fold"] for entry in record], [entry["fold"] for entry in learned["folds"]]
+    if sorted(folds) != sorted(expected):
+        raise refuse(f"folds are {folds}, {LEARNED_FILE} has {expected}")
+    mixed = mixed_in([part.system for part in parts])
+    for entry in record:
+        if len(entry["systems"]) != len(parts):
+            raise refuse(f"fold {entry['fold']} has clips of {len(entry['systems'])} systems, expected {len(parts)}")
+        if again := [name for clips in entry["systems"] for name in _twice(clip for clip, _ in clips)]:
+            raise refuse(f"fold {entry['fold']} names {again[0]} twice")
+        fused = [sorted(performance for _, performance in entry["systems"][number]) for number in mixed]
+        if "rule" in document and any(performances != fused[0] for performances in fused):
+            raise refuse(f"fold {entry['fold']} has other performances in some systems than in others")
+    n = sum(len(entry["systems"][0]) for entry in record)
+    if n != document["clips"]:
+        raise refuse(f"{n} clips were tested, {HEAD_FILE} says {document['clips']}")
+
+
+def check_models(folder: Path, part: PublishedSystem, models: Sequence[Model], classes: Sequence[str]) -> None:
+    """Refuse heads of another kind, of other classes, or of other caches than ``head.toml`` says.
+
+    Raises
+    ------
+    HeadError
+    """
+    from ravfeat.heads.registry import head_of  # brings torch
+
+    for model in models:
+        recipe = model.recipe
+        n_caches = len(recipe["blocks"]) if "blocks" in recipe else 1 + len(recipe.get("also_dims", ()))
+        stated = (part.system.head, len(classes), part.reading, len(part.needs))
+        if (recipe["head"], recipe["n_classes"], head_of(recipe).reading, n_caches) != stated:
+            raise HeadError(
+                f"{folder / HEAD_FILE}: {part.system} has {len(classes)} classes, {len(part.needs)} caches and reads"
+                f" {part.reading}; a head of it is a '{recipe['head']}' of {recipe['n_classes']} classes and {n_caches}"
+                f" caches, which reads {head_of(recipe).reading}; {REMEDY}"
+            )
+
+
+def _twice(values: Iterable[T]) -> list[T]:
+    return [value for value, n in Counter(values).items() if n > 1]

@@ -1,0 +1,136 @@
+"""Schemas of ``head.toml``, ``learned.json`` and ``clips.json``, the documents of a published head."""
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from annotated_types import Ge, Le
+from typing_extensions import TypedDict
+
+from ravfeat.documents import Count, Index, NotEmpty, Text
+from ravfeat.fusion import LARGEST, Choice
+from ravfeat.numerics.pooling import Statistic
+from ravfeat.runs.recipe import ReplacedLabels
+from ravfeat.schema import Rule, Select
+
+__all__ = ["CacheEntry", "FoldClips", "HeadFile", "LearnedEntry", "LearnedFile", "SystemEntry", "Version"]
+
+_Temperature = Annotated[float, Ge(1e-12), Le(1e12)]
+_Weight = Annotated[float, Ge(0), Le(1.001 * LARGEST)]
+
+
+class Version(TypedDict):
+    """What says whether the rest can be read."""
+
+    format: str
+    format_version: int
+    sha256: str
+    ravfeat: NotRequired[str]
+
+
+class CacheEntry(TypedDict):
+    """A cache that a system reads; see `ravfeat.published.parts.Need`."""
+
+    encoder: Text
+    fingerprint: Text
+    content_sha256: Text
+    read_layers: NotRequired[Annotated[list[Index], NotEmpty]]
+    identity: dict[str, Any]
+
+
+class _Reading(TypedDict):
+    window: Count
+    statistics: list[Statistic]
+
+
+class SystemEntry(TypedDict):
+    """A system; see `ravfeat.published.parts.PublishedSystem`."""
+
+    stream: Literal["audio", "face", "other", "joint"]
+    features: Text
+    head: Text
+    seeds: Annotated[list[Index], NotEmpty]
+    trained_on: Text
+    reading: _Reading
+    caches: Annotated[list[CacheEntry], NotEmpty]
+
+
+class _Refit(TypedDict):
+    score: str
+    inner_folds: Count
+    clips: Count
+    chosen_by: str
+
+
+class _Chosen(TypedDict):
+    stream: str
+    features: str
+    head: str
+    fold: Index | Literal["refit"]
+    seed: Index
+    chosen: dict[str, Any]
+    settings: dict[str, Any]
+
+
+class HeadFile(TypedDict):
+    """``head.toml``."""
+
+    name: Text
+    ravfeat: Text
+    corpus: Text
+    synthetic: bool
+    data_terms: str
+    classes: list[Text]
+    protocol: Text
+    leaky: bool
+    select: Select
+    folds: Count
+    actors: Count
+    clips: Count
+    run_sha256: Text
+    rule: NotRequired[Rule]
+    replaced_labels: NotRequired[ReplacedLabels]
+    plan: dict[str, Any]
+    versions: dict[str, str]
+    systems: Annotated[list[SystemEntry], NotEmpty]
+    refit: NotRequired[_Refit]
+    check: str
+    chosen: list[_Chosen]
+    files: dict[str, str]
+
+
+_FusedTemperatures = TypedDict(
+    "_FusedTemperatures", {"fused": _Temperature, "fused-linear": _Temperature, "fused-loglinear": _Temperature}
+)
+
+
+class _Fusion(TypedDict):
+    system_temperatures: list[_Temperature]
+    chosen: Choice
+    single: Index
+    linear: list[_Weight]
+    loglinear: list[_Weight]
+    temperatures: _FusedTemperatures
+
+
+class LearnedEntry(TypedDict):
+    """What was learned with one set of heads; see `ravfeat.published.parts.Learned`."""
+
+    temperatures: list[_Temperature]
+    fusion: NotRequired[_Fusion]
+
+
+class _FoldLearned(LearnedEntry):
+    fold: Index
+
+
+class LearnedFile(TypedDict):
+    """``learned.json``."""
+
+    folds: Annotated[list[_FoldLearned], NotEmpty]
+    refit: NotRequired[LearnedEntry]
+
+
+class FoldClips(TypedDict):
+    """An entry of ``clips.json``: of one fold, the tested clips of every system, as clip and performance."""
+
+    fold: Index
+    systems: list[list[tuple[Text, Text]]]
