@@ -170,8 +170,16 @@ def describe_stand_in(path: Path, what: str) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Compute the SHA-256 of a file, read in blocks."""
-    with path.open("rb") as file:
+    """Compute the SHA-256 of a regular file, read in blocks.
+
+    Raises
+    ------
+    OSError
+        From the system; for a device or a pipe, which may never end.
+    """
+    with open(path, "rb", opener=_open_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -13,11 +13,20 @@ from ravfeat.runs.check import (
     check_calibration,
     check_differences,
     check_fusion,
+    check_layer_weights,
     check_metrics,
     check_recipe,
     check_scores,
 )
-from ravfeat.runs.format import CALIBRATION_FILE, DIFFERENCES_FILE, FUSION_FILE, METRICS_FILE, RECIPE_FILE, SCORES_FILE
+from ravfeat.runs.format import (
+    CALIBRATION_FILE,
+    DIFFERENCES_FILE,
+    FUSION_FILE,
+    LAYER_WEIGHTS_FILE,
+    METRICS_FILE,
+    RECIPE_FILE,
+    SCORES_FILE,
+)
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["check_files"]
@@ -48,6 +57,7 @@ def _checks(run: Path, predictions: Predictions) -> Iterator[tuple[str, Callable
     yield DIFFERENCES_FILE, differences
     yield SCORES_FILE, partial(check_scores, run, predictions)
     yield RECIPE_FILE, partial(check_recipe, run, predictions)
+    yield LAYER_WEIGHTS_FILE, partial(check_layer_weights, run, predictions)
     fused = any(system.stream in FUSED_STREAMS for system in predictions.systems())
     if fused or (run / FUSION_FILE).is_file():
         yield FUSION_FILE, partial(check_fusion, run, predictions)

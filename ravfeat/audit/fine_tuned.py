@@ -5,11 +5,11 @@ Such a run read clips and no cache, so that its folds cannot be made again; whos
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.predictions import Predictions, System
+from ravfeat.runs.recipe import FoldSide
 
 __all__ = ["check_recorded_folds"]
 
@@ -24,10 +24,7 @@ def check_recorded_folds(context: RunContext) -> list[Line]:
     if not tuning.folds:
         return [edited(_CHECK, "", "the recipe tells of a fine-tuning and counts none of its folds")]
     tuned = System(tuning.stream, tuning.features, tuning.head)
-    try:
-        sides = {(int(entry["fold"]), str(entry["split"])): _side(entry) for entry in tuning.folds}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return [edited(_CHECK, "", f"what the recipe says of the fine-tuning cannot be read: {error!r}")]
+    sides = {(entry["fold"], str(entry["split"])): _side(entry) for entry in tuning.folds}
     if foreign := [system for system in context.predictions.systems() if system != tuned]:
         return [leak(_CHECK, str(foreign[0]), f"the run fine-tuned {tuned} and nothing else: this came from elsewhere")]
     faults = [*_shared(sides), *_other_rows(context.predictions, sides)]
@@ -47,9 +44,8 @@ Side = tuple[frozenset[str], dict[str, int]]
 """Actors, and clips of every label."""
 
 
-def _side(entry: Mapping[str, Any]) -> Side:
-    labels = {str(label): int(n) for label, n in entry["labels"].items() if n}
-    return frozenset(map(str, entry["actors"])), labels
+def _side(entry: FoldSide) -> Side:
+    return frozenset(entry["actors"]), {label: n for label, n in entry["labels"].items() if n}
 
 
 def _shared(sides: Mapping[tuple[int, str], Side]) -> Iterator[str]:

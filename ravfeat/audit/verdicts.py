@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
+
+from ravfeat.runs.audit_file import BROKEN, Verdict
 
 __all__ = ["BROKEN", "Line", "Verdict", "edited", "info", "leak", "not_possible", "pass_", "warn"]
-
-Verdict = Literal["pass", "info", "warn", "leak", "edited", "not possible"]
-
-BROKEN: tuple[Verdict, ...] = ("leak", "edited")
-"""Verdicts after which a number must not be quoted."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,21 @@ trains is told. The file lies beside the cache's folder, not in it: it is no par
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.cache.format import MANIFEST_FILE
+from ravfeat.documents import read_json
 from ravfeat.errors import CacheError
 from ravfeat.files import replace_file
 from ravfeat.manifest import Manifest
 
 __all__ = ["read_absent", "record_absent"]
+
+
+@dataclass(frozen=True)
+class _Absent:
+    clip_ids: tuple[str, ...]
 
 
 def record_absent(cache: Path, given: Collection[str]) -> None:
@@ -44,13 +51,7 @@ def read_absent(cache: Path) -> tuple[str, ...]:
     path = _file(cache)
     if not path.is_file():
         return ()
-    try:
-        clip_ids = json.loads(path.read_bytes())["clip_ids"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise CacheError(f"{path} cannot be read ({error!r}); delete it, or run the same extraction again") from error
-    if not isinstance(clip_ids, list) or not all(isinstance(clip_id, str) for clip_id in clip_ids):
-        raise CacheError(f"{path}: clip_ids is no list of names; delete it, or run the same extraction again")
-    return tuple(clip_ids)
+    return read_json(path, _Absent, CacheError, "delete it, or run the same extraction again").clip_ids
 
 
 def _file(cache: Path) -> Path:

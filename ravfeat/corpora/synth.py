@@ -19,16 +19,19 @@ import json
 import os
 import shutil
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from ravfeat.corpora.voice import SAMPLE_RATE_HZ, Delivery, Voice, speak
+from ravfeat.documents import read_json
 from ravfeat.errors import CorpusError
+from ravfeat.files import sha256_of
 from ravfeat.progress import track_progress
 from ravfeat.schema import RAVDESS_LABELS
 
@@ -222,19 +225,28 @@ def _voice(actor: int, rng: np.random.Generator) -> Voice:
     )
 
 
+class _Marker(TypedDict):
+    corpus: str
+    version: int
+    actors: int
+    repetitions: int
+    seed: int
+    clips: int
+    seconds: float
+    sha256: str
+
+
 def _reuse(folder: Path, parameters: dict[str, Any]) -> SynthCorpus:
     """Accept a folder only if it is what we would write."""
     remedy = "choose another folder, or remove this one to have it generated again"
     try:
-        marker = json.loads((folder / MARKER).read_text(encoding="utf-8"))
-        recorded = {key: marker[key] for key in parameters}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorpusError(
-            f"{folder} exists and is not a generated corpus (no readable {MARKER} in it); {remedy}"
-        ) from error
+        marker = read_json(folder / MARKER, _Marker, CorpusError, remedy)
+    except CorpusError as error:
+        raise CorpusError(f"{folder} exists and is not a generated corpus: {error}") from error
+    recorded = {key: value for key, value in marker.items() if key in parameters}
     if recorded != parameters:
         raise CorpusError(f"{folder} was generated with {recorded}, this run wants {parameters}; {remedy}")
-    if _digest(folder) != marker.get("sha256"):
+    if _digest(folder) != marker["sha256"]:
         raise CorpusError(f"{folder} was generated, but wav files were changed, added or lost since; {remedy}")
     return _summary(folder, marker, created=False)
 
@@ -244,11 +256,11 @@ def _digest(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted(folder.rglob("*.wav")):
         total.update(f"{path.relative_to(folder).as_posix()}\n".encode())
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+        total.update(bytes.fromhex(sha256_of(path)))
     return total.hexdigest()
 
 
-def _summary(folder: Path, marker: dict[str, Any], *, created: bool) -> SynthCorpus:
+def _summary(folder: Path, marker: Mapping[str, Any], *, created: bool) -> SynthCorpus:
     return SynthCorpus(folder, marker["actors"], marker["clips"], marker["seconds"], created)
 
 

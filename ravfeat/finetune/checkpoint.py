@@ -16,6 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ravfeat.documents import parse_json
+from ravfeat.errors import HeadError
 from ravfeat.files import replace_file
 
 __all__ = ["read_tensors", "write_tensors"]
@@ -60,14 +62,19 @@ def read_tensors(path: Path, about: Mapping[str, Any]) -> tuple[dict[str, Tensor
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            written = json.loads((file.metadata() or {})[_KEY])
+            text = (file.metadata() or {})[_KEY]
+            written = parse_json(text, dict[str, Any], "its metadata", HeadError, "it is not used")
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            digest = _digest(tensors)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, HeadError) as error:  # no bfloat16 in NumPy
         _log.warning("%s is damaged (%s) and not used: what it held is trained again", path, error)
         return None
     # Damage first: a damaged file is not asked whose it is.
-    if written.pop("sha256", None) != _digest(tensors):
+    if written.pop("sha256", None) != digest:
         _log.warning("%s is damaged (its values are not those that were written): they are trained again", path)
+        return None
+    if odd := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        _log.warning("%s is damaged ('%s' holds NaN or Inf): what it held is trained again", path, odd[0])
         return None
     if different := [name for name in about if written.get(name) != about[name]]:
         _log.warning(

@@ -127,9 +127,18 @@ class FoldTraining:
         self.network.start(clips, self._n_classes, draw_of("head", *self._key))
         self._optimizer = self._new_optimizer()
 
-    def go_on(self, progress: Progress) -> None:
-        """Start from where an interrupted process was."""
-        self.network.restore(progress.params, progress.constants)
+    def go_on(self, progress: Progress) -> bool:
+        """Start from where an interrupted process was; False where what it left is not of this network and fold."""
+        rows = (self.plan.epochs, len(self.fold.val), self._n_classes)
+        epochs, *of_rows = progress.val_logits.shape or (0,)
+        shapes = [
+            {name: value.shape for name, value in part.items()}
+            for part in (progress.params, progress.best, progress.first, progress.second)
+        ]
+        fits = 0 < epochs <= rows[0] and tuple(of_rows) == rows[1:] and shapes.count(shapes[0]) == len(shapes)
+        if not fits or not self.network.restore(progress.params, progress.constants):
+            _log.warning("fold %d: its checkpoint is of another network: it is trained from the start", self._key[1])
+            return False
         self._optimizer = self._new_optimizer()
         # As AdamW would have counted: the count corrects the bias of its averages. Each parameter gets its own copy,
         # because it is counted up in place.
@@ -140,6 +149,7 @@ class FoldTraining:
             self._optimizer.state[value] = {"step": steps.clone(), **state}
         self._val_logits = list(progress.val_logits)
         self._best = dict(progress.best)
+        return True
 
     def progress(self) -> Progress:
         """Give everything that `go_on` takes."""

@@ -78,13 +78,19 @@ class FineTuneNetwork:
         # Sums over all of them (the length of the gradient) must not depend on where they were read from.
         return dict(sorted(params.items()))
 
-    def restore(self, params: Mapping[str, Tensor], constants: Mapping[str, Tensor]) -> None:
-        """Take over the parameters of an interrupted process."""
+    def restore(self, params: Mapping[str, Tensor], constants: Mapping[str, Tensor]) -> bool:
+        """Take over the parameters of an interrupted process; False where the encoder has others."""
+        encoder = {
+            name.removeprefix("encoder."): value.shape for name, value in params.items() if name.startswith("encoder.")
+        }
+        if encoder != {name: value.shape for name, value in self._pretrained.items()}:
+            return False
         device = self._split.device
         self.constants = {name: value.to(device) for name, value in constants.items()}
         heads = {name.removeprefix("head."): value for name, value in params.items() if name.startswith("head.")}
         self.head = {name: value.clone().to(device).requires_grad_() for name, value in heads.items()}
         self.load(params)
+        return True
 
     @torch.no_grad()
     def load(self, params: Mapping[str, Tensor]) -> None:

@@ -12,6 +12,7 @@ A damaged file counts as missing. The folder is removed when the run has been wr
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ravfeat.documents import read_json
 from ravfeat.errors import UsageError
 from ravfeat.files import canonical_json, replace_file
 from ravfeat.finetune.checkpoint import read_tensors, write_tensors
@@ -33,6 +35,8 @@ except ModuleNotFoundError:  # on Windows
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Work", "open_work", "remove_work", "work_folder"]
+
+_log = logging.getLogger(__name__)
 
 _RECIPE, _LOCK = "recipe.json", "lock"
 _PARTS = ("params", "best", "first", "second", "constants")
@@ -94,16 +98,12 @@ def _check_recipe(folder: Path, recipe: Mapping[str, Any]) -> None:
         replace_file(path, f"{json.dumps(recipe, indent=1, sort_keys=True)}\n".encode())
         return
     remedy = f"choose another --out, or remove {folder} to begin anew"
-    try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UsageError(f"{path} cannot be read as JSON ({error}); {remedy}") from error
-    if not isinstance(recorded, dict) or recorded != recipe:
+    recorded = read_json(path, dict[str, Any], UsageError, remedy)
+    if recorded != recipe:
         raise UsageError(f"{folder} holds the work of another fine-tuning: {_difference(recorded, recipe)}; {remedy}")
 
 
-def _difference(recorded: object, recipe: Mapping[str, Any]) -> str:
-    before = recorded if isinstance(recorded, dict) else {}
+def _difference(before: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     different = sorted(key for key in {*before, *recipe} if before.get(key) != recipe.get(key))
     nested = [key for key in different if isinstance(before.get(key), dict) and isinstance(recipe.get(key), dict)]
     if nested:
@@ -125,12 +125,23 @@ class Work:
     folder: Path
     recipe_sha256: str
 
-    def result(self, seed: int, fold: int) -> FoldResult | None:
-        """Give a fold that is done; None where it is not."""
-        saved = read_tensors(self._path(seed, fold, "result"), self._about("result", seed, fold))
+    def result(self, seed: int, fold: int, shapes: Mapping[str, tuple[int, ...]]) -> FoldResult | None:
+        """Give a fold that is done; None where it is not.
+
+        Parameters
+        ----------
+        seed, fold : int
+        shapes : mapping of str to tuple of int
+            Of ``val_logits`` and ``test_logits``.
+        """
+        path = self._path(seed, fold, "result")
+        saved = read_tensors(path, self._about("result", seed, fold))
         if saved is None:
             return None
         tensors, about = saved
+        if {name: tuple(tensors[name].shape) for name in shapes if name in tensors} != shapes or "epoch" not in about:
+            _log.warning("%s holds other rows or classes: what it should hold is trained again", path)
+            return None
         params, constants = _part(tensors, "params"), _part(tensors, "constants")
         val, test = tensors["val_logits"].numpy(), tensors["test_logits"].numpy()
         return FoldResult(int(about["epoch"]), val, test, params, constants)
@@ -153,7 +164,7 @@ class Work:
             return None
         tensors, _ = saved
         parts = {part: _part(tensors, part) for part in _PARTS}
-        return Progress(**parts, val_logits=tensors["val_logits"].numpy())
+        return Progress(**parts, val_logits=tensors.get("val_logits", torch.empty(0)).numpy())
 
     def save_progress(self, seed: int, fold: int, progress: Progress) -> None:
         """Keep a fold after an epoch; that of the epoch before is replaced."""

@@ -46,9 +46,11 @@ def fine_tune(prepared: PreparedFineTune, work: Path) -> Fitted:
     done = []
     with open_work(work, prepared.recipe()) as opened:
         for seed, fold in track_progress(tasks, desc="folds", unit="fold", leave=False):
-            result = opened.result(seed, fold.number)
+            n_classes = len(prepared.classes)
+            rows = {"val_logits": (len(fold.val), n_classes), "test_logits": (len(fold.test), n_classes)}
+            result = opened.result(seed, fold.number, rows)
             if result is None:
-                training = FoldTraining(plan, network, states, prepared.y, len(prepared.classes), fold, seed)
+                training = FoldTraining(plan, network, states, prepared.y, n_classes, fold, seed)
                 result = _train(training, opened, seed)
             done.append(TrainedFold(seed, fold, result))
     return fitted_of(prepared, done)
@@ -57,10 +59,8 @@ def fine_tune(prepared: PreparedFineTune, work: Path) -> Fitted:
 def _train(training: FoldTraining, work: Work, seed: int) -> FoldResult:
     number, epochs = training.fold.number, training.plan.epochs
     progress = work.progress(seed, number)
-    if progress is None:
+    if progress is None or not training.go_on(progress):
         training.begin()
-    else:
-        training.go_on(progress)
     with ProgressBar(
         total=epochs * training.n_steps, initial=training.epochs_done * training.n_steps, desc=f"fold {number}",
         unit="step", leave=False,

@@ -12,7 +12,7 @@ Only ``val`` rows may be learned from; only ``test`` rows may be quoted. There a
 """
 
 from ravfeat.predictions.average import SystemProbs, mean_of_seeds
-from ravfeat.predictions.columns import System
+from ravfeat.predictions.columns import SYSTEM_COLUMNS, System
 from ravfeat.predictions.evidence import CROSSFIT, Evidence, check_learnable, evidence_of
 from ravfeat.predictions.files import FORMAT_VERSION, read_scores, write_scores
 from ravfeat.predictions.table import Predictions, concatenate
@@ -20,6 +20,7 @@ from ravfeat.predictions.table import Predictions, concatenate
 __all__ = [
     "CROSSFIT",
     "FORMAT_VERSION",
+    "SYSTEM_COLUMNS",
     "Evidence",
     "Predictions",
     "System",

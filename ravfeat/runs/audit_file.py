@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ravfeat.documents import read_json
 from ravfeat.errors import PredictionsError
@@ -19,12 +20,19 @@ from ravfeat.runs.format import (
 __all__ = [
     "AUDIT_FORMAT",
     "AUDIT_FORMAT_VERSION",
+    "BROKEN",
     "AuditLine",
     "AuditRecord",
+    "Verdict",
     "audited_digests",
     "is_hollow",
     "read_audit",
 ]
+
+Verdict = Literal["pass", "info", "warn", "leak", "edited", "not possible"]
+
+BROKEN: tuple[Verdict, ...] = ("leak", "edited")
+"""Verdicts after which a number must not be quoted."""
 
 AUDIT_FORMAT, AUDIT_FORMAT_VERSION = "ravfeat-audit", 1
 
@@ -52,7 +60,7 @@ def is_hollow(verdicts: Iterable[tuple[str, str]]) -> bool:
 class AuditLine:
     """One line: what was tried, on what, with which verdict, and what came of it."""
 
-    verdict: str
+    verdict: Verdict
     check: str
     subject: str
     finding: str
@@ -130,8 +138,10 @@ def read_audit(run: Path) -> AuditRecord | None:
             f" version {AUDIT_FORMAT_VERSION}; audit the run again"
         )
     record = read_json(path, _AuditFile, PredictionsError, _REMEDY)
-    stale = tuple(name for name in sorted(record.files) if record.files[name] != _digest(run / name))
-    return AuditRecord(record.lines, record.broken, record.quick, stale)
+    # Not the names in the file: a list without a file, or of other files, must not hide that a file was changed.
+    stale = tuple(name for name in sorted(_AUDITED) if record.files.get(name) != _digest(run / name))
+    broken = record.broken or any(line.verdict in BROKEN for line in record.lines)
+    return AuditRecord(record.lines, broken, record.quick, stale)
 
 
 def audited_digests(run: Path) -> dict[str, str]:

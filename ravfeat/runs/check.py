@@ -12,12 +12,13 @@ import numpy as np
 from ravfeat.calibrate import Calibration, calibrate, calibration_record
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import Fusion, fuse, fusion_record
-from ravfeat.predictions import Predictions, System
+from ravfeat.predictions import SYSTEM_COLUMNS, Predictions, System
 from ravfeat.runs.format import (
     AGAIN,
     CALIBRATION_FILE,
     DIFFERENCES_FILE,
     FUSION_FILE,
+    LAYER_WEIGHTS_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
     RECIPE_FILE,
@@ -26,19 +27,29 @@ from ravfeat.runs.format import (
 from ravfeat.runs.recipe import Recipe, read_recipe
 from ravfeat.runs.records import (
     DifferenceRecord,
+    LayerWeightsEntry,
     MetricRecord,
     ScoreRow,
     SystemName,
     read_calibration,
     read_differences,
     read_fusion,
+    read_layer_weights,
     read_metrics,
     read_scores,
 )
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stats import AVERAGINGS, METRICS, Compared, metric_records, score_rows
 
-__all__ = ["check_calibration", "check_differences", "check_fusion", "check_metrics", "check_recipe", "check_scores"]
+__all__ = [
+    "check_calibration",
+    "check_differences",
+    "check_fusion",
+    "check_layer_weights",
+    "check_metrics",
+    "check_recipe",
+    "check_scores",
+]
 
 _ROUNDING = 1e-6
 """Scores are sums: another numpy may move the last digits."""
@@ -136,21 +147,50 @@ def check_differences(run: Path, calibrations: Mapping[System, Calibration]) -> 
     PredictionsError
     """
     path, entries = run / DIFFERENCES_FILE, read_differences(run)
-    scores = {(_name(record), record["metric"], record["averaging"]): record["value"] for record in read_metrics(run)}
-    expected: dict[Key, float] = {}
+    scores = {(_name(record), record["metric"], record["averaging"]): record for record in read_metrics(run)}
+    expected: dict[Key, dict[str, Any]] = {}
     for a, b in _pairs(calibrations):
         for metric, averaging in product(METRICS, AVERAGINGS):
-            values = [scores.get((str(system), metric, averaging)) for system in (a, b)]
-            if values[0] is None or values[1] is None:
+            records = [scores.get((str(system), metric, averaging)) for system in (a, b)]
+            if records[0] is None or records[1] is None:
                 raise PredictionsError(
                     f"{run / METRICS_FILE} lacks the {averaging} {metric} of {a} or of {b}; {_REPLACED}"
                 )
-            expected[str(a), str(b), metric, averaging] = values[0] - values[1]
+            value_a, value_b = (record["value"] for record in records if record)
+            about = {name: records[0][name] for name in ("protocol", "leaky", "select")}
+            values = {"value_a": value_a, "value_b": value_b, "value": value_a - value_b}
+            expected[str(a), str(b), metric, averaging] = about | values
     by_key = _by_key(entries, _pair_key)
     _check_keys(by_key, expected, len(entries), path)
-    for key, value in expected.items():
-        _check_value(by_key[key]["value"], value, " / ".join(key), path)
+    for key, record in expected.items():
+        _check_value(by_key[key]["value"], record["value"], " / ".join(key), path)
+        _check_equal(by_key[key], record, " / ".join(key), path)
     return entries
+
+
+def check_layer_weights(run: Path, predictions: Predictions) -> list[LayerWeightsEntry]:
+    """Read ``layer_weights.json``, and refuse weights of heads that predicted nothing.
+
+    Raises
+    ------
+    PredictionsError
+    """
+    entries = read_layer_weights(run)
+    heads = set(map(tuple, _head_rows(predictions)))
+    for entry in entries:
+        head = (entry["stream"], entry["features"], entry["head"], entry["seed"], entry["fold"])
+        if head not in heads:
+            raise PredictionsError(
+                f"{run / LAYER_WEIGHTS_FILE} has weights of {_name(entry)}, seed {entry['seed']}, fold {entry['fold']},"
+                f" which predicted nothing in {PREDICTIONS_FILE} beside it; {_REPLACED}"
+            )
+    return entries
+
+
+def _head_rows(predictions: Predictions) -> Iterator[Sequence[object]]:
+    key = [*SYSTEM_COLUMNS, "seed", "fold"]
+    for row in predictions.table.select(key).group_by(key).aggregate([]).to_pylist():
+        yield [row[name] for name in key]
 
 
 def check_scores(run: Path, predictions: Predictions) -> list[ScoreRow]:

@@ -14,6 +14,7 @@ from ravfeat.runs.check import (
     check_calibration,
     check_differences,
     check_fusion,
+    check_layer_weights,
     check_metrics,
     check_recipe,
     check_scores,
@@ -29,7 +30,7 @@ from ravfeat.runs.format import (
     SCORES_FILE,
 )
 from ravfeat.runs.recipe import Recipe
-from ravfeat.runs.records import LayerWeightsEntry, read_layer_weights
+from ravfeat.runs.records import LayerWeightsEntry
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["LayerWeights", "Run", "read_run", "read_runs"]
@@ -148,7 +149,7 @@ def read_run(path: Path, name: str = "") -> Run:
         records=records,
         scores=check_scores(path, predictions),
         recipe=check_recipe(path, predictions),
-        layer_weights=[_layer_weights(entry) for entry in read_layer_weights(path)],
+        layer_weights=[_layer_weights(entry) for entry in check_layer_weights(path, predictions)],
         calibrations=calibrations,
         fusion=_fusion(path, predictions),
         audit=read_audit(path),

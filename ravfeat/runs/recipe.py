@@ -13,18 +13,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from ravfeat.documents import check_value, read_json
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import System
 from ravfeat.runs.format import AGAIN, FORMAT_VERSION, RECIPE_FILE
+from ravfeat.schema import Split
 
 __all__ = [
     "CacheOrigin",
     "ChosenSettings",
     "CorpusTransfer",
     "FineTuned",
+    "FoldSide",
     "Recipe",
     "ReplacedLabels",
     "RunOrigin",
@@ -37,6 +41,17 @@ __all__ = [
 _ALWAYS = ("command", "protocol", "leaky", "select", "seeds", "classes", "caches", "chosen", "versions")
 _OBJECTS = ("plan", "cross_corpus", "fine_tuned", "tested_folds", "replaced_labels", "step")
 _ALWAYS_OF_INPUTS = ("stream", "features", "corpus", "fingerprint", "missing", "folds")
+
+
+class FoldSide(TypedDict):
+    """What stands on one side of one fold; see `ravfeat.protocols.folds.fold_counts`."""
+
+    fold: int
+    split: Split
+    clips: int
+    actors: list[str]
+    labels: dict[str, int]
+    genders: NotRequired[dict[str, int]]
 
 
 @dataclass(frozen=True)
@@ -77,8 +92,8 @@ class SystemInputs:
     stream, features, corpus, fingerprint : str
     missing : tuple of str
         Clips of the corpus that are not in its numbers.
-    folds : tuple of mapping
-        Clips, actors and labels of every side of every fold; see `ravfeat.protocols.folds.fold_counts`.
+    folds : tuple of FoldSide
+        Clips, actors and labels of every side of every fold.
     trained_on : str
         ``clean``, or with the views that trained the heads too; empty in runs of older versions.
     views : tuple of CacheOrigin
@@ -98,7 +113,7 @@ class SystemInputs:
     corpus: str = ""
     fingerprint: str = ""
     missing: tuple[str, ...] = ()
-    folds: tuple[Mapping[str, Any], ...] = ()
+    folds: tuple[FoldSide, ...] = ()
     trained_on: str = ""
     views: tuple[CacheOrigin, ...] = ()
     random_weights: bool = False
@@ -166,7 +181,7 @@ class FineTuned:
     features: str = ""
     head: str = ""
     corpus: str = ""
-    folds: tuple[Mapping[str, Any], ...] = ()
+    folds: tuple[FoldSide, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -288,7 +303,7 @@ def recipe_of(record: Mapping[str, Any], path: Path) -> Recipe:
         Naming a key that is missing or holds what it cannot; for a newer version.
     """
     version = record.get("format_version", 0)
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if isinstance(version, int) and not 0 <= version <= FORMAT_VERSION:
         raise PredictionsError(
             f"{path} has format version {version}, this ravfeat reads up to {FORMAT_VERSION}; use the version that"
             " wrote it"

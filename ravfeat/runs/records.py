@@ -41,6 +41,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+_SUM = 1e-3
+"""Weights are float32."""
+
 
 class SystemName(TypedDict):
     """The system that a record is about."""
@@ -211,11 +214,22 @@ def read_layer_weights(run: Path) -> list[LayerWeightsEntry]:
     if not path.is_file():
         return []
     entries = _read(path, list[LayerWeightsEntry])
+    heads = set()
     for number, entry in enumerate(entries):
-        if len(entry["layers"]) != len(entry["weights"]):
-            raise PredictionsError(
-                f"{path}: [{number}] has {len(entry['layers'])} layers and {len(entry['weights'])} weights; {AGAIN}"
-            )
+        layers, weights = entry["layers"], entry["weights"]
+        head = (entry["stream"], entry["features"], entry["head"], entry["seed"], entry["fold"])
+        fault = ""
+        if len(layers) != len(weights):
+            fault = f"has {len(layers)} layers and {len(weights)} weights"
+        elif len(set(layers)) < len(layers) or min(layers, default=-1) < 0:
+            fault = f"names the layers {layers}"
+        elif min(weights) < 0 or abs(sum(weights) - 1) > _SUM:
+            fault = f"has weights that are not shares of one: {weights}"
+        elif head in heads:
+            fault = f"is of the head of another entry: {' / '.join(map(str, head))}"
+        if fault:
+            raise PredictionsError(f"{path}: [{number}] {fault}; {AGAIN}")
+        heads.add(head)
     return entries
 
 

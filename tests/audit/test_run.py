@@ -335,7 +335,7 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path) -> None:
     with pytest.raises(PredictionsError, match="is not valid JSON"):
         audit_run(tmp_path)
     (tmp_path / "recipe.json").write_text("[]")
-    with pytest.raises(PredictionsError, match="must hold a JSON object, got list"):
+    with pytest.raises(PredictionsError, match=r"it is \[\], expected an object"):
         audit_run(tmp_path)
 
 

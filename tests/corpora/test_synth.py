@@ -119,7 +119,7 @@ def test_other_parameters_are_refused(corpus: Path) -> None:
 
 def test_a_foreign_folder_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work", encoding="utf-8")
-    with pytest.raises(CorpusError, match=r"not a generated corpus .*choose another folder"):
+    with pytest.raises(CorpusError, match=r"not a generated corpus: .*SYNTHETIC is missing; choose another folder"):
         generate(tmp_path, actors=1)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

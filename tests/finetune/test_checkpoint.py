@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from ravfeat.finetune.checkpoint import read_tensors, write_tensors
 
@@ -53,3 +54,35 @@ def test_a_damaged_or_foreign_file_is_not_trusted_and_the_log_says_so(damage, wo
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith(f"{path} ")
     assert re.search(words, said)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_training_cannot_go_on_with_are_not_trusted_though_their_digest_fits(value, path, caplog) -> None:
+    write_tensors(path, {"a": torch.tensor([1.0, value])}, {"fold": 1})
+    with caplog.at_level(logging.WARNING, logger="ravfeat.finetune"):
+        assert read_tensors(path, {"fold": 1}) is None
+    assert "'a' holds NaN or Inf" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"ravfeat.finetune": "[]"},
+        {"ravfeat.finetune": '{"fold": NaN}'},
+        {"ravfeat.finetune": '{"fold": 1, "fold": 2}'},
+        {"ravfeat.finetune": "[" * 100_000},
+    ],
+)
+def test_metadata_of_another_kind_is_not_trusted(metadata, path, caplog) -> None:
+    save_file(TENSORS, path, metadata)
+    with caplog.at_level(logging.WARNING, logger="ravfeat.finetune"):
+        assert read_tensors(path, {"fold": 1}) is None
+    assert f"{path} is damaged (" in caplog.text
+
+
+def test_types_that_nothing_here_writes_are_not_trusted(path, caplog) -> None:
+    save_file({"a": torch.ones(3, dtype=torch.bfloat16)}, path, {"ravfeat.finetune": '{"fold": 1, "sha256": ""}'})
+    with caplog.at_level(logging.WARNING, logger="ravfeat.finetune"):
+        assert read_tensors(path, {"fold": 1}) is None
+    assert "is damaged" in caplog.text

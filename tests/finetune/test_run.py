@@ -204,7 +204,7 @@ def test_work_of_another_recipe_another_process_or_nobody_is_left_alone(plan_of,
         ):
             run(plan_of(folds=(0,), epochs=1), work)
     (work / "recipe.json").write_text("{")
-    with pytest.raises(UsageError, match=r"recipe.json cannot be read as JSON"):
+    with pytest.raises(UsageError, match=r"recipe.json is not valid JSON"):
         run(plan_of(folds=(0,), epochs=1), work)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")

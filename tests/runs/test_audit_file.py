@@ -70,6 +70,11 @@ def test_an_audit_of_other_predictions_is_stale(make_run, tmp_path) -> None:
         ("{", r"audit\.json is not valid JSON .* audit the run again, or take it away"),
         ("[]", r"it is \[\], expected an object; audit the run again"),
         ('{"format": "ravfeat-audit", "format_version": 1}', "it lacks 'quick'; audit the run again"),
+        (
+            '{"format": "ravfeat-audit", "format_version": 1, "quick": true, "broken": false, "files": {}, "lines":'
+            ' [{"verdict": "fine", "check": "", "subject": "", "finding": ""}]}',
+            r"lines\[0\]\.verdict is \"fine\", expected 'pass', 'info', 'warn', 'leak', 'edited' or 'not possible'",
+        ),
         ('{"format": "ravfeat-audit", "format_version": 9}', "version 9, this ravfeat reads ravfeat-audit version 1"),
     ],
 )
@@ -78,6 +83,24 @@ def test_a_file_that_is_no_audit_is_refused(content, message, make_run) -> None:
     (run / AUDIT_FILE).write_text(content)
     with pytest.raises(PredictionsError, match=message):
         read_audit(run)
+
+
+@pytest.mark.parametrize("files", [{}, {"metrics.jsonx": "0"}, {"../../etc/passwd": ""}])
+def test_an_audit_that_names_other_files_is_stale(files, make_run) -> None:
+    run = make_run()
+    audit(run)
+    record = json.loads((run / AUDIT_FILE).read_text())
+    assert read_audit(run).stale == ()
+    (run / AUDIT_FILE).write_text(json.dumps(record | {"files": files}))
+    assert set(read_audit(run).stale) >= {"metrics.json", "predictions.parquet", "recipe.json"}
+
+
+def test_a_leak_among_the_lines_breaks_the_number_whatever_the_file_says_of_all_of_them(make_run) -> None:
+    run = make_run()
+    audit(run, leak("weights", "fold 2", "as if chosen on test"))
+    record = json.loads((run / AUDIT_FILE).read_text())
+    (run / AUDIT_FILE).write_text(json.dumps(record | {"broken": False}))
+    assert read_audit(run).badge == "BROKEN"
 
 
 def test_numbers_of_numpy_are_written_and_other_things_refused(make_run) -> None:

@@ -25,6 +25,40 @@ def test_a_polished_number_is_refused(make_run: Make) -> None:
         read_runs([run])
 
 
+@pytest.mark.parametrize("name", ["ci_low", "ci_high", "sd"])
+def test_a_polished_interval_is_refused(make_run: Make, name: str) -> None:
+    run = make_run(heads={"logreg": 1.0})
+    edit(run / "metrics.json", lambda records: records[0].update({name: records[0][name] + 0.01}))
+    with pytest.raises(
+        PredictionsError, match=rf"metrics.json says [\d.]+ for .* {name}, predictions.parquet beside it"
+    ):
+        read_runs([run])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("leaky", True), ("protocol", "group9"), ("select", "nested"), ("seeds", 9), ("classes", ["calm", "happy"])],
+)
+def test_a_recipe_that_tells_of_another_run_is_refused(make_run: Make, name: str, value: object) -> None:
+    run = make_run(heads={"logreg": 1.0})
+    edit(run / "recipe.json", lambda recipe: recipe.update({name: value}))
+    with pytest.raises(
+        PredictionsError, match=rf"recipe.json says .* for {name}.*, predictions.parquet beside it gives"
+    ):
+        read_runs([run])
+
+
+def test_layer_weights_of_a_head_that_predicted_nothing_are_refused(make_run: Make) -> None:
+    run = make_run(heads={"attentive": 1.0})
+    entries = json.loads((run / "layer_weights.json").read_text())
+    assert entries
+    edit(run / "layer_weights.json", lambda entries: entries[0].update(fold=77))
+    with pytest.raises(
+        PredictionsError, match=r"layer_weights.json has weights of .*, fold 77, which predicted nothing"
+    ):
+        read_runs([run])
+
+
 def test_records_of_another_run_are_refused(make_run: Make) -> None:
     run, other = make_run("a", heads={"logreg": 1.0}), make_run("b", heads={"kernel": 1.0})
     (run / "metrics.json").write_text((other / "metrics.json").read_text())
@@ -173,6 +207,11 @@ def renamed(entries: Any) -> None:
     ("change", "message"),
     [
         (higher, r"says [-\d.]+ for audio / .* / uar / pooled, predictions.parquet beside it gives"),
+        (
+            lambda entries: entries[0].update(value_a=0.9),
+            "says 0.9 for .* value_a, predictions.parquet beside it gives",
+        ),
+        (lambda entries: entries[0].update(protocol="x"), "says 'x' for .* protocol, .* gives 'group4'"),
         (renamed, "does not belong to predictions.parquet beside it: audio"),
         (short, "does not belong to predictions.parquet beside it: "),
         (lambda entries: entries[0].pop("p_holm"), r": \[0\] lacks 'p_holm'"),

@@ -13,6 +13,7 @@ from ravfeat.runs.recipe import Recipe, read_recipe, recipe_of
 
 ORIGIN = {"path": "cache/a", "fingerprint": "f0", "identity": {"layers": [0, 1]}, "content_sha256": "c0"}
 INPUTS = {"stream": "audio", "features": "a", "corpus": "toy", "fingerprint": "f0", "missing": ["x"], "folds": []}
+SIDE = {"fold": 0, "split": "test", "clips": 1, "actors": ["a"], "labels": {"sad": 1}}
 CHOSEN = {"stream": "audio", "features": "a", "head": "logreg", "seed": 0, "fold": 1, "chosen": {"C": 1.0}}
 WHOLE: dict[str, Any] = {
     "format_version": 1,
@@ -84,6 +85,15 @@ def test_a_recipe_of_version_1_that_lacks_a_key_is_refused_and_one_without_a_ver
         (without("content_sha256")(INPUTS | ORIGIN), r"caches\[0\] lacks 'content_sha256' of cache/a"),
         (INPUTS | ORIGIN | {"views": [{"path": "v"}]}, r"caches\[0\] lacks 'fingerprint' of v"),
         (INPUTS | ORIGIN | {"missing": "x"}, r'caches\[0\]\.missing is "x", expected a list'),
+        (INPUTS | ORIGIN | {"folds": [{"fold": 0}]}, r"caches\[0\]\.folds\[0\] lacks 'split'"),
+        (
+            INPUTS | ORIGIN | {"folds": [SIDE | {"split": "all"}]},
+            r"caches\[0\]\.folds\[0\]\.split is \"all\", expected",
+        ),
+        (
+            INPUTS | ORIGIN | {"folds": [SIDE | {"labels": {"sad": "1"}}]},
+            r"folds\[0\]\.labels\.sad is \"1\", expected a whole",
+        ),
         (INPUTS | ORIGIN | {"identity": []}, r"caches\[0\]\.identity is \[\], expected an object"),
     ],
 )
@@ -96,6 +106,17 @@ def test_a_damaged_entry_is_refused_by_its_place(entry: dict[str, Any], message:
 def test_an_object_that_is_null_is_refused(name: str) -> None:
     with pytest.raises(PredictionsError, match=f"{name} is null, expected an object"):
         read(WHOLE | {name: None})
+
+
+def test_a_version_below_none_is_refused() -> None:
+    with pytest.raises(PredictionsError, match="has format version -1, this ravfeat reads up to 1"):
+        read(WHOLE | {"format_version": -1})
+
+
+@pytest.mark.parametrize("value", [{}, 0, "", None, []])
+def test_a_leak_is_true_or_false_and_nothing_that_python_takes_for_it(value: object) -> None:
+    with pytest.raises(PredictionsError, match=r"recipe\.json: leaky is .*, expected true or false"):
+        read(WHOLE | {"leaky": value})
 
 
 def test_a_newer_version_is_refused_whatever_it_holds() -> None:

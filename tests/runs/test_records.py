@@ -85,6 +85,24 @@ def test_layers_and_weights_that_are_not_as_many_are_refused(run: Path) -> None:
         read_layer_weights(run)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda entry: entry.update(layers=[-1]), r"names the layers \[-1\]"),
+        (lambda entry: entry.update(layers=[0, 0], weights=[0.5, 0.5]), r"names the layers \[0, 0\]"),
+        (lambda entry: entry.update(weights=[2.0]), r"has weights that are not shares of one: \[2.0\]"),
+        (lambda entry: entry.update(layers=[0, 1], weights=[-1.0, 2.0]), "has weights that are not shares of one"),
+        (lambda entry: entry.update(fold=0), "is of the head of another entry: audio / voice / attentive / 0 / 0"),
+    ],
+)
+def test_layer_weights_that_cannot_be_are_refused(change: Callable[[Any], Any], message: str, run: Path) -> None:
+    entries = json.loads((run / "layer_weights.json").read_text())
+    change(entries[1])
+    (run / "layer_weights.json").write_text(json.dumps(entries))
+    with pytest.raises(PredictionsError, match=rf"layer_weights\.json: \[1\] {message}.*; make the run again"):
+        read_layer_weights(run)
+
+
 def test_a_run_without_layer_weights_has_none(run: Path) -> None:
     (run / "layer_weights.json").unlink()
     assert read_layer_weights(run) == []
