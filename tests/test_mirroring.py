@@ -28,6 +28,7 @@ ELSEWHERE = {
     "extract/test_command.py": "ravfeat extract on clips of its own, and its mistakes",
     "extract/test_interruption.py": "ravfeat extract in a process of its own, killed and gone on with",
     "extract/test_together.py": "several encoders in one pass, through the whole package",
+    "published/test_hostile.py": "hostile heads through load_head and the commands that read heads",
     "published/test_old_formats.py": "heads published by earlier versions",
 }
 """Test files, or folders of them, that bear no module's name, and what they test."""

@@ -8,7 +8,6 @@ last axis holds its statistics one after another.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,11 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
-from ravfeat.numerics.float16 import all_finite
 from ravfeat.numerics.pooling import pool_frames
 
 __all__ = [
     "check_features",
     "clip_statistics",
-    "first_not_finite",
     "layer_positions",
     "select_clips",
     "source_of",
@@ -45,15 +42,6 @@ def select_clips(features: ClipFeatures, rows: NDArray[np.int64]) -> ClipFeature
     frames = np.concatenate(pieces) if pieces else features.frames[:0]
     offsets = np.concatenate([[0], np.cumsum([len(piece) for piece in pieces])]).astype(np.int64)
     return replace(features, frames=frames, offsets=offsets, also=also, stored=None)
-
-
-def first_not_finite(features: ClipFeatures) -> int | None:
-    """Find the first clip with features that are NaN or infinite."""
-    for row, (start, stop) in enumerate(pairwise(features.offsets.tolist())):
-        stored = features.stored
-        if not all_finite(features.frames[start:stop] if stored is None else stored.read(row)):
-            return row
-    return next((clip for stream in features.also if (clip := first_not_finite(stream)) is not None), None)
 
 
 def source_of(features: ClipFeatures) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.load import load_concatenated, load_features
-from ravfeat.features.statistics import first_not_finite
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
 
@@ -119,20 +118,7 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
         As `match` gave them.
     clips : sequence of PublishedClip
         As the first of them calls them.
-
-    Raises
-    ------
-    CacheError
-        As `load_features` does, and for features that are not finite.
     """
-    features = _read_clips(system, caches, clips)
-    if (row := first_not_finite(features)) is not None:
-        listing = ", ".join(str(cache.path) for cache in caches)
-        raise CacheError(f"the features of '{clips[row].clip_id}' in {listing} are not finite; extract them again")
-    return features
-
-
-def _read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[PublishedClip]) -> ClipFeatures:
     names = [clip.clip_id for clip in clips]
     if len(caches) == 1:
         return load_features(caches[0], names, system.reading, layers=system.needs[0].layers)

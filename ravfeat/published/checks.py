@@ -31,10 +31,13 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
         raise HeadError(f"{where}: classes is {document['classes']}, expected two or more; {REMEDY}")
     for field, values in _lists_of_distinct(document, parts):
         if again := _twice(values):
-            raise HeadError(f"{where}: {field} names {again[0]} twice; {REMEDY}")
-    for part in parts:
-        for name in part.system:
-            check_name(name, f"{where}: a name of the system '{part.system}'", HeadError, REMEDY)
+            raise HeadError(f"{where}: {field} names {again[0]!r} twice; {REMEDY}")
+    for number, part in enumerate(parts):
+        for field, name in part.system._asdict().items():
+            check_name(name, f"{where}: systems[{number}].{field}", HeadError, REMEDY)
+    n_heads = sum(len(part.seeds) for part in parts) * (document["folds"] + ("refit" in document))
+    if 2 * n_heads > len(document["files"]):  # before a million of them are looked for
+        raise HeadError(f"{where} lists {len(document['files'])} files, fewer than the {n_heads} heads have; {REMEDY}")
 
 
 def _lists_of_distinct(
@@ -112,7 +115,7 @@ def check_clips(
         if len(entry["systems"]) != len(parts):
             raise refuse(f"fold {entry['fold']} has clips of {len(entry['systems'])} systems, expected {len(parts)}")
         if again := [name for clips in entry["systems"] for name in _twice(clip for clip, _ in clips)]:
-            raise refuse(f"fold {entry['fold']} names {again[0]} twice")
+            raise refuse(f"fold {entry['fold']} names {again[0]!r} twice")
         fused = [sorted(performance for _, performance in entry["systems"][number]) for number in mixed]
         if "rule" in document and any(performances != fused[0] for performances in fused):
             raise refuse(f"fold {entry['fold']} has other performances in some systems than in others")

@@ -134,9 +134,9 @@ def open_folder(folder: Path) -> HeadFolder:
     version = check_value(about, Version, str(path), HeadError, REMEDY)
     if version["format"] != FORMAT or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
-            f"{path} has format {version['format']} version {version['format_version']}, this ravfeat reads {FORMAT}"
-            f" version {FORMAT_VERSION}; use the ravfeat that wrote it ({version.get('ravfeat', 'unknown')}) or a newer"
-            " one"
+            f"{path} has format {version['format']!r} version {version['format_version']}, this ravfeat reads {FORMAT}"
+            f" version {FORMAT_VERSION}; use the ravfeat that wrote it ({version.get('ravfeat', 'unknown')!r}) or a"
+            " newer one"
         )
     del about["sha256"]
     if version["sha256"] != _digest(about):
