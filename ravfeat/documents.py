@@ -23,6 +23,7 @@ from ravfeat.files import read_limited
 __all__ = [
     "MAX_BYTES",
     "MAX_TOML_BYTES",
+    "Bytes",
     "Count",
     "Index",
     "NotEmpty",
@@ -45,6 +46,7 @@ MAX_TOML_BYTES = 4 << 20
 Count = Annotated[int, Ge(1), Le(1 << 31)]
 Index = Annotated[int, Ge(0), Le(1 << 31)]
 Positive = Annotated[float, Gt(0)]
+Bytes = Annotated[int, Ge(0), Le(1 << 50)]
 Share = Annotated[float, Ge(0), Lt(1)]
 Text = Annotated[str, MinLen(1)]
 NotEmpty = MinLen(1)

@@ -2,29 +2,33 @@
 
 A file gets its name only when it is complete and its checksum is right. Until then it is
 ``NAME.<start of checksum>.part`` in the same folder, and the next run continues there if the server supports it.
+
+No transfer is endless: its size is bounded by the promised size or by a limit, its time by `ravfeat.download.answer`.
 """
 
 import hashlib
 import http.client
-import json
 import shutil
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from ravfeat.documents import parse_json
+from ravfeat.download.answer import Answer
 from ravfeat.errors import DownloadError
 from ravfeat.progress import ProgressBar
 
 __all__ = ["Checksum", "read_json", "transfer"]
 
 ALGORITHMS = {"md5": 32, "sha256": 64, "sha512": 128}  # number of hexadecimal digits
-CHUNK = 1 << 18
-TIMEOUT_S = 60.0
 JSON_LIMIT = 16 << 20
+LIMIT = 1 << 30
+"""Largest file in bytes where no size is promised."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def transfer(url: str, dest: Path, checksum: Checksum, *, size: int | None = Non
     checksum : Checksum
         Of the complete file.
     size : int, optional
-        Expected length in bytes.
+        Expected length in bytes; without it, at most `LIMIT` are read.
 
     Returns
     -------
@@ -83,17 +87,19 @@ def transfer(url: str, dest: Path, checksum: Checksum, *, size: int | None = Non
     Raises
     ------
     DownloadError
-        The server cannot be reached or refuses, the transfer breaks off (the received part is kept, and
-        continued next time), the checksum is wrong (the file is removed), the disk is full, or
-        another file has the name. Every message says how to download the file by hand.
+        The server cannot be reached or refuses, the transfer breaks off or is too slow (the received part is kept, and
+        continued next time), more comes than promised, the checksum is wrong (the file is removed), the disk is full,
+        or another file has the name. Every message says how to download the file by hand.
     """
     with _disk(dest):
         if dest.exists():
+            _check_regular(dest)
             _compare(dest, checksum, f"remove {dest} and run this again")
             return False
         dest.parent.mkdir(parents=True, exist_ok=True)
         # The checksum in the name keeps parts of two versions of a file apart: they must never be concatenated.
         part = dest.with_name(f"{dest.name}.{checksum.digest[:8]}.part")
+        _check_regular(part)
         have = part.stat().st_size if part.exists() else 0
     # A part of full length lacks nothing but its name: the last run ended before it could rename it.
     if have == 0 or have != size:
@@ -108,21 +114,22 @@ def transfer(url: str, dest: Path, checksum: Checksum, *, size: int | None = Non
     return True
 
 
-def read_json(url: str, by_hand: str) -> Any:
-    """Download a small JSON document.
+def read_json(url: str, kind: type[T], by_hand: str) -> T:
+    """Download a small JSON document and hold it against a schema; see `ravfeat.documents`.
 
     Raises
     ------
     DownloadError
-        The server cannot be reached or refuses, or the answer is not JSON; the message ends with `by_hand`.
+        The server cannot be reached or refuses, or the answer is no such document; the message ends with `by_hand`.
     """
-    with _network(url, by_hand), _open(url, {"Accept": "application/json"}) as response:
-        # Bounded: a wrong address may lead to a file of any size.
-        text = response.read(JSON_LIMIT)
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise DownloadError(f"{url}: expected JSON, got {text[:40]!r} …; {by_hand}") from error
+    data = bytearray()
+    with _network(url, by_hand), Answer(url, {"Accept": "application/json"}) as answer:
+        for block in answer.blocks():
+            data += block
+            # A wrong address may lead to a file of any size.
+            if len(data) > JSON_LIMIT:
+                raise DownloadError(f"{url}: expected a JSON document, got over {JSON_LIMIT} bytes; {by_hand}")
+    return parse_json(bytes(data), kind, url, DownloadError, by_hand)
 
 
 def _receive(url: str, dest: Path, part: Path, have: int, size: int | None) -> None:
@@ -130,55 +137,64 @@ def _receive(url: str, dest: Path, part: Path, have: int, size: int | None) -> N
     by_hand = _by_hand(url, dest)
     with _network(url, by_hand):
         try:
-            response = _open(url, {"Range": f"bytes={have}-"} if have else {})
+            answer = Answer(url, {"Range": f"bytes={have}-"} if have else {})
         except urllib.error.HTTPError as error:
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not have:
                 raise
             error.close()
             return  # the server has nothing after these bytes; the checksum decides whether the part is complete
-    with response:
+    with answer:
         # Servers without support for ranges answer with the whole file, which must not be appended.
-        if response.headers.get("Content-Range", "").split("-")[0] != f"bytes {have}":
+        if answer.headers.get("Content-Range", "").split("-")[0] != f"bytes {have}":
             have = 0
-        length = response.headers.get("Content-Length")
-        total = size if size is not None else have + int(length) if length else None
+        length = _length(answer, url, by_hand)
+        announced = None if length is None else have + length
+        limit = LIMIT if size is None else size
+        if announced is not None and announced > limit:
+            raise DownloadError(f"{url}: expected at most {limit} bytes, the server announces {announced}; {by_hand}")
+        total = announced if size is None else size
         _check_space(dest, (total or 0) - have)
-        got = _copy(response, dest, part, have, total)
+        got = _copy(answer, url, dest, part, have, total, limit)
+    if got > limit:
+        with _disk(dest):
+            part.unlink()
+        raise DownloadError(f"{url} gave more than the {limit} bytes expected; they were removed; {by_hand}")
     if total is not None and got < total:
         raise DownloadError(
             f"{url} broke off after {got} of {total} bytes; what came is kept, run this again to continue, or {by_hand}"
         )
 
 
-def _copy(response: http.client.HTTPResponse, dest: Path, part: Path, have: int, total: int | None) -> int:
+def _length(answer: Answer, url: str, by_hand: str) -> int | None:
+    """Return the length that a server announces; None where it does not."""
+    text = answer.headers.get("Content-Length")
+    if text is None or answer.headers.get("Transfer-Encoding"):
+        return None
+    if not (text.isascii() and text.isdecimal()):
+        raise DownloadError(f"{url}: expected a length in bytes, the server announces {text[:40]!r}; {by_hand}")
+    return int(text[:20])  # longer ones are as impossible
+
+
+def _copy(answer: Answer, url: str, dest: Path, part: Path, have: int, total: int | None, limit: int) -> int:
     bar = ProgressBar(total=total, initial=have, desc=dest.name, unit="B", unit_scale=True)
+    blocks = answer.blocks()
     with _disk(dest), part.open("ab" if have else "wb") as file, bar:
-        while total is None or have <= total:  # a server that sends more than announced must not fill the disk
+        while have <= limit:  # a server that sends more than announced must not fill the disk
             # The inner block: errors of the network are OSErrors too, and are not the disk's.
-            with _network(response.url, _by_hand(response.url, dest)):
-                chunk = _read(response)
-            if not chunk:
+            with _network(url, _by_hand(url, dest)):
+                block = next(blocks, b"")
+            if not block:
                 break
-            file.write(chunk)
-            have += len(chunk)
-            bar.update(len(chunk))
+            file.write(block)
+            have += len(block)
+            bar.update(len(block))
     return have
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
-    """Read the next chunk; return the partial chunk if the connection ends early, as in every Python version."""
-    try:
-        return response.read(CHUNK)
-    except http.client.IncompleteRead as error:
-        return error.partial
-
-
-def _open(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
-    if not url.startswith(("http://", "https://")):
-        raise DownloadError(f"expected an http:// or https:// address, got {url!r}")
-    request = urllib.request.Request(url, headers={"User-Agent": "ravfeat", **headers})
-    response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=TIMEOUT_S)
-    return response
+def _check_regular(path: Path) -> None:
+    # A pipe would be waited for, a link followed to wherever it leads.
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise DownloadError(f"{path} is in the way and is no regular file; remove it and run this again")
 
 
 def _compare(path: Path, expected: Checksum, remedy: str) -> None:
@@ -210,7 +226,8 @@ def _network(url: str, by_hand: str) -> Iterator[None]:
     except urllib.error.HTTPError as error:
         error.close()
         raise DownloadError(f"{url}: the server answered {error.code} {error.reason}; {by_hand}") from error
-    except (OSError, http.client.HTTPException) as error:
+    # ValueError: an address that is none, such as http://[.
+    except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise DownloadError(
             f"{url} could not be read: {reason}; check the network and run this again, or {by_hand}"

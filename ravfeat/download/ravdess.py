@@ -17,8 +17,11 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from typing_extensions import TypedDict
+
+from ravfeat.documents import Bytes
+from ravfeat.documents import read_json as read_document
 from ravfeat.download.http import Checksum, read_json, transfer
 from ravfeat.download.zipfiles import unpack
 from ravfeat.errors import DownloadError, UsageError
@@ -63,6 +66,21 @@ class _Archive:
 
     def places(self, wanted: Iterable[int]) -> dict[int, str]:
         return {actor: f"{self.kind}/Actor_{actor:02d}" for actor in wanted if actor in self.actors}
+
+
+class _Links(TypedDict):
+    self: str
+
+
+class _Entry(TypedDict):
+    key: str
+    links: _Links
+    checksum: str
+    size: Bytes
+
+
+class _Record(TypedDict):
+    files: list[_Entry]
 
 
 @dataclass(frozen=True)
@@ -162,17 +180,12 @@ def _read_record(url: str, archives: list[_Archive], folder: Path) -> dict[str, 
     """Look up all needed files in the record, before the first one is downloaded."""
     keys = [archive.key for archive in archives]
     by_hand = f"fetch {', '.join(keys)} from https://zenodo.org/records/1188976 by hand and unpack below {folder}"
-    record: Any = read_json(url, by_hand)
-    try:
-        promises = {
-            entry["key"]: _Promise(entry["links"]["self"], Checksum.parse(entry["checksum"]), int(entry["size"]))
-            for entry in record["files"]
-            if entry["key"] in keys
-        }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DownloadError(
-            f"{url}: expected a record with files[].key, .links.self, .checksum and .size ({error!r}); {by_hand}"
-        ) from error
+    record = read_json(url, _Record, by_hand)
+    promises = {
+        entry["key"]: _Promise(entry["links"]["self"], Checksum.parse(entry["checksum"]), entry["size"])
+        for entry in record["files"]
+        if entry["key"] in keys
+    }
     absent = [key for key in keys if key not in promises]
     if absent:
         raise DownloadError(f"{url}: the record lists no {', '.join(absent)}; {by_hand}")
@@ -184,13 +197,10 @@ def _whole(place: Path) -> bool:
     if not place.exists():
         return False
     remedy = "move it away and run this again"
-    try:
-        listed: dict[str, int] = json.loads((place / MARKER).read_text(encoding="utf-8"))
-        damaged = [name for name, size in listed.items() if not _has_size(place / name, size)]
-    except (OSError, ValueError, AttributeError) as error:
-        raise DownloadError(
-            f"{place} exists, but was not unpacked by ravfeat (no readable {MARKER}); {remedy}"
-        ) from error
+    if not (place / MARKER).is_file():
+        raise DownloadError(f"{place} exists, but was not unpacked by ravfeat (no readable {MARKER}); {remedy}")
+    listed = read_document(place / MARKER, dict[str, Bytes], DownloadError, remedy)
+    damaged = [name for name, size in listed.items() if not _has_size(place / name, size)]
     if damaged:
         raise DownloadError(f"{place} is not as it was unpacked: {', '.join(damaged[:3])} lost or changed; {remedy}")
     return True

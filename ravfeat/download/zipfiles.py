@@ -23,7 +23,13 @@ UNREADABLE = (
     EOFError,
     NotImplementedError,
     ValueError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
 )
+MAX_RATIO = 100
+FREE_BYTES = 64 << 20
+"""What may come out of an archive: so many times its size, and this much in any case."""
 ENCRYPTED = 0x1  # bit of a zip entry's general purpose flags
 
 
@@ -48,9 +54,11 @@ def unpack(archive: Path, folder: Path, target: Callable[[str], Path | None]) ->
     Raises
     ------
     DownloadError
-        The archive is damaged or encrypted, an entry would leave the folder or is a link, two
-        entries map to the same path, or the disk is too small.
+        The archive is no regular file, damaged or encrypted, an entry would leave the folder or is a link, two
+        entries map to the same path, much more would come out than went in, or the disk is too small.
     """
+    if not archive.is_file():
+        raise DownloadError(f"{archive} is not there, or no regular file; fetch it again")
     try:
         with zipfile.ZipFile(archive) as file:
             check_names(archive, file.infolist())
@@ -92,6 +100,8 @@ def _problem(entry: zipfile.ZipInfo) -> str | None:
     name = entry.orig_filename  # as stored; zipfile cuts `filename` at a zero byte, which could hide a name
     path = PurePosixPath(name)
     kind = stat.S_IFMT(entry.external_attr >> 16)
+    if not path.name:
+        return "has no name"
     if path.is_absolute() or re.match(r"[A-Za-z]:", name):
         return "has an absolute path"
     if ".." in path.parts:
@@ -129,4 +139,10 @@ def _check_space(archive: Path, folder: Path, needed: int) -> None:
         raise DownloadError(
             f"{archive} unpacks to {needed / 1e6:.0f} MB, {folder} has {free / 1e6:.0f} MB free; "
             "free some space or choose another folder, then run this again"
+        )
+    size = archive.stat().st_size
+    if needed > MAX_RATIO * size + FREE_BYTES:
+        raise DownloadError(
+            f"{archive} has {size} bytes and unpacks to {needed / 1e6:.0f} MB; nothing was unpacked. No recording packs"
+            " so well: remove it and do not use it"
         )

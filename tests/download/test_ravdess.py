@@ -341,12 +341,59 @@ def test_a_record_without_a_needed_file_says_which_and_what_to_do(served: Served
 
 
 @pytest.mark.parametrize(
-    "answer", [b"<html>log in</html>", b"[]", b'{"files": {"entries": {}}}', b'{"files": [{"key": "x"}, 3]}']
+    "answer",
+    [
+        b"<html>log in</html>",
+        b"[]",
+        b'{"files": {"entries": {}}}',
+        b'{"files": [{"key": "x"}, 3]}',
+        b"[" * 100_000,
+        b'{"files": null}',
+        b"",
+    ],
 )
 def test_an_answer_that_is_no_record_is_refused(served: Served, tmp_path: Path, answer: bytes) -> None:
     served.files[RECORD] = answer
-    with pytest.raises(DownloadError, match=r"expected (JSON|a record with).*by hand"):
+    with pytest.raises(
+        DownloadError, match=r"1188976(: .*expected|: .*lacks| is not valid JSON| is nested too deeply).*by hand"
+    ):
         download_ravdess(tmp_path, record_url=served.url + RECORD)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"size": -1}, r"files\[0\].size is -1"),
+        ({"size": "many"}, r"files\[0\].size is \"many\", expected a whole number"),
+        ({"size": 1 << 60}, r"files\[0\].size is 1152921504606846976"),
+        ({"links": {"self": 3}}, r"files\[0\].links.self is 3, expected text"),
+        ({"links": None}, r"files\[0\].links is null"),
+        ({"checksum": "md5:12"}, "expected a checksum like sha256"),
+        (
+            {"links": {"self": "file:///etc/passwd"}},
+            "expected an http:// or https:// address, got 'file:///etc/passwd'",
+        ),
+        ({"links": {"self": "http://["}}, "could not be read"),
+    ],
+    ids=str,
+)
+def test_an_entry_of_the_record_that_cannot_be_is_named(
+    served: Served, tmp_path: Path, change: dict[str, object], match: str
+) -> None:
+    url = publish(served, {AUDIO: pack(speech(1))})
+    record = json.loads(served.files[RECORD])
+    record["files"][0] |= change
+    served.files[RECORD] = json.dumps(record).encode()
+    with pytest.raises(DownloadError, match=match):
+        download_ravdess(tmp_path, record_url=url)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"a.wav": "large"}', '{"a.wav": -1}'])
+def test_a_list_of_files_that_is_none_is_refused(record: str, tmp_path: Path, text: str) -> None:
+    download_ravdess(tmp_path, actors=[1], record_url=record)
+    (tmp_path / "audio/Actor_01/.unpacked.json").write_text(text)
+    with pytest.raises(DownloadError, match=r"Actor_01/\.unpacked\.json.*move it away"):
+        download_ravdess(tmp_path, actors=[1], record_url=record)
 
 
 def test_an_archive_without_an_actor_is_an_error(served: Served, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Unpacking archives that cannot be trusted."""
 
+import os
 import random
 import stat
 import zipfile
@@ -98,6 +99,28 @@ def test_an_archive_larger_than_the_disk_is_refused_before_it_is_unpacked(folder
     with pytest.raises(DownloadError, match=r"unpacks to 1152921504607 MB, .* has \d+ MB free"):
         unpack(tmp_path / "a.zip", folder, Path)
     assert below(folder) == set()
+
+
+def test_a_bomb_is_refused_before_it_goes_off(folder: Path, tmp_path: Path) -> None:
+    archive = pack(tmp_path / "a.zip", {"one.wav": bytes(80 << 20)})
+    assert archive.stat().st_size < 100_000
+    with pytest.raises(DownloadError, match=r"a\.zip has \d+ bytes and unpacks to 84 MB; nothing was unpacked"):
+        unpack(archive, folder, Path)
+    assert below(folder) == set()
+
+
+@pytest.mark.parametrize("name", ["", "/", ".", "./"])
+def test_an_entry_without_a_name_is_refused(folder: Path, tmp_path: Path, name: str) -> None:
+    archive = pack(tmp_path / "a.zip", {"good.wav": b"1", name: b"2"})
+    with pytest.raises(DownloadError, match=r"the entry '.*' (has no name|has an absolute path)"):
+        unpack(archive, folder, Path)
+    assert below(folder) == set()
+
+
+def test_a_pipe_in_place_of_an_archive_is_not_waited_for(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.zip")
+    with pytest.raises(DownloadError, match=r"a\.zip is not there, or no regular file"):
+        unpack(tmp_path / "a.zip", folder, Path)
 
 
 def test_what_is_no_archive_is_said_to_be_none(folder: Path, tmp_path: Path) -> None:
