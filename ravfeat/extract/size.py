@@ -20,6 +20,8 @@ ASSUMED_S = 30.0
 """Planned length of a clip of unknown length."""
 
 _RECORD_BYTES = 1024  # planned metadata per clip; more than it ever takes
+_DIGEST_BYTES = 64  # of every layer of a clip
+_SHARD_BYTES = 4096  # HDF5's own tables
 _FACE_BYTES = 28  # box, confidence and counts of every stored picture, float32
 
 
@@ -81,16 +83,18 @@ def missing_bytes(request: Extraction, folder: CacheFolder, shards: Iterable[int
 def _shard_bytes(request: Extraction, clips: Sequence[Clip]) -> MissingBytes:
     sizes = [_stored_bytes(request, clip) for clip in clips]
     assumed = [size for clip, size in zip(clips, sizes, strict=True) if math.isnan(clip.duration_s)]
-    return MissingBytes(sum(sizes) - sum(assumed), sum(assumed), sum(sizes), len(assumed))
+    known = sum(sizes) - sum(assumed) + _SHARD_BYTES
+    return MissingBytes(known, sum(assumed), sum(sizes) + _SHARD_BYTES, len(assumed))
 
 
 def _stored_bytes(request: Extraction, clip: Clip) -> int:
     spec, recipe = request.encoder.spec, request.recipe
+    n_bytes = planned_bytes(request, clip) + _DIGEST_BYTES * len(recipe.layers or range(spec.n_layers))
     if spec.stream != "face" or recipe.store == "pooled":
-        return planned_bytes(request, clip)
+        return n_bytes
     duration_s = ASSUMED_S if math.isnan(clip.duration_s) else clip.duration_s
     n_pictures = int(duration_s * spec.frame_rate_hz) + 1
-    return planned_bytes(request, clip) + _FACE_BYTES * -(-n_pictures // recipe.frame_stride)
+    return n_bytes + _FACE_BYTES * -(-n_pictures // recipe.frame_stride)
 
 
 def free_bytes(out: Path) -> int | None:

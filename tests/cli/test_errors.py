@@ -45,7 +45,7 @@ def test_where_memory_runs_out_a_command_names_options_that_it_has(
     monkeypatch.setattr(works, Mock(side_effect=error))
     reads = ("--cache", whole_cache)
     if command == "fine-tune":
-        monkeypatch.setattr("ravfeat.corpora.load_corpus", Mock())
+        monkeypatch.setattr("ravfeat.corpora.load_corpus", Mock(return_value=Mock(unread=())))
         reads = ("--unfreeze-top", 1)
     done = here(command, *reads, "--device", "cpu", "--out", tmp_path / "run", cwd=tmp_path)
     assert done.returncode == 1

@@ -70,7 +70,7 @@ def test_the_table_names_metric_averaging_protocol_interval_and_n(here, home, tm
     assert [line.split()[:3] for line in lines[4:7]] == [
         [stream, "toy", "kernel+logreg"] for stream in ("fused", "fused-linear", "fused-loglinear")
     ]
-    assert re.fullmatch(r"classes: neutral \d+, .*", lines[7])
+    assert re.fullmatch(r"classes: calm \d+, .*", lines[7])
     assert sum(map(int, re.findall(r"\d+", lines[7]))) == 96
     assert re.fullmatch(r"fused: 2 systems, rule auto: .* of 6 folds", lines[8])
     gain = (

@@ -63,7 +63,7 @@ def test_what_test_clips_hold_and_are_called_changes_no_model_and_no_choice(
     tested = [i for i, take in enumerate(takes) if take.actor in TEST_ACTORS]
     labels = dict(zip(tested, rng.permutation([takes[i].label for i in tested]), strict=True))
     other = [
-        replace(take, label=str(labels[i]), features=(9 * rng.normal(size=take.features.shape)).astype(np.float32))
+        replace(take, label=str(labels[i]), features=rng.uniform(-7, 7, take.features.shape).astype(np.float32))
         if i in labels
         else take
         for i, take in enumerate(takes)

@@ -15,6 +15,7 @@ from ravfeat.extract import Extraction, run_extraction
 from ravfeat.extract.open_caches import planned_folder_of
 from ravfeat.extract.plan import ExtractionPlan, plan_extraction
 from ravfeat.faces.source import FaceOptions
+from ravfeat.files import sha256_of
 from tests.tinyfaces import write_net, write_videos
 
 
@@ -159,17 +160,21 @@ def test_what_an_interrupted_run_has_encoded_is_not_counted_as_work(corpus, tmp_
     request = corpus.extraction()
     folder = planned_folder_of(request, tmp_path / "out")
     path = run_extraction(request, tmp_path / "out").path / "shard-00001.h5"
-    whole = read_part(path)
+    digest = sha256_of(path)[:16]
+    whole = read_part(path.rename(path.with_name(f"shard-00001.part-0000-{digest}.h5")))
+    (path.parent / f"shard-00001.part-0000-{digest}.h5").unlink()
     two = replace(whole, clips=whole.clips[:2], features=whole.features[:2], times_s=whole.times_s[:2])
     folder.write_part(two, 0)
-    path.unlink()
     (encoder,) = plan(tmp_path / "out", request).passes[0].encoders
     assert (encoder.n_new, encoder.n_kept, encoder.n_stored) == (4, 2, 18)
     lengths = {clip.clip_id: clip.duration_s for clip in corpus.manifest}
     assert encoder.media_s == pytest.approx(sum(lengths[clip.clip_id] for clip in whole.clips[2:]))
+    for part in folder.path.glob("shard-00001.part-*"):
+        part.unlink()
     folder.write_part(replace(two, provenance={"python": "2.7"}), 0)  # which the next run would not take over
     (encoder,) = plan(tmp_path / "out", request).passes[0].encoders
     assert (encoder.n_new, encoder.n_kept) == (4, 0)
-    (folder.path / "shard-00001.part-0000.h5").write_bytes(b"damaged")
+    for part in folder.path.glob("shard-00001.part-*"):
+        part.write_bytes(b"damaged")
     (encoder,) = plan(tmp_path / "out", request).passes[0].encoders
     assert (encoder.n_new, encoder.n_kept) == (4, 0)
