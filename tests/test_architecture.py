@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "faces": BASE | {"cache", "download", "media"},
     "encoders": BASE | {"faces", "media"},
     "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics"},
-    "importers": BASE | {"corpora", "encoders", "faces", "media"},
+    "importers": BASE | {"corpora", "encoders", "faces", "media", "numerics"},
     "doctor": BASE | {"cache", "encoders", "extract", "faces", "media"},
     # Training.
     "features": BASE | {"cache", "numerics"},

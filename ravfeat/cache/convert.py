@@ -35,11 +35,13 @@ from ravfeat.errors import CacheError, UsageError
 from ravfeat.manifest import Clip
 from ravfeat.numerics.float16 import all_finite
 from ravfeat.numerics.pooling import average_block, average_frames, pool_block
+from ravfeat.numerics.rounding import SAMPLE, describe_flattened, evenly, flattened_columns
 from ravfeat.progress import ProgressBar
 from ravfeat.schema import Store
 
 __all__ = ["Conversion", "Converted", "convert_cache"]
 
+_SAMPLE_CLIPS = 64
 _TOO_LARGE = "do not fit into float16 (at most 65504); convert with --dtype float32"
 
 
@@ -99,7 +101,8 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
     UsageError
         For a change that cannot be made from this source, or for no change.
     CacheError
-        Where the source is incomplete or damaged, or the derived cache cannot be written.
+        Where the source is incomplete or damaged, the derived cache cannot be written, or float16 would flatten a
+        dimension that the source keeps.
     """
     step = _step(source, change)
     identity = {**source.identity, **step.identity()}
@@ -114,6 +117,9 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
             f"{len(lacking)} clips of {source.path} are not extracted yet ({', '.join(lacking[:3])} …); run the same"
             " 'ravfeat extract' again to finish it"
         )
+    # What was rounded before has lost what it could.
+    if step.recipe.dtype == "float16" and source.dtype == np.float32:
+        _check_float16(source, step)
     folder = prepare_cache(out, source.planned_manifest, source.about, identity, step.n_bytes)
     with WorkLock(folder.path) as lock:
         lock.claim(folder.planned.numbers)
@@ -151,6 +157,26 @@ def _step(source: Cache, change: Conversion) -> "_StoreChange":
         if source.about["stream"] not in POOLED_STATISTICS:
             raise UsageError(f"nobody has said what is pooled of the stream '{source.about['stream']}'")
     return _StoreChange(source, recipe)
+
+
+def _check_float16(source: Cache, step: "_StoreChange") -> None:
+    """Compare a sample of what will be stored with the same in float16; clips beyond its range fail by themselves."""
+    # Of frames, few clips give enough rows; a pooled clip is one row.
+    clip_ids = [source.clip_ids[at] for at in evenly(len(source), SAMPLE if source.statistics else _SAMPLE_CLIPS)]
+    per_clip = -(-SAMPLE // max(len(clip_ids), 1))
+    for layer in step.layers:
+        sample = [np.empty((0, step.dim), np.float32)]
+        for clip_id in clip_ids:
+            (states,) = source.read([clip_id], layers=(layer,), verify=True)
+            rows = np.asarray(step.block(states.transpose(1, 0, 2))[0], np.float32)  # (T, 1, D) -> (T', D')
+            sample.append(rows[evenly(len(rows), per_clip)])
+        rows = np.concatenate(sample)
+        if columns := flattened_columns(rows[(np.abs(rows) <= np.finfo(np.float16).max).all(axis=1)]):
+            names = [f"dimension {column.column} of layer {layer}" for column in columns]
+            raise CacheError(
+                f"{source.path}: float16 would lose most of what {describe_flattened(columns, names)} say; convert with"
+                " --dtype float32"
+            )
 
 
 class _StoreChange:

@@ -92,6 +92,7 @@ def command(
         path, corpus, data, name, stream=stream,  # type: ignore[arg-type]  # click.Choice keeps it to the two
         array=array, fps=fps, modality=modality, transform=transform, allow_missing=allow_missing,
         corpus_name=corpus_name, columns=tuple(part.strip() for text in names for part in text.split(",")),
+        dtype=dtype,  # type: ignore[arg-type]  # the same
         corpus_columns=parse_columns(columns, "--corpus-columns"), as_written=as_written,
     )  # fmt: skip
     plan = plan_import(options)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from ravfeat.importers.match import ClipMatch, match_clips, wanted_modalities
 from ravfeat.importers.names import FolderNames, RavdessNames
 from ravfeat.importers.npz import NpzFiles
 from ravfeat.importers.performances import load_performances
+from ravfeat.importers.precision import check_float16
 from ravfeat.importers.source import HELD, ImportSource, rows_sha256
 from ravfeat.importers.tables import TableFiles
 from ravfeat.importers.transforms import Transform, get_transform, landmark_shaped, probability_rows
@@ -52,6 +54,8 @@ class ImportOptions:
         Whether to go on where names or performances have no match.
     corpus_name : str, optional
         Name of a ``folder`` corpus.
+    dtype : {"float16", "float32"}
+        How features will be stored; columns that float16 would flatten are refused.
     columns : tuple of str
         Columns of feature tables that are taken whatever they are called and hold; without ``array`` only these.
     corpus_columns, as_written
@@ -69,6 +73,7 @@ class ImportOptions:
     transform: str = "auto"
     allow_missing: bool = False
     corpus_name: str | None = None
+    dtype: Literal["float16", "float32"] = "float16"
     columns: tuple[str, ...] = ()
     corpus_columns: Mapping[str, str] = field(default_factory=dict)
     as_written: tuple[str, ...] = ()
@@ -124,7 +129,8 @@ def plan_import(options: ImportOptions) -> ImportPlan:
     UsageError
         Where an option is missing, has no such value, or conflicts with another.
     CorpusError
-        Where files or the corpus cannot be read, contradict themselves, or do not match.
+        Where files or the corpus cannot be read, contradict themselves, or do not match, or where a column would lose
+        its values in float16.
     """
     is_table = options.corpus == "folder"
     if is_table and options.modality is not None:
@@ -149,21 +155,27 @@ def plan_import(options: ImportOptions) -> ImportPlan:
         files.check({imported: match.manifest[clip_id] for clip_id, imported in match.clips.items()})
     transform, reason = _choose(options.transform, files, match.clips.values())
     absent = _absent(corpus, match, None if is_table else wanted[0])
+    taken = files.taken if isinstance(files, TableFiles) else ()
+    manifest = _manifest(corpus, match, clock, absent)
+    encoder = _encoder(options, paths, files, clock, transform, match.clips.values(), wanted)
+    source = ImportSource(files, match.clips, clock, transform)
+    if options.dtype == "float16":
+        check_float16(options.path, manifest, source, encoder, taken)
     return ImportPlan(
         corpus=corpus,
         files=files,
         n_files=len(paths.names),
-        taken=files.taken if isinstance(files, TableFiles) else (),
+        taken=taken,
         left_out=files.left_out if isinstance(files, TableFiles) else (),
         match=match,
         clock=clock,
         transform=transform,
         transform_reason=reason,
-        manifest=_manifest(corpus, match, clock, absent),
+        manifest=manifest,
         absent=frozenset(clip.clip_id for clip in absent),
         root=paths.root,
-        encoder=_encoder(options, paths, files, clock, transform, match.clips.values(), wanted),
-        source=ImportSource(files, match.clips, clock, transform),
+        encoder=encoder,
+        source=source,
     )
 
 

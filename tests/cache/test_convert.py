@@ -179,6 +179,24 @@ def test_values_that_do_not_fit_fail_their_clip_only(tmp_path, takes) -> None:
     assert done.present == 1
 
 
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_dimension_that_half_precision_would_flatten_is_named(tmp_path, takes, pooled) -> None:
+    narrow = []
+    for take in takes:
+        features = take.features.copy()
+        features[:, 1, 2] = 0.5 + features[:, 1, 2] * 1e-5
+        narrow.append(replace(take, features=features))
+    source = open_cache(write_cache(tmp_path / "in", narrow, stream="audio"))
+    store = "pooled" if pooled else None
+    with pytest.raises(
+        CacheError,
+        match=r"float16 would lose most of what dimension 2 of layer 1 \(\d+ distinct values .*; convert with --dtype fl",
+    ):
+        convert_cache(source, tmp_path / "out", Conversion(store=store, dtype="float16"))
+    assert not (tmp_path / "out").exists()
+    assert convert_cache(source, tmp_path / "out", Conversion(layers=(0, 2), dtype="float16")).failed == {}
+
+
 def test_what_cannot_be_done_is_refused(extracted, tmp_path) -> None:
     pooled, means, frames = extracted(store="pooled"), extracted(frame_stride=2), extracted(dtype="float16")
 
