@@ -43,8 +43,8 @@ class ColumnRanges:
         values = np.nan_to_num(rows, nan=float(np.finfo(np.float32).max))
         self.low[file, clip], self.high[file, clip] = values.min(axis=0), values.max(axis=0)
         if len(values) > 1:
-            rising = (values[1:] > values[:-1]).all(axis=0)
-            self._rising = rising if self._rising is None else self._rising & rising
+            rising: NDArray[np.bool_] = np.all(values[1:] > values[:-1], axis=0)
+            self._rising = rising if self._rising is None else np.logical_and(self._rising, rising)
             self._orders += math.lgamma(len(values) + 1)
 
     def numbering(self, *, per_clip: bool) -> NDArray[np.bool_]:
