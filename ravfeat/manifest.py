@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ravfeat.errors import CorpusError, RavfeatError
+from ravfeat.escape import is_printable
 from ravfeat.files import read_limited, replace_file
 
 __all__ = ["Clip", "Manifest", "actor_number", "parquet_bytes", "parquet_table", "read_parquet"]
@@ -98,8 +99,8 @@ class Manifest:
     Raises
     ------
     CorpusError
-        For a name that is not a valid folder name, two clips with one id, an empty actor, or a label
-        that is not among the classes.
+        For a name that is not a valid folder name or holds control characters, two clips with one id, an empty
+        actor, or a label that is not among the classes.
     """
 
     corpus: str
@@ -137,6 +138,12 @@ class Manifest:
                 f"{f' (and {len(repeated) - 1} more ids)' if len(repeated) > 1 else ''};"
                 " rename one, or give a 'clip_id' column"
             )
+        for clip in self.clips:
+            for name in _STRINGS:
+                if not is_printable(getattr(clip, name)):
+                    raise CorpusError(
+                        f"the {name} of a clip is {getattr(clip, name)!r}: it holds control characters; rename it"
+                    )
         labels = set(self.classes)
         for clip in self.clips:
             # The corpus comes before the colon; an empty cell of a table leaves nothing after it.

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from tqdm import tqdm
 
 from ravfeat.errors import UsageError
+from ravfeat.escape import printable
 
 __all__ = ["ProgressBar", "track_progress"]
 
@@ -103,13 +104,13 @@ class ProgressBar:
 
     def describe(self, desc: str) -> None:
         """Change what the loop does."""
-        self._desc = desc
-        self._bar.set_description(desc)
+        self._desc = printable(desc)
+        self._bar.set_description(self._desc)
 
     def annotate(self, text: str) -> None:
         """Set the text at the end of the bar and of a line, shown with the next update."""
-        self._text = text
-        self._bar.set_postfix_str(text, refresh=False)
+        self._text = printable(text)
+        self._bar.set_postfix_str(self._text, refresh=False)
 
     def place(self) -> str:
         """Return how far the loop is, such as ``encoding: 80 of 720``."""

@@ -153,3 +153,9 @@ def test_every_type_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_parquet(tmp_path / "m.parquet", CorpusError, "").equals(
         pq.read_table(tmp_path / "m.parquet"), check_metadata=True
     )
+
+
+@pytest.mark.parametrize("field", ["clip_id", "performance_id", "actor", "path"])
+def test_control_characters_in_names_are_refused_and_not_obeyed(field: str) -> None:
+    with pytest.raises(CorpusError, match=rf"the {field} of a clip is 'a.n.x1b\[2J': it holds control characters"):
+        manifest(replace(CLIP, **{field: "a\n\x1b[2J"}))

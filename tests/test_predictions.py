@@ -353,3 +353,9 @@ def test_scores_survive_the_way_to_disk_and_back(tmp_path: Path) -> None:
     assert read_scores(tmp_path / "scores.parquet") == rows
     with pytest.raises(PredictionsError, match="is missing"):
         read_scores(tmp_path / "other.parquet")
+
+
+@pytest.mark.parametrize("name", ["clip_id", "actor", "features", "head"])
+def test_names_with_control_characters_are_refused(name: str) -> None:
+    with pytest.raises(PredictionsError, match=rf"column '{name}' holds '.*x1b\[2J', expected a name without control"):
+        build(**{name: "red\x1b[2J"})

@@ -3,6 +3,7 @@
 import logging
 import shlex
 import signal
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 
 from ravfeat.cli.errors import reporting
 from ravfeat.cli.log import start_logging
+from ravfeat.escape import printable
 
 __all__ = ["command_line", "main"]
 
@@ -111,9 +113,17 @@ def group(verbose: int, log: Path | None) -> None:
     logging.getLogger(__name__).info("%s", command_line())
 
 
+_plain_warning = warnings.formatwarning
+
+
+def _format_warning(*args: Any, **kwargs: Any) -> str:
+    return printable(_plain_warning(*args, **kwargs), lines=True)
+
+
 def main() -> None:
     """Run the command line; every error made for the user ends in one message and an exit code."""
     # What a scheduler sends before it kills; it ends a command as tidily as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    warnings.formatwarning = _format_warning
     with reporting():
         group.main(prog_name="ravfeat", standalone_mode=False)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ravfeat.cli.terminal import echo
+
 if TYPE_CHECKING:
     from ravfeat.audit import Audit
 
@@ -55,7 +57,7 @@ def command(
         audit = audit_run(run, caches=caches, device=resolve_device(device), quick=quick, without_caches=without_caches)
         path = write_audit(audit)
         _show(audit)
-        click.echo(f"{path}: {_count(audit)}, in {perf_counter() - started:.1f} s")
+        echo(f"{path}: {_count(audit)}, in {perf_counter() - started:.1f} s")
         broken = broken or bool(audit.broken)
     if broken:
         sys.exit(1)
@@ -63,12 +65,12 @@ def command(
 
 def _show(audit: "Audit") -> None:
     """Print a block per line: verdict and check, then the finding, indented."""
-    click.echo(f"audit of {audit.path}")
+    echo(f"audit of {audit.path}")
     for line in audit.lines:
         subject = f" · {line.subject}" if line.subject else ""
-        click.echo(f"{line.verdict.upper() if line in audit.broken else line.verdict:<13} {line.check}{subject}")
+        echo(f"{line.verdict.upper() if line in audit.broken else line.verdict:<13} {line.check}{subject}")
         indent = " " * 14
-        click.echo(
+        echo(
             textwrap.fill(
                 line.finding, _WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False,
                 break_on_hyphens=False,

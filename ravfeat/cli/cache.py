@@ -9,6 +9,7 @@ import click
 from ravfeat.cli.cache_convert import command as convert_command
 from ravfeat.cli.cache_import import command as import_command
 from ravfeat.cli.cache_preview import command as preview_command
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.cache import Cache
@@ -43,7 +44,7 @@ def info(path: Path) -> None:
 
     for number, folder in enumerate(require_caches(path)):
         if number:
-            click.echo()
+            echo()
         _info(open_cache(folder))
 
 
@@ -68,10 +69,10 @@ def _info(cache: "Cache") -> None:
     if faces := _faces(cache):
         lines["faces"] = faces
     for name, value in lines.items():
-        click.echo(f"{name:12} {value}")
+        echo(f"{name:12} {value}")
     for name, value in sorted(cache.identity.items()):
         text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-        click.echo(f"  {name:18} {text or 'none'}")
+        echo(f"  {name:18} {text or 'none'}")
 
 
 def _faces(cache: "Cache") -> str:
@@ -100,21 +101,22 @@ def ls(path: Path) -> None:
     """  # noqa: D301
     from ravfeat.cache import open_cache, require_caches
     from ravfeat.errors import CacheError
+    from ravfeat.escape import printable
 
     for folder in require_caches(path):
         try:
             cache = open_cache(folder)
         except CacheError as error:
-            click.echo(f"{folder}  cannot be opened: {error}", err=True)
+            echo(f"{folder}  cannot be opened: {error}", err=True)
             continue
         if folder == path:
             records = cache.records()
             for clip_id in cache.clip_ids:
                 record = records[clip_id]
-                click.echo(f"{clip_id}\t{record.actor}\t{record.label}\t{record.n_frames}")
+                echo("\t".join(map(printable, (clip_id, record.actor, record.label, str(record.n_frames)))))
         else:
             missing = f", {len(cache.missing)} missing" if cache.missing else ""
-            click.echo(f"{folder}  {len(cache)} clips{missing}, {len(cache.layers)} layers, dim {cache.dim}")
+            echo(f"{folder}  {len(cache)} clips{missing}, {len(cache.layers)} layers, dim {cache.dim}")
 
 
 @command.command("verify", short_help="Check caches against their checksums.")
@@ -144,11 +146,11 @@ def _is_whole(folder: Path) -> bool:
 
         problems = verify_cache(folder, progress=advance)
     for problem in problems:
-        click.echo(str(problem), err=True)
+        echo(str(problem), err=True)
     if problems:
-        click.echo(f"{folder}: {len(problems)} problems", err=True)
+        echo(f"{folder}: {len(problems)} problems", err=True)
     else:
-        click.echo(f"{folder}: whole")
+        echo(f"{folder}: whole")
     return not problems
 
 
@@ -165,9 +167,9 @@ def rebuild(path: Path) -> None:
 
     folder = resolve_cache(path)
     shards = rebuild_index(folder)
-    click.echo(f"{folder}: index of {len(shards)} shards made from the shards")
+    echo(f"{folder}: index of {len(shards)} shards made from the shards")
     if not (folder / MANIFEST_FILE).is_file():
-        click.echo(f"{MANIFEST_FILE} is missing: run the same 'ravfeat extract' again to make it", err=True)
+        echo(f"{MANIFEST_FILE} is missing: run the same 'ravfeat extract' again to make it", err=True)
         sys.exit(1)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.cache import Cache
@@ -44,12 +45,12 @@ def command(
     change = Conversion(parse_layers(layers, cache.layers), store, frame_stride, dtype)  # type: ignore[arg-type]  # click.Choice
     done = convert_cache(cache, out, change)
     derived = open_cache(done.path)
-    click.echo(
+    echo(
         f"{done.path}: {len(derived)} clips, {_megabytes(derived):.1f} MB of {_megabytes(cache):.1f};"
         f" {done.written} shards written, {done.present} kept"
     )
     for clip_id, reason in sorted(done.failed.items()):
-        click.echo(f"{clip_id}: {reason}", err=True)
+        echo(f"{clip_id}: {reason}", err=True)
     if done.failed:
         sys.exit(NOT_WHOLE)
 

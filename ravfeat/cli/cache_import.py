@@ -12,6 +12,7 @@ from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.show_corpus import listed, show_unread
 from ravfeat.cli.show_extraction import show_result
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.importers import ImportPlan
@@ -105,23 +106,23 @@ def command(
     # Those without features are listed above and were allowed; the cache records them as failed.
     failed = {clip_id: reason for clip_id, reason in result.failed.items() if clip_id not in plan.absent}
     if show_result(replace(result, failed=failed), perf_counter() - started, name=name, brought=True):
-        click.echo("features that were repaired are other features: importing them makes a cache of its own", err=True)
+        echo("features that were repaired are other features: importing them makes a cache of its own", err=True)
         sys.exit(NOT_WHOLE)
 
 
 def _show_plan(plan: "ImportPlan") -> None:
     corpus, files, joined = plan.corpus, plan.files, plan.match
-    click.echo(
+    echo(
         f"{corpus.corpus}{' (synthetic)' if corpus.synthetic else ''}: {len(corpus)} performances of"
         f" {len(corpus.actors)} actors"
     )
     show_unread(corpus)
     shape = " x ".join(map(str, files.shape)) or "1"
-    click.echo(f"{plan.n_files} {files.kind} files: {len(files.clips)} names, {files.array}, {shape} numbers a row")
+    echo(f"{plan.n_files} {files.kind} files: {len(files.clips)} names, {files.array}, {shape} numbers a row")
     if plan.taken:
-        click.echo(f"columns taken: {listed(plan.taken)}")
+        echo(f"columns taken: {listed(plan.taken)}")
     if plan.left_out:
-        click.echo(
+        echo(
             f"columns not taken: {listed(name or '(without a name)' for name in plan.left_out)}; --columns takes those"
             " that it names"
         )
@@ -132,11 +133,11 @@ def _show_plan(plan: "ImportPlan") -> None:
         "performances without features": len(joined.missing),
     }
     listing = ", ".join(f"{count} {kind}" for kind, count in left.items() if count)
-    click.echo(f"matched: {len(joined.clips)} clips{f'; {listing}' if listing else ''}")
+    echo(f"matched: {len(joined.clips)} clips{f'; {listing}' if listing else ''}")
     if joined.unmatched:
         more = " …" if len(joined.unmatched) > 10 else ""
-        click.echo(f"left out: {', '.join(joined.unmatched[:10])}{more}", err=True)
+        echo(f"left out: {', '.join(joined.unmatched[:10])}{more}", err=True)
     if joined.missing:
         more = " …" if len(joined.missing) > 10 else ""
-        click.echo(f"without features, in the cache as failed: {', '.join(joined.missing[:10])}{more}", err=True)
-    click.echo(f"transform: {plan.transform.name} ({plan.transform_reason}); {plan.clock.step.rpartition('/')[0]}")
+        echo(f"without features, in the cache as failed: {', '.join(joined.missing[:10])}{more}", err=True)
+    echo(f"transform: {plan.transform.name} ({plan.transform_reason}); {plan.clock.step.rpartition('/')[0]}")

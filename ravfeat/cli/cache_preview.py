@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ravfeat.cli.terminal import echo
+
 __all__ = ["command"]
 
 
@@ -53,7 +55,7 @@ def command(
     rows = preview_rows(cache, root, chosen, n_pictures=n_pictures)
     replace_file(target, sheet_png(rows))
     gaps = sum(not has_face for row in rows for has_face in row.found)
-    click.echo(
+    echo(
         f"{target}: {len(rows)} clips, {sum(len(row.crops) for row in rows)} pictures"
         f"{f', {gaps} without a found face' if gaps else ''}"
     )

@@ -12,6 +12,7 @@ from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.fit_heads import resolve_inputs
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.table_options import as_written_option
+from ravfeat.cli.terminal import echo
 
 __all__ = ["command"]
 
@@ -94,15 +95,15 @@ def command(
         comparison = compare_splits(plan)
     recipe: dict[str, Any] = {"command": command_line(), "heads": list(heads), "settings": {}}
     write_comparison(target, comparison, recipe, force=force)
-    click.echo(summary(comparison.rows, comparison.about))
+    echo(summary(comparison.rows, comparison.about))
     _show([HEADINGS, *map(cells, comparison.rows)])
-    click.echo(MEANING)
+    echo(MEANING)
     if len({row.gap.n for row in comparison.rows}) > 1:
-        click.echo("the rows rest on different clips: their differences are not those of the systems alone")
+        echo("the rows rest on different clips: their differences are not those of the systems alone")
     for row in comparison.rows:
         if row.no_probe:
-            click.echo(f"no identity probe of {row.system}: {row.no_probe}")
-    click.echo(
+            echo(f"no identity probe of {row.system}: {row.no_probe}")
+    echo(
         f"{target}: splits.md, splits.png, and both runs, in {perf_counter() - started:.1f} s;"
         f" 'ravfeat report {target / 'actor'} {target / 'clip'}' makes the report"
     )
@@ -111,4 +112,4 @@ def command(
 def _show(rows: list[tuple[str, ...]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

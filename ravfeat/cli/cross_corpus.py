@@ -8,6 +8,7 @@ import click
 
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_corpus import show_absent
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.crosscorpus import CrossPlan
@@ -118,18 +119,18 @@ def show_across(about: Mapping[str, Any]) -> None:
         for corpus, splits in (("train", ("train", "val")), ("test", ("test",)))
     }
     chosen = "inner folds of them" if about["select"] == "nested" else f"{len(sides['val']['actors'])} of them"
-    click.echo(
+    echo(
         f"trained on {across['train']} ({people['train']}; chosen on {chosen}), tested on {across['test']}"
         f" ({people['test']}); classes {', '.join(about['classes'])}"
     )
     for side in ("train", "test"):
         if left_out := first["left_out_labels"][side]:
             listing = ", ".join(f"{label} {n}" for label, n in left_out.items())
-            click.echo(f"left out of {across[side]}: {sum(left_out.values())} clips of labels in no class ({listing})")
+            echo(f"left out of {across[side]}: {sum(left_out.values())} clips of labels in no class ({listing})")
     for name in dict.fromkeys(across["transductive"]):
-        click.echo(
+        echo(
             f"{name}: TRANSDUCTIVE, each corpus standardised by all its own unlabelled clips, those of"
             f" {across['test']} among them"
         )
     if across["kept_apart"]:
-        click.echo("not fused: normalised and plain systems are never mixed; fuse with --normalise none or corpus")
+        echo("not fused: normalised and plain systems are never mixed; fuse with --normalise none or corpus")

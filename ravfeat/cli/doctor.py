@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ravfeat.cli.terminal import echo
+
 if TYPE_CHECKING:
     from ravfeat.doctor.finding import Finding
 
@@ -47,10 +49,10 @@ def command(out: Path, *, offline: bool, as_json: bool) -> None:
     if as_json:
         records = [asdict(finding) for finding in findings]
         document = {"format_version": FORMAT_VERSION, "ravfeat": __version__, "healthy": healthy, "findings": records}
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        click.echo(json.dumps(document, indent=1))
     else:
-        click.echo(f"ravfeat {__version__}")
-        click.echo(_table(findings))
+        echo(f"ravfeat {__version__}")
+        echo(_table(findings))
     if not healthy:
         sys.exit(1)
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ravfeat.cli.terminal import echo
+
 __all__ = ["command"]
 
 
@@ -38,7 +40,7 @@ def ravdess(actors: str, out: Path, *, audio: bool, video: bool) -> None:
     wanted = parse_numbers(actors, range(1, 25), noun="actors")
     done = download_ravdess(out, audio=audio or not video, video=video, actors=wanted)
     skipped = f"; {done.skipped} files that are no speech clips were left out" if done.skipped else ""
-    click.echo(
+    echo(
         f"{done.folder}: {len(done.unpacked)} actor folders unpacked, {len(done.present)} were there{skipped};"
         f" 'ravfeat extract --data {done.folder}' encodes them"
     )

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 
+from ravfeat.cli.terminal import echo, show_wrong_call
 from ravfeat.errors import MissingExtraError, RavfeatError, UsageError
 from ravfeat.resources import is_out_of_memory
 
@@ -44,7 +45,7 @@ def reporting() -> Iterator[None]:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        error.show()
+        show_wrong_call(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:
         # click raises Abort from the interrupt; a command notes there how far it came.
@@ -97,7 +98,7 @@ def _remedy(number: int) -> str:
 
 
 def _end(message: str, code: int) -> None:
-    click.echo(f"ravfeat: {message}", err=True)
+    echo(f"ravfeat: {message}", err=True)
     _log.info("%s", message)  # for the file of --log
     _log.debug("where it came from:", exc_info=True)
     sys.exit(code)

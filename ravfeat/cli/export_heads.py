@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ravfeat.cli.terminal import echo
+
 __all__ = ["command"]
 
 
@@ -55,5 +57,5 @@ def command(
         allow_leak=allow_leak,
         force=force,
     )
-    click.echo(f"held against the predictions of {run}: {done.check}")
-    click.echo(f"{to}: {done.n_heads} heads, temperatures, weights, head.toml and card.md")
+    echo(f"held against the predictions of {run}: {done.check}")
+    echo(f"{to}: {done.n_heads} heads, temperatures, weights, head.toml and card.md")

@@ -13,6 +13,7 @@ from ravfeat.cli.show_corpus import show_classes, show_unread
 from ravfeat.cli.show_extraction import show_result
 from ravfeat.cli.show_plan import show_plan
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,7 +172,7 @@ def command(
             record_absent(result.path, request.manifest.by_id())
             failed |= show_result(result, seconds, name=request.encoder.spec.name)
     if failed:
-        click.echo("repair what the reasons name and run the same command again: only these are tried", err=True)
+        echo("repair what the reasons name and run the same command again: only these are tried", err=True)
         sys.exit(NOT_WHOLE)
 
 
@@ -203,7 +204,7 @@ def _view_name(view: str | None, seed: int | None, by_stream: "Mapping[Stream, S
 
 def _show_manifest(manifest: "Manifest") -> None:
     skipped = ", ".join(f"{count} {kind}" for kind, count in manifest.skipped.items())
-    click.echo(
+    echo(
         f"{manifest.corpus}{' (synthetic)' if manifest.synthetic else ''}: {len(manifest)} clips of"
         f" {len(manifest.actors)} actors{f'; not taken: {skipped}' if skipped else ''}"
     )

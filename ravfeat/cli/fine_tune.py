@@ -11,6 +11,7 @@ from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.show_corpus import show_unread
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.finetune.plan import FineTunePlan
@@ -129,7 +130,7 @@ def command(
     remove_work(work_folder(target))
     show_run(target, records, fitted)
     _show_epochs(plan, fitted)
-    click.echo(
+    echo(
         f"{target}: predictions, scores and metrics, in {perf_counter() - started:.0f} s;"
         f" 'ravfeat report {target}' makes the report"
     )
@@ -145,11 +146,11 @@ def _numbers(folds: str) -> tuple[int, ...]:
 def _show_epochs(plan: "FineTunePlan", fitted: "Fitted") -> None:
     about = fitted.about
     epochs = ", ".join(f"{fold['epoch']}" for fold in about["fine_tuned"]["epochs"])
-    click.echo(f"best of {plan.epochs} epochs on validation actors, fold by fold: {epochs}")
+    echo(f"best of {plan.epochs} epochs on validation actors, fold by fold: {epochs}")
     tested = about["tested_folds"]
     if len(tested["folds"]) < tested["of"]:
         listing = ", ".join(map(str, tested["folds"]))
-        click.echo(
+        echo(
             f"{len(tested['folds'])} of {tested['of']} folds of {about['protocol']} ({listing}): the other actors were"
             " not tested, and these numbers are not the protocol's"
         )

@@ -15,6 +15,7 @@ from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_corpus import show_absent
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.runs.result import Fitted
@@ -166,7 +167,7 @@ def _train(fit: Callable[[], "Fitted"], target: Path, recipe: dict[str, Any], *,
     records = write_run(target, fitted, recipe, force=force)
     show_across(fitted.about)
     show_run(target, records, fitted)
-    click.echo(
+    echo(
         f"{target}: predictions, scores, metrics and {len(fitted.models)} heads, in {perf_counter() - started:.1f} s"
         f" ({trained_s:.1f} s training); 'ravfeat report {target}' makes the report"
     )
@@ -205,7 +206,7 @@ def resolve_inputs(
         used = {path.resolve() for path in views}
         for path, view in passed.items():
             if path.resolve() not in used:
-                click.echo(f"passed over {path}: the view '{view}' is for 'ravfeat fit-heads --train-views'", err=True)
+                echo(f"passed over {path}: the view '{view}' is for 'ravfeat fit-heads --train-views'", err=True)
     if not cache_paths and not concatenated:
         but = " but views" if passed else ""
         raise CacheError(f"no cache under cache/{but}; make one with 'ravfeat extract', or name it with --cache DIR")

@@ -11,6 +11,7 @@ from ravfeat.cli import command_line
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.scorefiles import Part
@@ -63,13 +64,13 @@ def command(
     started = perf_counter()
     gathered = gather_scores(paths, allow_leak=allow_leak, as_written=as_written)
     for part in gathered.parts:
-        click.echo(_describe(part))
+        echo(_describe(part))
     predictions, fusion = fuse(gathered.predictions, rule)  # type: ignore[arg-type]  # click.Choice keeps it to these
     fitted = Fitted(predictions, (), gathered.about(), fusion)
     recipe = {"command": command_line(), "rule": rule}
     records = write_run(target, fitted, recipe, force=force)
     show_run(target, records, fitted)
-    click.echo(
+    echo(
         f"{target}: predictions, scores, metrics, temperatures and weights, in {perf_counter() - started:.1f} s;"
         f" 'ravfeat report {target}' makes the report"
     )

@@ -4,6 +4,8 @@ import logging
 import sys
 from pathlib import Path
 
+from ravfeat.cli.terminal import message
+
 __all__ = ["start_logging"]
 
 _LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
@@ -45,7 +47,12 @@ def start_logging(verbose: int, file: Path | None) -> None:
     progress.setLevel(logging.INFO if progress.handlers else logging.WARNING)
 
 
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return message(super().format(record))
+
+
 def _handler(handler: logging.Handler, text: str, level: int) -> logging.Handler:
-    handler.setFormatter(logging.Formatter(text, datefmt=_TIME))
+    handler.setFormatter(_Formatter(text, datefmt=_TIME))
     handler.setLevel(level)
     return handler

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ravfeat.cli.terminal import echo
+
 __all__ = ["command"]
 
 
@@ -25,4 +27,4 @@ def command(runs: tuple[Path, ...], out: Path | None) -> None:
     from ravfeat.report import build_report
     from ravfeat.runs.format import runs_of
 
-    click.echo(build_report([run for path in runs for run in runs_of(path)], out or runs[0] / "report"))
+    echo(build_report([run for path in runs for run in runs_of(path)], out or runs[0] / "report"))

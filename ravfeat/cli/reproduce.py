@@ -9,6 +9,7 @@ import click
 
 from ravfeat.cli import command_line
 from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.report.study.lines import StudyLine
@@ -100,15 +101,15 @@ def command(
     outcome = run_study(study, command_line())
     _show_lines(outcome.lines)
     if outcome.audit:
-        click.echo(f"audit of {outcome.audit}")
+        echo(f"audit of {outcome.audit}")
     n_made = len(study.steps) - outcome.n_kept - len(outcome.failed)
-    click.echo(
+    echo(
         f"{out}: study.md, study.json{f', {outcome.report}' if outcome.report else ''}; {n_made} steps done,"
         f" {outcome.n_kept} were there, in {perf_counter() - started:.0f} s"
     )
     if outcome.failed:
         for name, reason in outcome.failed.items():
-            click.echo(f"not done: {name}: {reason}", err=True)
+            echo(f"not done: {name}: {reason}", err=True)
         sys.exit(NOT_WHOLE)
 
 
@@ -129,21 +130,21 @@ def _show_plan(study: "Study", wishes: "list[Wish]") -> None:
     from ravfeat.reproduce.work import is_done
 
     for role, material in study.materials.found.items():
-        click.echo(f"{role}: {material.path} ({material.encoder}{'' if material.exact else ', stands in'})")
+        echo(f"{role}: {material.path} ({material.encoder}{'' if material.exact else ', stands in'})")
     for wish in wishes:
         disk = f"about {GIGABYTES[wish.encoder]:.1f} GB" if wish.encoder in GIGABYTES else "size as of its encoder"
-        click.echo(f"{wish.role}: to be extracted with {wish.encoder} if its weights can be had, {disk} on disk")
+        echo(f"{wish.role}: to be extracted with {wish.encoder} if its weights can be had, {disk} on disk")
     total = 0.0
     for step in study.steps:
         seconds = estimate_s(step)
         done = is_done(step, folder_of(study, step))
         total += 0 if done or seconds is None else seconds
         cost = "done" if done else "hours without a GPU" if seconds is None else f"about {_minutes(seconds)}"
-        click.echo(f"  {step.name}: {step.title}; {cost}")
+        echo(f"  {step.name}: {step.title}; {cost}")
     left_out = [entry for entry in study.entries if entry.missing]
     for entry in left_out:
-        click.echo(f"  row {entry.row.key}, {entry.row.system}: no number: {entry.missing}")
-    click.echo(
+        echo(f"  row {entry.row.key}, {entry.row.system}: no number: {entry.missing}")
+    echo(
         f"{len(study.steps)} steps, about {_minutes(total)} on two idle cores for those not done yet; more with"
         " features that are yet to be extracted"
         if wishes
@@ -158,15 +159,15 @@ def _minutes(seconds: float) -> str:
 def _show_lines(lines: "list[StudyLine]") -> None:
     for line in lines:
         name = f"{line.key:>3} {line.system}{' (stand-in)' if line.stand_in else ''}"
-        click.echo(f"{name}; published {line.published}")
+        echo(f"{name}; published {line.published}")
         for score in line.scores:
             label = f"{score.label}: " if score.label else ""
-            click.echo(
+            echo(
                 f"      {label}WA {score.wa[0]:.3f} [{score.wa[1]:.3f}, {score.wa[2]:.3f}] fold mean, UAR"
                 f" {score.uar[0]:.3f} [{score.uar[1]:.3f}, {score.uar[2]:.3f}] pooled; {score.conditions};"
                 f" {line.encoder}"
             )
         for note in line.said:
-            click.echo(f"      {note}")
+            echo(f"      {note}")
         if line.missing:
-            click.echo(f"      not here: {line.missing}")
+            echo(f"      not here: {line.missing}")

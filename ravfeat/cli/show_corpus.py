@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.manifest import Manifest
@@ -16,13 +16,13 @@ _SHOWN = 30
 
 def show_classes(counts: Mapping[str, int], classes: Iterable[str]) -> None:
     """Print the number of clips of every class; a class that should be no class is seen there."""
-    click.echo(f"classes: {listed([f'{label} {counts.get(label, 0)}' for label in classes])}")
+    echo(f"classes: {listed([f'{label} {counts.get(label, 0)}' for label in classes])}")
 
 
 def show_unread(manifest: "Manifest") -> None:
     """Print the columns of a table that were not understood, if any."""
     if manifest.unread:
-        click.echo(f"columns not read: {listed([name or '(without a name)' for name in manifest.unread])}")
+        echo(f"columns not read: {listed([name or '(without a name)' for name in manifest.unread])}")
 
 
 def show_absent(caches: Iterable[Path]) -> None:
@@ -31,7 +31,7 @@ def show_absent(caches: Iterable[Path]) -> None:
 
     for cache in dict.fromkeys(caches):
         if absent := read_absent(cache):
-            click.echo(
+            echo(
                 f"{cache}: {len(absent)} clips are not in the table that was last extracted, and are used all the same:"
                 f" {listed(absent, 10)}; leave them out with an empty label (--labels), or extract into another --out",
                 err=True,

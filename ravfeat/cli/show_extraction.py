@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import click
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.extract import ExtractResult
@@ -28,32 +28,32 @@ def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: 
     bool
         Whether clips failed.
     """
-    click.echo(
+    echo(
         f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.present} were there,"
         f" in {seconds:.1f} s"
     )
     if result.restored:
-        click.echo(f"{result.restored} more clips were taken over from an interrupted run")
+        echo(f"{result.restored} more clips were taken over from an interrupted run")
     if result.busy_s and not brought:
         busy = f"the encoder was busy {100 * result.busy_s / seconds:.0f} % of the time"
-        click.echo(f"{result.encoded / seconds:.1f} clips/s; {busy}")
+        echo(f"{result.encoded / seconds:.1f} clips/s; {busy}")
     if f"-{name}-" not in result.path.name:
-        click.echo(f"features of this very identity were there under another name; '{name}' was not used")
+        echo(f"features of this very identity were there under another name; '{name}' was not used")
     if result.fallback:
         instead = "their rows are stored as they came" if brought else "the last box or the last landmarks stand in"
-        click.echo(
+        echo(
             f"no face in {result.fallback} of {result.frames} {'rows' if brought else 'pictures'}: {instead};"
             f" 'ravfeat cache info {result.path}' says where"
         )
     if result.several:
-        click.echo(
+        echo(
             f"several faces in {result.several} of {result.frames} pictures: the largest at first, then the one that"
             f" moves least; 'ravfeat cache preview {result.path}' shows whose"
         )
     if result.absent:
-        click.echo(f"{result.absent} clips of this cache are not among the data given now; they stay in it")
+        echo(f"{result.absent} clips of this cache are not among the data given now; they stay in it")
     if result.failed:
-        click.echo(f"{len(result.failed)} clips could not be stored:", err=True)
+        echo(f"{len(result.failed)} clips could not be stored:", err=True)
         for clip_id, reason in result.failed.items():
-            click.echo(f"  {clip_id}: {reason}", err=True)
+            echo(f"  {clip_id}: {reason}", err=True)
     return bool(result.failed)

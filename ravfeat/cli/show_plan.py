@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import click
+from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.extract.plan import EncoderPlan, ExtractionPlan, PassPlan
@@ -21,11 +21,11 @@ def show_plan(plan: "ExtractionPlan") -> None:
     """
     for number, planned in enumerate(plan.passes, 1):
         for encoder in planned.encoders:
-            click.echo("\n".join(_encoder_lines(encoder, planned)))
+            echo("\n".join(_encoder_lines(encoder, planned)))
         label = f"time of pass {number}" if len(plan.passes) > 1 else "time"
-        click.echo(f"{label}: {_time(planned)}")
-    click.echo(f"disk: {_disk(plan)}")
-    click.echo("nothing was written")
+        echo(f"{label}: {_time(planned)}")
+    echo(f"disk: {_disk(plan)}")
+    echo("nothing was written")
 
 
 def _encoder_lines(encoder: "EncoderPlan", planned: "PassPlan") -> Iterator[str]:

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ravfeat.cli.show_corpus import show_classes
+from ravfeat.cli.terminal import echo
 from ravfeat.schema import NORMALISED
 
 if TYPE_CHECKING:
@@ -45,19 +44,17 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
     counts = {system: scores["uar", "pooled"]["n"] for system, scores in by_system.items()}
     same_clips = len(set(counts.values())) == 1
     n = f", n={first['n']}" if same_clips else ""
-    click.echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
+    echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
     rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
     rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         leaky = "  LEAKY" if first["leaky"] and row is not rows[0] else ""
-        click.echo(f"{line}{leaky}{'  TRANSDUCTIVE' if NORMALISED in row[0] else ''}")
+        echo(f"{line}{leaky}{'  TRANSDUCTIVE' if NORMALISED in row[0] else ''}")
     if not same_clips:
         listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
-        click.echo(
-            f"the rows rest on different clips ({listing}): their differences are not those of the systems alone"
-        )
+        echo(f"the rows rest on different clips ({listing}): their differences are not those of the systems alone")
 
 
 def _show_tested(fitted: "Fitted") -> None:
@@ -85,7 +82,7 @@ def _show_views(fitted: "Fitted") -> None:
     leaky = "  LEAKY" if fitted.predictions.leaky else ""
     if any(cache.get("views") for cache in caches):
         for line in dict.fromkeys(map(_training_data, caches)):
-            click.echo(f"{line}{leaky}")
+            echo(f"{line}{leaky}")
 
 
 def _training_data(cache: Mapping[str, Any]) -> str:
@@ -101,9 +98,7 @@ def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
 
     chosen = Counter(fold.chosen for fold in fusion.folds)
     choices = ", ".join(f"{choice} in {count}" for choice, count in chosen.most_common())
-    click.echo(
-        f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {choices} of {len(fusion.folds)} folds{leaky}"
-    )
+    echo(f"fused: {len(fusion.systems)} systems, rule {fusion.rule}: {choices} of {len(fusion.folds)} folds{leaky}")
     fused = name_of(fusion.systems, "fused")._asdict()
     records: Sequence[Mapping[str, Any]] = read_differences(run)
     pooled = [record for record in records if (record["metric"], record["averaging"]) == ("uar", "pooled")]
@@ -112,7 +107,7 @@ def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
         record = next(entry for entry in pooled if entry["a"] in pair and entry["b"] in pair)
         sign = 1 if record["a"] == fused else -1
         value, *ends = (sign * record[name] + 0.0 for name in ("value", "ci_low", "ci_high"))  # + 0.0: no -0.000
-        click.echo(
+        echo(
             f"  UAR over {' '.join(system)}: {value:+.3f} [{min(ends):+.3f}, {max(ends):+.3f}], "
             f"p = {record['p_holm']:.4f} (Holm, all {len(pooled)} pairs){leaky}"
         )
@@ -130,9 +125,7 @@ def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:
             folds_at.setdefault((system, entry["at_bound"]), []).append(entry["fold"])
     for (system, bound), folds in folds_at.items():
         listing = ", ".join(map(str, folds))
-        click.echo(
-            f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {reasons[bound]}", err=True
-        )
+        echo(f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {reasons[bound]}", err=True)
 
 
 def _show_missing(fitted: "Fitted") -> None:
@@ -140,7 +133,7 @@ def _show_missing(fitted: "Fitted") -> None:
     for cache in fitted.about["caches"]:
         if cache["missing"] or cache["left_out"]:
             unlabelled = "are in no class" if "train_corpus" in cache else "have no label"
-            click.echo(
+            echo(
                 f"{cache['stream']} {cache['features']}: without {len(cache['missing'])} clips that are not"
                 f" stored{elsewhere} and {cache['left_out']} that {unlabelled}"
             )

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from ravfeat.errors import CorpusError
+from ravfeat.escape import is_printable
 
 __all__ = ["NamedClip", "check_clips", "check_names", "spelling_key"]
 
@@ -72,6 +73,8 @@ def check_clips(where: str, clips: Collection[NamedClip], as_written: Collection
 def check_names(where: str, kind: str, names: Iterable[str], as_written: Collection[str] = ()) -> None:
     """Refuse names that differ in case, spaces, leading zeros or Unicode form only, and words for an empty cell.
 
+    Control characters are refused too: a name of a table is printed in many places.
+
     Parameters
     ----------
     where : str
@@ -105,6 +108,8 @@ def check_names(where: str, kind: str, names: Iterable[str], as_written: Collect
             f"{where} has one {kind} in several spellings: {listing}{more}. Write every {kind} in one way; if they are"
             f" different {kind}s: --as-written '{clashes[0][0]}'"
         )
+    if odd := sorted(name for name in counts if not is_printable(name)):
+        raise CorpusError(f"{where}: {kind} is {_listed(odd[:1], counts)} and holds control characters; rename it")
 
 
 def spelling_key(name: str) -> str:

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ravfeat.errors import PredictionsError
+from ravfeat.escape import is_printable
 from ravfeat.predictions.columns import SYSTEM_COLUMNS, System, logit_array
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
@@ -38,6 +39,11 @@ def _check_values(table: pa.Table, classes: tuple[str, ...]) -> None:
                 f"clip {bad['clip_id'][0]} has {name} '{bad[name][0]}', expected one of {', '.join(allowed)} "
                 f"({bad.num_rows} such rows)"
             )
+    for name in (*SYSTEM_COLUMNS, "clip_id", "performance_id", "actor"):
+        if odd := [text for text in pc.unique(table[name]).to_pylist() if not is_printable(text)]:
+            raise PredictionsError(f"column '{name}' holds {odd[0]!r}, expected a name without control characters")
+    if odd := [text for text in classes if not is_printable(text)]:
+        raise PredictionsError(f"a class is called {odd[0]!r}, expected a name without control characters")
     early = table.filter(pc.field("fold") < 0)
     if early.num_rows:
         raise PredictionsError(

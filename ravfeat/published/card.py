@@ -1,9 +1,11 @@
 """Model card of a published head, ``card.md``: what it is, its scores, the terms of its data, its limits."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ravfeat.corpora.labels import labels_said
+from ravfeat.escape import code_span, markdown_text
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
 __all__ = ["card", "data_terms"]
@@ -25,11 +27,11 @@ def card(document: Mapping[str, Any], records: Records) -> str:
         ``metrics.json`` of the run.
     """
     sections = [
-        [f"# {document['name']}", "", *_warnings(document), *_what(document)],
+        [f"# {markdown_text(document['name'])}", "", *_warnings(document), *_what(document)],
         ["## How to use it", "", *_use(document)],
         ["## Numbers", "", *_numbers(document, records)],
         ["## How it was graded", "", *_graded(document)],
-        ["## Data terms", "", document["data_terms"], *_rows_inside(document)],
+        ["## Data terms", "", markdown_text(document["data_terms"]), *_rows_inside(document)],
         ["## Limits", "", *_limits(document)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
@@ -45,24 +47,28 @@ def _warnings(document: Mapping[str, Any]) -> list[str]:
 
 
 def _what(document: Mapping[str, Any]) -> list[str]:
-    labels = ["", labels_said(document["replaced_labels"])] if "replaced_labels" in document else []
+    labels = ["", markdown_text(labels_said(document["replaced_labels"]))] if "replaced_labels" in document else []
     lines = [
-        f"Emotion heads on frozen features, trained on the corpus `{document['corpus']}` ({document['actors']} actors,"
-        f" {document['clips']} clips) and published by ravfeat {document['ravfeat']}.",
+        f"Emotion heads on frozen features, trained on the corpus {code_span(document['corpus'])}"
+        f" ({document['actors']} actors, {document['clips']} clips) and published by ravfeat {document['ravfeat']}.",
         "",
-        f"Classes, in the order of the probabilities: {', '.join(document['classes'])}.",
+        f"Classes, in the order of the probabilities: {', '.join(map(markdown_text, document['classes']))}.",
         *labels,
         "",
         "| system | seeds averaged | trained on | needs features of |",
         "|---|---|---|---|",
     ]
     for system in document["systems"]:
-        encoders = ", ".join(f"`{entry['encoder']}` (`{entry['fingerprint']}`)" for entry in system["caches"])
-        lines.append(f"| {_name(system)} | {len(system['seeds'])} | {system['trained_on']} | {encoders} |")
+        encoders = ", ".join(
+            f"{code_span(entry['encoder'])} ({code_span(entry['fingerprint'])})" for entry in system["caches"]
+        )
+        lines.append(
+            f"| {_name(system)} | {len(system['seeds'])} | {markdown_text(system['trained_on'])} | {encoders} |"
+        )
     if "rule" in document:
         apart = any(entry["stream"] in CONTROL_STREAMS for entry in document["systems"])
         but = "; the `joint` one is a control and not mixed in" if apart else ""
-        lines += ["", f"The systems are calibrated and fused by the rule `{document['rule']}`{but}."]
+        lines += ["", f"The systems are calibrated and fused by the rule {code_span(document['rule'])}{but}."]
     lines += ["", f"Heads of {document['folds']} folds{_refitted(document)}."]
     return lines
 
@@ -77,7 +83,7 @@ def _use(document: Mapping[str, Any]) -> list[str]:
         "```python",
         "import ravfeat",
         "",
-        f'head = ravfeat.load_head("heads/{document["name"]}")',
+        f"head = ravfeat.load_head({json.dumps('heads/' + document['name'])})",
         "probs = head.predict(caches, clip_ids)  # (N, classes), calibrated",
         "```",
         "",
@@ -97,12 +103,12 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
         if metric is None or averaging is None or record["stream"] in FUSED_STREAMS[1:]:
             continue
         lines.append(
-            f"| {_name(record)} | {metric} | {averaging} | {_value(record)} | {record['protocol']}{leaky} |"
-            f" {record['select']} | {record['n']} |"
+            f"| {_name(record)} | {metric} | {averaging} | {_value(record)} |"
+            f" {markdown_text(record['protocol'])}{leaky} | {markdown_text(record['select'])} | {record['n']} |"
         )
     lines += ["", "Of calibrated probabilities of test clips, each by the heads of the fold that tested it."]
     if "refit" in document:
-        lines += ["", f"The heads that learned from all actors: {document['refit']['score']}."]
+        lines += ["", f"The heads that learned from all actors: {markdown_text(document['refit']['score'])}."]
     return lines
 
 
@@ -122,10 +128,11 @@ def _graded(document: Mapping[str, Any]) -> list[str]:
         "the protocol's validation actors" if document["select"] == "val" else "inner folds over all that is not tested"
     )
     lines = [
-        f"Protocol `{document['protocol']}`, {document['folds']} {folds}. Layers, strengths, epochs, temperatures and"
-        f" weights were learned from {chose}; test clips were only read. Intervals are of a bootstrap over actors.",
+        f"Protocol {code_span(document['protocol'])}, {document['folds']} {folds}. Layers, strengths, epochs,"
+        f" temperatures and weights were learned from {chose}; test clips were only read. Intervals are of a bootstrap"
+        " over actors.",
         "",
-        f"Held against the predictions of the run: {document['check']}.",
+        f"Held against the predictions of the run: {markdown_text(document['check'])}.",
     ]
     if "refit" in document:
         lines += [
@@ -171,12 +178,12 @@ def _limits(document: Mapping[str, Any]) -> list[str]:
     return [
         f"- {document['actors']} actors: the intervals above say how much that leaves open.",
         *(acted if document["corpus"] == "ravdess" else other),
-        f"- It reads features, not files: the encoders ({', '.join(encoders)}) are needed to make them, with the very"
-        " weights and preprocessing that head.toml names.",
+        f"- It reads features, not files: the encoders ({', '.join(map(markdown_text, encoders))}) are needed to make"
+        " them, with the very weights and preprocessing that head.toml names.",
         "- It names the most probable of its classes for anything it is given. It does not say what a person feels, and"
         " is not made for decisions about people.",
     ]
 
 
 def _name(record: Mapping[str, Any]) -> str:
-    return f"{record['stream']} / {record['features']} / {record['head']}"
+    return markdown_text(f"{record['stream']} / {record['features']} / {record['head']}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ravfeat.escape import markdown_text
 from ravfeat.predictions import System
 from ravfeat.splits.identity_probe import IdentityProbe
 from ravfeat.stats import Difference, Interval
@@ -93,11 +94,13 @@ def summary(rows: Sequence[SplitRow], about: Mapping[str, Any]) -> str:
 
 def markdown(rows: Sequence[SplitRow], about: Mapping[str, Any]) -> str:
     """Write ``splits.md``: the table, what its columns mean, the drawing."""
-    lines = [HEADINGS, ("---",) * len(HEADINGS), *map(cells, rows)]
-    reasons = [f"- No identity probe of {row.system}: {row.no_probe}." for row in rows if row.no_probe]
+    lines = [HEADINGS, ("---",) * len(HEADINGS), *(map(markdown_text, cells(row)) for row in rows)]
+    reasons = [
+        f"- No identity probe of {markdown_text(f'{row.system}: {row.no_probe}')}." for row in rows if row.no_probe
+    ]
     parts = [
         "# The same heads on two splits",
-        f"{summary(rows, about)}.",
+        f"{markdown_text(summary(rows, about))}.",
         "\n".join(f"| {' | '.join(line)} |" for line in lines),
         "Scores are pooled UAR (mean recall over emotions); brackets hold 95 % intervals from resampled actors, those"
         " of the gap paired. " + MEANING,

@@ -37,7 +37,7 @@ class Named:
         ("anna", "anna\u200b"),
         ("anna", "\ufeffanna"),
         ("anna b", "anna\u00a0b"),
-        (" anna", "anna\t"),
+        (" anna", "anna "),
     ],
 )
 def test_two_spellings_of_one_name_are_refused_with_their_counts(first, second) -> None:
@@ -114,3 +114,10 @@ def test_every_performance_of_ravdess_has_one_spelling() -> None:
     assert len(clips) == 1440
     check_clips("ravdess", clips)
     assert len(set(map(spelling_key, RAVDESS_LABELS))) == len(RAVDESS_LABELS)
+
+
+@pytest.mark.parametrize("name", ["happy\x1b[31m", "a\nb", "x\u202ey", "\x9b1m"])
+def test_a_name_with_control_characters_is_refused_without_being_obeyed(name) -> None:
+    with pytest.raises(CorpusError, match=r"^t\.csv: label is '.*\\.*' \(2 clips\) and holds control") as caught:
+        check_names("t.csv", "label", [name, name, "sad"])
+    assert str(caught.value).isprintable()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ravfeat.escape import markdown_text
 from ravfeat.report.page.document import Column, Table, TableRow
 from ravfeat.report.study.lines import StudyLine, StudyScore, ValueInterval
 
@@ -84,9 +85,5 @@ def markdown(lines: Sequence[StudyLine], ablations: Sequence[StudyScore]) -> str
 
 def _markdown(table: Table) -> tuple[str, str]:
     head = [[column.title for column in table.columns], ["---"] * len(table.columns)]
-    lines = [*head, *([_cell(cell) for cell in row.cells] for row in table.rows)]
-    return table.caption, "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "/").replace("\n", " ")
+    lines = [*head, *([markdown_text(cell) for cell in row.cells] for row in table.rows)]
+    return markdown_text(table.caption), "\n".join(f"| {' | '.join(line)} |" for line in lines)
