@@ -24,6 +24,6 @@ def write_videos(folder: Path, stems: list[str], *, n_pictures: int = 9, rate: i
 def write_net(path: Path) -> Path:
     """A net of a few numbers with the settings beside it."""
     toynets.write_net(path)
-    settings = 'name = "tiny"\ndivide_by = 255\nmean = 0.5\nstd = 0.25\nembedding = "features"\n'
+    settings = 'name = "tiny"\ncolour = "rgb"\ndivide_by = 255\nmean = 0.5\nstd = 0.25\nembedding = "features"\n'
     path.with_suffix(".toml").write_text(settings, encoding="utf-8")
     return path

@@ -27,6 +27,7 @@ def write_net(
     layout: str = "nchw",
     outputs: Sequence[str] = ("features", "scores"),
     trick: Trick = "",
+    place: str = "weights.bin",
 ) -> Path:
     """Write a net.
 
@@ -43,6 +44,8 @@ def write_net(
         What is wrong with it: a batch of one is written into it, pictures depend on each other, an output of
         three long axes, a second input, an input of bytes, weights in a file beside it, an output that no memory
         holds.
+    place : str
+        Where weights lie that are in a file beside it.
     """
     wide = channels if isinstance(channels, int) else 3
     shape = [batch, channels, size, size] if layout == "nchw" else [batch, size, size, channels]
@@ -68,7 +71,7 @@ def write_net(
     weights = _tensor("weights", WEIGHTS[:wide])
     if trick == "elsewhere":
         (path.parent / "weights.bin").write_bytes(WEIGHTS[:wide].tobytes())
-        weights = _tensor_elsewhere("weights", WEIGHTS[:wide], "weights.bin")
+        weights = _tensor_elsewhere("weights", WEIGHTS[:wide], place)
     graph = [
         *(_field(1, node) for node in nodes),
         _field(2, b"toy"),
@@ -82,6 +85,14 @@ def write_net(
         *(_field(12, _value(name, None, 1)) for name in outputs),
     ]
     path.write_bytes(_number(1, 8) + _field(7, b"".join(graph)) + _field(8, _number(2, 13)))
+    return path
+
+
+def write_settings(path: Path, text: str) -> Path:
+    """Write the TOML file beside a net: `text`, and what every such file must say unless the text does."""
+    must = {"colour": "colour = 'rgb'", "divide_by": "divide_by = 1"}
+    path = path.with_suffix(".toml")
+    path.write_text("\n".join([*(line for key, line in must.items() if key not in text), text]), encoding="utf-8")
     return path
 
 

@@ -19,6 +19,7 @@ from ravfeat.resources import processors
 
 __all__ = ["failure", "open_session"]
 
+_IN_MEMORY = b"_ORT_MEM_ADDR_"
 _FATAL_ONLY = 4  # log level; errors are raised as exceptions anyway
 _SHORT_OF_MEMORY = re.compile(r"allocate memory|bad.?alloc|out of memory|ALLOC_FAILED|than requested bytes", re.I)
 _KEPT_ELSEWHERE = re.compile(r"external (data|tensor|initializer)", re.I)
@@ -72,6 +73,9 @@ def _start(onnxruntime: Any, settings: NetSettings, providers: list[Any]) -> Any
             raise _not_opened(error, settings.model) from error
 
     content = settings.model.read_bytes()
+    # Older versions of onnxruntime take such weights from any address of this process.
+    if _IN_MEMORY in content:
+        raise EncoderError(f"{settings.model} refers to the memory of a process for its weights; export it again")
     session = start(content)
     outputs = [output.name for output in session.get_outputs()]
     inner = [name for name in (settings.embedding, settings.logits) if name and name not in outputs]

@@ -4,13 +4,15 @@ Conventions
 -----------
 A pixel x in 0 … 255 becomes ``(x / divide_by - mean) / std``, each mean and std one number or one per
 channel, in the order of `colour`. Grey is 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), not rounded.
-Everything but ``embedding`` has a default or may be left to the net::
+``colour`` and at least one of ``divide_by``, ``mean`` and ``std`` must be there, since a guess would give features too
+(``divide_by = 1`` for a net that reads 0 … 255); everything else but ``embedding`` has a default or may be left to the
+net::
 
     model = "expression.onnx"     # relative to this file; by default the file of the same name
     sha256 = "…"                  # checked where it is given
     name = "expression"           # what to call it; by default the file's name
     size = 224                    # side of the input in pixels; by default what the net says
-    colour = "rgb"                # rgb (default), bgr or gray
+    colour = "rgb"                # rgb, bgr or gray
     layout = "nchw"               # nchw or nhwc; by default what the net says
     divide_by = 255               # default 1
     mean = [0.485, 0.456, 0.406]  # default 0
@@ -24,26 +26,49 @@ Everything but ``embedding`` has a default or may be left to the net::
 """
 
 import difflib
-import math
-import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Interval, Len
+from typing_extensions import TypedDict
+
+from ravfeat.documents import Text, check_value, parse_toml, read_toml
 from ravfeat.encoders.cuda import is_folder_name
+from ravfeat.encoders.model_documents import MAX_SIDE
 from ravfeat.errors import EncoderError
-from ravfeat.files import sha256_of
+from ravfeat.files import describe_stand_in, sha256_of
 
 __all__ = ["Colour", "Layout", "NetSettings", "find_sidecar", "read_sidecar"]
 
 Colour = Literal["rgb", "bgr", "gray"]
 Layout = Literal["nchw", "nhwc"]
 
-_TEXTS = frozenset({"model", "sha256", "name", "embedding", "logits", "licence", "source"})
-_CHOICES = {"colour": ("rgb", "bgr", "gray"), "layout": ("nchw", "nhwc")}
-_KEYS = _TEXTS | _CHOICES.keys() | {"size", "divide_by", "mean", "std", "margin", "labels"}
 _EXAMPLE = "see 'An ONNX face net' in CONTRIBUTING.md"
+_MAX_MODEL_BYTES = 2 << 30  # of one file: what its format, protobuf, can hold
+
+_Channels = Annotated[list[Annotated[float, Interval(ge=-1e6, le=1e6)]], Len(1, 3)]
+_Scale = Annotated[float, Interval(ge=1e-6, le=1e6)]
+
+
+class _Table(TypedDict, total=False):
+    model: Text
+    sha256: Text
+    name: Text
+    size: Annotated[int, Interval(ge=1, le=MAX_SIDE)]
+    colour: Colour
+    layout: Layout
+    divide_by: _Scale
+    mean: _Channels
+    std: _Channels
+    margin: Annotated[float, Interval(ge=0.1, le=10)]
+    embedding: Text
+    logits: Text
+    labels: list[Text]
+    licence: Text
+    source: Text
 
 
 @dataclass(frozen=True)
@@ -110,11 +135,13 @@ def find_sidecar(path: Path) -> NetSettings:
         if settings.model.resolve() != path.resolve():
             raise EncoderError(f"{beside} belongs to {settings.model}, not to {path}; name the .toml you mean")
         return settings
+    _check_model(path)
     digest = sha256_of(path)
     for packaged in resources.files("ravfeat.encoders").joinpath("nets").iterdir():
-        table = tomllib.loads(packaged.read_text(encoding="utf-8"))
+        name = f"ravfeat's own {packaged.name}"
+        table = _check(parse_toml(packaged.read_bytes(), dict[str, Any], name, EncoderError, "install it again"), name)
         if table["sha256"] == digest:
-            return _settings(f"ravfeat's own {packaged.name}", table, path, digest)
+            return _settings(name, table, path, digest)
     raise EncoderError(
         f"{path} has no {beside.name} beside it that says how a face becomes its input and which output is the"
         f" embedding, and is none of the nets ravfeat knows; write one, {_EXAMPLE}"
@@ -129,99 +156,81 @@ def read_sidecar(path: Path) -> NetSettings:
     EncoderError
         Where it is not TOML, has unknown keys or invalid values, or its model is missing or has another digest.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise EncoderError(f"{path} cannot be read as TOML ({error})") from error
-    _check_keys(str(path), table)
-    model = path.parent / _text(str(path), table, "model", path.with_suffix(".onnx").name)
+    table = _check(read_toml(path, dict[str, Any], EncoderError, _EXAMPLE), str(path))
+    model = path.parent / table.get("model", path.with_suffix(".onnx").name)
     if not model.is_file():
         raise EncoderError(f"{path} speaks of {model}, which is not there; its key 'model' names the file")
+    _check_model(model)
     digest = sha256_of(model)
-    promised = _text(str(path), table, "sha256", digest).lower()
+    promised = table.get("sha256", digest).lower()
     if promised != digest:
         raise EncoderError(f"{model} has the SHA-256 {digest}, {path} promises {promised}; one of them is another file")
     return _settings(str(path), table, model, digest)
 
 
-def _check_keys(source: str, table: dict[str, Any]) -> None:
-    for key in sorted(table.keys() - _KEYS):
-        near = difflib.get_close_matches(key, sorted(_KEYS), n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(sorted(_KEYS))}"
+def _check_model(model: Path) -> None:
+    try:
+        if stand_in := describe_stand_in(model, "net"):
+            raise EncoderError(f"{model} {stand_in}")
+        size = model.stat().st_size
+    except OSError as error:
+        raise EncoderError(f"{model} cannot be read ({error.strerror}); check who may read it") from error
+    if not 0 < size <= _MAX_MODEL_BYTES:
+        raise EncoderError(
+            f"{model} has {size} bytes, expected an ONNX net in one file, of at most {_MAX_MODEL_BYTES}; export it"
+            " again"
+        )
+
+
+def _check(table: dict[str, Any], source: str) -> _Table:
+    keys = _Table.__annotations__.keys()
+    for key in sorted(table.keys() - keys):
+        near = difflib.get_close_matches(key, sorted(keys), n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(sorted(keys))}"
         raise EncoderError(f"{source} has the key '{key}', which means nothing; {hint}")
+    lists = {key: [table[key]] for key in ("mean", "std") if key in table and not isinstance(table[key], list)}
+    checked = check_value({**table, **lists}, _Table, source, EncoderError, _EXAMPLE)
+    if "colour" not in checked or not checked.keys() & {"divide_by", "mean", "std"}:
+        raise EncoderError(
+            f"{source} must say how a pixel becomes the input: 'colour' (rgb, bgr or gray), and of 'divide_by', 'mean'"
+            " and 'std' what the net was trained with; for a net that reads 0 … 255: divide_by = 1"
+        )
+    return checked
 
 
-def _settings(source: str, table: dict[str, Any], model: Path, digest: str) -> NetSettings:
-    channels = 1 if table.get("colour") == "gray" else 3
+def _settings(source: str, table: _Table, model: Path, digest: str) -> NetSettings:
     labels = table.get("labels", [])
-    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
-        raise _wrong(source, "labels", "a list of names", labels)
     if labels and "logits" not in table:
         raise EncoderError(f"{source} has labels and no logits that they belong to; add the key 'logits'")
-    size = table.get("size")
-    # TOML's true is a bool, and in Python every bool is an int.
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= 4096):
-        raise _wrong(source, "size", "the side of the square input in pixels", size)
-    name = _text(source, table, "name", model.stem)
+    name = table.get("name", model.stem)
     if not is_folder_name(name):
         raise EncoderError(
             f"{source} calls the net '{name}' (key 'name', by default the file's), which becomes a part of the cache's"
             " folder: use letters, digits, '_', '-' and '.'"
         )
+    std = table.get("std", [1.0])
+    if not all(abs(value) >= 1e-6 for value in std):
+        raise EncoderError(f"{source}: std is {std}, expected numbers other than 0; {_EXAMPLE}")
+    channels = 1 if table["colour"] == "gray" else 3
     return NetSettings(
         source=source,
         model=model,
         sha256=digest,
         name=name,
-        size=size,
-        colour=_choice(source, table, "colour") or "rgb",
-        layout=_choice(source, table, "layout"),
-        divide_by=_positive(source, table, "divide_by"),
-        mean=_per_channel(source, table, "mean", 0.0, channels),
-        std=_per_channel(source, table, "std", 1.0, channels),
-        margin=_positive(source, table, "margin"),
-        embedding=_text(source, table, "embedding", "") or None,
-        logits=_text(source, table, "logits", "") or None,
+        size=table.get("size"),
+        colour=table["colour"],
+        layout=table.get("layout"),
+        divide_by=float(table.get("divide_by", 1.0)),
+        mean=_per_channel(source, "mean", table.get("mean", [0.0]), channels),
+        std=_per_channel(source, "std", std, channels),
+        margin=float(table.get("margin", 1.0)),
+        embedding=table.get("embedding"),
+        logits=table.get("logits"),
         labels=tuple(labels),
     )
 
 
-def _text(source: str, table: dict[str, Any], key: str, default: str) -> str:
-    value = table.get(key, default)
-    if not isinstance(value, str) or (key in table and not value):
-        raise _wrong(source, key, "a text", value)
-    return value
-
-
-def _choice(source: str, table: dict[str, Any], key: str) -> Any:
-    if key in table and table[key] not in _CHOICES[key]:
-        raise _wrong(source, key, " or ".join(_CHOICES[key]), table[key])
-    return table.get(key)
-
-
-def _positive(source: str, table: dict[str, Any], key: str) -> float:
-    (value,) = _numbers(source, key, [table.get(key, 1.0)])
-    if value <= 0:
-        raise _wrong(source, key, "a number above 0", value)
-    return value
-
-
-def _per_channel(source: str, table: dict[str, Any], key: str, default: float, channels: int) -> tuple[float, ...]:
-    value = table.get(key, default)
-    numbers = _numbers(source, key, value if isinstance(value, list) else [value])
+def _per_channel(source: str, key: str, numbers: Sequence[float], channels: int) -> tuple[float, ...]:
     if len(numbers) not in {1, channels}:
-        raise _wrong(source, key, f"one number or {channels}, one per channel", value)
-    if key == "std" and 0.0 in numbers:
-        raise _wrong(source, key, "numbers other than 0", value)
-    return numbers
-
-
-def _numbers(source: str, key: str, values: list[Any]) -> tuple[float, ...]:
-    for value in values:
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise _wrong(source, key, "a finite number", value)
-    return tuple(float(value) for value in values)
-
-
-def _wrong(source: str, key: str, expected: str, got: Any) -> EncoderError:
-    return EncoderError(f"{source} has the key '{key}' with {got!r}; expected {expected}")
+        raise EncoderError(f"{source}: {key} has {len(numbers)} numbers, expected one number or {channels}; {_EXAMPLE}")
+    return tuple(float(number) for number in numbers)

@@ -20,14 +20,14 @@ from ravfeat.faces.base import Faces
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Clip
 from tests.toyfaces import cropped_faces, faces_of
-from tests.toynets import CLASSES, DIM, HEAD, features_of, write_net
+from tests.toynets import CLASSES, DIM, HEAD, features_of, write_net, write_settings
 
 BOTH = "embedding = 'features'\nlogits = 'scores'"
 
 
 def load(folder: Path, settings: str = BOTH, *, device: str = "cpu", margin: Any = None, **net: Any) -> OnnxEncoder:
     write_net(folder / "toy.onnx", **net)
-    (folder / "toy.toml").write_text(settings, encoding="utf-8")
+    write_settings(folder / "toy.onnx", settings)
     return load_onnx_encoder(folder / "toy.onnx", device, steps=("boxes/1",), margin=margin, frame_rate_hz=30.0)
 
 
@@ -230,8 +230,8 @@ def test_a_file_that_is_no_net_is_refused(content, tmp_path) -> None:
     write_net(tmp_path / "toy.onnx")
     whole = (tmp_path / "toy.onnx").read_bytes()
     (tmp_path / "toy.onnx").write_bytes(whole[: len(whole) // 2] if content == "half" else content)
-    (tmp_path / "toy.toml").write_text(BOTH, encoding="utf-8")
-    with pytest.raises(EncoderError, match=r"toy.onnx (cannot be opened by onnxruntime|has 0 inputs)"):
+    write_settings(tmp_path / "toy.onnx", BOTH)
+    with pytest.raises(EncoderError, match=r"toy.onnx (cannot be opened by onnxruntime|has 0 inputs|has 0 bytes)"):
         load_onnx_encoder(tmp_path / "toy.onnx", "cpu", steps=(), margin=None, frame_rate_hz=30.0)
 
 
@@ -340,6 +340,6 @@ def test_a_wrong_colour_order_scale_or_crop_would_be_noticed(net, wrong, shared,
 
 def test_an_embedding_that_is_one_number_for_all_pictures_is_refused(tmp_path) -> None:
     path = write_net(tmp_path / "net.onnx", outputs=("number",), trick="number")
-    path.with_suffix(".toml").write_text('embedding = "number"', encoding="utf-8")
+    write_settings(path, 'embedding = "number"')
     with pytest.raises(EncoderError, match=r"net.onnx gives 'number' as a single number for . pictures; expected one"):
         load_onnx_encoder(path, "cpu", steps=(), margin=None, frame_rate_hz=30.0)

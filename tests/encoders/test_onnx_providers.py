@@ -13,7 +13,7 @@ from ravfeat.encoders.onnx_providers import CPU, CUDA, cuda_reason, providers_fo
 from ravfeat.encoders.onnx_session import open_session
 from ravfeat.encoders.onnx_sidecar import read_sidecar
 from ravfeat.errors import EncoderError, UsageError
-from tests.toynets import write_net
+from tests.toynets import write_net, write_settings
 
 NOISE = (
     "\x1b[0;93m2026-11-29 07:07:36.42 [W:onnxruntime:Default, onnxruntime_pybind_state.cc:856 operator()] No registered"
@@ -36,7 +36,7 @@ REASON = (
 
 def start(folder: Path, device: str) -> Any:
     write_net(folder / "toy.onnx")
-    (folder / "toy.toml").write_text("embedding = 'means'", encoding="utf-8")
+    write_settings(folder / "toy.onnx", "embedding = 'means'")
     return open_session(read_sidecar(folder / "toy.toml"), device)
 
 

@@ -12,12 +12,12 @@ from ravfeat.encoders.onnx_session import failure, open_session
 from ravfeat.encoders.onnx_sidecar import read_sidecar
 from ravfeat.errors import EncoderError
 from ravfeat.resources import processors
-from tests.toynets import write_net
+from tests.toynets import WEIGHTS, write_net, write_settings
 
 
 def started(folder: Path, settings: str = "embedding = 'features'", *, device: str = "cpu", **net: Any) -> Any:
     write_net(folder / "toy.onnx", **net)
-    (folder / "toy.toml").write_text(settings, encoding="utf-8")
+    write_settings(folder / "toy.onnx", settings)
     return open_session(read_sidecar(folder / "toy.toml"), device)
 
 
@@ -56,9 +56,22 @@ def test_too_little_memory_is_a_memory_error(text) -> None:
     assert isinstance(failure(RuntimeError("wrong axis"), Path("toy.onnx")), EncoderError)
 
 
+@pytest.mark.parametrize("place", ["../w.bin", "./w.bin", "/tmp/w.bin", "*/_ORT_MEM_ADDR_/*"])
+def test_weights_outside_the_file_are_refused_wherever_they_are(place, tmp_path, monkeypatch) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "w.bin").write_bytes(WEIGHTS.tobytes())
+    monkeypatch.chdir(tmp_path)
+    write_net(tmp_path / "models/toy.onnx", trick="elsewhere", place=place)
+    write_settings(tmp_path / "models/toy.onnx", "embedding = 'features'")
+    with pytest.raises(
+        EncoderError, match=r"toy.onnx (keeps weights in other files|refers to the memory of a process)"
+    ):
+        open_session(read_sidecar(tmp_path / "models/toy.toml"), "cpu")
+
+
 def test_nothing_is_reported_to_anybody(tmp_path) -> None:
     net = write_net(tmp_path / "net.onnx")
-    net.with_suffix(".toml").write_text('embedding = "features"', encoding="utf-8")
+    write_settings(net, 'embedding = "features"')
     code = (
         "import sys; from ravfeat.encoders.registry import load_encoder; from ravfeat.faces.source import FaceOptions;"
         " load_encoder(sys.argv[1], 'cpu', faces=FaceOptions(cropped=True))"

@@ -13,7 +13,7 @@ from ravfeat.encoders import registry
 from ravfeat.encoders.registry import ENCODERS, Pretrained, load_encoder, stream_of
 from ravfeat.errors import EncoderError, UsageError
 from ravfeat.faces.source import FaceOptions
-from tests.toynets import write_net
+from tests.toynets import write_net, write_settings
 
 VIT = transformers.ViTConfig(
     hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=32, patch_size=16
@@ -30,7 +30,7 @@ def vit(tmp_path):
 
 @pytest.fixture
 def net(tmp_path):
-    (tmp_path / "toy.toml").write_text("embedding = 'features'\nmargin = 1.25\nname = 'mine'", encoding="utf-8")
+    write_settings(tmp_path / "toy.onnx", "embedding = 'features'\nmargin = 1.25\nname = 'mine'")
     return write_net(tmp_path / "toy.onnx")
 
 
