@@ -184,13 +184,18 @@ def is_mp3(path: Path) -> bool:
 
 
 def _check_all_read(path: Path, n_samples: int, rate: int) -> None:
-    """Refuse a file that holds more frames than its first header counts: libsndfile would leave them out."""
+    """Refuse a file that holds more frames than its header counts, which libsndfile would leave out, or other ones."""
     try:
         with av.open(str(path)) as container:
-            packets = container.demux(container.streams.audio[0])
+            packets = list(container.demux(container.streams.audio[0]))
             length_s = float(sum((packet.duration or 0) * packet.time_base for packet in packets))
+            rates = {frame.sample_rate for packet in packets[:1] for frame in packet.decode()} - {rate}
     except (av.FFmpegError, ValueError, IndexError):
         return  # libsndfile could read it
+    if rates:
+        raise MediaError(
+            f"{path} is damaged: its header says {rate} Hz, its first frame {rates.pop()} Hz; copy it again"
+        )
     if length_s > n_samples / rate + 0.05:
         raise MediaError(
             f"{path} holds {length_s:.2f} s of sound, but its header promises {n_samples / rate:.2f} s: it is wrong, or"

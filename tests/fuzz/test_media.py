@@ -79,7 +79,7 @@ def test_a_damaged_recording_is_read_in_full_or_refused(
             counts["refused"] += 1
             continue
         counts["same" if result[0] == digest else "another sound"] += 1
-        if name.endswith((".flac", ".ogg")) and changed[:64] == data[:64]:  # their headers have no checksum
+        if name.endswith((".flac", ".ogg")):
             assert result[0] == digest
     record_property("outcomes", counts)
     print(name, counts)

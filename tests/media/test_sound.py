@@ -380,3 +380,14 @@ def test_the_two_identical_takes_have_one_digest(shared: Path) -> None:
     takes = [read_waveform(folder / f"03-01-03-01-02-0{n}-07.flac").sha256 for n in (1, 2)]
     assert takes[0] == takes[1]
     assert read_waveform(folder / "03-01-03-01-01-01-07.flac").sha256 not in takes
+
+
+def test_a_flac_whose_header_has_another_rate_than_its_frames_is_refused(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.flac", "soundfile:FLAC:PCM_16", seconds=0.5)
+    data = bytearray(path.read_bytes())
+    rate = int.from_bytes(data[18:21], "big") >> 4
+    assert rate == 16_000
+    data[18:20] = (14_000 >> 4).to_bytes(2, "big")
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match=r"a\.flac is damaged: its header says 14000 Hz, its first frame 16000 Hz"):
+        read_waveform(path)
