@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Head, Job, Model, Sweep
+from ravfeat.heads.recipe import Recipe
 
 __all__ = ["AsRecorded"]
 
@@ -71,6 +73,10 @@ class AsRecorded:
     ) -> list[Model]:
         """Train as the head does."""
         return self.head.fit(features, y, n_classes, jobs, chosen)
+
+    def array_kinds(self, recipe: Recipe) -> Mapping[str, ArrayKind]:
+        """Say what the arrays are as the head does."""
+        return self.head.array_kinds(recipe)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model as the head does."""

@@ -13,6 +13,7 @@ import safetensors
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
+from ravfeat.numerics.float16 import all_finite
 
 __all__ = ["MAX_BYTES", "ArrayKind", "largest_file", "read_arrays"]
 
@@ -98,7 +99,8 @@ def _check_shapes(tensors: Mapping[str, Any], kinds: Mapping[str, ArrayKind], wh
 
 
 def _check_numbers(name: str, values: NDArray[Any], kind: ArrayKind, where: str) -> None:
-    if wrong := int(np.count_nonzero(~np.isfinite(values))):
+    if not all_finite(values):
+        wrong = int(np.count_nonzero(~np.isfinite(values)))
         raise HeadError(f"{where}: '{name}' has {wrong} of {values.size} numbers that are not finite; {_REMEDY}")
     if kind.positive and (values <= 0).any():
         raise HeadError(

@@ -11,6 +11,7 @@ Axes: L layers, H heads, B clips, T windows, D dimensions, K classes.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -98,15 +99,16 @@ class _WithoutValues(TorchFunctionMode):
         return func(*args, **{**(kwargs or {}), **device})
 
 
+@lru_cache(maxsize=16)  # the heads of all folds and seeds are of one shape
 def network_shapes(
-    network: Network, streams: Sequence[tuple[Sequence[int], int]], n_classes: int
-) -> dict[str, tuple[int, ...]]:
+    network: Network, streams: tuple[tuple[tuple[int, ...], int], ...], n_classes: int
+) -> Mapping[str, tuple[int, ...]]:
     """Give the shapes of a trained network's arrays, by the names that `ravfeat.heads.neural.NeuralModel` gives them.
 
     Parameters
     ----------
     network : Network
-    streams : sequence of (layers, dim)
+    streams : tuple of (layers, dim)
         That it reads: numbers of the layers, and their width D.
     n_classes : int
     """
@@ -119,9 +121,9 @@ def network_shapes(
     return shapes | {f"constants.{name}": tuple(value[0].shape) or (1,) for name, value in constants.items()}
 
 
-def _one_window(streams: Sequence[tuple[Sequence[int], int]]) -> Windows:
+def _one_window(streams: Sequence[tuple[tuple[int, ...], int]]) -> Windows:
     """Windows of a single clip of one frame of zeros."""
     (layers, dim), *others = streams
     also = tuple(_one_window([stream]) for stream in others)
     start = torch.zeros(1, dtype=torch.int64)
-    return Windows(torch.zeros(len(layers), 1, dim), None, start, start + 1, tuple(layers), also)
+    return Windows(torch.zeros(len(layers), 1, dim), None, start, start + 1, layers, also)

@@ -191,8 +191,8 @@ class NeuralHead(ABC):
         """Parameters and constants of the network; see `ravfeat.heads.base.Head`."""
         check_recipe(recipe, concatenated=False, several_streams=self.several_streams)
         check_value(recipe["chosen"], self.choice, "chosen", HeadError, f"as a head '{self.name}' chooses")
-        streams = [(recipe["layers"], recipe["dim"])]
-        streams += zip(recipe.get("also_layers", []), recipe.get("also_dims", []), strict=True)
+        layers, dims = [recipe["layers"], *recipe.get("also_layers", [])], [recipe["dim"], *recipe.get("also_dims", [])]
+        streams = tuple(zip(map(tuple, layers), dims, strict=True))
         shapes = network_shapes(self.net(), streams, recipe["n_classes"])
         return {name: ArrayKind(shape, positive=name.endswith("_std")) for name, shape in shapes.items()}
 

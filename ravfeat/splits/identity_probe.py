@@ -17,6 +17,7 @@ one head chose of them, and nothing is tuned to make actors easy or hard to tell
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ def probe_identity(
     held_out = sorted(set(labels[probed].tolist()))
     tests = [probed[labels[probed] == emotion] for emotion in held_out]
     jobs = [Job(np.setdiff1d(probed, test), np.zeros(0, np.int64)) for test in tests]
-    head = LogregHead(statistics=tuple(statistics))
+    head = LogregHead(statistics=cast("Any", tuple(statistics)))  # pooling refuses a name that is none
     choice = {"layers": list(features.layers), "C": STRENGTH}
     models = head.fit(features, y, len(names), jobs, [choice] * len(jobs))
     hit = np.zeros(len(y), bool)
