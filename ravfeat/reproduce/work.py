@@ -7,7 +7,7 @@ costs one step.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,18 @@ from ravfeat.experiment.plan_file import plan_record
 from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
 from ravfeat.reproduce.steps import Fit, Splits, Step, Tune
 from ravfeat.runs.format import ACTOR_RUN, CLIP_RUN, SPLITS_FILE
-from ravfeat.runs.read import read_runs
+from ravfeat.runs.read import Run, read_runs
 from ravfeat.runs.recipe import read_recipe
+from ravfeat.runs.records import read_splits
 from ravfeat.runs.write import write_run
 from ravfeat.splits.compare import compare_splits, write_comparison
 
 __all__ = ["do_step", "is_done", "run_folders"]
 
 _log = logging.getLogger(__name__)
+
+_ROUNDING = 1e-6
+"""Scores are sums: another numpy may move the last digits."""
 
 
 def run_folders(step: Step, folder: Path) -> tuple[Path, ...]:
@@ -50,11 +54,32 @@ def is_done(step: Step, folder: Path) -> bool:
 
 def _is_whole(step: Step, folder: Path) -> bool:
     try:
-        read_runs(run_folders(step, folder))
+        runs = read_runs(run_folders(step, folder))
+        if isinstance(step, Splits):
+            _check_gaps(folder, runs)
     except PredictionsError as error:
         _log.warning("%s is made again: %s", folder, error)
         return False
-    return not isinstance(step, Splits) or (folder / SPLITS_FILE).is_file()
+    return True
+
+
+def _check_gaps(folder: Path, runs: Sequence[Run]) -> None:
+    """Refuse a ``splits.json`` whose gaps are not those of the two runs beside it."""
+    actor, clip = (
+        {_system(record): record["value"] for record in run.records if _is_graded_by(record)} for run in runs
+    )
+    gaps = {_system(row): row["gap"]["value"] for row in read_splits(folder)["systems"]}
+    expected = {system: clip[system] - actor[system] for system in actor.keys() & clip.keys()}
+    if gaps.keys() != expected.keys() or any(abs(gaps[system] - expected[system]) > _ROUNDING for system in gaps):
+        raise PredictionsError(f"{folder / SPLITS_FILE} does not belong to the runs beside it")
+
+
+def _system(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    return record["stream"], record["features"], record["head"]
+
+
+def _is_graded_by(record: Mapping[str, Any]) -> bool:
+    return (record["metric"], record["averaging"]) == ("uar", "pooled")
 
 
 def do_step(step: Step, folder: Path, command: str | None = None) -> None:

@@ -140,6 +140,16 @@ def read_run(path: Path, name: str = "") -> Run:
     if missing := [file for file in _FILES if not (path / file).is_file()]:
         raise PredictionsError(f"{path} is not a finished run: {', '.join(missing)} missing; {AGAIN}")
     predictions = Predictions.read(path / PREDICTIONS_FILE)
+    try:
+        return _read(path, name, predictions)
+    except PredictionsError as error:
+        if str(path) in str(error):
+            raise
+        # What cannot be computed from the predictions is told by system and fold.
+        raise PredictionsError(f"{path / PREDICTIONS_FILE}: {error}") from error
+
+
+def _read(path: Path, name: str, predictions: Predictions) -> Run:
     records = check_metrics(path, predictions)
     calibrations = check_calibration(path, predictions)
     check_differences(path, calibrations)

@@ -169,7 +169,7 @@ class ProbeScore(TypedDict):
     value: float
 
 
-class SplitsRow(TypedDict):
+class SplitsRow(SystemName):
     """One system of a comparison of splits."""
 
     gap: SplitGap

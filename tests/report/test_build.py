@@ -1,14 +1,19 @@
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from matplotlib.image import imread
 
 from ravfeat.errors import PredictionsError
+from ravfeat.predictions import Predictions
 from ravfeat.report import build_report
+from tests.report.simulated import write_made, write_run
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
 
@@ -20,12 +25,16 @@ class Page(HTMLParser):
         super().__init__()
         self.ids: list[str] = []
         self.references: list[str] = []
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
         self.drawings: list[dict[str, str | None]] = []
         self.open: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
+        self.tags.add(tag)
+        self.attributes |= found.keys()
         self.ids += [str(found["id"])] if "id" in found else []
         self.references += [str(v) for k, v in attrs if k in ("src", "href", "xlink:href", "srcset", "action")]
         if tag == "svg":
@@ -223,3 +232,55 @@ def test_on_a_desktop_the_headline_figure_stands_beside_the_summary(html: str) -
     assert ".top, .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr));" in html
     assert "logmel-0f3c9a" in re.findall(r"<h1>(.*?)</h1>", top)[0]
     assert re.search(r'<p class="summary">\d+ systems graded on sim, a synthetic corpus', top)
+
+
+HOSTILE = (
+    '</title><script>alert(1)</script>--><img src=x onerror=y> [x](https://evil.example) "\' onload="a" `c` $x^2$ |_y*'
+)
+
+
+@pytest.fixture(scope="module")
+def hostile_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a run whose names hold HTML, links and marks."""
+    base = tmp_path_factory.mktemp("hostile")
+    run = write_run(base / "run", actors=4, folds=2, protocol="group2", seeds=1)
+    found = Predictions.read(run / "predictions.parquet")
+    names = dict(zip(found.classes, [HOSTILE, "_[y]: https://evil.example", *found.classes[2:]], strict=True))
+    table = found.table
+    for column, rename in {
+        "label": names.__getitem__, "actor": lambda name: name + HOSTILE,
+        "features": lambda name: name + HOSTILE, "head": lambda name: name + HOSTILE,
+    }.items():  # fmt: skip
+        at = table.column_names.index(column)
+        table = table.set_column(at, column, pa.array(map(rename, table[column].to_pylist())))
+    (run / "layer_weights.json").unlink()
+    (run / "recipe.json").write_text(json.dumps({"corpus": HOSTILE, "command": HOSTILE, "note": "\u202e\x9b```"}))
+    write_made(run, Predictions(table, tuple(names.values()), HOSTILE, leaky=False, select="val", synthetic=True))
+    return build_report([run], base / "report").parent
+
+
+def test_names_make_no_elements_of_a_page_and_point_nowhere(hostile_report: Path) -> None:
+    page = Page((hostile_report / "report.html").read_text(encoding="utf-8"))
+    assert not {"script", "img", "iframe", "object"} & page.tags
+    assert not [name for name in page.attributes if name.startswith("on")]
+    assert all(reference.startswith("#") for reference in page.references)
+
+
+def test_names_make_no_elements_of_a_drawing(hostile_report: Path) -> None:
+    drawings = list((hostile_report / "figures").glob("*.svg"))
+    assert drawings
+    for path in drawings:
+        tags = {element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()}
+        assert not {"script", "a", "image", "foreignObject"} & tags
+
+
+def test_names_make_no_links_and_no_html_of_markdown(hostile_report: Path) -> None:
+    text, *recipes = (hostile_report / "report.md").read_text(encoding="utf-8").split("```json\n")
+    assert "evil.example" in text
+    assert not re.search(r"(?<!\\)<", text)
+    assert not re.search(r"(?<!\\):/?/", text)
+    assert set(re.findall(r"(?<!\\)\]\((?!figures/)", text)) == set()
+    assert recipes
+    for recipe in recipes:
+        assert recipe.count("\n```\n") == 1  # the end of the block, and no other
+        assert not {"\u202e", "\x9b"} & set(recipe)
