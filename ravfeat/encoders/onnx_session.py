@@ -68,7 +68,9 @@ def _start(onnxruntime: Any, settings: NetSettings, providers: list[Any]) -> Any
 
     def start(content: bytes) -> Any:
         try:
-            return onnxruntime.InferenceSession(content, options, providers=providers)
+            # Where there is nothing to fall back on, the attempt would only be printed.
+            fallback = int(providers != [CPU])
+            return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=fallback)
         except Exception as error:
             raise _not_opened(error, settings.model) from error
 
@@ -77,7 +79,11 @@ def _start(onnxruntime: Any, settings: NetSettings, providers: list[Any]) -> Any
     if _IN_MEMORY in content:
         raise EncoderError(f"{settings.model} refers to the memory of a process for its weights; export it again")
     session = start(content)
-    outputs = [output.name for output in session.get_outputs()]
+    try:
+        outputs = [output.name for output in session.get_outputs()]
+        _ = [(value.name, value.shape) for value in session.get_inputs()]
+    except UnicodeDecodeError as error:
+        raise _not_opened(error, settings.model) from error
     inner = [name for name in (settings.embedding, settings.logits) if name and name not in outputs]
     return _with_inner(settings, content, inner, outputs, start) if inner else session
 

@@ -188,8 +188,9 @@ def _check(table: dict[str, Any], source: str) -> _Table:
         near = difflib.get_close_matches(key, sorted(keys), n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(sorted(keys))}"
         raise EncoderError(f"{source} has the key '{key}', which means nothing; {hint}")
-    lists = {key: [table[key]] for key in ("mean", "std") if key in table and not isinstance(table[key], list)}
-    checked = check_value({**table, **lists}, _Table, source, EncoderError, _EXAMPLE)
+    for key in {"mean", "std"} & table.keys():
+        table = {**table, key: table[key] if isinstance(table[key], list) else [table[key]]}
+    checked = check_value(table, _Table, source, EncoderError, _EXAMPLE)
     if "colour" not in checked or not checked.keys() & {"divide_by", "mean", "std"}:
         raise EncoderError(
             f"{source} must say how a pixel becomes the input: 'colour' (rgb, bgr or gray), and of 'divide_by', 'mean'"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ravfeat.download.ravdess import fetch
 from ravfeat.errors import DownloadError, UsageError
-from ravfeat.files import sha256_of
+from ravfeat.files import describe_stand_in, sha256_of
 
 __all__ = ["BLAZE_FACE", "FACE_LANDMARKER", "ModelFile", "PublishedModel", "find_model", "models_folder"]
 
@@ -60,7 +60,16 @@ class ModelFile:
 
     @classmethod
     def of(cls, path: Path) -> "ModelFile":
-        """Describe an existing file."""
+        """Describe an existing file.
+
+        Raises
+        ------
+        UsageError
+            Where it is empty, or a text stands in for it (a pointer of Git LFS, a web page).
+        """
+        stand_in = describe_stand_in(path, "model") or ("" if path.stat().st_size else "is empty; download it again")
+        if stand_in:
+            raise UsageError(f"{path} {stand_in}")
         return cls(path, sha256_of(path), path.name)
 
 

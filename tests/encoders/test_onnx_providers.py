@@ -51,7 +51,7 @@ def falls_back(monkeypatch) -> list[Any]:
     real = onnxruntime.InferenceSession
     asked: list[Any] = []
 
-    def begin(content: bytes, options: Any, providers: list[Any]) -> Any:
+    def begin(content: bytes, options: Any, providers: list[Any], **_: int) -> Any:
         asked.extend(providers)
         os.write(2, NOISE.encode())
         print("Failed to load libcurand.so.10")

@@ -69,6 +69,15 @@ def test_weights_outside_the_file_are_refused_wherever_they_are(place, tmp_path,
         open_session(read_sidecar(tmp_path / "models/toy.toml"), "cpu")
 
 
+def test_a_net_with_names_that_are_no_text_is_refused_without_a_word(tmp_path, capfd) -> None:
+    write_settings(write_net(tmp_path / "toy.onnx"), "embedding = 'features'")
+    raw = (tmp_path / "toy.onnx").read_bytes()
+    (tmp_path / "toy.onnx").write_bytes(raw.replace(b"features", b"feature\xff"))
+    with pytest.raises(EncoderError, match=r"toy.onnx cannot be opened by onnxruntime"):
+        open_session(read_sidecar(tmp_path / "toy.toml"), "cpu")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_nothing_is_reported_to_anybody(tmp_path) -> None:
     net = write_net(tmp_path / "net.onnx")
     write_settings(net, 'embedding = "features"')

@@ -122,6 +122,23 @@ def test_a_given_path_that_is_no_model_is_refused(tmp_path: Path, name: str, mes
         find_model(unreachable(), [tmp_path / name])
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid",
+            "is a Git LFS pointer, not the model; fetch it with 'git lfs",
+        ),
+        (b"<html>", "is a web page, not the model; download it again"),
+        (b"", "is empty"),
+    ],
+)
+def test_what_lies_in_place_of_a_model_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "mine.tflite").write_bytes(content)
+    with pytest.raises(UsageError, match=f"mine.tflite {message}"):
+        find_model(BLAZE_FACE, [tmp_path / "mine.tflite"])
+
+
 def test_without_a_network_the_message_says_what_to_fetch_and_where_to_put_it(cache_folder: Path) -> None:
     model = unreachable()
     with pytest.raises(DownloadError) as caught:
