@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar, cast
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from ravfeat.errors import RavfeatError
+from ravfeat.escape import printable
 from ravfeat.files import read_limited
 
 __all__ = [
@@ -142,7 +143,7 @@ def check_value(value: object, kind: type[T], where: str, error: type[RavfeatErr
             place, fault = problem
             if fault == _TOO_DEEP:
                 raise error(f"{where} {fault}; {remedy}")
-            raise error(f"{where}: {_printable(place.removeprefix('.')) or 'it'} {fault}; {remedy}")
+            raise error(f"{where}: {printable(place.removeprefix('.')) or 'it'} {fault}; {remedy}")
         # As JSON again: there, lists are tuples and texts are paths, even where types are strict.
         checked: T = _validator(cast("Any", kind)).validate_json(to_json(value), strict=True)
     except ValidationError as invalid:
@@ -202,12 +203,8 @@ def _shown(value: object) -> str:
     for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
         text += piece
         if len(text) > _SHOWN:
-            return _printable(text[:_SHOWN]) + "…"
-    return _printable(text)
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+            return printable(text[:_SHOWN]) + "…"
+    return printable(text)
 
 
 def _sentence(problem: Any) -> str:
@@ -215,6 +212,7 @@ def _sentence(problem: Any) -> str:
     steps, field = problem["loc"], ""
     for step in steps[:-1] if problem["type"] == "missing" else steps:
         field += f"[{step}]" if isinstance(step, int) else f".{step}" if field else str(step)
+    field = printable(field)  # a key may hold anything
     if problem["type"] == "missing":
         return f"{field or 'it'} lacks '{steps[-1]}'"
     wanted = _WORDS.get(problem["type"]) or problem["msg"].removeprefix("Input should be ")

@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "schema": set(),
     "files": {"errors"},
-    "documents": {"errors", "files"},
+    "documents": {"errors", "escape", "files"},
     "resources": {"errors"},
     "manifest": {"errors", "escape", "files"},
     "metrics": {"errors"},

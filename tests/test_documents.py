@@ -63,6 +63,7 @@ def test_a_number_comes_back_with_every_bit(value: float) -> None:
         ({"points": [POINT | {"x": 10**400}]}, r"points\[0\]\.x is 10+…, expected a number"),
         ({"points": [POINT | {"name": 7}]}, r"points\[0\]\.name is 7, expected text"),
         ({"points": [POINT | {"name": "\ud800"}]}, r'points\[0\]\.name is "\\ud800", expected Unicode text'),
+        ({"sizes": {"a\n\x1b[31m": "1"}}, r'sizes\.a\\n\\x1b\[31m is "1", expected a whole number'),
         ({"\udc00": 1}, r'\\udc00 is "\\udc00", expected Unicode text'),
         ({"later": [{"x": 10**400}]}, r"later\[0\]\.x is 10+…, expected a number"),
         ({"kind": "shut"}, "kind is \"shut\", expected 'open' or 'closed'"),

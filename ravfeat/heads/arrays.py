@@ -13,6 +13,7 @@ import safetensors
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
+from ravfeat.escape import printable
 from ravfeat.numerics.float16 import all_finite
 
 __all__ = ["MAX_BYTES", "ArrayKind", "largest_file", "read_arrays"]
@@ -70,10 +71,10 @@ def read_arrays(data: bytes, kinds: Mapping[str, ArrayKind], where: str) -> dict
     try:
         tensors: dict[str, Any] = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
-        raise HeadError(f"{where} is damaged ({error}); {_REMEDY}") from error
+        raise HeadError(f"{where} is damaged ({printable(str(error))}); {_REMEDY}") from error
     if odd := sorted(tensors.keys() ^ kinds.keys()):
         state = "lacks" if odd[0] in kinds else "has an array too many,"
-        raise HeadError(f"{where} {state} '{odd[0]}': its recipe implies {', '.join(sorted(kinds))}; {_REMEDY}")
+        raise HeadError(f"{where} {state} {odd[0]!r}: its recipe implies {', '.join(sorted(kinds))}; {_REMEDY}")
     _check_shapes(tensors, kinds, where)
     arrays = {
         name: np.frombuffer(tensors[name]["data"], kind.dtype).reshape(tensors[name]["shape"])

@@ -14,6 +14,7 @@ from safetensors.numpy import save
 
 from ravfeat.documents import check_value, parse_toml
 from ravfeat.errors import HeadError
+from ravfeat.escape import printable
 from ravfeat.files import read_limited
 from ravfeat.heads.arrays import largest_file, read_arrays
 from ravfeat.heads.base import Model
@@ -94,7 +95,7 @@ def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -
         head = head_of(recipe, device=device)
         kinds = head.array_kinds(checked["recipe"])
     except HeadError as error:
-        raise HeadError(f"{path}: {error}; {_REMEDY}") from error
+        raise HeadError(f"{path}: {printable(str(error))}; {_REMEDY}") from error
     arrays = read_arrays(read(tensors, largest_file(kinds)), kinds, str(tensors))
     model = head.restore(arrays, recipe)
     _check_layer_weights(model, checked.get("layer_weights"), path)
@@ -105,7 +106,7 @@ def _check_version(document: Mapping[str, Any], path: Path) -> None:
     version = check_value(document, Version, str(path), HeadError, _REMEDY)
     if version["format"] != "ravfeat-head" or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
-            f"{path} has format {version['format']} version {version['format_version']}, this ravfeat reads"
+            f"{path} has format {version['format']!r} version {version['format_version']}, this ravfeat reads"
             f" ravfeat-head version {FORMAT_VERSION}; train it again or use the version that wrote it"
         )
 
