@@ -190,7 +190,7 @@ def test_a_dimension_that_half_precision_would_flatten_is_named(tmp_path, takes,
     store = "pooled" if pooled else None
     with pytest.raises(
         CacheError,
-        match=r"float16 would lose most of what dimension 2 of layer 1 \(\d+ distinct values .*; convert with --dtype fl",
+        match=r"float16 would lose most of what dimension 2 of layer 1 \(\d+ distinct values .*; convert with --dtype",
     ):
         convert_cache(source, tmp_path / "out", Conversion(store=store, dtype="float16"))
     assert not (tmp_path / "out").exists()
