@@ -148,7 +148,8 @@ def test_provenance_tells_the_device_that_is_used_and_not_the_one_that_is_listed
     real = onnxruntime.InferenceSession
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CUDAExecutionProvider"])
     monkeypatch.setattr(
-        "onnxruntime.InferenceSession", lambda net, options, providers: real(net, options, providers=providers[-1:])
+        "onnxruntime.InferenceSession",
+        lambda net, options, providers, **_: real(net, options, providers=providers[-1:]),
     )
     assert load(tmp_path, device="auto").provenance()["device"] == "cpu"
 
