@@ -61,6 +61,10 @@ _DEEP_KEY = re.compile(rf"(?:^|[\[{{,])[ \t]*+{_KEY}(?:\.[ \t]*+{_KEY}){{16}}", 
 
 _SHOWN = 60
 _DEEPEST = 100
+_SHAPES = {
+    "list_type", "tuple_type", "dict_type", "mapping_type", "dataclass_type", "typed_dict_type", "missing", "bool_type",
+    "literal_error", "too_short", "string_too_short",
+}  # fmt: skip
 _TOO_DEEP = "is nested too deeply for what it should hold"
 _WORDS = {
     "string_type": "text", "int_type": "a whole number", "float_type": "a number", "finite_number": "a number",
@@ -117,6 +121,7 @@ def parse_toml(data: bytes, kind: type[T], where: str, error: type[RavfeatError]
 
 def parse_json(data: bytes | str, kind: type[T], where: str, error: type[RavfeatError], remedy: str) -> T:
     """Parse JSON text; `where` says in messages what it is. See `read_json`."""
+    _refuse_other_shapes(data, kind, where, error, remedy)
     try:
         value = json.loads(data, object_pairs_hook=_object)
     except RecursionError as problem:
@@ -124,6 +129,18 @@ def parse_json(data: bytes | str, kind: type[T], where: str, error: type[Ravfeat
     except ValueError as problem:
         raise error(f"{where} is not valid JSON ({problem}); {remedy}") from problem
     return check_value(value, kind, where, error, remedy)
+
+
+def _refuse_other_shapes(data: bytes | str, kind: Any, where: str, error: type[RavfeatError], remedy: str) -> None:
+    """Refuse what does not fit at all before it becomes millions of Python objects; the rest is looked at again."""
+    from pydantic_core import ValidationError
+
+    try:
+        _validator(kind).validate_json(data, strict=True)
+    except ValidationError as invalid:
+        problem = invalid.errors(include_url=False)[0]
+        if problem["type"] in _SHAPES:
+            raise error(f"{where}: {_sentence(problem)}; {remedy}") from invalid
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -178,6 +195,8 @@ def _unusual(value: object, depth: int = 0) -> tuple[str, str] | None:
                 return f".{name}{problem[0]}", problem[1]
     elif isinstance(value, list):
         for number, part in enumerate(value):
+            if type(part) is str and part.isascii():  # most of a long document
+                continue
             if problem := _unusual(part, depth + 1):
                 return f"[{number}]{problem[0]}", problem[1]
     elif isinstance(value, str):

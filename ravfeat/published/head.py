@@ -34,7 +34,7 @@ Fold = int | Literal["refit", "mean"] | None
 _FLOATS = NDArray[np.float64]
 
 _MAX_LEARNED_BYTES = 4 << 20
-_MAX_CLIPS_BYTES = 32 << 20  # 300,000 names of clips
+_MAX_CLIPS_BYTES = 16 << 20  # 200,000 names of clips
 
 
 @dataclass(frozen=True)
