@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import safetensors
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
@@ -68,6 +67,8 @@ def read_arrays(data: bytes, kinds: Mapping[str, ArrayKind], where: str) -> dict
     HeadError
         For a damaged file, other arrays, and numbers that are not finite or not positive.
     """
+    import safetensors  # not above: who fuses the scores of other programs needs no heads
+
     try:
         tensors: dict[str, Any] = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:

@@ -27,7 +27,8 @@ CACHE = {
     "missing": ["x"],
     "path": "cache/f",
 }
-ABOUT = {"caches": [CACHE | {"content_sha256": "0", "folds": [{"fold": 0}]}]}
+SIDE = {"fold": 0, "split": "test", "clips": 1, "actors": ["ravdess:01"], "labels": {"sad": 1}}
+ABOUT = {"caches": [CACHE | {"content_sha256": "0", "folds": [SIDE]}]}
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +256,7 @@ def test_what_a_runs_recipe_warns_of_is_kept(voice, tmp_path) -> None:
 
 def test_which_folds_a_run_tested_is_kept_and_who_was_in_them_is_not(voice, tmp_path) -> None:
     tested = {"folds": [0, 1], "of": 6}
-    tuned = {"stream": "face", "folds": [{"fold": 0, "actors": ["ravdess:01"]}]}
+    tuned = {"stream": "face", "folds": [SIDE]}
     path = run(tmp_path / "run", simulated("face", seeds=1), tested_folds=tested, fine_tuned=tuned)
     (kept,) = gather_scores([path, *files(tmp_path, voice=voice)]).about()["runs"]
     assert kept["recipe"]["tested_folds"] == tested
