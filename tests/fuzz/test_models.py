@@ -9,10 +9,12 @@ import pytest
 import torch
 import transformers
 
+from ravfeat.encoders.onnx import load_onnx_encoder
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.errors import RavfeatError
 from ravfeat.media.sound import Waveform
-from tests.fuzz.mutations import mutated, outcome, rounds
+from tests.fuzz.mutations import mutate_bytes, mutate_toml, mutated, outcome, rounds
+from tests.toynets import write_net
 
 SMALL = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 48}
 CONVOLUTIONS = {"conv_dim": (16,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
@@ -50,6 +52,32 @@ def test_a_damaged_model_folder_is_refused_or_runs(folders, tmp_path) -> None:
         refused += isinstance(outcome(_run(folder, clip)), RavfeatError)
         shutil.rmtree(folder)
     assert refused > rounds(60) / 4
+
+
+SETTINGS = b"""embedding = "features"
+logits = "scores"
+labels = ["a", "b", "c"]
+size = 16
+colour = "rgb"
+divide_by = 255
+mean = [0.1, 0.2, 0.3]
+std = 1.0
+margin = 1.1
+name = "toy"
+"""
+
+
+def test_a_damaged_net_or_its_settings_are_refused_or_run(tmp_path) -> None:
+    path = write_net(tmp_path / "toy.onnx")
+    net, refused = path.read_bytes(), 0
+    for seed in range(rounds(200)):
+        random = Random(seed)
+        either = random.random() < 0.6
+        path.with_suffix(".toml").write_bytes(mutate_toml(SETTINGS, random) if either else SETTINGS)
+        path.write_bytes(net if either else mutate_bytes(net, random))
+        result = outcome(lambda: load_onnx_encoder(path, "cpu", steps=(), margin=None, frame_rate_hz=30.0))
+        refused += isinstance(result, RavfeatError)
+    assert refused > rounds(200) / 4
 
 
 def _run(folder: Path, clip: Waveform) -> Callable[[], object]:
