@@ -39,8 +39,10 @@ def replace_file(path: Path, data: bytes | memoryview) -> None:
     # In the same folder, because a rename is only atomic within one file system; with host and process in the name,
     # because several machines may write to one shared folder.
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
+    # Made anew: what has the name already could be a link to any file.
+    temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             # Before the rename: otherwise a power failure can leave the new name with no or only part of the data.

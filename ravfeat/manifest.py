@@ -11,20 +11,31 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ravfeat.documents import parse_json
 from ravfeat.errors import CorpusError, RavfeatError
 from ravfeat.escape import is_printable
 from ravfeat.files import read_limited, replace_file
+from ravfeat.schema import Gender
 
-__all__ = ["Clip", "Manifest", "actor_number", "parquet_bytes", "parquet_table", "read_parquet"]
+__all__ = [
+    "MANIFEST_SCHEMA",
+    "Clip",
+    "Manifest",
+    "actor_number",
+    "checked_columns",
+    "parquet_bytes",
+    "parquet_table",
+    "read_parquet",
+]
 
 MANIFEST_VERSION = "1"
 _META_KEY = b"ravfeat.manifest"
@@ -32,6 +43,10 @@ _CORPUS_NAME = re.compile(r"\w[\w.-]*")
 _MAX_PARQUET_BYTES = 4 << 30
 _PARQUET_BYTES_FREE, _PARQUET_TIMES, _CELL_BYTES = 256 << 20, 20, 16
 _STRINGS = ("clip_id", "performance_id", "actor", "gender", "label", "path")
+
+MANIFEST_SCHEMA = pa.schema([*((name, pa.string()) for name in _STRINGS), ("duration_s", pa.float64())])
+
+_REMEDY = "make the manifest again"
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,14 @@ class Clip:
     label: str
     path: str
     duration_s: float = math.nan
+
+
+@dataclass(frozen=True)
+class _Metadata:
+    version: str
+    corpus: str
+    classes: list[str]
+    synthetic: bool
 
 
 def actor_number(actor: str) -> int | None:
@@ -145,7 +168,13 @@ class Manifest:
                         f"the {name} of a clip is {getattr(clip, name)!r}: it holds control characters; rename it"
                     )
         labels = set(self.classes)
+        if len(labels) < len(self.classes):
+            raise CorpusError(f"corpus '{self.corpus}' has a class twice: {list(self.classes)}")
         for clip in self.clips:
+            if clip.gender not in get_args(Gender):
+                raise CorpusError(f"clip '{clip.clip_id}' has gender '{clip.gender}'; expected {get_args(Gender)}")
+            if not clip.clip_id or not clip.performance_id or clip.duration_s < 0 or clip.duration_s == math.inf:
+                raise CorpusError(f"clip '{clip.clip_id}' lacks its id or performance, or lasts {clip.duration_s} s")
             # The corpus comes before the colon; an empty cell of a table leaves nothing after it.
             if not clip.actor.rpartition(":")[2].strip():
                 raise CorpusError(f"clip '{clip.clip_id}' has no actor; every clip needs one, or folds cannot be made")
@@ -188,25 +217,18 @@ class Manifest:
         meta = (table.schema.metadata or {}).get(_META_KEY)
         if meta is None:
             raise CorpusError(f"{where} is not a ravfeat manifest: its Parquet metadata has no '{_META_KEY.decode()}'")
-        try:
-            about: dict[str, Any] = json.loads(meta)
-            version = about["version"]
-            corpus, classes, synthetic = about["corpus"], tuple(about["classes"]), about["synthetic"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise CorpusError(f"{where} is damaged: its Parquet metadata cannot be read ({error!r})") from error
-        if version != MANIFEST_VERSION:
+        about = parse_json(meta, _Metadata, f"{where}, {_META_KEY.decode()}", CorpusError, _REMEDY)
+        if about.version != MANIFEST_VERSION:
             raise CorpusError(
-                f"{where} has manifest version {version}, this ravfeat reads {MANIFEST_VERSION};"
+                f"{where} has manifest version {about.version}, this ravfeat reads {MANIFEST_VERSION};"
                 " install a newer ravfeat"
             )
-        if missing := [name for name in (*_STRINGS, "duration_s") if name not in table.column_names]:
-            raise CorpusError(f"{where} lacks the columns {missing}")
-        rows = table.select([*_STRINGS, "duration_s"]).to_pylist()
+        table = checked_columns(table, MANIFEST_SCHEMA, where, CorpusError, _REMEDY)
         # A null would pass as one more actor or label.
-        if any(row[name] is None for row in rows for name in _STRINGS):
+        if any(column.null_count for column in table.columns):
             raise CorpusError(f"{where} is damaged: it has empty cells")
-        clips = tuple(Clip(**row) for row in rows)
-        return cls(corpus, classes, clips, synthetic=synthetic)
+        clips = tuple(Clip(*row) for row in zip(*table.to_pydict().values(), strict=True))
+        return cls(about.corpus, tuple(about.classes), clips, synthetic=about.synthetic)
 
     def write(self, path: Path) -> None:
         """Write the manifest as Parquet, atomically."""
@@ -221,7 +243,7 @@ class Manifest:
         CorpusError
             Where the file is not a readable ravfeat manifest.
         """
-        return cls.from_table(read_parquet(path, CorpusError, "make the manifest again"), where=str(path))
+        return cls.from_table(read_parquet(path, CorpusError, _REMEDY), where=str(path))
 
     def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
         """Return the same corpus with other clips."""
@@ -273,6 +295,33 @@ def parquet_table(data: bytes) -> pa.Table:
     table = table.cast(file.schema_arrow)
     table.validate(full=True)
     return table
+
+
+def checked_columns(
+    table: pa.Table,
+    schema: pa.Schema,
+    where: str,
+    error: type[RavfeatError],
+    remedy: str,
+    *,
+    optional: Collection[str] = (),
+) -> pa.Table:
+    """Return the columns of a schema, in its order; those of `optional` that are not there are null.
+
+    Raises
+    ------
+    RavfeatError
+        Of the type `error`: where a column lacks, is there twice, or has another type.
+    """
+    if missing := [name for name in schema.names if name not in table.column_names and name not in optional]:
+        raise error(f"{where} lacks the columns {missing}; {remedy}")
+    columns = []
+    for column in schema:
+        count = table.column_names.count(column.name)
+        if count > 1 or (count and table.schema.field(column.name).type != column.type):
+            raise error(f"{where} has not one column '{column.name}' of the type {column.type}; {remedy}")
+        columns.append(table[column.name] if count else pa.nulls(len(table), column.type))
+    return pa.table(columns, schema.with_metadata(table.schema.metadata))
 
 
 def _flat_texts(file: pq.ParquetFile) -> list[str]:

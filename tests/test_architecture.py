@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "documents": {"errors", "escape", "files"},
     "resources": {"errors"},
-    "manifest": {"errors", "escape", "files"},
+    "manifest": {"documents", "errors", "escape", "files", "schema"},
     "metrics": {"errors"},
     "align": {"errors"},
     "escape": set(),

@@ -74,9 +74,9 @@ def test_a_manifest_survives_the_disk(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda t: t.replace_schema_metadata({}), "is not a ravfeat manifest"),
-        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"{"}), "metadata cannot be read"),
-        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"[]"}), "metadata cannot be read"),
-        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"\xff"}), "metadata cannot be read"),
+        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"{"}), "ravfeat.manifest is not valid JSON"),
+        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"[]"}), "expected an object"),
+        (lambda t: t.replace_schema_metadata({b"ravfeat.manifest": b"\xff"}), "not valid JSON"),
         (lambda t: t.drop_columns(["actor"]), r"lacks the columns \['actor'\]"),
         (lambda t: t.set_column(2, "actor", pa.array([None, "c:1"])), "empty cells"),
     ],

@@ -21,6 +21,7 @@ ELSEWHERE = {
     "benchmarks/": "benchmarks/ is not in the package",
     "fuzz/": "readers of every kind of file, with damaged ones",
     "docs/": "docs/ and examples/ are not in the package",
+    "cache/test_hostile.py": "caches that mean harm, through every command that reads one",
     "cache/test_old_formats.py": "caches of earlier versions, through every module that reads one",
     "cache/test_readme.py": "cache/README.md, the specification of the format",
     "cli/test_extract_faces.py": "ravfeat extract on faces; cli/test_extract.py is on voices",

@@ -14,6 +14,7 @@ import h5py
 from ravfeat.cache.features import StoredFeatures, stored_features
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.index import IndexedShard
+from ravfeat.cache.places import ClipPlaces, shard_places
 from ravfeat.cache.shard import UNREADABLE, check_file
 from ravfeat.errors import ShardError
 
@@ -45,11 +46,14 @@ class FilePool:
     folder : Path
         The cache's folder.
     index : mapping of int to IndexedShard
+    places : ClipPlaces
+        Where the index says that clips lie; compared with what every shard says itself.
     """
 
-    def __init__(self, folder: Path, index: Mapping[int, IndexedShard]) -> None:
+    def __init__(self, folder: Path, index: Mapping[int, IndexedShard], places: ClipPlaces) -> None:
         self._folder = folder
         self._index = index
+        self._places = places
         self._reset()
 
     def __len__(self) -> int:
@@ -57,7 +61,7 @@ class FilePool:
 
     def __getstate__(self) -> dict[str, Any]:
         # Open HDF5 files cannot be pickled, and must not reach another process.
-        return {"_folder": self._folder, "_index": self._index}
+        return {"_folder": self._folder, "_index": self._index, "_places": self._places}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -107,6 +111,11 @@ class FilePool:
         file = h5py.File(path, "r", locking=False)
         try:
             check_file(path, file)
+            if shard_places(file, number) != self._places.by_shard.get(number, {}):
+                raise ShardError(
+                    f"{path} holds other clips than the index says; 'ravfeat cache rebuild-index {self._folder}' makes"
+                    " it anew"
+                )
             return OpenFile(file, stored_features(path, file))
         except BaseException:
             file.close()

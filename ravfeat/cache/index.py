@@ -5,17 +5,16 @@ without ravfeat.
 """
 
 import hashlib
-import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from ravfeat.cache.child_check import check_in_child, headers_in_child
+from ravfeat.cache.child_check import ChildProcesses, headers_in_child
 from ravfeat.cache.digests import head_sha256
 from ravfeat.cache.format import (
     IDENTITY_FILE,
@@ -28,11 +27,11 @@ from ravfeat.cache.format import (
     shard_file,
     shard_number,
 )
+from ravfeat.cache.index_table import INDEX_SCHEMA, index_bytes, parse_index
 from ravfeat.cache.serialise import SerialisedShard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, ShardError
-from ravfeat.files import replace_file, sha256_of
-from ravfeat.manifest import parquet_bytes, parquet_table
+from ravfeat.files import read_limited, replace_file, sha256_of
 
 __all__ = [
     "WORKERS",
@@ -51,38 +50,12 @@ __all__ = [
     "write_index",
 ]
 
-INDEX_VERSION = 1
 WORKERS = min(4, os.cpu_count() or 1)
 """Shards that are checked in parallel. Threads suffice, as hashing releases the interpreter's lock."""
 
-_META_KEY = b"ravfeat.index"
-
-_SCHEMA = pa.schema(
-    [
-        ("clip_id", pa.string()),
-        ("performance_id", pa.string()),
-        ("actor", pa.string()),
-        ("gender", pa.string()),
-        ("label", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("n_samples", pa.int64()),
-        ("rate_hz", pa.float64()),
-        ("input_sha256", pa.string()),
-        ("features_sha256", pa.string()),
-        ("frame_start", pa.int64()),
-        ("n_frames", pa.int64()),
-        ("shard", pa.int64()),
-        ("shard_file", pa.string()),
-        ("shard_bytes", pa.int64()),
-        ("shard_sha256", pa.string()),
-        ("shard_metadata_sha256", pa.string()),
-        ("shard_head_sha256", pa.string()),
-        ("shard_features_offset", pa.int64()),
-        ("shard_features_bytes", pa.int64()),
-    ],
-    metadata={_META_KEY: json.dumps({"version": INDEX_VERSION}).encode()},
-)
+_TABLES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE})
+_DIGEST = re.compile("[0-9a-f]{64}")
+_MAX_SUMS_BYTES, _MAX_INDEX_BYTES = 16 << 20, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -143,15 +116,16 @@ def read_sums(folder: Path) -> dict[str, str]:
     remedy = f"'ravfeat cache rebuild-index {folder}' makes it anew"
     try:
         # As bytes: text mode would hide changed line ends.
-        text = path.read_bytes().decode("utf-8")
-    except FileNotFoundError as error:
-        raise CacheError(f"{path} is missing; {remedy}") from error
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_limited(path, _MAX_SUMS_BYTES, CacheError, remedy).decode("ascii")
+    except UnicodeDecodeError as error:
         raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n") if line)}
     # Compared as text: a file that was edited, sorted otherwise or cut short is refused, even if it parses.
     if text != sums_text(sums) or INDEX_FILE not in sums:
         raise CacheError(f"{path} is damaged; {remedy}")
+    for name, digest in sums.items():
+        if not _DIGEST.fullmatch(digest) or not (name in _TABLES or shard_number(Path(name)) is not None):
+            raise CacheError(f"{path}: {name[:60]!a} is no file of a cache with its SHA-256; {remedy}")
     return sums
 
 
@@ -166,34 +140,21 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
     Raises
     ------
     CacheError
-        Where it is missing, newer than this library, or does not match ``SHA256SUMS``.
+        Where it is missing, newer than this library, contradicts itself, or does not match ``SHA256SUMS``.
     """
     path = folder / INDEX_FILE
     remedy = f"'ravfeat cache rebuild-index {folder}' makes it from the shards"
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise CacheError(f"{path} is missing; {remedy}") from error
-    except OSError as error:
-        raise CacheError(f"{path} cannot be read ({error})") from error
+    data = read_limited(path, _MAX_INDEX_BYTES, CacheError, remedy)
     # The digest of the bytes just read: an extraction may replace the file before a second read.
-    if read_sums(folder).get(INDEX_FILE) != hashlib.sha256(data).hexdigest():
+    sums = read_sums(folder)
+    if sums[INDEX_FILE] != hashlib.sha256(data).hexdigest():
         raise CacheError(f"{path} does not match its digest in {SUMS_FILE}; {remedy}")
-    try:
-        table = parquet_table(data)
-        version = json.loads(table.schema.metadata[_META_KEY])["version"]
-        for name in ("shard_head_sha256", "shard_features_offset", "shard_features_bytes"):
-            if name not in table.column_names:  # written by an older version
-                table = table.append_column(name, pa.nulls(len(table), _SCHEMA.field(name).type))
-        rows = table.select(_SCHEMA.names).to_pylist()
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError) as error:
-        raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
-    if version != INDEX_VERSION:
-        raise CacheError(f"{path} has index version {version}, this ravfeat reads {INDEX_VERSION}; upgrade it")
-    grouped: dict[int, list[dict[str, Any]]] = {}
-    for row in rows:
-        grouped.setdefault(row["shard"], []).append(row)
-    return {number: _indexed(number, tuple(grouped[number])) for number in sorted(grouped)}
+    grouped = parse_index(data, str(path), remedy)
+    shards = {number: _indexed(number, tuple(grouped[number])) for number in sorted(grouped)}
+    for number, shard in shards.items():
+        if sums.get(shard_file(number)) != shard.sha256:
+            raise CacheError(f"{path} has another SHA-256 of {shard_file(number)} than {SUMS_FILE}; {remedy}")
+    return shards
 
 
 def _indexed(number: int, rows: tuple[dict[str, Any], ...]) -> IndexedShard:
@@ -204,15 +165,15 @@ def _indexed(number: int, rows: tuple[dict[str, Any], ...]) -> IndexedShard:
     return IndexedShard(number, first["shard_bytes"], *digests, features, rows)
 
 
-def index_shard(path: Path) -> IndexedShard:
-    """Check one shard in full and return its entry.
+def index_shard(path: Path, children: ChildProcesses) -> IndexedShard:
+    """Check one shard in full, in a child process, and return its entry.
 
     Raises
     ------
     ShardError
         Where its contents do not match their digests, or its number is not that of its name.
     """
-    contents = check_in_child(path)
+    contents = children.check(path)
     header = read_header(path)
     if header.number != shard_number(path):
         raise ShardError(
@@ -260,7 +221,7 @@ def _placed(
     rows: Iterable[dict[str, Any]],
 ) -> IndexedShard:
     # Failed clips have no frames and no digests; their rows have all columns, some of them empty.
-    empty = dict.fromkeys(_SCHEMA.names)
+    empty = dict.fromkeys(INDEX_SCHEMA.names)
     place = {
         "shard": number,
         "shard_file": shard_file(number),
@@ -318,14 +279,14 @@ def make_sure_shards_open(folder: Path) -> None:
 
 def index_shards(paths: Sequence[Path]) -> dict[int, IndexedShard]:
     """Check shards in full, several in parallel, and return their entries."""
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        return {shard.number: shard for shard in pool.map(index_shard, paths)}
+    with ChildProcesses() as children, ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        return {shard.number: shard for shard in pool.map(partial(index_shard, children=children), paths)}
 
 
 def write_index(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
     """Write ``index.parquet``, then ``SHA256SUMS``; the caller holds the cache's `WorkLock.tables`."""
     rows = [row for number in sorted(shards) for row in shards[number].rows]
-    data = parquet_bytes(pa.Table.from_pylist(rows, schema=_SCHEMA))
+    data = index_bytes(rows)
     sums = {shard_file(number): shard.sha256 for number, shard in shards.items()}
     sums[INDEX_FILE] = hashlib.sha256(data).hexdigest()
     # If the process is killed in between, the sums do not match the index: readers refuse the pair and ask for a

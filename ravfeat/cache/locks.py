@@ -7,6 +7,8 @@ locks. POSIX locks belong to a process and exclude only other processes, not thr
 """
 
 import errno
+import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -36,14 +38,24 @@ class WorkLock:
     Raises
     ------
     CacheError
-        Where the system, or the folder's file system, has no such locks.
+        Where the system, or the folder's file system, has no such locks, or ``.lock`` is not a regular file.
     """
 
     def __init__(self, folder: Path) -> None:
         check_locks(folder)
         self.folder = folder
-        # To append: this makes the file where it is missing, and never empties it.
-        self._file = (folder / LOCK_FILE).open("a+b")
+        path = folder / LOCK_FILE
+        # Never through a link, which could lead to any file; not to wait where it is a pipe.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            self._file = open(os.open(path, flags, 0o666), "r+b", buffering=0)  # noqa: PTH123, SIM115 (a handle)
+        except OSError as error:
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise CacheError(f"{path} is not a regular file; delete it") from error
+            raise
+        if not stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+            self._file.close()
+            raise CacheError(f"{path} is not a regular file; delete it")
 
     def __enter__(self) -> Self:
         return self

@@ -14,13 +14,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ravfeat.documents import parse_json
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import canonical_json
-from ravfeat.manifest import Clip, Manifest, parquet_table
+from ravfeat.manifest import MANIFEST_SCHEMA, Clip, Manifest, checked_columns, read_parquet
 
 __all__ = ["PlannedManifest", "read_planned"]
 
 _PLAN_KEY = b"ravfeat.plan"
+_SCHEMA = MANIFEST_SCHEMA.append(pa.field("shard", pa.int64()))
+_MAX_SHARD = 1 << 31
+
+
+@dataclass(frozen=True)
+class _Plan:
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -86,19 +94,22 @@ def read_planned(path: Path) -> PlannedManifest:
         Where it is missing, cannot be read, or its contents do not match their digest.
     """
     remedy = "delete it and run the same 'ravfeat extract' again: it is made anew, finished shards are kept"
-    try:
-        table = parquet_table(path.read_bytes())
-        manifest = Manifest.from_table(table, where=str(path))
-        rows = table.select(["clip_id", "shard"]).to_pylist()
-        planned = PlannedManifest(manifest, {row["clip_id"]: int(row["shard"]) for row in rows})
-        stored = json.loads(table.schema.metadata[_PLAN_KEY])["sha256"]
-    except FileNotFoundError as error:
+    if not path.exists():
         raise CacheError(
             f"{path} is missing: without it nobody can say what belongs in this cache;"
             " run the same 'ravfeat extract' again: it is made anew, finished shards are kept"
-        ) from error
-    except (OSError, pa.ArrowException, ValueError, KeyError, TypeError, CorpusError) as error:
+        )
+    table = checked_columns(read_parquet(path, CacheError, remedy), _SCHEMA, str(path), CacheError, remedy)
+    try:
+        manifest = Manifest.from_table(table, where=str(path))
+    except CorpusError as error:
         raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
+    numbers = table["shard"].to_pylist()
+    if not all(number is not None and 0 <= number <= _MAX_SHARD for number in numbers):
+        raise CacheError(f"{path} has a clip without a shard; {remedy}")
+    planned = PlannedManifest(manifest, dict(zip(table["clip_id"].to_pylist(), numbers, strict=True)))
+    metadata = (table.schema.metadata or {}).get(_PLAN_KEY, b"")
+    stored = parse_json(metadata, _Plan, f"{path}, {_PLAN_KEY.decode()}", CacheError, remedy).sha256
     # The digest of what was parsed: edits by hand are found too, which Parquet's checksums allow.
     if planned.sha256 != stored:
         raise CacheError(f"{path} is damaged: its contents do not match their digest; {remedy}")

@@ -17,7 +17,7 @@ from ravfeat.cache.shard import UNREADABLE, ShardHeader, open_shard, read_header
 from ravfeat.errors import ShardError
 from ravfeat.files import sha256_of
 
-__all__ = ["is_part", "part_file", "part_number", "present_parts", "read_part"]
+__all__ = ["is_part", "part_file", "part_header", "part_number", "present_parts", "read_part"]
 
 _DIGITS = 16
 _PART = re.compile(rf"shard-\d{{5,}}\.part-(\d{{4,}})-([0-9a-f]{{{_DIGITS}}})\.h5")
@@ -65,11 +65,7 @@ def read_part(path: Path) -> ShardContent:
     ShardError
         Where it is damaged.
     """
-    # Before HDF5 sees it: damage can make HDF5 loop for ever.
-    match = _PART.fullmatch(path.name)
-    if match is None or not sha256_of(path).startswith(match[2]):
-        raise ShardError(f"{path} is damaged: it does not match the digest in its name")
-    header = read_header(path)
+    header = part_header(path)
     if problems := check_shard(path, header).problems:
         raise ShardError(f"{path} is damaged: {problems[0]}")
     with open_shard(path) as file:
@@ -82,6 +78,15 @@ def read_part(path: Path) -> ShardContent:
         except UNREADABLE as error:
             raise ShardError(f"{path} is damaged: its features cannot be read ({error})") from error
     return _content(header, features, columns)
+
+
+def part_header(path: Path) -> ShardHeader:
+    """Read the metadata of a part; errors as `read_part`."""
+    # Before HDF5 sees it: damage can make HDF5 loop for ever.
+    match = _PART.fullmatch(path.name)
+    if match is None or not path.is_file() or not sha256_of(path).startswith(match[2]):
+        raise ShardError(f"{path} is damaged: it does not match the digest in its name")
+    return read_header(path)
 
 
 def _content(header: ShardHeader, features: NDArray[Any], frames: dict[str, NDArray[Any]]) -> ShardContent:

@@ -3,9 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import h5py
+
+from ravfeat.cache.columns import read_column
 from ravfeat.cache.index import IndexedShard
 
-__all__ = ["ClipPlace", "ClipPlaces", "contiguous_runs"]
+__all__ = ["ClipPlace", "ClipPlaces", "contiguous_runs", "shard_places"]
+
+_COLUMNS = {"clip_id": str, "frame_start": int, "n_frames": int}
 
 
 @dataclass(frozen=True, order=True)
@@ -32,31 +37,37 @@ class ClipPlaces:
         By ``clip_id``.
     failed : mapping of str to str
         Why the other clips are not stored.
-    by_shard : mapping of int to frozenset of str
-        Ids of the clips in every shard that holds any.
+    by_shard : mapping of int to mapping of str to ClipPlace
+        The same, shard by shard.
     """
 
     stored: Mapping[str, ClipPlace]
     failed: dict[str, str]
-    by_shard: Mapping[int, frozenset[str]]
+    by_shard: Mapping[int, Mapping[str, ClipPlace]]
 
     @classmethod
     def of(cls, shards: Iterable[IndexedShard]) -> "ClipPlaces":
         """Collect the places from the rows of an index."""
         stored: dict[str, ClipPlace] = {}
         failed: dict[str, str] = {}
-        by_shard: dict[int, set[str]] = {}
+        by_shard: dict[int, dict[str, ClipPlace]] = {}
         for row in (row for shard in shards for row in shard.rows):
             if row["status"] == "stored":
-                stored[row["clip_id"]] = ClipPlace(row["shard"], row["frame_start"], row["n_frames"])
-                by_shard.setdefault(row["shard"], set()).add(row["clip_id"])
+                place = ClipPlace(row["shard"], row["frame_start"], row["n_frames"])
+                stored[row["clip_id"]] = by_shard.setdefault(row["shard"], {})[row["clip_id"]] = place
             else:
                 failed[row["clip_id"]] = row["reason"]
-        return cls(stored, failed, {number: frozenset(clip_ids) for number, clip_ids in by_shard.items()})
+        return cls(stored, failed, by_shard)
 
     def in_file_order(self) -> list[str]:
         """Return all stored clips, sorted by shard and first frame."""
         return sorted(self.stored, key=self.stored.__getitem__)
+
+
+def shard_places(file: h5py.File, number: int) -> dict[str, ClipPlace]:
+    """Read from an open shard where its clips lie."""
+    columns = (read_column(file["clips"], name, kind) for name, kind in _COLUMNS.items())
+    return {clip_id: ClipPlace(number, start, n_frames) for clip_id, start, n_frames in zip(*columns, strict=True)}
 
 
 def contiguous_runs(positions: Sequence[int]) -> list[slice]:

@@ -7,7 +7,7 @@ is the input to the first block.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,21 +18,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ravfeat.cache.buffers import ClipBuffers
+from ravfeat.cache.columns import attribute_number
 from ravfeat.cache.discovery import resolve_cache
 from ravfeat.cache.features import StoredFeatures
 from ravfeat.cache.file_pool import FilePool, check_unchanged, reading_shard
 from ravfeat.cache.format import (
     IDENTITY_FILE,
+    INDEX_FILE,
     MANIFEST_FILE,
     ClipRecord,
     features_sha256,
     fingerprint,
     layers_sha256,
     shard_file,
+    shard_number,
 )
 from ravfeat.cache.index import read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.places import ClipPlace, ClipPlaces, contiguous_runs
+from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import canonical_json, sha256_of
@@ -69,6 +73,8 @@ class Cache:
         Everything that determines the features: weights digest, layers, preprocessing, store, dtype, view …
     about : dict
         ``corpus``, ``stream``, ``encoder``, ``synthetic``.
+    source : dict of str to str
+        Where the encoder came from (``repository``, ``revision``), as far as the first shard says it.
     layers : tuple of int
         Stored layer numbers.
     statistics : tuple of str
@@ -100,7 +106,9 @@ class Cache:
         # Without the rows, which are the largest part of it; they become the places.
         self._index = {number: replace(shard, rows=()) for number, shard in index.items()}
         self._places = ClipPlaces.of(index.values())
-        self._files = FilePool(path, self._index)
+        if len(self._places.stored) + len(self._places.failed) < sum(len(shard.rows) for shard in index.values()):
+            raise CacheError(f"{path / INDEX_FILE} has a clip twice; 'ravfeat cache verify {path}' names it")
+        self._files = FilePool(path, self._index, self._places)
         self._records: dict[int, dict[str, ClipRecord]] = {}
         self.failed: dict[str, str] = self._places.failed
         self.shards: tuple[int, ...] = tuple(index)
@@ -110,6 +118,8 @@ class Cache:
         header = read_header(first)
         self.identity: dict[str, Any] = dict(header.identity)
         self.about: dict[str, Any] = dict(header.about)
+        self.source: dict[str, str] = dict(header.source)
+        self._check_header(first, header)
         self.layers: tuple[int, ...] = tuple(self.identity["layers"])
         self.statistics: tuple[str, ...] = tuple(self.identity["statistics"])
         self.frame_stride: int = int(self.identity["frame_stride"])
@@ -287,9 +297,31 @@ class Cache:
         path = self.path / shard_file(number)
         check_unchanged(path, self._index.get(number))
         header = read_header(path)
+        self._check_header(path, header)
+        return header
+
+    def _check_header(self, path: Path, header: ShardHeader) -> None:
+        """Hold a shard against its name, the index and the manifest."""
         if problem := foreign(header, self.fingerprint, self._planned.manifest.corpus):
             raise ShardError(f"{path} {problem}; move it away and run 'ravfeat cache rebuild-index {self.path}'")
-        return header
+        verify = f"'ravfeat cache verify {self.path}' says what is damaged"
+        if header.number != shard_number(path):
+            raise ShardError(f"{path} is shard {header.number} under another name; {verify}")
+        if (indexed := self._index[header.number]).metadata_sha256 != header.metadata_sha256:
+            raise ShardError(
+                f"{path} has not the metadata_sha256 {indexed.metadata_sha256[:12]}… of the index; {verify}"
+            )
+        labels = {clip.label for clip in header.clips} | {clip.label for clip in header.failed}
+        if wrong := sorted(labels - set(self.classes)):
+            raise ShardError(f"{path} has the label '{wrong[0]}', the manifest knows {list(self.classes)}; {verify}")
+
+    def shard_formats(self) -> list[tuple[int, bool]]:
+        """Read the format's version of every shard, and whether it has digests of every layer."""
+        formats = []
+        for number in self.shards:
+            with self._files.lend(number) as shard:
+                formats.append((attribute_number(shard.file, "version"), "layers_sha256" in shard.file["clips"]))
+        return formats
 
     def records(self) -> dict[str, ClipRecord]:
         """Read the record of every stored clip from the shards themselves, not from index or manifest."""
@@ -374,9 +406,9 @@ class Cache:
                 start = stop
         return block
 
-    def clips_of(self, number: int) -> frozenset[str]:
+    def clips_of(self, number: int) -> Set[str]:
         """Return the ids of the clips that a shard holds, from the index."""
-        return self._places.by_shard.get(number, frozenset())
+        return self._places.by_shard.get(number, {}).keys()
 
     def positions(self, layers: Sequence[int] | None) -> list[int]:
         """Return the positions of layers on the first axis of the stored features; None means all.
@@ -417,4 +449,8 @@ def open_cache(path: str | Path) -> Cache:
         # verified.
         if (folder / name).is_file() and sums.get(name) != sha256_of(folder / name):
             raise CacheError(f"{folder / name} does not match its digest in SHA256SUMS; it is damaged or was changed")
-    return Cache(folder, read_planned(folder / MANIFEST_FILE))
+    cache = Cache(folder, read_planned(folder / MANIFEST_FILE))
+    if (folder / IDENTITY_FILE).exists() and read_identity(folder / IDENTITY_FILE) != cache.identity:
+        remedy = f"'ravfeat cache rebuild-index {folder}' makes it anew"
+        raise CacheError(f"{folder / IDENTITY_FILE} is not the identity that the shards store; {remedy}")
+    return cache

@@ -1,6 +1,5 @@
 """Rebuild index, ``SHA256SUMS`` and ``identity.json`` of a cache from its shards alone."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, fingerprint, iden
 from ravfeat.cache.index import IndexedShard, index_shards, make_sure_shards_open, present_shards, write_index
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import read_planned
+from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import replace_file
@@ -50,8 +50,8 @@ def _common_identity(folder: Path, headers: Mapping[Path, ShardHeader]) -> Mappi
     """Return the identity of ``identity.json`` if some shard has it, else that of most shards."""
     by_fingerprint = {header.fingerprint: header.identity for header in headers.values()}
     try:
-        chosen = fingerprint(json.loads((folder / IDENTITY_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        chosen = fingerprint(read_identity(folder / IDENTITY_FILE))
+    except CacheError:
         chosen = ""
     if chosen not in by_fingerprint:
         chosen = Counter(header.fingerprint for header in headers.values()).most_common(1)[0][0]

@@ -1,18 +1,19 @@
 """Read a shard file's metadata: attributes, clip records, times; everything but the features."""
 
 import hashlib
-import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.cache.columns import attribute_number, attribute_numbers, attribute_text, read_column
 from ravfeat.cache.format import (
     CLIP_COLUMNS,
     FAILED_COLUMNS,
@@ -22,9 +23,11 @@ from ravfeat.cache.format import (
     FailedClip,
     fingerprint,
 )
+from ravfeat.cache.schemas import check_about, check_identity, parse_object, parse_texts
 from ravfeat.cache.structure import check_structure
 from ravfeat.errors import ShardError
 from ravfeat.files import canonical_json
+from ravfeat.schema import Gender
 
 __all__ = [
     "UNREADABLE",
@@ -42,6 +45,7 @@ UNREADABLE = (
 )  # fmt: skip
 """Exceptions that h5py raises on damaged files; which one depends on the damage."""
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _REMEDY = "delete it and run the same 'ravfeat extract' again"
 
 
@@ -167,7 +171,8 @@ def check_file(path: Path, file: h5py.File) -> None:
 
 def _check_version(path: Path, file: h5py.File) -> None:
     try:
-        kind, version = file.attrs.get("format"), int(file.attrs.get("version", 0))
+        kind = attribute_text(file, "format") if "format" in file.attrs else None
+        version = attribute_number(file, "version") if "version" in file.attrs else 0
     except UNREADABLE as error:
         raise ShardError(f"{path} is damaged: its attributes cannot be read ({error}); {_REMEDY}") from error
     if kind != FORMAT:
@@ -190,6 +195,7 @@ def read_header(path: Path) -> ShardHeader:
             # own.
             times_s = file["frames/time_s"][...]
             columns = {name: file["frames"][name][...] for name in file["frames"] if name != "time_s"}
+            _check_frame_columns({"time_s": times_s, **columns})
             header = _header(file, len(times_s), {name: len(column) for name, column in columns.items()})
             facts = (header.number, header.about, header.identity, header.provenance, header.clips, header.failed)
             should_be = metadata_sha256(*facts, times_s, columns, header.source)
@@ -197,9 +203,18 @@ def read_header(path: Path) -> ShardHeader:
             raise ShardError(f"{path} is damaged: its metadata cannot be read ({error}); {_REMEDY}") from error
     if header.metadata_sha256 != should_be:
         raise ShardError(f"{path} is damaged: its metadata do not match their digest; {_REMEDY}")
-    if problem := _layout_problem(header):
+    if problem := _layout_problem(header) or _clips_problem(header, times_s):
         raise ShardError(f"{path} is damaged: {problem}; {_REMEDY}")
     return header
+
+
+def _check_frame_columns(columns: Mapping[str, NDArray[Any]]) -> None:
+    for name, values in columns.items():
+        expected = ("<f8", (1,)) if name == "time_s" else ("<f4", (1, 2))
+        if values.dtype.str != expected[0] or values.ndim not in expected[1]:
+            raise ValueError(
+                f"'frames/{name}' has the type {values.dtype.str}{list(values.shape)}, expected {expected[0]}"
+            )
 
 
 def _layout_problem(header: ShardHeader) -> str:
@@ -207,8 +222,8 @@ def _layout_problem(header: ShardHeader) -> str:
     stored, dtype = tuple(header.identity["layers"]), header.identity["dtype"]
     if header.fingerprint != fingerprint(header.identity):
         return f"fingerprint {header.fingerprint} is not that of the identity it stores"
-    if len(header.shape) != 3:
-        return f"features have the shape {header.shape}, expected (layer, frame, dim)"
+    if header.about["stream"] != header.identity["stream"]:
+        return f"about says the stream {header.about['stream']}, the identity {header.identity['stream']}"
     layers, frames, _ = header.shape
     if (layers, header.layers, header.dtype) != (len(stored), stored, dtype):
         return (
@@ -228,46 +243,77 @@ def _layout_problem(header: ShardHeader) -> str:
     return f"features have {frames} frames, the clips account for {start}" if start != frames else ""
 
 
+def _clips_problem(header: ShardHeader, times_s: NDArray[np.float64]) -> str:
+    """Name the first clip whose record says what cannot be."""
+    clips: list[ClipRecord | FailedClip] = [*header.clips, *header.failed]
+    if len({clip.clip_id for clip in clips}) < len(clips):
+        return "it holds a clip twice"
+    for clip in clips:
+        if not (clip.clip_id and clip.performance_id and clip.actor and clip.label):
+            return f"clip '{clip.clip_id}' lacks its id, performance, actor or label"
+        if clip.gender not in get_args(Gender):
+            return f"clip '{clip.clip_id}' has the gender '{clip.gender}', expected one of {list(get_args(Gender))}"
+    for clip in header.clips:
+        if clip.n_samples < 0 or not 0 <= clip.rate_hz < np.inf:
+            return f"clip '{clip.clip_id}' has {clip.n_samples} samples at {clip.rate_hz} Hz"
+        if not (_DIGEST.fullmatch(clip.input_sha256) and _DIGEST.fullmatch(clip.features_sha256)):
+            return f"clip '{clip.clip_id}' has an input_sha256 or features_sha256 that is none"
+    # Times rise within a clip; where a clip begins they may fall.
+    rises = np.diff(times_s) > 0
+    rises[[clip.frame_start - 1 for clip in header.clips[1:]]] = True
+    return "" if np.isfinite(times_s).all() and rises.all() else "the times of its frames do not rise within a clip"
+
+
 def _header(file: h5py.File, n_times: int, columns: Mapping[str, int]) -> ShardHeader:
+    path = str(file.filename)
     features = file["features"]
+    if features.ndim != 3 or features.dtype.str not in {"<f2", "<f4"}:
+        actual = f"the shape {features.shape} and the type {features.dtype.str}"
+        raise ValueError(f"features have {actual}, expected (layer, frame, dim) and <f2 or <f4")
+    documents = {name: _document(path, file, name) for name in ("about", "identity", "provenance")}
+    check_about(documents["about"], f"{path}, about", ShardError, _REMEDY)
+    check_identity(documents["identity"], f"{path}, identity", ShardError, _REMEDY)
+    source = attribute_text(file, "source") if "source" in file.attrs else "{}"
     return ShardHeader(
-        number=int(file.attrs["shard"]),
-        about=json.loads(file.attrs["about"]),
-        identity=json.loads(file.attrs["identity"]),
-        provenance=json.loads(file.attrs["provenance"]),
+        number=attribute_number(file, "shard"),
         clips=tuple(_read_clips(file["clips"])),
-        failed=tuple(FailedClip(*row) for row in _read_table(file["failed"], FAILED_COLUMNS)),
-        fingerprint=str(file.attrs["fingerprint"]),
-        metadata_sha256=str(file.attrs["metadata_sha256"]),
+        failed=tuple(FailedClip(*row) for row in _read_table(file["failed"], FailedClip, FAILED_COLUMNS)),
+        fingerprint=attribute_text(file, "fingerprint"),
+        metadata_sha256=attribute_text(file, "metadata_sha256"),
         shape=tuple(int(n) for n in features.shape),
         dtype=str(features.dtype.name),
-        layers=tuple(int(n) for n in features.attrs["layers"]),
+        layers=attribute_numbers(features, "layers"),
         n_times=n_times,
         columns=columns,
-        source=json.loads(file.attrs.get("source", "{}")),
+        source=parse_texts(source, f"{path}, source", ShardError, _REMEDY),
+        **documents,
     )
 
 
+def _document(path: str, file: h5py.File, name: str) -> dict[str, Any]:
+    return parse_object(attribute_text(file, name), f"{path}, {name}", ShardError, _REMEDY)
+
+
 def _read_clips(group: h5py.Group) -> Iterator[ClipRecord]:
-    rows = list(_read_table(group, CLIP_COLUMNS))
-    layers = group["layers_sha256"].asstr()[...].tolist() if "layers_sha256" in group else [()] * len(rows)
+    rows = list(_read_table(group, ClipRecord, CLIP_COLUMNS))
+    layers: list[Sequence[str]] = [()] * len(rows)
+    if "layers_sha256" in group:
+        dataset = group["layers_sha256"]
+        if dataset.dtype != np.dtype("S64") or dataset.ndim != 2:
+            raise ValueError(f"'layers_sha256' has the type {dataset.dtype}{list(dataset.shape)}")
+        layers = dataset[...].astype("U64").tolist()
     further: list[dict[str, str | float | None]] = [{} for _ in rows]
     for name in group.get("further", ()):
-        for known, (value,) in zip(further, _read_table(group["further"], [name]), strict=True):
+        for known, value in zip(further, read_column(group["further"], name), strict=True):
             # Empty text and NaN stand for what the table does not say.
             known[name] = None if value == "" or value != value else value
     for row, digests, known in zip(rows, layers, further, strict=True):
-        yield ClipRecord(*row, tuple(digests), known)
+        yield ClipRecord(*row, layers_sha256=tuple(digests), further=known)
 
 
-def _read_table(group: h5py.Group, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+def _read_table(group: h5py.Group, record: type, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
     # One dataset per column in the file; rows are put together here.
-    arrays = []
-    for name in columns:
-        dataset = group[name]
-        values = dataset.asstr()[...] if h5py.check_string_dtype(dataset.dtype) else dataset[...]
-        arrays.append(values.tolist())
-    return zip(*arrays, strict=True)
+    return zip(*(read_column(group, name, record.__annotations__[name]) for name in columns), strict=True)
 
 
 def foreign(header: ShardHeader, expected: str, corpus: str) -> str:

@@ -7,6 +7,7 @@ that is read from a shard passes here first, when it is opened.
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from ravfeat.errors import ShardError
 
@@ -16,9 +17,12 @@ _GROUPS = ("clips", "failed", "frames", "clips/further")
 _FILTERS = frozenset(
     {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 )
-_MAX_MEMBERS = 1000
-_MAX_RATIO = 200
-"""Largest size of a compressed array over its size in the file; features shrink by a few per cent."""
+_MAX_MEMBERS = 200
+_MAX_ROWS = 10_000  # clips in a shard; `ravfeat.cache.format.MAX_SHARD_CLIPS` is what is written
+_MAX_METADATA_BYTES = 256 << 20  # all arrays but the features
+_MAX_CHUNK_BYTES = 1 << 20  # compressed: HDF5 unpacks a chunk to whatever it becomes, at most a thousand times as much
+_MAX_RATIO = 20
+"""Largest size of compressed features over their size in the file; they shrink by a few per cent."""
 
 
 def check_structure(path: Path, file: h5py.File) -> None:
@@ -30,7 +34,11 @@ def check_structure(path: Path, file: h5py.File) -> None:
         For soft and external links, arrays in other files, virtual arrays, unknown filters, types that are neither
         numbers nor text, and arrays larger than what the file can hold.
     """
-    _check_array(path, file, "features")
+    features = _checked_array(path, file, "features")
+    stored = features.id.get_storage_size()
+    if features.nbytes > stored * _MAX_RATIO:
+        raise ShardError(f"{path} is not a plain shard: 'features' claims {features.nbytes} bytes and has {stored}")
+    metadata_bytes = 0
     for name in _GROUPS:
         if name == "clips/further" and "further" not in file["clips"]:
             continue  # only where the corpus's table has more columns
@@ -39,8 +47,14 @@ def check_structure(path: Path, file: h5py.File) -> None:
         if not isinstance(group, h5py.Group) or len(group) > _MAX_MEMBERS:
             raise ShardError(f"{path} is not a plain shard: '{name}' is not a group of at most {_MAX_MEMBERS} arrays")
         for member in group:
-            if f"{name}/{member}" not in _GROUPS:
-                _check_array(path, group, member)
+            if f"{name}/{member}" in _GROUPS:
+                continue
+            array = _checked_array(path, group, member)
+            metadata_bytes += array.nbytes
+            if name != "frames" and array.shape[:1] > (_MAX_ROWS,):
+                raise ShardError(f"{path} is not a plain shard: '{name}' has {len(array)} rows; do not use it")
+    if metadata_bytes > _MAX_METADATA_BYTES:
+        raise ShardError(f"{path} is not a plain shard: its metadata claim {metadata_bytes} bytes; do not use it")
 
 
 def _member(path: Path, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
@@ -52,11 +66,12 @@ def _member(path: Path, group: h5py.Group, name: str) -> h5py.Group | h5py.Datas
     return group[name]
 
 
-def _check_array(path: Path, group: h5py.Group, name: str) -> None:
+def _checked_array(path: Path, group: h5py.Group, name: str) -> h5py.Dataset:
     array = _member(path, group, name)
     problem = "is not an array" if not isinstance(array, h5py.Dataset) else _problem(array)
     if problem:
         raise ShardError(f"{path} is not a plain shard: '{name}' {problem}; do not use it")
+    return array
 
 
 def _problem(array: h5py.Dataset) -> str:
@@ -70,7 +85,16 @@ def _problem(array: h5py.Dataset) -> str:
     if {properties.get_filter(number)[0] for number in range(properties.get_nfilters())} - _FILTERS:
         return "has an unknown filter"
     stored = array.id.get_storage_size()
-    chunked = properties.get_layout() == h5py.h5d.CHUNKED
-    if array.nbytes > stored * (_MAX_RATIO if chunked else 1):
-        return f"claims {array.nbytes} bytes and has {stored}"
+    if array.chunks is None:
+        return f"claims {array.nbytes} bytes and has {stored}" if array.nbytes > stored else ""
+    if int(np.prod(array.chunks)) * array.dtype.itemsize > max(array.nbytes, _MAX_CHUNK_BYTES):
+        return f"has chunks of the shape {array.chunks}, expected at most its size"
+    if properties.get_nfilters() and stored > _MAX_CHUNK_BYTES and _largest_chunk(array) > _MAX_CHUNK_BYTES:
+        return f"has compressed chunks of more than {_MAX_CHUNK_BYTES >> 20} MB in the file"
     return ""
+
+
+def _largest_chunk(array: h5py.Dataset) -> int:
+    sizes: list[int] = []
+    array.id.chunk_iter(lambda chunk: sizes.append(chunk.size))
+    return max(sizes, default=0)

@@ -1,6 +1,5 @@
 """Verify a cache: every digest, shape, number and clip, against index, manifest and identity."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from ravfeat.cache.child_check import check_in_child
+from ravfeat.cache.child_check import ChildProcesses
 from ravfeat.cache.digests import check_shard
 from ravfeat.cache.format import (
     IDENTITY_FILE,
@@ -25,6 +24,7 @@ from ravfeat.cache.format import (
 from ravfeat.cache.index import WORKERS, IndexedShard, index_rows, present_shards, read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.parts import is_part
+from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
@@ -78,8 +78,8 @@ def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: N
     headers: dict[int, ShardHeader] = {}
     present = present_shards(folder)
     # map keeps the order of the shards, so the report is the same however the threads run.
-    with ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for checked in pool.map(partial(_check_shard, tables), present.values()):
+    with ChildProcesses() as children, ThreadPoolExecutor(max_workers=WORKERS) as pool:
+        for checked in pool.map(partial(_check_shard, tables, children), present.values()):
             problems += checked.problems
             if checked.header is not None:
                 headers[checked.number] = checked.header
@@ -136,16 +136,8 @@ def _read_tables(folder: Path) -> _Tables:
     # Without the sums the index cannot be checked; the missing sums are reported once, not for each file.
     index = attempt(INDEX_FILE, lambda: read_index(folder)) if sums is not None else None
     planned = attempt(MANIFEST_FILE, lambda: undamaged(MANIFEST_FILE, read_planned))
-    identity = attempt(IDENTITY_FILE, lambda: undamaged(IDENTITY_FILE, _read_identity))
+    identity = attempt(IDENTITY_FILE, lambda: undamaged(IDENTITY_FILE, lambda path: fingerprint(read_identity(path))))
     return _Tables(folder, tuple(problems), sums, index, planned, identity)
-
-
-def _read_identity(path: Path) -> str:
-    try:
-        return fingerprint(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        remedy = f"'ravfeat cache rebuild-index {path.parent}' makes it anew from the shards"
-        raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
 
 
 def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
@@ -167,7 +159,7 @@ def _stray(name: str) -> str:
     return f"is a file that does not belong in a cache{left}"
 
 
-def _check_shard(tables: _Tables, path: Path) -> _Checked:
+def _check_shard(tables: _Tables, children: ChildProcesses, path: Path) -> _Checked:
     number = shard_number(path)
     if number is None:
         raise ShardError(f"{path} has not the name of a shard")
@@ -178,7 +170,7 @@ def _check_shard(tables: _Tables, path: Path) -> _Checked:
             header = read_header(path)
             contents = check_shard(path, header)
         else:
-            contents = check_in_child(path)
+            contents = children.check(path)
             header = read_header(path)  # it did no harm there
         sha256, damage = contents.sha256, list(contents.problems)
     except ShardError as error:
@@ -218,8 +210,6 @@ def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) 
     if indexed is None:
         yield f"is not in the index; {rebuild} adds it"
         return
-    if tables.sums.get(path.name) != indexed.sha256:
-        yield f"has another digest in {SUMS_FILE} than in the index; {rebuild} makes both anew"
     rows = index_rows(header.clips, header.failed)
     # Rows of the index have columns of the shard's file too; those were compared above.
     same = len(rows) == len(indexed.rows) and all(

@@ -65,7 +65,10 @@ def _info(cache: "Cache") -> None:
         "layers": f"{spans(cache.layers)} ({len(cache.layers)})",
         "dimensions": cache.dim,
         "size": f"{size / 1e6:.1f} MB in {len(cache.shards)} shards",
+        "format": _format(cache),
     }
+    for name, value in cache.source.items():
+        lines[name] = value
     if faces := _faces(cache):
         lines["faces"] = faces
     for name, value in lines.items():
@@ -73,6 +76,15 @@ def _info(cache: "Cache") -> None:
     for name, value in sorted(cache.identity.items()):
         text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
         echo(f"  {name:18} {text or 'none'}")
+
+
+def _format(cache: "Cache") -> str:
+    """Name the version of the shards, and whether some layers can be checked without the others."""
+    formats = cache.shard_formats()
+    versions = " and ".join(map(str, sorted({version for version, _ in formats})))
+    having = sum(has_digests for _, has_digests in formats)
+    digests = "digests of every layer" if having == len(formats) else f"digests of layers in {having} shards"
+    return f"version {versions}, {digests if having else 'no digests of layers'}"
 
 
 def _faces(cache: "Cache") -> str:

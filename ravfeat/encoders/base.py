@@ -59,6 +59,9 @@ class EncoderSpec:
         Of the hidden states.
     frame_rate_hz : float
         Frames per second, to estimate the size of shards; nominal where it depends on the clip.
+    source : mapping of str to str
+        Where it came from (``repository``, ``revision``), as far as known; stored in every shard, not part of the
+        identity.
     """
 
     name: str
@@ -69,6 +72,7 @@ class EncoderSpec:
     n_layers: int
     dim: int
     frame_rate_hz: float
+    source: Mapping[str, str] = field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
         """Return the values that determine the features; see `ravfeat.cache.format.fingerprint`."""

@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,8 +158,11 @@ def load_encoder(
     folder, name = _find(name_or_path)
     entry = ENCODERS.get(name_or_path)
     if (entry.stream if entry else _stream_of_config(folder.config)) == "face":
-        return _image_model(folder, name, target, faces, tf32=tf32)
-    return load_speech_encoder(folder, name, target, tf32=tf32)
+        encoder = _image_model(folder, name, target, faces, tf32=tf32)
+    else:
+        encoder = load_speech_encoder(folder, name, target, tf32=tf32)
+    encoder.spec = replace(encoder.spec, source=folder.source)
+    return encoder
 
 
 def _replicated(name_or_path: str, devices: Sequence[str], faces: "FaceOptions | None", *, tf32: bool) -> Encoder[Any]:

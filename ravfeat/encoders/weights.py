@@ -7,8 +7,8 @@ and after an upgrade a cache must still be recognised.
 import errno
 import hashlib
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,11 +40,14 @@ class WeightFolder:
         The weight files that will be loaded, sorted by name.
     index : Path or None
         The file that lists them, where there are several.
+    source : mapping of str to str
+        Repository and revision that they were downloaded from; empty for a local folder.
     """
 
     path: Path
     files: tuple[Path, ...]
     index: Path | None = None
+    source: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -110,7 +113,10 @@ def fetch_weights(repository: str, revision: str | None) -> WeightFolder:
         pickles = ("pytorch_model.bin", "pytorch_model-*.bin", "pytorch_model.bin.index.json")
         folder = _download(repository, revision, (*_TABLES, *pickles))
     _log.info("encoder %s at %s", repository, folder)
-    return open_weights(folder)
+    # The hub's folder of a download is named after its commit, whatever was asked for.
+    revision = folder.name if folder.parent.name == "snapshots" else revision
+    known = {"repository": repository, "revision": revision}
+    return replace(open_weights(folder), source={name: value for name, value in known.items() if value})
 
 
 def fetch_config(repository: str, revision: str | None) -> dict[str, Any]:

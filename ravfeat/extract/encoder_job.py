@@ -1,7 +1,7 @@
 """The work of one encoder in a run: its cache, the shards to write, and the shards being filled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ravfeat.cache.format import ShardContent, StoreRecipe
@@ -106,7 +106,7 @@ class EncoderJob:
         """Assemble a numbered part of every unfinished shard that has clips which no part holds yet."""
         about = self.folder.about, self.folder.identity, self.provenance
         parts = [builder.next_part(*about) for builder in self._shards.builders]
-        return [part for part in parts if part is not None]
+        return [(part[0], replace(part[1], source=self.encoder.spec.source)) for part in parts if part is not None]
 
     def _batches_to_read(self) -> list[list[list[Clip]]]:
         """Plan batches, and leave out those whose clips are all in finished shards or restored."""

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ravfeat.cache.parts import present_parts
-from ravfeat.cache.shard import read_header
+from ravfeat.cache.parts import part_header, present_parts
 from ravfeat.cache.writer import CacheFolder, check_recordings
 from ravfeat.errors import ShardError
 from ravfeat.extract.batch_plan import BatchLimits
@@ -216,7 +215,7 @@ def _kept(request: Extraction, cache: CacheFolder, shards: Sequence[int]) -> set
     clips: set[str] = set()
     for path in (path for number in shards for path in present_parts(cache.path, number)):
         try:
-            header = read_header(path)
+            header = part_header(path)
         except ShardError:  # a run deletes it and encodes its clips again
             continue
         if header.provenance == provenance_of(request):

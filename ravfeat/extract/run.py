@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from ravfeat.cache.format import shard_file
-from ravfeat.cache.parts import present_parts
+from ravfeat.cache.parts import part_header, present_parts
 from ravfeat.cache.shard import read_header
 from ravfeat.encoders.base import n_devices
 from ravfeat.errors import CacheError, ShardError
@@ -107,7 +107,7 @@ def _kept(job: EncoderJob) -> str:
     parts = [path for number in job.pending for path in present_parts(job.folder.path, number)]
     for path in parts:
         with suppress(ShardError):  # the next run says so; now the interruption is what matters
-            stored += len(read_header(path).clips)
+            stored += len(part_header(path).clips)
     return f"{stored} of {sum(sizes.values())} clips are kept in {job.folder.path}"
 
 

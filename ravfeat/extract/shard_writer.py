@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from time import monotonic
 from typing import Self
 
@@ -65,6 +66,7 @@ def _write_parts(parts: Sequence[tuple[EncoderJob, tuple[int, ShardContent]]]) -
 
 def _write_one(job: EncoderJob, builder: ShardBuilder) -> IndexedShard | None:
     content = builder.content(job.folder.about, job.folder.identity, job.provenance)
+    content = replace(content, source=job.encoder.spec.source)
     # A shard with failed clips is written again when one of them can be stored. If another of its clips has become
     # unreadable since, replacing the shard would lose features that are there.
     if lost := lost_clips(job.folder, content):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ravfeat.cache import child_check
-from ravfeat.cache.child_check import check_in_child, headers_in_child
+from ravfeat.cache.child_check import ChildProcesses, headers_in_child
 from ravfeat.cache.digests import check_shard
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
@@ -15,7 +15,8 @@ from ravfeat.errors import ShardError
 
 
 def test_the_answer_is_that_of_a_check_in_this_process(shard: Path) -> None:
-    assert check_in_child(shard) == check_shard(shard, read_header(shard))
+    with ChildProcesses() as children:
+        assert children.check(shard) == check_shard(shard, read_header(shard))
     headers_in_child([shard, shard])
 
 
@@ -23,8 +24,8 @@ def test_damage_is_reported_as_in_this_process(shard: Path) -> None:
     shard.write_bytes(shard.read_bytes()[:-400])
     with pytest.raises(ShardError) as here:
         read_header(shard)
-    with pytest.raises(ShardError) as there:
-        check_in_child(shard)
+    with pytest.raises(ShardError) as there, ChildProcesses() as children:
+        children.check(shard)
     assert str(there.value) == str(here.value)
 
 
@@ -47,11 +48,16 @@ def test_what_does_not_end_or_crashes_costs_the_child_only(
         "        return read(path)\n"
         "    shard.read_header = reading\n"
     )
-    monkeypatch.setattr(child_check, "_START_S", 6.0)
+    monkeypatch.setattr(child_check, "_HEADER_S", 3)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     with pytest.raises(ShardError, match=r"b\.h5 (is damaged: HDF5|takes more than)"):
         headers_in_child(paths)
-    headers_in_child([paths[0], paths[2]])
+    with ChildProcesses() as children:
+        for path in (paths[0], paths[2]):
+            children.read_header(path)
+        with pytest.raises(ShardError, match="cannot be opened"):
+            children.read_header(harmful)
+        children.read_header(paths[2])  # an error costs the child nothing
 
 
 def test_a_folder_is_no_shard(tmp_path: Path) -> None:

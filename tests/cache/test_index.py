@@ -12,7 +12,7 @@ import pytest
 
 from ravfeat.cache import open_cache, rebuild_index, verify_cache
 from ravfeat.cache.format import IDENTITY_FILE, INDEX_FILE, LOCK_FILE, MANIFEST_FILE, SUMS_FILE, shard_file
-from ravfeat.cache.index import index_serialised, index_shard, read_index, read_sums, refresh_index, refresh_sums
+from ravfeat.cache.index import index_serialised, index_shards, read_index, read_sums, refresh_index, refresh_sums
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.errors import CacheError, ShardError
 
@@ -31,7 +31,7 @@ def test_the_shards_alone_give_the_same_files(cache_copy: Path, lost: list[str])
 
 
 def test_shards_that_were_just_written_need_not_be_read(content: Any, shard: Path) -> None:
-    assert index_serialised(content, serialise_shard(content)) == index_shard(shard)
+    assert index_serialised(content, serialise_shard(content)) == index_shards([shard])[0]
 
 
 def test_the_index_has_a_row_per_clip_failed_ones_included(shard: Path) -> None:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from ravfeat.cache.child_check import check_in_child
+from ravfeat.cache.child_check import headers_in_child
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import ShardError
@@ -106,11 +106,11 @@ def test_more_than_plain_arrays_is_refused(tmp_path: Path, content: Any, spoil: 
     with pytest.raises(ShardError, match=message):
         read_header(path)
     with pytest.raises(ShardError, match=message):
-        check_in_child(path)
+        headers_in_child([path])
 
 
 def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
     path = tmp_path / "shard-00000.h5"
     os.mkfifo(path)
     with pytest.raises(ShardError, match="not a regular file"):
-        check_in_child(path)
+        headers_in_child([path])

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from ravfeat.cache import rebuild_index, verify_cache
-from ravfeat.cache.digests import head_sha256
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -25,10 +24,10 @@ from ravfeat.cache.format import (
     layers_sha256,
     shard_file,
 )
-from ravfeat.cache.index import IndexedShard, index_rows, read_index, refresh_sums, write_index
-from ravfeat.cache.shard import _header, metadata_sha256, read_header
+from ravfeat.cache.index import read_index, refresh_sums, write_index
+from ravfeat.cache.shard import read_header
 from ravfeat.extract import run_extraction
-from ravfeat.files import sha256_of
+from tests.signedcaches import sign, sign_metadata
 
 FLIPS = 80
 
@@ -36,23 +35,8 @@ FLIPS = 80
 def seal(path: Path) -> None:
     """Give a changed shard the digests that a forger would give it."""
     with h5py.File(path, "r+") as file:
-        header = _header(file, len(file["frames/time_s"]), {})
-        file.attrs["metadata_sha256"] = digest = metadata_sha256(
-            header.number, header.about, header.identity, header.provenance, header.clips, header.failed,
-            file["frames/time_s"][...],
-        )  # fmt: skip
-        features = int(file["features"].id.get_offset() or 0), int(file["features"].nbytes)
-    shards = read_index(path.parent)
-    n_bytes, sha256 = path.stat().st_size, sha256_of(path)
-    head = head_sha256(path, features)
-    place = {
-        "shard_bytes": n_bytes, "shard_sha256": sha256, "shard_metadata_sha256": digest, "shard_head_sha256": head,
-        "shard_features_offset": features[0], "shard_features_bytes": features[1],
-    }  # fmt: skip
-    told = index_rows(header.clips, header.failed)
-    rows = tuple(row | new | place for row, new in zip(shards[header.number].rows, told, strict=True))
-    shards[header.number] = IndexedShard(header.number, n_bytes, sha256, digest, head, features, rows)
-    write_index(path.parent, shards)
+        sign_metadata(file)
+    sign(path.parent, path.name)
 
 
 def found(folder: Path) -> dict[str, str]:
@@ -262,7 +246,7 @@ def test_a_shard_of_another_width_is_found(cache_copy: Path, rewrite: Any) -> No
 
 def test_an_index_that_says_otherwise_is_found(cache_copy: Path) -> None:
     shards = read_index(cache_copy)
-    shards[1] = replace(shards[1], rows=tuple(row | {"frame_start": 0} for row in shards[1].rows))
+    shards[1] = replace(shards[1], rows=tuple(row | {"actor": "c:9"} for row in shards[1].rows))
     write_index(cache_copy, shards)
     problems = found(cache_copy)
     assert set(problems) == {shard_file(1)}
