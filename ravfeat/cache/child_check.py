@@ -127,7 +127,7 @@ def _main() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY, _MAX_MEMORY))
-    with open(sys.stdout.fileno(), "wb", closefd=False) as answers:  # noqa: PTH123 (a handle)
+    with open(sys.stdout.fileno(), "wb", closefd=False) as answers:
         for line in sys.stdin:
             task, name, header_s = json.loads(line)
             answers.write(json.dumps(_answer(task, Path(name), header_s)).encode() + b"\n")
