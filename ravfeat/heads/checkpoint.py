@@ -18,8 +18,8 @@ from ravfeat.escape import printable
 from ravfeat.files import read_limited
 from ravfeat.heads.arrays import largest_file, read_arrays
 from ravfeat.heads.base import Model
-from ravfeat.heads.recipe import HeadDocument, Version
-from ravfeat.heads.registry import head_of
+from ravfeat.heads.recipe import HeadDocument, NamedHead, Version
+from ravfeat.heads.registry import HEADS, head_of
 
 __all__ = ["FORMAT_VERSION", "ReadFile", "load_model", "read_file", "save_model"]
 
@@ -89,6 +89,9 @@ def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -
     tensors, path = _paths(stem)
     document = parse_toml(read(path, _MAX_RECIPE_BYTES), dict[str, Any], str(path), HeadError, _REMEDY)
     _check_version(document, path)
+    name = check_value(document, NamedHead, str(path), HeadError, _REMEDY)["recipe"]["head"]
+    if name not in HEADS:
+        raise HeadError(f"{path}: no head '{printable(name)}'; choose from {', '.join(HEADS)}")
     checked = check_value(document, HeadDocument, str(path), HeadError, _REMEDY)
     recipe = document["recipe"]  # with keys that this version does not know: later ones may write some
     try:

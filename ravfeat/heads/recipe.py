@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 from ravfeat.documents import Count, Index, NotEmpty, Text
 from ravfeat.errors import HeadError
 
-__all__ = ["HeadDocument", "Layers", "Recipe", "Version", "check_recipe"]
+__all__ = ["HeadDocument", "Layers", "NamedHead", "Recipe", "Version", "check_recipe"]
 
 Layers = Annotated[list[Index], NotEmpty]
 
@@ -39,6 +39,18 @@ class Recipe(TypedDict):
     also_dims: NotRequired[Annotated[list[Count], NotEmpty]]
     also_layers: NotRequired[list[Layers]]
     also_pooled: NotRequired[list[bool]]
+
+
+class HeadName(TypedDict):
+    """What says which head it is."""
+
+    head: str
+
+
+class NamedHead(TypedDict):
+    """``STEM.toml``, as far as it names the head: the fields of its recipe are those of that head."""
+
+    recipe: HeadName
 
 
 class HeadDocument(TypedDict):
