@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, get_args
@@ -308,7 +308,7 @@ def _read_clips(group: h5py.Group) -> Iterator[ClipRecord]:
             # Empty text and NaN stand for what the table does not say.
             known[name] = None if value == "" or value != value else value
     for row, digests, known in zip(rows, layers, further, strict=True):
-        yield ClipRecord(*row, layers_sha256=tuple(digests), further=known)
+        yield replace(ClipRecord(*row), layers_sha256=tuple(digests), further=known)
 
 
 def _read_table(group: h5py.Group, record: type, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
