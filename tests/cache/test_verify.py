@@ -29,7 +29,7 @@ from ravfeat.cache.shard import read_header
 from ravfeat.extract import run_extraction
 from tests.signedcaches import sign, sign_metadata
 
-FLIPS = 80
+FLIPS = 30
 
 
 def seal(path: Path) -> None:
