@@ -81,4 +81,5 @@ def test_looking_into_a_cache_loads_what_reads_it_and_no_more(command, whole_cac
     loaded = set(said.split("loaded ")[-1].split())
     assert "h5py" in loaded
     assert not loaded & {"torch", "transformers", "sklearn", "scipy", "av", "soundfile", "matplotlib", "jinja2"}
-    assert seconds < 3 * LIMIT_S
+    # pyarrow.compute and pydantic, which check what is read, take half of it.
+    assert seconds < 5 * LIMIT_S

@@ -27,12 +27,11 @@ def counted(predictions: Predictions) -> list[dict[str, Any]]:
             split: [row for row in rows if (row["fold"], row["split"]) == (fold, split)] for split in ("val", "test")
         }
         seen = {row["actor"] for side in own.values() for row in side}
-        sides.append({"fold": fold, "split": "train", "actors": sorted(actors - seen), "labels": {}})
+        sides.append({"fold": fold, "split": "train", "clips": 0, "actors": sorted(actors - seen), "labels": {}})
         for split, side in own.items():
             labels = dict(Counter(row["label"] for row in side))
-            sides.append(
-                {"fold": fold, "split": split, "actors": sorted({row["actor"] for row in side}), "labels": labels}
-            )
+            own_actors = sorted({row["actor"] for row in side})
+            sides.append({"fold": fold, "split": split, "clips": len(side), "actors": own_actors, "labels": labels})
     return sides
 
 
