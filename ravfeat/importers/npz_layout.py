@@ -1,5 +1,6 @@
 """Read the layout of an npz file (names, offsets, shapes) without loading its features."""
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,6 +20,10 @@ BROKEN = (OSError, zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImpl
 """What a damaged npz file raises."""
 
 _RESERVED = frozenset({"names", "offsets", *FACTS})
+
+_MAX_RATIO = 100
+_FREE_BYTES = 64 << 20
+"""An array may unpack to so many bytes, and so many times its size in the file: features shrink to a half at best."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +124,24 @@ def read_layout(path: Path, name: str, wanted: str | None = None) -> NpzLayout:
 
 
 def _headers(path: Path) -> dict[str, _Header]:
-    """Read shape and dtype of every array."""
+    """Read shape and dtype of every array; refuse arrays that are larger than what the file can hold."""
     # np.load would decompress whole arrays to tell their shapes; the .npy header at the start of a member is enough.
     headers = {}
     with zipfile.ZipFile(path) as archive:
-        for member in archive.namelist():
-            if not member.endswith(".npy"):
+        for member in archive.infolist():
+            if not member.filename.endswith(".npy"):
                 continue
+            name = member.filename.removesuffix(".npy")
             with archive.open(member) as file:
-                headers[member.removesuffix(".npy")] = _header(file)
+                headers[name] = _header(file)
+            claimed = math.prod(headers[name].shape) * headers[name].dtype.itemsize
+            pickled = headers[name].dtype.hasobject  # never loaded, and its size says nothing
+            unpacked = member.file_size if pickled else max(member.file_size, claimed)
+            if unpacked > member.file_size or unpacked > _MAX_RATIO * member.compress_size + _FREE_BYTES:
+                raise CorpusError(
+                    f"{path}: '{name}' has {member.compress_size} bytes and claims {unpacked}; do not use the file, or"
+                    " write it again with np.savez"
+                )
     return headers
 
 

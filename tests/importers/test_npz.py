@@ -1,11 +1,15 @@
 """Features in npz files."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
 from ravfeat.errors import CorpusError, MediaError, UsageError
 from ravfeat.importers.input_files import find_files
 from ravfeat.importers.npz import NpzFiles
+from ravfeat.importers.npz_layout import read_layout
 
 
 def test_each_clip_owns_its_rows_and_what_is_said_of_them(save) -> None:
@@ -96,3 +100,19 @@ def test_a_damaged_file_is_named(save, tmp_path) -> None:
     path.unlink()
     with pytest.raises(MediaError, match=r"features\.npz cannot be read"):
         files.read(files.clips[0])
+
+
+def test_an_array_that_unpacks_to_much_more_than_the_file_holds_is_refused(tmp_path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", features=np.zeros((1 << 18, 128), np.float32))
+    assert (tmp_path / "a.npz").stat().st_size < 200_000
+    with pytest.raises(CorpusError, match=r"a\.npz: 'features' has \d+ bytes and claims 134217856; do not use"):
+        read_layout(tmp_path / "a.npz", "a.npz")
+
+
+def test_an_array_that_claims_more_rows_than_it_has_is_refused_before_they_are_allocated(tmp_path) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (1 << 40, 128)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("features.npy", header.getvalue() + bytes(512))
+    with pytest.raises(CorpusError, match=rf"'features' has \d+ bytes and claims {(1 << 40) * 512}; do not use"):
+        read_layout(tmp_path / "a.npz", "a.npz")
