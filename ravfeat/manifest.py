@@ -288,8 +288,10 @@ def parquet_table(data: bytes) -> pa.Table:
     file = pq.ParquetFile(pa.BufferReader(data))
     texts = _flat_texts(file)
     _check_unpacked(_bytes_of_footer(file.metadata, texts), allowed)
-    # As dictionaries first: a single long text may stand in a million rows, which no footer tells.
-    table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True).read()
+    # As dictionaries first: a single long text may stand in a million rows, which no footer tells. Without Arrow's
+    # threads, which can abort a process that ends at once.
+    reader = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True)
+    table = reader.read(use_threads=False)
     lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in _dictionaries(table)]
     _check_unpacked(sum(pc.sum(length).as_py() or 0 for length in lengths), allowed)
     table = table.cast(file.schema_arrow)

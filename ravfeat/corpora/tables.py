@@ -129,7 +129,9 @@ def _read_csv(path: Path) -> pa.Table:
     names = next(csv.reader(io.StringIO(data.decode(), newline=None), delimiter=form.separator), [])
     # As text: an actor '01' must not become the number 1.
     types = pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    table = pyarrow.csv.read_csv(pa.BufferReader(data), parse_options=layout, convert_options=types)
+    table = pyarrow.csv.read_csv(
+        pa.BufferReader(data), pyarrow.csv.ReadOptions(use_threads=False), parse_options=layout, convert_options=types
+    )
     if any(column.type != pa.string() for column in table.schema):
         raise CorpusError(f"{path} cannot be read as a table: a column's name holds line ends or quotes; rename it")
     return table.rename_columns([name.strip() for name in names])
