@@ -30,7 +30,7 @@ help:
 	@echo "make quickstart   install, encode a generated corpus, train heads, make a report"
 	@echo "make test         install and run the tests, a process per core; PYTEST_ARGS are passed on (-n 0: one process)"
 	@echo "make test-device  run tests/device on a GPU, or on a pretended one where that can be built; else say why not"
-	@echo "make fuzz         change files of every kind at random, FUZZ times each (5000: an hour); all must be refused or read right"
+	@echo "make fuzz         change files of every kind at random, FUZZ times each (5000: some hours); all must be refused or read right"
 	@echo "make check        lint, format, types, spelling: what the continuous integration runs"
 	@echo "make docs         run what the pages show, and build the site in docs/_build/html"
 	@echo "make readme       write the outputs that README.md and the pages show anew, and the picture of a report"

@@ -11,7 +11,7 @@ from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Head, Job, Model, Sweep
-from ravfeat.heads.recipe import Recipe
+from ravfeat.heads.recipe import HeadRecipe
 
 __all__ = ["AsRecorded"]
 
@@ -74,7 +74,7 @@ class AsRecorded:
         """Train as the head does."""
         return self.head.fit(features, y, n_classes, jobs, chosen)
 
-    def array_kinds(self, recipe: Recipe) -> Mapping[str, ArrayKind]:
+    def array_kinds(self, recipe: HeadRecipe) -> Mapping[str, ArrayKind]:
         """Say what the arrays are as the head does."""
         return self.head.array_kinds(recipe)
 

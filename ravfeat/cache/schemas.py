@@ -9,12 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from ravfeat.documents import Count, Index, Text, check_value, parse_json, read_json
+from ravfeat.documents import Count, Index, Text, check_value, read_json
 from ravfeat.errors import CacheError
 from ravfeat.files import check_name
 from ravfeat.schema import Store
 
-__all__ = ["check_about", "check_identity", "parse_object", "parse_texts", "read_identity"]
+__all__ = ["check_about", "check_identity", "read_identity"]
 
 CacheStream = Literal["audio", "face", "other"]
 """Streams that a cache may be of; the other ones name predictions."""
@@ -41,16 +41,6 @@ class _Identity:
     dtype: Literal["float16", "float32"]
     view: str = "clean"
     derived: list[str] | None = None
-
-
-def parse_object(text: bytes | str, where: str, error: type[CacheError], remedy: str) -> dict[str, Any]:
-    """Parse a JSON object; see `ravfeat.documents.parse_json`."""
-    return parse_json(text, dict[str, Any], where, error, remedy)
-
-
-def parse_texts(text: str, where: str, error: type[CacheError], remedy: str) -> dict[str, str]:
-    """Parse a JSON object of texts, such as the source of an encoder."""
-    return parse_json(text, dict[str, str], where, error, remedy)
 
 
 def read_identity(path: Path) -> dict[str, Any]:

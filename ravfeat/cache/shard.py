@@ -23,8 +23,9 @@ from ravfeat.cache.format import (
     FailedClip,
     fingerprint,
 )
-from ravfeat.cache.schemas import check_about, check_identity, parse_object, parse_texts
+from ravfeat.cache.schemas import check_about, check_identity
 from ravfeat.cache.structure import check_structure
+from ravfeat.documents import parse_json
 from ravfeat.errors import ShardError
 from ravfeat.files import canonical_json
 from ravfeat.schema import Gender
@@ -285,13 +286,13 @@ def _header(file: h5py.File, n_times: int, columns: Mapping[str, int]) -> ShardH
         layers=attribute_numbers(features, "layers"),
         n_times=n_times,
         columns=columns,
-        source=parse_texts(source, f"{path}, source", ShardError, _REMEDY),
+        source=parse_json(source, dict[str, str], f"{path}, source", ShardError, _REMEDY),
         **documents,
     )
 
 
 def _document(path: str, file: h5py.File, name: str) -> dict[str, Any]:
-    return parse_object(attribute_text(file, name), f"{path}, {name}", ShardError, _REMEDY)
+    return parse_json(attribute_text(file, name), dict[str, Any], f"{path}, {name}", ShardError, _REMEDY)
 
 
 def _read_clips(group: h5py.Group) -> Iterator[ClipRecord]:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from ravfeat.corpora.probe import with_durations
 from ravfeat.corpora.spellings import check_clips
-from ravfeat.corpora.tables import cell_text, name_columns, read_table
+from ravfeat.corpora.tables import cell_text, name_columns, plain_name, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
@@ -93,7 +93,7 @@ def read_folder_corpus(
 
 
 def _refuse_segments(table_path: Path, unread: Collection[str]) -> None:
-    plain = {column: re.sub(r"[\W_]+", "", column.casefold()) for column in unread}
+    plain = {column: plain_name(column) for column in unread}
     segments = [column for column, name in plain.items() if _SEGMENT.fullmatch(name) and name not in _NO_SEGMENT]
     if segments:
         raise CorpusError(

@@ -98,7 +98,7 @@ def check_names(where: str, kind: str, names: Iterable[str], as_written: Collect
     if words := sorted(name for key in _NOTHING & spellings.keys() for name in spellings[key]):
         raise CorpusError(
             f"{where}: {kind} is {_listed(words, counts)}, which is how programs write an empty cell. Fill in the"
-            f" {kind}, or drop these rows; if it really is a {kind}'s name: --as-written '{words[0]}'"
+            f" {kind}, or drop these rows; if it really is a name: --as-written '{words[0]}'"
         )
     clashes = sorted((sorted(group) for group in spellings.values() if len(group) > 1), key=lambda group: group[0])
     if clashes:

@@ -16,7 +16,7 @@ import pyarrow.csv
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.manifest import read_parquet
 
-__all__ = ["CsvFormat", "cell_text", "csv_format", "name_columns", "read_table"]
+__all__ = ["CsvFormat", "cell_text", "csv_format", "name_columns", "plain_name", "read_table"]
 
 _SEPARATORS = ",;\t|"
 _BYTE_ORDER_MARKS = (
@@ -35,7 +35,7 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "label": ("emotion",),
     "performance": ("performanceid",),
 }
-"""Other names of a column, as `_plain` writes them."""
+"""Other names of a column, as `plain_name` writes them."""
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,11 @@ def name_columns(
 def _column_of(path: Path, name: str, columns: Sequence[str]) -> str:
     """Return the column that is meant by a name; empty where there is none."""
     # The name itself wins over its other case, and that over other names.
-    for spelled in ([name], [column for column in columns if _plain(column) == _plain(name)]):
+    for spelled in ([name], [column for column in columns if plain_name(column) == plain_name(name)]):
         if candidates := [column for column in spelled if column in columns]:
             break
     else:
-        candidates = [column for column in columns if _plain(column) in _OTHER_NAMES.get(name, ())]
+        candidates = [column for column in columns if plain_name(column) in _OTHER_NAMES.get(name, ())]
     if len(candidates) > 1:
         raise CorpusError(
             f"{path} has the columns {candidates}, and each could be the {name}; say which: --columns"
@@ -197,7 +197,8 @@ def _column_of(path: Path, name: str, columns: Sequence[str]) -> str:
     return candidates[0] if candidates else ""
 
 
-def _plain(column: str) -> str:
+def plain_name(column: str) -> str:
+    """Give a column's name in lower case, without separators."""
     return re.sub(r"[\W_]+", "", column.casefold())
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.heads.arrays import ArrayKind
-from ravfeat.heads.recipe import Recipe
+from ravfeat.heads.recipe import HeadRecipe
 
 __all__ = ["ChoosesInTraining", "Head", "Job", "Model", "Sweep"]
 
@@ -125,7 +125,7 @@ class Head(Protocol):
         """Train one model per job with the candidate chosen for it, on ``job.train`` only."""
         ...
 
-    def array_kinds(self, recipe: Recipe) -> Mapping[str, ArrayKind]:
+    def array_kinds(self, recipe: HeadRecipe) -> Mapping[str, ArrayKind]:
         """Say what the arrays of a model with this recipe are.
 
         Raises

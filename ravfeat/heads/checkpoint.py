@@ -18,7 +18,7 @@ from ravfeat.escape import printable
 from ravfeat.files import read_limited
 from ravfeat.heads.arrays import largest_file, read_arrays
 from ravfeat.heads.base import Model
-from ravfeat.heads.recipe import HeadDocument, NamedHead, Version
+from ravfeat.heads.recipe import HeadDocument, HeadFormat, NamedHead
 from ravfeat.heads.registry import HEADS, head_of
 
 __all__ = ["FORMAT_VERSION", "ReadFile", "load_model", "read_file", "save_model"]
@@ -106,7 +106,7 @@ def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -
 
 
 def _check_version(document: Mapping[str, Any], path: Path) -> None:
-    version = check_value(document, Version, str(path), HeadError, _REMEDY)
+    version = check_value(document, HeadFormat, str(path), HeadError, _REMEDY)
     if version["format"] != "ravfeat-head" or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
             f"{path} has format {version['format']!r} version {version['format_version']}, this ravfeat reads"

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ravfeat.errors import HeadError
 from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job
-from ravfeat.heads.recipe import Recipe
+from ravfeat.heads.recipe import HeadRecipe
 
 __all__ = ["Scaler", "SetProducts", "scaler_kinds", "set_products"]
 
@@ -72,7 +72,7 @@ class Scaler:
         return np.asarray(z.reshape(len(rows), self.mean[layer].size), np.float32)
 
 
-def scaler_kinds(recipe: Recipe, chosen: Sequence[int], statistics: Sequence[str]) -> dict[str, ArrayKind]:
+def scaler_kinds(recipe: HeadRecipe, chosen: Sequence[int], statistics: Sequence[str]) -> dict[str, ArrayKind]:
     """Say what the arrays of the scaler of a trained head are.
 
     Raises

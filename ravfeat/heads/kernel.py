@@ -32,7 +32,7 @@ from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
 from ravfeat.heads.gram import Scaler, scaler_kinds, set_products
 from ravfeat.heads.kernel_ridge import KernelRidge, mean_distance, squared_distances
 from ravfeat.heads.parallel import map_jobs
-from ravfeat.heads.recipe import Layers, Recipe, check_recipe
+from ravfeat.heads.recipe import HeadRecipe, Layers, check_recipe
 from ravfeat.numerics.pooling import Statistic
 
 __all__ = ["KernelHead", "KernelModel"]
@@ -135,7 +135,7 @@ class KernelHead:
             models.append(_fit_one(of_layers, y, n_classes, job, recipe))
         return models
 
-    def array_kinds(self, recipe: Recipe) -> dict[str, ArrayKind]:
+    def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
         """Scale, training rows and dual coefficients; see `ravfeat.heads.base.Head`."""
         check_recipe(recipe, concatenated=True, several_streams=False)
         chosen = check_value(

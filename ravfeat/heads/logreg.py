@@ -32,7 +32,7 @@ from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
 from ravfeat.heads.gram import Scaler, scaler_kinds, set_products
 from ravfeat.heads.parallel import map_jobs
-from ravfeat.heads.recipe import Layers, Recipe, check_recipe
+from ravfeat.heads.recipe import HeadRecipe, Layers, check_recipe
 from ravfeat.heads.softmax_regression import regularization_path
 from ravfeat.numerics.pooling import Statistic
 
@@ -119,7 +119,7 @@ class LogregHead:
 
         return map_jobs(solve, list(zip(jobs, chosen, strict=True)), self.name)
 
-    def array_kinds(self, recipe: Recipe) -> dict[str, ArrayKind]:
+    def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
         """Scale, weights and intercept; see `ravfeat.heads.base.Head`."""
         check_recipe(recipe, concatenated=True, several_streams=False)
         chosen = check_value(recipe["chosen"], _Choice, "chosen", HeadError, "a logreg head chooses layers and C")

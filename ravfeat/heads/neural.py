@@ -30,7 +30,7 @@ from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import candidate_scores, plain_settings
 from ravfeat.heads.network import Network, network_shapes
-from ravfeat.heads.recipe import Recipe, check_recipe
+from ravfeat.heads.recipe import HeadRecipe, check_recipe
 from ravfeat.heads.schedule import Schedule
 from ravfeat.heads.stacks.autograd import forward_rows
 from ravfeat.heads.training_loop import train
@@ -187,7 +187,7 @@ class NeuralHead(ABC):
             **source_of(features),
         }
 
-    def array_kinds(self, recipe: Recipe) -> dict[str, ArrayKind]:
+    def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
         """Parameters and constants of the network; see `ravfeat.heads.base.Head`."""
         check_recipe(recipe, concatenated=False, several_streams=self.several_streams)
         check_value(recipe["chosen"], self.choice, "chosen", HeadError, f"as a head '{self.name}' chooses")

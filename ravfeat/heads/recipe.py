@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 from ravfeat.documents import Count, Index, NotEmpty, Text
 from ravfeat.errors import HeadError
 
-__all__ = ["HeadDocument", "Layers", "NamedHead", "Recipe", "Version", "check_recipe"]
+__all__ = ["HeadDocument", "HeadFormat", "HeadRecipe", "Layers", "NamedHead", "check_recipe"]
 
 Layers = Annotated[list[Index], NotEmpty]
 
@@ -17,14 +17,14 @@ _MAX_WIDTH = 1 << 24
 """Numbers of all layers of one frame; 49 layers of 1280 are 62,720."""
 
 
-class Version(TypedDict):
+class HeadFormat(TypedDict):
     """What says whether the rest can be read."""
 
     format: str
     format_version: int
 
 
-class Recipe(TypedDict):
+class HeadRecipe(TypedDict):
     """What a head is and was trained on; see `ravfeat.features.statistics.source_of` for the last six."""
 
     head: str
@@ -56,16 +56,16 @@ class NamedHead(TypedDict):
 class HeadDocument(TypedDict):
     """``STEM.toml``."""
 
-    recipe: Recipe
+    recipe: HeadRecipe
     layer_weights: NotRequired[dict[Text, float]]
 
 
-def check_recipe(recipe: Recipe, *, concatenated: bool, several_streams: bool) -> None:
+def check_recipe(recipe: HeadRecipe, *, concatenated: bool, several_streams: bool) -> None:
     """Refuse a recipe whose fields contradict each other.
 
     Parameters
     ----------
-    recipe : Recipe
+    recipe : HeadRecipe
     concatenated, several_streams : bool
         Whether heads of its kind read features of concatenated caches, and of several streams.
 

@@ -7,21 +7,20 @@ from typing_extensions import TypedDict
 
 from ravfeat.documents import Count, Index, NotEmpty, Text
 from ravfeat.fusion import LARGEST, Choice
+from ravfeat.heads.recipe import HeadFormat
 from ravfeat.numerics.pooling import Statistic
 from ravfeat.runs.recipe import ReplacedLabels
 from ravfeat.schema import Rule, Select
 
-__all__ = ["CacheEntry", "FoldClips", "HeadFile", "LearnedEntry", "LearnedFile", "SystemEntry", "Version"]
+__all__ = ["CacheEntry", "FoldClips", "HeadFile", "LearnedEntry", "LearnedFile", "PublishedFormat", "SystemEntry"]
 
 _Temperature = Annotated[float, Ge(1e-12), Le(1e12)]
 _Weight = Annotated[float, Ge(0), Le(1.001 * LARGEST)]
 
 
-class Version(TypedDict):
-    """What says whether the rest can be read."""
+class PublishedFormat(HeadFormat):
+    """What says whether the rest can be read, and is whole."""
 
-    format: str
-    format_version: int
     sha256: str
     ravfeat: NotRequired[str]
 

@@ -17,7 +17,7 @@ import tomli_w
 from ravfeat.documents import MAX_TOML_BYTES, check_value, parse_json, parse_toml
 from ravfeat.errors import HeadError
 from ravfeat.files import canonical_json, read_limited, replace_file, sha256_of
-from ravfeat.published.documents import HeadFile, Version
+from ravfeat.published.documents import HeadFile, PublishedFormat
 
 __all__ = [
     "CARD_FILE",
@@ -131,7 +131,7 @@ def open_folder(folder: Path) -> HeadFolder:
     if not path.exists():
         raise HeadError(f"no published head at {folder}: {HEAD_FILE} is missing; 'ravfeat export-heads' makes one")
     about = parse_toml(_read_inside(folder, path, MAX_TOML_BYTES), dict[str, Any], str(path), HeadError, REMEDY)
-    version = check_value(about, Version, str(path), HeadError, REMEDY)
+    version = check_value(about, PublishedFormat, str(path), HeadError, REMEDY)
     if version["format"] != FORMAT or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
             f"{path} has format {version['format']!r} version {version['format_version']}, this ravfeat reads {FORMAT}"
