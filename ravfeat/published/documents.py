@@ -12,7 +12,17 @@ from ravfeat.numerics.pooling import Statistic
 from ravfeat.runs.recipe import ReplacedLabels
 from ravfeat.schema import Rule, Select
 
-__all__ = ["CacheEntry", "FoldClips", "HeadFile", "LearnedEntry", "LearnedFile", "PublishedFormat", "SystemEntry"]
+__all__ = [
+    "CacheEntry",
+    "FoldClips",
+    "HeadFile",
+    "LearnedEntry",
+    "LearnedFile",
+    "PublishedFormat",
+    "ScoreEntry",
+    "ScoredMetric",
+    "SystemEntry",
+]
 
 _Temperature = Annotated[float, Ge(1e-12), Le(1e12)]
 _Weight = Annotated[float, Ge(0), Le(1.001 * LARGEST)]
@@ -50,6 +60,25 @@ class SystemEntry(TypedDict):
     trained_on: Text
     reading: _Reading
     caches: Annotated[list[CacheEntry], NotEmpty]
+
+
+ScoredMetric = Literal["uar", "wa"]
+
+_Score = Annotated[float, Ge(0), Le(1)]
+
+
+class ScoreEntry(TypedDict):
+    """One metric of one system, pooled over folds; see `ravfeat.published.scores`. Some runs have no interval."""
+
+    stream: Text
+    features: Text
+    head: Text
+    metric: ScoredMetric
+    value: _Score
+    ci_low: NotRequired[_Score]
+    ci_high: NotRequired[_Score]
+    protocol: Text
+    n: Count
 
 
 class _Refit(TypedDict):
@@ -91,6 +120,7 @@ class HeadFile(TypedDict):
     versions: dict[str, str]
     systems: Annotated[list[SystemEntry], NotEmpty]
     refit: NotRequired[_Refit]
+    scores: NotRequired[list[ScoreEntry]]
     check: str
     chosen: list[_Chosen]
     files: dict[str, str]

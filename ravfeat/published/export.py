@@ -13,12 +13,14 @@ from ravfeat.files import replace_file, sha256_of
 from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.heads.checkpoint import save_model
+from ravfeat.predictions import System
 from ravfeat.published.agreement import UNCHECKED, compare
 from ravfeat.published.card import card, data_terms
 from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
 from ravfeat.published.head import Source, load_head, stem_of
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, clips_record, mixed_in
 from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
+from ravfeat.published.scores import score_entries
 from ravfeat.published.sources import load_models, locate, origins_of, parts_of, views_of
 from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import PREDICTIONS_FILE
@@ -194,7 +196,15 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
         "plan": plan,
         "versions": dict(recipe.versions),
         "systems": [part.record() for part in parts],
+        "scores": score_entries(read.records, _shown(read, parts)),
     }
+
+
+def _shown(read: Run, parts: Sequence[PublishedSystem]) -> list[System]:
+    """Give the systems that the card tells of: those that are published, and their mixture."""
+    systems = [part.system for part in parts]
+    mixed = [] if read.fusion is None else [name_of([systems[number] for number in mixed_in(systems)], "fused")]
+    return [*systems, *mixed]
 
 
 def _chosen(

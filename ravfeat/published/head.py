@@ -21,6 +21,7 @@ from ravfeat.published.documents import FoldClips, LearnedFile
 from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, HeadFolder, open_folder
 from ravfeat.published.mixing import probabilities, system_logits
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, clips_of, mixed_in
+from ravfeat.published.scores import check_scores
 from ravfeat.resources import format_size, physical_memory
 from ravfeat.schema import FUSED_STREAMS
 
@@ -337,6 +338,7 @@ def load_head(path: str | Path, *, device: str = "cpu") -> PublishedHead:
         )
         for part, system_models in zip(parts, models[source], strict=True):
             check_models(folder.path, part, system_models, folder.document["classes"])
+    check_scores(folder.path, folder.document, parts)
     return PublishedHead(folder.path, tuple(folder.document["classes"]), parts, learned, models, tested, folder.about)
 
 

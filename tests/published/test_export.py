@@ -100,6 +100,17 @@ def test_the_card_has_numbers_grading_terms_and_limits(published, run) -> None:
     assert "synthetic" not in card
 
 
+def test_the_recipe_holds_the_scores_of_the_card_in_full(published, run) -> None:
+    scores = {(entry["stream"], entry["head"], entry["metric"]): entry for entry in document(published)["scores"]}
+    records = json.loads((run / "metrics.json").read_text())
+    for record in records:
+        if record["metric"] in ("uar", "wa") and record["averaging"] == "pooled" and "-" not in record["stream"]:
+            entry = scores.pop((record["stream"], record["head"], record["metric"]))
+            fields = ("value", "ci_low", "ci_high", "n", "protocol", "features")
+            assert [entry[field] for field in fields] == [record[field] for field in fields]
+    assert not scores
+
+
 def test_one_system_alone_is_published_and_reads_the_layers_it_was_trained_on(plain, places, tmp_path) -> None:
     done = export_heads(plain, tmp_path / "heads" / "voice")
     assert done.check == "identical, bit for bit, in all 96 test rows"
