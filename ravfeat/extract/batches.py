@@ -7,7 +7,7 @@ from typing import Any
 
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder, EncoderInput
-from ravfeat.errors import ClipError
+from ravfeat.extract.encode import ClipEncoder
 from ravfeat.extract.memory import BatchStarter
 from ravfeat.extract.open_shards import OpenShards
 from ravfeat.extract.postprocess import (
@@ -15,10 +15,9 @@ from ravfeat.extract.postprocess import (
     PostprocessPool,
     QueuedPiece,
     StoredBatch,
-    failure_reason,
     store_batch,
 )
-from ravfeat.extract.reduce import ClipReducer
+from ravfeat.extract.reduce import ClipReducer, StoredClip
 from ravfeat.manifest import Clip
 from ravfeat.media.source import Recording
 
@@ -45,7 +44,7 @@ class BatchQueue(ABC):
         self._encoder = encoder
         self._recipe = recipe
         self._shards = shards
-        self._starter = BatchStarter(encoder, self._fail)
+        self._starter = BatchStarter(encoder)
         self.busy_s = 0.0
 
     def take(self, clip: Clip, prepared: EncoderInput) -> None:
@@ -109,7 +108,7 @@ class PlannedBatches(BatchQueue):
         if any(member.clip_id not in self._ended for member in batch):
             return
         pieces = [piece for member in batch for piece in self._waiting.pop(member.clip_id, ())]
-        encoding = self._starter.start([piece for piece in pieces if piece[1].n_frames])
+        encoding = self._starter.start([piece for piece in pieces if piece[1].n_frames], self._fail)
         recordings = {member.clip_id: self._ended.pop(member.clip_id) for member in batch}
         whole = [
             member for member in batch if recordings[member.clip_id] is not None and not self._shards.has_failed(member)
@@ -146,43 +145,26 @@ class PieceBatches(BatchQueue):
     def __init__(self, encoder: Encoder[Any], recipe: StoreRecipe, shards: OpenShards, batch_frames: int) -> None:
         super().__init__(encoder, recipe, shards)
         self._batch_frames = batch_frames
-        self._stores: dict[str, ClipReducer] = {}
-        self._waiting: dict[str, list[EncoderInput]] = {}
+        self._encoding: dict[str, ClipEncoder[StoredClip]] = {}
 
     def _take(self, clip: Clip, prepared: EncoderInput) -> None:
-        waiting = self._waiting.setdefault(clip.clip_id, [])
-        waiting.append(prepared)
-        if sum(piece.n_frames for piece in waiting) >= self._batch_frames:
-            self._encode(clip)
+        # In the foreground, unlike whole clips: nothing more of a clip that fails here is read or encoded.
+        if (encoding := self._encoding.get(clip.clip_id)) is None:
+            encoding = self._encoding[clip.clip_id] = self._start(clip)
+        encoding.take(prepared)
+        if encoding.reason:
+            self._fail(clip, encoding.reason)
 
     def _end(self, clip: Clip, recording: Recording | None) -> None:
-        self._encode(clip)
-        store = self._stores.pop(clip.clip_id, None) or self._new_store()
-        if recording is None or self._shards.has_failed(clip):
-            return
-        try:
-            self._shards.add(clip, recording, store.finish())
-        except (ClipError, MemoryError) as error:
-            self._fail(clip, failure_reason(clip, error))
+        encoding = self._encoding.pop(clip.clip_id, None) or self._start(clip)
+        if recording is not None and not self._shards.has_failed(clip):
+            stored = encoding.finish()
+            if stored is None:
+                self._fail(clip, encoding.reason)
+            else:
+                self._shards.add(clip, recording, stored)
+        self.busy_s += encoding.busy_s
 
-    def _encode(self, clip: Clip) -> None:
-        # In the foreground, unlike whole clips: nothing more of a clip that fails here is read or encoded.
-        pieces = self._waiting.pop(clip.clip_id, [])
-        if self._shards.has_failed(clip):
-            return
-        store = self._stores.setdefault(clip.clip_id, self._new_store())
-        states = []
-        for _, encoding in self._starter.start([(clip, piece) for piece in pieces if piece.n_frames], wait=True):
-            states += encoding.states()
-            self.busy_s += encoding.busy_s
-        if self._shards.has_failed(clip):
-            return
-        remaining = iter(states)
-        try:
-            for piece in pieces:
-                store.add(piece, next(remaining) if piece.n_frames else None)
-        except (ClipError, MemoryError) as error:
-            self._fail(clip, failure_reason(clip, error))
-
-    def _new_store(self) -> ClipReducer:
-        return ClipReducer(self._recipe, self._encoder.spec.stream)
+    def _start(self, clip: Clip) -> ClipEncoder[StoredClip]:
+        reducer = ClipReducer(self._recipe, self._encoder.spec.stream)
+        return ClipEncoder(clip, self._encoder, reducer, starter=self._starter, batch_frames=self._batch_frames)

@@ -23,22 +23,23 @@ class BatchStarter:
     Parameters
     ----------
     encoder : Encoder
-    fail : callable
-        Called with a clip that cannot be encoded even alone, and the reason.
     """
 
-    def __init__(self, encoder: Encoder[Any], fail: Callable[[Clip, str], None]) -> None:
+    def __init__(self, encoder: Encoder[Any]) -> None:
         self._encoder = encoder
-        self._fail = fail
         self._most_frames = math.inf  # of a batch, padding included; found out where memory runs out
 
-    def start(self, pieces: Sequence[QueuedPiece], *, wait: bool = False) -> list[Started]:
+    def start(
+        self, pieces: Sequence[QueuedPiece], fail: Callable[[Clip, str], None], *, wait: bool = False
+    ) -> list[Started]:
         """Start to encode pieces together; if memory runs out, in halves; if a clip is refused, each on its own.
 
         Parameters
         ----------
         pieces : sequence of (Clip, EncoderInput)
             All with frames.
+        fail : callable
+            Called with a clip that cannot be encoded even alone, and the reason.
         wait : bool
             Whether the batches must have finished when this returns.
 
@@ -60,9 +61,9 @@ class BatchStarter:
             if not isinstance(encoding, Exception):
                 started.append((group, encoding))
             elif len(group) == 1:
-                self._fail(group[0][0], _reason(group[0][0], encoding))
+                fail(group[0][0], _reason(group[0][0], encoding))
             else:
-                started += [alone for piece in group for alone in self.start([piece], wait=wait)]
+                started += [alone for piece in group for alone in self.start([piece], fail, wait=wait)]
         return started
 
     def _attempt(self, group: Sequence[QueuedPiece], *, wait: bool) -> EncodingBatch | MemoryError | ClipError:

@@ -9,17 +9,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from ravfeat import __version__
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import CacheFolder, plan_cache, prepare_cache
-from ravfeat.errors import UsageError
+from ravfeat.errors import ClipError, UsageError
 from ravfeat.extract.batch_plan import BatchLimits
 from ravfeat.extract.decode import EncoderIndex
+from ravfeat.extract.encode import encode_clip
 from ravfeat.extract.encoder_job import EncoderJob
 from ravfeat.extract.journal import RestoredShard, restore_shard
+from ravfeat.extract.reduce import ClipReducer
 from ravfeat.extract.request import Extraction, read_planned_clip
-from ravfeat.extract.resume import EncodeOne, Worklist, check_same_features, find_work
-from ravfeat.extract.retry import StoreTrial, retry_failed
+from ravfeat.extract.resume import Worklist, check_same_features, find_work
+from ravfeat.extract.retry import retry_failed
 from ravfeat.extract.size import MissingBytes, check_disk, missing_bytes, planned_bytes
 from ravfeat.manifest import Clip
 
@@ -89,7 +93,7 @@ def _retried(opened: Sequence[_OpenCache], available: Mapping[str, Clip]) -> lis
     clips = {clip.clip_id: clip for cache in opened for clip in cache.folder.planned.manifest}
     recovered = retry_failed(
         failed,
-        lambda index: StoreTrial(opened[index].request.encoder, opened[index].request.recipe),
+        {index: (cache.request.encoder, cache.request.recipe) for index, cache in enumerate(opened)},
         clips,
         partial(read_planned_clip, opened[0].request, available),
     )
@@ -101,16 +105,23 @@ def _job(index: EncoderIndex, opened: _OpenCache, available: Mapping[str, Clip],
     pending, provenance = worklist.pending(recovered), provenance_of(request)
     if pending:
         others = [header for number, header in worklist.headers.items() if number not in pending]
-        encode_one = EncodeOne(
-            partial(read_planned_clip, request, available, {index: request.encoder}), request.encoder, request.recipe
-        )
         # Compared with shards of all processes, not only assigned ones: one cache has one kind of features.
-        check_same_features(opened.folder, others, provenance, encode_one)
+        check_same_features(opened.folder, others, provenance, partial(_block_of, request, available))
     restored = _restored(opened, pending, provenance)
     return EncoderJob(
         index, request.encoder, request.recipe, opened.folder, opened.lock, provenance, worklist.assigned, pending,
         limits_of(request), restored,
     )  # fmt: skip
+
+
+def _block_of(request: Extraction, available: Mapping[str, Clip], clip: Clip) -> NDArray[Any]:
+    """Encode a clip to its stored block (L, T, D), for comparison; a ClipError where it cannot be stored."""
+    reducer = ClipReducer(request.recipe, request.encoder.spec.stream)
+    read = partial(read_planned_clip, request, available)
+    encoded = encode_clip(clip, read, {0: request.encoder}, {0: reducer})
+    for reason in encoded.reasons.values():
+        raise ClipError(reason)
+    return encoded.results[0].block
 
 
 def _restored(opened: _OpenCache, pending: Sequence[int], provenance: Mapping[str, Any]) -> dict[int, RestoredShard]:

@@ -9,6 +9,7 @@ from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
 from ravfeat.errors import UsageError
 from ravfeat.extract.decode import EncoderIndex, Event, read_clip
+from ravfeat.extract.encode import BATCH_FRAMES
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.augment import CLEAN
 from ravfeat.media.source import Source
@@ -51,7 +52,7 @@ class Extraction:
     num_shards: int = 1
     batch_clips: int | None = None
     batch_s: float | None = None
-    batch_frames: int = 64
+    batch_frames: int = BATCH_FRAMES
 
     def __post_init__(self) -> None:
         if not 0 <= self.shard_index < self.num_shards:

@@ -1,25 +1,21 @@
 """Resume an extraction: list the missing shards, and check that new features would equal the stored ones."""
 
 import logging
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, fingerprint, shard_file
+from ravfeat.cache.format import ClipRecord, ShardContent, fingerprint, shard_file
 from ravfeat.cache.index import present_shards
 from ravfeat.cache.shard import ShardHeader, foreign, open_shard, read_header
 from ravfeat.cache.writer import CacheFolder
-from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.errors import CacheError, ClipError, ShardError
-from ravfeat.extract.decode import ClipEnd, Event
-from ravfeat.extract.reduce import ClipReducer
 from ravfeat.manifest import Clip
 
-__all__ = ["MAX_DIFFERENCE", "EncodeOne", "Worklist", "check_same_features", "find_work", "lost_clips"]
+__all__ = ["MAX_DIFFERENCE", "Worklist", "check_same_features", "find_work", "lost_clips"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,48 +23,6 @@ MAX_DIFFERENCE = 1e-3
 """Largest relative difference that two library versions or devices may show within one cache."""
 
 _COMPARED = 2  # stored clips that are encoded again for the comparison
-
-
-@dataclass(frozen=True)
-class EncodeOne:
-    """Encode a single clip to its stored block, for comparison with a stored one.
-
-    Attributes
-    ----------
-    read : callable
-        Reads and prepares a clip for this encoder only; see `ravfeat.extract.decode.read_clip`.
-    encoder : Encoder
-    recipe : StoreRecipe
-    """
-
-    read: Callable[[Clip], Generator[Event, None, None]]
-    encoder: Encoder[Any]
-    recipe: StoreRecipe
-
-    def __call__(self, clip: Clip) -> NDArray[Any]:
-        """Return the block, shape (L, T, D).
-
-        Raises
-        ------
-        ClipError
-            Where the clip cannot be decoded, encoded or stored.
-        """
-        stored = ClipReducer(self.recipe, self.encoder.spec.stream)
-        with closing(self.read(clip)) as events:
-            for event in events:
-                if isinstance(event, ClipEnd):
-                    for reason in event.reasons.values():
-                        raise ClipError(reason)
-                else:
-                    for prepared in event.prepared.values():
-                        stored.add(prepared, self._states(clip, prepared))
-        return stored.finish().block
-
-    def _states(self, clip: Clip, prepared: EncoderInput) -> NDArray[np.float32] | None:
-        try:
-            return self.encoder.encode([prepared])[0] if prepared.n_frames else None
-        except MemoryError as error:
-            raise ClipError(f"{clip.path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -137,7 +91,10 @@ def lost_clips(folder: CacheFolder, content: ShardContent) -> list[str]:
 
 
 def check_same_features(
-    folder: CacheFolder, others: Sequence[ShardHeader], provenance: Mapping[str, Any], encode_one: EncodeOne
+    folder: CacheFolder,
+    others: Sequence[ShardHeader],
+    provenance: Mapping[str, Any],
+    block_of: Callable[[Clip], NDArray[Any]],
 ) -> None:
     """Encode two stored clips again before other versions or another device continue a cache.
 
@@ -148,7 +105,8 @@ def check_same_features(
         Existing shards that will not be rewritten.
     provenance : mapping
         Of this run.
-    encode_one : EncodeOne
+    block_of : callable
+        Encodes a clip to its stored block (L, T, D); raises a ClipError where it cannot.
 
     Raises
     ------
@@ -165,7 +123,7 @@ def check_same_features(
     differences: dict[str, float] = {}
     for number, record in _samples(foreign_runs):
         try:
-            block = encode_one(planned[record.clip_id])
+            block = block_of(planned[record.clip_id])
         except ClipError as error:
             _log.info("%s cannot be compared: %s", record.clip_id, error)
             continue

@@ -5,7 +5,6 @@ the result, so that memory holds what the head needs and a few megabytes, never 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,11 +15,16 @@ from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.cache.verified_reads import Take, read_verified
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.features.allocate import allocate_array, features_budget
+from ravfeat.features.allocate import features_budget
 from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.narrow import (
+    NarrowedClips,
+    Narrowing,
+    StoredLayout,
+    concatenate_features,
+    frame_offsets,
+)
 from ravfeat.features.on_disk import Shard, StoredFrames
-from ravfeat.features.statistics import clip_statistics
-from ravfeat.numerics.pooling import average_block, pool_block
 from ravfeat.progress import ProgressBar
 
 __all__ = ["check_reading", "load_concatenated", "load_features"]
@@ -58,39 +62,24 @@ def load_features(
     if absent := [clip_id for clip_id in clip_ids if clip_id not in cache]:
         raise CacheError(f"{len(absent)} clips are not stored in {cache.path}: {', '.join(absent[:3])} …")
     check_reading(cache, reading)
-    positions, narrowing = cache.positions(layers), _narrowing(cache, reading)
-    counts = np.array([narrowing.count(cache.n_frames(clip_id)) for clip_id in clip_ids], np.int64)
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    numbers = tuple(cache.layers if layers is None else layers)
-    if (
-        not (narrowing.narrows or cache.statistics)
-        and _size(cache, len(positions), int(offsets[-1])) > features_budget()
-    ):
-        return _on_disk(cache, clip_ids, numbers, layers, offsets)
+    stored = StoredLayout(cache.dim, cache.dtype, cache.statistics, cache.frame_stride)
+    narrowing = Narrowing.of(stored, reading)
+    n_layers, numbers = len(cache.positions(layers)), tuple(cache.layers if layers is None else layers)
+    lengths = [cache.n_frames(clip_id) for clip_id in clip_ids]
+    if not (narrowing.narrows or cache.statistics) and _size(cache, n_layers, sum(lengths)) > features_budget():
+        return _on_disk(cache, clip_ids, numbers, layers, frame_offsets(lengths))
+    narrowed = NarrowedClips(stored, narrowing, numbers, lengths)
     # A clip that is wanted twice is read once and written to both places.
-    starts: dict[str, list[int]] = {}
-    for clip_id, start in zip(clip_ids, offsets.tolist(), strict=False):
-        starts.setdefault(clip_id, []).append(start)
-    width = cache.dim * max(1, len(narrowing.statistics))
-    # Layers lie outermost, as they do on the disk and as networks read them: (L, F, D).
-    frames = allocate_array(
-        (len(positions), int(offsets[-1]), width), np.float32 if narrowing.statistics else cache.dtype
-    )
+    places: dict[str, list[int]] = {}
+    for place, clip_id in enumerate(clip_ids):
+        places.setdefault(clip_id, []).append(place)
 
     # Called from several threads, each with clips and layers of its own, so no lock is needed.
     def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
-        narrow = narrowing(block)  # (L', T', D')
-        for start in starts[clip.clip_id]:
-            frames[rows, start : start + narrow.shape[1]] = narrow
+        narrowed.put(places[clip.clip_id], rows, block)
 
-    _read(cache, list(starts), layers, take)
-    return ClipFeatures(
-        frames=frames.transpose(1, 0, 2),
-        offsets=offsets,
-        layers=numbers,
-        statistics=cache.statistics or narrowing.statistics,
-        window=1 if cache.statistics or narrowing.statistics else narrowing.window * cache.frame_stride,
-    )
+    _read(cache, list(places), layers, take)
+    return narrowed.features()
 
 
 def _read(cache: Cache, clip_ids: Sequence[str], layers: Sequence[int] | None, take: Take) -> None:
@@ -140,10 +129,7 @@ def load_concatenated(
     *,
     layers: Sequence[Sequence[int] | None],
 ) -> ClipFeatures:
-    """Read pooled statistics of clips from several caches, side by side.
-
-    All layers that are read of all caches become one, number 0: caches have different layers, so a
-    head has nothing to choose among.
+    """Read pooled statistics of clips from several caches, side by side; see `concatenate_features`.
 
     Parameters
     ----------
@@ -155,29 +141,16 @@ def load_concatenated(
     layers : sequence of (sequence of int, or None)
         For each cache, the layers to read; None reads all.
 
-    Returns
-    -------
-    ClipFeatures
-        One layer; within every statistic each cache is a block, as wide as its layers are together.
-
     Raises
     ------
     CacheError
         As `load_features` does.
     """
     reading = Reading(statistics=tuple(statistics))
-    parts = []
-    for cache, cache_ids, cache_layers in zip(caches, clip_ids, layers, strict=True):
-        features = load_features(cache, cache_ids, reading, layers=cache_layers)
-        pooled = clip_statistics(features, statistics)  # (N, L, S, D)
-        parts.append(pooled.transpose(0, 2, 1, 3).reshape(len(pooled), len(statistics), -1))  # (N, S, L * D)
-    frames = np.concatenate(parts, axis=2)
-    return ClipFeatures(
-        frames=frames.reshape(len(frames), 1, -1),
-        offsets=np.arange(len(frames) + 1, dtype=np.int64),
-        layers=(0,),
-        statistics=reading.statistics,
-        blocks=tuple(part.shape[2] for part in parts),
+    sides = zip(caches, clip_ids, layers, strict=True)
+    # One after another: each is pooled before the next is read.
+    return concatenate_features(
+        (load_features(cache, cache_ids, reading, layers=read) for cache, cache_ids, read in sides), statistics
     )
 
 
@@ -193,32 +166,3 @@ def check_reading(cache: Cache, reading: Reading) -> None:
             f"{cache.path} holds pooled {list(cache.statistics)}, the head needs {lacking} as well; extract with"
             " --store frames, or choose another --head"
         )
-
-
-@dataclass(frozen=True)
-class _Narrowing:
-    """What becomes of a clip's frames: averages of windows, or statistics."""
-
-    window: int
-    statistics: tuple[str, ...]
-
-    @property
-    def narrows(self) -> bool:
-        return self.window > 1 or bool(self.statistics)
-
-    def count(self, n_frames: int) -> int:
-        return 1 if self.statistics else -(-n_frames // self.window)
-
-    def __call__(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Narrow a block (L, T, D)."""
-        if self.statistics:
-            return pool_block(block, self.statistics).reshape(len(block), 1, -1)
-        return block if self.window == 1 else average_block(block, self.window)
-
-
-def _narrowing(cache: Cache, reading: Reading) -> _Narrowing:
-    if cache.statistics:
-        # One frame for each clip already.
-        return _Narrowing(1, ())
-    # A head counts in frames of the encoder; a cache may have averaged some of them already.
-    return _Narrowing(max(1, round(reading.window / cache.frame_stride)), reading.statistics)

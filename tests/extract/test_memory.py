@@ -59,10 +59,14 @@ def pieces(*lengths: int) -> Pieces:
 
 def run(encoder: Small, *batches: Pieces) -> tuple[list[list[int]], dict[str, str]]:
     reasons: dict[str, str] = {}
-    starter = BatchStarter(encoder, lambda clip, reason: reasons.setdefault(clip.clip_id, reason))  # type: ignore[arg-type]
+    starter = BatchStarter(encoder)  # type: ignore[arg-type]
+
+    def fail(clip: Clip, reason: str) -> None:
+        reasons.setdefault(clip.clip_id, reason)
+
     gc.disable()  # what only the collector frees is still in use when the next batch starts
     try:
-        results = [starter.start(batch) for batch in batches]
+        results = [starter.start(batch, fail) for batch in batches]
     finally:
         gc.enable()
     for started in results:
