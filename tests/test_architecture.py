@@ -84,7 +84,7 @@ OWNERS: dict[str, set[str]] = {
     "h5py": {"cache"},
     "sklearn": {"protocols", "heads", "metrics"},
     "scipy": {"heads", "metrics", "stats", "calibrate", "fusion"},
-    "safetensors": {"heads", "finetune"},
+    "safetensors": {"heads", "finetune", "published"},
     "tomli_w": {"heads", "published"},
     "threadpoolctl": {"heads"},
     "av": {"media"},

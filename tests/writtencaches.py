@@ -30,6 +30,7 @@ def write_cache(
     view: str = "clean",
     heard: Sequence[Take] | None = None,
     dtype: Literal["float16", "float32"] = "float32",
+    n_samples: int = 30,
 ) -> Path:
     """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips.
 
@@ -58,7 +59,7 @@ def write_cache(
         block = blocks[clip.clip_id]
         who = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
         records.append(
-            ClipRecord(*who, 30, RATE_HZ, digests[clip.clip_id], features_sha256(block), start, block.shape[1])
+            ClipRecord(*who, n_samples, RATE_HZ, digests[clip.clip_id], features_sha256(block), start, block.shape[1])
         )
         start += block.shape[1]
     features = tuple(blocks[clip.clip_id] for clip in stored)

@@ -3,6 +3,7 @@
 Making one is in `ravfeat.published.export`; reading one needs neither the run nor what a report needs.
 """
 
-from ravfeat.published.head import PublishedHead, load_head
+from ravfeat.published.head import PublishedHead
+from ravfeat.published.load import load_head
 
 __all__ = ["PublishedHead", "load_head"]

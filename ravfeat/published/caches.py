@@ -14,12 +14,15 @@ from ravfeat.features.load import load_concatenated, load_features
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
 
-__all__ = ["clips_of_caches", "differences", "match", "read_clips"]
+__all__ = ["Caches", "clips_of_caches", "differences", "match", "read_clips"]
+
+Caches = Cache | str | Path | Iterable[Cache | str | Path]
+"""One cache or several, open or by their folders."""
 
 _SHORT = 60
 
 
-def match(systems: Sequence[PublishedSystem], caches: Sequence[Cache | str | Path]) -> list[tuple[Cache, ...]]:
+def match(systems: Sequence[PublishedSystem], caches: Caches) -> list[tuple[Cache, ...]]:
     """Find the caches that every system reads, by their identity.
 
     Raises
@@ -27,7 +30,8 @@ def match(systems: Sequence[PublishedSystem], caches: Sequence[Cache | str | Pat
     CacheError
         Where one is not among those given; it says what differs from the nearest one of its stream.
     """
-    opened = [cache if isinstance(cache, Cache) else open_cache(cache) for cache in caches]
+    several = [caches] if isinstance(caches, Cache | str | Path) else caches
+    opened = [cache if isinstance(cache, Cache) else open_cache(cache) for cache in several]
     corpora = sorted({str(cache.about["corpus"]) for cache in opened})
     if len(corpora) > 1:
         raise CacheError(f"the caches are of several corpora ({', '.join(corpora)}); give those of one at a time")

@@ -1,4 +1,4 @@
-"""Schemas of ``head.toml``, ``learned.json`` and ``clips.json``, the documents of a published head."""
+"""Schemas of a published head's documents: ``head.toml``, ``learned.json``, ``clips.json``, ``recordings.json``."""
 
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -13,12 +13,15 @@ from ravfeat.runs.recipe import ReplacedLabels
 from ravfeat.schema import Rule, Select
 
 __all__ = [
+    "LONGEST_S",
+    "SHORTEST_S",
     "CacheEntry",
     "FoldClips",
     "HeadFile",
     "LearnedEntry",
     "LearnedFile",
     "PublishedFormat",
+    "Recordings",
     "ScoreEntry",
     "ScoredMetric",
     "SystemEntry",
@@ -26,6 +29,9 @@ __all__ = [
 
 _Temperature = Annotated[float, Ge(1e-12), Le(1e12)]
 _Weight = Annotated[float, Ge(0), Le(1.001 * LARGEST)]
+
+SHORTEST_S, LONGEST_S = 0.1, 600.0
+"""Lengths of a window: what a document claims must not cut a recording into a million."""
 
 
 class PublishedFormat(HeadFormat):
@@ -113,6 +119,7 @@ class HeadFile(TypedDict):
     folds: Count
     actors: Count
     clips: Count
+    window_s: NotRequired[Annotated[float, Ge(SHORTEST_S), Le(LONGEST_S)]]
     run_sha256: Text
     rule: NotRequired[Rule]
     replaced_labels: NotRequired[ReplacedLabels]
@@ -163,3 +170,11 @@ class FoldClips(TypedDict):
 
     fold: Index
     systems: list[list[tuple[Text, Text]]]
+
+
+class Recordings(TypedDict):
+    """An entry of ``recordings.json``: training clips as a system calls them, with the digests of what was decoded."""
+
+    stream: Text
+    system: Index
+    clips: list[tuple[Text, Text]]

@@ -15,13 +15,23 @@ from ravfeat.heads.base import Model
 from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import System
 from ravfeat.published.agreement import UNCHECKED, compare
+from ravfeat.published.caches import match
 from ravfeat.published.card import card, data_terms
 from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
-from ravfeat.published.head import Source, load_head, stem_of
-from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, clips_record, mixed_in
+from ravfeat.published.load import load_head
+from ravfeat.published.parts import (
+    Learned,
+    PublishedClip,
+    PublishedSystem,
+    Source,
+    clips_record,
+    mixed_in,
+    stem_of,
+)
 from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
 from ravfeat.published.scores import score_entries
 from ravfeat.published.sources import load_models, locate, origins_of, parts_of, views_of
+from ravfeat.published.training import sides_of, write_training
 from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import PREDICTIONS_FILE
 from ravfeat.runs.read import Run, read_run
@@ -105,6 +115,9 @@ def export_heads(
         document["refit"] = _about_refit(again, len(read.predictions.seed_averaged(parts[0].system).folds), document)
     with whole_folder(to, force=force, **_WHAT) as folder:
         _write(folder, parts, models, learned, read)
+        if not unchecked:
+            sides = [sides_of(read.predictions, part, list(models)) for part in parts]
+            document |= write_training(folder, parts, match(parts, places.values()), sides)
         write_document(folder, document | {"check": UNCHECKED, "chosen": _chosen(parts, models)})
         check = UNCHECKED
         if not unchecked:

@@ -2,7 +2,8 @@
 
 ``head.toml`` says what it is and holds the SHA-256 of every file beside it and of itself (without that line);
 ``learned.json`` holds temperatures and weights, ``clips.json`` the clips that every fold tested, ``folds/`` and
-``refit/`` the heads. ``card.md`` is for people and may be added to.
+``refit/`` the heads. Where the caches were at hand, ``recordings.json`` holds digests of the training recordings, and
+``domain/`` what their features were like. ``card.md`` is for people and may be added to.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import tomli_w
 
 from ravfeat.documents import MAX_TOML_BYTES, check_value, parse_json, parse_toml
 from ravfeat.errors import HeadError
-from ravfeat.files import canonical_json, read_limited, replace_file, sha256_of
+from ravfeat.files import canonical_json, check_name, read_limited, replace_file, sha256_of
 from ravfeat.published.documents import HeadFile, PublishedFormat
 
 __all__ = [
@@ -26,8 +27,10 @@ __all__ = [
     "FORMAT_VERSION",
     "HEAD_FILE",
     "LEARNED_FILE",
+    "RECORDINGS_FILE",
     "REMEDY",
     "HeadFolder",
+    "domain_file",
     "open_folder",
     "write_document",
 ]
@@ -40,12 +43,24 @@ HEAD_FILE = "head.toml"
 CARD_FILE = "card.md"
 LEARNED_FILE = "learned.json"
 CLIPS_FILE = "clips.json"
+RECORDINGS_FILE = "recordings.json"
 
 REMEDY = "fetch or export it again"
 
 _OPEN = (HEAD_FILE, CARD_FILE)
 
 T = TypeVar("T")
+
+
+def domain_file(fingerprint: str) -> str:
+    """Name the file that says what the features of a cache with this fingerprint were like.
+
+    Raises
+    ------
+    HeadError
+        Where it cannot be the name of a file.
+    """
+    return f"domain/{check_name(fingerprint, 'the fingerprint of a cache', HeadError, REMEDY)}.safetensors"
 
 
 def write_document(folder: Path, document: Mapping[str, Any]) -> None:

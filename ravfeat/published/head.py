@@ -1,8 +1,9 @@
-"""Load a published head and predict: features in, calibrated and fused probabilities out."""
+"""Predict with a published head: features in, calibrated and fused probabilities out."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,27 +16,20 @@ from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.predictions import System
-from ravfeat.published.caches import clips_of_caches, match, read_clips
-from ravfeat.published.checks import check_clips, check_document, check_learned, check_models
-from ravfeat.published.documents import FoldClips, LearnedFile
-from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, HeadFolder, open_folder
+from ravfeat.published.caches import Caches, clips_of_caches, match, read_clips
+from ravfeat.published.documents import Recordings
+from ravfeat.published.domain import Domain, read_domain
+from ravfeat.published.format import HeadFolder
 from ravfeat.published.mixing import probabilities, system_logits
-from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, clips_of, mixed_in
-from ravfeat.published.scores import check_scores
-from ravfeat.resources import format_size, physical_memory
+from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, mixed_in
+from ravfeat.published.recordings import read_recordings, taught
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["Fold", "PublishedHead", "Source", "load_head"]
-
-Source = int | Literal["refit"]
-"""Whose heads: those of one fold, or those that were refitted on all actors."""
+__all__ = ["Fold", "PublishedHead"]
 
 Fold = int | Literal["refit", "mean"] | None
 
 _FLOATS = NDArray[np.float64]
-
-_MAX_LEARNED_BYTES = 4 << 20
-_MAX_CLIPS_BYTES = 16 << 20  # 200,000 names of clips
 
 
 @dataclass(frozen=True)
@@ -44,29 +38,41 @@ class PublishedHead:
 
     Attributes
     ----------
-    path : Path
+    folder : HeadFolder
     classes : tuple of str, length K
     parts : tuple of PublishedSystem
     learned : mapping of (int or "refit") to Learned
     models : mapping of (int or "refit") to tuple of tuple of Model
-        For each system, one model per seed.
+        For each system, one model per seed; of the sources that were loaded.
     tested : mapping of int to tuple of tuple of PublishedClip
         Of every fold, the clips that it tested, as every system calls them.
-    about : dict
-        ``head.toml``.
     """
 
-    path: Path
+    folder: HeadFolder
     classes: tuple[str, ...]
     parts: tuple[PublishedSystem, ...]
     learned: Mapping[Source, Learned]
     models: Mapping[Source, tuple[tuple[Model, ...], ...]]
     tested: Mapping[int, tuple[tuple[PublishedClip, ...], ...]]
-    about: dict[str, Any]
 
     def __repr__(self) -> str:
         systems = "; ".join(map(str, self.systems))
         return f"<PublishedHead {self.path} ({systems}; {len(self.classes)} classes)>"
+
+    @property
+    def path(self) -> Path:
+        """The folder it was loaded from."""
+        return self.folder.path
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """``head.toml``."""
+        return self.folder.about
+
+    @property
+    def window_s(self) -> float | None:
+        """Median length of the training clips in seconds; None where the head does not say."""
+        return self.folder.document.get("window_s")
 
     @property
     def systems(self) -> tuple[System, ...]:
@@ -83,17 +89,77 @@ class PublishedHead:
 
     @property
     def folds(self) -> tuple[int, ...]:
-        """Folds whose heads are here."""
+        """Folds of the run."""
         return tuple(sorted(self.tested))
 
     @property
     def refitted(self) -> bool:
-        """Whether heads that learned from all actors are here."""
+        """Whether there are heads that learned from all actors."""
         return "refit" in self.learned
+
+    def domain(self, fingerprint: str) -> Domain | None:
+        """Give what the training features of a cache were like; read from the folder when it is first asked for.
+
+        Parameters
+        ----------
+        fingerprint : str
+            Of one of the caches that the systems need.
+
+        Returns
+        -------
+        Domain or None
+            None where the head does not say: it was exported by an older version, or without its caches.
+
+        Raises
+        ------
+        HeadError
+            For a damaged file.
+        UsageError
+            For a fingerprint of no such cache.
+        """
+        if fingerprint not in self._domains:
+            self._domains[fingerprint] = self._read_domain(fingerprint)
+        return self._domains[fingerprint]
+
+    @cached_property
+    def _domains(self) -> dict[str, Domain | None]:
+        return {}
+
+    def _read_domain(self, fingerprint: str) -> Domain | None:
+        models = next(iter(self.models.values()))
+        for part, part_models in zip(self.parts, models, strict=True):
+            for place, need in enumerate(part.needs):
+                if need.fingerprint == fingerprint:
+                    return read_domain(self.folder, need, place, part_models[0], list(self.learned))
+        needed = dict.fromkeys(need.fingerprint for part in self.parts for need in part.needs)
+        raise UsageError(f"{self.path} needs no cache '{fingerprint}'; choose from {', '.join(needed)}")
+
+    def trained_on(self, source: Source, stream: str) -> frozenset[str]:
+        """Give the digests of the recordings that heads learned from, or were chosen on.
+
+        Parameters
+        ----------
+        source : int or "refit"
+            Of a fold: all recordings of the training corpus but those that the fold tested.
+        stream : str
+            ``audio`` or ``face``.
+
+        Returns
+        -------
+        frozenset of str
+            SHA-256 of what was decoded (`ravfeat.cache.format.ClipRecord.input_sha256`); empty where the head does not
+            say.
+        """
+        tested = {} if source == "refit" else dict(enumerate(self.tested[source]))
+        return taught(self._recordings, stream, tested)
+
+    @cached_property
+    def _recordings(self) -> list[Recordings]:
+        return read_recordings(self.folder, len(self.parts))
 
     def predict(
         self,
-        caches: Sequence[Cache | str | Path],
+        caches: Caches,
         clip_ids: Sequence[str],
         *,
         fold: Fold = None,
@@ -120,14 +186,12 @@ class PublishedHead:
         """
         return self._probabilities(caches, clip_ids, fold)[self._named(system)]
 
-    def probabilities(
-        self, caches: Sequence[Cache | str | Path], clip_ids: Sequence[str], *, fold: Fold = None
-    ) -> dict[System, _FLOATS]:
+    def probabilities(self, caches: Caches, clip_ids: Sequence[str], *, fold: Fold = None) -> dict[System, _FLOATS]:
         """Score clips of caches with every system.
 
         Parameters
         ----------
-        caches : sequence of Cache or path
+        caches : Cache or path, or sequence of them
             Those that the systems read, in any order; they are told apart by their identity.
         clip_ids : sequence of str
             The N clips, as any of the caches calls them; other caches are matched by performance. None may be given, or
@@ -153,7 +217,7 @@ class PublishedHead:
         CacheError
             Where a cache is missing, of another encoder, or lacks a clip.
         UsageError
-            For a fold that is not here.
+            For a fold that is not here, or was not loaded.
 
         Notes
         -----
@@ -162,10 +226,8 @@ class PublishedHead:
         """
         return self._probabilities(caches, clip_ids, fold)
 
-    def _probabilities(
-        self, caches: Sequence[Cache | str | Path], clip_ids: Sequence[str], fold: Fold
-    ) -> dict[System, _FLOATS]:
-        sources = self._sources(fold)
+    def _probabilities(self, caches: Caches, clip_ids: Sequence[str], fold: Fold) -> dict[System, _FLOATS]:
+        sources = self.sources(fold)
         groups = match(self.parts, caches)
         flat = list(dict.fromkeys(cache for group in groups for cache in group))
         named = dict(zip(flat, clips_of_caches(flat, clip_ids), strict=True))
@@ -188,45 +250,55 @@ class PublishedHead:
         return {system: probs[of_system.get(system, first)] for system, probs in scored.items()}
 
     def score(
-        self, features: Sequence[ClipFeatures], clips: Sequence[Sequence[PublishedClip]], sources: Sequence[Source]
+        self,
+        features: Sequence[ClipFeatures | None],
+        clips: Sequence[Sequence[PublishedClip]],
+        sources: Sequence[Source],
     ) -> dict[System, _FLOATS]:
         """Score features that are in memory already.
 
         Parameters
         ----------
-        features : sequence of ClipFeatures
-            One for each system.
+        features : sequence of ClipFeatures or None
+            One for each system; None for a system that is not to be scored.
         clips : sequence of sequence of PublishedClip
-            Which clips each system's rows are; all have the same, in any order.
+            Which clips each system's rows are; all have the same, in any order. Not looked at where there are no
+            features.
         sources : sequence of (int or "refit")
             Whose heads; the probabilities of several are averaged.
 
         Returns
         -------
         dict of System to ndarray of shape (N, K)
-            Each in its own rows; mixtures in those of the first system that is mixed in.
+            Each in its own rows; mixtures in those of the first system that is mixed in, and only where all systems
+            that are mixed in have features: weights hold for all of them together.
 
         Raises
         ------
         HeadError
             Where a head gives a clip logits that are not finite.
         """
-        orders = _orders(clips)
+        scored = [number for number, system_features in enumerate(features) if system_features is not None]
+        orders = dict(zip(scored, _orders([clips[number] for number in scored]), strict=True))
         systems = [part.system for part in self.parts]
         by_source = []
         for source in sources:
-            logits = [
-                system_logits(models, system_features)
-                for models, system_features in zip(self.models[source], features, strict=True)
-            ]
+            logits = {
+                number: system_logits(models, system_features)
+                for number, (models, system_features) in enumerate(zip(self.models[source], features, strict=True))
+                if system_features is not None
+            }
             self._check_finite(logits, clips)
             by_source.append(probabilities(systems, logits, self.learned[source], orders))
         if len(by_source) == 1:
             return by_source[0]
         return {system: np.mean([probs[system] for probs in by_source], axis=0) for system in by_source[0]}
 
-    def _check_finite(self, logits: Sequence[NDArray[np.float32]], clips: Sequence[Sequence[PublishedClip]]) -> None:
-        for part, system_logits_, system_clips in zip(self.parts, logits, clips, strict=True):
+    def _check_finite(
+        self, logits: Mapping[int, NDArray[np.float32]], clips: Sequence[Sequence[PublishedClip]]
+    ) -> None:
+        for number, system_logits_ in logits.items():
+            part, system_clips = self.parts[number], clips[number]
             if len(wrong := np.flatnonzero(~np.isfinite(system_logits_).all((1, 2)))):
                 raise HeadError(
                     f"{self.path}: {part.system} gives {len(wrong)} of {len(system_clips)} clips no finite logits, the"
@@ -239,7 +311,28 @@ class PublishedHead:
         members = [systems[number] for number in mixed_in(systems)]
         return [*systems, *(name_of(members, stream) for stream in FUSED_STREAMS if self.fused)]
 
-    def _sources(self, fold: Fold) -> tuple[Source, ...]:
+    def sources(self, fold: Fold) -> tuple[Source, ...]:
+        """Say whose heads answer.
+
+        Parameters
+        ----------
+        fold : int, "refit", "mean" or None
+            As for `probabilities`.
+
+        Raises
+        ------
+        UsageError
+            For a fold that is not here, or was not loaded.
+        """
+        sources = self._named_sources(fold)
+        if absent := [source for source in sources if source not in self.models]:
+            raise UsageError(
+                f"{self.path} was loaded with sources={[*self.models]} only, and fold={fold!r} asks for"
+                f" {absent[0]!r}; name it in load_head(sources=…), or load all"
+            )
+        return sources
+
+    def _named_sources(self, fold: Fold) -> tuple[Source, ...]:
         if fold is None:
             fold = "refit" if self.refitted else "mean"
         if fold == "mean" and self.folds:
@@ -296,79 +389,3 @@ def _rows(asked: Sequence[PublishedClip], clips: Sequence[PublishedClip]) -> NDA
         return np.arange(len(asked))
     place = {clip.clip_id: row for row, clip in enumerate(clips)}
     return np.array([place[clip.clip_id] for clip in asked], dtype=np.int64)
-
-
-def load_head(path: str | Path, *, device: str = "cpu") -> PublishedHead:
-    """Load a published head.
-
-    Parameters
-    ----------
-    path : str or Path
-        A folder that ``ravfeat export-heads`` made.
-    device : str
-        Where networks are computed.
-
-    Returns
-    -------
-    PublishedHead
-
-    Raises
-    ------
-    HeadError
-        Where there is none, it was written by a newer version, or a file is missing, damaged, not listed with its
-        digest, or holds what does not fit together.
-
-    Examples
-    --------
-    >>> head = ravfeat.load_head("heads/voice-and-face")  # doctest: +SKIP
-    >>> head.predict(["cache/ravdess/audio-…", "cache/ravdess/face-…"], ["03-01-06-01-02-01-12"])  # doctest: +SKIP
-    """
-    from ravfeat.heads.checkpoint import load_model  # brings torch
-
-    folder = open_folder(Path(path))
-    parts = tuple(PublishedSystem.of(entry) for entry in folder.document["systems"])
-    check_document(folder.path, folder.document, parts)
-    learned, tested = _read_learned(folder, parts)
-    _check_memory(folder, parts, learned)
-    models: dict[Source, tuple[tuple[Model, ...], ...]] = {}
-    for source in learned:
-        stems = [[stem_of(folder.path, part, source, seed) for seed in part.seeds] for part in parts]
-        models[source] = tuple(
-            tuple(load_model(stem, device=device, read=folder.read) for stem in of_system) for of_system in stems
-        )
-        for part, system_models in zip(parts, models[source], strict=True):
-            check_models(folder.path, part, system_models, folder.document["classes"])
-    check_scores(folder.path, folder.document, parts)
-    return PublishedHead(folder.path, tuple(folder.document["classes"]), parts, learned, models, tested, folder.about)
-
-
-def _read_learned(
-    folder: HeadFolder, parts: Sequence[PublishedSystem]
-) -> tuple[dict[Source, Learned], dict[int, tuple[tuple[PublishedClip, ...], ...]]]:
-    record = folder.read_json(LEARNED_FILE, LearnedFile, _MAX_LEARNED_BYTES)
-    check_learned(folder.path, folder.document, record, parts)
-    clips = folder.read_json(CLIPS_FILE, list[FoldClips], _MAX_CLIPS_BYTES)
-    check_clips(folder.path, folder.document, clips, record, parts)
-    learned: dict[Source, Learned] = {entry["fold"]: Learned.of(entry) for entry in record["folds"]}
-    if "refit" in record:
-        learned["refit"] = Learned.of(record["refit"])
-    return learned, clips_of(clips)
-
-
-def _check_memory(folder: HeadFolder, parts: Sequence[PublishedSystem], sources: Iterable[Source]) -> None:
-    """Refuse heads that are larger together than the memory, before the first is read."""
-    stems = [stem_of(folder.path, part, source, seed) for source in sources for part in parts for seed in part.seeds]
-    files = [stem.with_name(stem.name + ".safetensors") for stem in stems]
-    total = sum(path.stat().st_size for path in files if path.is_file())
-    if total > physical_memory():
-        raise HeadError(
-            f"the heads in {folder.path} take {format_size(total)}, and this machine has"
-            f" {format_size(physical_memory())} of memory; load them on a larger one"
-        )
-
-
-def stem_of(folder: Path, part: PublishedSystem, source: Source, seed: int) -> Path:
-    """Say where a head lies in the folder, without suffix."""
-    if source == "refit":
-        return folder / "refit" / part.folder / f"seed-{seed}"
-    return folder / "folds" / part.folder / f"fold-{source}-seed-{seed}"

@@ -6,7 +6,7 @@ Axes: M systems, N clips, S seeds, K classes. The very functions that made the r
 same arrays, so that they are the same to the last bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,35 +33,35 @@ def system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np
 
 def probabilities(
     systems: Sequence[System],
-    logits: Sequence[NDArray[np.float32]],
+    logits: Mapping[int, NDArray[np.float32]],
     learned: Learned,
-    orders: Sequence[NDArray[np.int64]],
+    orders: Mapping[int, NDArray[np.int64]],
 ) -> dict[System, NDArray[np.float64]]:
     """Average, calibrate and fuse.
 
     Parameters
     ----------
     systems : sequence of System, length M
-    logits : sequence of ndarray of shape (N, S, K)
-        One for each system, in rows of its own.
+    logits : mapping of int to ndarray of shape (N, S, K)
+        By the number of the system, in rows of its own; some systems may have none.
     learned : Learned
-    orders : sequence of ndarray of shape (N,), int64
-        For each system its rows in the order that all systems share.
+    orders : mapping of int to ndarray of shape (N,), int64
+        For each of these systems its rows in the order that all systems share.
 
     Returns
     -------
     dict of System to ndarray of shape (N, K)
-        Every system by itself and, where they are fused, the mixtures, in the rows of the first one that is mixed in.
+        Every system that has logits and, where all that are mixed in have some, the mixtures, in the rows of the first
+        one that is mixed in.
     """
-    averaged = [mean_of_seeds(seed_logits) for seed_logits in logits]
-    temperatures = [at(value) for value in learned.temperatures]
+    averaged = {number: mean_of_seeds(seed_logits) for number, seed_logits in logits.items()}
     probs = {
-        system: np.exp(temperature.transform(seed_logits))
-        for system, temperature, seed_logits in zip(systems, temperatures, averaged, strict=True)
+        systems[number]: np.exp(at(learned.temperatures[number]).transform(log_probs))
+        for number, log_probs in averaged.items()
     }
-    if learned.fusion is None:
-        return probs
     members = mixed_in(systems)
+    if learned.fusion is None or not set(members) <= averaged.keys():
+        return probs
     shared = np.stack([averaged[number][orders[number]] for number in members])
     calibrated = learned.fusion.calibrated(shared)
     back = np.argsort(orders[members[0]])

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,13 @@ from ravfeat.predictions import System
 from ravfeat.published.documents import CacheEntry, FoldClips, LearnedEntry, SystemEntry
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
 
-__all__ = ["Learned", "Need", "PublishedClip", "PublishedSystem", "at", "clips_of", "clips_record", "mixed_in"]
+__all__ = [
+    "Learned", "Need", "PublishedClip", "PublishedSystem", "Source", "at", "clips_of", "clips_record", "mixed_in",
+    "stem_of",
+]  # fmt: skip
+
+Source = int | Literal["refit"]
+"""Whose heads: those of one fold, or those that were refitted on all actors."""
 
 
 class PublishedClip(NamedTuple):
@@ -190,3 +197,10 @@ def clips_of(record: Sequence[FoldClips]) -> dict[int, tuple[tuple[PublishedClip
         entry["fold"]: tuple(tuple(PublishedClip(*clip) for clip in of_system) for of_system in entry["systems"])
         for entry in record
     }
+
+
+def stem_of(folder: Path, part: PublishedSystem, source: Source, seed: int) -> Path:
+    """Say where a head lies in the folder, without suffix."""
+    if source == "refit":
+        return folder / "refit" / part.folder / f"seed-{seed}"
+    return folder / "folds" / part.folder / f"fold-{source}-seed-{seed}"

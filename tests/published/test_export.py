@@ -74,8 +74,8 @@ def test_every_file_has_its_digest_and_no_path_of_this_machine_is_in_them(publis
     files = document(published)["files"]
     there = {path.relative_to(published).as_posix() for path in published.rglob("*") if path.is_file()}
     assert there - files.keys() == {"head.toml", "card.md"}
-    assert len(files) == 2 + 2 * 28
-    for name in ("head.toml", "card.md", "learned.json", "clips.json"):
+    assert len(files) == 2 + 2 * 28 + 4
+    for name in ("head.toml", "card.md", "learned.json", "clips.json", "recordings.json"):
         assert str(published.parents[2]) not in (published / name).read_text(encoding="utf-8")
 
 
@@ -260,6 +260,7 @@ def test_a_moved_cache_is_named_or_nothing_is_checked(copy, places, tmp_path) ->
     assert done.check == "identical, bit for bit, in all 576 test rows"
     done = export_heads(copy, tmp_path / "blind", unchecked=True)
     assert done.check == "not checked: the caches were not at hand"
+    assert not {"recordings.json", "domain"} & {path.name for path in (tmp_path / "blind").iterdir()}
     assert "predictions of the run: not checked" in (tmp_path / "blind" / "card.md").read_text(encoding="utf-8")
     with pytest.raises(UsageError, match="--unchecked reads no cache: it cannot go with --refit or --cache"):
         export_heads(copy, tmp_path / "other", unchecked=True, refitted=True)

@@ -15,8 +15,12 @@ from ravfeat import load_head
 from ravfeat.cache import open_cache
 from ravfeat.calibrate import calibrate
 from ravfeat.errors import CacheError, HeadError, UsageError
+from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.predictions import Predictions, System, SystemProbs
 from ravfeat.published import PublishedHead
+from ravfeat.published.caches import match, read_clips
+from ravfeat.published.export import export_heads
+from ravfeat.runs.write import write_run
 from tests.published.conftest import seen
 from tests.toycaches import actors_and_emotions
 from tests.writtencaches import write_cache
@@ -195,6 +199,46 @@ def test_a_cache_without_a_clip_of_the_performance_is_refused(head, places, tmp_
     short = write_cache(tmp_path, faces, name="landmarks")
     with pytest.raises(CacheError, match="has no '01-00'; a clip is scored by all systems"):
         head.predict([places["voice"], short, places["expressions"]], ["01-00"], fold=4)
+
+
+def test_one_cache_stands_for_a_list_of_one(places, tmp_path) -> None:
+    write_run(tmp_path / "run", fit_heads(FitPlan((places["voice"],), heads=("logreg",), layers="1")), {})
+    export_heads(tmp_path / "run", tmp_path / "head")
+    alone = load_head(tmp_path / "head")
+    expected = alone.predict([places["voice"]], ["11-00"], fold=0)
+    for caches in (places["voice"], str(places["voice"]), open_cache(places["voice"])):
+        assert np.array_equal(alone.predict(caches, ["11-00"], fold=0), expected)
+
+
+# --- one stream is missing
+
+
+def test_a_system_whose_features_are_missing_gives_no_mixture_and_the_others_their_own_bits(head, places) -> None:
+    groups = match(head.parts, places.values())
+    clips = head.tested[0]
+    features = [read_clips(*system) for system in zip(head.parts, groups, clips, strict=True)]
+    whole = head.score(features, clips, [0, "refit"])
+    without = head.score([None, features[1], None], [(), clips[1], ()], [0, "refit"])
+    assert list(without) == [head.systems[1]]
+    assert np.array_equal(without[head.systems[1]], whole[head.systems[1]])
+    assert head.score([None] * 3, clips, [0]) == {}
+
+
+def test_without_the_control_the_mixture_is_what_it_is_with_it(places, tmp_path) -> None:
+    caches = (places["voice"], places["landmarks"])
+    plan = FitPlan(caches, heads=("audio:logreg", "face:kernel", "joint"), settings={"epochs": 1, "hidden": 4})
+    write_run(tmp_path / "run", fit_heads(plan), {})
+    export_heads(tmp_path / "run", tmp_path / "head")
+    head = load_head(tmp_path / "head")
+    clips = head.tested[0]
+    groups = match(head.parts, caches)
+    features = [read_clips(*system) for system in zip(head.parts, groups, clips, strict=True)]
+    whole = head.score(features, clips, [0])
+    (joint,) = (number for number, part in enumerate(head.parts) if part.system.stream == "joint")
+    left = [None if number == joint else of_system for number, of_system in enumerate(features)]
+    without = head.score(left, clips, [0])
+    assert set(whole) - set(without) == {head.parts[joint].system}
+    assert all(np.array_equal(probs, whole[system]) for system, probs in without.items())
 
 
 # --- damage

@@ -24,3 +24,10 @@ def test_a_head_of_version_1_says_what_it_said(fold, tmp_path) -> None:
     number = int(fold) if fold.isdecimal() else fold
     probs = load_head(HEAD).predict([strangers(tmp_path)], ["01-00", "02-03"], fold=number)
     np.testing.assert_allclose(probs, expected, atol=1e-5)
+
+
+def test_a_head_of_version_1_does_not_say_what_it_learned_from() -> None:
+    head = load_head(HEAD, sources=["refit"])
+    assert head.window_s is None
+    assert head.domain(head.parts[0].needs[0].fingerprint) is None
+    assert head.trained_on("refit", "audio") == frozenset()
