@@ -64,6 +64,9 @@ ALLOWED: dict[str, set[str]] = {
         "cache", "calibrate", "corpora", "experiment", "features", "fusion", "heads", "media", "numerics",
         "predictions", "protocols", "runs",
     },
+    # New recordings: predicted, shown.
+    "predict": BASE | {"predictions"},
+    "demo": BASE | {"predict", "predictions"},
     "audit": BASE
     | {
         "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "numerics", "predictions",
@@ -96,7 +99,7 @@ OWNERS: dict[str, set[str]] = {
     "pyarrow": {"manifest", "corpora", "predictions", "cache"},
     "matplotlib": {"report", "splits"},
     "jinja2": {"report"},
-    "markupsafe": {"report"},
+    "markupsafe": {"demo", "report"},
     "click": {"cli"},
     "numpy": {"*"},
     "tqdm": {"progress"},

@@ -127,7 +127,7 @@ def _faces(prediction: FilePrediction) -> list[str]:
 
 def _change(prediction: FilePrediction) -> str:
     """Say how the answer changes from window to window, where it does."""
-    labels = []
+    labels: list[str] = []
     for window in prediction.windows:
         main = main_answer(answers_of(window))
         if main is not None and (label := main.verdict(prediction.classes).label) and labels[-1:] != [label]:
