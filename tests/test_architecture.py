@@ -15,7 +15,10 @@ import ravfeat
 PACKAGE = Path(ravfeat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-BASE = {"align", "documents", "errors", "escape", "schema", "files", "resources", "manifest", "metrics", "progress"}
+BASE = {
+    "align", "documents", "errors", "escape", "schema", "files", "manifest", "metrics", "model_origin", "progress",
+    "resources",
+}  # fmt: skip
 """Loose modules at the root, which every package may import."""
 
 ALLOWED: dict[str, set[str]] = {
@@ -28,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "manifest": {"documents", "errors", "escape", "files", "schema"},
     "metrics": {"errors"},
     "align": {"errors"},
+    "model_origin": {"documents", "errors", "files"},
     "escape": set(),
     "progress": {"errors", "escape"},
     # Recordings in, features out.
@@ -61,11 +65,11 @@ ALLOWED: dict[str, set[str]] = {
     "splits": BASE | {"experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {
-        "cache", "calibrate", "corpora", "experiment", "features", "fusion", "heads", "media", "numerics",
-        "predictions", "protocols", "runs",
+        "cache", "calibrate", "corpora", "encoders", "experiment", "faces", "features", "fusion", "heads", "media",
+        "numerics", "predictions", "protocols", "runs",
     },
     # New recordings: predicted, shown.
-    "predict": BASE | {"predictions"},
+    "predict": BASE | {"encoders", "faces", "media", "predictions", "published"},
     "demo": BASE | {"predict", "predictions"},
     "audit": BASE
     | {

@@ -293,7 +293,7 @@ class ShardContent:
     columns : tuple of mapping of str to ndarray of shape (T,) or (T, n), float32
         Additional values of every frame, one mapping per stored clip, all with the same names; empty
         where there are none.
-    source : mapping of str to str
+    source : mapping
         Where the encoder came from: ``repository``, ``revision``, ``licence``, as far as known.
     """
 
@@ -307,7 +307,7 @@ class ShardContent:
     times_s: tuple[NDArray[np.float64], ...]
     shape: tuple[int, int]
     columns: tuple[Mapping[str, NDArray[np.float32]], ...] = ()
-    source: Mapping[str, str] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
 
     def frame_columns(self) -> dict[str, NDArray[np.float32]]:
         """Concatenate every column over the frames of all clips."""

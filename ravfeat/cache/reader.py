@@ -41,6 +41,7 @@ from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import canonical_json, sha256_of
 from ravfeat.manifest import Manifest
+from ravfeat.model_origin import ModelOrigin, check_origin
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
 
@@ -73,8 +74,8 @@ class Cache:
         Everything that determines the features: weights digest, layers, preprocessing, store, dtype, view …
     about : dict
         ``corpus``, ``stream``, ``encoder``, ``synthetic``.
-    source : dict of str to str
-        Where the encoder came from (``repository``, ``revision``), as far as the first shard says it.
+    source : ModelOrigin
+        Where the encoder came from, and what it takes to load it again, as far as the first shard says it.
     layers : tuple of int
         Stored layer numbers.
     statistics : tuple of str
@@ -118,7 +119,7 @@ class Cache:
         header = read_header(first)
         self.identity: dict[str, Any] = dict(header.identity)
         self.about: dict[str, Any] = dict(header.about)
-        self.source: dict[str, str] = dict(header.source)
+        self.source: ModelOrigin = check_origin(header.source, f"{first}, source", ShardError, "extract it again")
         self._check_header(first, header)
         self.layers: tuple[int, ...] = tuple(self.identity["layers"])
         self.statistics: tuple[str, ...] = tuple(self.identity["statistics"])

@@ -1,4 +1,6 @@
-"""Schemas of the JSON in a cache: about, identity, source; their values are checked wherever they are read.
+"""Schemas of the JSON in a cache: about, identity; their values are checked wherever they are read.
+
+That of ``source`` is `ravfeat.model_origin.ModelOrigin`.
 
 Keys that a schema does not know are kept, since the fingerprint of an identity covers all of them.
 """

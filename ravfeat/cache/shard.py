@@ -28,6 +28,7 @@ from ravfeat.cache.structure import check_structure
 from ravfeat.documents import parse_json
 from ravfeat.errors import ShardError
 from ravfeat.files import canonical_json
+from ravfeat.model_origin import check_origin
 from ravfeat.schema import Gender
 
 __all__ = [
@@ -71,7 +72,7 @@ class ShardHeader:
         Length of the time column.
     columns : mapping of str to int
         Names of the additional columns, and their lengths.
-    source : mapping of str to str
+    source : mapping
         See `ravfeat.cache.format.ShardContent`.
     """
 
@@ -88,7 +89,7 @@ class ShardHeader:
     layers: tuple[int, ...]
     n_times: int
     columns: Mapping[str, int]
-    source: Mapping[str, str]
+    source: Mapping[str, Any]
 
 
 def metadata_sha256(
@@ -100,7 +101,7 @@ def metadata_sha256(
     failed: Sequence[FailedClip],
     times_s: NDArray[np.float64],
     columns: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
-    source: Mapping[str, str] = MappingProxyType({}),
+    source: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     """Compute the digest of a shard without its features (which have one digest per clip)."""
     value: dict[str, Any] = {
@@ -271,10 +272,10 @@ def _header(file: h5py.File, n_times: int, columns: Mapping[str, int]) -> ShardH
     if features.ndim != 3 or features.dtype.str not in {"<f2", "<f4"}:
         actual = f"the shape {features.shape} and the type {features.dtype.str}"
         raise ValueError(f"features have {actual}, expected (layer, frame, dim) and <f2 or <f4")
-    documents = {name: _document(path, file, name) for name in ("about", "identity", "provenance")}
+    documents = {name: _document(path, file, name) for name in ("about", "identity", "provenance", "source")}
     check_about(documents["about"], f"{path}, about", ShardError, _REMEDY)
     check_identity(documents["identity"], f"{path}, identity", ShardError, _REMEDY)
-    source = attribute_text(file, "source") if "source" in file.attrs else "{}"
+    check_origin(documents["source"], f"{path}, source", ShardError, _REMEDY)
     return ShardHeader(
         number=attribute_number(file, "shard"),
         clips=tuple(_read_clips(file["clips"])),
@@ -286,13 +287,13 @@ def _header(file: h5py.File, n_times: int, columns: Mapping[str, int]) -> ShardH
         layers=attribute_numbers(features, "layers"),
         n_times=n_times,
         columns=columns,
-        source=parse_json(source, dict[str, str], f"{path}, source", ShardError, _REMEDY),
         **documents,
     )
 
 
 def _document(path: str, file: h5py.File, name: str) -> dict[str, Any]:
-    return parse_json(attribute_text(file, name), dict[str, Any], f"{path}, {name}", ShardError, _REMEDY)
+    text = attribute_text(file, name) if name in file.attrs or name != "source" else "{}"
+    return parse_json(text, dict[str, Any], f"{path}, {name}", ShardError, _REMEDY)
 
 
 def _read_clips(group: h5py.Group) -> Iterator[ClipRecord]:

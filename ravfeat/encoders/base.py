@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.model_origin import ModelOrigin
 from ravfeat.schema import Stream
 
 __all__ = [
@@ -59,9 +60,9 @@ class EncoderSpec:
         Of the hidden states.
     frame_rate_hz : float
         Frames per second, to estimate the size of shards; nominal where it depends on the clip.
-    source : mapping of str to str
-        Where it came from (``repository``, ``revision``), as far as known; stored in every shard, not part of the
-        identity.
+    source : ModelOrigin
+        Where it came from and what it takes to load it again, as far as known; stored in every shard, not part of
+        the identity.
     """
 
     name: str
@@ -72,7 +73,7 @@ class EncoderSpec:
     n_layers: int
     dim: int
     frame_rate_hz: float
-    source: Mapping[str, str] = field(default_factory=dict)
+    source: ModelOrigin = field(default_factory=ModelOrigin)
 
     def identity(self) -> dict[str, Any]:
         """Return the values that determine the features; see `ravfeat.cache.format.fingerprint`."""

@@ -153,20 +153,20 @@ def _check_outputs(net: OnnxModel, sample: NDArray[np.float32], settings: NetSet
 
 
 def load_onnx_encoder(
-    path: Path, device: str, *, steps: tuple[str, ...], margin: float | None, frame_rate_hz: float
+    net: Path | NetSettings, device: str, *, steps: tuple[str, ...], margin: float | None, frame_rate_hz: float
 ) -> OnnxEncoder:
     """Load an ONNX model.
 
     Parameters
     ----------
-    path : Path
-        The model or its sidecar.
+    net : Path or NetSettings
+        The model, its sidecar, or what that says.
     device : str
         ``cpu``, ``cuda``, ``cuda:N`` or ``auto``.
     steps : tuple of str
         Steps that determine the boxes.
     margin : float, optional
-        Overrides the sidecar's margin.
+        Overrides that of the settings.
     frame_rate_hz : float
         Nominal.
 
@@ -175,9 +175,9 @@ def load_onnx_encoder(
     MissingExtraError
         Where onnxruntime is not installed.
     EncoderError
-        Where the model cannot be run, or does not fit its sidecar.
+        Where the model cannot be run, or does not fit its settings.
     """
-    settings = find_sidecar(path)
+    settings = net if isinstance(net, NetSettings) else find_sidecar(net)
     return OnnxEncoder(
         open_onnx_model(settings, device),
         settings,

@@ -26,7 +26,7 @@ net::
 """
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -41,7 +41,7 @@ from ravfeat.encoders.model_documents import MAX_SIDE
 from ravfeat.errors import EncoderError
 from ravfeat.files import describe_stand_in, sha256_of
 
-__all__ = ["Colour", "Layout", "NetSettings", "find_sidecar", "read_sidecar"]
+__all__ = ["Colour", "Layout", "NetSettings", "find_sidecar", "read_sidecar", "recorded_settings"]
 
 Colour = Literal["rgb", "bgr", "gray"]
 Layout = Literal["nchw", "nhwc"]
@@ -92,6 +92,8 @@ class NetSettings:
     margin : float
     embedding, logits : str, optional
     labels : tuple of str
+    table : mapping
+        As it was read, without the file's name and digest: to be recorded.
     """
 
     source: str
@@ -108,6 +110,7 @@ class NetSettings:
     embedding: str | None
     logits: str | None
     labels: tuple[str, ...]
+    table: Mapping[str, Any]
 
 
 def find_sidecar(path: Path) -> NetSettings:
@@ -166,6 +169,22 @@ def read_sidecar(path: Path) -> NetSettings:
     if promised != digest:
         raise EncoderError(f"{model} has the SHA-256 {digest}, {path} promises {promised}; one of them is another file")
     return _settings(str(path), table, model, digest)
+
+
+def recorded_settings(table: Mapping[str, Any], model: Path) -> NetSettings:
+    """Make the settings of a net from a table that was recorded, for a net without a file beside it.
+
+    Raises
+    ------
+    EncoderError
+        As `read_sidecar`.
+    """
+    name = f"the recorded settings of {model.name}"
+    checked = _check(dict(table), name)
+    if not model.is_file():
+        raise EncoderError(f"{model} is not there; expected an ONNX net (.onnx)")
+    _check_model(model)
+    return _settings(name, checked, model, sha256_of(model))
 
 
 def _check_model(model: Path) -> None:
@@ -228,6 +247,7 @@ def _settings(source: str, table: _Table, model: Path, digest: str) -> NetSettin
         embedding=table.get("embedding"),
         logits=table.get("logits"),
         labels=tuple(labels),
+        table={key: value for key, value in table.items() if key not in {"model", "sha256"}},
     )
 
 

@@ -1,22 +1,22 @@
 """Find and load an encoder by name, hub id, folder or ONNX file; each implies its stream."""
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.cuda import cuda_number, split_devices
 from ravfeat.errors import EncoderError, MissingExtraError
+from ravfeat.model_origin import ModelOrigin, is_hub_id
 from ravfeat.schema import Stream
 
 if TYPE_CHECKING:
     from ravfeat.encoders.weights import WeightFolder
     from ravfeat.faces.source import FaceOptions, FaceSource
 
-__all__ = ["ENCODERS", "BuiltIn", "Pretrained", "load_encoder", "stream_of"]
+__all__ = ["ENCODERS", "BuiltIn", "LoadRules", "Pretrained", "load_encoder", "stream_of"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,44 @@ class BuiltIn:
     stream: Stream
 
 
+@dataclass(frozen=True)
+class LoadRules:
+    """Which model it must be, and how far to go for it; by default any, from wherever it is.
+
+    Attributes
+    ----------
+    weights : str
+        The digest that its weights must have: others are refused before they are loaded.
+    offline : bool
+        Fetch nothing.
+    pickles : bool
+        Whether weights may be a pickle where the hub has no safetensors file.
+    settings : mapping
+        Of an ONNX net, in place of those beside it.
+    option : str
+        What names a model instead; for messages.
+    """
+
+    weights: str = ""
+    offline: bool = False
+    pickles: bool = True
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    option: str = "--encoder FOLDER"
+
+    def check(self, weights: str, place: Path) -> None:
+        """Refuse other weights.
+
+        Raises
+        ------
+        EncoderError
+        """
+        if self.weights and weights != self.weights:
+            raise EncoderError(
+                f"{place} holds a model with the digest {weights}, expected {self.weights}; name the one that was used:"
+                f" {self.option}"
+            )
+
+
 ENCODERS: dict[str, Pretrained | BuiltIn] = {
     "wavlm-large": Pretrained("microsoft/wavlm-large", "c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c"),
     "wavlm-base-plus": Pretrained("microsoft/wavlm-base-plus", "4c66d4806a428f2e922ccfa1a962776e232d487b"),
@@ -75,7 +113,6 @@ MARGIN = 1.0
 NOMINAL_FPS = 30.0
 """Assumed frames per second of videos, to estimate the size of shards."""
 
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _NET_SUFFIXES = frozenset({".onnx", ".toml"})
 _EXPECTED_FOLDER = "expected a folder as save_pretrained writes it, or an ONNX net"
 
@@ -109,7 +146,12 @@ def stream_of(name_or_path: str) -> Stream:
 
 
 def load_encoder(
-    name_or_path: str, device: str = "auto", *, faces: "FaceOptions | None" = None, tf32: bool = False
+    name_or_path: str,
+    device: str = "auto",
+    *,
+    faces: "FaceOptions | None" = None,
+    tf32: bool = False,
+    rules: LoadRules = LoadRules(),
 ) -> Encoder[Any]:
     """Load an encoder.
 
@@ -127,11 +169,18 @@ def load_encoder(
     tf32 : bool
         Whether a GPU may round the factors of products to TF32 (torch encoders only); recorded as
         provenance.
+    rules : LoadRules
+        Which model it must be, and how far to go for it.
+
+    Returns
+    -------
+    Encoder
+        Its ``spec.source`` says what it takes to load it again elsewhere.
 
     Raises
     ------
     EncoderError
-        Where nothing of that name exists, or it cannot be loaded.
+        Where nothing of that name exists, it cannot be loaded, or it is another than it must be.
     MissingExtraError
         Where it needs a package that is not installed.
     UsageError
@@ -139,69 +188,72 @@ def load_encoder(
     """
     devices = split_devices(device)
     if len(devices) > 1:
-        return _replicated(name_or_path, devices, faces, tf32=tf32)
+        return _replicated(name_or_path, devices, faces, tf32=tf32, rules=rules)
     cuda_number(device)  # encoders that need no device would take any name
     if name_or_path == "logmel":
         from ravfeat.encoders.logmel import LogMelEncoder
 
-        return LogMelEncoder()
+        return _with_origin(LogMelEncoder(), ModelOrigin(kind="logmel", name="logmel"))
     if name_or_path == "landmarks":
         return _landmarks(faces)
     if _is_net(name_or_path):
-        return _onnx_net(name_or_path, device, faces)
+        return _onnx_net(_path(name_or_path), device, faces, rules)
     try:
         from ravfeat.encoders.device import resolve_device
         from ravfeat.encoders.speech import load_speech_encoder
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "extract") from error
+    from ravfeat.encoders.origin import weights_origin
+
     target = resolve_device(device)
-    folder, name = _find(name_or_path)
+    folder, name = _find(name_or_path, rules)
+    rules.check(folder.digest if rules.weights else "", folder.path)
     entry = ENCODERS.get(name_or_path)
     if (entry.stream if entry else _stream_of_config(folder.config)) == "face":
-        encoder = _image_model(folder, name, target, faces, tf32=tf32)
-    else:
-        encoder = load_speech_encoder(folder, name, target, tf32=tf32)
-    encoder.spec = replace(encoder.spec, source=folder.source)
-    return encoder
+        return _image_model(folder, name, target, faces, tf32=tf32)
+    return _with_origin(load_speech_encoder(folder, name, target, tf32=tf32), weights_origin(folder, name))
 
 
-def _replicated(name_or_path: str, devices: Sequence[str], faces: "FaceOptions | None", *, tf32: bool) -> Encoder[Any]:
+def _replicated(
+    name_or_path: str, devices: Sequence[str], faces: "FaceOptions | None", *, tf32: bool, rules: LoadRules
+) -> Encoder[Any]:
     """Load an encoder on each of several devices; where it cannot queue batches, on the first, with a warning."""
     try:
         from ravfeat.encoders.device import resolve_device
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "extract") from error
     first, *others = [resolve_device(device) for device in devices]
-    encoder = load_encoder(name_or_path, first, faces=faces, tf32=tf32)
+    encoder = load_encoder(name_or_path, first, faces=faces, tf32=tf32, rules=rules)
     if not hasattr(encoder, "start"):
         place = encoder.provenance()["device"]
         warnings.warn(f"{encoder.spec.name} uses one device only: {place}", stacklevel=3)
         return encoder
     from ravfeat.encoders.replicas import ReplicatedEncoder
 
-    replicas = [load_encoder(name_or_path, other, faces=faces, tf32=tf32) for other in others]
+    replicas = [load_encoder(name_or_path, other, faces=faces, tf32=tf32, rules=rules) for other in others]
     return ReplicatedEncoder([encoder, *replicas])
 
 
-def _find(name_or_path: str) -> tuple["WeightFolder", str]:
+def _find(name_or_path: str, rules: LoadRules) -> tuple["WeightFolder", str]:
     """Return a folder of weights, downloaded if needed, and the encoder's name."""
     from ravfeat.encoders.weights import fetch_weights, open_weights
 
+    how: dict[str, Any] = {"offline": rules.offline, "pickles": rules.pickles, "option": rules.option}
     entry = ENCODERS.get(name_or_path)
     if isinstance(entry, Pretrained):
-        return fetch_weights(entry.repository, entry.revision), name_or_path
+        return fetch_weights(entry.repository, entry.revision, **how), name_or_path
     path = _path(name_or_path)
     if name_or_path and path.is_dir():
         return open_weights(path), path.resolve().name
     repository, revision = _hub_id(name_or_path)
-    return fetch_weights(repository, revision), repository.rpartition("/")[2]
+    return fetch_weights(repository, revision, **how), repository.rpartition("/")[2]
 
 
 def _hub_id(name_or_path: str) -> tuple[str, str | None]:
     """Split a hub id into repository and revision; explain a name that is none, or a path without an encoder."""
     repository, _, revision = name_or_path.partition("@")
     path = _path(name_or_path)
-    if _HUB_ID.fullmatch(repository) and not path.exists():
+    if is_hub_id(repository) and not path.exists():
         return repository, revision or None
     if path.is_file():
         raise EncoderError(f"{path} is a file, and not an ONNX net (.onnx, .toml); {_EXPECTED_FOLDER}")
@@ -245,17 +297,25 @@ def _landmarks(faces: "FaceOptions | None") -> Encoder[Any]:
     source, rate_hz = _source(faces, detector=False, landmarker=True)
     if source.landmarker is None:
         raise EncoderError("landmarks need a landmarker, and these options make a source without one")
-    return LandmarkEncoder(weights=source.landmarker.sha256, steps=source.mesh_steps, frame_rate_hz=rate_hz)
+    encoder = LandmarkEncoder(weights=source.landmarker.sha256, steps=source.mesh_steps, frame_rate_hz=rate_hz)
+    return _with_origin(encoder, ModelOrigin(kind="landmarks", name="landmarks"), source)
 
 
-def _onnx_net(name_or_path: str, device: str, faces: "FaceOptions | None") -> Encoder[Any]:
+def _onnx_net(path: Path, device: str, faces: "FaceOptions | None", rules: LoadRules) -> Encoder[Any]:
     try:
         from ravfeat.encoders.onnx import load_onnx_encoder
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "face") from error
+    from ravfeat.encoders.onnx_sidecar import find_sidecar, recorded_settings
+    from ravfeat.encoders.origin import net_origin
+
+    recorded = rules.settings and path.suffix != ".toml"
+    settings = recorded_settings(rules.settings, path) if recorded else find_sidecar(path)
+    rules.check(settings.sha256, settings.model)
     source, rate_hz = _source(faces, detector=True, landmarker=False)
     margin = faces.margin if faces else None
-    return load_onnx_encoder(_path(name_or_path), device, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz)
+    encoder = load_onnx_encoder(settings, device, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz)
+    return _with_origin(encoder, net_origin(settings), source)
 
 
 def _image_model(
@@ -266,10 +326,24 @@ def _image_model(
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "face") from error
     source, rate_hz = _source(faces, detector=True, landmarker=False)
+    from ravfeat.encoders.origin import weights_origin
+
     margin = MARGIN if faces is None or faces.margin is None else faces.margin
-    return load_image_encoder(
+    encoder = load_image_encoder(
         folder, name, device, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz, tf32=tf32
     )  # fmt: skip
+    return _with_origin(encoder, weights_origin(folder, name), source)
+
+
+def _with_origin(encoder: Encoder[Any], origin: ModelOrigin, source: "FaceSource | None" = None) -> Encoder[Any]:
+    """Record in an encoder's spec where it came from, and how its faces are found."""
+    if source is not None:
+        from ravfeat.encoders.origin import face_origin
+        from ravfeat.faces.crop import margin_of
+
+        origin["faces"] = face_origin(source, margin_of(encoder.spec.preprocessing))
+    encoder.spec = replace(encoder.spec, source=origin)
+    return encoder
 
 
 def _source(faces: "FaceOptions | None", *, detector: bool, landmarker: bool) -> tuple["FaceSource", float]:

@@ -110,6 +110,7 @@ def origin_of(cache: Cache) -> dict[str, Any]:
         "fingerprint": cache.fingerprint,
         "identity": cache.identity,
         "content_sha256": cache.content_sha256(),
+        **({"source": cache.source} if cache.source else {}),
     }
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 __all__ = ["crop", "crop_recipe", "margin_of"]
 
-_MARGIN = re.compile(r"square crop, margin ([\d.e+-]+), ")
+_MARGIN = re.compile(r"square crop, margin (\d+(?:\.\d+)?(?:e[+-]\d+)?), ")
 
 
 def crop_recipe(margin: float, size: int) -> str:

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.download.ravdess import fetch
-from ravfeat.errors import DownloadError, UsageError
+from ravfeat.errors import DownloadError, EncoderError, UsageError
 from ravfeat.files import describe_stand_in, sha256_of
 
-__all__ = ["BLAZE_FACE", "FACE_LANDMARKER", "ModelFile", "PublishedModel", "find_model", "models_folder"]
+__all__ = [
+    "BLAZE_FACE", "FACE_LANDMARKER", "ModelFile", "PublishedModel", "find_model", "find_recorded_model",
+    "models_folder",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,44 @@ def find_model(model: PublishedModel, model_paths: Sequence[Path] = ()) -> Model
         ) from error
 
 
-def _models_at(place: Path, model: PublishedModel) -> list[Path]:
+def find_recorded_model(
+    model: PublishedModel, digits: str, model_paths: Sequence[Path] = (), *, offline: bool = False
+) -> ModelFile:
+    """Find the very model file that was used before.
+
+    Parameters
+    ----------
+    model : PublishedModel
+        Of the kind that is looked for; it is fetched where it is the one.
+    digits : str
+        First digits of the SHA-256.
+    model_paths : sequence of Path
+        Model files, or folders of them; those of other digests are passed over.
+    offline : bool
+        Fetch nothing.
+
+    Raises
+    ------
+    EncoderError
+        Where it is not here, and not the published one or not to be fetched.
+    UsageError, DownloadError
+        As `find_model`.
+    """
+    files = [ModelFile.of(path) for place in model_paths for path in _models_at(place, model, every=True)]
+    if chosen := [file for file in files if file.sha256.startswith(digits)]:
+        return chosen[0]
+    published = model.sha256.startswith(digits)
+    if published and (not offline or (models_folder() / model.name).is_file()):
+        return find_model(model)
+    given = "".join(f"; {file.path} has the SHA-256 {file.sha256}" for file in files)
+    place = f"put {model.url} at {models_folder() / model.name}, or " if published else ""
+    raise EncoderError(
+        f"the model file of MediaPipe ({model.suffix}) with the SHA-256 {digits}… is not on this machine{given};"
+        f" {place}name it: --detector-model PATH"
+    )
+
+
+def _models_at(place: Path, model: PublishedModel, *, every: bool = False) -> list[Path]:
     """List the models of this kind at a given path."""
     place = place.expanduser()
     if place.is_dir():
@@ -145,7 +185,7 @@ def _models_at(place: Path, model: PublishedModel) -> list[Path]:
         if not held:
             raise UsageError(f"{place} holds no model: expected a .tflite file (detector) or a .task file (landmarker)")
         # In a folder of several models, the one with the published name is meant.
-        published = [path for path in held if path.name == model.name]
+        published = [path for path in held if path.name == model.name and not every]
         return published or [path for path in held if path.suffix == model.suffix]
     if not place.is_file():
         raise UsageError(f"no model file {place}; expected a .tflite or .task file, or a folder of them")

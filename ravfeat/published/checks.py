@@ -8,6 +8,7 @@ from typing import TypeVar
 from ravfeat.errors import HeadError
 from ravfeat.files import check_name
 from ravfeat.heads.base import Model
+from ravfeat.model_origin import check_origin
 from ravfeat.published.documents import FoldClips, HeadFile, LearnedEntry, LearnedFile
 from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY
 from ravfeat.published.parts import PublishedSystem, mixed_in
@@ -35,6 +36,8 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
     for number, part in enumerate(parts):
         for field, name in part.system._asdict().items():
             check_name(name, f"{where}: systems[{number}].{field}", HeadError, REMEDY)
+        for place, need in enumerate(part.needs):
+            check_origin(need.model or {}, f"{where}: systems[{number}].caches[{place}].model", HeadError, REMEDY)
     n_heads = sum(len(part.seeds) for part in parts) * (document["folds"] + ("refit" in document))
     if 2 * n_heads > len(document["files"]):  # before a million of them are looked for
         raise HeadError(f"{where} lists {len(document['files'])} files, fewer than the {n_heads} heads have; {REMEDY}")

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 from ravfeat.documents import Count, Index, NotEmpty, Text
 from ravfeat.fusion import LARGEST, Choice
 from ravfeat.heads.recipe import HeadFormat
+from ravfeat.model_origin import ModelOrigin
 from ravfeat.numerics.pooling import Statistic
 from ravfeat.runs.recipe import ReplacedLabels
 from ravfeat.schema import Rule, Select
@@ -49,6 +50,7 @@ class CacheEntry(TypedDict):
     content_sha256: Text
     read_layers: NotRequired[Annotated[list[Index], NotEmpty]]
     identity: dict[str, Any]
+    model: NotRequired[ModelOrigin]
 
 
 class _Reading(TypedDict):

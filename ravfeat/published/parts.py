@@ -13,6 +13,7 @@ from ravfeat.features.clips import Reading
 from ravfeat.files import check_name
 from ravfeat.fusion import FoldFusion
 from ravfeat.media.augment import CLEAN
+from ravfeat.model_origin import ModelOrigin
 from ravfeat.predictions import System
 from ravfeat.published.documents import CacheEntry, FoldClips, LearnedEntry, SystemEntry
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
@@ -49,6 +50,8 @@ class Need:
         Of the features that the heads were trained on; another corpus through the same encoder has another.
     layers : tuple of int or None
         The layers to read; None reads all.
+    model : ModelOrigin or None
+        What it takes to make the encoder again; None where the cache did not say it.
     """
 
     encoder: str
@@ -56,19 +59,23 @@ class Need:
     identity: Mapping[str, Any]
     content_sha256: str
     layers: tuple[int, ...] | None
+    model: ModelOrigin | None = None
 
     def record(self) -> dict[str, Any]:
         """Give plain values for ``head.toml``; TOML has no empty value, so those are left out."""
         read = {} if self.layers is None else {"read_layers": list(self.layers)}
         held = {name: value for name, value in self.identity.items() if value is not None}
         cache = {"encoder": self.encoder, "fingerprint": self.fingerprint, "content_sha256": self.content_sha256}
-        return cache | read | {"identity": held}
+        return cache | read | {"identity": held} | ({} if self.model is None else {"model": self.model})
 
     @classmethod
     def of(cls, record: CacheEntry) -> "Need":
         """Read what `record` gave."""
         layers = tuple(record["read_layers"]) if "read_layers" in record else None
-        return cls(record["encoder"], record["fingerprint"], record["identity"], record["content_sha256"], layers)
+        return cls(
+            record["encoder"], record["fingerprint"], record["identity"], record["content_sha256"], layers,
+            record.get("model"),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,7 @@ def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, l
             origin.identity,
             origin.content_sha256,
             _layers(run, layers, origin),
+            origin.source or None,
         )
         for origin in origins_of(recipe, system, run)
     )

@@ -19,6 +19,7 @@ from typing_extensions import TypedDict
 
 from ravfeat.documents import check_value, read_json
 from ravfeat.errors import PredictionsError
+from ravfeat.model_origin import ModelOrigin
 from ravfeat.predictions import System
 from ravfeat.runs.format import AGAIN, FORMAT_VERSION, RECIPE_FILE
 from ravfeat.schema import Split
@@ -68,6 +69,8 @@ class CacheOrigin:
         Of the encoder; empty for a view, and in runs of older versions.
     content_sha256 : str
         Digest of what it held; empty in runs of older versions.
+    source : ModelOrigin
+        What it takes to make its encoder again; empty for a view, and where the cache did not say it.
     view : str
         Of a cache of augmented clips, which augmentation; else empty.
     corpus : str
@@ -79,6 +82,7 @@ class CacheOrigin:
     features: str = ""
     identity: Mapping[str, Any] = field(default_factory=dict)
     content_sha256: str = ""
+    source: ModelOrigin = field(default_factory=ModelOrigin)
     view: str = ""
     corpus: str = ""
 
@@ -104,7 +108,7 @@ class SystemInputs:
     train_cache, test_cache : CacheOrigin or None
         Of a test on another corpus.
     train_corpus, test_corpus : str
-    path, identity, content_sha256
+    path, identity, content_sha256, source
         Of the only cache; see `CacheOrigin`.
     """
 
@@ -125,6 +129,7 @@ class SystemInputs:
     path: Path | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     content_sha256: str = ""
+    source: ModelOrigin = field(default_factory=ModelOrigin)
 
     @property
     def caches(self) -> tuple[CacheOrigin, ...]:
@@ -136,8 +141,8 @@ class SystemInputs:
             return tuple(replace(cache, corpus=corpus) for cache, corpus in sides)
         if self.path is None:
             return ()
-        identity, digest = self.identity, self.content_sha256
-        return (CacheOrigin(self.path, self.fingerprint, self.features, identity, digest, corpus=self.corpus),)
+        held = self.identity, self.content_sha256, self.source
+        return (CacheOrigin(self.path, self.fingerprint, self.features, *held, corpus=self.corpus),)
 
     @property
     def origins(self) -> tuple[CacheOrigin, ...]:

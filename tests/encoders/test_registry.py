@@ -108,7 +108,7 @@ def test_a_registry_name_means_the_published_weights_even_where_a_folder_has_tha
     monkeypatch.chdir(tmp_path)
     asked = []
 
-    def fetch(repository, revision):
+    def fetch(repository, revision, **_):
         asked.append((repository, revision))
         raise EncoderError("no network in tests")
 
@@ -127,7 +127,7 @@ def test_a_registry_name_means_the_published_weights_even_where_a_folder_has_tha
 def test_a_hub_id_may_carry_a_revision(which, asked_for, monkeypatch) -> None:
     asked = []
 
-    def fetch(repository, revision):
+    def fetch(repository, revision, **_):
         asked.append((repository, revision))
         raise EncoderError("no network in tests")
 

@@ -177,8 +177,8 @@ def test_an_encoder_is_fetched_once_at_its_revision_and_only_what_is_needed(hub,
     assert first.returncode == 0, first.stderr
     folder = Path(first.stdout.strip())
     assert folder.name == REVISION
-    assert {path.name for path in folder.iterdir()} == {"config.json", "preprocessor_config.json", "model.safetensors"}
-    assert hub.fetched == {"config.json", "preprocessor_config.json", "model.safetensors"}
+    wanted = {"config.json", "preprocessor_config.json", "model.safetensors", "README.md"}
+    assert {path.name for path in folder.iterdir()} == hub.fetched == wanted
     encoder = load_encoder(str(folder), "cpu")
     assert "samples as they are/1" in encoder.spec.preprocessing
     # Again, with nobody listening at another address, and then without any network.
@@ -194,7 +194,7 @@ def test_the_settings_of_a_processor_are_fetched_too(hub, tmp_path) -> None:
     hub.files["processor_config.json"] = json.dumps({"feature_extractor": settings | {"sampling_rate": 8_000}}).encode()
     done = fetch(tmp_path / "home", hub.url)
     assert done.returncode == 0, done.stderr
-    assert hub.fetched == {"config.json", "processor_config.json", "model.safetensors"}
+    assert hub.fetched == {"config.json", "processor_config.json", "model.safetensors", "README.md"}
     steps = load_encoder(done.stdout.strip(), "cpu").spec.preprocessing
     assert steps[-2:] == ("8000 Hz", "samples as they are/1")
 
@@ -204,7 +204,7 @@ def test_pytorch_weights_are_fetched_where_there_are_no_others(hub, tmp_path) ->
     del hub.files["model.safetensors"]
     done = fetch(tmp_path / "home", hub.url)
     assert done.returncode == 0, done.stderr
-    assert hub.fetched == {"config.json", "preprocessor_config.json", "pytorch_model.bin"}
+    assert hub.fetched == {"config.json", "preprocessor_config.json", "pytorch_model.bin", "README.md"}
     assert [path.name for path in open_weights(Path(done.stdout.strip())).files] == ["pytorch_model.bin"]
 
 
