@@ -103,8 +103,7 @@ def check_origin(origin: Mapping[str, Any], where: str, error: type[RavfeatError
 def _digests(origin: ModelOrigin) -> Iterator[tuple[str, str, str]]:
     for name, digest in origin.get("files", {}).items():
         yield "files", name, digest
-    faces = origin.get("faces")
-    models = {} if faces is None else {kind: faces.get(kind) for kind in ("detector", "landmarker")}
-    for kind, model in models.items():
+    faces = origin.get("faces", FaceOrigin(cropped=False))
+    for place, model in (("detector", faces.get("detector")), ("landmarker", faces.get("landmarker"))):
         if model is not None:
-            yield f"faces.{kind}", model["name"], model["sha256"]
+            yield f"faces.{place}", model["name"], model["sha256"]
