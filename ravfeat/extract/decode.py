@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.encoders.threads import single_threaded_readers
@@ -63,6 +63,15 @@ class ClipEnd:
 
 
 Event = PreparedPiece | ClipEnd
+EventType = TypeVar("EventType")
+
+
+class _Named(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+HasPath = TypeVar("HasPath", bound=_Named)
 
 
 def read_clip(
@@ -115,20 +124,21 @@ def _reason(error: Exception, clip: Clip, root: Path) -> str:
 
 
 def read_ahead(
-    clips: Iterable[Clip],
-    read: Callable[[Clip], Generator[Event, None, None]],
+    clips: Iterable[HasPath],
+    read: Callable[[HasPath], Generator[EventType, None, None]],
     ahead: int,
     *,
     readers: int = 2,
     limit: int | None = None,
-) -> Generator[Event, None, None]:
+) -> Generator[EventType, None, None]:
     """Run ``read`` over clips in background threads and yield all events, clip after clip.
 
     Parameters
     ----------
     clips : iterable of Clip
+        Or of anything else that has a path.
     read : callable
-        For example `read_clip`.
+        For example `read_clip`; it may yield events of other kinds, too.
     ahead : int
         Upper bound of the clips that are read ahead.
     readers : int
@@ -142,7 +152,7 @@ def read_ahead(
     Exception
         What ``read`` raises, with the clip's path as a note, after the events of the clips before it.
     """
-    buffer = OrderedBuffer[Event](_buffer_limit() if limit is None else limit)
+    buffer = OrderedBuffer[EventType](_buffer_limit() if limit is None else limit)
     with (
         single_threaded_readers() as settle,
         ThreadPoolExecutor(max_workers=readers, thread_name_prefix="read", initializer=settle) as pool,
@@ -170,7 +180,10 @@ def _buffer_limit() -> int:
 
 
 def _fill(
-    buffer: OrderedBuffer[Event], number: int, read: Callable[[Clip], Generator[Event, None, None]], clip: Clip
+    buffer: OrderedBuffer[EventType],
+    number: int,
+    read: Callable[[HasPath], Generator[EventType, None, None]],
+    clip: HasPath,
 ) -> None:
     try:
         with closing(read(clip)) as events:
@@ -185,13 +198,13 @@ def _fill(
         buffer.end(number)
 
 
-def _n_bytes(event: Event) -> int:
-    if isinstance(event, ClipEnd):
+def _n_bytes(event: object) -> int:
+    if not isinstance(event, PreparedPiece):
         return 0
     pieces = event.prepared.values()
     return sum(array.nbytes for piece in pieces for array in (piece.values, piece.times_s, *piece.columns.values()))
 
 
-def _drain(buffer: OrderedBuffer[Event], future: "Future[None]") -> Generator[Event, None, None]:
+def _drain(buffer: OrderedBuffer[EventType], future: "Future[None]") -> Generator[EventType, None, None]:
     yield from buffer.take_all()
     future.result()  # an unexpected error of the background thread is raised here

@@ -1,0 +1,134 @@
+"""``ravfeat predict``."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.show_prediction import describe
+from ravfeat.cli.table_options import parse_columns
+from ravfeat.cli.terminal import echo
+
+if TYPE_CHECKING:
+    from ravfeat.predict.result import FilePrediction
+
+__all__ = ["command"]
+
+
+@click.command("predict")
+@click.argument("head", type=click.Path(path_type=Path))
+@click.argument("inputs", metavar="FILES|FOLDER|TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
+              help="Table with a row for each window, file and system: .csv, .parquet or .jsonl.")  # fmt: skip
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
+@click.option("--model", "models", metavar="NAME=FOLDER|ID@REV", multiple=True,
+              help="Where the encoder NAME is: a folder, an ONNX net, or an id on the hub; repeat for more."
+              " [default: what the head says]")  # fmt: skip
+@click.option("--detector-model", "detector_models", type=click.Path(path_type=Path), multiple=True,
+              help="MediaPipe face model (.tflite, .task), or a folder of them. [default: fetched]")  # fmt: skip
+@click.option("--window", "window_s", type=float, metavar="SECONDS",
+              help="Length of a window. [default: the median length of the clips that trained the head]")  # fmt: skip
+@click.option("--hop", "hop_s", type=float, metavar="SECONDS",
+              help="From the start of a window to that of the next. [default: half a window]")  # fmt: skip
+@click.option("--whole", is_flag=True, help="Take every recording as one window.")
+@click.option("--fold", help="Whose heads: a fold's number, refit (trained on all actors) or mean (of all folds)."
+              " [default: refit where there is one, else mean]")  # fmt: skip
+@click.option("--system", "systems", multiple=True,
+              help="Which answers: fused, audio, face, or STREAM/FEATURES/HEAD; repeat for more."
+              " [default: all]")  # fmt: skip
+@click.option("--offline", is_flag=True, help="Open no connection; all models must be on this machine.")
+def command(
+    head: Path,
+    inputs: tuple[Path, ...],
+    out: Path | None,
+    device: str,
+    models: tuple[str, ...],
+    detector_models: tuple[Path, ...],
+    window_s: float | None,
+    hop_s: float | None,
+    fold: str | None,
+    systems: tuple[str, ...],
+    *,
+    whole: bool,
+    offline: bool,
+) -> None:
+    """Predict the emotions of recordings with a published head, window by window.
+
+    Every recording is divided into windows of the length of the clips that trained the head; each is encoded and
+    scored like a clip of its own, and the summary of a file is the mean of its windows. Whatever cannot be predicted
+    is reported with its reason, and the exit code is then 3. Run the same command again after an interruption: with
+    --out, what is done is kept.
+
+    \b
+    ravfeat predict heads/voice-and-face talk.webm
+    ravfeat predict heads/voice interview.wav --window 4 --hop 1 --out interview.csv
+    ravfeat predict heads/voice recordings/ --out predictions.parquet --device cuda
+    ravfeat predict heads/voice clips.csv --whole --fold mean
+    ravfeat predict heads/voice talk.wav --model wavlm-large=~/models/wavlm-large --offline
+    """  # noqa: D301
+    from ravfeat.predict.inputs import list_recordings
+    from ravfeat.predict.journal import Journal
+    from ravfeat.predict.table import check_suffix, rows_of, write_rows
+    from ravfeat.progress import track_progress
+    from ravfeat.published import load_head
+    from ravfeat.published.predictor import chosen_systems, default_sources
+
+    if out is not None:
+        check_suffix(out)
+    recordings = list_recordings(inputs)
+    asked = _fold(fold)
+    loaded = load_head(head, sources=default_sources(head, asked))
+    about = {
+        "head": loaded.sha256, "window": window_s, "hop": hop_s, "whole": whole, "fold": fold,
+        "systems": list(systems), "device": device,
+    }  # fmt: skip
+    with ExitStack() as stack:
+        predictor = stack.enter_context(
+            loaded.predictor(
+                device=device,
+                models=parse_columns(models, "--model"),
+                detector_models=detector_models,
+                window_s=window_s,
+                hop_s=hop_s,
+                whole=whole,
+                fold=asked,
+                systems=chosen_systems(loaded, systems),
+                offline=offline,
+            )  # fmt: skip
+        )
+        journal = stack.enter_context(Journal(out, about)) if out is not None else None
+        done = journal.done if journal is not None else {}
+        to_do = [path for path in recordings if str(path) not in done]
+        predictions = predictor.predict_files(to_do)
+        failed = sum(row["status"] == "failed" for rows in done.values() for row in rows)
+        if done:
+            echo(f"{len(done)} of {len(recordings)} recordings were predicted before the interruption")
+        for prediction in track_progress(predictions, total=len(to_do), desc="predicting", unit="file", delay=1.0):
+            failed += _show(prediction)
+            if journal is not None:
+                journal.add(prediction.file, list(rows_of(prediction)))
+        if journal is not None and out is not None:
+            rows = [row for path in recordings for row in journal.done[str(path)]]
+            write_rows(rows, loaded.classes, out)
+            echo(f"{out}: {len(rows)} rows of {len(recordings)} recordings")
+    if failed:
+        echo("not everything could be predicted; the reasons are above", err=True)
+        sys.exit(NOT_WHOLE)
+
+
+def _show(prediction: "FilePrediction") -> int:
+    """Print a prediction; count what failed in it."""
+    echo(describe(prediction))
+    windows = (*prediction.windows, prediction.summary)
+    return sum(answer.status == "failed" for window in windows for answer in window.systems)
+
+
+def _fold(text: str | None) -> int | str | None:
+    if text is None or text in ("refit", "mean"):
+        return text
+    if not text.isdecimal():
+        raise click.UsageError(f"--fold {text}: expected a fold's number, refit or mean")
+    return int(text)

@@ -1,0 +1,153 @@
+"""Encode recordings for a prediction: the stored features of every window, as an extraction would store them."""
+
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.errors import ClipError
+from ravfeat.extract.decode import ClipEnd, EncoderIndex, Event, read_ahead
+from ravfeat.extract.encode import Read, encode_clip
+from ravfeat.extract.reduce import ClipReducer, StoredClip
+from ravfeat.predict.frames import WHOLE, EncodedFrames, FrameCollector
+from ravfeat.predict.read import EncoderGroup, SoundRead, ToPredict, clip_of, read_recording
+from ravfeat.predict.windows import Window, Windowing
+
+__all__ = ["EncodedRecording", "Stored", "encode_recordings", "opened"]
+
+Stored = StoredClip | str
+"""The features of a window, or why there are none."""
+
+_Events = Iterator[Event | SoundRead]
+
+
+@dataclass(frozen=True)
+class EncodedRecording:
+    """A recording as the encoders give it.
+
+    Attributes
+    ----------
+    windows : tuple of (float, float)
+        Empty where nothing could be read.
+    stored : sequence of mapping of int to (StoredClip or str)
+        Of every window, by encoder.
+    reasons : mapping of int to str
+        Of the whole recording, by encoder: why there is nothing in any window.
+    sound : SoundRead
+    frames : EncodedFrames or None
+        Of the encoder that knows most of the faces.
+    duration_s : float
+        NaN where nothing could be read.
+    digests : mapping of str to str
+        Of the input, by stream.
+    """
+
+    windows: tuple[Window, ...]
+    stored: Sequence[Mapping[EncoderIndex, Stored]]
+    reasons: Mapping[EncoderIndex, str]
+    sound: SoundRead
+    frames: EncodedFrames | None
+    duration_s: float
+    digests: Mapping[str, str]
+
+
+def encode_recordings(
+    recordings: Sequence[ToPredict],
+    groups: Sequence[EncoderGroup],
+    recipes: Mapping[EncoderIndex, StoreRecipe],
+    windowing: Windowing,
+) -> Iterator[EncodedRecording]:
+    """Encode recordings one after another; the next ones are decoded while one is encoded.
+
+    Parameters
+    ----------
+    recordings : sequence of ToPredict
+    groups : sequence of EncoderGroup
+        At most one of them listens.
+    recipes : mapping of int to StoreRecipe
+        By encoder.
+    windowing : Windowing
+    """
+
+    def read(recording: ToPredict) -> Generator[Event | SoundRead, None, None]:
+        return read_recording(recording, groups, windowing)
+
+    readers = max(group.source.readers for group in groups)
+    with closing(read_ahead(recordings, read, 2 * readers, readers=readers)) as events:
+        for recording in recordings:
+            yield _encode(recording, events, groups, recipes, windowing)
+
+
+def _encode(
+    recording: ToPredict,
+    events: _Events,
+    groups: Sequence[EncoderGroup],
+    recipes: Mapping[EncoderIndex, StoreRecipe],
+    windowing: Windowing,
+) -> EncodedRecording:
+    sound, digests = SoundRead(), dict[str, str]()
+    stored, reasons = list[dict[EncoderIndex, Stored]](), dict[EncoderIndex, str]()
+    frames, duration_s = dict[EncoderIndex, EncodedFrames](), math.nan
+    for group in (group for group in groups if group.listens):
+        sound = _sound(events)
+        stored = [_encode_window(recording, group, recipes, events) for _ in sound.windows]
+        reasons |= dict.fromkeys(group.encoders, sound.reason) if sound.reason else {}
+        duration_s, digests["audio"] = sound.duration_s, sound.input_sha256
+    for group in (group for group in groups if not group.listens):
+        reducers = {index: FrameCollector(recipes[index]) for index in group.encoders}
+        encoded = encode_clip(clip_of(recording), _next_clip(events), group.encoders, reducers)
+        frames |= encoded.results
+        reasons |= encoded.reasons
+        if encoded.recording is not None:
+            digests["face"] = encoded.recording.input_sha256
+            # The sound says how long a recording is, where there is some.
+            duration_s = duration_s if sound.windows else encoded.recording.n_samples / encoded.recording.rate_hz
+    windows = sound.windows or (() if math.isnan(duration_s) else windowing.of(duration_s))
+    stored = stored or [{} for _ in windows]
+    for number in range(len(windows)):
+        stored[number] |= reasons | {index: _stored(each, opened(windows, number)) for index, each in frames.items()}
+    followed = max(frames.values(), key=lambda each: "faces" in each.columns, default=None)
+    return EncodedRecording(windows, stored, reasons, sound, followed, duration_s, digests)
+
+
+def _encode_window(
+    recording: ToPredict, group: EncoderGroup, recipes: Mapping[EncoderIndex, StoreRecipe], events: _Events
+) -> dict[EncoderIndex, Stored]:
+    reducers = {index: ClipReducer(recipes[index], "audio") for index in group.encoders}
+    encoded = encode_clip(clip_of(recording), _next_clip(events), group.encoders, reducers)
+    return {**encoded.results, **encoded.reasons}
+
+
+def _sound(events: _Events) -> SoundRead:
+    sound = next(events)
+    if not isinstance(sound, SoundRead):
+        raise TypeError(f"expected the sound of a recording, got {type(sound).__name__}")
+    return sound
+
+
+def _next_clip(events: _Events) -> Read:
+    """Give a function that reads the events of one clip from those of all recordings."""
+
+    def read(*_: object) -> Generator[Event, None, None]:
+        for event in events:
+            if isinstance(event, SoundRead):
+                raise TypeError("the sound of a recording comes before its clips")
+            yield event
+            if isinstance(event, ClipEnd):
+                return
+
+    return read
+
+
+def _stored(frames: EncodedFrames, window: Window) -> Stored:
+    try:
+        return frames.stored(window)
+    except ClipError as error:
+        return str(error)
+
+
+def opened(windows: Sequence[Window], number: int) -> Window:
+    """Let the first window begin, and the last one end, with the pictures: they may be longer than the sound."""
+    start_s, end_s = windows[number]
+    return (WHOLE[0] if number == 0 else start_s, WHOLE[1] if number == len(windows) - 1 else end_s)

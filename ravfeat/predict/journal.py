@@ -1,0 +1,80 @@
+"""Keep the predictions of an unfinished command, so that the same command goes on after an interruption."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from ravfeat.documents import parse_json
+from ravfeat.errors import PredictionsError
+from ravfeat.files import canonical_json, read_limited, replace_file
+
+__all__ = ["Journal"]
+
+_MAX_BYTES = 1 << 30
+_REMEDY = "remove it"
+
+Rows = list[dict[str, Any]]
+
+
+class Journal:
+    """Rows of the recordings that are done, in a file beside the one that is to be written.
+
+    Use it in a ``with`` block; a block that ends without an error removes the file.
+
+    Parameters
+    ----------
+    out : Path
+        The file that is to be written.
+    about : mapping
+        What decides the rows: head, options. A journal of another command is not continued.
+
+    Attributes
+    ----------
+    done : dict of str to list of dict
+        Rows by recording.
+    """
+
+    def __init__(self, out: Path, about: Mapping[str, Any]) -> None:
+        self._path = out.with_name(f".{out.name}.unfinished")
+        self._key = hashlib.sha256(canonical_json(dict(about)).encode()).hexdigest()
+        self.done: dict[str, Rows] = {}
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        if self._path.exists():
+            self._read()
+        # Written anew, without the line that was being written when the command was ended.
+        lines = [json.dumps(self._key), *(json.dumps(entry) for entry in self.done.items())]
+        replace_file(self._path, "".join(f"{line}\n" for line in lines).encode())
+        self._file = self._path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        if kind is None:
+            self._path.unlink(missing_ok=True)
+        elif isinstance(error, KeyboardInterrupt):
+            error.add_note(f"the predictions of {len(self.done)} recordings are kept in {self._path}")
+
+    def add(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep the rows of a recording."""
+        self.done[name] = [dict(row) for row in rows]
+        if self._file is not None:
+            self._file.write(f"{json.dumps([name, self.done[name]])}\n")
+            self._file.flush()
+
+    def _read(self) -> None:
+        key, *lines = read_limited(self._path, _MAX_BYTES, PredictionsError, _REMEDY).split(b"\n")
+        if key != json.dumps(self._key).encode():
+            return
+        # What follows the last end of a line is not whole.
+        for number, line in enumerate(lines[:-1], start=2):
+            where = f"{self._path}, line {number}"
+            name, rows = parse_json(line, tuple[str, Rows], where, PredictionsError, _REMEDY)
+            self.done[name] = rows

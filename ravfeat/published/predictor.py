@@ -1,0 +1,289 @@
+"""Predict recordings with a published head: decode, encode, narrow and score, with models that are loaded once.
+
+Windows are encoded by what encodes the clips of an extraction and narrowed by what reads a cache, so a recording gets
+the probabilities that the same clip in a cache gets.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import TypedDict
+
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.documents import Count, check_value
+from ravfeat.errors import HeadError
+from ravfeat.extract.decode import EncoderIndex
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.narrow import StoredLayout, narrow_blocks
+from ravfeat.features.statistics import clip_statistics
+from ravfeat.heads.recipe import Layers
+from ravfeat.predict.encode import EncodedRecording, Stored, encode_recordings, opened
+from ravfeat.predict.frames import EncodedFrames
+from ravfeat.predict.read import EncoderGroup, Samples, ToPredict, waveform_of
+from ravfeat.predict.result import FilePrediction, SystemPrediction, WindowPrediction
+from ravfeat.predict.windows import Windowing
+from ravfeat.predictions import System
+from ravfeat.published.caches import combine
+from ravfeat.published.domain import Domain
+from ravfeat.published.format import HEAD_FILE, REMEDY
+from ravfeat.published.parts import Need, PublishedClip, PublishedSystem, Source, mixed_in
+from ravfeat.schema import FUSED_STREAMS
+
+__all__ = ["Predictor", "Scorer"]
+
+Recording = str | Path | Samples
+
+
+class Scorer(Protocol):
+    """What a predictor needs of a `ravfeat.published.PublishedHead`."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def parts(self) -> tuple[PublishedSystem, ...]: ...
+    @property
+    def systems(self) -> tuple[System, ...]: ...
+    def domain(self, fingerprint: str) -> Domain | None: ...
+    def trained_on(self, source: Source, stream: str) -> frozenset[str]: ...
+    def score(
+        self,
+        features: Sequence[ClipFeatures | None],
+        clips: Sequence[Sequence[PublishedClip]],
+        sources: Sequence[Source],
+    ) -> dict[System, NDArray[np.float64]]: ...
+
+
+class Predictor:
+    """A head with the encoders that it needs; made by `PublishedHead.predictor`.
+
+    Parameters
+    ----------
+    head : Scorer
+    groups : sequence of EncoderGroup
+        Encoders by what they read; numbered as `needs`.
+    needs : sequence of Need
+    windowing : Windowing
+    sources : sequence of (int or "refit")
+        Whose heads answer; the probabilities of several are averaged.
+    systems : sequence of System
+        Which answers are given.
+    """
+
+    def __init__(
+        self,
+        head: Scorer,
+        groups: Sequence[EncoderGroup],
+        needs: Sequence[Need],
+        *,
+        windowing: Windowing,
+        sources: Sequence[Source],
+        systems: Sequence[System],
+    ) -> None:
+        self._head, self._windowing, self._systems = head, windowing, tuple(systems)
+        self._groups, self._sources = groups, tuple(sources)
+        self._index = {need.fingerprint: index for index, need in enumerate(needs)}
+        self._recipes = {index: recipe_of(need) for index, need in enumerate(needs)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: BaseException | type[BaseException] | TracebackType | None) -> None:
+        self._groups = ()  # the encoders' memory is free, whoever still holds the predictor
+
+    def __call__(self, recording: Recording) -> FilePrediction:
+        """Predict one recording.
+
+        Parameters
+        ----------
+        recording : str, Path or (int, ndarray)
+            A file, or a rate in Hz with samples (n,) or (n, channels), integers or floats in [-1, 1].
+
+        Returns
+        -------
+        FilePrediction
+            Where the recording cannot be read or encoded, with reasons in place of probabilities.
+        """
+        return next(self.predict_files([recording]))
+
+    def predict_files(self, recordings: Iterable[Recording]) -> Iterator[FilePrediction]:
+        """Predict recordings one after another; the next ones are decoded while one is encoded.
+
+        Raises
+        ------
+        UsageError
+            For samples that are none.
+        """
+        to_predict = [_to_predict(recording, number) for number, recording in enumerate(recordings)]
+        encoded = encode_recordings(to_predict, self._groups, self._recipes, self._windowing)
+        for recording, encoded_recording in zip(to_predict, encoded, strict=True):
+            yield self._predict(recording.path, encoded_recording)
+
+    def _predict(self, path: str, encoded: EncodedRecording) -> FilePrediction:
+        answers = self._answers(path, encoded)
+        levels = encoded.sound.speech_db or (math.nan,) * (len(encoded.windows) + 1)
+        frames = encoded.frames or EncodedFrames(StoreRecipe(), [])
+        windows = tuple(
+            WindowPrediction(*window, answers[number], *frames.shares(opened(encoded.windows, number)), levels[number])
+            for number, window in enumerate(encoded.windows)
+        )
+        # Where nothing could be read there is no window, and the reasons are those of the whole.
+        of_windows = answers or [self._systems_of(path, encoded.reasons, {})]
+        summary = WindowPrediction(0.0, encoded.duration_s, _summary(of_windows), *frames.shares(), levels[-1])
+        known = {stream: {digest for source in self._sources for digest in self._head.trained_on(source, stream)}
+                 for stream in encoded.digests}  # fmt: skip
+        trained_on = any(digest in known[stream] for stream, digest in encoded.digests.items())
+        return FilePrediction(
+            path, self._head.classes, encoded.duration_s, windows, summary, trained_on, encoded.sound.envelope,
+            frames.trace,
+        )  # fmt: skip
+
+    def _answers(self, path: str, encoded: EncodedRecording) -> list[tuple[SystemPrediction, ...]]:
+        """Score windows together that lack the same systems."""
+        parts = [part for part in self._head.parts if self._needed(part)]
+
+        def lacking(number: int) -> tuple[bool, ...]:
+            return tuple(bool(self._reason(part, encoded.stored[number])) for part in parts)
+
+        answers: dict[int, tuple[SystemPrediction, ...]] = {}
+        for lacks, numbers in groupby(sorted(range(len(encoded.windows)), key=lacking), key=lacking):
+            together = list(numbers)
+            there = {part.system for part, lack in zip(parts, lacks, strict=True) if not lack}
+            probs = self._score(there, [encoded.stored[number] for number in together])
+            for row, number in enumerate(together):
+                of_window = {system: values[row] for system, values in probs.items()}
+                answers[number] = self._systems_of(path, encoded.stored[number], of_window)
+        return [answers[number] for number in range(len(encoded.windows))]
+
+    def _score(
+        self, systems: set[System], stored: Sequence[Mapping[EncoderIndex, Stored]]
+    ) -> dict[System, NDArray[np.float64]]:
+        if not systems:
+            return {}
+        features = [
+            combine(part, lambda need, reading: self._features(need, reading, stored))
+            if part.system in systems
+            else None
+            for part in self._head.parts
+        ]
+        clips = [PublishedClip(f"{row:09d}", f"{row:09d}") for row in range(len(stored))]
+        return self._head.score(features, [clips for _ in self._head.parts], self._sources)
+
+    def _systems_of(
+        self, path: str, stored: Mapping[EncoderIndex, Stored], probs: Mapping[System, NDArray[np.float64]]
+    ) -> tuple[SystemPrediction, ...]:
+        of_part = {
+            part.system: SystemPrediction(
+                part.system,
+                probs.get(part.system),
+                _short(self._reason(part, stored), path),
+                *self._domain(part, stored),
+            )
+            for part in self._head.parts
+            if self._needed(part)
+        }
+        fused = [system for system in self._head.systems if system.stream in FUSED_STREAMS]
+        of_part |= {system: self._mixture(system, of_part, probs.get(system)) for system in fused}
+        return tuple(of_part[system] for system in self._systems)
+
+    def _mixture(
+        self, system: System, of_part: Mapping[System, SystemPrediction], probs: NDArray[np.float64] | None
+    ) -> SystemPrediction:
+        systems = [part.system for part in self._head.parts]
+        members = [of_part[systems[number]] for number in mixed_in(systems) if systems[number] in of_part]
+        missing = [str(member.system) for member in members if member.probs is None]
+        reason = (
+            f"the mixture needs all of its systems, and there is no answer of {'; '.join(missing)}" if missing else ""
+        )
+        distances = [member.domain for member in members if not math.isnan(member.domain)]
+        unlike = any(member.unlike for member in members)
+        return SystemPrediction(system, probs, reason, max(distances, default=math.nan), unlike)
+
+    def _needed(self, part: PublishedSystem) -> bool:
+        return all(need.fingerprint in self._index for need in part.needs)
+
+    def _reason(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> str:
+        reasons = [stored[self._index[need.fingerprint]] for need in part.needs]
+        return "; ".join(dict.fromkeys(reason for reason in reasons if isinstance(reason, str)))
+
+    def _features(self, need: Need, reading: Reading, stored: Sequence[Mapping[EncoderIndex, Stored]]) -> ClipFeatures:
+        """Narrow the features of windows to what a head reads of a cache."""
+        index = self._index[need.fingerprint]
+        recipe = self._recipes[index]
+        held = recipe.layers or ()
+        layers = held if need.layers is None else need.layers
+        positions = [held.index(layer) for layer in layers]
+        clips = [clip for window in stored if not isinstance(clip := window[index], str)]
+        blocks = [clip.block if layers == held else clip.block[positions] for clip in clips]
+        statistics = recipe.statistics(str(need.identity["stream"]))
+        layout = StoredLayout(blocks[0].shape[2], blocks[0].dtype, statistics, recipe.frame_stride)
+        return narrow_blocks(blocks, layout, layers, reading)
+
+    def _domain(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> tuple[float, bool]:
+        """Give the largest distance over the caches of a system, each the mean over the sources; and whether it is odd."""
+        largest, unlike = math.nan, False
+        for need in part.needs:
+            clip, domain = stored[self._index[need.fingerprint]], self._head.domain(need.fingerprint)
+            if isinstance(clip, str) or domain is None:
+                continue
+            pooled = clip_statistics(self._features(need, Reading(statistics=("mean",)), [stored]), ("mean",))[0, :, 0]
+            distance = float(np.mean([domain.distance(source, pooled) for source in self._sources]))
+            unlike |= distance > float(np.mean([domain.limit(source) for source in self._sources]))
+            largest = distance if math.isnan(largest) else max(largest, distance)
+        return largest, unlike
+
+
+class _StoredAs(TypedDict):
+    stream: Literal["audio", "face"]
+    layers: Layers
+    store: Literal["frames", "pooled"]
+    frame_stride: Count
+    dtype: Literal["float16", "float32"]
+    view: str
+
+
+def recipe_of(need: Need) -> StoreRecipe:
+    """Say how the features of a cache were stored, from its identity.
+
+    Raises
+    ------
+    HeadError
+        For an identity that no extraction has.
+    """
+    where = f"{HEAD_FILE}: identity of the cache '{need.encoder}'"
+    stored = check_value(dict(need.identity), _StoredAs, where, HeadError, REMEDY)
+    layers = tuple(stored["layers"])
+    if outside := sorted(set(need.layers or ()) - set(layers)):
+        raise HeadError(f"{where} has the layers {list(layers)}, and {outside} are to be read; {REMEDY}")
+    return StoreRecipe(layers, stored["store"], stored["frame_stride"], stored["dtype"], stored["view"])
+
+
+def _to_predict(recording: Recording, number: int) -> ToPredict:
+    if isinstance(recording, str | Path):
+        return ToPredict(str(recording))
+    name = f"samples {number}"
+    return ToPredict(name, waveform_of(recording, name))
+
+
+def _short(reason: str, path: str) -> str:
+    return reason.removeprefix(f"{path}: ").removeprefix(f"{path} ")
+
+
+def _summary(answers: Sequence[tuple[SystemPrediction, ...]]) -> tuple[SystemPrediction, ...]:
+    """Average the probabilities of every system over the windows that have some."""
+    summaries = []
+    for of_system in zip(*answers, strict=True):
+        answered = [answer for answer in of_system if answer.probs is not None]
+        if not answered:
+            summaries.append(SystemPrediction(of_system[0].system, None, of_system[0].reason))
+            continue
+        probs = np.mean([answer.probs for answer in answered], axis=0)
+        domain = float(np.median([answer.domain for answer in answered]))
+        unlike = 2 * sum(answer.unlike for answer in answered) > len(answered)
+        summaries.append(SystemPrediction(answered[0].system, probs, "", domain, unlike))
+    return tuple(summaries)

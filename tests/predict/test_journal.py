@@ -1,0 +1,44 @@
+"""Predictions of an unfinished command."""
+
+from pathlib import Path
+
+import pytest
+
+from ravfeat.errors import PredictionsError
+from ravfeat.predict.journal import Journal
+
+ROWS = [{"file": "a.wav", "p_happy": 1 / 3, "domain": None}]
+
+
+def interrupted(out: Path, about: dict[str, object]) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, Journal(out, about) as journal:  # noqa: PT012
+        journal.add("a.wav", ROWS)
+        raise KeyboardInterrupt
+    assert "1 recordings are kept" in caught.value.__notes__[0]
+
+
+def test_an_interrupted_command_goes_on_where_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    interrupted(out, {"window": 4})
+    unfinished = tmp_path / ".out.csv.unfinished"
+    with unfinished.open("a") as file:
+        file.write('["b.wav", [{"fi')  # killed within a line
+    with Journal(out, {"window": 4}) as journal:
+        assert journal.done == {"a.wav": ROWS}
+        journal.add("c.wav", ROWS)
+        assert len(unfinished.read_text().splitlines()) == 3
+    assert not unfinished.exists()
+
+
+def test_a_journal_of_another_command_is_not_continued(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out.csv", {"window": 4})
+    with Journal(tmp_path / "out.csv", {"window": 5}) as journal:
+        assert journal.done == {}
+
+
+def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out.csv", {})
+    unfinished = tmp_path / ".out.csv.unfinished"
+    unfinished.write_text(unfinished.read_text() + "[1]\n")
+    with pytest.raises(PredictionsError, match=r"line 3.*remove it"), Journal(tmp_path / "out.csv", {}):
+        pass

@@ -1,0 +1,54 @@
+"""Predictions as tables."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+from ravfeat.errors import UsageError
+from ravfeat.predict import FilePrediction, SystemPrediction, WindowPrediction
+from ravfeat.predict.table import check_suffix, rows_of, write_rows
+from ravfeat.predictions import System
+
+VOICE = System("audio", "logmel", "logreg")
+CLASSES = ("happy", 'sa"d')
+
+
+@pytest.fixture
+def prediction() -> FilePrediction:
+    answer = SystemPrediction(VOICE, np.array([1 / 3, 2 / 3]), domain=1.25)
+    silent = SystemPrediction(VOICE, None, "silent")
+    windows = (WindowPrediction(0.0, 2.0, (answer,), speech_db=-20.0), WindowPrediction(1.0, 3.0, (silent,)))
+    return FilePrediction("=a,b\udcff.wav", CLASSES, 3.0, windows, WindowPrediction(0.0, 3.0, (answer,)))
+
+
+def test_rows_tell_windows_and_then_the_file(prediction: FilePrediction) -> None:
+    rows = list(rows_of(prediction))
+    assert [(row["scope"], row["status"], row["predicted"]) for row in rows] == [
+        ("window", "ok", 'sa"d'),
+        ("window", "failed", None),
+        ("file", "ok", 'sa"d'),
+    ]
+    assert rows[0]["p_happy"] == 1 / 3
+    assert rows[1]["reason"] == "silent"
+    assert rows[1]["p_happy"] is rows[1]["speech_db"] is None
+
+
+def test_all_formats_hold_the_same(prediction: FilePrediction, tmp_path: Path) -> None:
+    rows = list(rows_of(prediction))
+    for suffix in ("csv", "parquet", "jsonl"):
+        write_rows(rows, CLASSES, tmp_path / f"out.{suffix}")
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == rows
+    assert [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()] == rows
+    options = pyarrow.csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
+    csv = pyarrow.csv.read_csv(tmp_path / "out.csv", convert_options=options).to_pylist()
+    assert [row["p_happy"] for row in csv] == [1 / 3, None, 1 / 3]
+    assert [row["file"] for row in csv] == [row["file"] for row in rows]
+
+
+def test_a_name_without_a_format_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"out\.txt: expected a name that ends in \.csv, \.parquet, \.jsonl"):
+        check_suffix(Path("out.txt"))
