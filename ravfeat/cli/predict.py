@@ -97,7 +97,7 @@ def command(
                 fold=asked,
                 systems=chosen_systems(loaded, systems),
                 offline=offline,
-            )  # fmt: skip
+            )
         )
         journal = stack.enter_context(Journal(out, about)) if out is not None else None
         done = journal.done if journal is not None else {}

@@ -102,8 +102,8 @@ class FrameCollector:
             self._n_bytes += states.nbytes
         if self._n_bytes > self._limit:
             raise ClipError(
-                f"too long: its pictures take more than {format_size(self._limit)} of memory once they are encoded; split"
-                " the recording"
+                f"too long: its pictures take more than {format_size(self._limit)} of memory once they are encoded;"
+                " split the recording"
             )
         # The pictures themselves are not needed any more.
         kept = EncoderInput(prepared.values[:0].copy(), prepared.times_s, prepared.columns)

@@ -41,8 +41,8 @@ def rows_of(prediction: FilePrediction) -> Iterator[Row]:
     dict
         ``file``; ``scope``: ``window`` or, at the end, ``file`` (the mean of its windows); ``start_s``, ``end_s``;
         ``system``; ``predicted``: the most probable class; ``p_CLASS``: probabilities; ``domain``, ``unlike``,
-        ``trained_on``, ``face_found``, ``faces_several``, ``speech_db``: see `ravfeat.predict.result`; ``status``: ``ok``
-        or ``failed``; ``reason``. None where a value is not known.
+        ``trained_on``, ``face_found``, ``faces_several``, ``speech_db``: see `ravfeat.predict.result`; ``status``:
+        ``ok`` or ``failed``; ``reason``. None where a value is not known.
     """
     for window in prediction.windows:
         yield from _rows(prediction, window, "window")

@@ -44,7 +44,7 @@ class Windowing:
         if self.window_s is None:
             if self.hop_s is not None:
                 raise UsageError(
-                    f"a hop of {self.hop_s:g} s goes with windows; leave it out where files are taken whole"
+                    f"a hop of {self.hop_s:g} s goes with windows; where files are taken whole there is none"
                 )
             return
         for name, value in (("window", self.window_s), ("hop", self.hop_s)):
@@ -52,8 +52,8 @@ class Windowing:
                 raise UsageError(f"{name} of {value:g} s: expected at least {MIN_WINDOW_S:g} s")
         if self.hop_s is not None and self.hop_s > self.window_s:
             raise UsageError(
-                f"a hop of {self.hop_s:g} s is longer than the window of {self.window_s:g} s, and what lies between would"
-                " not be heard; give a hop of at most the window"
+                f"a hop of {self.hop_s:g} s is longer than the window of {self.window_s:g} s, and what lies between"
+                " would not be heard; give a hop of at most the window"
             )
 
     def of(self, duration_s: float) -> tuple[Window, ...]:

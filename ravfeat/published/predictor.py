@@ -44,19 +44,36 @@ class Scorer(Protocol):
     """What a predictor needs of a `ravfeat.published.PublishedHead`."""
 
     @property
-    def classes(self) -> tuple[str, ...]: ...
+    def classes(self) -> tuple[str, ...]:
+        """Classes, length K."""
+        ...
+
     @property
-    def parts(self) -> tuple[PublishedSystem, ...]: ...
+    def parts(self) -> tuple[PublishedSystem, ...]:
+        """Systems with heads."""
+        ...
+
     @property
-    def systems(self) -> tuple[System, ...]: ...
-    def domain(self, fingerprint: str) -> Domain | None: ...
-    def trained_on(self, source: Source, stream: str) -> frozenset[str]: ...
+    def systems(self) -> tuple[System, ...]:
+        """Those, and their mixture."""
+        ...
+
+    def domain(self, fingerprint: str) -> Domain | None:
+        """Give what the training features of a cache were like."""
+        ...
+
+    def trained_on(self, source: Source, stream: str) -> frozenset[str]:
+        """Give the digests of the recordings that taught the heads."""
+        ...
+
     def score(
         self,
         features: Sequence[ClipFeatures | None],
         clips: Sequence[Sequence[PublishedClip]],
         sources: Sequence[Source],
-    ) -> dict[System, NDArray[np.float64]]: ...
+    ) -> dict[System, NDArray[np.float64]]:
+        """Give probabilities (N, K)."""
+        ...
 
 
 class Predictor:
@@ -225,7 +242,7 @@ class Predictor:
         return narrow_blocks(blocks, layout, layers, reading)
 
     def _domain(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> tuple[float, bool]:
-        """Give the largest distance over the caches of a system, each the mean over the sources; and whether it is odd."""
+        """Give the largest distance over the caches of a system, and whether one is above its limit."""
         largest, unlike = math.nan, False
         for need in part.needs:
             clip, domain = stored[self._index[need.fingerprint]], self._head.domain(need.fingerprint)

@@ -1,6 +1,7 @@
 """Windows over a recording."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -14,7 +15,7 @@ def test_windows_cover_a_recording_without_gaps(duration_s: float, hop_s: float 
     windows = Windowing(3.7, hop_s).of(duration_s)
     assert windows[0][0] == 0
     assert math.isclose(windows[-1][1], duration_s)
-    for (start, end), (next_start, next_end) in zip(windows, windows[1:], strict=False):
+    for (start, end), (next_start, next_end) in pairwise(windows):
         assert start < next_start <= end + 1e-9
         assert end < next_end
 
