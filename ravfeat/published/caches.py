@@ -1,6 +1,6 @@
 """Match caches to the systems of a published head, and clip names to the clips of every cache."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,13 @@ from ravfeat.align import by_key
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError
-from ravfeat.features.clips import ClipFeatures
-from ravfeat.features.load import load_concatenated, load_features
+from ravfeat.features.clips import ClipFeatures, Reading
+from ravfeat.features.load import load_features
+from ravfeat.features.narrow import concatenate_features
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
 
-__all__ = ["Caches", "clips_of_caches", "differences", "match", "read_clips"]
+__all__ = ["Caches", "clips_of_caches", "combine", "differences", "match", "read_clips"]
 
 Caches = Cache | str | Path | Iterable[Cache | str | Path]
 """One cache or several, open or by their folders."""
@@ -124,12 +125,33 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
         As the first of them calls them.
     """
     names = [clip.clip_id for clip in clips]
-    if len(caches) == 1:
-        return load_features(caches[0], names, system.reading, layers=system.needs[0].layers)
-    clip_ids = [[clip.clip_id for clip in group] for group in clips_of_caches(caches, names)]
-    layers = [need.layers for need in system.needs]
+    clip_ids = [names]
+    if len(caches) > 1:
+        clip_ids = [[clip.clip_id for clip in group] for group in clips_of_caches(caches, names)]
+    prints = [need.fingerprint for need in system.needs]
+    sides = dict(zip(prints, zip(caches, clip_ids, strict=True), strict=True))
+
+    def load(need: Need, reading: Reading) -> ClipFeatures:
+        cache, cache_ids = sides[need.fingerprint]
+        return load_features(cache, cache_ids, reading, layers=need.layers)
+
+    return combine(system, load)
+
+
+def combine(system: PublishedSystem, load: Callable[[Need, Reading], ClipFeatures]) -> ClipFeatures:
+    """Give what a system's heads read, of one cache or several.
+
+    Parameters
+    ----------
+    system : PublishedSystem
+    load : callable
+        Gives the features of the same clips as each cache holds them.
+    """
+    if len(system.needs) == 1:
+        return load(system.needs[0], system.reading)
     if system.system.stream in CONTROL_STREAMS:
-        sides = zip(caches, clip_ids, layers, strict=True)
-        first, *others = (load_features(cache, ids, system.reading, layers=read) for cache, ids, read in sides)
+        first, *others = (load(need, system.reading) for need in system.needs)
         return replace(first, also=tuple(others))
-    return load_concatenated(caches, clip_ids, system.reading.statistics, layers=layers)
+    reading = Reading(statistics=system.reading.statistics)
+    # One after another: each is pooled before the next is read.
+    return concatenate_features((load(need, reading) for need in system.needs), reading.statistics)

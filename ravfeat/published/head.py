@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,15 @@ from ravfeat.published.mixing import probabilities, system_logits
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, mixed_in
 from ravfeat.published.recordings import read_recordings, taught
 from ravfeat.schema import FUSED_STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from typing_extensions import Unpack
+
+    from ravfeat.predict import FilePrediction
+    from ravfeat.published.predictor import Predictor, Recording
+    from ravfeat.published.prepare import PredictorOptions
 
 __all__ = ["Fold", "PublishedHead"]
 
@@ -248,6 +257,45 @@ class PublishedHead:
         of_system = dict(zip(systems, rows, strict=True))
         first = rows[min(mixed_in(systems), default=0)]  # whose rows the mixtures are in
         return {system: probs[of_system.get(system, first)] for system, probs in scored.items()}
+
+    def predictor(self, *, fold: Fold = None, **options: "Unpack[PredictorOptions]") -> "Predictor":
+        """Load the encoders that the systems need, and give what predicts recordings with them.
+
+        Parameters
+        ----------
+        fold : int, "refit", "mean" or None
+            As for `probabilities`.
+        **options
+            See `ravfeat.published.prepare.PredictorOptions`.
+
+        Returns
+        -------
+        Predictor
+            For a ``with`` block; called with a file, or a rate and samples, it gives a
+            `ravfeat.predict.FilePrediction`.
+
+        Raises
+        ------
+        EncoderError, MissingExtraError
+            Where an encoder is not to be had.
+        UsageError
+            For a fold or system that is not here, or windows that are none.
+
+        Examples
+        --------
+        >>> with head.predictor(device="cuda") as predictor:  # doctest: +SKIP
+        ...     predictor("talk.webm").summary
+        """
+        from ravfeat.published.prepare import prepare_predictor  # brings decoders and encoders
+
+        return prepare_predictor(self, self.sources(fold), **options)
+
+    def predict_files(
+        self, recordings: "Iterable[Recording]", *, fold: Fold = None, **options: "Unpack[PredictorOptions]"
+    ) -> "Iterator[FilePrediction]":
+        """Predict recordings one after another, with encoders that are loaded once; see `predictor`."""
+        with self.predictor(fold=fold, **options) as predictor:
+            yield from predictor.predict_files(recordings)
 
     def score(
         self,

@@ -58,6 +58,16 @@ class Scorer(Protocol):
         """Those, and their mixture."""
         ...
 
+    @property
+    def path(self) -> Path:
+        """Folder."""
+        ...
+
+    @property
+    def window_s(self) -> float | None:
+        """Median length of the training clips in seconds."""
+        ...
+
     def domain(self, fingerprint: str) -> Domain | None:
         """Give what the training features of a cache were like."""
         ...
