@@ -66,10 +66,10 @@ ALLOWED: dict[str, set[str]] = {
     "published": BASE
     | {
         "cache", "calibrate", "corpora", "encoders", "experiment", "faces", "features", "fusion", "heads", "media",
-        "numerics", "predictions", "protocols", "runs",
+        "numerics", "predict", "predictions", "protocols", "runs",
     },
     # New recordings: predicted, shown.
-    "predict": BASE | {"encoders", "faces", "media", "predictions", "published"},
+    "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
     "demo": BASE | {"predict", "predictions"},
     "audit": BASE
     | {

@@ -30,6 +30,7 @@ COMMANDS = {
     "fit-heads": ("ravfeat.cli.fit_heads", "Train small heads on caches, predict, score."),
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores of any program."),
     "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
+    "predict": ("ravfeat.cli.predict", "Predict the emotions of recordings."),
     "report": ("ravfeat.cli.report", "Make the report of finished runs, one HTML page."),
 }
 

@@ -14,6 +14,7 @@ from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.predict.result import FilePrediction
+    from ravfeat.published.head import Fold
 
 __all__ = ["command"]
 
@@ -74,15 +75,15 @@ def command(
     from ravfeat.predict.table import check_suffix, rows_of, write_rows
     from ravfeat.progress import track_progress
     from ravfeat.published import load_head
-    from ravfeat.published.predictor import chosen_systems, default_sources
+    from ravfeat.published.prepare import sources_to_load
 
     if out is not None:
         check_suffix(out)
     recordings = list_recordings(inputs)
     asked = _fold(fold)
-    loaded = load_head(head, sources=default_sources(head, asked))
+    loaded = load_head(head, sources=sources_to_load(head, asked))
     about = {
-        "head": loaded.sha256, "window": window_s, "hop": hop_s, "whole": whole, "fold": fold,
+        "head": loaded.about, "window": window_s, "hop": hop_s, "whole": whole, "fold": fold,
         "systems": list(systems), "device": device,
     }  # fmt: skip
     with ExitStack() as stack:
@@ -95,7 +96,7 @@ def command(
                 hop_s=hop_s,
                 whole=whole,
                 fold=asked,
-                systems=chosen_systems(loaded, systems),
+                systems=systems or None,
                 offline=offline,
             )
         )
@@ -126,9 +127,10 @@ def _show(prediction: "FilePrediction") -> int:
     return sum(answer.status == "failed" for window in windows for answer in window.systems)
 
 
-def _fold(text: str | None) -> int | str | None:
-    if text is None or text in ("refit", "mean"):
-        return text
-    if not text.isdecimal():
-        raise click.UsageError(f"--fold {text}: expected a fold's number, refit or mean")
-    return int(text)
+def _fold(text: str | None) -> "Fold":
+    match text:
+        case None | "refit" | "mean":
+            return text
+        case _ if text.isascii() and text.isdecimal():
+            return int(text)
+    raise click.UsageError(f"--fold {text}: expected a fold's number, refit or mean")

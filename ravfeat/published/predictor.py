@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,60 +30,14 @@ from ravfeat.predict.result import FilePrediction, SystemPrediction, WindowPredi
 from ravfeat.predict.windows import Windowing
 from ravfeat.predictions import System
 from ravfeat.published.caches import combine
-from ravfeat.published.domain import Domain
 from ravfeat.published.format import HEAD_FILE, REMEDY
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem, Source, mixed_in
+from ravfeat.published.scorer import Scorer
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["Predictor", "Scorer"]
+__all__ = ["Predictor", "Recording"]
 
 Recording = str | Path | Samples
-
-
-class Scorer(Protocol):
-    """What a predictor needs of a `ravfeat.published.PublishedHead`."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Classes, length K."""
-        ...
-
-    @property
-    def parts(self) -> tuple[PublishedSystem, ...]:
-        """Systems with heads."""
-        ...
-
-    @property
-    def systems(self) -> tuple[System, ...]:
-        """Those, and their mixture."""
-        ...
-
-    @property
-    def path(self) -> Path:
-        """Folder."""
-        ...
-
-    @property
-    def window_s(self) -> float | None:
-        """Median length of the training clips in seconds."""
-        ...
-
-    def domain(self, fingerprint: str) -> Domain | None:
-        """Give what the training features of a cache were like."""
-        ...
-
-    def trained_on(self, source: Source, stream: str) -> frozenset[str]:
-        """Give the digests of the recordings that taught the heads."""
-        ...
-
-    def score(
-        self,
-        features: Sequence[ClipFeatures | None],
-        clips: Sequence[Sequence[PublishedClip]],
-        sources: Sequence[Source],
-    ) -> dict[System, NDArray[np.float64]]:
-        """Give probabilities (N, K)."""
-        ...
 
 
 class Predictor:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from typing_extensions import TypedDict, Unpack
 
@@ -13,7 +12,8 @@ from ravfeat.predictions import System
 from ravfeat.published.format import open_folder
 from ravfeat.published.head_models import HeadModels, load_head_models
 from ravfeat.published.parts import Need, Source
-from ravfeat.published.predictor import Predictor, Scorer
+from ravfeat.published.predictor import Predictor
+from ravfeat.published.scorer import Scorer
 
 __all__ = ["PredictorOptions", "choose_systems", "prepare_predictor", "sources_to_load"]
 
@@ -118,7 +118,7 @@ def choose_systems(head: Scorer, wanted: Sequence[System | str] | None) -> tuple
     return tuple(system for system in head.systems if system in chosen)
 
 
-def sources_to_load(path: Path, fold: Any) -> list[Source] | None:
+def sources_to_load(path: Path, fold: int | str | None) -> list[Source] | None:
     """Say which heads of a folder are needed to predict with a fold; None needs all.
 
     Raises

@@ -13,9 +13,9 @@ from ravfeat.encoders.registry import load_encoder
 from ravfeat.errors import EncoderError, UsageError
 from ravfeat.faces.source import FaceOptions
 from ravfeat.features.clips import Reading
-from ravfeat.predict.models import HeadModels, load_head_models
 from ravfeat.predictions import System
 from ravfeat.published.head import PublishedHead
+from ravfeat.published.head_models import HeadModels, load_head_models
 from ravfeat.published.parts import Learned, Need, PublishedSystem
 from tests.encoders.conftest import save_whole, tiny_model
 from tests.tinyfaces import write_net

@@ -11,9 +11,9 @@ from ravfeat.faces.source import FaceSource
 from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.predictions import System
-from ravfeat.published.head import PublishedHead
 from ravfeat.published.models import ModelFinder, model_key
 from ravfeat.published.parts import Need, PublishedSystem, mixed_in
+from ravfeat.published.scorer import Scorer
 from ravfeat.schema import FUSED_STREAMS, Stream
 
 __all__ = ["HeadModels", "ModelGroup", "load_head_models"]
@@ -51,7 +51,7 @@ class HeadModels:
 
 
 def load_head_models(
-    head: PublishedHead,
+    head: Scorer,
     *,
     device: str = "auto",
     models: Mapping[str, str] = {},
@@ -67,7 +67,7 @@ def load_head_models(
 
     Parameters
     ----------
-    head : PublishedHead
+    head : Scorer
     device : str
         As for `ravfeat.encoders.registry.load_encoder`.
     models : mapping of str to str
@@ -106,13 +106,13 @@ def load_head_models(
     )
 
 
-def _check_names(head: PublishedHead, models: Mapping[str, str]) -> None:
+def _check_names(head: Scorer, models: Mapping[str, str]) -> None:
     names = sorted({need.encoder for part in head.parts for need in part.needs})
     if unknown := sorted(models.keys() - set(names)):
         raise UsageError(f"{head.path} reads no features of '{unknown[0]}'; name one of {', '.join(names)}")
 
 
-def _asked(head: PublishedHead, systems: Collection[System] | None) -> list[PublishedSystem]:
+def _asked(head: Scorer, systems: Collection[System] | None) -> list[PublishedSystem]:
     if systems is None:
         return list(head.parts)
     wanted = {System(*system) for system in systems}
