@@ -1,0 +1,83 @@
+"""Answer a recording with the page: predict, look at pictures, put into words; a mistake becomes a sentence."""
+
+import math
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from markupsafe import Markup
+
+from ravfeat.demo.page import HeadFacts, of_streams, page
+from ravfeat.demo.thumbnails import thumbnails
+from ravfeat.errors import RavfeatError
+from ravfeat.escape import printable
+from ravfeat.media.probe import probe_duration
+from ravfeat.predict.result import FilePrediction
+
+__all__ = ["MAX_S", "Answerer"]
+
+MAX_S = 30.0
+"""Longest recording that is answered; longer ones are for ``ravfeat predict``."""
+
+_SLACK_S = 0.5
+_NO_ANSWER = Markup(
+    '<section class="rv-page" aria-label="Answer"><p class="rv-sentence rv-open">No answer: {}.</p></section>'
+)
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """Turns recordings into HTML, one at a time.
+
+    Attributes
+    ----------
+    predict : callable
+        From a file to its prediction, as `ravfeat.predict.Predictor` does.
+    facts : HeadFacts
+    """
+
+    predict: Callable[[Path], FilePrediction]
+    facts: HeadFacts
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def answer(self, path: Path, streams: Collection[str] | None = None) -> Markup:
+        """Answer one recording.
+
+        Parameters
+        ----------
+        path : Path
+        streams : collection of str, optional
+            Whose answers are shown; all by default.
+
+        Returns
+        -------
+        Markup
+            The page's fragment; where there is no answer, a sentence that says why.
+        """
+        length_s = _length_s(path)
+        if length_s > MAX_S + _SLACK_S:
+            return _NO_ANSWER.format(
+                f"the recording is {length_s:.0f} s long, and at most {MAX_S:.0f} s are answered here; take a part of"
+                " it, or use 'ravfeat predict'"
+            )
+        try:
+            with self._lock:
+                prediction = self.predict(path)
+        except RavfeatError as error:
+            return _named(_NO_ANSWER.format(printable(str(error))), path)
+        if streams is not None:
+            prediction = of_streams(prediction, streams)
+        frames = [] if prediction.faces is None else thumbnails(path)
+        return _named(page(prediction, self.facts, frames=frames), path)
+
+
+def _length_s(path: Path) -> float:
+    """Give the longer of sound and pictures; NaN where neither can be read, which the predictor puts into words."""
+    lengths = [probe_duration(path, "audio"), probe_duration(path, "video")]
+    return max((length for length in lengths if not math.isnan(length)), default=math.nan)
+
+
+def _named(html: Markup, path: Path) -> Markup:
+    # Where the server keeps it is nobody's business; reasons name the file.
+    return html.replace(str(path), "the recording")

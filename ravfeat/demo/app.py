@@ -1,0 +1,242 @@
+"""The page as a local server: record or upload, and the answer begins by itself. The only importer of gradio.
+
+Nothing is asked of another host: no analytics, no fonts, no scripts from elsewhere; a content security policy makes the
+browser refuse what would leave. Uploads lie in gradio's folder for temporary files, and are gone within an hour.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+# Read when gradio is imported: analytics and version checks ask its makers' servers.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+import gradio as gr
+from markupsafe import Markup
+
+from ravfeat.corpora.synth import generate
+from ravfeat.demo.answer import MAX_S, Answerer
+from ravfeat.demo.page import stylesheet
+from ravfeat.errors import RavfeatError, UsageError
+from ravfeat.escape import printable
+
+__all__ = ["Running", "build", "running"]
+
+_SWEEP_S, _KEEP_S = 300, 3000
+"""How often old uploads are looked for, and how old they may be: nothing is kept for an hour."""
+
+_MAX_UPLOAD = "100mb"
+_WAITING = 20
+"""Recordings that may wait for their turn; one is answered at a time."""
+
+_QUEUE = "answers"
+
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:;"
+    " worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+
+_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
+_CSS = """
+.gradio-container { width: 100%; max-width: 74rem !important; margin-inline: auto !important; }
+.rv-head.rv-head h1 { font-size: 1.15rem; line-height: 1.3; margin: 0; font-weight: 650; }
+.rv-head.rv-head p { margin: 0.1rem 0 0; font-size: 0.9rem; opacity: 0.8; }
+.rv-answer { min-height: 3rem; }
+.rv-hint { color: light-dark(#56606a, #a9b2bb); color-scheme: light; font-size: 0.95rem; }
+.dark .rv-hint { color-scheme: dark; }
+.html-container:has(.rv-head, .rv-answer) { padding: 0 !important; }
+@media (max-width: 640px) {
+  .gradio-container .main.app { padding: 0.6rem 0.8rem !important; }
+  .rv-head.rv-head p { font-size: 0.8rem; line-height: 1.3; }
+  .block.rv-input { max-height: 13rem; }
+}
+"""
+
+# The answer is read aloud when it comes.
+_LIVE = "() => document.querySelectorAll('.rv-answer').forEach(part => part.setAttribute('aria-live', 'polite'))"
+
+_HEAD = Markup('<header class="rv-head"><h1>{}</h1><p>{}</p></header>')
+_HINT = Markup('<p class="rv-hint">{}</p>')
+_EXAMPLES = {"happy": "03-01-03-02-01-01-01", "sad": "03-01-04-02-01-01-01", "angry": "03-01-05-02-01-01-01"}
+
+
+def build(answerer: Answerer, streams: Sequence[str], *, examples: Mapping[str, Path] | None = None) -> gr.Blocks:
+    """Lay out the page.
+
+    Parameters
+    ----------
+    answerer : Answerer
+    streams : sequence of str
+        Of the head's systems; they decide on the tabs.
+    examples : mapping of str to Path, optional
+        Sounds that may be shown, by what they are called.
+
+    Raises
+    ------
+    UsageError
+        Where no system listens to a voice or looks at a face.
+    """
+    hears, sees = "audio" in streams, bool({"face", "joint"} & set(streams))
+    if not hears and not sees:
+        raise UsageError(f"the page records voices and faces, and this head reads {', '.join(streams) or 'nothing'}")
+    with gr.Blocks(title=f"{answerer.facts.name} — ravfeat", analytics_enabled=False, fill_width=True,
+                   delete_cache=(_SWEEP_S, _KEEP_S)) as blocks:  # fmt: skip
+        gr.HTML(str(_HEAD.format(printable(answerer.facts.name), _about(hears, sees))))
+        with gr.Tabs():
+            if sees:
+                with gr.Tab("Voice and face" if hears else "Face"):
+                    _tab(lambda: _video(sound=hears), answerer, None, {})
+            if hears:
+                with gr.Tab("Voice"):
+                    _tab(_audio, answerer, ["audio"], examples or {})
+    blocks.queue(max_size=_WAITING, default_concurrency_limit=1)
+    return blocks
+
+
+def _about(hears: bool, sees: bool) -> str:  # noqa: FBT001 (two facts of one head)
+    says = "voice and face say" if hears and sees else "a voice says" if hears else "a face says"
+    return f"What {says} in a few seconds of speech, {MAX_S:.0f} at most. Recordings are gone within the hour."
+
+
+def _video(*, sound: bool) -> Any:
+    webcam = gr.WebcamOptions(mirror=False)
+    return gr.Video(sources=["webcam", "upload"], label="Recording", include_audio=sound, webcam_options=webcam,
+                    height=300, elem_classes="rv-input", buttons=[])  # fmt: skip
+
+
+def _audio() -> Any:
+    return gr.Audio(sources=["microphone", "upload"], type="filepath", label="Recording", editable=False,
+                    elem_classes="rv-input", buttons=[])  # fmt: skip
+
+
+def _tab(
+    make: Callable[[], Any], answerer: Answerer, streams: Sequence[str] | None, examples: Mapping[str, Path]
+) -> None:
+    def answer(path: str | None) -> str:
+        return hint if path is None else str(answerer.answer(Path(path), streams))
+
+    hint = str(_HINT.format("Record a few seconds, or upload a file; the answer begins by itself."))
+    with gr.Row():
+        with gr.Column(scale=2, min_width=300):
+            recording = make()
+            _keep_local(recording)
+        with gr.Column(scale=3, min_width=300):
+            shown = gr.HTML(hint, elem_classes="rv-answer", js_on_load=None, apply_default_css=False)
+    events: dict[str, Any] = {
+        "fn": answer, "inputs": recording, "outputs": shown, "api_visibility": "private", "concurrency_limit": 1,
+        "concurrency_id": _QUEUE, "show_progress": "minimal", "trigger_mode": "always_last",
+    }  # fmt: skip
+    gr.on([recording.stop_recording, recording.upload, recording.clear], **events)
+    if examples:
+        paths = [[str(path)] for path in examples.values()]
+        gr.Examples(paths, recording, shown, answer, cache_examples=False, run_on_click=True, label="Generated voices, of nobody",
+                    example_labels=list(examples), api_visibility="private")  # fmt: skip
+
+
+def _keep_local(component: Any) -> None:
+    """Refuse addresses in place of uploads, which gradio would fetch."""
+    fetch = component.async_move_resource_to_block_cache
+
+    async def move(place: Any) -> Any:
+        if place is not None and "://" in str(place):
+            raise gr.Error("upload the recording itself; addresses are not fetched")
+        return await fetch(place)
+
+    component.async_move_resource_to_block_cache = move
+
+
+class _Policy:
+    """Adds the content security policy to every answer of the server."""
+
+    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Callable[..., Awaitable[None]]) -> None:
+        async def with_policy(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                policy = [(b"content-security-policy", _POLICY.encode()), (b"referrer-policy", b"no-referrer")]
+                message = message | {"headers": [*message["headers"], *policy]}
+            await send(message)
+
+        await self.app(scope, receive, with_policy)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that runs.
+
+    Attributes
+    ----------
+    url : str
+    wait : callable
+        Returns when the server ends.
+    """
+
+    url: str
+    wait: Callable[[], None]
+
+
+@contextmanager
+def running(
+    answerer: Answerer, streams: Sequence[str], *, host: str = "127.0.0.1", port: int | None = None
+) -> Iterator[Running]:
+    """Serve the page until the block ends.
+
+    Parameters
+    ----------
+    answerer, streams
+        As for `build`.
+    host : str
+        ``0.0.0.0`` lets other machines ask too; browsers lend their microphone to ``localhost`` and https only.
+    port : int, optional
+        The first free one from 7860 on by default.
+
+    Raises
+    ------
+    UsageError
+        See `build`.
+    RavfeatError
+        Where the port is taken.
+    """
+    from starlette.middleware import Middleware
+
+    with TemporaryDirectory(prefix="ravfeat-demo-") as folder:
+        before = os.environ.get("GRADIO_TEMP_DIR")
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")  # taken away with the folder
+        try:
+            blocks = build(answerer, streams, examples=_examples(Path(folder) / "synth") if "audio" in streams else {})
+            url = _launch(blocks, host, port, Middleware(_Policy))
+            try:
+                yield Running(url, blocks.block_thread)
+            finally:
+                blocks.close(verbose=False)
+        finally:
+            os.environ.pop("GRADIO_TEMP_DIR")
+            if before is not None:
+                os.environ["GRADIO_TEMP_DIR"] = before
+
+
+def _launch(blocks: gr.Blocks, host: str, port: int | None, policy: Any) -> str:
+    try:
+        _, url, _ = blocks.launch(
+            server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, inbrowser=False,
+            show_error=False, footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False,
+            mcp_server=False, max_file_size=_MAX_UPLOAD, head=f"<style>{stylesheet()}{_CSS}</style>", js=_LIVE,
+            theme=gr.themes.Base(font=_FONTS, font_mono=["ui-monospace", "monospace"]),
+            app_kwargs={"middleware": [policy], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        )  # fmt: skip
+    except OSError as error:
+        raise RavfeatError(f"no server at {host}, port {port or 7860}: {error}; choose another --port") from error
+    return str(url)
+
+
+def _examples(folder: Path) -> dict[str, Path]:
+    """Generate a voice, which may be shown to everybody."""
+    generate(folder, actors=1)
+    return {f"acted {label}": folder / "Actor_01" / f"{stem}.wav" for label, stem in _EXAMPLES.items()}
