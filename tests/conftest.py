@@ -36,7 +36,7 @@ from ravfeat.extract import Extraction, run_extraction
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Manifest
 from tests.report.simulated import write_run
-from tests.spoken import Spoken, publish_voice
+from tests.spoken import Spoken, publish_spoken
 from tests.tinyfaces import write_net, write_videos
 
 SHARD_CLIPS = 4
@@ -73,8 +73,8 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def spoken(tmp_path_factory: pytest.TempPathFactory) -> Spoken:
-    """A published head of generated voices. Read only."""
-    return publish_voice(tmp_path_factory.mktemp("spoken"))
+    """A published head of generated voices and faces. Read only."""
+    return publish_spoken(tmp_path_factory.mktemp("spoken"))
 
 
 @pytest.fixture(scope="session")

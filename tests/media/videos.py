@@ -44,6 +44,7 @@ def write_video(
     mirrored: bool = False,
     pixel: Fraction | None = None,
     sound_s: float = 0.0,
+    sound: NDArray[np.float32] | None = None,
     **options: str,
 ) -> Path:
     """Encode pictures, one every 1 / rate seconds or at the given times; options are the muxer's."""
@@ -55,7 +56,9 @@ def write_video(
             stream.codec_context.sample_aspect_ratio = pixel
         if rotation is not None:
             stream.set_display_rotation(rotation, hflip=mirrored)
-        voice = container.add_stream("aac", rate=16_000, layout="mono") if sound_s else None
+        if sound_s:
+            sound = np.random.default_rng(0).uniform(-0.5, 0.5, round(sound_s * 16_000)).astype(np.float32)
+        voice = container.add_stream("aac", rate=16_000, layout="mono") if sound is not None else None
         stream.pix_fmt, reformatter = pix_fmt, VideoReformatter()
         for number, picture in enumerate(pictures):
             if number == 0:
@@ -70,8 +73,7 @@ def write_video(
         for packet in stream.encode(None):
             container.mux(packet)
         if voice is not None:
-            samples = np.random.default_rng(0).uniform(-0.5, 0.5, (1, round(sound_s * 16_000))).astype(np.float32)
-            block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+            block = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
             block.sample_rate = 16_000
             for packet in [*voice.encode(block), *voice.encode(None)]:
                 container.mux(packet)
