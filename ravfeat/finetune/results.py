@@ -49,6 +49,10 @@ class FineTunedModel:
         """Refuse: it reads waveforms."""
         raise HeadError(f"'{self.recipe['head']}' reads waveforms, not stored features; its predictions are in the run")
 
+    def attention(self, features: ClipFeatures, rows: NDArray[np.int64]) -> None:
+        """None: it reads waveforms."""
+        return
+
     @property
     def layer_weights(self) -> dict[int, float]:
         """Learned weight of every layer; they sum to 1."""

@@ -24,6 +24,8 @@ from ravfeat.heads.windows import Batch, Windows
 __all__ = [
     "attend",
     "attended_moments",
+    "layer_attention",
+    "mean_attention",
     "pooled_layers",
     "pooling_constants",
     "pooling_params",
@@ -130,6 +132,35 @@ def pooling_params(windows: Windows) -> dict[str, Tensor]:
     }
 
 
+def layer_attention(params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch) -> tuple[Tensor, Tensor]:
+    """Weigh the windows of every layer by itself.
+
+    The windows of `batch` are overwritten.
+
+    Returns
+    -------
+    weights : Tensor of shape (L, H, B, T)
+        Sum to 1 over T.
+    x : Tensor of shape (L, H, B, T, D)
+        Windows around the mean of the training windows.
+    """
+    x = batch.means.sub_(constants["window_mean"].transpose(0, 1))  # the batch is ours, and this saves a copy of it
+    # x is only centred: dividing the small attention by the scale spares a division of every window.
+    direction = params["attention"].transpose(0, 1)[:, :, None, None] / constants["window_std"].transpose(0, 1)
+    # direction: (L, H, 1, 1, D)
+    return attend((x @ direction.transpose(-1, -2)).squeeze(-1), batch.padding), x
+
+
+def mean_attention(params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch) -> Tensor:
+    """Average the attention of all layers, each by its weight in the head, to shape (H, B, T).
+
+    A layer that the classifier hardly sees should say little about where the head listened.
+    """
+    weights, _ = layer_attention(params, constants, batch)
+    mix = params["layer_mix"].softmax(-1)  # (H, L), sums to 1
+    return torch.einsum("hl,lhbt->hbt", mix, weights)
+
+
 def pooled_layers(params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, *, std: bool) -> Tensor:
     """Pool every layer with its attention, standardise it, scale it by its weight, and lay all side by side.
 
@@ -140,10 +171,7 @@ def pooled_layers(params: dict[str, Tensor], constants: dict[str, Tensor], batch
     Tensor of shape (H, B, L * S * D)
     """
     scale = {name: value.transpose(0, 1) for name, value in constants.items()}  # (H, L, ...) -> (L, H, ...)
-    x = batch.means.sub_(scale["window_mean"])  # (L, H, B, T, D); the batch is ours, and this saves a copy of it
-    # x is only centred: dividing the small attention by the scale spares a division of every window.
-    direction = params["attention"].transpose(0, 1)[:, :, None, None] / scale["window_std"]  # (L, H, 1, 1, D)
-    weights = attend((x @ direction.transpose(-1, -2)).squeeze(-1), batch.padding)
+    weights, x = layer_attention(params, constants, batch)
     pooled = attended_moments(weights, x, batch.variances, std=std)  # (L, H, B, S, D)
     # Weights with mean 1, so that the classifier sees features of unit scale however many layers there are.
     mix = params["layer_mix"].softmax(-1) * params["layer_mix"].shape[-1]  # (H, L)

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ravfeat.documents import Count, Positive, Share
-from ravfeat.heads.attention import pooled_layers, pooling_constants, pooling_params
+from ravfeat.heads.attention import mean_attention, pooled_layers, pooling_constants, pooling_params
 from ravfeat.heads.base import Sweep
 from ravfeat.heads.checks import candidate_scores
 from ravfeat.heads.network import Dropout, Network, first_weights
@@ -78,6 +78,10 @@ class AttentiveNet(Network):
         z = functional.gelu(z @ params["hidden_weight"] + params["hidden_bias"][:, None])
         z = dropout(z, self.dropout)
         return z @ params["class_weight"] + params["class_bias"][:, None]
+
+    def window_weights(self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch) -> Tensor:
+        """Attention averaged over layers, each by its weight in the head; see `ravfeat.heads.network.WeighsWindows`."""
+        return mean_attention(params, constants, batch)
 
     def stack(self, start: Start) -> PooledStack:
         """Put heads into training."""

@@ -75,15 +75,17 @@ class AttentiveSumNet(Network):
         self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch, dropout: Dropout
     ) -> Tensor:
         """Logits of shape (H, B, K)."""
-        mix = params["layer_mix"].softmax(-1).T  # (H, L) -> (L, H)
+        mix = _mix(params)
         x = _mixed(mix, batch.means)
         # Variance of a weighted sum, as if layers did not vary together inside a window: squared weights.
         variances = None if batch.variances is None else _mixed(mix.square(), batch.variances)
-        flat = x.flatten(1, 2)  # (H, B, T, D) -> (H, B * T, D)
-        hidden = torch.tanh(flat @ params["attention_weight"] + params["attention_bias"][:, None])
-        weights = attend((hidden @ params["attention_out"]).reshape(x.shape[:-1]), batch.padding)
+        weights = _attention(params, x, batch.padding)
         z = attended_moments(weights, x, variances, std=self.std).flatten(2)  # (H, B, S, D) -> (H, B, S * D)
         return _classify(z, params, lambda hidden: dropout(hidden, self.dropout))
+
+    def window_weights(self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch) -> Tensor:
+        """Attention to the windows of the weighted sum of layers; see `ravfeat.heads.network.WeighsWindows`."""
+        return _attention(params, _mixed(_mix(params), batch.means), batch.padding)
 
     def stack(self, start: Start) -> SummedStack:
         """Put heads into training."""
@@ -99,6 +101,18 @@ def _classify(z: Tensor, params: dict[str, Tensor], dropped: Callable[[Tensor], 
     z = functional.layer_norm(z, z.shape[-1:]) * params["norm_gain"][:, None] + params["norm_bias"][:, None]
     z = dropped(torch.relu(z @ params["hidden_weight"] + params["hidden_bias"][:, None]))
     return z @ params["class_weight"] + params["class_bias"][:, None]
+
+
+def _mix(params: dict[str, Tensor]) -> Tensor:
+    """Weights of layers, (L, H)."""
+    return params["layer_mix"].softmax(-1).T
+
+
+def _attention(params: dict[str, Tensor], x: Tensor, padding: Tensor) -> Tensor:
+    """Weigh the windows of mixed layers: (H, B, T, D) -> (H, B, T)."""
+    flat = x.flatten(1, 2)  # (H, B, T, D) -> (H, B * T, D)
+    hidden = torch.tanh(flat @ params["attention_weight"] + params["attention_bias"][:, None])
+    return attend((hidden @ params["attention_out"]).reshape(x.shape[:-1]), padding)
 
 
 def _mixed(mix: Tensor, values: Tensor) -> Tensor:

@@ -73,6 +73,18 @@ class Model(Protocol):
         """Everything learned, by name; enough to rebuild the model together with `recipe`."""
         ...
 
+    def attention(self, features: ClipFeatures, rows: NDArray[np.int64]) -> list[NDArray[np.float32]] | None:
+        """Say where in every clip the head pools from.
+
+        Returns
+        -------
+        list of ndarray of shape (T,), or None
+            For each row, weights that sum to 1 over its T windows of ``reading.window`` encoder frames, the last of
+            which may have fewer. Of heads that weigh every layer's windows by themselves, the mean over layers, each by
+            its weight in the head. None for a head that does not weigh windows.
+        """
+        ...
+
     @property
     def recipe(self) -> dict[str, Any]:
         """Plain values (TOML can hold them): head name, settings, what was chosen."""

@@ -254,6 +254,10 @@ class KernelModel:
             "width": self.width,
         }
 
+    def attention(self, features: ClipFeatures, rows: NDArray[np.int64]) -> None:
+        """None: all frames count alike."""
+        return
+
     @property
     def layer_weights(self) -> None:
         """None: layers are chosen, not weighed."""

@@ -244,6 +244,10 @@ class LogregModel:
             "intercept": self.intercept,
         }
 
+    def attention(self, features: ClipFeatures, rows: NDArray[np.int64]) -> None:
+        """None: all frames count alike."""
+        return
+
     @property
     def layer_weights(self) -> None:
         """None: layers are chosen, not weighed."""

@@ -12,7 +12,7 @@ Axes: L layers, H heads, B clips, T windows, D dimensions, K classes.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from ravfeat.heads.stacks.autograd import AutogradStack, gathered_bytes
 from ravfeat.heads.stacks.base import Dropout, Stack, Start
 from ravfeat.heads.windows import Batch, Windows
 
-__all__ = ["Dropout", "Network", "first_weights", "network_shapes"]
+__all__ = ["Dropout", "Network", "WeighsWindows", "first_weights", "network_shapes"]
 
 
 class Network(ABC):
@@ -81,6 +81,26 @@ class Network(ABC):
         """
         # Autograd trains as many heads at once as there is memory for.
         return gathered_bytes(windows), 0
+
+
+@runtime_checkable
+class WeighsWindows(Protocol):
+    """A network that pools windows under weights of its own."""
+
+    def window_weights(self, params: dict[str, Tensor], constants: dict[str, Tensor], batch: Batch) -> Tensor:
+        """Say where in a clip a trained network pools from.
+
+        Parameters
+        ----------
+        params, constants, batch
+            As for `Network.forward`.
+
+        Returns
+        -------
+        Tensor of shape (H, B, T)
+            Sum to 1 over T; 0 where there is padding.
+        """
+        ...
 
 
 def first_weights(generator: torch.Generator, fan_in: int, fan_out: int) -> Tensor:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 from typing_extensions import TypedDict
 
 from ravfeat.documents import Count, Positive, Share, check_value
@@ -29,12 +30,13 @@ from ravfeat.features.statistics import check_features, select_clips, source_of
 from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import candidate_scores, plain_settings
-from ravfeat.heads.network import Network, network_shapes
+from ravfeat.heads.network import Dropout, Network, WeighsWindows, network_shapes
 from ravfeat.heads.recipe import HeadRecipe, check_recipe
 from ravfeat.heads.schedule import Schedule
-from ravfeat.heads.stacks.autograd import forward_rows
+from ravfeat.heads.stacks.autograd import Forward, forward_rows
+from ravfeat.heads.stacks.base import Tensors
 from ravfeat.heads.training_loop import train
-from ravfeat.heads.windows import Windows
+from ravfeat.heads.windows import Batch, Windows
 from ravfeat.resources import attempt
 
 __all__ = ["EpochChoice", "NeuralHead", "NeuralModel", "best_epoch"]
@@ -255,18 +257,48 @@ class NeuralModel:
         check_features(features, self.recipe)
         if not len(rows):
             return np.zeros((0, self.recipe["n_classes"]), np.float32)
+        logits, _ = self._run(self.net.forward, features, rows)
+        return logits
+
+    def attention(self, features: ClipFeatures, rows: NDArray[np.int64]) -> list[NDArray[np.float32]] | None:
+        """Say where in every clip the network pools from; see `ravfeat.heads.base.Model.attention`.
+
+        Raises
+        ------
+        HeadError
+            If the features are of another kind than those of the training.
+        """
+        check_features(features, self.recipe)
+        net = self.net
+        if not isinstance(net, WeighsWindows):
+            return None
+        if not len(rows):
+            return []
+        longest = int(np.diff(features.offsets)[rows].max())
+
+        def attend(params: Tensors, constants: Tensors, batch: Batch, dropout: Dropout) -> Tensor:
+            weights = net.window_weights(params, constants, batch)
+            return functional.pad(weights, (0, longest - weights.shape[-1]))  # batches differ in their longest clip
+
+        padded, lengths = self._run(attend, features, rows)
+        return [weights[:length] for weights, length in zip(padded, lengths, strict=True)]
+
+    def _run(
+        self, forward: Forward, features: ClipFeatures, rows: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Give what a forward pass gives of every clip, and how many windows each has."""
         window = self.recipe["settings"]["frame_average"]
         if not features.statistics and round(window / features.window) > 1:  # only what is scored is averaged
             features, rows = select_clips(features, rows), np.arange(len(rows))
-        logits = attempt(lambda: self._logits(features, rows, window, torch.device(self.device)))
-        if isinstance(logits, MemoryError):
-            _log.info("memory ran out (%s): a head scores on the processor", logits)
-            logits = self._logits(features, rows, window, torch.device("cpu"))
-        return logits
+        result = attempt(lambda: self._run_on(forward, features, rows, window, torch.device(self.device)))
+        if isinstance(result, MemoryError):
+            _log.info("memory ran out (%s): a head scores on the processor", result)
+            result = self._run_on(forward, features, rows, window, torch.device("cpu"))
+        return result
 
-    def _logits(
-        self, features: ClipFeatures, rows: NDArray[np.int64], window: int, device: torch.device
-    ) -> NDArray[np.float32]:
+    def _run_on(
+        self, forward: Forward, features: ClipFeatures, rows: NDArray[np.int64], window: int, device: torch.device
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         # Every clip is read once, so no more than a batch goes to the device.
         layers = tuple(self.recipe["layers"])
         windows = Windows.of(features, layers=layers, window=window, device=device, upload=False)
@@ -274,7 +306,8 @@ class NeuralModel:
             {name: value[None].to(device) for name, value in part.items()} for part in (self.params, self.constants)
         )
         chosen = torch.from_numpy(rows).to(device)[None]  # (B,) -> (1, B): one head
-        return forward_rows(self.net.forward, params, constants, windows, chosen)[0].cpu().numpy()
+        scores = forward_rows(forward, params, constants, windows, chosen)[0].cpu().numpy()
+        return scores, windows.clip_lengths[rows]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Parameters and constants, as ``params.NAME`` and ``constants.NAME``."""

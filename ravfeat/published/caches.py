@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ravfeat.align import by_key
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
@@ -15,7 +18,7 @@ from ravfeat.features.narrow import concatenate_features
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
 
-__all__ = ["Caches", "clips_of_caches", "combine", "differences", "match", "read_clips"]
+__all__ = ["Caches", "clips_of_caches", "combine", "differences", "match", "read_clips", "rows_among"]
 
 Caches = Cache | str | Path | Iterable[Cache | str | Path]
 """One cache or several, open or by their folders."""
@@ -155,3 +158,11 @@ def combine(system: PublishedSystem, load: Callable[[Need, Reading], ClipFeature
     reading = Reading(statistics=system.reading.statistics)
     # One after another: each is pooled before the next is read.
     return concatenate_features((load(need, reading) for need in system.needs), reading.statistics)
+
+
+def rows_among(asked: Sequence[PublishedClip], clips: Sequence[PublishedClip]) -> NDArray[np.int64]:
+    """Find clips among others that hold them all."""
+    if asked is clips:
+        return np.arange(len(asked))
+    place = {clip.clip_id: row for row, clip in enumerate(clips)}
+    return np.array([place[clip.clip_id] for clip in asked], dtype=np.int64)

@@ -17,7 +17,7 @@ from safetensors.numpy import save
 from ravfeat.cache import Cache
 from ravfeat.documents import check_value
 from ravfeat.errors import HeadError
-from ravfeat.features.clips import Reading
+from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
 from ravfeat.features.statistics import clip_statistics
 from ravfeat.files import replace_file
@@ -27,7 +27,10 @@ from ravfeat.heads.recipe import Layers
 from ravfeat.published.format import HEAD_FILE, REMEDY, HeadFolder, domain_file
 from ravfeat.published.parts import Need, Source
 
-__all__ = ["Domain", "Moments", "Rows", "clip_means", "distances", "fit_domain", "read_domain", "write_domain"]
+__all__ = [
+    "MEANS", "Domain", "Moments", "Rows", "clip_means", "distances", "fit_domain", "moments_of", "pooled_means",
+    "read_domain", "write_domain",
+]  # fmt: skip
 
 Rows = NDArray[np.int64]
 
@@ -76,7 +79,8 @@ class Domain:
         source : int or "refit"
             Whose training clips: those of a fold's heads, or of the heads that learned from all actors.
         pooled_mean : ndarray of shape (L, D)
-            Mean over time of the clip's features, of the layers that the system reads; `clip_means` gives it of caches.
+            Mean over time of the clip's features, of the layers that the system reads; `clip_means` gives it of a
+            cache, `pooled_means` of features in memory.
 
         Returns
         -------
@@ -130,16 +134,24 @@ def distances(means: NDArray[np.floating], moments: Moments) -> NDArray[np.float
     return np.where(np.isfinite(scores), scores, np.inf)
 
 
+MEANS = Reading(statistics=("mean",))
+"""What is compared of a clip; pooled caches hold it."""
+
+
+def pooled_means(features: ClipFeatures) -> NDArray[np.float32]:
+    """Give the mean over time of every clip, shape (N, L, D), of features that were read or narrowed by `MEANS`."""
+    return clip_statistics(features, MEANS.statistics)[:, :, 0]
+
+
 def clip_means(cache: Cache, clip_ids: Sequence[str], layers: Sequence[int] | None) -> NDArray[np.float32]:
-    """Average the features of clips over time, shape (N, L, D).
+    """Read the mean over time of clips in a cache, shape (N, L, D).
 
     Raises
     ------
     CacheError
         For clips or layers that are not stored, or a pooled cache without means.
     """
-    features = load_features(cache, clip_ids, Reading(statistics=("mean",)), layers=layers)
-    return clip_statistics(features, ("mean",))[:, :, 0]
+    return pooled_means(load_features(cache, clip_ids, MEANS, layers=layers))
 
 
 def fit_domain(

@@ -16,11 +16,11 @@ from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.predictions import System
-from ravfeat.published.caches import Caches, clips_of_caches, match, read_clips
+from ravfeat.published.caches import Caches, clips_of_caches, match, read_clips, rows_among
 from ravfeat.published.documents import Recordings
 from ravfeat.published.domain import Domain, read_domain
 from ravfeat.published.format import HeadFolder
-from ravfeat.published.mixing import probabilities, system_logits
+from ravfeat.published.mixing import probabilities, shared_orders, system_attention, system_logits
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, mixed_in
 from ravfeat.published.recordings import read_recordings, taught
 from ravfeat.schema import FUSED_STREAMS
@@ -86,10 +86,12 @@ class PublishedHead:
     @property
     def systems(self) -> tuple[System, ...]:
         """Every system, and the mixture of all where they are fused: what `probabilities` can tell of."""
-        systems = tuple(part.system for part in self.parts)
-        if not self.fused:
-            return systems
-        return (*systems, name_of([systems[number] for number in mixed_in(systems)], "fused"))
+        return tuple(self._with_mixtures()[: len(self.parts) + self.fused])
+
+    def _with_mixtures(self) -> list[System]:
+        systems = [part.system for part in self.parts]
+        members = [systems[number] for number in mixed_in(systems)]
+        return [*systems, *(name_of(members, stream) for stream in FUSED_STREAMS if self.fused)]
 
     @property
     def fused(self) -> bool:
@@ -242,7 +244,7 @@ class PublishedHead:
         named = dict(zip(flat, clips_of_caches(flat, clip_ids), strict=True))
         asked = [named[group[0]] for group in groups]
         if not clip_ids:
-            return {system: np.zeros((0, len(self.classes))) for system in self._all_systems()}
+            return {system: np.zeros((0, len(self.classes))) for system in self._with_mixtures()}
         clips: Sequence[Sequence[PublishedClip]] = asked
         if groups[0][0].about["corpus"] == self.about["corpus"]:
             self._warn(asked[0], fold)
@@ -252,7 +254,7 @@ class PublishedHead:
             for part, group, system_clips in zip(self.parts, groups, clips, strict=True)
         ]
         scored = self.score(features, clips, sources)
-        rows = [_rows(system_clips, all_) for system_clips, all_ in zip(asked, clips, strict=True)]
+        rows = [rows_among(system_clips, all_) for system_clips, all_ in zip(asked, clips, strict=True)]
         systems = [part.system for part in self.parts]
         of_system = dict(zip(systems, rows, strict=True))
         first = rows[min(mixed_in(systems), default=0)]  # whose rows the mixtures are in
@@ -327,7 +329,7 @@ class PublishedHead:
             Where a head gives a clip logits that are not finite.
         """
         scored = [number for number, system_features in enumerate(features) if system_features is not None]
-        orders = dict(zip(scored, _orders([clips[number] for number in scored]), strict=True))
+        orders = dict(zip(scored, shared_orders([clips[number] for number in scored]), strict=True))
         systems = [part.system for part in self.parts]
         by_source = []
         for source in sources:
@@ -342,6 +344,38 @@ class PublishedHead:
             return by_source[0]
         return {system: np.mean([probs[system] for probs in by_source], axis=0) for system in by_source[0]}
 
+    def attention(
+        self, system: System, features: ClipFeatures, sources: Sequence[Source]
+    ) -> list[NDArray[np.float32]] | None:
+        """Say where in clips a system's heads pool from, on average over seeds and sources.
+
+        Parameters
+        ----------
+        system : System
+            One of those that are not mixtures.
+        features : ClipFeatures
+            As for `score`.
+        sources : sequence of (int or "refit")
+
+        Returns
+        -------
+        list of ndarray of shape (T,), float32, or None
+            For each clip, weights of its windows of ``reading.window`` encoder frames; they sum to 1. None for a head
+            that does not weigh windows.
+
+        Raises
+        ------
+        UsageError
+            For a system that is not here, or is a mixture.
+        """
+        systems = [part.system for part in self.parts]
+        if system not in systems:
+            raise UsageError(
+                f"{self.path} has no heads of '{System(*system)}'; choose from {'; '.join(map(str, systems))}"
+            )
+        number = systems.index(system)
+        return system_attention([model for source in sources for model in self.models[source][number]], features)
+
     def _check_finite(
         self, logits: Mapping[int, NDArray[np.float32]], clips: Sequence[Sequence[PublishedClip]]
     ) -> None:
@@ -353,11 +387,6 @@ class PublishedHead:
                     f" first '{system_clips[wrong[0]].clip_id}': its weights are not those of a trained head; fetch or"
                     " export it again"
                 )
-
-    def _all_systems(self) -> list[System]:
-        systems = [part.system for part in self.parts]
-        members = [systems[number] for number in mixed_in(systems)]
-        return [*systems, *(name_of(members, stream) for stream in FUSED_STREAMS if self.fused)]
 
     def sources(self, fold: Fold) -> tuple[Source, ...]:
         """Say whose heads answer.
@@ -423,17 +452,3 @@ class PublishedHead:
                 " from: their probabilities are no test scores; give fold=N for the clips that fold N tested",
                 stacklevel=4,  # past `_probabilities` and the public method that called it
             )
-
-
-def _orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.int64]]:
-    """Bring clips into the order in which a run fuses them: of the clip ids, or of the performances."""
-    alike = len({frozenset(clip.clip_id for clip in system_clips) for system_clips in clips}) == 1
-    keys = [[clip.clip_id if alike else clip.performance_id for clip in system_clips] for system_clips in clips]
-    return [np.argsort(np.array(system_clips, dtype=str), kind="stable") for system_clips in keys]
-
-
-def _rows(asked: Sequence[PublishedClip], clips: Sequence[PublishedClip]) -> NDArray[np.int64]:
-    if asked is clips:
-        return np.arange(len(asked))
-    place = {clip.clip_id: row for row, clip in enumerate(clips)}
-    return np.array([place[clip.clip_id] for clip in asked], dtype=np.int64)

@@ -16,10 +16,17 @@ from ravfeat.fusion import fused_logits, name_of
 from ravfeat.heads.base import Model
 from ravfeat.heads.parallel import one_thread_each
 from ravfeat.predictions import System, mean_of_seeds
-from ravfeat.published.parts import Learned, at, mixed_in
+from ravfeat.published.parts import Learned, PublishedClip, at, mixed_in
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["probabilities", "system_logits"]
+__all__ = ["probabilities", "shared_orders", "system_attention", "system_logits"]
+
+
+def shared_orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.int64]]:
+    """Bring clips into the order in which a run fuses them: of the clip ids, or of the performances."""
+    alike = len({frozenset(clip.clip_id for clip in system_clips) for system_clips in clips}) == 1
+    keys = [[clip.clip_id if alike else clip.performance_id for clip in system_clips] for system_clips in clips]
+    return [np.argsort(np.array(system_clips, dtype=str), kind="stable") for system_clips in keys]
 
 
 def system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np.float32]:
@@ -29,6 +36,18 @@ def system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np
     # depend on how many threads share it.
     with np.errstate(all="ignore"), one_thread_each():
         return np.stack([model.logits(features, rows) for model in models], axis=1)
+
+
+def system_attention(models: Sequence[Model], features: ClipFeatures) -> list[NDArray[np.float32]] | None:
+    """Average over models where they pool from, clip by clip; see `ravfeat.heads.base.Model.attention`."""
+    rows, by_model = np.arange(len(features)), []
+    for model in models:
+        with np.errstate(all="ignore"), one_thread_each():
+            attention = model.attention(features, rows)
+        if attention is None:
+            return None
+        by_model.append(attention)
+    return [np.asarray(np.mean(of_clip, axis=0), np.float32) for of_clip in zip(*by_model, strict=True)]
 
 
 def probabilities(

@@ -227,6 +227,57 @@ def test_learned_layer_weights_find_the_informative_layer(name, problem):
     assert max(weights, key=weights.get) == problem.informative
 
 
+def windows_of(problem, row, size=4):
+    """Averages of a clip's frames: (T, L, D)."""
+    frames = problem.features.frames[problem.features.offsets[row] : problem.features.offsets[row + 1]]
+    means = [frames[start : start + size].astype(np.float32).mean(0) for start in range(0, len(frames), size)]
+    return np.stack(means).astype(np.float16).astype(np.float64)
+
+
+def softmax(values, axis=-1):
+    weights = np.exp(values - values.max(axis, keepdims=True))
+    return weights / weights.sum(axis, keepdims=True)
+
+
+def attention_of(name, arrays, windows):
+    mix = softmax(arrays["params.layer_mix"].astype(np.float64))
+    if name == "attentive-sum":
+        mixed = np.einsum("l,tld->td", mix, windows)
+        hidden = np.tanh(mixed @ arrays["params.attention_weight"] + arrays["params.attention_bias"])
+        return softmax((hidden @ arrays["params.attention_out"])[:, 0])
+    mean, std = (arrays[f"constants.window_{what}"][:, 0, 0] for what in ("mean", "std"))  # (L, D)
+    scores = np.einsum("tld,ld->tl", windows - mean, arrays["params.attention"] / std)
+    return softmax(scores, axis=0) @ mix
+
+
+@pytest.mark.parametrize("name", ["attentive", "attentive-sum"])
+def test_attention_is_that_which_the_network_pools_by_and_layers_count_by_their_weight(name, problem):
+    model = fit(quick(name), problem, problem.job(), {"epochs": 8})
+    rows = problem.test[[3, 0, 7]]
+    attention = model.attention(problem.features, rows)
+    for weights, row in zip(attention, rows, strict=True):
+        assert weights.sum() == pytest.approx(1, abs=1e-6)
+        np.testing.assert_allclose(weights, attention_of(name, model.arrays(), windows_of(problem, row)), atol=1e-5)
+    assert max(np.ptp(weights) for weights in attention) > 0.01  # it has learned to look somewhere
+    assert model.attention(problem.features, rows[:0]) == []
+
+
+@pytest.mark.parametrize("name", ["attentive", "attentive-sum"])
+def test_a_pooled_clip_is_one_window(name, problem):
+    pooled = problem.pooled(("mean", "std"))
+    (model,) = quick(name).fit(pooled, problem.y, problem.n_classes, [problem.job()], [{"epochs": 1}])
+    for weights in model.attention(pooled, problem.test[:2]):
+        assert weights.tolist() == [pytest.approx(1)]
+
+
+@pytest.mark.parametrize(("name", "choice"), [("logreg", {"layers": [2], "C": 1.0}), ("kernel", None)])
+def test_heads_that_weigh_no_windows_say_so(name, choice, problem):
+    head = quick(name)
+    if choice is None:
+        choice = head.sweep(problem.features, problem.y, problem.n_classes, [problem.job()])[0].candidates[0]
+    assert fit(head, problem, problem.job(), choice).attention(problem.features, problem.test) is None
+
+
 def test_an_attentive_head_on_pooled_statistics_starts_where_frames_start(problem):
     """With windows of one frame, uniform attention over frames is the pooled statistic."""
     head = quick("attentive", frame_average=1, lr=1e-9, epochs=1)

@@ -241,6 +241,24 @@ def test_without_the_control_the_mixture_is_what_it_is_with_it(places, tmp_path)
     assert all(np.array_equal(probs, whole[system]) for system, probs in without.items())
 
 
+# --- attention
+
+
+def test_attention_is_the_mean_over_seeds_and_sources(head, places) -> None:
+    (voice,), clips = match(head.parts, places.values())[0], head.tested[0][0][:3]
+    features = read_clips(head.parts[0], (voice,), clips)
+    attention = head.attention(VOICE, features, [0, 1])
+    models = [model for source in (0, 1) for model in head.models[source][0]]
+    assert len(models) == 4
+    for row, weights in enumerate(attention):
+        by_model = [model.attention(features, np.array([row]))[0] for model in models]
+        np.testing.assert_allclose(weights, np.mean(by_model, axis=0), atol=1e-6)
+        assert weights.sum() == pytest.approx(1, abs=1e-6)
+    assert head.attention(head.systems[1], features, [0]) is None
+    with pytest.raises(UsageError, match=r"has no heads of 'fused / .*'; choose from audio / voice / attentive; audio"):
+        head.attention(FUSED, features, [0])
+
+
 # --- damage
 
 
