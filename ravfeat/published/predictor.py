@@ -177,10 +177,12 @@ class Predictor:
     ) -> SystemPrediction:
         systems = [part.system for part in self._head.parts]
         members = [of_part[systems[number]] for number in mixed_in(systems) if systems[number] in of_part]
-        missing = [str(member.system) for member in members if member.probs is None]
-        reason = (
-            f"the mixture needs all of its systems, and there is no answer of {'; '.join(missing)}" if missing else ""
-        )
+        missing = [member for member in members if member.probs is None]
+        names = "; ".join(str(member.system) for member in missing)
+        reason = f"it mixes all of its systems, and there is no answer of {names}" if missing else ""
+        # Where nothing can be heard or seen, that is the reason.
+        if len(missing) == len(members) and len({member.reason for member in missing}) == 1:
+            reason = missing[0].reason
         distances = [member.domain for member in members if not math.isnan(member.domain)]
         unlike = any(member.unlike for member in members)
         return SystemPrediction(system, probs, reason, max(distances, default=math.nan), unlike)
