@@ -10,6 +10,7 @@ import numpy as np
 from ravfeat.cache.format import ClipRecord, ShardContent, StoreRecipe, features_sha256
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import prepare_cache
+from ravfeat.encoders.base import EncoderSpec
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.numerics.pooling import pool_frames
 from ravfeat.schema import RAVDESS_LABELS
@@ -31,10 +32,12 @@ def write_cache(
     heard: Sequence[Take] | None = None,
     dtype: Literal["float16", "float32"] = "float32",
     n_samples: int = 30,
+    spec: EncoderSpec | None = None,
 ) -> Path:
     """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips.
 
-    A `view` stores the features of `heard`, take by take, under the facts and digests of the takes.
+    A `view` stores the features of `heard`, take by take, under the facts and digests of the takes. With a `spec` they
+    pass for those of that encoder.
     """
     clips = [
         Clip(take.clip_id, take.performance_id or take.clip_id, take.actor, take.gender, take.label, take.clip_id, 1.0)
@@ -50,6 +53,8 @@ def write_cache(
     n_layers, _, dim = next(iter(blocks.values())).shape
     recipe = StoreRecipe(store="pooled" if pooled else "frames", dtype=dtype, view=view)
     identity = {"stream": stream, "weights": name, "layer_convention": "toy/1", "preprocessing": ["toy/1"]}
+    if spec is not None:
+        name, stream, identity = spec.name, spec.stream, spec.identity()
     identity |= recipe.identity(n_layers, stream) | {"statistics": list(pooled)}
     about = {"corpus": corpus, "synthetic": False, "stream": stream, "encoder": name}
     cache = prepare_cache(folder, manifest, about, identity, lambda _: 1)
@@ -65,8 +70,9 @@ def write_cache(
     features = tuple(blocks[clip.clip_id] for clip in stored)
     times_s = tuple(np.arange(block.shape[1]) / RATE_HZ for block in features)
     content = ShardContent(
-        0, about, identity, {"device": "cpu"}, tuple(records), (), features, times_s, (n_layers, dim)
-    )
+        0, about, identity, {"device": "cpu"}, tuple(records), (), features, times_s, (n_layers, dim),
+        source=spec.source if spec is not None else {},
+    )  # fmt: skip
     with WorkLock(cache.path) as lock:
         cache.update_index(lock, {0: cache.write_shard(content)})
     return cache.path

@@ -13,6 +13,7 @@ from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.cache import Cache
+    from ravfeat.model_origin import ModelOrigin
 
 __all__ = ["command"]
 
@@ -67,8 +68,7 @@ def _info(cache: "Cache") -> None:
         "size": f"{size / 1e6:.1f} MB in {len(cache.shards)} shards",
         "format": _format(cache),
     }
-    for name, value in cache.source.items():
-        lines[name] = value
+    lines |= _origin(cache.source)
     if faces := _faces(cache):
         lines["faces"] = faces
     for name, value in lines.items():
@@ -76,6 +76,18 @@ def _info(cache: "Cache") -> None:
     for name, value in sorted(cache.identity.items()):
         text = "; ".join(map(str, value)) if isinstance(value, list) else str(value)
         echo(f"  {name:18} {text or 'none'}")
+
+
+def _origin(origin: "ModelOrigin") -> dict[str, str]:
+    """Say where the encoder came from, as far as the cache knows."""
+    lines = {name: str(origin[name]) for name in ("kind", "repository", "revision", "licence") if name in origin}  # type: ignore[literal-required]
+    faces = origin.get("faces")
+    models = {} if faces is None else {"detector": faces.get("detector"), "landmarker": faces.get("landmarker")}
+    digests = {name: {model["name"]: model["sha256"]} for name, model in models.items() if model is not None}
+    for name, files in {"files": origin.get("files", {}), **digests}.items():
+        if files:
+            lines[name] = ", ".join(f"{file} {digest[:12]}…" for file, digest in sorted(files.items()))
+    return lines
 
 
 def _format(cache: "Cache") -> str:

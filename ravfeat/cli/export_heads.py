@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ravfeat.cli.model_options import model_option, parse_models
 from ravfeat.cli.terminal import echo
 
 __all__ = ["command"]
@@ -21,6 +22,9 @@ __all__ = ["command"]
 @click.option(
     "--unchecked", is_flag=True, help="Do not compare the heads with the run's predictions: no cache is read."
 )
+@model_option("Record where a model is to be had whose cache does not say it.")
+@click.option("--detector-model", "detector_models", type=click.Path(path_type=Path), multiple=True,
+              help="Model file of MediaPipe, or folder of them, where --model is of faces.")  # fmt: skip
 @click.option("--allow-leak", is_flag=True, help="Publish the heads of a LEAKY run.")
 @click.option("--force", is_flag=True, help="Replace a published head that is already there.")
 def command(
@@ -31,6 +35,8 @@ def command(
     *,
     refit: bool,
     unchecked: bool,
+    models: tuple[str, ...],
+    detector_models: tuple[Path, ...],
     allow_leak: bool,
     force: bool,
 ) -> None:
@@ -42,6 +48,7 @@ def command(
     \b
     ravfeat export-heads runs/a --to heads/voice-and-face
     ravfeat export-heads runs/a --to heads/voice-and-face --refit
+    ravfeat export-heads runs/a --to heads/voice --model wavlm-large=microsoft/wavlm-large@c1423ed94bb01d80a3f5ce5b…
     ravfeat export-heads runs/a --to heads/voice --cache /disk/cache/ravdess/audio-wavlm-large-0123456789ab
     """  # noqa: D301
     from ravfeat.encoders.device import resolve_device
@@ -56,6 +63,8 @@ def command(
         unchecked=unchecked,
         allow_leak=allow_leak,
         force=force,
+        models=parse_models(models),
+        detector_models=detector_models,
     )
     echo(f"held against the predictions of {run}: {done.check}")
     echo(f"{to}: {done.n_heads} heads, temperatures, weights, head.toml and card.md")

@@ -69,6 +69,8 @@ def export_heads(
     unchecked: bool = False,
     allow_leak: bool = False,
     force: bool = False,
+    models: Mapping[str, str] = {},
+    detector_models: Sequence[Path] = (),
 ) -> Exported:
     """Publish the heads of a run.
 
@@ -84,6 +86,10 @@ def export_heads(
     unchecked : bool
         Do not hold the heads against the run's predictions; needs no cache.
     allow_leak, force : bool
+    models : mapping of str to str
+        By the encoder's name: a folder, an ONNX file or a hub id, to record where caches do not say it.
+    detector_models : sequence of Path
+        Model files of MediaPipe that encoders of `models` need.
 
     Raises
     ------
@@ -96,7 +102,9 @@ def export_heads(
     LeakError
         For a LEAKY run, unless `allow_leak`.
     UsageError
-        Where `to` is taken, or options cannot go together.
+        Where `to` is taken, options cannot go together, or a model is of no encoder of the run.
+    EncoderError
+        Where a model is not the one that the features were made with.
     """
     if unchecked and (refitted or caches):
         raise UsageError("--unchecked reads no cache: it cannot go with --refit or --cache")
@@ -104,6 +112,10 @@ def export_heads(
     read = read_run(run)
     _check_leak(read, run, allow_leak=allow_leak)
     parts = parts_of(run, read.predictions, read.recipe)
+    if models:
+        from ravfeat.published.models import ModelFinder, record_models  # brings torch
+
+        parts = record_models(parts, ModelFinder("cpu", models, detector_models), run)
     places = {} if unchecked else _places(parts, read, caches, run, views=refitted)
     models: dict[Source, list[tuple[Model, ...]]] = _models(run, read, parts, device)
     learned: dict[Source, Learned] = {fold: _learned(read, parts, fold) for fold in models}  # type: ignore[arg-type]

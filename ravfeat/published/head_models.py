@@ -11,7 +11,7 @@ from ravfeat.faces.source import FaceSource
 from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.predictions import System
-from ravfeat.published.models import ModelFinder, model_key
+from ravfeat.published.models import ModelFinder, check_model_names, model_key
 from ravfeat.published.parts import Need, PublishedSystem, mixed_in
 from ravfeat.published.scorer import Scorer
 from ravfeat.schema import FUSED_STREAMS, Stream
@@ -90,7 +90,7 @@ def load_head_models(
     UsageError
         For a system that the head does not have, or a model of a name that it does not read.
     """
-    _check_names(head, models)
+    check_model_names(models, [need for part in head.parts for need in part.needs], head.path)
     needs = [need for part in _asked(head, systems) for need in part.needs]
     finder = ModelFinder(device, models, detector_models, offline)
     by_key: dict[tuple[str, ...], Encoder[Any]] = {}
@@ -104,12 +104,6 @@ def load_head_models(
     return HeadModels(
         tuple(ModelGroup(stream, source, {name: encoders[name] for name in names}) for stream, source, names in groups)
     )
-
-
-def _check_names(head: Scorer, models: Mapping[str, str]) -> None:
-    names = sorted({need.encoder for part in head.parts for need in part.needs})
-    if unknown := sorted(models.keys() - set(names)):
-        raise UsageError(f"{head.path} reads no features of '{unknown[0]}'; name one of {', '.join(names)}")
 
 
 def _asked(head: Scorer, systems: Collection[System] | None) -> list[PublishedSystem]:

@@ -1,6 +1,6 @@
 """Load the encoders that a published head's features were made with, and hold each against what the head recorded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, find_re
 from ravfeat.faces.source import FaceOptions, FaceSource
 from ravfeat.faces.steps import FaceSteps, parse_steps
 from ravfeat.files import sha256_of
-from ravfeat.model_origin import COMMIT
+from ravfeat.model_origin import COMMIT, ModelOrigin
 from ravfeat.published.caches import differences
-from ravfeat.published.parts import Need
+from ravfeat.published.parts import Need, PublishedSystem
 
-__all__ = ["ModelFinder", "model_key"]
+__all__ = ["ModelFinder", "check_model_names", "model_key", "record_models"]
 
 _IMPORTED = "as imported/1"
 _DECIDES = ("stream", "weights", "layer_convention", "preprocessing")
@@ -125,6 +125,50 @@ class ModelFinder:
         if not origin and need.encoder in ENCODERS:
             return need.encoder, rules
         raise EncoderError(f"{_described(need)}: the head does not say where that model is to be had; {_advice(need)}")
+
+
+def check_model_names(models: Iterable[str], needs: Iterable[Need], where: Path) -> None:
+    """Refuse a model of a name that is read nowhere.
+
+    Raises
+    ------
+    UsageError
+    """
+    names = sorted({need.encoder for need in needs})
+    if unknown := sorted(set(models) - set(names)):
+        raise UsageError(f"{where} reads no features of '{unknown[0]}'; name one of {', '.join(names)}")
+
+
+def record_models(parts: Sequence[PublishedSystem], finder: ModelFinder, run: Path) -> tuple[PublishedSystem, ...]:
+    """Record where the models come from that the user names, for caches that do not say it.
+
+    Parameters
+    ----------
+    parts : sequence of PublishedSystem
+    finder : ModelFinder
+        Its ``models`` are loaded, held against the identity of the features, and recorded.
+    run : Path
+        For messages.
+
+    Raises
+    ------
+    EncoderError, MissingExtraError
+        As `ModelFinder.load`.
+    UsageError
+        For a model of a name that the run does not read.
+    """
+    check_model_names(finder.models, [need for part in parts for need in part.needs], run)
+    origins: dict[tuple[str, ...], ModelOrigin] = {}
+
+    def recorded(need: Need) -> Need:
+        if need.encoder not in finder.models:
+            return need
+        key = model_key(need)
+        if key not in origins:
+            origins[key] = finder.load(need).spec.source
+        return replace(need, model=origins[key] | {"name": need.encoder})
+
+    return tuple(replace(part, needs=tuple(map(recorded, part.needs))) for part in parts)
 
 
 def _net_at_hand(weights: str) -> Path | None:
