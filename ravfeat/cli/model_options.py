@@ -14,7 +14,7 @@ def model_option(text: str) -> Callable[[F], F]:
     """Add --model to a command; `text` says what it is for. The command gets ``models``, for `parse_models`."""
     return click.option(
         "--model", "models", multiple=True, metavar="NAME=MODEL",
-        help=f"{text} NAME is the encoder's, MODEL a folder, an ONNX file, or OWNER/NAME@REVISION on the Hugging Face hub;"
+        help=f"{text} NAME is the encoder's, MODEL a folder, an ONNX file, or OWNER/NAME@REVISION on the hub;"
         " repeat for more.",
     )  # fmt: skip
 

@@ -1,14 +1,10 @@
 """Digests of weights, and weights from a hub that is a server on this machine."""
 
-import hashlib
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -18,10 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.encoders.weights import open_weights
+from tests.toyhub import REPOSITORY, REVISION, Hub, serve
 
 STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
-REVISION = "c0ffee" * 6 + "c0de"
-REPOSITORY = "somebody/tiny-wavlm"
 
 
 def edit_config(folder: Path, **changes: object) -> None:
@@ -86,72 +81,12 @@ def test_weights_in_several_files_load_and_are_all_part_of_the_digest(make_tiny,
 # --- the hub
 
 
-@dataclass
-class Hub:
-    """What a hub needs to answer for one repository at one revision."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
-    url: str = ""
-
-    @property
-    def fetched(self) -> set[str]:
-        return {line.rpartition("/")[2] for line in self.asked if line.startswith("GET") and "/resolve/" in line}
-
-
-class HubHandler(http.server.BaseHTTPRequestHandler):
-    hub: Hub
-
-    def do_HEAD(self) -> None:
-        self.answer(send=False)
-
-    def do_GET(self) -> None:
-        self.answer(send=True)
-
-    def answer(self, *, send: bool) -> None:
-        path = self.path.partition("?")[0]
-        self.hub.asked.append(f"{self.command} {path}")
-        name = path.removeprefix(f"/{REPOSITORY}/resolve/{REVISION}/")
-        if path == f"/api/models/{REPOSITORY}/tree/{REVISION}":
-            tree = [
-                {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-                for name, data in self.hub.files.items()
-            ]
-            self.reply(json.dumps(tree).encode(), {"Content-Type": "application/json"}, send=send)
-        elif name in self.hub.files:
-            data = self.hub.files[name]
-            headers = {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": REVISION}
-            self.reply(data, headers, send=send)
-        else:
-            self.send_error(404)
-
-    def reply(self, body: bytes, headers: dict[str, str], *, send: bool) -> None:
-        self.send_response(200)
-        for key, value in headers.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if send:
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
-
-
 @pytest.fixture
 def hub(save_tiny) -> Iterator[Hub]:
     folder = save_tiny("WavLM", name="on-the-hub", **STABLE)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
-    state = Hub({path.name: path.read_bytes() for path in folder.iterdir()})
-    state.files |= {"README.md": b"# tiny", "flax_model.msgpack": b"large", "model.fp16.safetensors": b"half"}
-    handler = type("BoundHandler", (HubHandler,), {"hub": state})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield state
-        server.shutdown()
-        thread.join()
+    with serve(folder, {"flax_model.msgpack": b"large", "model.fp16.safetensors": b"half"}) as hub:
+        yield hub
 
 
 def fetch(home: Path, url: str, **environment: str) -> subprocess.CompletedProcess[str]:

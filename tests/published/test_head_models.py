@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,41 +12,38 @@ from ravfeat.cache.format import fingerprint
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.errors import EncoderError, UsageError
-from ravfeat.faces.source import FaceOptions
+from ravfeat.faces.models import BLAZE_FACE, ModelFile
+from ravfeat.faces.source import FaceOptions, FaceSource
 from ravfeat.features.clips import Reading
 from ravfeat.predictions import System
+from ravfeat.published.format import HeadFolder
 from ravfeat.published.head import PublishedHead
 from ravfeat.published.head_models import HeadModels, load_head_models
 from ravfeat.published.parts import Learned, Need, PublishedSystem
 from tests.encoders.conftest import save_whole, tiny_model
 from tests.tinyfaces import write_net
+from tests.toyhub import REPOSITORY, REVISION, Hub, serve, use_hub
 
-CROPPED = FaceOptions(cropped=True)
+CONNECT, LOOK_UP = socket.socket.connect, socket.getaddrinfo
 STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
 
 
 @pytest.fixture(autouse=True)
-def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No connection, and no model of this machine's user."""
+def no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No connection, no look-up of a name, and no model of this machine's user."""
 
-    def refuse(_: object, address: object) -> None:
+    def refuse(*address: object) -> None:
         raise AssertionError(f"a connection to {address}")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    return
 
 
 @pytest.fixture(scope="module")
 def wavlm(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A WavLM of random weights. Read only."""
     return save_whole(tiny_model("WavLM", **STABLE), tmp_path_factory.mktemp("models") / "tiny-wavlm")
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An ONNX net with its settings beside it. Read only."""
-    return write_net(tmp_path_factory.mktemp("nets") / "toy.onnx")
 
 
 def need_of(encoder: Encoder[Any], **further: Any) -> Need:
@@ -63,7 +61,9 @@ def head_of(*needs: Need | tuple[Need, ...]) -> PublishedHead:
         system = System(stream, f"{number}-{of_system[0].encoder}", "logreg")
         parts.append(PublishedSystem(system, (0,), Reading(1, ("mean",)), of_system))
     learned = {0: Learned((1.0,) * len(parts))}
-    return PublishedHead(Path("heads/mine"), ("angry", "sad"), tuple(parts), learned, {}, {0: ()}, {})
+    document: Any = {}
+    folder = HeadFolder(Path("heads/mine"), {}, document)
+    return PublishedHead(folder, ("angry", "sad"), tuple(parts), learned, {}, {0: ()})
 
 
 def encoders_of(models: HeadModels) -> dict[str, Encoder[Any]]:
@@ -134,3 +134,187 @@ def test_only_what_the_asked_systems_read_is_loaded(wavlm) -> None:
     head = head_of(missing, there)
     models = load_head_models(head, systems=[head.systems[1]])
     assert list(encoders_of(models)) == [there.fingerprint]
+
+
+# --- from the hub
+
+
+@pytest.fixture
+def hub(wavlm, monkeypatch, tmp_path) -> Iterator[Hub]:
+    """A hub on this machine, the only address that may be connected to."""
+
+    def only_here(self: socket.socket, address: Any) -> None:
+        assert address[0] == "127.0.0.1", f"a connection to {address}"
+        CONNECT(self, address)
+
+    def look_up(host: str, *more: Any, **options: Any) -> Any:
+        assert host == "127.0.0.1", f"a look-up of {host}"
+        return LOOK_UP(host, *more, **options)
+
+    monkeypatch.setattr(socket.socket, "connect", only_here)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with serve(wavlm) as state:
+        use_hub(monkeypatch, state.url, tmp_path / "hub")
+        yield state
+
+
+def on_the_hub(wavlm: Path) -> Need:
+    """What a head records of a model that was fetched from there."""
+    need = need_of(load_encoder(str(wavlm), "cpu"))
+    assert need.model is not None
+    return replace(need, model={**need.model, "repository": REPOSITORY, "revision": REVISION})
+
+
+def test_what_the_head_recorded_is_fetched_at_its_commit_once_and_then_asked_for_no_more(hub, wavlm) -> None:
+    head = head_of(on_the_hub(wavlm))
+    (first,) = encoders_of(load_head_models(head, device="cpu")).values()
+    assert (first.spec.source["repository"], first.spec.source["revision"]) == (REPOSITORY, REVISION)
+    assert first.spec.source["licence"] == "mit"
+    asked = list(hub.asked)
+    assert any("model.safetensors" in line for line in asked)
+    for offline in (False, True):
+        load_head_models(head, device="cpu", offline=offline)
+    assert hub.asked == asked
+
+
+def test_offline_a_missing_model_is_named_and_nobody_asked(hub, wavlm) -> None:
+    need = on_the_hub(wavlm)
+    with pytest.raises(EncoderError) as refusal:
+        load_head_models(head_of(need), device="cpu", offline=True)
+    for text in (
+        f"'tiny-wavlm' (weights {need.identity['weights']}, {REPOSITORY} at {REVISION})",
+        f"hf download {REPOSITORY} --revision {REVISION} --local-dir FOLDER",
+        "--model tiny-wavlm=FOLDER",
+    ):
+        assert text in str(refusal.value)
+    assert "--encoder" not in str(refusal.value)
+    assert not hub.asked
+
+
+def test_a_head_of_before_finds_encoders_of_ours_by_their_name(hub, wavlm) -> None:
+    need = replace(on_the_hub(wavlm), encoder="hubert-base", model=None)
+    with pytest.raises(
+        EncoderError, match=r"'hubert-base' \(weights .*'facebook/hubert-base-ls960' is neither on this"
+    ):
+        load_head_models(head_of(need), device="cpu", offline=True)
+    assert not hub.asked
+
+
+def test_a_pickle_is_loaded_only_of_models_that_the_user_names(hub, wavlm, tmp_path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    torch.save(load_file(wavlm / "model.safetensors"), tmp_path / "weights.bin")
+    hub.files["pytorch_model.bin"] = (tmp_path / "weights.bin").read_bytes()
+    del hub.files["model.safetensors"]
+    name = f"{REPOSITORY}@{REVISION}"
+    fetched = load_encoder(name, "cpu")
+    need = need_of(fetched)
+    with pytest.raises(
+        EncoderError, match="holds no safetensors file, and other weights are loaded only of models that"
+    ):
+        load_head_models(head_of(need), device="cpu")
+    (loaded,) = encoders_of(load_head_models(head_of(need), device="cpu", models={need.encoder: name})).values()
+    assert loaded.spec.identity() == fetched.spec.identity()
+
+
+# --- faces
+
+
+@pytest.fixture(scope="module")
+def face_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that pass for models of MediaPipe until they are run. Read only."""
+    folder = tmp_path_factory.mktemp("faces")
+    for name in ("one.tflite", "two.tflite", "one.task"):
+        (folder / name).write_bytes(f"the model {name}".encode())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX net with its settings beside it. Read only."""
+    return write_net(tmp_path_factory.mktemp("nets") / "toy.onnx")
+
+
+def faces_need(name: str | Path, models: Path | None = None, **options: Any) -> Need:
+    given = () if models is None else (models / "one.task", models / options.pop("detector", "one.tflite"))
+    return need_of(load_encoder(str(name), "cpu", faces=FaceOptions(models=given, **options)))
+
+
+def test_encoders_of_the_same_pictures_share_a_source_that_finds_boxes_and_landmarks(net, face_models) -> None:
+    pytest.importorskip("mediapipe")
+    crops, wide = (faces_need(net, face_models, fps=5, margin=margin) for margin in (1.0, 1.5))
+    meshes, slow = (faces_need("landmarks", face_models, fps=fps) for fps in (5, 1))
+    other, whole = faces_need(net, face_models, fps=5, detector="two.tflite"), faces_need(net, fps=5, cropped=True)
+    head = head_of(need_of(load_encoder("logmel")), meshes, crops, wide, slow, other, whole)
+    voice, *groups = load_head_models(
+        head, device="cpu", models={"tiny": str(net)}, detector_models=[face_models]
+    ).groups
+    assert voice.stream == "audio"
+    said = [(group.source.fps, group.source.detector, group.source.landmarker) for group in groups]
+    names = [(fps, *(model and model.name for model in models)) for fps, *models in said]
+    assert names == [
+        (5.0, "one.tflite", "one.task"),
+        (1.0, None, "one.task"),
+        (5.0, "two.tflite", None),
+        (5.0, None, None),
+    ]
+    assert [set(group.encoders) for group in groups] == [
+        {meshes.fingerprint, crops.fingerprint, wide.fingerprint},
+        {slow.fingerprint},
+        {other.fingerprint},
+        {whole.fingerprint},
+    ]
+
+
+def test_a_detector_of_another_digest_is_named_beside_the_one_that_is_wanted(face_models, tmp_path) -> None:
+    pytest.importorskip("mediapipe")
+    need = faces_need("landmarks", face_models)
+    wanted = need.identity["weights"][:12]
+    other = tmp_path / "two.task"
+    other.write_bytes(b"another model")
+    with pytest.raises(
+        EncoderError, match=rf"{wanted}… is not on this machine; {other} has the SHA-256 [0-9a-f]{{64}};"
+    ):
+        load_head_models(head_of(need), detector_models=[other])
+
+
+def test_a_published_detector_is_not_fetched_offline(net, tmp_path) -> None:
+    need = faces_need(net, cropped=True)
+    found = FaceSource(detector=ModelFile(Path("x"), BLAZE_FACE.sha256, "x")).crop_steps
+    need = replace(need, identity={**need.identity, "preprocessing": [*found, *need.identity["preprocessing"][2:]]})
+    place = tmp_path / "user/ravfeat/models/blaze_face_short_range.tflite"
+    with pytest.raises(EncoderError, match=rf"put {BLAZE_FACE.url} at {place}, or name it: --detector-model PATH"):
+        load_head_models(head_of(need), models={"tiny": str(net)}, offline=True)
+
+
+def test_one_recorded_at_another_address_is_never_fetched(face_models) -> None:
+    pytest.importorskip("mediapipe")
+    need = faces_need("landmarks", face_models)
+    assert need.model is not None
+    url = "http://192.0.2.1/one.task"
+    model = {"name": "one.task", "url": url, "sha256": need.identity["weights"]}
+    need = replace(need, model={**need.model, "faces": {"cropped": False, "landmarker": model}})
+    with pytest.raises(EncoderError, match="is not on this machine; name it: --detector-model PATH"):
+        load_head_models(head_of(need))
+
+
+# --- real models
+
+
+def test_real_models_of_voice_and_face_are_loaded_from_what_a_head_records(shared) -> None:
+    models = shared / "models/face"
+    whisper = shared / "models/whisper-tiny-en-encoder"
+    needs = [
+        need_of(load_encoder(str(whisper), "cpu")),
+        *(need_of(load_encoder(name, "cpu", faces=FaceOptions(models=(models,), fps=15)))
+          for name in (str(models / "fer_mini_xception.onnx"), "landmarks")),
+    ]  # fmt: skip
+    named = {needs[0].encoder: str(whisper), needs[1].encoder: str(models / "fer_mini_xception.onnx")}
+    voice, face = load_head_models(
+        head_of(*needs), device="cpu", models=named, detector_models=[models], offline=True
+    ).groups
+    assert list(voice.encoders) == [needs[0].fingerprint]
+    assert list(face.encoders) == [needs[1].fingerprint, needs[2].fingerprint]
+    assert face.source.landmarker is not None
+    assert face.source.detector is not None
