@@ -80,7 +80,8 @@ def _info(cache: "Cache") -> None:
 
 def _origin(origin: "ModelOrigin") -> dict[str, str]:
     """Say where the encoder came from, as far as the cache knows."""
-    lines = {name: str(origin[name]) for name in ("kind", "repository", "revision", "licence") if name in origin}  # type: ignore[literal-required]
+    known = ("kind", "repository", "revision", "licence")
+    lines = {name: str(value) for name, value in origin.items() if name in known}
     faces = origin.get("faces")
     models = {} if faces is None else {"detector": faces.get("detector"), "landmarker": faces.get("landmarker")}
     digests = {name: {model["name"]: model["sha256"]} for name, model in models.items() if model is not None}

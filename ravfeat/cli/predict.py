@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
+from ravfeat.cli.model_options import model_option, parse_models
 from ravfeat.cli.show_prediction import describe
-from ravfeat.cli.table_options import parse_columns
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ __all__ = ["command"]
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
               help="Table with a row for each window, file and system: .csv, .parquet or .jsonl.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.option("--model", "models", metavar="NAME=FOLDER|ID@REV", multiple=True,
-              help="Where the encoder NAME is: a folder, an ONNX net, or an id on the hub; repeat for more."
-              " [default: what the head says]")  # fmt: skip
+@model_option("Where a model is. [default: what the head says]")
 @click.option("--detector-model", "detector_models", type=click.Path(path_type=Path), multiple=True,
               help="MediaPipe face model (.tflite, .task), or a folder of them. [default: fetched]")  # fmt: skip
 @click.option("--window", "window_s", type=float, metavar="SECONDS",
@@ -90,7 +88,7 @@ def command(
         predictor = stack.enter_context(
             loaded.predictor(
                 device=device,
-                models=parse_columns(models, "--model"),
+                models=parse_models(models),
                 detector_models=detector_models,
                 window_s=window_s,
                 hop_s=hop_s,

@@ -111,33 +111,39 @@ def export_heads(
     check_out(to, force=force, **_WHAT)
     read = read_run(run)
     _check_leak(read, run, allow_leak=allow_leak)
-    parts = parts_of(run, read.predictions, read.recipe)
-    if models:
-        from ravfeat.published.models import ModelFinder, record_models  # brings torch
-
-        parts = record_models(parts, ModelFinder("cpu", models, detector_models), run)
+    parts = _with_models(parts_of(run, read.predictions, read.recipe), models, detector_models, run)
     places = {} if unchecked else _places(parts, read, caches, run, views=refitted)
-    models: dict[Source, list[tuple[Model, ...]]] = _models(run, read, parts, device)
-    learned: dict[Source, Learned] = {fold: _learned(read, parts, fold) for fold in models}  # type: ignore[arg-type]
+    by_source: dict[Source, list[tuple[Model, ...]]] = _models(run, read, parts, device)
+    learned: dict[Source, Learned] = {fold: _learned(read, parts, fold) for fold in by_source}  # type: ignore[arg-type]
     document = _document(read, run, parts, to)
     if refitted:
         again = _refit(read, parts, places, device)
-        models["refit"] = [again.models[part.system] for part in parts]
+        by_source["refit"] = [again.models[part.system] for part in parts]
         learned["refit"] = again.learned
         document["refit"] = _about_refit(again, len(read.predictions.seed_averaged(parts[0].system).folds), document)
     with whole_folder(to, force=force, **_WHAT) as folder:
-        _write(folder, parts, models, learned, read)
+        _write(folder, parts, by_source, learned, read)
         if not unchecked:
-            sides = [sides_of(read.predictions, part, list(models)) for part in parts]
+            sides = [sides_of(read.predictions, part, list(by_source)) for part in parts]
             document |= write_training(folder, parts, match(parts, places.values()), sides)
-        write_document(folder, document | {"check": UNCHECKED, "chosen": _chosen(parts, models)})
+        write_document(folder, document | {"check": UNCHECKED, "chosen": _chosen(parts, by_source)})
         check = UNCHECKED
         if not unchecked:
             check = str(compare(load_head(folder, device=device), read.predictions, list(places.values()), run))
-        document |= {"check": check, "chosen": _chosen(parts, models)}
+        document |= {"check": check, "chosen": _chosen(parts, by_source)}
         replace_file(folder / CARD_FILE, card(document, read.records).encode())
         write_document(folder, document)
-    return Exported(sum(len(heads) for by_system in models.values() for heads in by_system), check)
+    return Exported(sum(len(heads) for by_system in by_source.values() for heads in by_system), check)
+
+
+def _with_models(
+    parts: tuple[PublishedSystem, ...], models: Mapping[str, str], detector_models: Sequence[Path], run: Path
+) -> tuple[PublishedSystem, ...]:
+    if not models:
+        return parts
+    from ravfeat.published.models import ModelFinder, record_models  # brings torch
+
+    return record_models(parts, ModelFinder("cpu", models, detector_models), run)
 
 
 def _check_leak(read: Run, run: Path, *, allow_leak: bool) -> None:

@@ -16,8 +16,8 @@ from ravfeat.errors import EncoderError, UsageError
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.faces.source import FaceOptions
 from ravfeat.files import sha256_of
-from ravfeat.predict.models import load_head_models
 from ravfeat.published.export import export_heads
+from ravfeat.published.head_models import load_head_models
 from ravfeat.published.models import ModelFinder
 from ravfeat.published.parts import Need
 from ravfeat.runs.write import write_run
