@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from ravfeat.cache import writer
+from ravfeat.cache.child_check import ChildProcesses
 from ravfeat.cache.format import LOCK_FILE
 from ravfeat.cli import main
 from ravfeat.corpora.ravdess import scan_ravdess
@@ -35,6 +36,7 @@ from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Manifest
+from tests.processes import Commands
 from tests.report.simulated import write_run
 from tests.spoken import Spoken, publish_spoken
 from tests.tinyfaces import write_net, write_videos
@@ -60,6 +62,16 @@ def few_draws() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ravfeat.stats.intervals.DRAWS", 200)
         patch.setattr("ravfeat.stats.permutation.SWAPS", 500)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_children() -> Iterator[None]:
+    """Processes that check shards serve the caches of all tests: to start one takes half a second."""
+    kept = ChildProcesses()
+    with pytest.MonkeyPatch.context() as patch, kept:
+        patch.setattr(ChildProcesses, "__init__", lambda self: setattr(self, "_idle", kept._idle))
+        patch.setattr(ChildProcesses, "__exit__", lambda *_: None)
         yield
 
 
@@ -161,23 +173,43 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-Ravfeat = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def command_line(arguments: Sequence[object], *, before: str = "") -> list[str]:
-    """The real command, after a line of Python where a test needs small shards or a slow encoder."""
-    code = f"{before}\nfrom ravfeat.cli import main\nmain()"
-    return [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+def command_code(before: str = "") -> str:
+    """The real command, after lines of Python where a test needs small shards or a slow encoder."""
+    return f"{before}\nfrom ravfeat.cli import main\nmain()"
 
 
 @pytest.fixture(scope="session")
-def ravfeat() -> Ravfeat:
+def commands() -> Iterator[Commands]:
+    """Where commands in processes of their own come from."""
+    commands = Commands()
+    yield commands
+    commands.close()
+
+
+Ravfeat = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def ravfeat(commands: Commands) -> Ravfeat:
     """Run the real command line in a process of its own."""
+
+    def run(*arguments: object, before: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        with commands.start(command_code(before), arguments, cwd=cwd) as command:
+            out, err = command.communicate()
+            return subprocess.CompletedProcess(arguments, command.wait(), out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def new_ravfeat() -> Ravfeat:
+    """The same in a new interpreter, where what it imports is what is tested: that takes seconds."""
 
     def run(*arguments: object, before: str = "", **options: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(  # type: ignore[call-overload, no-any-return]
-            command_line(arguments, before=before), capture_output=True, text=True, timeout=120, check=False, **options
-        )
+            [sys.executable, "-W", "error", "-c", command_code(before), *map(str, arguments)],
+            capture_output=True, text=True, timeout=120, check=False, **options,
+        )  # fmt: skip
 
     return run
 

@@ -13,6 +13,15 @@ from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import ShardError
 
+INIT, EXIT = ChildProcesses.__init__, ChildProcesses.__exit__
+
+
+@pytest.fixture(autouse=True)
+def children_end_with_their_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As outside of the tests, where `kept_children` keeps them."""
+    monkeypatch.setattr(ChildProcesses, "__init__", INIT)
+    monkeypatch.setattr(ChildProcesses, "__exit__", EXIT)
+
 
 def test_the_answer_is_that_of_a_check_in_this_process(shard: Path) -> None:
     with ChildProcesses() as children:

@@ -334,7 +334,7 @@ def test_calls_that_cannot_be_end_with_2(arguments, message, here, tmp_path) -> 
     assert message in done.stderr
 
 
-def test_the_real_command_ends_with_0_1_and_2_and_no_traceback(ravfeat, single, tmp_path) -> None:
+def test_the_real_command_ends_with_0_1_and_2_and_no_traceback(new_ravfeat, single, tmp_path) -> None:
     good = options(tmp_path, single)
     bad = options(tmp_path / "bad", _nan(single))
     cases = (([*good, "--out", tmp_path / "out"], 0), ([*bad, "--out", tmp_path / "no"], 1), (good[:2], 2))
@@ -344,7 +344,7 @@ def test_the_real_command_ends_with_0_1_and_2_and_no_traceback(ravfeat, single, 
         " 'soundfile', 'soxr', 'mediapipe', 'onnxruntime', 'PIL', 'safetensors', 'threadpoolctl', 'jinja2']))"
     )
     for arguments, code in cases:
-        done = ravfeat("fuse", *arguments, before=unneeded, cwd=tmp_path)
+        done = new_ravfeat("fuse", *arguments, before=unneeded, cwd=tmp_path)
         assert done.returncode == code, done.stderr
         assert "Traceback" not in done.stderr
         assert len(done.stderr.splitlines()) == (0 if code == 0 else 1)

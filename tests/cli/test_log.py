@@ -4,15 +4,16 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ravfeat.corpora.synth import MARKER
-from tests.conftest import command_line
+from tests.conftest import command_code
+from tests.processes import Command, Commands
 
 SLOW = """
 import time
@@ -39,19 +40,20 @@ def clips(generated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(generated, folder, ignore=shutil.ignore_patterns(MARKER)))
 
 
-def started(tmp_path: Path, clips: Path, *options: object, every: str = "0.5") -> subprocess.Popen[str]:
-    out = ("--data", clips, "--encoder", "logmel", "--out", tmp_path / "out")
-    with (tmp_path / "err").open("a", encoding="utf-8") as err:
-        return subprocess.Popen(
-            command_line([*options, "extract", *out], before=SLOW), stdout=subprocess.PIPE, stderr=err, text=True,
-            env=os.environ | {"RAVFEAT_PROGRESS_S": every},
-        )  # fmt: skip
+@pytest.fixture
+def started(commands: Commands, tmp_path: Path, clips: Path) -> Callable[..., Command]:
+    def start(*options: object, every: str = "0.5") -> Command:
+        out = ("--data", clips, "--encoder", "logmel", "--out", tmp_path / "out")
+        environment = os.environ | {"RAVFEAT_PROGRESS_S": every}
+        return commands.start(command_code(SLOW), [*options, "extract", *out], env=environment)
+
+    return start
 
 
-def test_a_job_without_a_terminal_writes_lines_that_say_how_far_it_is(tmp_path, clips) -> None:
-    with started(tmp_path, clips) as process:
-        assert process.wait(120) == 0
-    text = (tmp_path / "err").read_text(encoding="utf-8")
+def test_a_job_without_a_terminal_writes_lines_that_say_how_far_it_is(started) -> None:
+    with started() as process:
+        assert process.wait() == 0
+        _, text = process.communicate()
     assert "\r" not in text
     *lines, last = text.splitlines()
     assert lines
@@ -60,25 +62,25 @@ def test_a_job_without_a_terminal_writes_lines_that_say_how_far_it_is(tmp_path, 
     assert re.fullmatch(TIME + r"encoding: 60 of 60, .* ended after [\d:]+, .* 0 failed, encoder busy \d+ %", last)
 
 
-def test_the_file_of_log_gets_the_command_the_lines_and_the_end(tmp_path, clips) -> None:
+def test_the_file_of_log_gets_the_command_the_lines_and_the_end(started, tmp_path, clips) -> None:
     for _ in range(2):
-        with started(tmp_path, clips, "--log", tmp_path / "job.log") as process:
-            assert process.wait(120) == 0
+        with started("--log", tmp_path / "job.log") as process:
+            assert process.wait() == 0
     first, *lines, last = (tmp_path / "job.log").read_text(encoding="utf-8").splitlines()
     assert f"ravfeat --log {tmp_path}/job.log extract --data {clips} " in first
     assert re.fullmatch(ENCODING, lines[0])
     assert " ravfeat --log " in last  # appended; the second run had nothing to encode
 
 
-def test_an_interrupted_job_says_what_it_keeps_on_stderr_and_in_the_file(tmp_path, clips) -> None:
-    with started(tmp_path, clips, "--log", tmp_path / "job.log", every="30") as process:
+def test_an_interrupted_job_says_what_it_keeps_on_stderr_and_in_the_file(started, tmp_path, clips) -> None:
+    with started("--log", tmp_path / "job.log", every="30") as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.rglob("shard-*.h5")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 1
-    (line,) = (tmp_path / "err").read_text(encoding="utf-8").strip().splitlines()
+        assert process.wait() == 1
+        (line,) = process.communicate()[1].strip().splitlines()
     message = re.fullmatch(
         r"ravfeat: (interrupted; (\d+) of 60 clips are kept in \S+/audio-logmel-\w+\. Run the same command again)", line
     )
@@ -97,7 +99,7 @@ def test_a_log_that_cannot_be_written_is_one_line_before_any_work(here: Any, tmp
 
 
 @pytest.mark.parametrize("every", ["soon"])
-def test_seconds_that_are_none_are_a_wrong_call(every, tmp_path, clips) -> None:
-    with started(tmp_path, clips, every=every) as process:
-        assert process.wait(60) == 2
-    assert "ravfeat: RAVFEAT_PROGRESS_S is 'soon'; expected the seconds" in (tmp_path / "err").read_text("utf-8")
+def test_seconds_that_are_none_are_a_wrong_call(every, started) -> None:
+    with started(every=every) as process:
+        assert process.wait() == 2
+        assert "ravfeat: RAVFEAT_PROGRESS_S is 'soon'; expected the seconds" in process.communicate()[1]

@@ -39,8 +39,8 @@ def assert_one_line(done, text: str, code: int = 1) -> None:
     assert done.stdout == ""
 
 
-def test_help_lists_every_command_and_shows_the_way_from_download_to_report(ravfeat) -> None:
-    done = ravfeat("--help")
+def test_help_lists_every_command_and_shows_the_way_from_download_to_report(new_ravfeat) -> None:
+    done = new_ravfeat("--help")
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
@@ -101,22 +101,22 @@ def test_without_a_command_the_help_is_shown(here) -> None:
     ],
 )
 def test_a_missing_extra_is_one_line_that_says_what_to_install(
-    arguments, package, extra, ravfeat, generated, whole_cache, tmp_path
+    arguments, package, extra, new_ravfeat, generated, whole_cache, tmp_path
 ) -> None:
     shutil.copytree(generated / "Actor_01", tmp_path / "clips")
     given = [argument.format(clips=tmp_path / "clips", cache=whole_cache) for argument in arguments]
-    done = ravfeat(*given, before=BLOCK.format(package=package), cwd=tmp_path)
+    done = new_ravfeat(*given, before=BLOCK.format(package=package), cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     message = f"ravfeat: this needs the package '{package}': pip install 'ravfeat[{extra}]'"
     assert done.stderr.strip().splitlines() == [message]
 
 
-def test_reading_a_cache_needs_no_extra(ravfeat, whole_cache) -> None:
+def test_reading_a_cache_needs_no_extra(new_ravfeat, whole_cache) -> None:
     code = "".join(
         BLOCK.format(package=package)
         for package in ("torch", "sklearn", "scipy", "av", "soundfile", "soxr", "transformers", "matplotlib", "jinja2")
     )
-    assert ravfeat("cache", "verify", whole_cache, before=code).returncode == 0
+    assert new_ravfeat("cache", "verify", whole_cache, before=code).returncode == 0
 
 
 def test_ctrl_c_is_one_line(ravfeat, tmp_path) -> None:

@@ -7,11 +7,8 @@ tests.
 import random
 import resource
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +24,8 @@ from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.faces.source import FaceOptions
 from ravfeat.importers import ImportOptions, plan_import
+from tests.conftest import command_code
+from tests.processes import Command, Commands
 from tests.tinyfaces import write_net, write_videos
 
 SMALL = "import ravfeat.cache.writer as w; w.MAX_SHARD_CLIPS = 2\n"
@@ -135,24 +134,18 @@ def job(request: pytest.FixtureRequest, clips: Path, tmp_path: Path) -> Job:
     return JOBS[request.param](clips, tmp_path)
 
 
-@contextmanager
-def started(job: Job, out: Path, *options: object, before: str = "") -> Iterator[subprocess.Popen[str]]:
-    code = f"{before or job.slow()}\nfrom ravfeat.cli import main\nmain()"
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", code, *map(str, [*job.command, "--out", out, *options])],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+Started = Callable[..., Command]
 
 
-def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> None:
+@pytest.fixture
+def started(commands: Commands) -> Started:
+    def start(job: Job, out: Path, *options: object, before: str = "") -> Command:
+        return commands.start(command_code(before or job.slow()), [*job.command, "--out", out, *options])
+
+    return start
+
+
+def wait_for_shards(out: Path, count: int, process: Command) -> None:
     deadline = time.monotonic() + 180
     while sum(not is_part(path.name) for path in out.rglob("shard-*.h5")) < count:
         assert time.monotonic() < deadline
@@ -160,9 +153,9 @@ def wait_for_shards(out: Path, count: int, process: subprocess.Popen[str]) -> No
         time.sleep(0.001)
 
 
-def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+def end(process: Command) -> tuple[int, str, str]:
     out, err = process.communicate(timeout=180)
-    return process.returncode, out, err
+    return process.wait(), out, err
 
 
 @pytest.fixture
@@ -173,7 +166,13 @@ def uninterrupted(job: Job, tmp_path: Path, contents: Any, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("every_s", [15.0, 0.0])
 def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
-    job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, every_s: float
+    job: Job,
+    started: Started,
+    tmp_path: Path,
+    uninterrupted: dict[str, bytes],
+    contents: Any,
+    stamps: Any,
+    every_s: float,
 ) -> None:
     rng, out = random.Random(time.time_ns()), tmp_path / "out"
     parts = f"import ravfeat.extract.shard_writer as s; s.SAVE_EVERY_S = {every_s}\n"
@@ -212,7 +211,7 @@ def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
     ],
 )
 def test_killed_at_each_step_of_writing_it_goes_on(
-    job: Job, tmp_path: Path, contents: Any, call: int, moment: str, monkeypatch: pytest.MonkeyPatch
+    job: Job, started: Started, tmp_path: Path, contents: Any, call: int, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ravfeat.cache.writer.MAX_SHARD_CLIPS", 8)
     work = job.work()
@@ -227,7 +226,7 @@ def test_killed_at_each_step_of_writing_it_goes_on(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_keeps_what_was_finished(
-    job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int
+    job: Job, started: Started, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int
 ) -> None:
     out = tmp_path / "out"
     with started(job, out, before=job.slow(0.1)) as process:
@@ -250,7 +249,9 @@ def test_interrupted_it_keeps_what_was_finished(
 
 
 @extracting
-def test_two_processes_fill_one_cache(job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any) -> None:
+def test_two_processes_fill_one_cache(
+    job: Job, started: Started, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
+) -> None:
     out = tmp_path / "new" / "out"
     with (
         started(job, out, "--shard-index", 0, "--num-shards", 2) as first,
@@ -266,7 +267,7 @@ def test_two_processes_fill_one_cache(job: Job, tmp_path: Path, uninterrupted: d
 
 @extracting
 def test_a_second_writer_is_refused_and_the_first_goes_on(
-    job: Job, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
+    job: Job, started: Started, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any
 ) -> None:
     out = tmp_path / "out"
     go_on = tmp_path / "go-on"
@@ -284,14 +285,16 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(
     assert contents(folder) == uninterrupted
 
 
-def test_a_file_that_may_not_grow_is_one_message_and_nothing_is_lost(clips: Path, tmp_path: Path, ravfeat: Any) -> None:
+def test_a_file_that_may_not_grow_is_one_message_and_nothing_is_lost(
+    clips: Path, tmp_path: Path, new_ravfeat: Any
+) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
     arguments = ("extract", "--data", clips, "--encoder", "logmel", "--out", tmp_path / "out")
-    done = ravfeat(*arguments, before=SMALL.replace("= 2", "= 1"), preexec_fn=limit)
+    done = new_ravfeat(*arguments, before=SMALL.replace("= 2", "= 1"), preexec_fn=limit)
     assert done.returncode == 0  # a shard of one clip is small enough
-    done = ravfeat(*arguments, "--dtype", "float32", preexec_fn=limit)
+    done = new_ravfeat(*arguments, "--dtype", "float32", preexec_fn=limit)
     assert done.returncode == 1
     assert "shard-00000.h5 cannot be written (File too large)" in done.stderr
     assert len(done.stderr.splitlines()) == 1

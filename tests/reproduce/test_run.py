@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from ravfeat.reproduce.run import STUDY_FILE, Outcome, folder_of
 from ravfeat.reproduce.work import is_done
 from ravfeat.runs.audit_file import read_audit
 from ravfeat.stats import intervals, permutation
+from tests.conftest import command_code
 from tests.reproduce.conftest import write_all
 
 
@@ -136,24 +135,22 @@ def test_another_folder_is_refused(home, tmp_path) -> None:
         study(home, tmp_path)
 
 
-def test_a_killed_study_goes_on_and_gives_the_same(home, done, tmp_path) -> None:
+def test_a_killed_study_goes_on_and_gives_the_same(home, done, commands, tmp_path) -> None:
     _, outcome = done
     out = tmp_path / "out"
     few_draws = (  # as in this process, or the intervals differ
         "import ravfeat.stats.intervals as intervals, ravfeat.stats.permutation as permutation\n"
         f"intervals.DRAWS, permutation.SWAPS = {intervals.DRAWS}, {permutation.SWAPS}\n"
     )
-    code = f"{few_draws}from ravfeat.cli import main\nmain()"
-    command = [sys.executable, "-c", code, "reproduce", "--cache", str(home)]
-    command += ["--home", str(home), "--out", str(out), "--seeds", "1", "--device", "cpu"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
-    deadline = time.monotonic() + 120
-    while not list((out / "steps").glob("[!.]*")):  # a step has its name once it is whole
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    command = ["reproduce", "--cache", home, "--home", home, "--out", out, "--seeds", "1", "--device", "cpu"]
+    with commands.start(command_code(few_draws), command, cwd=tmp_path) as process:
+        deadline = time.monotonic() + 120
+        while not list((out / "steps").glob("[!.]*")):  # a step has its name once it is whole
+            assert process.poll() is None, "it ended before it could be killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     assert not (out / STUDY_FILE).exists()
     again = study(home, out)
     assert again.n_kept > 0
