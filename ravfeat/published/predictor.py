@@ -6,7 +6,6 @@ the probabilities that the same clip in a cache gets.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -21,15 +20,15 @@ from ravfeat.errors import HeadError
 from ravfeat.extract.decode import EncoderIndex
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.narrow import StoredLayout, narrow_blocks
-from ravfeat.features.statistics import clip_statistics
 from ravfeat.heads.recipe import Layers
 from ravfeat.predict.encode import EncodedRecording, Stored, encode_recordings, opened
 from ravfeat.predict.frames import EncodedFrames
 from ravfeat.predict.read import EncoderGroup, Samples, ToPredict, waveform_of
-from ravfeat.predict.result import FilePrediction, SystemPrediction, WindowPrediction
+from ravfeat.predict.result import Attention, FilePrediction, SystemPrediction, WindowPrediction
 from ravfeat.predict.windows import Windowing
 from ravfeat.predictions import System
 from ravfeat.published.caches import combine
+from ravfeat.published.domain import MEANS, pooled_means
 from ravfeat.published.format import HEAD_FILE, REMEDY
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem, Source, mixed_in
 from ravfeat.published.scorer import Scorer
@@ -70,6 +69,8 @@ class Predictor:
         self._groups, self._sources = groups, tuple(sources)
         self._index = {need.fingerprint: index for index, need in enumerate(needs)}
         self._recipes = {index: recipe_of(need) for index, need in enumerate(needs)}
+        self._parts = [part for part in head.parts if all(need.fingerprint in self._index for need in part.needs)]
+        self._digests: dict[str, frozenset[str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +107,7 @@ class Predictor:
             yield self._predict(recording.path, encoded_recording)
 
     def _predict(self, path: str, encoded: EncodedRecording) -> FilePrediction:
-        answers = self._answers(path, encoded)
+        answers = [self._answer(path, encoded, number) for number in range(len(encoded.windows))]
         levels = encoded.sound.speech_db or (math.nan,) * (len(encoded.windows) + 1)
         frames = encoded.frames or EncodedFrames(StoreRecipe(), [])
         windows = tuple(
@@ -114,63 +115,67 @@ class Predictor:
             for number, window in enumerate(encoded.windows)
         )
         # Where nothing could be read there is no window, and the reasons are those of the whole.
-        of_windows = answers or [self._systems_of(path, encoded.reasons, {})]
+        of_windows = answers or [self._in_order({part.system: self._without(part, path, encoded.reasons)
+                                                 for part in self._parts})]  # fmt: skip
         summary = WindowPrediction(0.0, encoded.duration_s, _summary(of_windows), *frames.shares(), levels[-1])
-        known = {stream: {digest for source in self._sources for digest in self._head.trained_on(source, stream)}
-                 for stream in encoded.digests}  # fmt: skip
-        trained_on = any(digest in known[stream] for stream, digest in encoded.digests.items())
+        trained_on = any(digest in self._taught(stream) for stream, digest in encoded.digests.items())
         return FilePrediction(
             path, self._head.classes, encoded.duration_s, windows, summary, trained_on, encoded.sound.envelope,
             frames.trace,
         )  # fmt: skip
 
-    def _answers(self, path: str, encoded: EncodedRecording) -> list[tuple[SystemPrediction, ...]]:
-        """Score windows together that lack the same systems."""
-        parts = [part for part in self._head.parts if self._needed(part)]
+    def _taught(self, stream: str) -> frozenset[str]:
+        if stream not in self._digests:
+            digests = (self._head.trained_on(source, stream) for source in self._sources)
+            self._digests[stream] = frozenset().union(*digests)
+        return self._digests[stream]
 
-        def lacking(number: int) -> tuple[bool, ...]:
-            return tuple(bool(self._reason(part, encoded.stored[number])) for part in parts)
-
-        answers: dict[int, tuple[SystemPrediction, ...]] = {}
-        for lacks, numbers in groupby(sorted(range(len(encoded.windows)), key=lacking), key=lacking):
-            together = list(numbers)
-            there = {part.system for part, lack in zip(parts, lacks, strict=True) if not lack}
-            probs = self._score(there, [encoded.stored[number] for number in together])
-            for row, number in enumerate(together):
-                of_window = {system: values[row] for system, values in probs.items()}
-                answers[number] = self._systems_of(path, encoded.stored[number], of_window)
-        return [answers[number] for number in range(len(encoded.windows))]
-
-    def _score(
-        self, systems: set[System], stored: Sequence[Mapping[EncoderIndex, Stored]]
-    ) -> dict[System, NDArray[np.float64]]:
-        if not systems:
-            return {}
+    def _answer(self, path: str, encoded: EncodedRecording, number: int) -> tuple[SystemPrediction, ...]:
+        """Score one window with every system that has features of it."""
+        stored, start_s = encoded.stored[number], encoded.windows[number][0]
         features = [
             combine(part, lambda need, reading: self._features(need, reading, stored))
-            if part.system in systems
+            if part in self._parts and not self._reason(part, stored)
             else None
             for part in self._head.parts
         ]
-        clips = [PublishedClip(f"{row:09d}", f"{row:09d}") for row in range(len(stored))]
-        return self._head.score(features, [clips for _ in self._head.parts], self._sources)
+        clip = [PublishedClip("", "")]
+        probs = self._head.score(features, [clip for _ in features], self._sources) if any(features) else {}
+        answers = {}
+        for part, read in zip(self._head.parts, features, strict=True):
+            if read is not None:
+                attention = self._attention(part, read, stored, start_s)
+                domain = self._domain(part, stored)
+                answers[part.system] = SystemPrediction(part.system, probs[part.system][0], "", *domain, attention)
+            elif part in self._parts:
+                answers[part.system] = self._without(part, path, stored)
+        return self._in_order(answers, {system: values[0] for system, values in probs.items()})
 
-    def _systems_of(
-        self, path: str, stored: Mapping[EncoderIndex, Stored], probs: Mapping[System, NDArray[np.float64]]
+    def _without(self, part: PublishedSystem, path: str, stored: Mapping[EncoderIndex, Stored]) -> SystemPrediction:
+        return SystemPrediction(
+            part.system, None, _short(self._reason(part, stored), path), *self._domain(part, stored)
+        )
+
+    def _attention(
+        self, part: PublishedSystem, features: ClipFeatures, stored: Mapping[EncoderIndex, Stored], start_s: float
+    ) -> Attention | None:
+        weights = self._head.attention(part.system, features, self._sources)
+        clip = stored[self._index[part.needs[0].fingerprint]]
+        if weights is None or isinstance(clip, str):
+            return None
+        # A window of sound is encoded by itself, so its times begin at 0; those of pictures are of the recording.
+        times_s = clip.times_s + (start_s if part.needs[0].identity["stream"] == "audio" else 0.0)
+        stride = self._recipes[self._index[part.needs[0].fingerprint]].frame_stride
+        edges = list(range(0, len(times_s), features.window // stride))
+        return Attention(np.add.reduceat(times_s, edges) / np.diff([*edges, len(times_s)]), weights[0])
+
+    def _in_order(
+        self, answers: dict[System, SystemPrediction], probs: Mapping[System, NDArray[np.float64]] | None = None
     ) -> tuple[SystemPrediction, ...]:
-        of_part = {
-            part.system: SystemPrediction(
-                part.system,
-                probs.get(part.system),
-                _short(self._reason(part, stored), path),
-                *self._domain(part, stored),
-            )
-            for part in self._head.parts
-            if self._needed(part)
-        }
-        fused = [system for system in self._head.systems if system.stream in FUSED_STREAMS]
-        of_part |= {system: self._mixture(system, of_part, probs.get(system)) for system in fused}
-        return tuple(of_part[system] for system in self._systems)
+        """Add the mixture, and give the systems that were asked for."""
+        for system in (system for system in self._systems if system.stream in FUSED_STREAMS):
+            answers[system] = self._mixture(system, answers, (probs or {}).get(system))
+        return tuple(answers[system] for system in self._systems)
 
     def _mixture(
         self, system: System, of_part: Mapping[System, SystemPrediction], probs: NDArray[np.float64] | None
@@ -187,25 +192,24 @@ class Predictor:
         unlike = any(member.unlike for member in members)
         return SystemPrediction(system, probs, reason, max(distances, default=math.nan), unlike)
 
-    def _needed(self, part: PublishedSystem) -> bool:
-        return all(need.fingerprint in self._index for need in part.needs)
-
     def _reason(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> str:
         reasons = [stored[self._index[need.fingerprint]] for need in part.needs]
         return "; ".join(dict.fromkeys(reason for reason in reasons if isinstance(reason, str)))
 
-    def _features(self, need: Need, reading: Reading, stored: Sequence[Mapping[EncoderIndex, Stored]]) -> ClipFeatures:
-        """Narrow the features of windows to what a head reads of a cache."""
+    def _features(self, need: Need, reading: Reading, stored: Mapping[EncoderIndex, Stored]) -> ClipFeatures:
+        """Narrow the features of a window to what a head reads of a cache."""
         index = self._index[need.fingerprint]
         recipe = self._recipes[index]
         held = recipe.layers or ()
         layers = held if need.layers is None else need.layers
         positions = [held.index(layer) for layer in layers]
-        clips = [clip for window in stored if not isinstance(clip := window[index], str)]
-        blocks = [clip.block if layers == held else clip.block[positions] for clip in clips]
+        clip = stored[index]
+        if isinstance(clip, str):
+            raise HeadError(f"no features of '{need.encoder}': {clip}")
+        block = clip.block if layers == held else clip.block[positions]
         statistics = recipe.statistics(str(need.identity["stream"]))
-        layout = StoredLayout(blocks[0].shape[2], blocks[0].dtype, statistics, recipe.frame_stride)
-        return narrow_blocks(blocks, layout, layers, reading)
+        layout = StoredLayout(block.shape[2], block.dtype, statistics, recipe.frame_stride)
+        return narrow_blocks([block], layout, layers, reading)
 
     def _domain(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> tuple[float, bool]:
         """Give the largest distance over the caches of a system, and whether one is above its limit."""
@@ -214,7 +218,7 @@ class Predictor:
             clip, domain = stored[self._index[need.fingerprint]], self._head.domain(need.fingerprint)
             if isinstance(clip, str) or domain is None:
                 continue
-            pooled = clip_statistics(self._features(need, Reading(statistics=("mean",)), [stored]), ("mean",))[0, :, 0]
+            pooled = pooled_means(self._features(need, MEANS, stored))[0]
             distance = float(np.mean([domain.distance(source, pooled) for source in self._sources]))
             unlike |= distance > float(np.mean([domain.limit(source) for source in self._sources]))
             largest = distance if math.isnan(largest) else max(largest, distance)

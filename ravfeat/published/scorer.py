@@ -59,3 +59,9 @@ class Scorer(Protocol):
     ) -> dict[System, NDArray[np.float64]]:
         """Give probabilities (N, K)."""
         ...
+
+    def attention(
+        self, system: System, features: ClipFeatures, sources: Sequence[Source]
+    ) -> list[NDArray[np.float32]] | None:
+        """Say where in clips a system's heads pool from."""
+        ...

@@ -155,6 +155,19 @@ def test_encoders_are_loaded_once_for_all_recordings(head, spoken, tested, monke
     assert len(loads) == 2
 
 
+def test_attention_says_when_the_head_listened(head, spoken, tested) -> None:
+    listens, adds = System("audio", "logmel", "attentive"), VOICE
+    with head.predictor(systems=["audio"], device="cpu", window_s=0.4) as predictor:
+        prediction = predictor(spoken.recording(tested[0]))
+    for window in prediction.windows:
+        attention = window.of(listens).attention
+        assert attention is not None
+        assert attention.weights.sum() == pytest.approx(1, abs=1e-5)
+        assert (np.diff(attention.times_s) > 0).all()
+        assert window.start_s < attention.times_s[0] < attention.times_s[-1] < window.end_s
+        assert window.of(adds).attention is None
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
