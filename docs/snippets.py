@@ -36,7 +36,7 @@ PAGES = tuple(
     f"docs/{name}.md"
     for name in (
         "tutorial", "installing", "read-a-cache", "your-corpus", "encoders-and-heads", "protocols", "runs", "fusion",
-        "audit", "published-heads", "smaller-caches", "views", "cross-corpus", "fine-tuning", "long-jobs", "speed",
+        "audit", "published-heads", "predicting", "smaller-caches", "views", "cross-corpus", "fine-tuning", "long-jobs", "speed",
         "faces", "numbers",
     )
 )  # fmt: skip

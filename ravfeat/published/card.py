@@ -84,6 +84,8 @@ def _use(document: Mapping[str, Any]) -> list[str]:
         "import ravfeat",
         "",
         f"head = ravfeat.load_head({json.dumps('heads/' + document['name'])})",
+        "with head.predictor() as predictor:",
+        '    prediction = predictor("talk.webm")  # a file, or (rate, samples)',
         "probs = head.predict(caches, clip_ids)  # (N, classes), calibrated",
         "```",
         "",
@@ -178,8 +180,8 @@ def _limits(document: Mapping[str, Any]) -> list[str]:
     return [
         f"- {document['actors']} actors: the intervals above say how much that leaves open.",
         *(acted if document["corpus"] == "ravdess" else other),
-        f"- It reads features, not files: the encoders ({', '.join(map(markdown_text, encoders))}) are needed to make"
-        " them, with the very weights and preprocessing that head.toml names.",
+        f"- It reads features: the encoders ({', '.join(map(markdown_text, encoders))}) are needed to make them, with the"
+        " very weights and preprocessing that head.toml names. `ravfeat predict` finds them and refuses others.",
         "- It names the most probable of its classes for anything it is given. It does not say what a person feels, and"
         " is not made for decisions about people.",
     ]
