@@ -91,7 +91,23 @@ def _use(document: Mapping[str, Any]) -> list[str]:
         "",
         f"`caches` are feature caches made by the encoders above. By default {default} answer; `fold=N` asks fold N,"
         " for clips of the training corpus that it tested.",
+        "",
+        *_models(document),
     ]
+
+
+def _models(document: Mapping[str, Any]) -> list[str]:
+    """Say where the encoders come from, as far as the caches said it."""
+    lines = ["| encoder | where it is | licence | SHA-256 of its weights |", "|---|---|---|---|"]
+    caches = {cache["fingerprint"]: cache for system in document["systems"] for cache in system["caches"]}
+    for cache in caches.values():
+        model = cache.get("model", {})
+        place = " at ".join(code_span(model[name]) for name in ("repository", "revision") if name in model)
+        here = "in ravfeat" if model.get("kind") in ("logmel", "landmarks") else "not said"
+        weights = code_span(str(cache["identity"].get("weights", "not said")))
+        licence = markdown_text(model.get("licence", "not said"))
+        lines.append(f"| {code_span(cache['encoder'])} | {place or here} | {licence} | {weights} |")
+    return lines
 
 
 def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:

@@ -17,6 +17,17 @@ def test_info_says_what_the_cache_is_of_and_how_complete(here, cache_copy) -> No
     assert lines["layer_convention"] == "static, delta, delta-delta/1"
 
 
+def test_info_says_where_the_encoder_came_from(here, whole_face_cache) -> None:
+    source = open_cache(whole_face_cache).source
+    assert source["kind"] == "onnx"
+    assert source["settings"]["colour"] == "rgb"
+    assert source["faces"] == {"cropped": True, "margin": 1.0}
+    ((net, digest),) = source["files"].items()
+    lines = here("cache", "info", whole_face_cache).stdout.splitlines()
+    assert "kind         onnx" in lines
+    assert f"files        {net} {digest[:12]}…" in lines
+
+
 def test_a_folder_above_stands_for_the_one_cache_in_it_and_cache_is_the_default(here, cache_copy) -> None:
     for place in ([], ["."], ["cache"]):
         done = here("cache", "info", *place, cwd=cache_copy.parents[2])

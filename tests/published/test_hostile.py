@@ -95,6 +95,22 @@ DOCUMENTS: dict[str, tuple[Change, str]] = {
     "a fingerprint of number": (put(HEAD, "systems.0.caches.0.fingerprint", 3), "expected text"),
     "layers that are none": (put(HEAD, "systems.0.caches.0.read_layers", [-1]), "read_layers[0] is -1"),
     "layers twice": (put(HEAD, "systems.0.caches.0.read_layers", [1, 1]), "read_layers names 1 twice"),
+    "a model of text": (put(HEAD, "systems.0.caches.0.model", "x"), "caches[0].model is"),
+    "a model elsewhere": (put(HEAD, "systems.0.caches.0.model", {"repository": "../../x"}), "expected owner/name"),
+    "a model of a link": (put(HEAD, "systems.0.caches.0.model", {"repository": "http://x/y"}), "expected owner/name"),
+    "a model of another kind": (put(HEAD, "systems.0.caches.0.model", {"kind": "pickle"}), "model.kind is"),
+    "a model's files elsewhere": (
+        put(HEAD, "systems.0.caches.0.model", {"files": {"../../net.onnx": "0" * 64}}),
+        "expected a plain name",
+    ),
+    "a model without a digest": (
+        put(HEAD, "systems.0.caches.0.model", {"files": {"net.onnx": "mine"}}),
+        "expected a SHA-256",
+    ),
+    "faces without end": (
+        put(HEAD, "systems.0.caches.0.model", {"faces": {"cropped": False, "fps": float("inf")}}),
+        "expected a number",
+    ),
     "another number of folds": (put(HEAD, "folds", 2), "says 2"),
     "a score above 1": (put(HEAD, "scores.0.value", 1.5), "scores[0].value is 1.5"),
     "a score of text": (put(HEAD, "scores.0.ci_low", "<b>"), "scores[0].ci_low is"),

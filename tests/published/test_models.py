@@ -16,6 +16,7 @@ from ravfeat.errors import EncoderError, UsageError
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.faces.source import FaceOptions
 from ravfeat.files import sha256_of
+from ravfeat.model_origin import ModelOrigin
 from ravfeat.published.export import export_heads
 from ravfeat.published.head_models import load_head_models
 from ravfeat.published.models import ModelFinder
@@ -66,7 +67,9 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def spec(net) -> EncoderSpec:
     """Of that net, on pictures that are crops already."""
-    return load_encoder(str(net), "cpu", faces=FaceOptions(cropped=True, fps=5, margin=1.25)).spec
+    spec = load_encoder(str(net), "cpu", faces=FaceOptions(cropped=True, fps=5, margin=1.25)).spec
+    place = ModelOrigin(repository="somebody/net", revision="c0ffee" * 6 + "c0de", licence="mine | yours")
+    return replace(spec, source={**spec.source, **place})
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +95,8 @@ def test_what_a_cache_says_of_its_encoder_goes_to_the_recipe_and_the_head(told, 
     assert entry["source"] == spec.source == open_cache(Path(entry["path"])).source
     export_heads(told, tmp_path / "head")
     assert model_of(tmp_path / "head") == spec.source
+    card = (tmp_path / "head" / "card.md").read_text(encoding="utf-8")
+    assert f"| `tiny` | `somebody/net` at `{'c0ffee' * 6}c0de` | mine \\| yours | `{spec.weights}` |" in card
     assert load_head(tmp_path / "head").parts[0].needs[0].model == spec.source
 
 
@@ -116,7 +121,10 @@ def test_the_model_of_a_silent_cache_is_named_at_export_and_held_against_the_fea
     export_heads(silent, tmp_path / "head", unchecked=True)
     assert model_of(tmp_path / "head") is None
     export_heads(silent, tmp_path / "named", models={spec.name: str(net)})
-    assert model_of(tmp_path / "named") == spec.source
+    assert (
+        model_of(tmp_path / "named")
+        == load_encoder(str(net), "cpu", faces=FaceOptions(cropped=True, fps=5, margin=1.25)).spec.source
+    )
 
 
 def test_a_model_of_other_features_is_not_recorded(silent, spec, net, tmp_path) -> None:
