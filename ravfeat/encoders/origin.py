@@ -9,7 +9,7 @@ from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, Publish
 from ravfeat.faces.source import FaceSource
 from ravfeat.model_origin import FaceModel, FaceOrigin, ModelOrigin
 
-__all__ = ["card_licence", "face_origin", "net_origin", "weights_origin"]
+__all__ = ["card_licence", "face_origin", "landmarks_origin", "net_origin", "weights_origin"]
 
 _MAX_CARD_BYTES = 1 << 16
 _MAX_LICENCE = 100
@@ -29,6 +29,14 @@ def net_origin(net: NetSettings) -> ModelOrigin:
     origin = ModelOrigin(kind="onnx", name=net.name, files={net.model.name: net.sha256}, settings=dict(net.table))
     if licence := net.table.get("licence"):
         origin["licence"] = str(licence)
+    return origin
+
+
+def landmarks_origin(landmarker: ModelFile) -> ModelOrigin:
+    """Describe the landmarks that a model file gives."""
+    origin = ModelOrigin(kind="landmarks", name="landmarks")
+    if landmarker.sha256 == FACE_LANDMARKER.sha256:
+        origin["licence"] = FACE_LANDMARKER.licence
     return origin
 
 

@@ -293,12 +293,13 @@ def _stream_of_config(config: Mapping[str, Any]) -> Stream:
 
 def _landmarks(faces: "FaceOptions | None") -> Encoder[Any]:
     from ravfeat.encoders.landmarks import LandmarkEncoder
+    from ravfeat.encoders.origin import landmarks_origin
 
     source, rate_hz = _source(faces, detector=False, landmarker=True)
     if source.landmarker is None:
         raise EncoderError("landmarks need a landmarker, and these options make a source without one")
     encoder = LandmarkEncoder(weights=source.landmarker.sha256, steps=source.mesh_steps, frame_rate_hz=rate_hz)
-    return _with_origin(encoder, ModelOrigin(kind="landmarks", name="landmarks"), source)
+    return _with_origin(encoder, landmarks_origin(source.landmarker), source)
 
 
 def _onnx_net(path: Path, device: str, faces: "FaceOptions | None", rules: LoadRules) -> Encoder[Any]:

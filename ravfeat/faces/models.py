@@ -28,10 +28,12 @@ class PublishedModel:
     url : str
     sha256 : str
         64 hexadecimal digits.
+    licence : str
     """
 
     url: str
     sha256: str
+    licence: str = "Apache-2.0"
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from ravfeat.encoders.onnx_sidecar import recorded_settings
 from ravfeat.encoders.origin import card_licence
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.errors import EncoderError
+from ravfeat.faces.models import FACE_LANDMARKER
 from ravfeat.faces.source import FaceOptions
 from ravfeat.files import sha256_of
 from tests.toynets import write_net, write_settings
@@ -40,6 +41,21 @@ def test_a_net_can_be_loaded_again_from_its_file_and_what_was_recorded(tmp_path)
     settings = recorded_settings(origin["settings"], alone)
     assert settings.table == origin["settings"]
     assert settings == replace(recorded_settings(origin["settings"], net), model=alone, source=settings.source)
+
+
+def test_a_published_model_file_has_its_address_and_licence_and_another_only_its_digest(shared, tmp_path) -> None:
+    pytest.importorskip("mediapipe")
+    (tmp_path / "mine.task").write_bytes(b"mine")
+    origin = load_encoder("landmarks", faces=FaceOptions(models=(tmp_path,))).spec.source
+    model = {"name": "mine.task", "sha256": sha256_of(tmp_path / "mine.task")}
+    assert origin == {"kind": "landmarks", "name": "landmarks", "faces": {"cropped": False, "landmarker": model}}
+    published = load_encoder("landmarks", faces=FaceOptions(models=(shared / "models/face",))).spec.source
+    assert published["licence"] == FACE_LANDMARKER.licence
+    assert published["faces"]["landmarker"] == {
+        "name": FACE_LANDMARKER.name,
+        "url": FACE_LANDMARKER.url,
+        "sha256": FACE_LANDMARKER.sha256,
+    }
 
 
 def test_recorded_settings_are_checked_like_those_beside_a_net(tmp_path) -> None:
