@@ -141,6 +141,8 @@ def fetch_weights(
     """
     folder = _local_copy(repository, revision)
     if folder is None:
+        if not offline:
+            _log.info("asking the Hugging Face hub for %s, %s", repository, revision or "newest")
         kinds = [_SAFETENSORS, *([_PICKLES] if pickles else [])]
         folder = _fetch(repository, revision, kinds, offline=offline, option=option)
     weights = open_weights(folder)

@@ -19,6 +19,7 @@ from ravfeat.published.parts import Need, PublishedSystem
 __all__ = ["ModelFinder", "check_model_names", "model_key", "record_models"]
 
 _IMPORTED = "as imported/1"
+_SHOWN = 2
 _DECIDES = ("stream", "weights", "layer_convention", "preprocessing")
 
 
@@ -69,7 +70,10 @@ class ModelFinder:
         except (EncoderError, DownloadError) as error:
             raise EncoderError(f"{_described(need)}: {error}") from error
         if odd := differences(_spread(need.identity), _spread(encoder.spec.identity())):
-            raise EncoderError(f"{_described(need)}: {name} makes others: {'; '.join(odd)}; {_advice(need)}")
+            more = f" and {len(odd) - _SHOWN} more differences" if len(odd) > _SHOWN else ""
+            raise EncoderError(
+                f"{_described(need)}: {name} makes others: {'; '.join(odd[:_SHOWN])}{more}; {_advice(need)}"
+            )
         return encoder
 
     def face_source(self, need: Need) -> FaceSource:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,9 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from ravfeat.encoders.registry import load_encoder
-from ravfeat.encoders.weights import open_weights
-from tests.toyhub import REPOSITORY, REVISION, Hub, serve
+from ravfeat.encoders.weights import fetch_weights, open_weights
+from ravfeat.errors import EncoderError
+from tests.toyhub import REPOSITORY, REVISION, Hub, serve, use_hub
 
 STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
 
@@ -156,6 +158,33 @@ def test_without_a_hub_and_a_copy_the_user_is_told_how_to_bring_one(tmp_path, en
     line = done.stderr.strip().splitlines()[-1]
     assert "neither on this machine nor reachable on the Hugging Face hub" in line
     assert f"hf download {REPOSITORY} --revision {REVISION} --local-dir FOLDER" in line
+
+
+@pytest.fixture
+def snapshot(hub, monkeypatch, tmp_path) -> Path:
+    """What this process fetched from the hub."""
+    use_hub(monkeypatch, hub.url, tmp_path / "home")
+    folder = fetch_weights(REPOSITORY, REVISION).path
+    hub.asked.clear()
+    return folder
+
+
+def test_of_a_commit_that_is_here_whole_nothing_is_asked(hub, snapshot) -> None:
+    (trees,) = snapshot.parents[1].glob("trees")
+    for spoil in (lambda: None, lambda: (snapshot / "README.md").unlink(), lambda: shutil.rmtree(trees)):
+        spoil()  # the card is not needed; older clients of the hub kept no list of a commit's files
+        assert fetch_weights(REPOSITORY, REVISION).source == {"repository": REPOSITORY, "revision": REVISION}
+    assert not hub.asked
+
+
+@pytest.mark.parametrize("name", ["preprocessor_config.json", "model.safetensors", "config.json"])
+def test_what_is_missing_of_a_commit_is_fetched(hub, snapshot, name) -> None:
+    (snapshot / name).unlink()
+    with pytest.raises(EncoderError, match=r"neither on this machine .*: --model mine=FOLDER"):
+        fetch_weights(REPOSITORY, REVISION, offline=True, option="--model mine=FOLDER")
+    assert not hub.asked
+    assert (fetch_weights(REPOSITORY, REVISION).path / name).is_file()
+    assert hub.asked
 
 
 def test_a_repository_that_is_not_there_is_refused(hub, tmp_path) -> None:
