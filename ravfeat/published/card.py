@@ -196,8 +196,8 @@ def _limits(document: Mapping[str, Any]) -> list[str]:
     return [
         f"- {document['actors']} actors: the intervals above say how much that leaves open.",
         *(acted if document["corpus"] == "ravdess" else other),
-        f"- It reads features: the encoders ({', '.join(map(markdown_text, encoders))}) are needed to make them, with the"
-        " very weights and preprocessing that head.toml names. `ravfeat predict` finds them and refuses others.",
+        f"- It reads features: the encoders ({', '.join(map(markdown_text, encoders))}) are needed to make them, with"
+        " the very weights and preprocessing that head.toml names. `ravfeat predict` finds them and refuses others.",
         "- It names the most probable of its classes for anything it is given. It does not say what a person feels, and"
         " is not made for decisions about people.",
     ]
