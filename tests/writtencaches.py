@@ -33,6 +33,7 @@ def write_cache(
     dtype: Literal["float16", "float32"] = "float32",
     n_samples: int = 30,
     spec: EncoderSpec | None = None,
+    synthetic: bool = False,
 ) -> Path:
     """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips.
 
@@ -43,7 +44,7 @@ def write_cache(
         Clip(take.clip_id, take.performance_id or take.clip_id, take.actor, take.gender, take.label, take.clip_id, 1.0)
         for take in takes
     ]
-    manifest = Manifest(corpus, RAVDESS_LABELS, tuple(clips))
+    manifest = Manifest(corpus, RAVDESS_LABELS, tuple(clips), synthetic=synthetic)
     digests = {take.clip_id: hashlib.sha256(_block(take, pooled).tobytes()).hexdigest() for take in takes}
     blocks = {
         take.clip_id: _block(changed, pooled).astype(dtype)
@@ -56,7 +57,7 @@ def write_cache(
     if spec is not None:
         name, stream, identity = spec.name, spec.stream, spec.identity()
     identity |= recipe.identity(n_layers, stream) | {"statistics": list(pooled)}
-    about = {"corpus": corpus, "synthetic": False, "stream": stream, "encoder": name}
+    about = {"corpus": corpus, "synthetic": synthetic, "stream": stream, "encoder": name}
     cache = prepare_cache(folder, manifest, about, identity, lambda _: 1)
     stored = [clip for clip in manifest if clip.clip_id not in lost]
     records, start = [], 0

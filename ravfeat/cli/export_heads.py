@@ -67,4 +67,6 @@ def command(
         detector_models=detector_models,
     )
     echo(f"held against the predictions of {run}: {done.check}")
+    for system in done.left_out:
+        echo(f"left out: {system}, whose features were standardised by all clips of their corpus at once")
     echo(f"{to}: {done.n_heads} heads, temperatures, weights, head.toml and card.md")

@@ -40,12 +40,15 @@ class CorpusPair(CacheSystem):
         Of both corpora, labelled with the shared classes: those that are trained on first.
     clip_ids : tuple of two tuple of str
         Of each cache; one after the other they are ``clips.records``.
+    label_map : LabelMap
+        The class of every label of each corpus.
     unmapped : tuple of two mapping of str to int
         Clips of each corpus that are left out, by the label that stands for no class.
     normalised : bool
         Whether each corpus is standardised by its own unlabelled clips, which is transductive.
     """
 
+    label_map: LabelMap
     unmapped: tuple[Mapping[str, int], Mapping[str, int]]
     normalised: bool = False
 
@@ -211,6 +214,7 @@ class _PairClips:
             clip_ids=tuple(tuple(record.clip_id for record in records) for records in (self.train, self.test)),
             folds=[cross_fold(self.records, len(self.train))],
             missing=self.missing,
+            label_map=self.mapped,
             unmapped=self.unmapped,
         )
 

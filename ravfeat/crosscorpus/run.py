@@ -117,6 +117,7 @@ def _about(plan: CrossPlan, pairs: list[CorpusPair], fitted: Fitted) -> dict[str
         "train": train,
         "test": test,
         "label_map": None if plan.label_map is None else str(plan.label_map),
+        "labels": {"train": dict(pairs[0].label_map.train), "test": dict(pairs[0].label_map.test)},
         "normalise": plan.normalise,
         "transductive": [pair.features for pair in pairs if pair.normalised],
         "kept_apart": plan.normalise == "both" and plan.rule is not None and len(fitted.predictions.systems()) > 2,

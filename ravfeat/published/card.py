@@ -6,7 +6,7 @@ from typing import Any
 
 from ravfeat.corpora.labels import labels_said
 from ravfeat.escape import code_span, markdown_text
-from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, NORMALISED
 
 __all__ = ["card", "data_terms"]
 
@@ -42,17 +42,18 @@ def _warnings(document: Mapping[str, Any]) -> list[str]:
     if document["leaky"]:
         lines += ["**LEAKY: tested on actors it was trained on. Its numbers say how well it knows these actors.**", ""]
     if document["synthetic"]:
-        lines += ["**Trained on a synthetic corpus: no number here says anything about people.**", ""]
+        what = "Trained or tested" if "cross_corpus" in document else "Trained"
+        lines += [f"**{what} on a synthetic corpus: no number here says anything about people.**", ""]
     return lines
 
 
 def _what(document: Mapping[str, Any]) -> list[str]:
     labels = ["", markdown_text(labels_said(document["replaced_labels"]))] if "replaced_labels" in document else []
     lines = [
-        f"Emotion heads on frozen features, trained on the corpus {code_span(document['corpus'])}"
-        f" ({document['actors']} actors, {document['clips']} clips) and published by ravfeat {document['ravfeat']}.",
+        f"Emotion heads on frozen features, {_corpora(document)} and published by ravfeat {document['ravfeat']}.",
         "",
         f"Classes, in the order of the probabilities: {', '.join(map(markdown_text, document['classes']))}.",
+        *_label_maps(document),
         *labels,
         "",
         "| system | seeds averaged | trained on | needs features of |",
@@ -73,6 +74,28 @@ def _what(document: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _corpora(document: Mapping[str, Any]) -> str:
+    scored = f"{document['actors']} actors, {document['clips']} clips"
+    if "cross_corpus" not in document:
+        return f"trained on the corpus {code_span(document['corpus'])} ({scored})"
+    transfer = document["cross_corpus"]
+    return (
+        f"trained on the corpus {code_span(transfer['train'])} ({transfer['actors']} actors,"
+        f" {transfer['clips']} clips), tested on all of the corpus {code_span(transfer['test'])} ({scored})"
+    )
+
+
+def _label_maps(document: Mapping[str, Any]) -> list[str]:
+    """Say what labels stand for, where they are no names of classes."""
+    lines = []
+    transfer = document.get("cross_corpus", {"labels": {}})
+    for side, labels in transfer["labels"].items():
+        if any(label != name for label, name in labels.items()):
+            meanings = ", ".join(f"{markdown_text(label)} is {markdown_text(name)}" for label, name in labels.items())
+            lines += ["", f"Labels of {code_span(transfer[side])}: {meanings}; clips of other labels were left out."]
+    return lines
+
+
 def _refitted(document: Mapping[str, Any]) -> str:
     return ", and one of each system that learned from all actors" if "refit" in document else ""
 
@@ -90,7 +113,7 @@ def _use(document: Mapping[str, Any]) -> list[str]:
         "```",
         "",
         f"`caches` are feature caches made by the encoders above. By default {default} answer; `fold=N` asks fold N,"
-        " for clips of the training corpus that it tested.",
+        f" for clips of the {'other' if 'cross_corpus' in document else 'training'} corpus that it tested.",
         "",
         *_models(document),
     ]
@@ -118,7 +141,7 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
     ]
     for record in records:
         metric, averaging = dict(_METRICS).get(record["metric"]), dict(_AVERAGINGS).get(record["averaging"])
-        if metric is None or averaging is None or record["stream"] in FUSED_STREAMS[1:]:
+        if metric is None or averaging is None or not _is_published(record):
             continue
         lines.append(
             f"| {_name(record)} | {metric} | {averaging} | {_value(record)} |"
@@ -130,23 +153,21 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
     return lines
 
 
+def _is_published(record: Mapping[str, Any]) -> bool:
+    return record["stream"] not in FUSED_STREAMS[1:] and NORMALISED not in record["features"]
+
+
 def _value(record: Mapping[str, Any]) -> str:
     interval = "" if record["ci_low"] is None else f" [{record['ci_low']:.3f}, {record['ci_high']:.3f}]"
     return f"{record['value']:.3f}{interval}"
 
 
 def _graded(document: Mapping[str, Any]) -> list[str]:
-    folds = (
-        "folds of clips: every actor is on both sides (LEAKY)"
-        if document["leaky"]
-        else "folds of actors: no head was trained on an actor whose clips it tests, which was checked from"
-        " the metadata of the features themselves"
-    )
     chose = (
         "the protocol's validation actors" if document["select"] == "val" else "inner folds over all that is not tested"
     )
     lines = [
-        f"Protocol {code_span(document['protocol'])}, {document['folds']} {folds}. Layers, strengths, epochs,"
+        f"Protocol {code_span(document['protocol'])}, {_folds(document)}. Layers, strengths, epochs,"
         f" temperatures and weights were learned from {chose}; test clips were only read. Intervals are of a bootstrap"
         " over actors.",
         "",
@@ -159,6 +180,19 @@ def _graded(document: Mapping[str, Any]) -> list[str]:
             " their temperatures and weights were learned from out-of-fold logits: of heads that never met the actor.",
         ]
     return lines
+
+
+def _folds(document: Mapping[str, Any]) -> str:
+    checked = "which was checked from the metadata of the features themselves"
+    if "cross_corpus" in document:
+        transfer = document["cross_corpus"]
+        return (
+            f"one fold: trained on {code_span(transfer['train'])}, tested on every clip of"
+            f" {code_span(transfer['test'])} that has a class. No actor, performance or recording is in both, {checked}"
+        )
+    if document["leaky"]:
+        return f"{document['folds']} folds of clips: every actor is on both sides (LEAKY)"
+    return f"{document['folds']} folds of actors: no head was trained on an actor whose clips it tests, {checked}"
 
 
 def _rows_inside(document: Mapping[str, Any]) -> list[str]:

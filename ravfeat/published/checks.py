@@ -9,7 +9,7 @@ from ravfeat.errors import HeadError
 from ravfeat.files import check_name
 from ravfeat.heads.base import Model
 from ravfeat.model_origin import check_origin
-from ravfeat.published.documents import FoldClips, HeadFile, LearnedEntry, LearnedFile
+from ravfeat.published.documents import FoldClips, HeadFile, LearnedEntry, LearnedFile, TransferEntry
 from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY
 from ravfeat.published.parts import PublishedSystem, mixed_in
 
@@ -38,9 +38,22 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
             check_name(name, f"{where}: systems[{number}].{field}", HeadError, REMEDY)
         for place, need in enumerate(part.needs):
             check_origin(need.model or {}, f"{where}: systems[{number}].caches[{place}].model", HeadError, REMEDY)
+    if "cross_corpus" in document:
+        _check_transfer(where, document["cross_corpus"], document)
     n_heads = sum(len(part.seeds) for part in parts) * (document["folds"] + ("refit" in document))
     if 2 * n_heads > len(document["files"]):  # before a million of them are looked for
         raise HeadError(f"{where} lists {len(document['files'])} files, fewer than the {n_heads} heads have; {REMEDY}")
+
+
+def _check_transfer(where: Path, transfer: TransferEntry, document: HeadFile) -> None:
+    if transfer["train"] != document["corpus"] or transfer["test"] == document["corpus"]:
+        raise HeadError(
+            f"{where}: cross_corpus trains on {transfer['train']!r} and tests on {transfer['test']!r}, the corpus is"
+            f" {document['corpus']!r}; {REMEDY}"
+        )
+    for side, labels in (("train", transfer["labels"]["train"]), ("test", transfer["labels"]["test"])):
+        if odd := sorted(set(labels.values()) ^ set(document["classes"])):
+            raise HeadError(f"{where}: cross_corpus.labels.{side} and classes do not agree on {odd[0]!r}; {REMEDY}")
 
 
 def _lists_of_distinct(

@@ -26,6 +26,7 @@ __all__ = [
     "ScoreEntry",
     "ScoredMetric",
     "SystemEntry",
+    "TransferEntry",
 ]
 
 _Temperature = Annotated[float, Ge(1e-12), Le(1e12)]
@@ -106,12 +107,28 @@ class _Chosen(TypedDict):
     settings: dict[str, Any]
 
 
+class _Labels(TypedDict):
+    train: dict[str, Text]
+    test: dict[str, Text]
+
+
+class TransferEntry(TypedDict):
+    """Two corpora: the heads learned from ``train`` (so many actors and clips) and were tested on ``test``."""
+
+    train: Text
+    test: Text
+    labels: _Labels
+    actors: Count
+    clips: Count
+
+
 class HeadFile(TypedDict):
     """``head.toml``."""
 
     name: Text
     ravfeat: Text
     corpus: Text
+    cross_corpus: NotRequired[TransferEntry]
     synthetic: bool
     data_terms: str
     classes: list[Text]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat import __version__
+from ravfeat.cache import Cache
 from ravfeat.errors import LeakError, UsageError
 from ravfeat.experiment.fit import prepare
 from ravfeat.experiment.plan_file import plan_of
@@ -17,6 +18,7 @@ from ravfeat.predictions import System
 from ravfeat.published.agreement import UNCHECKED, compare
 from ravfeat.published.caches import match
 from ravfeat.published.card import card, data_terms
+from ravfeat.published.cross_corpus import check_refit, training_clips, transfer_entry
 from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
 from ravfeat.published.load import load_head
 from ravfeat.published.parts import (
@@ -30,13 +32,21 @@ from ravfeat.published.parts import (
 )
 from ravfeat.published.refit import NOT_MEASURED, Refitted, refit
 from ravfeat.published.scores import score_entries
-from ravfeat.published.sources import load_models, locate, origins_of, parts_of, views_of
+from ravfeat.published.sources import (
+    SystemOrigins,
+    inputs_of,
+    load_models,
+    locate,
+    origins_of,
+    parts_of,
+    views_of,
+)
 from ravfeat.published.training import sides_of, write_training
 from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import PREDICTIONS_FILE
 from ravfeat.runs.read import Run, read_run
 from ravfeat.runs.write import write_json
-from ravfeat.schema import FUSED_STREAMS
+from ravfeat.schema import FUSED_STREAMS, NORMALISED
 
 __all__ = ["Exported", "export_heads"]
 
@@ -53,10 +63,13 @@ class Exported:
     n_heads : int
     check : str
         How well its probabilities agree with those of the run.
+    left_out : tuple of System
+        Systems of the run that cannot be published: their features were standardised by all clips of a corpus.
     """
 
     n_heads: int
     check: str
+    left_out: tuple[System, ...] = ()
 
 
 def export_heads(
@@ -110,9 +123,12 @@ def export_heads(
         raise UsageError("--unchecked reads no cache: it cannot go with --refit or --cache")
     check_out(to, force=force, **_WHAT)
     read = read_run(run)
+    if refitted:
+        check_refit(read.recipe.cross_corpus)
     _check_leak(read, run, allow_leak=allow_leak)
     parts = _with_models(parts_of(run, read.predictions, read.recipe), models, detector_models, run)
-    places = {} if unchecked else _places(parts, read, caches, run, views=refitted)
+    where = [origins_of(read.recipe, part.system, run) for part in parts]
+    places = {} if unchecked else _places(where, read, caches, run, views=refitted)
     by_source: dict[Source, list[tuple[Model, ...]]] = _models(run, read, parts, device)
     learned: dict[Source, Learned] = {fold: _learned(read, parts, fold) for fold in by_source}  # type: ignore[arg-type]
     document = _document(read, run, parts, to)
@@ -124,16 +140,19 @@ def export_heads(
     with whole_folder(to, force=force, **_WHAT) as folder:
         _write(folder, parts, by_source, learned, read)
         if not unchecked:
-            sides = [sides_of(read.predictions, part, list(by_source)) for part in parts]
-            document |= write_training(folder, parts, match(parts, places.values()), sides)
+            groups = match(parts, [places[origin.path] for system in where for origin in system.trained])
+            document |= _write_training(folder, read, parts, groups, list(by_source))
         write_document(folder, document | {"check": UNCHECKED, "chosen": _chosen(parts, by_source)})
         check = UNCHECKED
         if not unchecked:
-            check = str(compare(load_head(folder, device=device), read.predictions, list(places.values()), run))
+            tested = [places[origin.path] for system in where for origin in system.tested]
+            check = str(compare(load_head(folder, device=device), read.predictions, tested, run))
         document |= {"check": check, "chosen": _chosen(parts, by_source)}
         replace_file(folder / CARD_FILE, card(document, read.records).encode())
         write_document(folder, document)
-    return Exported(sum(len(heads) for by_system in by_source.values() for heads in by_system), check)
+    left_out = {system for system in read.predictions.systems() if NORMALISED in system.features}
+    n_heads = sum(len(heads) for by_system in by_source.values() for heads in by_system)
+    return Exported(n_heads, check, tuple(sorted(left_out)))
 
 
 def _with_models(
@@ -155,9 +174,9 @@ def _check_leak(read: Run, run: Path, *, allow_leak: bool) -> None:
 
 
 def _places(
-    parts: Sequence[PublishedSystem], read: Run, caches: Sequence[Path], run: Path, *, views: bool
+    where: Sequence[SystemOrigins], read: Run, caches: Sequence[Path], run: Path, *, views: bool
 ) -> dict[Path, Path]:
-    origins = [origin for part in parts for origin in origins_of(read.recipe, part.system, run)]
+    origins = [origin for system in where for origin in (*system.trained, *system.tested)]
     return locate([*origins, *(views_of(read.recipe) if views else ())], caches, run)
 
 
@@ -206,14 +225,18 @@ def _about_refit(again: Refitted, n: int, document: Mapping[str, Any]) -> dict[s
 def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) -> dict[str, Any]:
     predictions, recipe = read.predictions, read.recipe
     first = predictions.seed_averaged(parts[0].system)
-    corpus, planned = recipe.caches[0].corpus, recipe.plan or {}
+    transfer = transfer_entry(read, inputs_of(recipe, parts[0].system, run))
+    corpus = recipe.caches[0].corpus if transfer is None else transfer["train"]
+    planned = recipe.plan or {}
     plan = {name: planned[name] for name in _SETTINGS if planned.get(name) is not None}
     return {
         "name": to.resolve().name,
         "ravfeat": __version__,
         "corpus": corpus,
+        **({} if transfer is None else {"cross_corpus": transfer}),
         "synthetic": predictions.synthetic,
-        "data_terms": data_terms(corpus, synthetic=predictions.synthetic),
+        # Of two corpora either may be the generated one.
+        "data_terms": data_terms(corpus, synthetic=predictions.synthetic and transfer is None),
         "classes": list(predictions.classes),
         "protocol": predictions.protocol,
         "leaky": predictions.leaky,
@@ -236,6 +259,25 @@ def _shown(read: Run, parts: Sequence[PublishedSystem]) -> list[System]:
     systems = [part.system for part in parts]
     mixed = [] if read.fusion is None else [name_of([systems[number] for number in mixed_in(systems)], "fused")]
     return [*systems, *mixed]
+
+
+def _write_training(
+    folder: Path,
+    read: Run,
+    parts: Sequence[PublishedSystem],
+    groups: Sequence[tuple[Cache, ...]],
+    sources: Sequence[Source],
+) -> dict[str, Any]:
+    """Write what the heads learned from, by the caches they were trained on; give what ``head.toml`` says of it."""
+    sides, terms = [], {}
+    for part, caches in zip(parts, groups, strict=True):
+        inputs = inputs_of(read.recipe, part.system, folder)
+        transfer = transfer_entry(read, inputs)
+        trained = None if transfer is None else training_clips(caches[0], inputs, transfer)
+        sides.append(sides_of(read.predictions, part, sources, trained))
+        if transfer is not None:
+            terms = {"data_terms": data_terms(transfer["train"], synthetic=bool(caches[0].about["synthetic"]))}
+    return terms | write_training(folder, parts, groups, sides)
 
 
 def _chosen(

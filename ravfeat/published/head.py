@@ -79,6 +79,12 @@ class PublishedHead:
         return self.folder.about
 
     @property
+    def tested_corpus(self) -> str:
+        """The corpus whose clips the folds tested: that of the training, but for a test on another corpus."""
+        transfer = self.folder.document.get("cross_corpus")
+        return self.folder.document["corpus"] if transfer is None else transfer["test"]
+
+    @property
     def window_s(self) -> float | None:
         """Median length of the training clips in seconds; None where the head does not say."""
         return self.folder.document.get("window_s")
@@ -246,8 +252,10 @@ class PublishedHead:
         if not clip_ids:
             return {system: np.zeros((0, len(self.classes))) for system in self._with_mixtures()}
         clips: Sequence[Sequence[PublishedClip]] = asked
-        if groups[0][0].about["corpus"] == self.about["corpus"]:
+        corpus = groups[0][0].about["corpus"]
+        if corpus == self.about["corpus"]:
             self._warn(asked[0], fold)
+        if corpus == self.tested_corpus:
             clips = self._among_tested(groups, asked, fold)
         features = [
             read_clips(part, group, system_clips)
@@ -443,9 +451,12 @@ class PublishedHead:
         return whole if held and tested else asked
 
     def _warn(self, clips: Sequence[PublishedClip], fold: Fold) -> None:
-        trained_on = {clip for number in self.folds for clip in self.tested[number][0]}
-        if fold in self.tested:
-            trained_on -= set(self.tested[fold][0])  # type: ignore[index]  # only numbers are in there
+        if self.tested_corpus != self.about["corpus"]:
+            trained_on = set(clips)
+        else:
+            trained_on = {clip for number in self.folds for clip in self.tested[number][0]}
+            if fold in self.tested:
+                trained_on -= set(self.tested[fold][0])  # type: ignore[index]  # only numbers are in there
         if named := [clip.clip_id for clip in clips if clip in trained_on]:
             warnings.warn(
                 f"{len(named)} of {len(clips)} clips, the first '{named[0]}', are of those that these heads learned"

@@ -1,6 +1,7 @@
 """Systems, heads and caches of a run that is to be published, checked against its recipe."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -13,15 +14,30 @@ from ravfeat.heads.recipe import Layers
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
+from ravfeat.published.cross_corpus import published_systems
 from ravfeat.published.parts import Need, PublishedSystem
 from ravfeat.runs.format import AGAIN, HEADS_FOLDER, RECIPE_FILE, head_stem
 from ravfeat.runs.recipe import CacheOrigin, Recipe, SystemInputs
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["load_models", "locate", "origins_of", "parts_of", "views_of"]
+__all__ = ["SystemOrigins", "inputs_of", "load_models", "locate", "origins_of", "parts_of", "views_of"]
 
 
-def origins_of(recipe: Recipe, system: System, run: Path) -> tuple[CacheOrigin, ...]:
+@dataclass(frozen=True)
+class SystemOrigins:
+    """The caches that a system of a run reads.
+
+    Attributes
+    ----------
+    trained, tested : tuple of CacheOrigin
+        The same, but for a test on another corpus.
+    """
+
+    trained: tuple[CacheOrigin, ...]
+    tested: tuple[CacheOrigin, ...]
+
+
+def origins_of(recipe: Recipe, system: System, run: Path) -> SystemOrigins:
     """Give the caches that a system of a run reads.
 
     Parameters
@@ -36,15 +52,23 @@ def origins_of(recipe: Recipe, system: System, run: Path) -> tuple[CacheOrigin, 
     PredictionsError
         Where the recipe does not tell, or is of an older version.
     """
-    origins = _inputs(recipe, system, run).caches
+    inputs = inputs_of(recipe, system, run)
+    origins = inputs.caches
     for origin in origins:
         for name in ("identity", "content_sha256"):
             if not getattr(origin, name):
                 raise PredictionsError(f"{run / RECIPE_FILE} does not say the '{name}' of its caches; {AGAIN}")
-    return origins
+    return SystemOrigins(origins, origins) if inputs.train_cache is None else SystemOrigins(origins[:1], origins[1:])
 
 
-def _inputs(recipe: Recipe, system: System, run: Path) -> SystemInputs:
+def inputs_of(recipe: Recipe, system: System, run: Path) -> SystemInputs:
+    """Give what the recipe says of a system's caches.
+
+    Raises
+    ------
+    PredictionsError
+        Where it does not tell.
+    """
     entries = [entry for entry in recipe.caches if (entry.stream, entry.features) == system[:2]]
     if len(entries) != 1:
         raise PredictionsError(
@@ -124,7 +148,7 @@ def _check_unchanged(origin: CacheOrigin, cache: Cache, run: Path) -> None:
 
 
 def parts_of(run: Path, predictions: Predictions, recipe: Recipe) -> tuple[PublishedSystem, ...]:
-    """Give the systems of a run that have heads: all but the fused ones.
+    """Give the systems of a run whose heads are published: all but the fused ones, and those on normalised features.
 
     Raises
     ------
@@ -133,11 +157,6 @@ def parts_of(run: Path, predictions: Predictions, recipe: Recipe) -> tuple[Publi
     PredictionsError
         Where its recipe does not say what the heads read.
     """
-    if recipe.cross_corpus is not None:
-        raise HeadError(
-            f"{run}: heads of a cross-corpus run are not exported; train them on one corpus, with 'ravfeat fit-heads"
-            " --cache', and export that run"
-        )
     if recipe.fine_tuned is not None:
         raise HeadError(
             f"{run}: fine-tuned heads are not exported, they read waveforms and no features; 'ravfeat fine-tune"
@@ -155,6 +174,7 @@ def parts_of(run: Path, predictions: Predictions, recipe: Recipe) -> tuple[Publi
         recipe.plan.get("layers"), cast("type[str | None]", str | None), where, PredictionsError, AGAIN
     )
     systems = [system for system in predictions.systems() if system.stream not in FUSED_STREAMS]
+    systems = published_systems(systems, str(run))
     return tuple(_part(run, predictions, recipe, system, layers) for system in systems)
 
 
@@ -168,14 +188,14 @@ def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, l
             _layers(run, layers, origin),
             origin.source or None,
         )
-        for origin in origins_of(recipe, system, run)
+        for origin in origins_of(recipe, system, run).trained
     )
     from ravfeat.heads.registry import head_of  # brings torch
 
     seeds = predictions.seeds(system)
     first = _load(run, predictions, system, _folds(predictions, system)[0], seeds[0])
     reading = head_of(first.recipe).reading
-    trained_on = _inputs(recipe, system, run).trained_on or CLEAN
+    trained_on = inputs_of(recipe, system, run).trained_on or CLEAN
     return PublishedSystem(system, seeds, reading, needs, trained_on)
 
 

@@ -49,26 +49,41 @@ class TrainingSides:
     held_out: tuple[tuple[Rows, Rows], ...]
 
 
-def sides_of(predictions: Predictions, part: PublishedSystem, sources: Sequence[Source]) -> TrainingSides:
+def sides_of(
+    predictions: Predictions,
+    part: PublishedSystem,
+    sources: Sequence[Source],
+    trained: Mapping[str, str] | None = None,
+) -> TrainingSides:
     """Read from a run's predictions which clips trained, validated and tested in which fold.
 
     Every protocol tests every clip once, and trains on what it neither tests nor validates.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    part : PublishedSystem
+    sources : sequence of (int or "refit")
+    trained : mapping of str to str, optional
+        Clips of the training corpus and their actors; by default it is the one whose clips were tested.
     """
     test, val = (predictions.seed_averaged(part.system, split) for split in ("test", "val"))
+    who = dict(zip(test.clip_ids.tolist(), test.actors.tolist(), strict=True)) if trained is None else trained
+    names = sorted(who)
+    clip_ids, actors = (np.array(values, dtype=object) for values in (names, [who[name] for name in names]))
     train: dict[Source, Rows] = {}
     held_out: list[tuple[Rows, Rows]] = []
     for source in sources:
-        tested = test.folds == source
-        validated = np.isin(test.clip_ids, val.clip_ids[val.folds == source]) & ~tested
+        tested, validated = (np.isin(clip_ids, side.clip_ids[side.folds == source]) for side in (test, val))
         if source == "refit":
-            train[source] = np.arange(len(test))
+            train[source] = np.arange(len(names))
         elif predictions.select == "nested":
             train[source] = np.flatnonzero(~tested)
-            held_out += _by_turns(train[source], test.actors)
+            held_out += _by_turns(train[source], actors)
         else:
             train[source] = np.flatnonzero(~tested & ~validated)
             held_out.append((train[source], np.flatnonzero(validated)))
-    return TrainingSides(tuple(test.clip_ids.tolist()), train, tuple(held_out))
+    return TrainingSides(tuple(names), train, tuple(held_out))
 
 
 def _by_turns(rows: Rows, actors: NDArray[Any]) -> Iterator[tuple[Rows, Rows]]:

@@ -170,11 +170,22 @@ class ChosenSettings:
 
 @dataclass(frozen=True)
 class CorpusTransfer:
-    """Training on one corpus and testing on another; ``cross_corpus``."""
+    """Training on one corpus and testing on another; ``cross_corpus``.
+
+    Attributes
+    ----------
+    train, test : str
+    label_map : Path or None
+        The table that said it; None where labels of the same name are the same class.
+    labels : mapping of str to mapping of str to str
+        Label to class, of ``train`` and of ``test``; empty in runs of older versions.
+    normalise : str
+    """
 
     train: str = ""
     test: str = ""
     label_map: Path | None = None
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     normalise: str = ""
 
 

@@ -320,7 +320,6 @@ def test_a_run_of_score_files_has_no_heads(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"cross_corpus": {"train": "one", "test": "two"}}, "copy: heads of a cross-corpus run are not exported"),
         ({"fine_tuned": {"stream": "audio"}}, "copy: fine-tuned heads are not exported"),
     ],
 )
