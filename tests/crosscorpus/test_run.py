@@ -122,10 +122,12 @@ def test_what_is_transductive_is_never_fused_with_what_is_not(two, tmp_path) -> 
 
 def test_the_record_names_corpora_map_and_what_is_transductive(two) -> None:
     about = fit_across(plan_of(two)).about
+    same = {label: label for label in EMOTIONS}
     assert about["cross_corpus"] == {
         "train": "one",
         "test": "two",
         "label_map": None,
+        "labels": {"train": same, "test": same},
         "normalise": "both",
         "transductive": ["toy@corpus-normalised"],
         "kept_apart": False,
