@@ -11,7 +11,7 @@ import pytest
 from ravfeat.cache.format import fingerprint
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.registry import load_encoder
-from ravfeat.errors import EncoderError, UsageError
+from ravfeat.errors import EncoderError, MissingExtraError, UsageError
 from ravfeat.faces.models import BLAZE_FACE, ModelFile
 from ravfeat.faces.source import FaceOptions, FaceSource
 from ravfeat.features.clips import Reading
@@ -286,6 +286,14 @@ def test_a_published_detector_is_not_fetched_offline(net, tmp_path) -> None:
     place = tmp_path / "user/ravfeat/models/blaze_face_short_range.tflite"
     with pytest.raises(EncoderError, match=rf"put {BLAZE_FACE.url} at {place}, or name it: --detector-model PATH"):
         load_head_models(head_of(need), models={"tiny": str(net)}, offline=True)
+
+
+def test_a_package_that_is_missing_is_named_with_its_extra(face_models, monkeypatch) -> None:
+    pytest.importorskip("mediapipe")
+    need = faces_need("landmarks", face_models)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"needs the package 'mediapipe': pip install 'ravfeat\[face\]'"):
+        load_head_models(head_of(need), detector_models=[face_models])
 
 
 def test_one_recorded_at_another_address_is_never_fetched(face_models) -> None:

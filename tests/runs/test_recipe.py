@@ -58,6 +58,13 @@ def test_caches_of_joins_pairs_and_views_are_all_given_with_their_corpus() -> No
     ]
 
 
+def test_where_an_encoder_came_from_is_kept_of_every_cache_that_says_it() -> None:
+    said = ORIGIN | {"source": {"kind": "logmel", "name": "logmel"}}
+    pair = INPUTS | {"train_cache": said, "test_cache": ORIGIN}
+    recipe = read(WHOLE | {"caches": [INPUTS | said, INPUTS | {"joined": [ORIGIN, said]}, pair]})
+    assert [origin.source.get("name") for origin in recipe.origins()] == ["logmel", None, "logmel", "logmel", None]
+
+
 def test_what_fused_runs_record_is_found_with_the_rest() -> None:
     inner = {"caches": [INPUTS | ORIGIN | {"missing": ["y"], "corpus": "other"}], "missing_clips": ["z"]}
     recipe = read(WHOLE | {"runs": [{"path": "runs/a", "recipe": {"runs": [{"recipe": inner}]}}]})
@@ -94,6 +101,7 @@ def test_a_recipe_of_version_1_that_lacks_a_key_is_refused_and_one_without_a_ver
             INPUTS | ORIGIN | {"folds": [SIDE | {"labels": {"sad": "1"}}]},
             r"folds\[0\]\.labels\.sad is \"1\", expected a whole",
         ),
+        (INPUTS | ORIGIN | {"source": {"files": []}}, r"caches\[0\]\.source\.files is \[\], expected an object"),
         (INPUTS | ORIGIN | {"identity": []}, r"caches\[0\]\.identity is \[\], expected an object"),
     ],
 )
