@@ -70,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     # New recordings: predicted, shown.
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
-    "demo": BASE | {"predict", "predictions"},
+    "demo": BASE | {"corpora", "heads", "media", "predict", "predictions", "published"},
     "audit": BASE
     | {
         "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "numerics", "predictions",
@@ -96,12 +96,14 @@ OWNERS: dict[str, set[str]] = {
     "threadpoolctl": {"heads"},
     "av": {"media"},
     "mediapipe": {"faces"},
-    "PIL": {"faces", "encoders"},
+    "PIL": {"demo", "encoders", "faces"},
     "onnxruntime": {"encoders"},
     "soundfile": {"media"},
     "soxr": {"media"},
     "pyarrow": {"manifest", "corpora", "predictions", "cache"},
     "matplotlib": {"report", "splits"},
+    "gradio": {"demo"},
+    "starlette": {"demo"},
     "jinja2": {"report"},
     "markupsafe": {"demo", "report"},
     "click": {"cli"},
@@ -193,6 +195,18 @@ def test_every_third_party_package_has_its_owner(path) -> None:
     for package in {name.split(".")[0] for name in imports(path)} - {"ravfeat"} - sys.stdlib_module_names:
         owners = OWNERS.get(package, set())
         assert room in owners or "*" in owners, f"{path.name} imports {package}, which belongs to {sorted(owners)}"
+
+
+def test_only_the_server_of_the_page_needs_gradio_and_reports_take_the_page_alone() -> None:
+    importers = {
+        name_of(path) for path in MODULES if {"gradio", "starlette"} & {n.split(".")[0] for n in imports(path)}
+    }
+    assert importers == {"ravfeat.demo.app"}
+    taken = {name for path in MODULES if package_of(name_of(path)) == "report" for name in own_imports(path)}
+    assert not [name for name in taken if name.startswith("ravfeat.demo") and not name.startswith("ravfeat.demo.page")]
+    page = [path for path in MODULES if name_of(path).startswith("ravfeat.demo.page")]
+    allowed = ("ravfeat.demo.page", "ravfeat.escape", "ravfeat.predict", "ravfeat.predictions", "ravfeat.schema")
+    assert not [name for path in page for name in own_imports(path) if not name.startswith(allowed)]
 
 
 @pytest.mark.parametrize("package", sorted(ALLOWED.keys() - BASE))

@@ -26,6 +26,7 @@ ELSEWHERE = {
     "cache/test_readme.py": "cache/README.md, the specification of the format",
     "cli/test_extract_faces.py": "ravfeat extract on faces; cli/test_extract.py is on voices",
     "cli/test_main.py": "what all commands share",
+    "demo/test_browser.py": "the page of ravfeat demo, in a real browser",
     "extract/test_command.py": "ravfeat extract on clips of its own, and its mistakes",
     "extract/test_interruption.py": "ravfeat extract in a process of its own, killed and gone on with",
     "extract/test_together.py": "several encoders in one pass, through the whole package",

@@ -22,6 +22,7 @@ COMMANDS = {
     "audit": ("ravfeat.cli.audit", "Try to break the numbers of finished runs."),
     "cache": ("ravfeat.cli.cache", "Inspect, verify, shrink and import caches."),
     "compare-splits": ("ravfeat.cli.compare_splits", "Compare an actor split with the LEAKY clip split."),
+    "demo": ("ravfeat.cli.demo", "Record or upload speech on a page, and see the answer."),
     "doctor": ("ravfeat.cli.doctor", "Show what this machine has and what extract would use."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
     "export-heads": ("ravfeat.cli.export_heads", "Publish the heads of a run in one folder."),
@@ -98,6 +99,7 @@ def group(verbose: int, log: Path | None) -> None:
     ravfeat fuse --scores a.csv --scores b.csv  calibrate and fuse scores of any program
     ravfeat compare-splits                      measure the gain of knowing the actors
     ravfeat export-heads runs/a --to heads/a    publish the heads, to predict with them elsewhere
+    ravfeat demo heads/a                        record speech on a page, and see the answer
     ravfeat audit runs/a                        try to break the numbers
     ravfeat report runs/a                       tables and figures, one HTML page
     ravfeat reproduce                           every published row beside the one measured here

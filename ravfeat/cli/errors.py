@@ -20,6 +20,7 @@ NOT_WHOLE = 3
 
 _EXTRAS = {
     "av": "extract",
+    "gradio": "demo",
     "soundfile": "extract",
     "soxr": "extract",
     "transformers": "extract",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ravfeat.demo.page import HeadFacts, of_streams, page
 from ravfeat.demo.thumbnails import thumbnails
@@ -80,4 +80,4 @@ def _length_s(path: Path) -> float:
 
 def _named(html: Markup, path: Path) -> Markup:
     # Where the server keeps it is nobody's business; reasons name the file.
-    return html.replace(str(path), "the recording")
+    return html.replace(escape(str(path)), "the recording")

@@ -5,6 +5,7 @@ browser refuse what would leave. Uploads lie in gradio's folder for temporary fi
 """
 
 import os
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ _CSS = """
 @media (max-width: 640px) {
   .gradio-container .main.app { padding: 0.6rem 0.8rem !important; }
   .rv-head.rv-head p { font-size: 0.8rem; line-height: 1.3; }
-  .block.rv-input { max-height: 13rem; }
+  .block.rv-video { height: 14.5rem !important; }
 }
 """
 
@@ -105,14 +106,15 @@ def _about(hears: bool, sees: bool) -> str:  # noqa: FBT001 (two facts of one he
 
 
 def _video(*, sound: bool) -> Any:
-    webcam = gr.WebcamOptions(mirror=False)
+    # What a face needs, on slow machines too: gradio loses what the recorder has not yet encoded when it is stopped.
+    webcam = gr.WebcamOptions(mirror=False, constraints={"video": {"width": 640, "height": 480, "frameRate": 25}})
     return gr.Video(sources=["webcam", "upload"], label="Recording", include_audio=sound, webcam_options=webcam,
-                    height=300, elem_classes="rv-input", buttons=[])  # fmt: skip
+                    height=300, elem_classes="rv-video", buttons=[])  # fmt: skip
 
 
 def _audio() -> Any:
     return gr.Audio(sources=["microphone", "upload"], type="filepath", label="Recording", editable=False,
-                    elem_classes="rv-input", buttons=[])  # fmt: skip
+                    buttons=[])  # fmt: skip
 
 
 def _tab(
@@ -134,9 +136,11 @@ def _tab(
     }  # fmt: skip
     gr.on([recording.stop_recording, recording.upload, recording.clear], **events)
     if examples:
-        paths = [[str(path)] for path in examples.values()]
-        gr.Examples(paths, recording, shown, answer, cache_examples=False, run_on_click=True, label="Generated voices, of nobody",
-                    example_labels=list(examples), api_visibility="private")  # fmt: skip
+        paths, names = [[str(path)] for path in examples.values()], list(examples)
+        options: dict[str, Any] = {"cache_examples": False, "run_on_click": True, "api_visibility": "private"}
+        gr.Examples(
+            paths, recording, shown, answer, label="Generated voices, of nobody", example_labels=names, **options
+        )
 
 
 def _keep_local(component: Any) -> None:
@@ -175,7 +179,7 @@ class Running:
     ----------
     url : str
     wait : callable
-        Returns when the server ends.
+        Waits for an interruption.
     """
 
     url: str
@@ -213,13 +217,17 @@ def running(
             blocks = build(answerer, streams, examples=_examples(Path(folder) / "synth") if "audio" in streams else {})
             url = _launch(blocks, host, port, Middleware(_Policy))
             try:
-                yield Running(url, blocks.block_thread)
+                yield Running(url, _forever)
             finally:
                 blocks.close(verbose=False)
         finally:
             os.environ.pop("GRADIO_TEMP_DIR")
             if before is not None:
                 os.environ["GRADIO_TEMP_DIR"] = before
+
+
+def _forever() -> None:
+    threading.Event().wait()
 
 
 def _launch(blocks: gr.Blocks, host: str, port: int | None, policy: Any) -> str:

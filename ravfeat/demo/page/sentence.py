@@ -10,6 +10,7 @@ from ravfeat.predict.result import FilePrediction
 __all__ = ["notes", "sentence"]
 
 _UNLIKE = "is unlike what this head has learned from"
+_VERBS = {"is", "has", "was", "cannot", "holds", "ends", "lasts", "gives", "contains"}
 _FEW_FACES = 0.9
 _SOME_SEVERAL = 0.05
 
@@ -39,7 +40,7 @@ def sentence(prediction: FilePrediction) -> str:
 def _no_answer(answers: Sequence[Answer]) -> str:
     """Give the reasons of single systems, those of a mixture only where there is no other."""
     singles = [answer for answer in answers if answer.kind != "together"] or answers
-    reasons = {answer.name: printable(answer.reason) for answer in singles if answer.reason}
+    reasons = {answer.name: _reason(answer) for answer in singles if answer.reason}
     if len(set(reasons.values())) == 1:
         return f"No answer: {next(iter(reasons.values()))}."
     told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
@@ -92,12 +93,18 @@ def notes(prediction: FilePrediction) -> list[str]:
         failed = [answer for answer in answers if answer.probs is None]
         # What a mixture lacks is the answer of a single system.
         told = [answer for answer in failed if answer.kind != "together"] or failed
-        lines += [f"No answer {_from(answer)}: {printable(answer.reason)}." for answer in told]
+        lines += [f"No answer {_from(answer)}: {_reason(answer)}." for answer in told]
     lines += _unlike(answers)
     lines += _faces(prediction)
     if change := _change(prediction):
         lines.append(change)
     return lines
+
+
+def _reason(answer: Answer) -> str:
+    """Give the reason; one that began with the name of the file, as errors do, gets another subject."""
+    reason = printable(answer.reason)
+    return f"the recording {reason}" if reason.partition(" ")[0] in _VERBS else reason
 
 
 def _from(answer: Answer) -> str:
