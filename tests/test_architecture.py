@@ -70,7 +70,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     # New recordings: predicted, shown.
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
-    "demo": BASE | {"corpora", "heads", "media", "predict", "predictions", "published"},
+    "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
     "audit": BASE
     | {
         "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "numerics", "predictions",

@@ -40,7 +40,8 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
             check_origin(need.model or {}, f"{where}: systems[{number}].caches[{place}].model", HeadError, REMEDY)
     if "cross_corpus" in document:
         _check_transfer(where, document["cross_corpus"], document)
-    n_heads = sum(len(part.seeds) for part in parts) * (document["folds"] + ("refit" in document))
+    n_sources = len(document["sources"]) if "sources" in document else document["folds"] + ("refit" in document)
+    n_heads = sum(len(part.seeds) for part in parts) * n_sources
     if 2 * n_heads > len(document["files"]):  # before a million of them are looked for
         raise HeadError(f"{where} lists {len(document['files'])} files, fewer than the {n_heads} heads have; {REMEDY}")
 
@@ -60,6 +61,7 @@ def _lists_of_distinct(
     document: HeadFile, parts: Sequence[PublishedSystem]
 ) -> Iterator[tuple[str, Sequence[str] | Sequence[int]]]:
     yield "classes", document["classes"]
+    yield "sources", [str(source) for source in document.get("sources", ())]
     yield "systems", ["-".join(part.system) for part in parts]  # as their folders are called
     for number, part in enumerate(parts):
         yield f"systems[{number}].seeds", part.seeds

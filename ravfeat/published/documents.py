@@ -147,6 +147,7 @@ class HeadFile(TypedDict):
     systems: Annotated[list[SystemEntry], NotEmpty]
     refit: NotRequired[_Refit]
     scores: NotRequired[list[ScoreEntry]]
+    sources: NotRequired[Annotated[list[Index | Literal["refit"]], NotEmpty]]
     check: str
     chosen: list[_Chosen]
     files: dict[str, str]

@@ -32,6 +32,7 @@ __all__ = [
     "HeadFolder",
     "domain_file",
     "open_folder",
+    "read_inside",
     "write_document",
 ]
 
@@ -117,7 +118,7 @@ class HeadFolder:
         digest = self.document["files"].get(name)
         if digest is None:
             raise HeadError(f"{self.path / HEAD_FILE} does not list '{name}', which the head needs; {REMEDY}")
-        data = _read_inside(self.path, path, limit)
+        data = read_inside(self.path, path, limit)
         if hashlib.sha256(data).hexdigest() != digest:
             raise HeadError(f"{path} does not match its digest in {HEAD_FILE}; it is damaged: {REMEDY}")
         return data
@@ -145,7 +146,7 @@ def open_folder(folder: Path) -> HeadFolder:
     path = folder / HEAD_FILE
     if not path.exists():
         raise HeadError(f"no published head at {folder}: {HEAD_FILE} is missing; 'ravfeat export-heads' makes one")
-    about = parse_toml(_read_inside(folder, path, MAX_TOML_BYTES), dict[str, Any], str(path), HeadError, REMEDY)
+    about = parse_toml(read_inside(folder, path, MAX_TOML_BYTES), dict[str, Any], str(path), HeadError, REMEDY)
     version = check_value(about, PublishedFormat, str(path), HeadError, REMEDY)
     if version["format"] != FORMAT or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
@@ -159,7 +160,13 @@ def open_folder(folder: Path) -> HeadFolder:
     return HeadFolder(folder, about, check_value(about, HeadFile, str(path), HeadError, REMEDY))
 
 
-def _read_inside(folder: Path, path: Path, limit: int) -> bytes:
+def read_inside(folder: Path, path: Path, limit: int) -> bytes:
+    """Read a regular file of at most `limit` bytes that lies in the folder.
+
+    Raises
+    ------
+    HeadError
+    """
     # What a link leads to is not what was fetched with the folder, whatever its digest.
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise HeadError(f"{path} is a link that leads out of the folder; copy the files that it means, or {REMEDY}")

@@ -1,13 +1,13 @@
 """Load a published head from its folder; every file is checked before anything in it is used."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from ravfeat.errors import HeadError, UsageError
 from ravfeat.heads.base import Model
 from ravfeat.published.checks import check_clips, check_document, check_learned, check_models
 from ravfeat.published.documents import FoldClips, LearnedFile
-from ravfeat.published.format import CLIPS_FILE, LEARNED_FILE, HeadFolder, open_folder
+from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY, HeadFolder, open_folder
 from ravfeat.published.head import PublishedHead
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, clips_of, stem_of
 from ravfeat.published.scores import check_scores
@@ -68,8 +68,12 @@ def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source
     return PublishedHead(folder, tuple(folder.document["classes"]), parts, learned, models, tested)
 
 
-def _wanted(folder: HeadFolder, learned: Iterable[Source], sources: Sequence[Source] | None) -> list[Source]:
-    there = list(learned)
+def _wanted(folder: HeadFolder, learned: Collection[Source], sources: Sequence[Source] | None) -> list[Source]:
+    there = folder.document.get("sources", list(learned))
+    if unknown := [source for source in there if source not in learned]:
+        raise HeadError(
+            f"{folder.path / HEAD_FILE}: sources names {unknown[0]!r}, and {LEARNED_FILE} has none; {REMEDY}"
+        )
     wanted = there if sources is None else list(dict.fromkeys(sources))
     if not wanted or (odd := [source for source in wanted if source not in there]):
         what = f"no heads of {odd[0]!r}" if wanted else "no use without heads, and sources is empty"

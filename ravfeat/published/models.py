@@ -120,7 +120,7 @@ class ModelFinder:
         kind = origin.get("kind")
         if kind in ("logmel", "landmarks"):
             return kind, rules
-        if kind in ("onnx", None) and (net := _net_at_hand(weights)) is not None:
+        if kind in ("onnx", None) and (net := net_at_hand(weights)) is not None:
             return str(net), rules
         repository, revision = origin.get("repository", ""), origin.get("revision", "")
         # A head may come from anybody: only what can never be other files is fetched for it.
@@ -175,7 +175,7 @@ def record_models(parts: Sequence[PublishedSystem], finder: ModelFinder, run: Pa
     return tuple(replace(part, needs=tuple(map(recorded, part.needs))) for part in parts)
 
 
-def _net_at_hand(weights: str) -> Path | None:
+def net_at_hand(weights: str) -> Path | None:
     """Find an ONNX net by its digest in the user's folder of models."""
     nets = sorted(models_folder().glob("*.onnx"))
     return next((net for net in nets if net.is_file() and sha256_of(net) == weights), None)

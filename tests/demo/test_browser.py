@@ -22,6 +22,8 @@ pytestmark = [
     pytest.mark.usefixtures("tidy_gradio"),
 ]
 
+VOICES = {"voice (attentive)", "voice (logreg)"}
+ALL = {"together", "face"} | VOICES
 ANSWER_MS = 30_000
 # A busy machine encodes a camera's pictures late, and gradio takes what there is when recording is stopped.
 COUNT_RECORDED = """
@@ -126,7 +128,7 @@ def test_an_uploaded_video_gets_the_bars_of_predict(size, chromium, server, demo
         paper = page.evaluate("getComputedStyle(document.querySelector('.rv-page')).colorScheme")
     expected = predicted(demo.video)
     assert bars(html) == pytest.approx(expected, abs=1e-6)
-    assert {name for name, _ in expected} == {"together", "voice", "face"}
+    assert {name for name, _ in expected} == ALL
     assert html.count('src="data:image/jpeg;base64,') == 6
     assert paper == size.split(", ")[1]
 
@@ -140,7 +142,7 @@ def test_an_uploaded_voice_gets_the_bars_of_predict_and_a_silent_one_a_reason(
         page.get_by_role("button", name="Clear").locator("visible=true").click()
         page.locator(".rv-hint:visible").wait_for()
         silent = upload(page, demo.silent)
-    voice = {key: prob for key, prob in predicted(demo.voice).items() if key[0] == "voice"}
+    voice = {key: prob for key, prob in predicted(demo.voice).items() if key[0] in VOICES}
     assert bars(html) == pytest.approx(voice, abs=1e-6)
     assert "No answer: the recording is silent" in silent
     assert "data-p" not in silent
@@ -154,7 +156,7 @@ def test_the_answer_to_the_microphone_begins_when_recording_stops(chromium, serv
         page.wait_for_timeout(2000)
         page.get_by_role("button", name="Stop", exact=True).locator("visible=true").click()
         html = answer(page)
-    assert {name for name, _ in bars(html)} == {"voice"}
+    assert {name for name, _ in bars(html)} == VOICES
     assert "rv-wave" in html
 
 
@@ -166,6 +168,6 @@ def test_the_camera_is_seen_and_heard(chromium, server) -> None:
         page.locator(".capture-button").click()
         html = answer(page)
     # Fake cameras give few pictures on a busy machine.
-    assert {name for name, _ in bars(html)} == {"together", "voice", "face"}
+    assert {name for name, _ in bars(html)} == ALL
     assert html.count('src="data:image/jpeg;base64,') >= 2
     assert "rv-found" in html
