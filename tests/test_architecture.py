@@ -198,7 +198,8 @@ def test_every_third_party_package_has_its_owner(path) -> None:
 
 
 def test_only_the_server_of_the_page_needs_gradio_and_reports_take_the_page_alone() -> None:
-    importers = {name_of(path) for path in MODULES for name in imports(path) if name.startswith(("gradio", "starlette"))}
+    server = ("gradio", "starlette")
+    importers = {name_of(path) for path in MODULES for name in imports(path) if name.startswith(server)}
     assert importers == {"ravfeat.demo.app"}
     taken = {name for path in MODULES if package_of(name_of(path)) == "report" for name in own_imports(path)}
     assert not [name for name in taken if name.startswith("ravfeat.demo") and not name.startswith("ravfeat.demo.page")]
