@@ -9,11 +9,22 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import attention, extraction, faces, fusion, logreg, readers, reading, training, waiting
+from benchmarks import attention, extraction, faces, fusion, logreg, predicting, readers, reading, training, waiting
 
 __all__ = ["main"]
 
-GROUPS = ["attention", "extraction", "faces", "fusion", "logreg", "readers", "reading", "training", "waiting"]
+GROUPS = [
+    "attention",
+    "extraction",
+    "faces",
+    "fusion",
+    "logreg",
+    "predicting",
+    "readers",
+    "reading",
+    "training",
+    "waiting",
+]
 
 
 def main() -> None:
@@ -35,6 +46,7 @@ def main() -> None:
         "faces": lambda: faces.measure(shared),
         "fusion": fusion.measure,
         "logreg": logreg.measure,
+        "predicting": lambda: predicting.measure(shared),
         "readers": lambda: readers.measure(shared),
         "reading": reading.measure,
         "attention": attention.measure,

@@ -18,7 +18,7 @@ from ravfeat.extract.batch_plan import BatchLimits
 from ravfeat.manifest import Manifest
 from ravfeat.media.sound import read_waveform
 
-__all__ = ["measure"]
+__all__ = ["material", "measure", "spent"]
 
 ROUNDS = 5
 
@@ -34,7 +34,7 @@ def measure(shared: Path | None, *, n_clips: int) -> Iterator[str]:
         How many clips to take; 0 takes all.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        root, manifest, encoder = _material(shared, Path(scratch))
+        root, manifest, encoder = material(shared, Path(scratch))
         clips = manifest.clips[:n_clips] if n_clips else manifest.clips
         parts = [manifest.with_clips(clips[i::ROUNDS]) for i in range(ROUNDS)]
         bare, whole = [], []
@@ -51,7 +51,8 @@ def measure(shared: Path | None, *, n_clips: int) -> Iterator[str]:
     )
 
 
-def _material(shared: Path | None, scratch: Path) -> tuple[Path, Manifest, Encoder]:
+def material(shared: Path | None, scratch: Path) -> tuple[Path, Manifest, Encoder]:
+    """Give a folder, its clips and an encoder: real ones, else generated ones and log-mel."""
     if shared is None:
         folder = scratch / "synth"
         return folder, load_corpus("synth", folder), load_encoder("logmel")
@@ -63,7 +64,8 @@ _Spent = tuple[float, float]
 """Seconds on the wall, and of all processors: the second hardly depends on what else the machine does."""
 
 
-def _spent(work: Callable[[], object]) -> _Spent:
+def spent(work: Callable[[], object]) -> _Spent:
+    """Say how long a piece of work takes."""
     wall, processors = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - wall, time.process_time() - processors
@@ -76,8 +78,8 @@ def _bare(encoder: Encoder, manifest: Manifest, root: Path) -> _Spent:
         [clip.duration_s for clip in manifest], encoder.batching, max_clips=usual.clips, max_seconds=usual.seconds
     )
     batches: list[list[EncoderInput]] = [[inputs[i] for i in batch] for batch in plan]
-    return _spent(lambda: [encoder.encode(batch) is None for batch in batches])
+    return spent(lambda: [encoder.encode(batch) is None for batch in batches])
 
 
 def _whole(encoder: Encoder, manifest: Manifest, root: Path, out: Path) -> _Spent:
-    return _spent(lambda: run_extraction(Extraction(manifest, root, encoder), out))
+    return spent(lambda: run_extraction(Extraction(manifest, root, encoder), out))

@@ -30,8 +30,9 @@ class EncodedRecording:
     ----------
     windows : tuple of (float, float)
         Empty where nothing could be read.
-    stored : sequence of mapping of int to (StoredClip or str)
-        Of every window, by encoder.
+    stored : iterator of mapping of int to (StoredClip or str)
+        Of every window in order, by encoder. Windows of sound are encoded as they are asked for, so that an hour takes
+        the memory of one window; ask for all of them before the next recording.
     reasons : mapping of int to str
         Of the whole recording, by encoder: why there is nothing in any window.
     sound : SoundRead
@@ -44,7 +45,7 @@ class EncodedRecording:
     """
 
     windows: tuple[Window, ...]
-    stored: Sequence[Mapping[EncoderIndex, Stored]]
+    stored: Iterator[Mapping[EncoderIndex, Stored]]
     reasons: Mapping[EncoderIndex, str]
     sound: SoundRead
     frames: EncodedFrames | None
@@ -87,13 +88,8 @@ def _encode(
     windowing: Windowing,
 ) -> EncodedRecording:
     sound, digests = SoundRead(), dict[str, str]()
-    stored, reasons = list[dict[EncoderIndex, Stored]](), dict[EncoderIndex, str]()
-    frames, duration_s = dict[EncoderIndex, EncodedFrames](), math.nan
-    for group in (group for group in groups if group.listens):
-        sound = _sound(events)
-        stored = [_encode_window(recording, group, recipes, events) for _ in sound.windows]
-        reasons |= dict.fromkeys(group.encoders, sound.reason) if sound.reason else {}
-        duration_s, digests["audio"] = sound.duration_s, sound.input_sha256
+    frames, reasons = dict[EncoderIndex, EncodedFrames](), dict[EncoderIndex, str]()
+    duration_s, listening = math.nan, None
     for group in (group for group in groups if not group.listens):
         reducers = {index: FrameCollector(recipes[index]) for index in group.encoders}
         encoded = encode_clip(clip_of(recording), _next_clip(events), group.encoders, reducers)
@@ -101,14 +97,23 @@ def _encode(
         reasons |= encoded.reasons
         if encoded.recording is not None:
             digests["face"] = encoded.recording.input_sha256
-            # The sound says how long a recording is, where there is some.
-            duration_s = duration_s if sound.windows else encoded.recording.n_samples / encoded.recording.rate_hz
+            duration_s = encoded.recording.n_samples / encoded.recording.rate_hz
+    for listening in (group for group in groups if group.listens):
+        sound = _sound(events)
+        reasons |= dict.fromkeys(listening.encoders, sound.reason) if sound.reason else {}
+        digests |= {"audio": sound.input_sha256} if sound.windows else {}
+    # The sound says how long a recording is, where there is some.
     windows = sound.windows or (() if math.isnan(duration_s) else windowing.of(duration_s))
-    stored = stored or [{} for _ in windows]
-    for number in range(len(windows)):
-        stored[number] |= reasons | {index: _stored(each, opened(windows, number)) for index, each in frames.items()}
+    duration_s = sound.duration_s if sound.windows else duration_s
+
+    def stored() -> Iterator[Mapping[EncoderIndex, Stored]]:
+        for number in range(len(windows)):
+            seen = {index: _stored(each, opened(windows, number)) for index, each in frames.items()}
+            heard = _encode_window(recording, listening, recipes, events) if listening and sound.windows else {}
+            yield reasons | seen | heard
+
     followed = max(frames.values(), key=lambda each: "faces" in each.columns, default=None)
-    return EncodedRecording(windows, stored, reasons, sound, followed, duration_s, digests)
+    return EncodedRecording(windows, stored(), reasons, sound, followed, duration_s, digests)
 
 
 def _encode_window(

@@ -113,14 +113,11 @@ def read_recording(
 
     Yields
     ------
-    SoundRead
-        First, where a group listens; for each of its windows the events of a clip follow.
     PreparedPiece, ClipEnd
-        Then for every group that looks, the events of one clip: the whole recording.
+        For every group that looks, the events of one clip: the whole recording.
+    SoundRead
+        Then, where a group listens; for each of its windows the events of a clip follow.
     """
-    for group in groups:
-        if group.listens:
-            yield from _read_sound(recording, group, windowing)
     for group in groups:
         if not group.listens:
             clip = clip_of(recording)
@@ -129,6 +126,9 @@ def read_recording(
             else:
                 reason = f"{recording.path} are samples of sound, without pictures"
                 yield ClipEnd(clip, reasons=dict.fromkeys(group.encoders, reason))
+    for group in groups:
+        if group.listens:
+            yield from _read_sound(recording, group, windowing)
 
 
 def _read_sound(

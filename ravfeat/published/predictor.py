@@ -107,7 +107,10 @@ class Predictor:
             yield self._predict(recording.path, encoded_recording)
 
     def _predict(self, path: str, encoded: EncodedRecording) -> FilePrediction:
-        answers = [self._answer(path, encoded, number) for number in range(len(encoded.windows))]
+        answers = [
+            self._answer(path, stored, start_s)
+            for (start_s, _), stored in zip(encoded.windows, encoded.stored, strict=True)
+        ]
         levels = encoded.sound.speech_db or (math.nan,) * (len(encoded.windows) + 1)
         frames = encoded.frames or EncodedFrames(StoreRecipe(), [])
         windows = tuple(
@@ -130,9 +133,10 @@ class Predictor:
             self._digests[stream] = frozenset().union(*digests)
         return self._digests[stream]
 
-    def _answer(self, path: str, encoded: EncodedRecording, number: int) -> tuple[SystemPrediction, ...]:
+    def _answer(
+        self, path: str, stored: Mapping[EncoderIndex, Stored], start_s: float
+    ) -> tuple[SystemPrediction, ...]:
         """Score one window with every system that has features of it."""
-        stored, start_s = encoded.stored[number], encoded.windows[number][0]
         features = [
             combine(part, lambda need, reading: self._features(need, reading, stored))
             if part in self._parts and not self._reason(part, stored)

@@ -25,10 +25,10 @@ class PredictorOptions(TypedDict, total=False):
     ----------
     device : str
         ``cpu``, ``cuda``, ``cuda:N`` or ``auto`` (the default), for the encoders.
-    models : mapping of str to str
+    models : mapping of str to (str or Path)
         By the name of an encoder: a folder, an ONNX net, or an id on the hub with its revision, instead of what the
         head recorded.
-    detector_models : sequence of Path
+    detector_models : sequence of (str or Path)
         MediaPipe models, or folders of them.
     window_s, hop_s : float
         Length of windows, by default the median of the training clips; from start to start, by default half of that.
@@ -41,8 +41,8 @@ class PredictorOptions(TypedDict, total=False):
     """
 
     device: str
-    models: Mapping[str, str]
-    detector_models: Sequence[Path]
+    models: Mapping[str, str | Path]
+    detector_models: Sequence[str | Path]
     window_s: float | None
     hop_s: float | None
     whole: bool
@@ -70,8 +70,8 @@ def prepare_predictor(head: Scorer, sources: Sequence[Source], **options: Unpack
     loaded = load_head_models(
         head,
         device=options.get("device", "auto"),
-        models=options.get("models", {}),
-        detector_models=options.get("detector_models", ()),
+        models={name: str(place) for name, place in options.get("models", {}).items()},
+        detector_models=[Path(place) for place in options.get("detector_models", ())],
         offline=options.get("offline", False),
         systems=systems,
     )

@@ -62,8 +62,9 @@ def test_features_are_those_of_the_caches_bit_for_bit(head, spoken, tested) -> N
     caches = {cache.fingerprint: cache for cache in map(open_cache, (spoken.voice, spoken.face))}
     recordings = [ToPredict(str(spoken.recording(clip_id))) for clip_id in tested[:8]]
     for clip_id, encoded in zip(tested, encode_recordings(recordings, groups, recipes, Windowing()), strict=False):
+        (of_window,) = encoded.stored
         for number, name in enumerate(names):
-            stored = encoded.stored[0][number]
+            stored = of_window[number]
             assert not isinstance(stored, str)
             assert np.array_equal(stored.block.transpose(1, 0, 2), caches[name][clip_id])
             assert encoded.digests[str(needs[name].identity["stream"])] == caches[name].records()[clip_id].input_sha256
