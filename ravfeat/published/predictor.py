@@ -133,9 +133,7 @@ class Predictor:
             self._digests[stream] = frozenset().union(*digests)
         return self._digests[stream]
 
-    def _answer(
-        self, path: str, stored: Mapping[EncoderIndex, Stored], start_s: float
-    ) -> tuple[SystemPrediction, ...]:
+    def _answer(self, path: str, stored: Mapping[EncoderIndex, Stored], start_s: float) -> tuple[SystemPrediction, ...]:
         """Score one window with every system that has features of it."""
         features = [
             combine(part, lambda need, reading: self._features(need, reading, stored))
