@@ -71,7 +71,9 @@ def is_hub_id(text: str) -> bool:
     return _HUB_ID.fullmatch(text) is not None
 
 
-def check_origin(origin: Mapping[str, Any], where: str, error: type[RavfeatError], remedy: str) -> ModelOrigin:
+def check_origin(
+    origin: Mapping[str, Any], where: str, error: type[RavfeatError], remedy: str, *, on_hub: bool = False
+) -> ModelOrigin:
     """Check a record from outside; keys that are not known are left out.
 
     Parameters
@@ -80,18 +82,21 @@ def check_origin(origin: Mapping[str, Any], where: str, error: type[RavfeatError
     where, remedy : str
         Begin and end of the message.
     error : type of RavfeatError
+    on_hub : bool
+        Whether a repository and its revision must be some that the hub can have; programs that write caches may have
+        recorded others, which are only shown.
 
     Raises
     ------
     RavfeatError
-        Of the type `error`: for values of other types, a repository or revision that is none, names that are not
-        those of files, and digests that are none.
+        Of the type `error`: for values of other types, names that are not those of files, digests that are none, and
+        a repository or revision that is none.
     """
     checked = check_value(origin, ModelOrigin, where, error, remedy)
-    repository, revision = checked.get("repository"), checked.get("revision")
-    if repository is not None and not is_hub_id(repository):
+    repository, revision = checked.get("repository", ""), checked.get("revision", "")
+    if on_hub and repository and not is_hub_id(repository):
         raise error(f"{where}: repository is {repository[:60]!a}, expected owner/name; {remedy}")
-    if revision is not None and (len(revision) > _MAX_REVISION or not revision.isprintable()):
+    if on_hub and (len(revision) > _MAX_REVISION or not revision.isprintable()):
         raise error(f"{where}: revision is {revision[:60]!a}, expected a commit; {remedy}")
     for place, name, digest in _digests(checked):
         check_name(name, f"{where}: a name in {place}", error, remedy)

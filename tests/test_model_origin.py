@@ -47,4 +47,8 @@ def test_keys_of_later_versions_are_left_out() -> None:
 )
 def test_what_no_record_can_hold_is_refused(change, message) -> None:
     with pytest.raises(ShardError, match=f"shard: {message}"):
-        check_origin(WHOLE | change, "shard", ShardError, "write it again")
+        check_origin(WHOLE | change, "shard", ShardError, "write it again", on_hub=True)
+
+
+def test_a_cache_of_another_program_may_name_a_place_that_the_hub_does_not_have() -> None:
+    assert check_origin({"repository": "none"}, "shard", ShardError, "") == {"repository": "none"}

@@ -37,7 +37,8 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
         for field, name in part.system._asdict().items():
             check_name(name, f"{where}: systems[{number}].{field}", HeadError, REMEDY)
         for place, need in enumerate(part.needs):
-            check_origin(need.model or {}, f"{where}: systems[{number}].caches[{place}].model", HeadError, REMEDY)
+            said = f"{where}: systems[{number}].caches[{place}].model"
+            check_origin(need.model or {}, said, HeadError, REMEDY, on_hub=True)
     if "cross_corpus" in document:
         _check_transfer(where, document["cross_corpus"], document)
     n_sources = len(document["sources"]) if "sources" in document else document["folds"] + ("refit" in document)

@@ -12,6 +12,7 @@ from ravfeat.features.layers import parse_layers
 from ravfeat.heads.base import Model
 from ravfeat.heads.recipe import Layers
 from ravfeat.media.augment import CLEAN
+from ravfeat.model_origin import ModelOrigin, is_hub_id
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
 from ravfeat.published.cross_corpus import published_systems
@@ -186,7 +187,7 @@ def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, l
             origin.identity,
             origin.content_sha256,
             _layers(run, layers, origin),
-            origin.source or None,
+            _model(origin.source),
         )
         for origin in origins_of(recipe, system, run).trained
     )
@@ -197,6 +198,14 @@ def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, l
     reading = head_of(first.recipe).reading
     trained_on = inputs_of(recipe, system, run).trained_on or CLEAN
     return PublishedSystem(system, seeds, reading, needs, trained_on)
+
+
+def _model(source: ModelOrigin) -> ModelOrigin | None:
+    if not is_hub_id(source.get("repository", "")):  # nothing that others could fetch
+        source = {**source}
+        source.pop("repository", None)
+        source.pop("revision", None)
+    return source or None
 
 
 def load_models(

@@ -138,3 +138,11 @@ def test_a_model_of_other_features_is_not_recorded(silent, spec, net, tmp_path) 
     with pytest.raises(UsageError, match="run reads no features of 'wavlm'; name one of tiny"):
         export_heads(silent, tmp_path / "head", models={"wavlm": "logmel"})
     assert not (tmp_path / "head").exists()
+
+
+def test_a_place_that_the_hub_cannot_have_is_not_published(spec, tmp_path) -> None:
+    run = run_of(tmp_path, replace(spec, source={**spec.source, "repository": "none", "revision": "0"}))
+    export_heads(run, tmp_path / "head", unchecked=True)
+    assert model_of(tmp_path / "head") == {
+        name: value for name, value in spec.source.items() if name not in ("repository", "revision")
+    }
