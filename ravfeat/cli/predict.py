@@ -13,7 +13,6 @@ from ravfeat.cli.show_prediction import describe
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from ravfeat.predict.result import FilePrediction
     from ravfeat.published.head import Fold
 
 __all__ = ["command"]
@@ -77,7 +76,7 @@ def command(
 
     if out is not None:
         check_suffix(out)
-    recordings = list_recordings(inputs)
+    names = [str(path) for path in list_recordings(inputs)]
     asked = _fold(fold)
     loaded = load_head(head, sources=sources_to_load(head, asked))
     about = {
@@ -98,31 +97,21 @@ def command(
                 offline=offline,
             )
         )
-        journal = stack.enter_context(Journal(out, about)) if out is not None else None
-        done = journal.done if journal is not None else {}
-        to_do = [path for path in recordings if str(path) not in done]
+        journal = stack.enter_context(Journal(out, about, names))
+        to_do = [name for name in names if name not in journal.done]
+        if journal.done:
+            echo(f"{len(journal.done)} of {len(names)} recordings were predicted before the interruption")
         predictions = predictor.predict_files(to_do)
-        failed = sum(row["status"] == "failed" for rows in done.values() for row in rows)
-        if done:
-            echo(f"{len(done)} of {len(recordings)} recordings were predicted before the interruption")
         for prediction in track_progress(predictions, total=len(to_do), desc="predicting", unit="file", delay=1.0):
-            failed += _show(prediction)
-            if journal is not None:
-                journal.add(prediction.file, list(rows_of(prediction)))
-        if journal is not None and out is not None:
-            rows = [row for path in recordings for row in journal.done[str(path)]]
+            echo(describe(prediction))
+            journal.add(prediction.file, list(rows_of(prediction)))
+        rows = [row for name in names for row in journal.done[name]]
+        if out is not None:
             write_rows(rows, loaded.classes, out)
-            echo(f"{out}: {len(rows)} rows of {len(recordings)} recordings")
-    if failed:
+            echo(f"{out}: {len(rows)} rows of {len(names)} recordings")
+    if any(row["status"] == "failed" for row in rows):
         echo("not everything could be predicted; the reasons are above", err=True)
         sys.exit(NOT_WHOLE)
-
-
-def _show(prediction: "FilePrediction") -> int:
-    """Print a prediction; count what failed in it."""
-    echo(describe(prediction))
-    windows = (*prediction.windows, prediction.summary)
-    return sum(answer.status == "failed" for window in windows for answer in window.systems)
 
 
 def _fold(text: str | None) -> "Fold":

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -26,10 +26,12 @@ class Journal:
 
     Parameters
     ----------
-    out : Path
-        The file that is to be written.
+    out : Path or None
+        The file that is to be written; its folder may be new. None keeps nothing.
     about : mapping
         What decides the rows: head, options. A journal of another command is not continued.
+    names : collection of str
+        The recordings that are asked for.
 
     Attributes
     ----------
@@ -37,15 +39,19 @@ class Journal:
         Rows by recording.
     """
 
-    def __init__(self, out: Path, about: Mapping[str, Any]) -> None:
-        self._path = out.with_name(f".{out.name}.unfinished")
+    def __init__(self, out: Path | None, about: Mapping[str, Any], names: Collection[str]) -> None:
+        self._path = None if out is None else out.with_name(f".{out.name}.unfinished")
+        self._names = frozenset(names)
         self._key = hashlib.sha256(canonical_json(dict(about)).encode()).hexdigest()
         self.done: dict[str, Rows] = {}
         self._file: TextIO | None = None
 
     def __enter__(self) -> Self:
+        if self._path is None:
+            return self
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         if self._path.exists():
-            self._read()
+            self._read(self._path)
         # Written anew, without the line that was being written when the command was ended.
         lines = [json.dumps(self._key), *(json.dumps(entry) for entry in self.done.items())]
         replace_file(self._path, "".join(f"{line}\n" for line in lines).encode())
@@ -55,8 +61,9 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._file is None or self._path is None:
+            return
+        self._file.close()
         if kind is None:
             self._path.unlink(missing_ok=True)
         elif isinstance(error, KeyboardInterrupt):
@@ -69,12 +76,13 @@ class Journal:
             self._file.write(f"{json.dumps([name, self.done[name]])}\n")
             self._file.flush()
 
-    def _read(self) -> None:
-        key, *lines = read_limited(self._path, _MAX_BYTES, PredictionsError, _REMEDY).split(b"\n")
+    def _read(self, path: Path) -> None:
+        key, *lines = read_limited(path, _MAX_BYTES, PredictionsError, _REMEDY).split(b"\n")
         if key != json.dumps(self._key).encode():
             return
         # What follows the last end of a line is not whole.
         for number, line in enumerate(lines[:-1], start=2):
-            where = f"{self._path}, line {number}"
+            where = f"{path}, line {number}"
             name, rows = parse_json(line, tuple[str, Rows], where, PredictionsError, _REMEDY)
-            self.done[name] = rows
+            if name in self._names:
+                self.done[name] = rows

@@ -74,10 +74,10 @@ def test_an_interrupted_command_predicts_only_what_is_missing(here, spoken, file
         shown.append(prediction.file)
         if len(shown) == 3:
             raise KeyboardInterrupt
-        return 0
+        return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(predict, "_show", interrupt)
+        patch.setattr(predict, "describe", interrupt)
         done = here(*command)
     assert done.returncode == 1
     assert "the predictions of 2 recordings are kept" in done.stderr

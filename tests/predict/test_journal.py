@@ -7,11 +7,12 @@ import pytest
 from ravfeat.errors import PredictionsError
 from ravfeat.predict.journal import Journal
 
+NAMES = ["a.wav", "b.wav", "c.wav"]
 ROWS = [{"file": "a.wav", "p_happy": 1 / 3, "domain": None}]
 
 
 def interrupted(out: Path, about: dict[str, object]) -> None:
-    with pytest.raises(KeyboardInterrupt) as caught, Journal(out, about) as journal:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt) as caught, Journal(out, about, NAMES) as journal:  # noqa: PT012
         journal.add("a.wav", ROWS)
         raise KeyboardInterrupt
     assert "1 recordings are kept" in caught.value.__notes__[0]
@@ -23,7 +24,7 @@ def test_an_interrupted_command_goes_on_where_it_was(tmp_path: Path) -> None:
     unfinished = tmp_path / ".out.csv.unfinished"
     with unfinished.open("a") as file:
         file.write('["b.wav", [{"fi')  # killed within a line
-    with Journal(out, {"window": 4}) as journal:
+    with Journal(out, {"window": 4}, NAMES) as journal:
         assert journal.done == {"a.wav": ROWS}
         journal.add("c.wav", ROWS)
         assert len(unfinished.read_text().splitlines()) == 3
@@ -32,13 +33,25 @@ def test_an_interrupted_command_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_a_journal_of_another_command_is_not_continued(tmp_path: Path) -> None:
     interrupted(tmp_path / "out.csv", {"window": 4})
-    with Journal(tmp_path / "out.csv", {"window": 5}) as journal:
+    with Journal(tmp_path / "out.csv", {"window": 5}, NAMES) as journal:
         assert journal.done == {}
+
+
+def test_recordings_that_are_not_asked_for_any_more_are_left_out(tmp_path: Path) -> None:
+    interrupted(tmp_path / "new" / "out.csv", {})
+    with Journal(tmp_path / "new" / "out.csv", {}, ["c.wav"]) as journal:
+        assert journal.done == {}
+
+
+def test_without_a_file_nothing_is_kept() -> None:
+    with Journal(None, {}, NAMES) as journal:
+        journal.add("a.wav", ROWS)
+    assert journal.done == {"a.wav": ROWS}
 
 
 def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
     interrupted(tmp_path / "out.csv", {})
     unfinished = tmp_path / ".out.csv.unfinished"
     unfinished.write_text(unfinished.read_text() + "[1]\n")
-    with pytest.raises(PredictionsError, match=r"line 3.*remove it"), Journal(tmp_path / "out.csv", {}):
+    with pytest.raises(PredictionsError, match=r"line 3.*remove it"), Journal(tmp_path / "out.csv", {}, NAMES):
         pass
