@@ -84,7 +84,7 @@ $(QUICK)-leaky/metrics.json: | $(VENV)/.installed-all
 	$(RAVFEAT) fit-heads --cache $(QUICK_CACHE) --protocol clip6 --allow-leak $(QUICK_HEADS) --device cpu --out $(QUICK)-leaky
 
 test: $(VENV)/.installed-dev
-	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # A session of its own: whether there is a CUDA device is settled when torch is first imported.
 test-device: $(VENV)/.installed-dev
