@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -165,8 +166,8 @@ BLANK = {
 }
 
 
-@pytest.fixture(scope="module")
-def blank_figures() -> Iterator[None]:
+@contextmanager
+def without_ink() -> Iterator[None]:
     """Figures without ink: to draw them takes most of a report's time, and tests/report looks at them."""
 
     def save(_: Figure, file: BinaryIO, *, format: str, **options: object) -> None:
@@ -175,6 +176,13 @@ def blank_figures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", save)
         patch.setattr(ConstrainedLayoutEngine, "execute", lambda *_: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def blank_figures() -> Iterator[None]:
+    """See `without_ink`."""
+    with without_ink():
         yield
 
 

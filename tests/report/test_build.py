@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions
 from ravfeat.report import build_report
+from tests.conftest import without_ink
 from tests.report.simulated import write_made, write_run
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "wbr"}
@@ -149,11 +150,18 @@ def test_markdown_points_at_every_figure(folder: Path) -> None:
     assert all((folder / link).is_file() for link in links)
 
 
-def test_the_same_runs_give_the_same_bytes(fused_runs: list[Path], fused_report: Path, tmp_path: Path) -> None:
-    again = build_report(fused_runs, tmp_path / "again").parent
-    files = sorted(path.relative_to(fused_report) for path in fused_report.rglob("*") if path.is_file())
+def test_the_same_runs_give_the_same_bytes(two_runs: list[Path], built: Path, tmp_path: Path) -> None:
+    again = build_report(two_runs, tmp_path / "again").parent
+    files = sorted(path.relative_to(built) for path in built.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(again) for path in again.rglob("*") if path.is_file())
-    assert [name for name in files if (fused_report / name).read_bytes() != (again / name).read_bytes()] == []
+    assert [name for name in files if (built / name).read_bytes() != (again / name).read_bytes()] == []
+
+
+def test_the_same_fusions_give_the_same_page(fused_runs: list[Path], tmp_path: Path) -> None:
+    with without_ink():
+        first, second = (build_report(fused_runs, tmp_path / name).parent for name in ("first", "second"))
+    for name in ("report.html", "report.md"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["report.html", "report.md"])
