@@ -61,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "scorefiles": BASE | {"corpora", "fusion", "importers", "media", "predictions", "protocols", "runs"},
     "runs": BASE | {"calibrate", "fusion", "heads", "predictions", "stats"},
     # Reading runs.
-    "report": BASE | {"calibrate", "corpora", "fusion", "media", "predictions", "runs", "stats"},
+    "report": BASE | {"calibrate", "corpora", "demo", "fusion", "media", "predict", "predictions", "runs", "stats"},
     "splits": BASE | {"experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {

@@ -16,7 +16,7 @@ from ravfeat.runs.read import read_runs
 __all__ = ["build_report"]
 
 
-def build_report(runs: Sequence[Path], out: Path, *, front: Section | None = None) -> Path:
+def build_report(runs: Sequence[Path], out: Path, *, front: Section | None = None, audio: Path | None = None) -> Path:
     """Write ``report.html``, ``report.md`` and ``figures/*.png`` and ``*.svg``.
 
     Parameters
@@ -27,6 +27,9 @@ def build_report(runs: Sequence[Path], out: Path, *, front: Section | None = Non
         Folder to write to; made if missing, files of an earlier report are replaced.
     front : Section, optional
         What stands before everything else.
+    audio : Path, optional
+        Folder with the recordings of the tested clips. Those of the few clips that are shown one by one are put into
+        the page, under their own terms.
 
     Returns
     -------
@@ -37,9 +40,11 @@ def build_report(runs: Sequence[Path], out: Path, *, front: Section | None = Non
     ------
     PredictionsError
         A run folder is incomplete, damaged, or contradicts itself.
+    UsageError
+        `audio` is no folder, or holds none of these clips.
     """
     read = read_runs(runs)
-    document = compose(read, grade(read), front=front)
+    document = compose(read, grade(read), front=front, audio=audio)
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     drawings: dict[str, Drawing] = {}

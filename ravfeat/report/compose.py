@@ -1,9 +1,11 @@
 """Compose the report from graded systems: which parts there are, in the order of the argument."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ravfeat.report.audit import audit_section
 from ravfeat.report.calibration.section import calibration_section
+from ravfeat.report.clips.section import clips_section
 from ravfeat.report.differences.section import difference_section
 from ravfeat.report.emotions.section import emotion_section
 from ravfeat.report.folds.section import fold_section
@@ -24,8 +26,10 @@ from ravfeat.runs.read import Run
 __all__ = ["compose"]
 
 
-def compose(runs: Sequence[Run], graded: Sequence[Graded], *, front: Section | None = None) -> Document:
-    """Put the whole report together, `front` before everything else."""
+def compose(
+    runs: Sequence[Run], graded: Sequence[Graded], *, front: Section | None = None, audio: Path | None = None
+) -> Document:
+    """Put the whole report together, `front` before everything else, with recordings from the folder `audio`."""
     gaps, fused = leak_gaps(graded), fused_runs(graded)
     parts = (
         front,
@@ -35,6 +39,7 @@ def compose(runs: Sequence[Run], graded: Sequence[Graded], *, front: Section | N
         leak_section(gaps),
         fold_section(graded, fused),
         emotion_section(graded),
+        clips_section(graded, audio),
         layer_section(graded),
         calibration_section(graded),
         mixing_section(fused),

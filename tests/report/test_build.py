@@ -118,6 +118,7 @@ def test_the_argument_has_its_order(fused_report: Path) -> None:
         "The leak gap",
         "Fold by fold",
         "Emotion by emotion",
+        "Recorded predictions",
         "Layer weights",
         "Calibration",
         "The mixing weight",

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
 from matplotlib.figure import Figure as Canvas
 
-__all__ = ["Column", "Document", "PageFigure", "Section", "Table", "TableRow"]
+__all__ = ["Card", "Column", "Document", "PageFigure", "Section", "Table", "TableRow"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,28 @@ class PageFigure:
 
 
 @dataclass(frozen=True)
+class Card:
+    """One clip: only in HTML; a table says the same in Markdown.
+
+    Attributes
+    ----------
+    title, facts, sentence : str
+    bars : Markup
+        Of `ravfeat.demo.page`, names in it escaped.
+    audio : str
+        Its recording, as a data URI; empty where it is not shown.
+    """
+
+    title: str
+    facts: str
+    sentence: str
+    bars: Markup
+    audio: str = ""
+
+
+@dataclass(frozen=True)
 class Section:
-    """A headed part: paragraphs, then figures side by side where there is room, tables, points.
+    """A headed part: paragraphs, then figures or cards side by side where there is room, tables, points.
 
     Attributes
     ----------
@@ -84,6 +105,7 @@ class Section:
     subsections: "tuple[Section, ...]" = ()
     leaky: bool = False
     folded: bool = False
+    cards: tuple[Card, ...] = ()
 
 
 @dataclass(frozen=True)

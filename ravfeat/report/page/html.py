@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ravfeat.demo.page import stylesheet
 from ravfeat.report.drawings.style import Drawing
 from ravfeat.report.page.document import Document, PageFigure
 
@@ -35,7 +36,7 @@ def render_html(document: Document, drawings: Mapping[str, Drawing]) -> str:
     environment.filters["marked"] = _marked
     environment.filters["named"] = _named
     environment.filters["drawing"] = draw
-    return environment.get_template("report.html.j2").render(document=document)
+    return environment.get_template("report.html.j2").render(document=document, cards_css=Markup(stylesheet()))
 
 
 def _named(text: str) -> Markup:
