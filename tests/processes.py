@@ -44,7 +44,7 @@ class Command:
         """Give the exit status, minus the signal where one ended it; None while it runs."""
         return self._status(0)
 
-    def wait(self, timeout: float = 180) -> int:
+    def wait(self, timeout: float = 600) -> int:
         status = self._status(timeout)
         if status is None:
             raise subprocess.TimeoutExpired("ravfeat", timeout)
@@ -55,7 +55,7 @@ class Command:
             self.returncode = os.waitstatus_to_exitcode(int(self._answers.readline()))
         return self.returncode
 
-    def communicate(self, timeout: float = 180) -> tuple[str, str]:
+    def communicate(self, timeout: float = 600) -> tuple[str, str]:
         """Wait for the end; give what was printed and what stands on stderr."""
         self.wait(timeout)
         texts = []

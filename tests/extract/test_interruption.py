@@ -154,7 +154,7 @@ def wait_for_shards(out: Path, count: int, process: Command) -> None:
 
 
 def end(process: Command) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate()
     return process.wait(), out, err
 
 
