@@ -41,3 +41,11 @@ def test_what_is_no_run_is_refused(here, tmp_path) -> None:
     assert done.returncode == 1
     assert "nothing" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_recordings_that_are_not_there_are_refused_before_anything_is_drawn(run, here, tmp_path) -> None:
+    done = here("report", run, "--out", tmp_path / "page", "--with-audio", tmp_path)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("ravfeat: --with-audio: none of ")
+    assert not (tmp_path / "page").exists()
