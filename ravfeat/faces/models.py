@@ -102,7 +102,7 @@ def models_folder() -> Path:
     return (named if named.is_absolute() else Path.home() / ".cache") / "ravfeat" / "models"
 
 
-def find_model(model: PublishedModel, model_paths: Sequence[Path] = ()) -> ModelFile:
+def find_model(model: PublishedModel, model_paths: Sequence[Path] = (), *, offline: bool = False) -> ModelFile:
     """Find a model file: among the given paths, in the user's cache folder, or in the model store.
 
     Parameters
@@ -111,13 +111,15 @@ def find_model(model: PublishedModel, model_paths: Sequence[Path] = ()) -> Model
     model_paths : sequence of Path
         Model files, or folders of them; ``.tflite`` files are detectors, ``.task`` files landmarkers. They
         need not be the published models.
+    offline : bool
+        Fetch nothing.
 
     Raises
     ------
     UsageError
         A path does not exist or holds no model, or there are several candidates.
     DownloadError
-        The file cannot be downloaded, or the one in the cache folder has another checksum.
+        The file cannot be downloaded, or must not, or the one in the cache folder has another checksum.
     """
     chosen = [path for place in model_paths for path in _models_at(place, model)]
     if len(chosen) > 1:
@@ -129,6 +131,8 @@ def find_model(model: PublishedModel, model_paths: Sequence[Path] = ()) -> Model
     # `fetch` compares the checksum, so the published one is that of the file.
     place = models_folder() / model.name
     try:
+        if offline and not place.is_file():
+            raise DownloadError(f"{model.url} is not on this machine, and nothing is to be fetched")
         return ModelFile(fetch(model.url, place, sha256=model.sha256), model.sha256, model.name)
     except DownloadError as error:
         other = (
@@ -161,21 +165,19 @@ def find_recorded_model(
     Raises
     ------
     EncoderError
-        Where it is not here, and not the published one or not to be fetched.
+        Where it is not here, and not the published one.
     UsageError, DownloadError
         As `find_model`.
     """
     files = [ModelFile.of(path) for place in model_paths for path in _models_at(place, model, every=True)]
     if chosen := [file for file in files if file.sha256.startswith(digits)]:
         return chosen[0]
-    published = model.sha256.startswith(digits)
-    if published and (not offline or (models_folder() / model.name).is_file()):
-        return find_model(model)
+    if model.sha256.startswith(digits):
+        return find_model(model, offline=offline)
     given = "".join(f"; {file.path} has the SHA-256 {file.sha256}" for file in files)
-    place = f"put {model.url} at {models_folder() / model.name}, or " if published else ""
     raise EncoderError(
-        f"the model file of MediaPipe ({model.suffix}) with the SHA-256 {digits}… is not on this machine{given};"
-        f" {place}name it: --detector-model PATH"
+        f"the model file of MediaPipe ({model.suffix}) with the SHA-256 {digits}… is not on this machine{given}; name"
+        " it: --detector-model PATH"
     )
 
 

@@ -182,6 +182,8 @@ class FaceOptions:
         The pictures are crops of faces already.
     margin : float, optional
         Margin of the crops; by default the encoder's own.
+    offline : bool, default False
+        Fetch no model.
 
     Raises
     ------
@@ -193,6 +195,7 @@ class FaceOptions:
     models: tuple[Path, ...] = ()
     cropped: bool = False
     margin: float | None = None
+    offline: bool = False
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= MAX_FPS:
@@ -224,7 +227,7 @@ class FaceOptions:
             require_mediapipe()
         return FaceSource(
             fps=self.fps,
-            detector=find_model(BLAZE_FACE, self.models) if detects else None,
-            landmarker=find_model(FACE_LANDMARKER, self.models) if meshes else None,
+            detector=find_model(BLAZE_FACE, self.models, offline=self.offline) if detects else None,
+            landmarker=find_model(FACE_LANDMARKER, self.models, offline=self.offline) if meshes else None,
             cropped=self.cropped,
         )

@@ -65,7 +65,8 @@ class ModelFinder:
             )
         name, rules = self._choose(need)
         try:
-            faces = self._options(need) if need.identity.get("stream") == "face" else None
+            of_faces = need.identity.get("stream") == "face"
+            faces = self._options(need) if of_faces else FaceOptions(offline=self.offline)
             encoder = load_encoder(name, self.device, faces=faces, rules=rules)
         except (EncoderError, DownloadError) as error:
             raise EncoderError(f"{_described(need)}: {error}") from error
@@ -93,7 +94,9 @@ class ModelFinder:
         steps = _steps(need)
         try:
             files = tuple(file.path for file in self._face_models(steps))
-            return FaceOptions(fps=steps.fps, models=files, cropped=steps.cropped, margin=steps.margin)
+            return FaceOptions(
+                fps=steps.fps, models=files, cropped=steps.cropped, margin=steps.margin, offline=self.offline
+            )
         except UsageError as error:
             raise EncoderError(f"{_described(need)}: {error}") from error
 
@@ -113,7 +116,7 @@ class ModelFinder:
             weights=weights,
             offline=self.offline,
             settings=origin.get("settings", {}),
-            option=f"--model {need.encoder}=FOLDER",
+            option=f"--model {need.encoder}={'FILE' if origin.get('kind') == 'onnx' else 'FOLDER'}",
         )
         if need.encoder in self.models:
             return self.models[need.encoder], rules
@@ -122,6 +125,11 @@ class ModelFinder:
             return kind, rules
         if kind in ("onnx", None) and (net := net_at_hand(weights)) is not None:
             return str(net), rules
+        if kind == "onnx":
+            raise EncoderError(
+                f"{_described(need)}: no net in {models_folder()} has that digest; put"
+                f" {' or '.join(origin.get('files', {})) or 'it'} there, or name it: {rules.option}"
+            )
         repository, revision = origin.get("repository", ""), origin.get("revision", "")
         # A head may come from anybody: only what can never be other files is fetched for it.
         if repository and COMMIT.fullmatch(revision):

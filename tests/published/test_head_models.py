@@ -284,8 +284,23 @@ def test_a_published_detector_is_not_fetched_offline(net, tmp_path) -> None:
     found = FaceSource(detector=ModelFile(Path("x"), BLAZE_FACE.sha256, "x")).crop_steps
     need = replace(need, identity={**need.identity, "preprocessing": [*found, *need.identity["preprocessing"][2:]]})
     place = tmp_path / "user/ravfeat/models/blaze_face_short_range.tflite"
-    with pytest.raises(EncoderError, match=rf"put {BLAZE_FACE.url} at {place}, or name it: --detector-model PATH"):
+    with pytest.raises(
+        EncoderError, match=rf"nothing is to be fetched\. Put that file .* at {place}, or anywhere else"
+    ):
         load_head_models(head_of(need), models={"tiny": str(net)}, offline=True)
+
+
+def test_a_model_of_another_kind_fetches_nothing_offline_either(net, face_models) -> None:
+    pytest.importorskip("mediapipe")
+    for need in (faces_need(net, face_models), need_of(load_encoder("logmel"))):
+        with pytest.raises(EncoderError, match="is not on this machine, and nothing is to be fetched"):
+            load_head_models(
+                head_of(need),
+                models={need.encoder: "landmarks"},
+                detector_models=[face_models],
+                device="cpu",
+                offline=True,
+            )
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(face_models, monkeypatch) -> None:

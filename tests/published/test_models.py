@@ -105,9 +105,13 @@ def test_what_the_head_says_makes_its_encoder_again_without_the_settings_beside_
 ) -> None:
     export_heads(told, tmp_path / "head", unchecked=True)
     head = load_head(tmp_path / "head")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(
+        EncoderError, match=rf"no net in {tmp_path}/ravfeat/models has that digest; put toy\.onnx there"
+    ):
+        load_head_models(head, device="cpu", offline=True)
     (tmp_path / "ravfeat" / "models").mkdir(parents=True)
     (tmp_path / "ravfeat" / "models" / "any-name.onnx").write_bytes(net.read_bytes())
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (group,) = load_head_models(head, device="cpu", offline=True).groups
     (encoder,) = group.encoders.values()
     assert encoder.spec.identity() == spec.identity()
