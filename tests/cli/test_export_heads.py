@@ -34,3 +34,14 @@ def test_a_run_that_is_none_ends_with_1(here, tmp_path) -> None:
     done = here("export-heads", tmp_path / "nothing", "--to", tmp_path / "head")
     assert done.returncode == 1
     assert "is not a folder; give the folder that `fit-heads --out` wrote" in done.stderr
+
+
+def test_a_model_is_recorded_for_an_encoder_of_the_run_and_for_no_other(run, here, tmp_path) -> None:
+    to = ["export-heads", run, "--to", tmp_path / "head", "--unchecked", "--device", "cpu"]
+    unknown = here(*to, "--model", "wavlm=logmel")
+    assert unknown.returncode == 2
+    assert "reads no features of 'wavlm'; name one of toy" in unknown.stderr
+    other = here(*to, "--model", "toy=logmel")
+    assert other.returncode == 1
+    assert "logmel makes others: layer_convention is static, delta, delta-delta/1, expected toy/1" in other.stderr
+    assert not (tmp_path / "head").exists()
