@@ -1,11 +1,20 @@
-"""Features made elsewhere from real faces, as caches."""
+"""Caches of all real performances: a plain spectrogram, and features made elsewhere from the faces."""
 
 from pathlib import Path
 
 import pytest
 
+from ravfeat.corpora.ravdess import scan_ravdess
+from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.importers import ImportOptions, plan_import
+
+
+@pytest.fixture(scope="session")
+def voice_cache(shared, tmp_path_factory) -> Path:
+    """A spectrogram, which needs no weights, not to be changed."""
+    root = shared / "data/ravdess"
+    return run_extraction(Extraction(scan_ravdess(root), root, LogMelEncoder()), tmp_path_factory.mktemp("voice")).path
 
 
 @pytest.fixture(scope="session")
