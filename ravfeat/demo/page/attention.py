@@ -5,11 +5,13 @@ from numpy.typing import NDArray
 
 from ravfeat.predict.result import Attention, FilePrediction
 
-__all__ = ["most_attended", "relative_attention"]
+__all__ = ["is_even", "most_attended", "relative_attention"]
 
 _FLOATS = NDArray[np.float64]
 
 _MOST_S = 0.5
+_EVEN = 1.25
+"""A head whose largest weight is less than this many times the even one listened evenly."""
 
 
 def relative_attention(prediction: FilePrediction, stream: str, bins: int = 400) -> _FLOATS | None:
@@ -54,3 +56,8 @@ def most_attended(attention: _FLOATS, duration_s: float) -> tuple[float, float]:
     sums = np.convolve(attention, np.ones(n), "valid")
     start = int(sums.argmax())
     return start * duration_s / len(attention), (start + n) * duration_s / len(attention)
+
+
+def is_even(attention: _FLOATS) -> bool:
+    """Whether relative weights are about the same everywhere, so that their differences mean nothing."""
+    return bool(attention.max(initial=0.0) < _EVEN)

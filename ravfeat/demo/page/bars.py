@@ -15,10 +15,10 @@ _TABLE = Markup(
     '<thead class="rv-key" role="rowgroup"><tr role="row"><th class="rv-hidden" role="columnheader" scope="col">emotion'
     '</th>{}</tr></thead><tbody role="rowgroup">{}</tbody></table>'
 )
-_KEY = Markup('<th class="rv-{}{}" role="columnheader" scope="col"><i aria-hidden="true"></i>{}</th>')
+_KEY = Markup('<th class="rv-{}" role="columnheader" scope="col"><i aria-hidden="true"></i>{}</th>')
 _ROW = Markup('<tr class="{}" role="row"><th role="rowheader" scope="row">{}</th>{}</tr>')
 _BAR = Markup(
-    '<td class="rv-{}{}" role="cell" data-answer="{}" data-label="{}" data-p="{!r}">'
+    '<td class="rv-{}" role="cell" data-answer="{}" data-label="{}" data-p="{!r}">'
     '<span class="rv-track" aria-hidden="true"><i style="width:{:.2f}%"></i></span>'
     '<span class="rv-value">{}</span></td>'
 )
@@ -47,16 +47,27 @@ def bars(
         A table whose cells hold the exact probability as ``data-p``.
     """
     drawn = [(answer, answer.probs) for answer in answers if answer.probs is not None]
-    key = Markup().join(_KEY.format(answer.kind, _grey(answer, named), answer.name) for answer, _ in drawn)
-    rows = Markup().join(
-        _ROW.format(
-            "rv-row rv-named" if label == named else "rv-row",
-            _label(label, truth),
-            Markup().join(_bar(answer, float(probs[place]), label, named) for answer, probs in drawn),
-        )
-        for place, label in enumerate(classes)
-    )
-    return _TABLE.format(" rv-single" if len(drawn) == 1 else "", caption or "Probability of each emotion", key, rows)
+    looks = _looks([answer for answer, _ in drawn], named)
+    key = Markup().join(_KEY.format(look, answer.name) for look, (answer, _) in zip(looks, drawn, strict=True))
+    rows = []
+    for place, label in enumerate(classes):
+        cells = [
+            _bar(look, answer.name, float(probs[place]), label)
+            for look, (answer, probs) in zip(looks, drawn, strict=True)
+        ]
+        row = "rv-row rv-named" if label == named else "rv-row"
+        rows.append(_ROW.format(row, _label(label, truth), Markup().join(cells)))
+    single = " rv-single" if len(drawn) == 1 else ""
+    return _TABLE.format(single, caption or "Probability of each emotion", key, Markup().join(rows))
+
+
+def _looks(answers: Sequence[Answer], named: str) -> list[str]:
+    """Give the classes of each answer's bars: its kind, whether it is another one of it, whether it is grey."""
+    kinds = [answer.kind for answer in answers]
+    return [
+        f"{answer.kind}{' rv-more' * (answer.kind in kinds[:place])}{' rv-grey' * (not named or answer.unlike)}"
+        for place, answer in enumerate(answers)
+    ]
 
 
 def _label(label: str, truth: str) -> Markup:
@@ -64,10 +75,5 @@ def _label(label: str, truth: str) -> Markup:
     return Markup("{}{}").format(printable(label), mark)
 
 
-def _bar(answer: Answer, prob: float, label: str, named: str) -> Markup:
-    name, shown = answer.name, printable(label)
-    return _BAR.format(answer.kind, _grey(answer, named), name, shown, prob, 100 * prob, percent(prob))
-
-
-def _grey(answer: Answer, named: str) -> str:
-    return "" if named and not answer.unlike else " rv-grey"
+def _bar(look: str, name: str, prob: float, label: str) -> Markup:
+    return _BAR.format(look, name, printable(label), prob, 100 * prob, percent(prob))

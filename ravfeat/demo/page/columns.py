@@ -13,9 +13,10 @@ __all__ = ["COLUMNS", "found_line", "waveform"]
 COLUMNS = 400
 """As many as a wide page shows apart."""
 
-_LEVELS = 5
-_EVEN = 2
-"""The level of even attention; the highest is twice as much and more."""
+_EDGES = (0.5, 0.85, 1.2, 1.7)
+"""Between levels of relative attention; even attention is in the middle of them."""
+_PLAIN = 3
+"""Level of what is drawn without attention."""
 
 _QUIETEST = 1e-3
 _LEAST = 0.02
@@ -53,10 +54,8 @@ def found_line(faces: FaceTrace, duration_s: float, attention: _FLOATS | None) -
 
 def _drawing(name: str, heights: _FLOATS, attention: _FLOATS | None) -> Markup:
     """Draw columns around a middle line, in one path for each level of attention."""
-    levels = np.full(len(heights), _EVEN + 1)
-    if attention is not None:
-        levels = np.clip(np.floor(attention * _EVEN), 0, _LEVELS - 1).astype(np.int64)
-    paths = Markup().join(_path(level, heights, levels == level) for level in range(_LEVELS))
+    levels = np.full(len(heights), _PLAIN) if attention is None else np.digitize(attention, _EDGES)
+    paths = Markup().join(_path(level, heights, levels == level) for level in range(len(_EDGES) + 1))
     # No text in it: it would shrink with the page.
     drawing = '<svg class="rv-lane {}" viewBox="0 0 {} 100" preserveAspectRatio="none" aria-hidden="true">{}</svg>'
     return Markup(drawing).format(name, len(heights), paths)

@@ -66,6 +66,8 @@ def _each(answers: Sequence[Answer], classes: Sequence[str]) -> str:
     both = " and ".join(answer.name for answer in answers)
     if len(answers) == 2 and len(labels) == 1 and "" not in labels:
         return f"{both} both say {printable(labels.pop())}"
+    if len(answers) > 2 and len(labels) == 1 and "" not in labels:
+        return f"all {len(answers)} say {printable(labels.pop())}"
     if len(answers) == 2 and {verdict.why for verdict in verdicts} == {"unsure"}:
         return f"{both} are both unsure"
     words, says = [], " says"

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ravfeat.demo.page.answers import answers_of, main_answer, percent
-from ravfeat.demo.page.attention import most_attended, relative_attention
+from ravfeat.demo.page.attention import is_even, most_attended, relative_attention
 from ravfeat.demo.page.columns import COLUMNS, found_line, waveform
 from ravfeat.demo.page.pictures import Frame, pictures
 from ravfeat.escape import printable
@@ -18,11 +18,13 @@ __all__ = ["Frame", "timeline", "window_words"]
 
 _TICK_STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1800, 3600, 7200, 21600)
 _MAX_TICKS = 6
+_LAST_TICK = 0.95
+"""Of the recording: a later one has no room for its number."""
 _MAX_WINDOWS = 40
 """Cells that a wide page has room for; the table of all windows is in a fold-out."""
 
 _WINDOW = Markup(
-    '<li class="rv-window rv-{}" style="left:{:.3f}%;width:{:.3f}%" title="{:.1f} to {:.1f} s: {}">'
+    '<li class="rv-window rv-{} rv-{}" style="left:{:.3f}%;width:{:.3f}%" title="{:.1f} to {:.1f} s: {}">'
     '<i aria-hidden="true" style="width:{:.1f}%"></i><span>{}</span></li>'
 )
 
@@ -44,7 +46,7 @@ def timeline(prediction: FilePrediction, frames: Sequence[Frame] = ()) -> Markup
     duration_s = prediction.duration_s
     if not 0 < duration_s < math.inf:
         return Markup()
-    heard, seen = (relative_attention(prediction, stream, COLUMNS) for stream in ("audio", "face"))
+    heard, seen = (_attention(prediction, stream) for stream in ("audio", "face"))
     lanes = [pictures(frames, prediction.faces)]
     if prediction.faces is not None and len(prediction.faces.times_s):
         lanes.append(found_line(prediction.faces, duration_s, seen))
@@ -58,6 +60,11 @@ def timeline(prediction: FilePrediction, frames: Sequence[Frame] = ()) -> Markup
     return Markup('<figure class="rv-time" aria-label="Timeline">{}{}<figcaption>{}</figcaption></figure>').format(
         Markup().join(lanes), _axis(duration_s), " ".join(captions)
     )
+
+
+def _attention(prediction: FilePrediction, stream: str) -> NDArray[np.float64] | None:
+    attention = relative_attention(prediction, stream, COLUMNS)
+    return None if attention is None or is_even(attention) else attention
 
 
 def _captions(
@@ -87,13 +94,16 @@ def _windows(prediction: FilePrediction) -> Markup:
 
 
 def _window(window: WindowPrediction, prediction: FilePrediction) -> Markup:
+    main = main_answer(answers_of(window))
     words, why, prob = window_words(window, prediction.classes)
     left, right = (
         100 * min(max(time_s / prediction.duration_s, 0.0), 1.0) for time_s in (window.start_s, window.end_s)
     )
     told = f"{words}, {percent(prob)}" if why == "sure" else words
     width = 0.0 if math.isnan(prob) else 100 * prob
-    return _WINDOW.format(why, left, right - left, window.start_s, window.end_s, told, width, words)
+    return _WINDOW.format(
+        why, main.kind if main else "other", left, right - left, window.start_s, window.end_s, told, width, words
+    )
 
 
 def window_words(window: WindowPrediction, classes: Sequence[str]) -> tuple[str, str, float]:
@@ -110,5 +120,6 @@ def _axis(duration_s: float) -> Markup:
     ticks = Markup().join(
         Markup('<span style="left:{:.3f}%">{:g} s</span>').format(100 * number * step_s / duration_s, number * step_s)
         for number in range(int(duration_s / step_s + 1e-6) + 1)
+        if number * step_s <= _LAST_TICK * duration_s
     )
     return Markup('<div class="rv-lane rv-axis" aria-hidden="true">{}</div>').format(ticks)

@@ -33,6 +33,12 @@ def test_bars_are_grey_where_no_emotion_is_named_and_a_named_row_stands_out() ->
     assert re.findall(r'rv-named" role="row"><th[^>]*>(\w+)', named) == ["surprised"]
 
 
+def test_a_second_answer_of_a_kind_looks_different() -> None:
+    answers = [Answer("voice", name, probs_of("sad", 0.6)) for name in ("a", "b")]
+    table = bars(RAVDESS_LABELS, answers, named="sad")
+    assert (table.count('"rv-voice"'), table.count('"rv-voice rv-more"')) == (9, 9)
+
+
 def test_an_acted_emotion_is_marked_where_it_is_known() -> None:
     table = bars(RAVDESS_LABELS, answers_of(WINDOW), truth="happy")
     assert table.count("acted") == 1

@@ -1,8 +1,10 @@
 import pytest
 
 from ravfeat.demo.page.sentence import notes, sentence
+from ravfeat.predictions import System
 from tests.toyprediction import FACE, FUSED, VOICE, prediction_of, unlike, window_of
 
+OTHER = System("audio", "logmel", "logreg")
 BOTH = {VOICE: ("happy", 0.71), FACE: ("surprised", 0.55), FUSED: ("surprised", 0.634)}
 
 
@@ -21,6 +23,10 @@ BOTH = {VOICE: ("happy", 0.71), FACE: ("surprised", 0.55), FUSED: ("surprised", 
         ({VOICE: ("happy", 0.41)}, "Unsure: the voice makes no emotion likelier than 50 %."),
         ({VOICE: ("happy", 0.7), FACE: ("sad", 0.6)}, "The voice says happy, the face sad."),
         ({VOICE: ("happy", 0.7), FACE: "no face was found", FUSED: "no face"}, "The voice says happy, 70 %."),
+        (
+            {VOICE: ("sad", 0.7), OTHER: ("sad", 0.6), FACE: ("sad", 0.6), FUSED: ("sad", 0.8)},
+            "All 3 say sad; together sad, 80 %.",
+        ),
         ({VOICE: "is silent"}, "No answer: the recording is silent."),
         ({VOICE: "it is silent"}, "No answer: it is silent."),
         ({VOICE: "it is silent", FACE: "no face", FUSED: "x"}, "No answer. Voice: it is silent; face: no face."),

@@ -22,7 +22,7 @@ def test_windows_that_overlap_stand_one_below_the_other_at_their_times() -> None
     drawn = timeline(long_one())
     rows = [re.findall(r"<span>([^<]*)</span></li>", row) for row in drawn.split("<ol")[1:]]
     assert rows == [["angry", "unsure"], ["angry", "sad"]]
-    places = re.findall(r'rv-window rv-\w+" style="left:([\d.]+)%;width:([\d.]+)%" title="([^"]*)"', drawn)
+    places = re.findall(r'rv-window rv-\w+ rv-\w+" style="left:([\d.]+)%;width:([\d.]+)%" title="([^"]*)"', drawn)
     assert places[:2] == [
         ("0.000", "40.000", "0.0 to 4.0 s: angry, 90 %"),
         ("40.000", "40.000", "4.0 to 8.0 s: unsure"),
@@ -78,6 +78,17 @@ def test_attention_of_windows_comes_together_on_one_axis() -> None:
     assert start_s <= 3.0 < 3.5 <= end_s
 
 
+def test_even_attention_is_no_attention() -> None:
+    prediction = prediction_of()
+    (window,) = prediction.windows
+    attention = window.of(VOICE).attention
+    weights = np.full(len(attention.times_s), 1 / len(attention.times_s), np.float32)
+    answers = tuple(replace(answer, attention=replace(attention, weights=weights)) for answer in window.systems)
+    drawn = timeline(replace(prediction, windows=(replace(window, systems=answers),)))
+    assert "listened" not in drawn
+    assert "rv-level-4" not in drawn
+
+
 @pytest.mark.parametrize("duration_s", [math.nan, math.inf, 0.0, -1.0])
 def test_what_has_no_length_has_no_timeline(duration_s) -> None:
     assert timeline(replace(prediction_of(), duration_s=duration_s), frames_of()) == ""
@@ -99,7 +110,7 @@ def test_hundreds_of_windows_are_left_to_the_table() -> None:
 
 
 def test_ticks_are_few_and_round() -> None:
-    for duration_s, last in ((4.0, "4 s"), (0.65, "0.6 s"), (30.0, "30 s"), (3700.0, "3600 s")):
+    for duration_s, last in ((4.0, "3 s"), (0.65, "0.6 s"), (30.0, "25 s"), (3800.0, "3600 s")):
         ticks = re.findall(r"([\d.]+ s)</span>", timeline(prediction_of({FUSED: ("sad", 0.6)}, duration_s=duration_s)))
         assert ticks[-1] == last
         assert len(ticks) <= 7
