@@ -18,7 +18,7 @@ from ravfeat.errors import EncoderError, HeadError
 from ravfeat.files import check_name, replace_file
 from ravfeat.model_origin import COMMIT, is_hub_id
 from ravfeat.published.format import open_folder
-from ravfeat.published.models import net_at_hand
+from ravfeat.published.models import can_be_fetched, net_at_hand
 from ravfeat.published.parts import Need, PublishedSystem
 from ravfeat.published.subset import copy_subset
 from ravfeat.runs.folder import check_out, whole_folder
@@ -119,13 +119,12 @@ def _places(needs: Iterable[Need], models: Mapping[str, str]) -> tuple[dict[str,
     places: dict[str, str] = {}
     nets: dict[str, Path] = {}
     for need in needs:
-        given, origin = models.get(need.encoder, ""), need.model or {}
+        given = models.get(need.encoder, "")
         net = Path(given) if given.endswith((".onnx", ".toml")) else None
-        fetched = origin.get("kind") in ("logmel", "landmarks") or COMMIT.fullmatch(origin.get("revision", ""))
         repository, _, revision = given.partition("@")
         if is_hub_id(repository) and COMMIT.fullmatch(revision):
             places[need.encoder] = given
-        elif net is None and fetched:
+        elif net is None and can_be_fetched(need):
             continue
         else:
             name = check_name(need.encoder, "an encoder", HeadError, "export the heads again")

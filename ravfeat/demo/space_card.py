@@ -71,25 +71,24 @@ def readme(document: Mapping[str, Any], needs: Sequence[Need], licence: str) -> 
     """
     origins = [need.model or {} for need in needs]
     repositories = sorted({origin["repository"] for origin in origins if "repository" in origin})
-    hears, sees = (
-        {entry["stream"] for entry in document["systems"]} & kinds for kinds in ({"audio"}, {"face", "joint"})
-    )
-    what = " and ".join(word for word, there in (("voice", hears), ("face", sees)) if there)
+    streams = {entry["stream"] for entry in document["systems"]}
+    sees = bool({"face", "joint"} & streams)
+    says = "voice and face say" if sees and "audio" in streams else "a face says" if sees else "a voice says"
     facts: dict[str, Any] = {
         "title": document["name"], "emoji": "🎙️", "colorFrom": "green", "colorTo": "blue", "sdk": "gradio",
         "sdk_version": version("gradio"), "python_version": "3.11", "app_file": "app.py", "license": licence,
-        "short_description": f"What {what} say in a few seconds of speech"[:_MAX_SHORT], "pinned": False,
+        "short_description": f"What {says} in a few seconds of speech"[:_MAX_SHORT], "pinned": False,
         "tags": ["speech-emotion-recognition", "ravfeat"], **({"models": repositories} if repositories else {}),
     }  # fmt: skip
     # Values as JSON are YAML, whatever a name holds.
     lines = ["---", *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in facts.items()), "---", ""]
-    terms = {need.encoder: (need.model or {}).get("licence", "its own terms") for need in needs}
+    terms = {need.encoder: (need.model or {}).get("licence") or _terms(need.encoder) for need in needs}
     encoders = "; ".join(f"{code_span(name)} ({markdown_text(text)})" for name, text in terms.items())
     lines += [
         f"# {markdown_text(document['name'])}",
         "",
-        f"Record or upload a few seconds of speech: the page says what {what} express, how sure it is, and how often"
-        " heads like these are right on people they never met. `python app.py` starts it on a machine of your own.",
+        f"Record or upload a few seconds of speech: the page shows what {says}, how sure that is, and how often heads"
+        " like these are right on people they never met. `python app.py` starts it on a machine of your own.",
         "",
         "An answer does not say what a person feels, and is no ground for a decision about anybody.",
         "",
@@ -102,3 +101,7 @@ def readme(document: Mapping[str, Any], needs: Sequence[Need], licence: str) -> 
         f"`ravfeat/` is under the Apache License 2.0, see `LICENSE`. Encoders: {encoders}.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _terms(encoder: str) -> str:
+    return "part of ravfeat" if encoder == "logmel" else "under its own terms"

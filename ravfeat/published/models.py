@@ -16,7 +16,9 @@ from ravfeat.model_origin import COMMIT, ModelOrigin
 from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem
 
-__all__ = ["ModelFinder", "check_model_names", "model_key", "record_models"]
+__all__ = [
+    "ModelFinder", "can_be_fetched", "check_model_names", "model_key", "net_at_hand", "record_models",
+]  # fmt: skip
 
 _IMPORTED = "as imported/1"
 _SHOWN = 2
@@ -181,6 +183,15 @@ def record_models(parts: Sequence[PublishedSystem], finder: ModelFinder, run: Pa
         return replace(need, model=origins[key] | {"name": need.encoder})
 
     return tuple(replace(part, needs=tuple(map(recorded, part.needs))) for part in parts)
+
+
+def can_be_fetched(need: Need) -> bool:
+    """Whether any machine gets the encoder by the head's own record: it is code of ours, or at a commit on the hub."""
+    origin = need.model or {}
+    if not origin:
+        return need.encoder in ENCODERS
+    pinned = "repository" in origin and COMMIT.fullmatch(origin.get("revision", "")) is not None
+    return origin.get("kind") in ("logmel", "landmarks") or pinned
 
 
 def net_at_hand(weights: str) -> Path | None:
