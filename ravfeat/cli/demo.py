@@ -1,11 +1,13 @@
 """``ravfeat demo``."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from ravfeat.cli.table_options import parse_columns
 from ravfeat.cli.terminal import echo
+from ravfeat.errors import MissingExtraError
 
 __all__ = ["command"]
 
@@ -52,6 +54,8 @@ def command(
     """  # noqa: D301
     if export is None and (licence or force):
         raise click.UsageError("--licence and --force go with --export")
+    if find_spec("gradio") is None:  # before what it brings too is missed
+        raise MissingExtraError("gradio", "demo")
     if export is not None:
         from ravfeat.demo.space import export_space
 

@@ -18,6 +18,14 @@ def test_a_wrong_call_is_told_before_anything_is_loaded(here, tmp_path) -> None:
     assert "--licence and --force go with --export" in done.stderr
 
 
+def test_without_the_extra_one_line_says_what_to_install(here, tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    done = here("demo", tmp_path)
+    assert (done.returncode, done.stderr) == (
+        1, "ravfeat: this needs the package 'gradio': pip install 'ravfeat[demo]'\n"
+    )  # fmt: skip
+
+
 def test_export_says_what_it_wrote_and_how_to_start_it(here, spoken, tmp_path) -> None:
     net = spoken.net.with_suffix(".toml")
     licensed = tmp_path / "tiny.toml"

@@ -44,8 +44,8 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(new_
     assert done.returncode == 0
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
-        "audit", "cache", "compare-splits", "doctor", "download", "export-heads", "extract", "fine-tune", "fit-heads",
-        "fuse", "report", "reproduce",
+        "audit", "cache", "compare-splits", "demo", "doctor", "download", "export-heads", "extract", "fine-tune",
+        "fit-heads", "fuse", "predict", "report", "reproduce",
     ]  # fmt: skip
     for command in (
         "doctor",
@@ -55,6 +55,7 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(new_
         "fit-heads",
         "compare-splits",
         "fuse",
+        "demo",
         "report",
     ):
         assert f"  ravfeat {command} " in done.stdout
