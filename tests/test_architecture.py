@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "splits": BASE | {"experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {
-        "cache", "calibrate", "corpora", "encoders", "experiment", "faces", "features", "fusion", "heads", "media",
+        "cache", "calibrate", "corpora", "encoders", "experiment", "extract", "faces", "features", "fusion", "heads", "media",
         "numerics", "predict", "predictions", "protocols", "runs",
     },
     # New recordings: predicted, shown.
@@ -100,7 +100,7 @@ OWNERS: dict[str, set[str]] = {
     "onnxruntime": {"encoders"},
     "soundfile": {"media"},
     "soxr": {"media"},
-    "pyarrow": {"manifest", "corpora", "predictions", "cache"},
+    "pyarrow": {"manifest", "corpora", "predictions", "predict", "cache"},
     "matplotlib": {"report", "splits"},
     "gradio": {"demo"},
     "starlette": {"demo"},

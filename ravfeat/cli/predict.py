@@ -9,7 +9,6 @@ import click
 
 from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.model_options import model_option, parse_models
-from ravfeat.cli.show_prediction import describe
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -67,6 +66,7 @@ def command(
     ravfeat predict heads/voice clips.csv --whole --fold mean
     ravfeat predict heads/voice talk.wav --model wavlm-large=~/models/wavlm-large --offline
     """  # noqa: D301
+    from ravfeat.cli.show_prediction import describe
     from ravfeat.predict.inputs import list_recordings
     from ravfeat.predict.journal import Journal
     from ravfeat.predict.table import check_suffix, rows_of, write_rows

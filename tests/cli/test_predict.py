@@ -65,7 +65,7 @@ def test_it_says_what_the_head_says_in_python(here, spoken, files, tmp_path) -> 
 
 
 def test_an_interrupted_command_predicts_only_what_is_missing(here, spoken, files, tmp_path, monkeypatch) -> None:
-    from ravfeat.cli import predict
+    from ravfeat.cli import show_prediction
 
     command = ["predict", spoken.head, files, *options(spoken), "--system", "audio", "--out", tmp_path / "out.csv"]
     shown: list[str] = []
@@ -77,7 +77,7 @@ def test_an_interrupted_command_predicts_only_what_is_missing(here, spoken, file
         return ""
 
     with monkeypatch.context() as patch:
-        patch.setattr(predict, "describe", interrupt)
+        patch.setattr(show_prediction, "describe", interrupt)
         done = here(*command)
     assert done.returncode == 1
     assert "the predictions of 2 recordings are kept" in done.stderr
