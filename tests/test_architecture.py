@@ -65,8 +65,8 @@ ALLOWED: dict[str, set[str]] = {
     "splits": BASE | {"experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {
-        "cache", "calibrate", "corpora", "encoders", "experiment", "extract", "faces", "features", "fusion", "heads", "media",
-        "numerics", "predict", "predictions", "protocols", "runs",
+        "cache", "calibrate", "corpora", "encoders", "experiment", "extract", "faces", "features", "fusion", "heads",
+        "media", "numerics", "predict", "predictions", "protocols", "runs",
     },
     # New recordings: predicted, shown.
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
