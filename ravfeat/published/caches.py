@@ -18,7 +18,7 @@ from ravfeat.features.narrow import concatenate_features
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
 from ravfeat.schema import CONTROL_STREAMS
 
-__all__ = ["Caches", "clips_of_caches", "combine", "differences", "match", "read_clips", "rows_among"]
+__all__ = ["Caches", "among_tested", "clips_of_caches", "combine", "differences", "match", "read_clips", "rows_among"]
 
 Caches = Cache | str | Path | Iterable[Cache | str | Path]
 """One cache or several, open or by their folders."""
@@ -158,6 +158,23 @@ def combine(system: PublishedSystem, load: Callable[[Need, Reading], ClipFeature
     reading = Reading(statistics=system.reading.statistics)
     # One after another: each is pooled before the next is read.
     return concatenate_features((load(need, reading) for need in system.needs), reading.statistics)
+
+
+def among_tested(
+    groups: Sequence[tuple[Cache, ...]],
+    asked: Sequence[Sequence[PublishedClip]],
+    tested: Sequence[Sequence[PublishedClip]],
+) -> Sequence[Sequence[PublishedClip]]:
+    """Give all clips that a fold tested, where those asked for are some of them and all are held; else those asked for.
+
+    Parameters
+    ----------
+    groups, asked, tested : sequence
+        Of every system its caches, and clips.
+    """
+    held = all(clip.clip_id in group[0] for group, clips in zip(groups, tested, strict=True) for clip in clips)
+    some = all(set(clips) <= set(all_) for clips, all_ in zip(asked, tested, strict=True))
+    return tested if held and some else asked
 
 
 def rows_among(asked: Sequence[PublishedClip], clips: Sequence[PublishedClip]) -> NDArray[np.int64]:

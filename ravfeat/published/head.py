@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.cache import Cache
-from ravfeat.errors import HeadError, UsageError
+from ravfeat.errors import UsageError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.predictions import System
-from ravfeat.published.caches import Caches, clips_of_caches, match, read_clips, rows_among
+from ravfeat.published.caches import Caches, among_tested, clips_of_caches, match, read_clips, rows_among
 from ravfeat.published.documents import Recordings
 from ravfeat.published.domain import Domain, read_domain
 from ravfeat.published.format import HeadFolder
-from ravfeat.published.mixing import probabilities, shared_orders, system_attention, system_logits
+from ravfeat.published.mixing import score_clips, system_attention
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, mixed_in
 from ravfeat.published.recordings import read_recordings, taught
 from ravfeat.schema import FUSED_STREAMS
@@ -255,8 +254,8 @@ class PublishedHead:
         corpus = groups[0][0].about["corpus"]
         if corpus == self.about["corpus"]:
             self._warn(asked[0], fold)
-        if corpus == self.tested_corpus:
-            clips = self._among_tested(groups, asked, fold)
+        if corpus == self.tested_corpus and fold in self.tested:
+            clips = among_tested(groups, asked, self.tested[fold])  # type: ignore[index]  # only numbers are in there
         features = [
             read_clips(part, group, system_clips)
             for part, group, system_clips in zip(self.parts, groups, clips, strict=True)
@@ -336,18 +335,11 @@ class PublishedHead:
         HeadError
             Where a head gives a clip logits that are not finite.
         """
-        scored = [number for number, system_features in enumerate(features) if system_features is not None]
-        orders = dict(zip(scored, shared_orders([clips[number] for number in scored]), strict=True))
         systems = [part.system for part in self.parts]
-        by_source = []
-        for source in sources:
-            logits = {
-                number: system_logits(models, system_features)
-                for number, (models, system_features) in enumerate(zip(self.models[source], features, strict=True))
-                if system_features is not None
-            }
-            self._check_finite(logits, clips)
-            by_source.append(probabilities(systems, logits, self.learned[source], orders))
+        by_source = [
+            score_clips(systems, self.models[source], self.learned[source], features, clips, self.path)
+            for source in sources
+        ]
         if len(by_source) == 1:
             return by_source[0]
         return {system: np.mean([probs[system] for probs in by_source], axis=0) for system in by_source[0]}
@@ -383,18 +375,6 @@ class PublishedHead:
             )
         number = systems.index(system)
         return system_attention([model for source in sources for model in self.models[source][number]], features)
-
-    def _check_finite(
-        self, logits: Mapping[int, NDArray[np.float32]], clips: Sequence[Sequence[PublishedClip]]
-    ) -> None:
-        for number, system_logits_ in logits.items():
-            part, system_clips = self.parts[number], clips[number]
-            if len(wrong := np.flatnonzero(~np.isfinite(system_logits_).all((1, 2)))):
-                raise HeadError(
-                    f"{self.path}: {part.system} gives {len(wrong)} of {len(system_clips)} clips no finite logits, the"
-                    f" first '{system_clips[wrong[0]].clip_id}': its weights are not those of a trained head; fetch or"
-                    " export it again"
-                )
 
     def sources(self, fold: Fold) -> tuple[Source, ...]:
         """Say whose heads answer.
@@ -438,17 +418,6 @@ class PublishedHead:
         if wanted not in self.systems:
             raise UsageError(f"{self.path} has no system '{wanted}'; choose from {'; '.join(map(str, self.systems))}")
         return wanted
-
-    def _among_tested(
-        self, groups: Sequence[tuple[Cache, ...]], asked: Sequence[Sequence[PublishedClip]], fold: Fold
-    ) -> Sequence[Sequence[PublishedClip]]:
-        """Give all clips that a fold tested, where those asked for are some of them; else those asked for."""
-        if fold not in self.tested:
-            return asked
-        whole = self.tested[fold]  # type: ignore[index]  # only numbers are in there
-        held = all(clip.clip_id in group[0] for group, clips in zip(groups, whole, strict=True) for clip in clips)
-        tested = all(set(clips) <= set(all_) for clips, all_ in zip(asked, whole, strict=True))
-        return whole if held and tested else asked
 
     def _warn(self, clips: Sequence[PublishedClip], fold: Fold) -> None:
         if self.tested_corpus != self.about["corpus"]:

@@ -7,10 +7,12 @@ same arrays, so that they are the same to the last bit.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import fused_logits, name_of
 from ravfeat.heads.base import Model
@@ -19,17 +21,59 @@ from ravfeat.predictions import System, mean_of_seeds
 from ravfeat.published.parts import Learned, PublishedClip, at, mixed_in
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["probabilities", "shared_orders", "system_attention", "system_logits"]
+__all__ = ["probabilities", "score_clips", "system_attention"]
 
 
-def shared_orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.int64]]:
+def score_clips(
+    systems: Sequence[System],
+    models: Sequence[Sequence[Model]],
+    learned: Learned,
+    features: Sequence[ClipFeatures | None],
+    clips: Sequence[Sequence[PublishedClip]],
+    where: Path,
+) -> dict[System, NDArray[np.float64]]:
+    """Score clips with the heads of one source; see `ravfeat.published.PublishedHead.score`.
+
+    Parameters
+    ----------
+    systems : sequence of System, length M
+    models : sequence of sequence of Model
+        Of every system, one for each seed.
+    learned : Learned
+    features, clips : sequence of length M
+        None stands for a system that is not scored.
+    where : Path
+        The head's folder, for messages.
+
+    Raises
+    ------
+    HeadError
+        Where a head gives a clip logits that are not finite.
+    """
+    logits = {
+        number: _system_logits(system_models, system_features)
+        for number, (system_models, system_features) in enumerate(zip(models, features, strict=True))
+        if system_features is not None
+    }
+    for number, system_logits in logits.items():
+        if len(wrong := np.flatnonzero(~np.isfinite(system_logits).all((1, 2)))):
+            raise HeadError(
+                f"{where}: {systems[number]} gives {len(wrong)} of {len(clips[number])} clips no finite logits, the"
+                f" first '{clips[number][wrong[0]].clip_id}': its weights are not those of a trained head; fetch or"
+                " export it again"
+            )
+    orders = dict(zip(logits, _shared_orders([clips[number] for number in logits]), strict=True))
+    return probabilities(systems, logits, learned, orders)
+
+
+def _shared_orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.int64]]:
     """Bring clips into the order in which a run fuses them: of the clip ids, or of the performances."""
     alike = len({frozenset(clip.clip_id for clip in system_clips) for system_clips in clips}) == 1
     keys = [[clip.clip_id if alike else clip.performance_id for clip in system_clips] for system_clips in clips]
     return [np.argsort(np.array(system_clips, dtype=str), kind="stable") for system_clips in keys]
 
 
-def system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np.float32]:
+def _system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np.float32]:
     """Score all clips with the models of all seeds, shape (N, S, K)."""
     rows = np.arange(len(features))
     # What overflows is not finite, and the caller looks for that. One thread, as in a run: the last bits of a product
