@@ -171,3 +171,19 @@ def test_the_camera_is_seen_and_heard(chromium, server) -> None:
     assert {name for name, _ in bars(html)} == ALL
     assert html.count('src="data:image/jpeg;base64,') >= 2
     assert "rv-found" in html
+
+
+@pytest.mark.shared
+def test_real_recordings_get_the_bars_of_predict(chromium, server, predicted, shared) -> None:
+    video = shared / "data/ravdess_video/Actor_01/01-01-08-02-02-02-01.mp4"
+    voice = shared / "data/ravdess/Actor_01/03-01-08-02-02-02-01.flac"
+    with opened(chromium, server, "phone, dark") as page:
+        seen = upload(page, video)
+        page.get_by_role("tab", name="Voice", exact=True).click()
+        heard = upload(page, voice)
+    assert bars(seen) == pytest.approx(predicted(video), abs=1e-6)
+    assert bars(heard) == pytest.approx(
+        {key: prob for key, prob in predicted(voice).items() if key[0] in VOICES}, abs=1e-6
+    )
+    assert "unlike what this head has learned from" in seen
+    assert "rv-named" not in seen
