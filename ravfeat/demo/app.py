@@ -16,6 +16,9 @@ from typing import Any
 # Read when gradio is imported: analytics and version checks ask its makers' servers.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# gradio asks its own server whether it runs, and would ask by way of a proxy.
+os.environ["NO_PROXY"] = f"localhost,127.0.0.1,{os.environ.get('NO_PROXY') or os.environ.get('no_proxy', '')}"
+os.environ["no_proxy"] = os.environ["NO_PROXY"]
 
 import gradio as gr
 from markupsafe import Markup

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from ravfeat import load_head
 from ravfeat.demo.page.answers import answers_of
+from ravfeat.schema import RAVDESS_LABELS
+from tests.toyprediction import VOICE, facts_of_toy, prediction_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright, of the extra dev, is not installed")
@@ -171,6 +174,24 @@ def test_the_camera_is_seen_and_heard(chromium, server) -> None:
     assert {name for name, _ in bars(html)} == ALL
     assert html.count('src="data:image/jpeg;base64,') >= 2
     assert "rv-found" in html
+
+
+def test_texts_of_a_hostile_head_are_text(chromium) -> None:
+    from ravfeat.demo.answer import Answerer
+    from ravfeat.demo.app import running
+
+    texts = ("${window.x = 1}", "{{window.x = 2}}", "<img src=x onerror=window.x=3>", "</script><script>window.x = 4")
+    prediction = replace(prediction_of({VOICE: (RAVDESS_LABELS[0], 0.7)}), classes=(*texts, *RAVDESS_LABELS[4:]))
+    answerer = Answerer(lambda _: prediction, facts_of_toy(name=" ".join(texts)))
+    with running(answerer, ["audio"]) as server:
+        page = chromium.new_page()
+        page.goto(server.url)
+        page.get_by_role("button", name="acted happy").click()  # a generated example
+        answer(page)
+        assert page.locator(".rv-bars").first.locator("tbody th").all_inner_texts()[:4] == list(texts)
+        assert page.locator(".rv-head h1").inner_text() == " ".join(texts)
+        assert page.evaluate("window.x") is None
+        page.close()
 
 
 @pytest.mark.shared

@@ -4,14 +4,13 @@ Pure functions from values to markup: no server, no file, no script. Every class
 outside (labels, names of files, reasons) are escaped by `markupsafe`, which refuses nothing and trusts nothing.
 """
 
-from ravfeat.demo.page.answers import SURE, Answer, answers_of, of_streams
+from ravfeat.demo.page.answers import Answer, answers_of, of_streams, sure_from
 from ravfeat.demo.page.bars import bars
 from ravfeat.demo.page.document import document, page, stylesheet
 from ravfeat.demo.page.facts import HeadFacts, LearnedLayers, Score
 from ravfeat.demo.page.timeline import Frame
 
 __all__ = [
-    "SURE",
     "Answer",
     "Frame",
     "HeadFacts",
@@ -23,4 +22,5 @@ __all__ = [
     "of_streams",
     "page",
     "stylesheet",
+    "sure_from",
 ]

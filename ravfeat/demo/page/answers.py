@@ -13,11 +13,9 @@ from ravfeat.predict.result import FilePrediction, SystemPrediction, WindowPredi
 from ravfeat.predictions import System
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["SURE", "Answer", "Kind", "Verdict", "answers_of", "main_answer", "of_streams", "percent", "stream_names"]
-
-SURE = 0.5
-"""Below this probability no emotion is named. The probabilities are calibrated, so an answer with less is more often
-wrong than right."""
+__all__ = [
+    "Answer", "Kind", "Verdict", "answers_of", "main_answer", "of_streams", "percent", "stream_names", "sure_from",
+]  # fmt: skip
 
 Kind = Literal["together", "voice", "face", "other"]
 
@@ -80,7 +78,7 @@ class Answer:
         prob = float(self.probs[place])
         if self.unlike:
             return Verdict("", prob, "unlike")
-        return Verdict(classes[place], prob, "sure") if prob >= SURE else Verdict("", prob, "unsure")
+        return Verdict(classes[place], prob, "sure") if prob >= sure_from(len(classes)) else Verdict("", prob, "unsure")
 
 
 def answers_of(window: WindowPrediction) -> tuple[Answer, ...]:
@@ -126,6 +124,20 @@ def of_streams(prediction: FilePrediction, streams: Collection[str]) -> FilePred
     windows = tuple(kept(window) for window in prediction.windows)
     faces = prediction.faces if set(streams) - {"audio"} else None
     return replace(prediction, windows=windows, summary=kept(prediction.summary), faces=faces)
+
+
+def sure_from(n_classes: int) -> float:
+    """Give the probability from which on an emotion is named.
+
+    The probabilities are calibrated, so an answer with less than a half is more often wrong than right; of two
+    emotions, where one always has a half, it must be half as likely again as chance.
+
+    Examples
+    --------
+    >>> sure_from(8), sure_from(2)
+    (0.5, 0.75)
+    """
+    return max(0.5, 1.5 / n_classes)
 
 
 def percent(prob: float) -> str:

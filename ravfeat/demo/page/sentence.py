@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from ravfeat.demo.page.answers import SURE, Answer, Verdict, answers_of, main_answer, percent
+from ravfeat.demo.page.answers import Answer, Verdict, answers_of, main_answer, percent, sure_from
 from ravfeat.escape import printable
 from ravfeat.predict.result import FilePrediction
 
@@ -31,10 +31,11 @@ def sentence(prediction: FilePrediction) -> str:
     if verdict.why == "unlike":
         return f"No emotion is named: this recording {_UNLIKE}."
     singles = [answer for answer in answers if answer.kind != "together" and answer.probs is not None]
+    least = percent(sure_from(len(prediction.classes)))
     if main.kind != "together":
         alone = len(singles) == 1
-        return _only(main, verdict) if alone else f"{_capital(_each(singles, prediction.classes))}."
-    return f"{_capital(_each(singles, prediction.classes))}; {_together(verdict)}."
+        return _only(main, verdict, least) if alone else f"{_capital(_each(singles, prediction.classes))}."
+    return f"{_capital(_each(singles, prediction.classes))}; {_together(verdict, least)}."
 
 
 def _no_answer(answers: Sequence[Answer]) -> str:
@@ -47,15 +48,15 @@ def _no_answer(answers: Sequence[Answer]) -> str:
     return f"No answer. {_capital(told)}." if told else "No answer: nothing could be read."
 
 
-def _only(answer: Answer, verdict: Verdict) -> str:
+def _only(answer: Answer, verdict: Verdict, least: str) -> str:
     if verdict.why == "unsure":
-        return f"Unsure: the {answer.name} makes no emotion likelier than {percent(SURE)}."
+        return f"Unsure: the {answer.name} gives no emotion {least} or more."
     return f"The {answer.name} says {printable(verdict.label)}, {percent(verdict.prob)}."
 
 
-def _together(verdict: Verdict) -> str:
+def _together(verdict: Verdict, least: str) -> str:
     if verdict.why == "unsure":
-        return f"together they are unsure: no emotion is likelier than {percent(SURE)}"
+        return f"together they are unsure: no emotion has {least} or more"
     return f"together {printable(verdict.label)}, {percent(verdict.prob)}"
 
 

@@ -41,6 +41,11 @@ def test_an_emotion_is_named_from_one_half_on_and_never_of_what_is_unlike(answer
     assert (verdict.label, verdict.why) == (label, why)
 
 
+def test_of_two_emotions_a_half_is_chance_and_names_none() -> None:
+    for prob, label in ((0.74, ""), (0.75, "b")):
+        assert Answer("voice", "voice", np.array([1 - prob, prob])).verdict(["a", "b"]).label == label
+
+
 def test_without_a_mixture_the_first_single_answer_counts() -> None:
     answers = answers_of(window_of({VOICE: ("sad", 0.6), FACE: "no face", FUSED: "no face"}))
     assert main_answer(answers).name == "voice"

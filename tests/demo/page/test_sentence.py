@@ -17,10 +17,10 @@ BOTH = {VOICE: ("happy", 0.71), FACE: ("surprised", 0.55), FUSED: ("surprised", 
         ({**BOTH, VOICE: ("happy", 0.4)}, "The voice is unsure, the face says surprised; together surprised, 63 %."),
         (
             {VOICE: ("happy", 0.4), FACE: ("sad", 0.3), FUSED: ("sad", 0.4)},
-            "Voice and face are both unsure; together they are unsure: no emotion is likelier than 50 %.",
+            "Voice and face are both unsure; together they are unsure: no emotion has 50 % or more.",
         ),
         ({VOICE: ("happy", 0.71)}, "The voice says happy, 71 %."),
-        ({VOICE: ("happy", 0.41)}, "Unsure: the voice makes no emotion likelier than 50 %."),
+        ({VOICE: ("happy", 0.41)}, "Unsure: the voice gives no emotion 50 % or more."),
         ({VOICE: ("happy", 0.7), FACE: ("sad", 0.6)}, "The voice says happy, the face sad."),
         ({VOICE: ("happy", 0.7), FACE: "no face was found", FUSED: "no face"}, "The voice says happy, 70 %."),
         (
