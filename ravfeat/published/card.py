@@ -6,6 +6,7 @@ from typing import Any
 
 from ravfeat.corpora.labels import labels_said
 from ravfeat.escape import code_span, markdown_text
+from ravfeat.published.agreement import UNCHECKED
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, NORMALISED
 
 __all__ = ["card", "data_terms"]
@@ -196,9 +197,19 @@ def _folds(document: Mapping[str, Any]) -> str:
 
 
 def _rows_inside(document: Mapping[str, Any]) -> list[str]:
-    if not any(system["head"] == "kernel" for system in document["systems"]):
-        return []
-    return ["", "The `kernel` heads hold the standardised feature statistics of their training clips: derived data."]
+    lines = []
+    if any(system["head"] == "kernel" for system in document["systems"]):
+        lines = [
+            "",
+            "The `kernel` heads hold the standardised feature statistics of their training clips: derived data.",
+        ]
+    if document["check"] != UNCHECKED:
+        lines += [
+            "",
+            "`recordings.json` holds digests of the training recordings, by the names of the clips; `domain/` holds"
+            " means and standard deviations of features over them.",
+        ]
+    return lines
 
 
 def data_terms(corpus: str, *, synthetic: bool) -> str:

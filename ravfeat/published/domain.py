@@ -16,7 +16,7 @@ from safetensors.numpy import save
 
 from ravfeat.cache import Cache
 from ravfeat.documents import check_value
-from ravfeat.errors import HeadError
+from ravfeat.errors import HeadError, UsageError
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
 from ravfeat.features.statistics import clip_statistics
@@ -91,7 +91,13 @@ class Domain:
         ------
         HeadError
             For features of another shape.
+        UsageError
+            For a source that the head does not have.
         """
+        if source not in self.moments:
+            raise UsageError(
+                f"no training clips of {source!r} are known; choose from {', '.join(map(repr, self.moments))}"
+            )
         moments = self.moments[source]
         if pooled_mean.shape != moments.mean.shape:
             raise HeadError(

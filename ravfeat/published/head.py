@@ -165,7 +165,16 @@ class PublishedHead:
         frozenset of str
             SHA-256 of what was decoded (`ravfeat.cache.format.ClipRecord.input_sha256`); empty where the head does not
             say.
+
+        Raises
+        ------
+        UsageError
+            For a source that the head does not have.
         """
+        if source not in self.learned:
+            raise UsageError(
+                f"{self.path} has no heads of {source!r}; choose from {', '.join(map(repr, self.learned))}"
+            )
         tested = {} if source == "refit" else dict(enumerate(self.tested[source]))
         return taught(self._recordings, stream, tested)
 

@@ -2,7 +2,8 @@
 
 The domain of a fold is that of its training clips alone. Limits come from clips that trained no head and were tested
 by none: the fold's validation clips. Where selection was nested there are none, since everything that is not tested
-trains the final head: there the training clips are held out by turns, actor by actor.
+trains the final head: there the training clips are held out by turns, actor by actor. Augmented views that trained
+heads too are left out: a recording is clean, or is another one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

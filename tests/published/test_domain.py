@@ -116,6 +116,8 @@ def test_other_shapes_and_other_caches_are_refused(published) -> None:
     fingerprint = head.parts[0].needs[0].fingerprint
     with pytest.raises(HeadError, match=r"have shape \(2, 4\), expected \(3, 4\) \(layers, dimensions\)"):
         head.domain(fingerprint).distance(0, np.zeros((2, 4)))
+    with pytest.raises(UsageError, match="no training clips of 9 are known; choose from 0, 1, 2, 3, 4, 5, 'refit'"):
+        head.domain(fingerprint).distance(9, np.zeros((3, 4)))
     with pytest.raises(UsageError, match=f"needs no cache 'abc'; choose from {fingerprint}"):
         head.domain("abc")
 

@@ -91,6 +91,7 @@ def test_the_card_has_numbers_grading_terms_and_limits(published, run) -> None:
         "CC BY-NC-SA 4.0",
         "inherits the question",
         "hold the standardised feature statistics of their training clips",
+        "`recordings.json` holds digests of the training recordings",
         "North American English",
         "the encoders (expressions, landmarks, voice) are needed",
         "24 actors",

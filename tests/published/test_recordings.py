@@ -7,7 +7,7 @@ import pytest
 
 from ravfeat import load_head
 from ravfeat.cache import open_cache
-from ravfeat.errors import HeadError
+from ravfeat.errors import HeadError, UsageError
 from ravfeat.published.recordings import distinct, read_recordings, taught
 from tests.published.hostile import Change, content, json_file, put, sign
 
@@ -24,6 +24,8 @@ def test_of_a_fold_all_recordings_but_those_it_tested_taught_its_heads(published
         assert len(others) == 80
         assert head.trained_on(2, stream) & digests == others
     assert not head.trained_on("refit", "other")
+    with pytest.raises(UsageError, match="has no heads of 9; choose from 0, 1, 2, 3, 4, 5, 'refit'"):
+        head.trained_on(9, "audio")
 
 
 def test_what_several_encoders_heard_is_listed_once(published) -> None:
