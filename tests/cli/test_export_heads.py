@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from ravfeat.crosscorpus import CrossPlan, fit_across
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.runs.write import write_run
 from tests.toycaches import actors_and_emotions
+from tests.twocorpora import write_two
 from tests.writtencaches import write_cache
 
 
@@ -45,3 +47,17 @@ def test_a_model_is_recorded_for_an_encoder_of_the_run_and_for_no_other(run, her
     assert other.returncode == 1
     assert "logmel makes others: layer_convention is static, delta, delta-delta/1, expected toy/1" in other.stderr
     assert not (tmp_path / "head").exists()
+
+
+def test_heads_on_features_that_a_whole_corpus_standardised_are_named_and_left_out(here, tmp_path) -> None:
+    across = CrossPlan((write_two(tmp_path),), heads=("logreg",), layers="1")
+    write_run(tmp_path / "run", fit_across(across), {"command": "ravfeat"})
+    done = here("export-heads", tmp_path / "run", "--to", tmp_path / "head", "--device", "cpu")
+    assert done.returncode == 0, done.stderr
+    held, left_out, made = done.stdout.splitlines()
+    assert held.endswith("identical, bit for bit, in all 48 test rows")
+    assert left_out == (
+        "left out: audio / toy@corpus-normalised / logreg, whose features were standardised by all clips of their"
+        " corpus at once"
+    )
+    assert made.endswith("head: 1 heads, temperatures, weights, head.toml and card.md")
