@@ -82,6 +82,14 @@ def few_draws() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def unflushed() -> Iterator[None]:
+    """Files are not flushed to the disk, as no test cuts the power; commands in processes of their own do flush."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def kept_children() -> Iterator[None]:
     """Processes that check shards serve the caches of all tests: to start one takes half a second."""
     kept = ChildProcesses()

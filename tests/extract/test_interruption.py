@@ -19,7 +19,6 @@ import pytest
 from ravfeat.cache import open_cache, verify_cache
 from ravfeat.cache.parts import is_part
 from ravfeat.corpora.ravdess import scan_ravdess
-from ravfeat.encoders.logmel import LogMelEncoder
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.faces.source import FaceOptions
@@ -93,7 +92,7 @@ def voices(clips: Path, _: Path) -> Job:
     return Job(
         command,
         ("ravfeat.encoders.logmel", "LogMelEncoder"),
-        lambda: Extraction(scan_ravdess(clips), clips, LogMelEncoder()),
+        lambda: Extraction(scan_ravdess(clips), clips, load_encoder("logmel", "cpu")),
     )
 
 
