@@ -28,7 +28,7 @@ def facts_of(head: PublishedHead) -> HeadFacts:
         actors=about["actors"],
         synthetic=about["synthetic"],
         leaky=about["leaky"],
-        refitted=head.refitted,
+        refitted="refit" in head.models,
         scores=tuple(_score(entry) for entry in about.get("scores", ())),
         layers=tuple(_layers(head)),
     )
