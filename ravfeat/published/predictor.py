@@ -38,6 +38,9 @@ __all__ = ["Predictor", "Recording"]
 
 Recording = str | Path | Samples
 
+_TWICE = (PublishedClip("0", "0"), PublishedClip("1", "1"))
+"""Every window is scored twice, side by side: a product with a single row has other last bits than those of a run."""
+
 
 class Predictor:
     """A head with the encoders that it needs; made by `PublishedHead.predictor`.
@@ -141,8 +144,7 @@ class Predictor:
             else None
             for part in self._head.parts
         ]
-        clip = [PublishedClip("", "")]
-        probs = self._head.score(features, [clip for _ in features], self._sources) if any(features) else {}
+        probs = self._head.score(features, [_TWICE for _ in features], self._sources) if any(features) else {}
         answers = {}
         for part, read in zip(self._head.parts, features, strict=True):
             if read is not None:
@@ -211,7 +213,7 @@ class Predictor:
         block = clip.block if layers == held else clip.block[positions]
         statistics = recipe.statistics(str(need.identity["stream"]))
         layout = StoredLayout(block.shape[2], block.dtype, statistics, recipe.frame_stride)
-        return narrow_blocks([block], layout, layers, reading)
+        return narrow_blocks([block for _ in _TWICE], layout, layers, reading)
 
     def _domain(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> tuple[float, bool]:
         """Give the largest distance over the caches of a system, and whether one is above its limit."""
