@@ -32,6 +32,12 @@ def files_of(head: Path) -> list[str]:
 
 def predict(folder: Path, place: Place) -> Mapping[object, np.ndarray]:
     head = load_head(folder)
+    for source in head.learned:
+        digests = [head.trained_on(source, stream) for stream in ("audio", "face")]
+        assert all(len(digest) == 64 for of_stream in digests for digest in of_stream)
+    for need in (need for part in head.parts for need in part.needs):
+        domain = head.domain(need.fingerprint)
+        assert domain is None or domain.limit("refit") >= 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return {**head.probabilities(place.caches, CLIPS), **head.probabilities(place.caches, CLIPS, fold="mean")}
