@@ -15,12 +15,14 @@ from ravfeat.escape import printable
 from ravfeat.media.probe import probe_duration
 from ravfeat.predict.result import FilePrediction
 
-__all__ = ["MAX_S", "Answerer"]
+__all__ = ["MAX_S", "SLACK_S", "Answerer"]
 
 MAX_S = 30.0
 """Longest recording that is answered; longer ones are for ``ravfeat predict``."""
 
-_SLACK_S = 0.5
+SLACK_S = 0.5
+"""Recorders stop a little late."""
+
 _NO_ANSWER = Markup(
     '<section class="rv-page" aria-label="Answer"><p class="rv-sentence rv-open">No answer: {}.</p></section>'
 )
@@ -56,7 +58,7 @@ class Answerer:
             The page's fragment; where there is no answer, a sentence that says why.
         """
         length_s = _length_s(path)
-        if length_s > MAX_S + _SLACK_S:
+        if length_s > MAX_S + SLACK_S:
             return _NO_ANSWER.format(
                 f"the recording is {length_s:.0f} s long, and at most {MAX_S:.0f} s are answered here; take a part of"
                 " it, or use 'ravfeat predict'"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ravfeat.demo.answer import Answerer
+from ravfeat.demo.answer import MAX_S, SLACK_S, Answerer
 from ravfeat.demo.app import Running, running
 from ravfeat.demo.facts import facts_of
 from ravfeat.published import load_head
@@ -43,7 +43,9 @@ def serving(
     head = load_head(folder, sources=sources_to_load(folder, None))
     streams = sorted({part.system.stream for part in head.parts})
     with (
-        head.predictor(device=device, models=models, detector_models=detector_models, offline=offline) as predictor,
+        head.predictor(
+            device=device, models=models, detector_models=detector_models, offline=offline, max_s=MAX_S + SLACK_S
+        ) as predictor,
         running(Answerer(predictor, facts_of(head)), streams, host=host, port=port) as server,
     ):
         yield server

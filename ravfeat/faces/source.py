@@ -1,5 +1,6 @@
 """Read videos as pictures with the face in each: decode, detect, track; options of the user."""
 
+import math
 from collections.abc import Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -43,12 +44,15 @@ class FaceSource:
         Each runs only if it is given.
     cropped : bool, default False
         The pictures are crops of faces already: the whole picture is the box, and counts as found.
+    limit_s : float
+        Longer recordings are refused; see `ravfeat.media.pictures.read_pictures`.
     """
 
     fps: float | None = None
     detector: ModelFile | None = None
     landmarker: ModelFile | None = None
     cropped: bool = False
+    limit_s: float = math.inf
 
     @property
     def readers(self) -> int:
@@ -84,7 +88,7 @@ class FaceSource:
                 stack.enter_context(FaceDetector(self.detector)) if self.detector else None,
                 stack.enter_context(FaceLandmarker(self.landmarker)) if self.landmarker else None,
             )
-            pictures = stack.enter_context(closing(read_pictures(root / clip.path, fps=self.fps)))
+            pictures = stack.enter_context(closing(read_pictures(root / clip.path, fps=self.fps, limit_s=self.limit_s)))
             frames: list[_FaceFrame] = []
             while True:
                 try:

@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,43 @@ import av
 from ravfeat.errors import MediaError
 from ravfeat.files import describe_stand_in
 
-__all__ = ["check_file", "check_whole", "promised_s", "reason_of"]
+__all__ = ["check_file", "check_limit", "check_whole", "open_media", "promised_s", "reason_of"]
 
 _MATROSKA_DURATION = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 _ESTIMATED = frozenset({"aac", "ac3", "dts", "eac3", "loas"})
 """FFmpeg's names of formats without a length: what it tells is estimated from the first packets."""
+
+
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat")
+_BUFFER = 1 << 18
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[Any]:
+    """Open a file with FFmpeg, which gets this file and nothing else.
+
+    Some formats only name other files or addresses (playlists): with the path, FFmpeg would open those too, and the
+    recording of a stranger could show what lies on this machine.
+
+    Yields
+    ------
+    av.container.InputContainer
+    """
+    # The file itself is not opened by one of FFmpeg's protocols; all others are forbidden.
+    options = {"protocol_whitelist": "none"}
+    with path.open("rb") as file, av.open(file, options=options, buffer_size=_BUFFER) as container:
+        yield container
+
+
+def check_limit(path: Path, length_s: float, limit_s: float) -> None:
+    """Refuse to decode more than what was allowed, whatever a header promised.
+
+    Raises
+    ------
+    MediaError
+    """
+    if length_s > limit_s:
+        raise MediaError(f"{path} is longer than the {limit_s:g} s that are read here; take a part of it")
 
 
 def check_file(path: Path) -> None:
@@ -23,7 +57,8 @@ def check_file(path: Path) -> None:
     Raises
     ------
     MediaError
-        Where the path is not a file, or the file is empty, a pointer of Git LFS or git-annex, or a web page.
+        Where the path is not a file, or the file is empty, a pointer of Git LFS or git-annex, a web page, or a
+        playlist.
     OSError
         Where the system cannot examine the path.
     """
@@ -34,6 +69,9 @@ def check_file(path: Path) -> None:
         raise MediaError(f"{path} is empty (0 bytes)")
     if stand_in := describe_stand_in(path, "recording"):
         raise MediaError(f"{path} {stand_in}")
+    with path.open("rb") as file:
+        if file.read(16).startswith(_PLAYLISTS):
+            raise MediaError(f"{path} is a playlist, which names other files; give the recordings themselves")
 
 
 def check_whole(path: Path, got_s: float, length_s: float, slack_s: float) -> None:

@@ -7,6 +7,7 @@ strictly. Only one picture is in memory at a time, apart from the decoder's own 
 """
 
 import hashlib
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from ravfeat.errors import MediaError
-from ravfeat.media.base import check_file, check_whole, promised_s, reason_of
+from ravfeat.media.base import check_file, check_limit, check_whole, open_media, promised_s, reason_of
 from ravfeat.media.clock import Grid, PictureClock
 from ravfeat.media.container import promised_share
 from ravfeat.media.frames import add_to_digest, square_size, upright_rgb
@@ -36,6 +37,9 @@ MIN_STRETCH = 0.01
 
 MAX_STRETCH = 4
 """More than any real format has (DV 1.5, anamorphic film 2); such a header is damaged."""
+
+MAX_RATE_HZ = 120.0
+"""Pictures per second that are read of a recording whose length is limited."""
 
 _DEFAULT_PERIOD_S = 0.04
 _COVER = ("attached_pic", "still_image", "timed_thumbnails")
@@ -74,7 +78,9 @@ class Picture:
             raise MediaError(f"{self._path} has a picture of format {name} ({reason_of(error)})") from error
 
 
-def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture, None, Recording]:
+def read_pictures(
+    path: Path, *, fps: float | None = None, limit_s: float = math.inf
+) -> Generator[Picture, None, Recording]:
     """Decode the pictures of a file, in the order in which they are shown.
 
     Parameters
@@ -84,6 +90,9 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
     fps : float, optional
         Pictures per second at most: one whenever the next point of the grid k / fps has been reached, none
         twice. By default, every picture.
+    limit_s : float
+        More than this is refused as soon as it is decoded, and so are more pictures than `MAX_RATE_HZ` has in that
+        time.
 
     Yields
     ------
@@ -106,8 +115,8 @@ def read_pictures(path: Path, *, fps: float | None = None) -> Generator[Picture,
     try:
         check_file(path)
         share = promised_share(path)
-        with av.open(str(path)) as container:
-            recording = yield from _read_track(path, container, _video_track(path, container), fps)
+        with open_media(path) as container:
+            recording = yield from _read_track(path, container, _video_track(path, container), fps, limit_s)
         length_s = recording.n_samples / recording.rate_hz
         _check_length(path, length_s, share * length_s)
         return recording
@@ -150,7 +159,9 @@ def _is(stream: Any, kind: str) -> bool:
     return bool(stream.disposition & getattr(av.stream.Disposition, kind))
 
 
-def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Generator[Picture, None, Recording]:
+def _read_track(
+    path: Path, container: Any, track: Any, fps: float | None, limit_s: float
+) -> Generator[Picture, None, Recording]:
     start_s = None if container.start_time is None else container.start_time / av.time_base
     rate = track.average_rate or track.guessed_rate
     clock = PictureClock(float(1 / rate) if rate else _DEFAULT_PERIOD_S, start_s)
@@ -164,6 +175,7 @@ def _read_track(path: Path, container: Any, track: Any, fps: float | None) -> Ge
         # at.
         add_to_digest(digest, frame)
         n_pictures += 1
+        check_limit(path, max(clock.end_s - clock.first_s, n_pictures / MAX_RATE_HZ), limit_s)
         if grid is None or grid.takes(time_s):
             yield Picture(time_s, path, frame, reformatter, pixel)
     if n_pictures == 0:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import av
 import soundfile
 
+from ravfeat.media.base import open_media
 from ravfeat.media.sound import SOUNDFILE_SUFFIXES, UNKNOWN_FRAMES, is_mp3
 
 __all__ = ["probe_duration"]
@@ -34,7 +35,7 @@ def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> fl
                 info: Any = soundfile.info(str(path))
                 if info.samplerate and 0 < info.frames < UNKNOWN_FRAMES and (info.format != "MP3" or is_mp3(path)):
                     return float(info.frames) / float(info.samplerate)
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             streams = container.streams.audio if track == "audio" else container.streams.video
             # The track's own length first: a video may be longer than its sound.
             if streams and streams[0].duration:

@@ -9,6 +9,7 @@ reads all other formats, and files that soundfile cannot open or whose length it
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ import soxr
 from numpy.typing import NDArray
 
 from ravfeat.errors import MediaError
-from ravfeat.media.base import check_file, check_whole, promised_s, reason_of
+from ravfeat.media.base import check_file, check_limit, check_whole, open_media, promised_s, reason_of
 from ravfeat.media.container import promised_share
 
 __all__ = ["RESAMPLING", "Waveform", "read_waveform", "resample"]
@@ -75,13 +76,15 @@ class Waveform:
         return digest.hexdigest()
 
 
-def read_waveform(path: Path) -> Waveform:
+def read_waveform(path: Path, *, limit_s: float = math.inf) -> Waveform:
     """Decode one file to mono at its own rate.
 
     Parameters
     ----------
     path : Path
         Any file with an audio track that soundfile or PyAV can decode.
+    limit_s : float
+        More than this is refused as soon as it is decoded.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def read_waveform(path: Path) -> Waveform:
     try:
         check_file(path)
         share = promised_share(path)
-        channels, rate = _decode(path)
+        channels, rate = _decode(path, limit_s)
         _check_count(path, len(channels) / rate, share * len(channels) / rate)
         return Waveform(_mono(path, channels), rate)
     except OSError as error:
@@ -147,26 +150,26 @@ def _check_cancelling(path: Path, channels: NDArray[np.float32], samples: NDArra
         )
 
 
-def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
+def _decode(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int]:
     """Return samples of shape (n, channels), and the rate."""
     if path.suffix.lower() not in SOUNDFILE_SUFFIXES:
-        return _read_with_av(path)
+        return _read_with_av(path, limit_s)
     try:
         file = soundfile.SoundFile(path)
     except soundfile.SoundFileError:
-        return _read_with_av(path)  # another format than its name says, or a codec that libsndfile has not
+        return _read_with_av(path, limit_s)  # another format than its name says, or a codec that libsndfile has not
     with file:
         if file.format == "MP3" and not is_mp3(path):
-            return _read_with_av(path)
+            return _read_with_av(path, limit_s)
         frames, rate = len(file), int(file.samplerate)
         try:
-            channels = _read_blocks(file)
+            channels = _read_blocks(path, file, limit_s)
         except soundfile.SoundFileError as error:
             if frames >= UNKNOWN_FRAMES:
-                return _read_with_av(path)  # FLAC from a pipe
+                return _read_with_av(path, limit_s)  # FLAC from a pipe
             raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
     if not len(channels):
-        return _read_with_av(path)  # a wav that promises 0 bytes, because its writer did not know better
+        return _read_with_av(path, limit_s)  # a wav that promises 0 bytes, because its writer did not know better
     if frames < UNKNOWN_FRAMES:
         _check_count(path, len(channels) / rate, frames / rate)
     if file.format in {"FLAC", "MP3"}:
@@ -177,7 +180,7 @@ def _decode(path: Path) -> tuple[NDArray[np.float32], int]:
 def is_mp3(path: Path) -> bool:
     """Whether FFmpeg takes a file for MP3 that libsndfile does, which looks for frames anywhere, also in AAC."""
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             return bool(container.format.name == "mp3")
     except (av.FFmpegError, ValueError):
         return True
@@ -186,7 +189,7 @@ def is_mp3(path: Path) -> bool:
 def _check_all_read(path: Path, n_samples: int, rate: int) -> None:
     """Refuse a file that holds more frames than its header counts, which libsndfile would leave out, or other ones."""
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             packets = list(container.demux(container.streams.audio[0]))
             length_s = float(sum((packet.duration or 0) * packet.time_base for packet in packets))
             rates = {frame.sample_rate for packet in packets[:1] for frame in packet.decode()} - {rate}
@@ -203,25 +206,28 @@ def _check_all_read(path: Path, n_samples: int, rate: int) -> None:
         )
 
 
-def _read_blocks(file: soundfile.SoundFile) -> NDArray[np.float32]:
+def _read_blocks(path: Path, file: soundfile.SoundFile, limit_s: float) -> NDArray[np.float32]:
     # Block by block, instead of allocating by the header: a damaged one may promise more samples than fit into memory.
     blocks = []
     while len(block := file.read(_BLOCK_SAMPLES, dtype="float32", always_2d=True)):
         blocks.append(block)
+        check_limit(path, sum(map(len, blocks)) / file.samplerate, limit_s)
     return np.concatenate(blocks) if len(blocks) > 1 else (blocks or [np.zeros((0, 1), np.float32)])[0]
 
 
-def _read_with_av(path: Path) -> tuple[NDArray[np.float32], int]:
+def _read_with_av(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int]:
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise MediaError(f"{path} has no audio track")
             stream = container.streams.audio[0]
             planar = av.AudioResampler(format="fltp")  # converts the sample format only; rate and channels stay
-            first_s, blocks = None, []
+            first_s, blocks, got_s = None, [], 0.0
             for frame in container.decode(stream):
                 if first_s is None:
                     first_s = frame.time or 0.0
+                got_s += frame.samples / frame.sample_rate
+                check_limit(path, got_s, limit_s)
                 blocks += planar.resample(frame)
             blocks += planar.resample(None)
             if not blocks:

@@ -4,6 +4,7 @@ A window of sound is encoded like a clip of its own, since encoders of speech lo
 encoded one by one, so all of a recording are read and its windows are taken of the results.
 """
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,10 +59,13 @@ class ToPredict:
         As it was named; of samples, what stands for a name.
     waveform : Waveform or None
         Of samples that are in memory already.
+    limit_s : float
+        Longer sound is refused as soon as that much is decoded.
     """
 
     path: str
     waveform: Waveform | None = None
+    limit_s: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ def _read_sound(
     recording: ToPredict, group: EncoderGroup, windowing: Windowing
 ) -> Generator[Event | SoundRead, None, None]:
     try:
-        waveform = recording.waveform or read_waveform(Path(recording.path))
+        waveform = recording.waveform or read_waveform(Path(recording.path), limit_s=recording.limit_s)
     except (MediaError, MemoryError) as error:
         yield SoundRead(str(error) or "does not fit into memory")
         return

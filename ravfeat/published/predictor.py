@@ -56,6 +56,8 @@ class Predictor:
         Whose heads answer; the probabilities of several are averaged.
     systems : sequence of System
         Which answers are given.
+    max_s : float
+        Longer sound is refused as soon as that much is decoded; sources of pictures have limits of their own.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class Predictor:
         windowing: Windowing,
         sources: Sequence[Source],
         systems: Sequence[System],
+        max_s: float = math.inf,
     ) -> None:
+        self._max_s = max_s
         self._head, self._windowing, self._systems = head, windowing, tuple(systems)
         self._groups, self._sources = groups, tuple(sources)
         self._index = {need.fingerprint: index for index, need in enumerate(needs)}
@@ -104,7 +108,7 @@ class Predictor:
         UsageError
             For samples that are none.
         """
-        to_predict = [_to_predict(recording, number) for number, recording in enumerate(recordings)]
+        to_predict = [_to_predict(recording, number, self._max_s) for number, recording in enumerate(recordings)]
         encoded = encode_recordings(to_predict, self._groups, self._recipes, self._windowing)
         for recording, encoded_recording in zip(to_predict, encoded, strict=True):
             yield self._predict(recording.path, encoded_recording)
@@ -254,9 +258,9 @@ def recipe_of(need: Need) -> StoreRecipe:
     return StoreRecipe(layers, stored["store"], stored["frame_stride"], stored["dtype"], stored["view"])
 
 
-def _to_predict(recording: Recording, number: int) -> ToPredict:
+def _to_predict(recording: Recording, number: int, limit_s: float) -> ToPredict:
     if isinstance(recording, str | Path):
-        return ToPredict(str(recording))
+        return ToPredict(str(recording), limit_s=limit_s)
     name = f"samples {number}"
     return ToPredict(name, waveform_of(recording, name))
 

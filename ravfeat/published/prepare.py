@@ -1,16 +1,20 @@
 """Prepare a predictor: choose systems, windows and heads, and load the encoders that they need."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from typing_extensions import TypedDict, Unpack
 
 from ravfeat.errors import UsageError
+from ravfeat.faces.source import FaceSource
 from ravfeat.predict.read import EncoderGroup
 from ravfeat.predict.windows import Windowing
 from ravfeat.predictions import System
 from ravfeat.published.format import open_folder
-from ravfeat.published.head_models import HeadModels, load_head_models
+from ravfeat.published.head_models import HeadModels, ModelGroup, load_head_models
 from ravfeat.published.parts import Need, Source
 from ravfeat.published.predictor import Predictor
 from ravfeat.published.scorer import Scorer
@@ -38,6 +42,8 @@ class PredictorOptions(TypedDict, total=False):
         Which answers are given, see `choose_systems`; default all.
     offline : bool
         Open no connection.
+    max_s : float
+        Longer recordings are refused as soon as that much is decoded, whatever their headers say; default no limit.
     """
 
     device: str
@@ -48,6 +54,7 @@ class PredictorOptions(TypedDict, total=False):
     whole: bool
     systems: Sequence[System | str] | None
     offline: bool
+    max_s: float
 
 
 def prepare_predictor(head: Scorer, sources: Sequence[Source], **options: Unpack[PredictorOptions]) -> Predictor:
@@ -75,19 +82,24 @@ def prepare_predictor(head: Scorer, sources: Sequence[Source], **options: Unpack
         offline=options.get("offline", False),
         systems=systems,
     )
-    groups, needs = _numbered(head, loaded)
-    return Predictor(head, groups, needs, windowing=windowing, sources=sources, systems=systems)
+    max_s = options.get("max_s", math.inf)
+    groups, needs = _numbered(head, loaded, max_s)
+    return Predictor(head, groups, needs, windowing=windowing, sources=sources, systems=systems, max_s=max_s)
 
 
-def _numbered(head: Scorer, loaded: HeadModels) -> tuple[list[EncoderGroup], list[Need]]:
+def _numbered(head: Scorer, loaded: HeadModels, max_s: float) -> tuple[list[EncoderGroup], list[Need]]:
     """Give encoders numbers, as an extraction does, and the need that each number stands for."""
     by_fingerprint = {need.fingerprint: need for part in head.parts for need in part.needs}
     names = [name for group in loaded.groups for name in group.encoders]
     groups = [
-        EncoderGroup(group.source, {names.index(name): encoder for name, encoder in group.encoders.items()})
+        EncoderGroup(_limited(group, max_s), {names.index(name): encoder for name, encoder in group.encoders.items()})
         for group in loaded.groups
     ]
     return groups, [by_fingerprint[name] for name in names]
+
+
+def _limited(group: ModelGroup, max_s: float) -> Any:
+    return replace(group.source, limit_s=max_s) if isinstance(group.source, FaceSource) else group.source
 
 
 def choose_systems(head: Scorer, wanted: Sequence[System | str] | None) -> tuple[System, ...]:
