@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_LONGEST = 9
+
 
 @click.command("predict")
 @click.argument("head", type=click.Path(path_type=Path))
@@ -69,16 +71,22 @@ def command(
     from ravfeat.cli.show_prediction import describe
     from ravfeat.predict.inputs import list_recordings
     from ravfeat.predict.journal import Journal
-    from ravfeat.predict.table import check_suffix, rows_of, write_rows
+    from ravfeat.predict.table import check_out, rows_of, write_rows
     from ravfeat.progress import track_progress
     from ravfeat.published import load_head
     from ravfeat.published.prepare import sources_to_load
 
+    listed = list_recordings(inputs)
     if out is not None:
-        check_suffix(out)
-    names = [str(path) for path in list_recordings(inputs)]
+        check_out(out, (*inputs, *listed.paths))
+    names = [str(path) for path in listed.paths]
+    if listed.left_out:
+        echo(f"not taken: {', '.join(f'{count} {kind}' for kind, count in listed.left_out.most_common())}", err=True)
     asked = _fold(fold)
     loaded = load_head(head, sources=sources_to_load(head, asked))
+    if loaded.window_s is None and window_s is None and not whole:
+        echo("the head does not say how long the clips were that trained it: recordings are taken whole, if there is no"
+             " --window", err=True)  # fmt: skip
     about = {
         "head": loaded.about, "window": window_s, "hop": hop_s, "whole": whole, "fold": fold,
         "systems": list(systems), "device": device,
@@ -109,7 +117,7 @@ def command(
         if out is not None:
             write_rows(rows, loaded.classes, out)
             echo(f"{out}: {len(rows)} rows of {len(names)} recordings")
-    if any(row["status"] == "failed" for row in rows):
+    if any(row["status"] == "failed" for row in rows if row["scope"] == "file"):
         echo("not everything could be predicted; the reasons are above", err=True)
         sys.exit(NOT_WHOLE)
 
@@ -118,6 +126,6 @@ def _fold(text: str | None) -> "Fold":
     match text:
         case None | "refit" | "mean":
             return text
-        case _ if text.isascii() and text.isdecimal():
+        case _ if text.isascii() and text.isdecimal() and len(text) < _LONGEST:
             return int(text)
     raise click.UsageError(f"--fold {text}: expected a fold's number, refit or mean")

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ravfeat.escape import printable
 from ravfeat.predict.result import FilePrediction, SystemPrediction
 
 __all__ = ["describe"]
@@ -14,7 +15,7 @@ def describe(prediction: FilePrediction) -> str:
     windows = f", {len(prediction.windows)} windows" if len(prediction.windows) > 1 else ""
     length = "" if math.isnan(prediction.duration_s) else f" ({prediction.duration_s:.1f} s{windows})"
     summary = prediction.summary
-    lines = [f"{prediction.file}{length}", *(_line(prediction, answer) for answer in summary.systems)]
+    lines = [f"{printable(prediction.file)}{length}", *(_line(prediction, answer) for answer in summary.systems)]
     if prediction.trained_on:
         lines.append("  this recording trained the head: its prediction is no test")
     if summary.faces_several > 0:
@@ -27,9 +28,9 @@ def describe(prediction: FilePrediction) -> str:
 def _line(prediction: FilePrediction, answer: SystemPrediction) -> str:
     name = str(answer.system)
     if answer.probs is None:
-        return f"  {name}: no answer: {answer.reason}"
+        return f"  {name}: no answer: {printable(answer.reason)}"
     order = np.argsort(-answer.probs, kind="stable")[:2]
-    told = ", ".join(f"{prediction.classes[place]} {answer.probs[place]:.0%}" for place in order)
+    told = ", ".join(f"{printable(prediction.classes[place])} {answer.probs[place]:.0%}" for place in order)
     windows = [window.of(answer.system) for window in prediction.windows]
     lacking = [window.reason for window in windows if window.probs is None]
     gaps = f"; no answer in {len(lacking)} of {len(windows)} windows: {lacking[0]}" if lacking else ""
@@ -40,6 +41,7 @@ def _line(prediction: FilePrediction, answer: SystemPrediction) -> str:
 def _changes(prediction: FilePrediction, answer: SystemPrediction) -> str:
     """List the predicted classes over time, where they change."""
     windows = [window.of(answer.system) for window in prediction.windows]
-    names = [prediction.classes[int(np.argmax(window.probs))] for window in windows if window.probs is not None]
+    places = [int(np.argmax(window.probs)) for window in windows if window.probs is not None]
+    names = [printable(prediction.classes[place]) for place in places]
     changed = [name for number, name in enumerate(names) if number == 0 or names[number - 1] != name]
     return f"; over time {', '.join(changed)}" if len(changed) > 1 else ""

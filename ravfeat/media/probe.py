@@ -31,7 +31,7 @@ def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> fl
     try:
         if track == "audio" and path.suffix.lower() in SOUNDFILE_SUFFIXES:
             # What soundfile cannot tell, PyAV may, as in decoding.
-            with suppress(soundfile.SoundFileError):
+            with suppress(soundfile.SoundFileError, UnicodeError):
                 info: Any = soundfile.info(str(path))
                 if info.samplerate and 0 < info.frames < UNKNOWN_FRAMES and (info.format != "MP3" or is_mp3(path)):
                     return float(info.frames) / float(info.samplerate)

@@ -40,6 +40,7 @@ CANCELLED = 0.01
 
 SOUNDFILE_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".au", ".caf", ".w64", ".mp3"})
 _BLOCK_SAMPLES = 1 << 20
+_LATE_S = 0.1
 UNKNOWN_FRAMES = 1 << 62  # libsndfile returns values above this for streams of unknown length
 _MP3_PADDING_SAMPLES = 3000
 """Upper bound of what an MP3 encoder adds at both ends, and decoders remove."""
@@ -55,10 +56,13 @@ class Waveform:
         One channel, in [-1, 1].
     sample_rate_hz : int
         The file's own rate.
+    start_s : float
+        When it begins, in seconds from the start of the recording: the sound of a video may begin late.
     """
 
     samples: NDArray[np.float32]
     sample_rate_hz: int
+    start_s: float = 0.0
 
     @property
     def duration_s(self) -> float:
@@ -95,9 +99,9 @@ def read_waveform(path: Path, *, limit_s: float = math.inf) -> Waveform:
     try:
         check_file(path)
         share = promised_share(path)
-        channels, rate = _decode(path, limit_s)
+        channels, rate, start_s = _decode(path, limit_s)
         _check_count(path, len(channels) / rate, share * len(channels) / rate)
-        return Waveform(_mono(path, channels), rate)
+        return Waveform(_mono(path, channels), rate, start_s)
     except OSError as error:
         raise MediaError(f"{path} cannot be read ({reason_of(error)})") from error
     except MemoryError as error:
@@ -150,13 +154,13 @@ def _check_cancelling(path: Path, channels: NDArray[np.float32], samples: NDArra
         )
 
 
-def _decode(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int]:
-    """Return samples of shape (n, channels), and the rate."""
+def _decode(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int, float]:
+    """Return samples of shape (n, channels), the rate, and when they begin."""
     if path.suffix.lower() not in SOUNDFILE_SUFFIXES:
         return _read_with_av(path, limit_s)
     try:
         file = soundfile.SoundFile(path)
-    except soundfile.SoundFileError:
+    except (soundfile.SoundFileError, UnicodeError):  # soundfile takes only names that are text
         return _read_with_av(path, limit_s)  # another format than its name says, or a codec that libsndfile has not
     with file:
         if file.format == "MP3" and not is_mp3(path):
@@ -174,7 +178,7 @@ def _decode(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int]:
         _check_count(path, len(channels) / rate, frames / rate)
     if file.format in {"FLAC", "MP3"}:
         _check_all_read(path, len(channels) + (_MP3_PADDING_SAMPLES if file.format == "MP3" else 0), rate)
-    return channels, rate
+    return channels, rate, 0.0
 
 
 def is_mp3(path: Path) -> bool:
@@ -215,7 +219,7 @@ def _read_blocks(path: Path, file: soundfile.SoundFile, limit_s: float) -> NDArr
     return np.concatenate(blocks) if len(blocks) > 1 else (blocks or [np.zeros((0, 1), np.float32)])[0]
 
 
-def _read_with_av(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int]:
+def _read_with_av(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int, float]:
     try:
         with open_media(path) as container:
             if not container.streams.audio:
@@ -235,11 +239,13 @@ def _read_with_av(path: Path, limit_s: float) -> tuple[NDArray[np.float32], int]
             rate = int(blocks[0].sample_rate)  # from the decoder: with AAC-SBR it is twice the header's rate
             channels = np.concatenate([block.to_ndarray() for block in blocks], axis=1).T
             length_s = promised_s(container, stream, first_s or 0.0)
+            start_s = (first_s or 0.0) - (container.start_time or 0) / av.time_base
     except (av.FFmpegError, ValueError) as error:
         raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
     # Stamps are rounded, and sound that was recorded beside pictures may have small gaps.
     check_whole(path, len(channels) / rate, length_s, slack_s=max(0.1, 0.01 * length_s))
-    return channels, rate
+    # Encoders put a few milliseconds before the sound.
+    return channels, rate, start_s if start_s > _LATE_S else 0.0
 
 
 def resample(waveform: Waveform, sample_rate_hz: int) -> NDArray[np.float32]:

@@ -65,6 +65,8 @@ class EncodedFrames:
         ClipError
             Where it has no picture, or none with a face.
         """
+        if len(self.times_s) and not ((self.times_s >= window[0]) & (self.times_s < window[1])).any():
+            raise ClipError(f"no picture between {window[0]:.1f} and {window[1]:.1f} s")
         reducer = ClipReducer(self._recipe, "face")
         for prepared, states in self._pieces:
             inside = (prepared.times_s >= window[0]) & (prepared.times_s < window[1])

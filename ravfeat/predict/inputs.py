@@ -1,6 +1,8 @@
 """List the recordings that are to be predicted: files, folders of them, and tables of paths."""
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.corpora.ravdess import MEDIA_SUFFIXES
@@ -8,7 +10,7 @@ from ravfeat.corpora.tables import name_columns, read_table
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.media.sound import SOUNDFILE_SUFFIXES
 
-__all__ = ["list_recordings"]
+__all__ = ["Listed", "list_recordings"]
 
 _MEDIA = (
     MEDIA_SUFFIXES | SOUNDFILE_SUFFIXES | {".aac", ".mka", ".m4v", ".mpg", ".mpeg", ".opus", ".wma", ".wmv", ".3gp"}
@@ -16,7 +18,22 @@ _MEDIA = (
 _TABLES = frozenset({".csv", ".tsv", ".parquet", ".pq"})
 
 
-def list_recordings(inputs: Iterable[Path]) -> list[Path]:
+@dataclass(frozen=True)
+class Listed:
+    """Recordings that were found.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    left_out : mapping of str to int
+        What was in folders and is no recording by its name, by suffix; ``linked folder`` for those.
+    """
+
+    paths: tuple[Path, ...]
+    left_out: Counter[str]
+
+
+def list_recordings(inputs: Iterable[Path]) -> Listed:
     """List recordings, each once, in the order in which they are named.
 
     Parameters
@@ -33,9 +50,11 @@ def list_recordings(inputs: Iterable[Path]) -> list[Path]:
         For a table that cannot be read.
     """
     recordings: dict[Path, None] = {}
+    left_out = Counter[str]()
     for path in inputs:
         if path.is_dir():
-            found = _in_folder(path)
+            found, others = _in_folder(path)
+            left_out += others
         elif path.suffix.lower() in _TABLES:
             found = _in_table(path)
         else:
@@ -43,12 +62,21 @@ def list_recordings(inputs: Iterable[Path]) -> list[Path]:
         if not found:
             raise UsageError(f"{path} has no recordings; expected files such as .wav, .flac, .mp4 or .webm")
         recordings |= dict.fromkeys(found)
-    return list(recordings)
+    return Listed(tuple(recordings), left_out)
 
 
-def _in_folder(folder: Path) -> list[Path]:
-    files = (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in _MEDIA)
-    return [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+def _in_folder(folder: Path) -> tuple[list[Path], Counter[str]]:
+    recordings, left_out = list[Path](), Counter[str]()
+    for path in sorted(folder.rglob("*")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        if path.is_dir():
+            left_out.update(["linked folder"] if path.is_symlink() else [])
+        elif path.suffix.lower() in _MEDIA:
+            recordings.append(path)
+        else:
+            left_out[path.suffix.lower() or "without a suffix"] += 1
+    return recordings, left_out
 
 
 def _in_table(path: Path) -> list[Path]:

@@ -36,7 +36,7 @@ class Journal:
     Attributes
     ----------
     done : dict of str to list of dict
-        Rows by recording.
+        Rows by recording; of an interrupted command only those that had all answers and are unchanged.
     """
 
     def __init__(self, out: Path | None, about: Mapping[str, Any], names: Collection[str]) -> None:
@@ -53,7 +53,7 @@ class Journal:
         if self._path.exists():
             self._read(self._path)
         # Written anew, without the line that was being written when the command was ended.
-        lines = [json.dumps(self._key), *(json.dumps(entry) for entry in self.done.items())]
+        lines = [json.dumps(self._key), *(_line(name, rows) for name, rows in self.done.items())]
         replace_file(self._path, "".join(f"{line}\n" for line in lines).encode())
         self._file = self._path.open("a", encoding="utf-8")
         return self
@@ -73,16 +73,37 @@ class Journal:
         """Keep the rows of a recording."""
         self.done[name] = [dict(row) for row in rows]
         if self._file is not None:
-            self._file.write(f"{json.dumps([name, self.done[name]])}\n")
+            self._file.write(f"{_line(name, self.done[name])}\n")
             self._file.flush()
 
     def _read(self, path: Path) -> None:
         key, *lines = read_limited(path, _MAX_BYTES, PredictionsError, _REMEDY).split(b"\n")
         if key != json.dumps(self._key).encode():
             return
+        names = {_plain(name): name for name in self._names}
         # What follows the last end of a line is not whole.
         for number, line in enumerate(lines[:-1], start=2):
             where = f"{path}, line {number}"
-            name, rows = parse_json(line, tuple[str, Rows], where, PredictionsError, _REMEDY)
-            if name in self._names:
+            plain, stamp, rows = parse_json(line, tuple[str, list[int], Rows], where, PredictionsError, _REMEDY)
+            name = names.get(plain)
+            # Recordings that were changed since then, or had no answer, are predicted again.
+            if name is not None and stamp == _stamp(name) and all(row.get("status") == "ok" for row in rows):
                 self.done[name] = rows
+
+
+def _line(name: str, rows: Rows) -> str:
+    return json.dumps([_plain(name), _stamp(name), rows])
+
+
+def _plain(name: str) -> str:
+    # Names on a disk need not be text.
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _stamp(name: str) -> list[int]:
+    """Say by what a change of a recording is noticed: size and time of the last change."""
+    try:
+        status = Path(name).stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]

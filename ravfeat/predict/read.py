@@ -19,14 +19,20 @@ from ravfeat.manifest import Clip
 from ravfeat.media.sound import MAX_PEAK, SILENCE_PEAK, Waveform, read_waveform
 from ravfeat.media.source import Recording, Source
 from ravfeat.predict.result import Envelope
-from ravfeat.predict.windows import Window, Windowing
+from ravfeat.predict.windows import MIN_WINDOW_S, Window, Windowing
 
 __all__ = ["EncoderGroup", "Samples", "SoundRead", "ToPredict", "clip_of", "read_recording", "waveform_of"]
 
 Samples = tuple[int, Any]
 """Rate in Hz, and an array of shape (n,) or (n, channels): integers, or floats in [-1, 1]."""
 
+MIN_RATE_HZ, MAX_RATE_HZ = 2000, 768_000
+"""Samples per second that speech needs, and more than any recorder takes."""
+
+_MAX_CHANNELS = 64
 _ENVELOPE_HZ = 50
+_CLOSE_S = 0.25
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,13 @@ class SoundRead:
     reason : str
         Why there is no sound; the rest is empty then.
     windows : tuple of (float, float)
+        Of the whole recording: where there is no sound in one, its clip fails.
     speech_db : tuple of float
-        Of every window, and at the end of the whole; decibels of full scale.
+        Of every window, and at the end of the whole; decibels of full scale. NaN where there is no sound.
+    start_s : float
+        When the sound begins.
     duration_s : float
+        Of the recording, which is the longer of sound and pictures.
     input_sha256 : str
     envelope : Envelope or None
     """
@@ -87,6 +97,7 @@ class SoundRead:
     reason: str = ""
     windows: tuple[Window, ...] = ()
     speech_db: tuple[float, ...] = ()
+    start_s: float = 0.0
     duration_s: float = np.nan
     input_sha256: str = ""
     envelope: Envelope | None = None
@@ -122,34 +133,47 @@ def read_recording(
     SoundRead
         Then, where a group listens; for each of its windows the events of a clip follow.
     """
+    seen_s = 0.0
     for group in groups:
         if not group.listens:
             clip = clip_of(recording)
             if recording.waveform is None:
-                yield from read_clip(clip, Path(), group.source, group.encoders)
+                for event in read_clip(clip, Path(), group.source, group.encoders):
+                    if isinstance(event, ClipEnd) and event.recording is not None:
+                        seen_s = max(seen_s, event.recording.n_samples / event.recording.rate_hz)
+                    yield event
             else:
                 reason = f"{recording.path} are samples of sound, without pictures"
                 yield ClipEnd(clip, reasons=dict.fromkeys(group.encoders, reason))
     for group in groups:
         if group.listens:
-            yield from _read_sound(recording, group, windowing)
+            yield from _read_sound(recording, group, windowing, seen_s)
 
 
 def _read_sound(
-    recording: ToPredict, group: EncoderGroup, windowing: Windowing
+    recording: ToPredict, group: EncoderGroup, windowing: Windowing, seen_s: float
 ) -> Generator[Event | SoundRead, None, None]:
     try:
         waveform = recording.waveform or read_waveform(Path(recording.path), limit_s=recording.limit_s)
+        if waveform.sample_rate_hz < MIN_RATE_HZ:
+            raise MediaError(f"{waveform.sample_rate_hz} samples a second hold no speech")
+        end_s = waveform.start_s + waveform.duration_s
+        # Pictures that go on for a moment make no window of their own.
+        duration_s = max(end_s, seen_s) if seen_s > end_s + _CLOSE_S else end_s
+        windows = windowing.of(duration_s)
+        cuts = [cut(waveform, window) for window in windows] if len(windows) > 1 else [waveform]
+        levels = tuple(map(_level_db, (*cuts, waveform)))
+        sound = SoundRead("", windows, levels, waveform.start_s, duration_s, waveform.sha256, _envelope(waveform))
     except (MediaError, MemoryError) as error:
         yield SoundRead(str(error) or "does not fit into memory")
         return
-    windows = windowing.of(waveform.duration_s)
-    cuts = [cut(waveform, window) for window in windows] if len(windows) > 1 else [waveform]
-    levels = tuple(map(_level_db, (*cuts, waveform)))
-    envelope = _envelope(waveform)
-    yield SoundRead("", windows, levels, waveform.duration_s, waveform.sha256, envelope)
-    for piece in cuts:
-        yield from read_clip(clip_of(recording), Path(), _Cut(piece), group.encoders)
+    yield sound
+    for window, piece in zip(windows, cuts, strict=True):
+        if piece.duration_s < MIN_WINDOW_S and len(windows) > 1:
+            reason = f"no sound between {window[0]:.1f} and {window[1]:.1f} s"
+            yield ClipEnd(clip_of(recording), reasons=dict.fromkeys(group.encoders, reason))
+        else:
+            yield from read_clip(clip_of(recording), Path(), _Cut(piece), group.encoders)
 
 
 def clip_of(recording: ToPredict) -> Clip:
@@ -159,7 +183,7 @@ def clip_of(recording: ToPredict) -> Clip:
 
 def cut(waveform: Waveform, window: Window) -> Waveform:
     """Cut a window out of a waveform."""
-    start, end = (round(time_s * waveform.sample_rate_hz) for time_s in window)
+    start, end = (max(0, round((time_s - waveform.start_s) * waveform.sample_rate_hz)) for time_s in window)
     return Waveform(waveform.samples[start:end], waveform.sample_rate_hz)
 
 
@@ -174,9 +198,13 @@ def waveform_of(samples: Samples, name: str) -> Waveform:
     """
     rate, values = samples
     array = np.asarray(values)
-    if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or rate <= 0:
-        raise UsageError(f"{name}: the rate is {rate!r}, expected samples per second, a whole number")
-    if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "if":
+    if isinstance(rate, bool) or not isinstance(rate, int | np.integer) or not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise UsageError(
+            f"{name}: the rate is {rate!r}, expected samples per second, a whole number from {MIN_RATE_HZ} to"
+            f" {MAX_RATE_HZ}"
+        )
+    wide = array.ndim == 2 and array.shape[1] > _MAX_CHANNELS  # channels lie in the first axis
+    if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "if" or wide:
         raise UsageError(
             f"{name}: samples of shape {array.shape}, {array.dtype}; expected (n,) or (n, channels), integers or floats"
         )
@@ -190,13 +218,21 @@ def waveform_of(samples: Samples, name: str) -> Waveform:
 
 
 def _level_db(waveform: Waveform) -> float:
-    samples = waveform.samples.astype(np.float64)
-    power = float(np.mean((samples - samples.mean()) ** 2)) if len(samples) else 0.0
-    return 10 * float(np.log10(max(power, 1e-12)))
+    samples = waveform.samples
+    if not len(samples):
+        return math.nan
+    mean = float(samples.mean(dtype=np.float64))
+    # Block by block: an hour in double precision would take gigabytes.
+    blocks = (samples[start : start + _BLOCK] - mean for start in range(0, len(samples), _BLOCK))
+    power = sum(float(np.dot(block, block)) for block in blocks) / len(samples)
+    return 10 * math.log10(max(power, 1e-12))
 
 
 def _envelope(waveform: Waveform) -> Envelope:
     step = max(1, waveform.sample_rate_hz // _ENVELOPE_HZ)
-    samples = np.abs(waveform.samples)
-    padded = np.pad(samples, (0, -len(samples) % step))
-    return Envelope(waveform.sample_rate_hz / step, np.minimum(padded.reshape(-1, step).max(axis=1), 1.0))
+    rate_hz = waveform.sample_rate_hz / step
+    samples = waveform.samples
+    starts = np.arange(0, len(samples), step)
+    peaks = np.maximum(np.maximum.reduceat(samples, starts), -np.minimum.reduceat(samples, starts))
+    before = np.zeros(round(waveform.start_s * rate_hz), np.float32)
+    return Envelope(rate_hz, np.concatenate([before, np.minimum(peaks, 1.0)]))

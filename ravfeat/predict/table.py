@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,19 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ravfeat.errors import UsageError
+from ravfeat.errors import PredictionsError, UsageError
 from ravfeat.files import replace_file
 from ravfeat.predict.result import FilePrediction, WindowPrediction
 
-__all__ = ["SUFFIXES", "check_suffix", "rows_of", "write_rows"]
+__all__ = ["SUFFIXES", "check_out", "rows_of", "write_rows"]
 
 SUFFIXES = (".csv", ".parquet", ".jsonl")
 
 Row = dict[str, Any]
 
 
-def check_suffix(path: Path) -> None:
-    """Refuse a name that says no format, before hours of work.
+def check_out(path: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a name that says no format, or is one of the inputs, before hours of work.
 
     Raises
     ------
@@ -31,6 +31,11 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{path}: expected a name that ends in {', '.join(SUFFIXES)}, which says the format")
+    for name in inputs:
+        if path.exists() and name.exists() and path.samefile(name):
+            raise UsageError(f"--out {path} is what is to be read, and would be overwritten; choose another name")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"--out {path} is not a file; choose another name")
 
 
 def rows_of(prediction: FilePrediction) -> Iterator[Row]:
@@ -80,14 +85,17 @@ def write_rows(rows: Sequence[Row], classes: Sequence[str], path: Path) -> None:
 
     Raises
     ------
-    UsageError
-        For another suffix.
+    PredictionsError
+        For rows that are none.
     """
-    check_suffix(path)
     if path.suffix.lower() == ".jsonl":
         replace_file(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode())
         return
-    table, sink = pa.Table.from_pylist(list(rows), schema=_schema(classes)), pa.BufferOutputStream()
+    try:
+        table, sink = pa.Table.from_pylist(list(rows), schema=_schema(classes)), pa.BufferOutputStream()
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        kept = path.with_name(f".{path.name}.unfinished")
+        raise PredictionsError(f"rows of an interrupted command are damaged ({error}); remove {kept}") from error
     if path.suffix.lower() == ".csv":
         pyarrow.csv.write_csv(table, sink)
     else:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict
 
-from ravfeat.cache.format import StoreRecipe
+from ravfeat.cache.format import StoreRecipe, fingerprint
 from ravfeat.documents import Count, check_value
-from ravfeat.errors import HeadError
+from ravfeat.errors import HeadError, UsageError
 from ravfeat.extract.decode import EncoderIndex
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.narrow import StoredLayout, narrow_blocks
@@ -108,6 +108,8 @@ class Predictor:
         UsageError
             For samples that are none.
         """
+        if not self._groups:
+            raise UsageError("this predictor is closed: predict within its with block")
         to_predict = [_to_predict(recording, number, self._max_s) for number, recording in enumerate(recordings)]
         encoded = encode_recordings(to_predict, self._groups, self._recipes, self._windowing)
         for recording, encoded_recording in zip(to_predict, encoded, strict=True):
@@ -115,7 +117,7 @@ class Predictor:
 
     def _predict(self, path: str, encoded: EncodedRecording) -> FilePrediction:
         answers = [
-            self._answer(path, stored, start_s)
+            self._answer(path, stored, max(start_s, encoded.sound.start_s))
             for (start_s, _), stored in zip(encoded.windows, encoded.stored, strict=True)
         ]
         levels = encoded.sound.speech_db or (math.nan,) * (len(encoded.windows) + 1)
@@ -252,6 +254,8 @@ def recipe_of(need: Need) -> StoreRecipe:
     """
     where = f"{HEAD_FILE}: identity of the cache '{need.encoder}'"
     stored = check_value(dict(need.identity), _StoredAs, where, HeadError, REMEDY)
+    if fingerprint(dict(need.identity)) != need.fingerprint:
+        raise HeadError(f"{where} is not what its fingerprint {need.fingerprint} stands for; {REMEDY}")
     layers = tuple(stored["layers"])
     if outside := sorted(set(need.layers or ()) - set(layers)):
         raise HeadError(f"{where} has the layers {list(layers)}, and {outside} are to be read; {REMEDY}")
@@ -262,6 +266,8 @@ def _to_predict(recording: Recording, number: int, limit_s: float) -> ToPredict:
     if isinstance(recording, str | Path):
         return ToPredict(str(recording), limit_s=limit_s)
     name = f"samples {number}"
+    if not isinstance(recording, tuple) or len(recording) != 2:
+        raise UsageError(f"{name}: expected the path of a file, or a rate and samples; got {type(recording).__name__}")
     return ToPredict(name, waveform_of(recording, name))
 
 

@@ -68,6 +68,10 @@ def prepare_predictor(head: Scorer, sources: Sequence[Source], **options: Unpack
     **options
         See `PredictorOptions`.
     """
+    if unknown := options.keys() - PredictorOptions.__annotations__.keys():
+        raise UsageError(
+            f"a predictor has no option '{min(unknown)}'; choose from {', '.join(PredictorOptions.__annotations__)}"
+        )
     window_s, hop_s, whole = options.get("window_s"), options.get("hop_s"), options.get("whole", False)
     if whole and (window_s is not None or hop_s is not None):
         raise UsageError("a recording is taken whole or in windows: leave out whole, or window and hop")
@@ -121,6 +125,8 @@ def choose_systems(head: Scorer, wanted: Sequence[System | str] | None) -> tuple
     UsageError
         For what is none of its systems.
     """
+    if wanted is not None and not wanted:
+        raise UsageError(f"no system is asked for; choose from {'; '.join(map(str, head.systems))}")
     chosen: set[System] = set()
     for name in head.systems if wanted is None else wanted:
         named = [system for system in head.systems if name in (system, system.stream, "/".join(system), str(system))]

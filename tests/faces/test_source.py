@@ -145,7 +145,8 @@ def test_only_models_that_are_needed_are_looked_for(
 ) -> None:
     asked = []
 
-    def find(model: PublishedModel, given: tuple[Path, ...]) -> ModelFile:
+    def find(model: PublishedModel, given: tuple[Path, ...], *, offline: bool) -> ModelFile:
+        assert not offline
         asked.append(model)
         return find_model(model, given)
 

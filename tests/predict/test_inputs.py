@@ -21,8 +21,11 @@ def test_files_folders_and_tables_are_listed_once_and_in_order(tmp_path: Path) -
         (tmp_path / name).touch()
     table = tmp_path / "clips.csv"
     table.write_text("File,Emotion\nx.bin,sad\n talks/b.wav ,happy\n")
+    (tmp_path / "talks/folder.wav").mkdir()
+    (tmp_path / "talks/linked").symlink_to(tmp_path)
     listed = list_recordings([table, tmp_path / "talks", tmp_path / "missing.wav"])
-    names = [path.relative_to(tmp_path).as_posix() for path in listed]
+    names = [path.relative_to(tmp_path).as_posix() for path in listed.paths]
+    assert listed.left_out == {".txt": 1, "linked folder": 1}
     assert names == ["x.bin", "talks/b.wav", "talks/deep/a.webm", "missing.wav"]
 
 

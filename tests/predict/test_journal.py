@@ -8,7 +8,7 @@ from ravfeat.errors import PredictionsError
 from ravfeat.predict.journal import Journal
 
 NAMES = ["a.wav", "b.wav", "c.wav"]
-ROWS = [{"file": "a.wav", "p_happy": 1 / 3, "domain": None}]
+ROWS = [{"file": "a.wav", "p_happy": 1 / 3, "domain": None, "status": "ok"}]
 
 
 def interrupted(out: Path, about: dict[str, object]) -> None:
@@ -23,12 +23,26 @@ def test_an_interrupted_command_goes_on_where_it_was(tmp_path: Path) -> None:
     interrupted(out, {"window": 4})
     unfinished = tmp_path / ".out.csv.unfinished"
     with unfinished.open("a") as file:
-        file.write('["b.wav", [{"fi')  # killed within a line
+        file.write('["b.wav", [], [{"fi')  # killed within a line
     with Journal(out, {"window": 4}, NAMES) as journal:
         assert journal.done == {"a.wav": ROWS}
         journal.add("c.wav", ROWS)
         assert len(unfinished.read_text().splitlines()) == 3
     assert not unfinished.exists()
+
+
+def test_recordings_that_changed_or_had_no_answer_are_predicted_again(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name}.wav" for name in ("same", "changed", "failed", "b\udcff")}
+    for path in files.values():
+        path.write_bytes(b"sound")
+    names = list(map(str, files.values()))
+    with pytest.raises(KeyboardInterrupt), Journal(tmp_path / "out.csv", {}, names) as journal:  # noqa: PT012
+        for name, path in files.items():
+            journal.add(str(path), [{"status": "failed" if name == "failed" else "ok"}])
+        raise KeyboardInterrupt
+    files["changed"].write_bytes(b"another")
+    with Journal(tmp_path / "out.csv", {}, names) as journal:
+        assert set(journal.done) == {str(files["same"]), str(files["b\udcff"])}
 
 
 def test_a_journal_of_another_command_is_not_continued(tmp_path: Path) -> None:

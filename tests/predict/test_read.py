@@ -8,7 +8,7 @@ from ravfeat.errors import UsageError
 from ravfeat.extract.decode import ClipEnd, PreparedPiece
 from ravfeat.media.sound import Waveform
 from ravfeat.media.waveform_source import WaveformSource
-from ravfeat.predict.read import EncoderGroup, SoundRead, ToPredict, cut, read_recording, waveform_of
+from ravfeat.predict.read import EncoderGroup, SoundRead, ToPredict, _read_sound, cut, read_recording, waveform_of
 from ravfeat.predict.windows import Windowing
 
 RATE = 16_000
@@ -61,6 +61,8 @@ def test_integer_samples_are_scaled_and_channels_averaged(dtype: type) -> None:
     ("rate", "samples", "match"),
     [
         (0, NOISE, "the rate is 0"),
+        (10**12, NOISE, "from 2000 to 768000"),
+        (RATE, NOISE[None], r"expected \(n,\) or \(n, channels\)"),
         (16_000.0, NOISE, "the rate is 16000.0"),
         (True, NOISE, "the rate is True"),
         (RATE, NOISE[:0], r"samples of shape \(0,\)"),
@@ -73,3 +75,28 @@ def test_integer_samples_are_scaled_and_channels_averaged(dtype: type) -> None:
 def test_samples_that_are_none_are_refused(rate, samples, match) -> None:
     with pytest.raises(UsageError, match=match):
         waveform_of((rate, samples), "samples")
+
+
+def test_windows_follow_the_longer_of_sound_and_pictures_and_late_sound_is_put_where_it_is() -> None:
+    late = Waveform(NOISE, RATE, start_s=2.0)
+    sound, *rest = list(_read_sound(ToPredict("samples", late), GROUP, Windowing(1.0, 1.0), seen_s=8.0))
+    assert isinstance(sound, SoundRead)
+    assert (sound.duration_s, sound.start_s, len(sound.windows)) == (8.0, 2.0, 8)
+    ends = [event for event in rest if isinstance(event, ClipEnd)]
+    assert [not end.reasons for end in ends] == [False, False, True, True, True, False, False, False]
+    assert ends[0].reasons == {0: "no sound between 0.0 and 1.0 s"}
+    pieces = [event.prepared[0] for event in rest if isinstance(event, PreparedPiece)]
+    assert np.array_equal(pieces[0].values, NOISE[:RATE])
+    assert np.isnan(sound.speech_db[0])
+    assert sound.envelope is not None
+    assert not sound.envelope.peaks[:100].any()
+    assert sound.envelope.peaks[100:].all()
+
+
+def test_sound_of_no_speech_is_refused() -> None:
+    (sound,) = events_of(Waveform(NOISE, 1000))
+    assert sound.reason == "1000 samples a second hold no speech"
+
+
+def events_of(waveform: Waveform) -> list[object]:
+    return list(read_recording(ToPredict("samples", waveform), [GROUP], Windowing()))

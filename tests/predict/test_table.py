@@ -8,9 +8,9 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from ravfeat.errors import UsageError
+from ravfeat.errors import PredictionsError, UsageError
 from ravfeat.predict import FilePrediction, SystemPrediction, WindowPrediction
-from ravfeat.predict.table import check_suffix, rows_of, write_rows
+from ravfeat.predict.table import check_out, rows_of, write_rows
 from ravfeat.predictions import System
 
 VOICE = System("audio", "logmel", "logreg")
@@ -49,6 +49,20 @@ def test_all_formats_hold_the_same(prediction: FilePrediction, tmp_path: Path) -
     assert [row["file"] for row in csv] == [row["file"] for row in rows]
 
 
-def test_a_name_without_a_format_is_refused() -> None:
+def test_a_name_without_a_format_and_what_is_to_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"out\.txt: expected a name that ends in \.csv, \.parquet, \.jsonl"):
-        check_suffix(Path("out.txt"))
+        check_out(Path("out.txt"), [])
+    table, link = tmp_path / "clips.csv", tmp_path / "link.csv"
+    table.write_text("path\n")
+    link.symlink_to(table)
+    with pytest.raises(UsageError, match=r"link\.csv is what is to be read"):
+        check_out(link, [tmp_path / "x.wav", table])
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UsageError, match="is not a file"):
+        check_out(tmp_path / "folder.csv", [])
+
+
+def test_rows_that_are_none_are_refused(prediction: FilePrediction, tmp_path: Path) -> None:
+    rows = [{**row, "p_happy": "much"} for row in rows_of(prediction)]
+    with pytest.raises(PredictionsError, match=r"damaged.*remove .*\.out\.csv\.unfinished"):
+        write_rows(rows, CLASSES, tmp_path / "out.csv")
