@@ -1,16 +1,15 @@
 """The page as a local server: record or upload, and the answer begins by itself. The only importer of gradio.
 
 Nothing is asked of another host: no analytics, no fonts, no scripts from elsewhere; a content security policy makes the
-browser refuse what would leave. Uploads lie in gradio's folder for temporary files, and are gone within an hour.
+browser refuse what would leave. Uploads are gone within an hour.
 """
 
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 # Read when gradio is imported: analytics and version checks ask its makers' servers.
@@ -24,8 +23,10 @@ import gradio as gr
 from markupsafe import Markup
 
 from ravfeat.corpora.synth import generate
-from ravfeat.demo.answer import MAX_S, Answerer
+from ravfeat.demo.answer import MAX_S, Answerer, no_answer
+from ravfeat.demo.guard import MAX_UPLOAD, Guard
 from ravfeat.demo.page import stylesheet
+from ravfeat.demo.uploads import EXAMPLES, is_upload, server_folder, swept
 from ravfeat.errors import RavfeatError, UsageError
 from ravfeat.escape import printable
 
@@ -34,17 +35,10 @@ __all__ = ["Running", "build", "running"]
 _SWEEP_S, _KEEP_S = 300, 3000
 """How often old uploads are looked for, and how old they may be: nothing is kept for an hour."""
 
-_MAX_UPLOAD = "100mb"
 _WAITING = 20
 """Recordings that may wait for their turn; one is answered at a time."""
 
 _QUEUE = "answers"
-
-_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:;"
-    " worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
-)
 
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Arial", "sans-serif"]
 _CSS = """
@@ -62,8 +56,13 @@ _CSS = """
 }
 """
 
-# The answer is read aloud when it comes.
-_LIVE = "() => document.querySelectorAll('.rv-answer').forEach(part => part.setAttribute('aria-live', 'polite'))"
+# The answer is read aloud when it comes. A tab's parts are not there before it is looked at.
+_LIVE = """() => {
+  const live = () => document.querySelectorAll(".rv-answer .rv-answer:not([aria-live])").forEach(
+    part => part.setAttribute("aria-live", "polite"));
+  live();
+  new MutationObserver(live).observe(document.body, { childList: true, subtree: true });
+}"""
 
 _HEAD = Markup('<header class="rv-head"><h1>{}</h1><p>{}</p></header>')
 _HINT = Markup('<p class="rv-hint">{}</p>')
@@ -89,13 +88,12 @@ def build(answerer: Answerer, streams: Sequence[str], *, examples: Mapping[str, 
     hears, sees = "audio" in streams, bool({"face", "joint"} & set(streams))
     if not hears and not sees:
         raise UsageError(f"the page records voices and faces, and this head reads {', '.join(streams) or 'nothing'}")
-    with gr.Blocks(title=f"{answerer.facts.name} — ravfeat", analytics_enabled=False, fill_width=True,
-                   delete_cache=(_SWEEP_S, _KEEP_S)) as blocks:  # fmt: skip
+    with gr.Blocks(title=f"{answerer.facts.name} — ravfeat", analytics_enabled=False, fill_width=True) as blocks:
         gr.HTML(str(_HEAD.format(printable(answerer.facts.name), _about(hears, sees))))
         with gr.Tabs():
             if sees:
                 with gr.Tab("Voice and face" if hears else "Face"):
-                    _tab(lambda: _video(sound=hears), answerer, None, {})
+                    _tab(_video, answerer, None, {})
             if hears:
                 with gr.Tab("Voice"):
                     _tab(_audio, answerer, ["audio"], examples or {})
@@ -108,10 +106,11 @@ def _about(hears: bool, sees: bool) -> str:  # noqa: FBT001 (two facts of one he
     return f"What {says} in a few seconds of speech, {MAX_S:.0f} at most. Recordings are gone within the hour."
 
 
-def _video(*, sound: bool) -> Any:
+def _video() -> Any:
     # What a face needs, on slow machines too: gradio loses what the recorder has not yet encoded when it is stopped.
+    # Without sound, it would run the program ffmpeg on every recording.
     webcam = gr.WebcamOptions(mirror=False, constraints={"video": {"width": 640, "height": 480, "frameRate": 25}})
-    return gr.Video(sources=["webcam", "upload"], label="Recording", include_audio=sound, webcam_options=webcam,
+    return gr.Video(sources=["webcam", "upload"], label="Recording", include_audio=True, webcam_options=webcam,
                     height=300, elem_classes="rv-video", buttons=[])  # fmt: skip
 
 
@@ -124,7 +123,12 @@ def _tab(
     make: Callable[[], Any], answerer: Answerer, streams: Sequence[str] | None, examples: Mapping[str, Path]
 ) -> None:
     def answer(path: str | None) -> str:
-        return hint if path is None else str(answerer.answer(Path(path), streams))
+        if path is None:
+            return hint
+        # A request may name whatever a visitor writes, and decoders open addresses too.
+        if not is_upload(path, Path(recording.GRADIO_CACHE)):
+            return str(no_answer("this is no recording that was uploaded here"))
+        return str(answerer.answer(Path(path), streams))
 
     hint = str(_HINT.format("Record a few seconds, or upload a file; the answer begins by itself."))
     with gr.Row():
@@ -139,11 +143,14 @@ def _tab(
     }  # fmt: skip
     gr.on([recording.stop_recording, recording.upload, recording.clear], **events)
     if examples:
-        paths, names = [[str(path)] for path in examples.values()], list(examples)
-        options: dict[str, Any] = {"cache_examples": False, "run_on_click": True, "api_visibility": "private"}
-        gr.Examples(
-            paths, recording, shown, answer, label="Generated voices, of nobody", example_labels=names, **options
-        )
+        gr.Markdown("Generated voices, of nobody:")
+        with gr.Row():
+            for name, path in examples.items():
+                _example(gr.Button(name, size="sm"), str(path), answer, {**events, "outputs": [recording, shown]})
+
+
+def _example(button: Any, path: str, answer: Callable[[str], str], events: Mapping[str, Any]) -> None:
+    button.click(**{**events, "fn": lambda: (path, answer(path)), "inputs": None})
 
 
 def _keep_local(component: Any) -> None:
@@ -156,22 +163,6 @@ def _keep_local(component: Any) -> None:
         return await fetch(place)
 
     component.async_move_resource_to_block_cache = move
-
-
-class _Policy:
-    """Adds the content security policy to every answer of the server."""
-
-    def __init__(self, app: Callable[..., Awaitable[None]]) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Callable[..., Awaitable[None]]) -> None:
-        async def with_policy(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                policy = [(b"content-security-policy", _POLICY.encode()), (b"referrer-policy", b"no-referrer")]
-                message = message | {"headers": [*message["headers"], *policy]}
-            await send(message)
-
-        await self.app(scope, receive, with_policy)
 
 
 @dataclass(frozen=True)
@@ -213,14 +204,17 @@ def running(
     """
     from starlette.middleware import Middleware
 
-    with TemporaryDirectory(prefix="ravfeat-demo-") as folder:
+    with server_folder() as folder:
+        uploads = folder / "uploads"
         before = os.environ.get("GRADIO_TEMP_DIR")
-        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "uploads")  # taken away with the folder
+        os.environ["GRADIO_TEMP_DIR"] = str(uploads)
         try:
-            blocks = build(answerer, streams, examples=_examples(Path(folder) / "synth") if "audio" in streams else {})
-            url = _launch(blocks, host, port, Middleware(_Policy))
+            # Among the uploads, as only these are served.
+            blocks = build(answerer, streams, examples=_examples(uploads / EXAMPLES) if "audio" in streams else {})
+            url = _launch(blocks, host, port, Middleware(Guard, uploads=uploads, host=host))
             try:
-                yield Running(url, _forever)
+                with swept(uploads, _SWEEP_S, _KEEP_S):
+                    yield Running(url, _forever)
             finally:
                 blocks.close(verbose=False)
         finally:
@@ -233,14 +227,14 @@ def _forever() -> None:
     threading.Event().wait()
 
 
-def _launch(blocks: gr.Blocks, host: str, port: int | None, policy: Any) -> str:
+def _launch(blocks: gr.Blocks, host: str, port: int | None, guard: Any) -> str:
     try:
         _, url, _ = blocks.launch(
             server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, share=False, inbrowser=False,
             show_error=False, footer_links=[], run_history=False, enable_monitoring=False, ssr_mode=False, pwa=False,
-            mcp_server=False, max_file_size=_MAX_UPLOAD, head=f"<style>{stylesheet()}{_CSS}</style>", js=_LIVE,
+            mcp_server=False, max_file_size=MAX_UPLOAD, head=f"<style>{stylesheet()}{_CSS}</style>", js=_LIVE,
             theme=gr.themes.Base(font=_FONTS, font_mono=["ui-monospace", "monospace"]),
-            app_kwargs={"middleware": [policy], "docs_url": None, "redoc_url": None, "openapi_url": None},
+            app_kwargs={"middleware": [guard], "docs_url": None, "redoc_url": None, "openapi_url": None},
         )  # fmt: skip
     except OSError as error:
         raise RavfeatError(f"no server at {host}, port {port or 7860}: {error}; choose another --port") from error

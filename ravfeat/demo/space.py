@@ -161,7 +161,6 @@ def _texts(
     return {
         "app.py": _APP.format(models=json.dumps(places, indent=4)),
         "requirements.txt": _requirements([*REQUIREMENTS, *(FACE_REQUIREMENTS if face else ())]),
-        "packages.txt": "ffmpeg\n",
         "LICENSE": _code_licence(),
         "README.md": readme(document, needs, licence),
     }

@@ -47,6 +47,21 @@ def test_a_mistake_is_a_sentence_that_does_not_say_where_files_lie(tmp_path) -> 
     assert str(tmp_path) not in html
 
 
+def test_a_visitor_is_not_told_to_run_programs(tmp_path) -> None:
+    advice = "a.wav is truncated: a part is missing; copy it again: ffmpeg -i 'a.wav' NEW.wav; if not, buy another"
+
+    def predict(path: Path) -> FilePrediction:
+        raise EncoderError(advice)
+
+    failed = prediction_of({VOICE: advice.removeprefix("a.wav ")})
+    for html in (
+        Answerer(predict, facts_of_toy()).answer(tmp_path / "a.wav"),
+        Answerer(lambda _: failed, facts_of_toy()).answer(tmp_path / "a.wav"),
+    ):
+        assert "is truncated: a part is missing." in html
+        assert "ffmpeg" not in html
+
+
 def test_a_fault_of_the_program_is_no_answer(tmp_path) -> None:
     def predict(path: Path) -> FilePrediction:
         raise ZeroDivisionError

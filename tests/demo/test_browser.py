@@ -141,7 +141,9 @@ def test_an_uploaded_voice_gets_the_bars_of_predict_and_a_silent_one_a_reason(
 ) -> None:
     with opened(chromium, server) as page:
         page.get_by_role("tab", name="Voice", exact=True).click()
+        assert page.locator(".rv-answer[aria-live]:visible").count() == 1  # where the answer will be
         html = upload(page, demo.voice)
+        assert page.locator(".rv-answer[aria-live]:visible .rv-page").count() == 1
         page.get_by_role("button", name="Clear").locator("visible=true").click()
         page.locator(".rv-hint:visible").wait_for()
         silent = upload(page, demo.silent)

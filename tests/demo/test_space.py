@@ -41,7 +41,7 @@ def test_the_folder_is_a_space_with_a_card_that_the_hub_reads(demo, tmp_path) ->
     space = tmp_path / "space"
     names = export_space(demo.head, space, models=passed_on(demo, tmp_path))
     assert names == [
-        "LICENSE", "README.md", "app.py", "head/", "models/", "packages.txt", "ravfeat/", "requirements.txt",
+        "LICENSE", "README.md", "app.py", "head/", "models/", "ravfeat/", "requirements.txt",
     ]  # fmt: skip
     facts = metadata_load(space / "README.md")
     assert facts == SpaceCard.load(space / "README.md").data.to_dict()
