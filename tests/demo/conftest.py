@@ -1,5 +1,6 @@
 """A published head of generated voices and faces, and recordings for its page."""
 
+import asyncio
 import gc
 import warnings
 import wave
@@ -58,4 +59,5 @@ def tidy_gradio() -> Iterator[None]:
     yield
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        asyncio.set_event_loop(None)  # one that gradio made and keeps for this thread
         gc.collect()
