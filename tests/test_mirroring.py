@@ -15,6 +15,7 @@ ELSEWHERE = {
     "test_architecture.py": "all modules: who may import whom",
     "test_makefile.py": "the Makefile",
     "test_mirroring.py": "the tests themselves",
+    "toyhub/": "the hub of the tests, through the real client",
     "test_startup.py": "all commands: how long they take to start",
     "integration/": "several packages together, on generated and on real data",
     "device/": "all packages on a CUDA device, in a session of its own: make test-device",

@@ -1,12 +1,10 @@
 """Downloads, against a server on this machine that can be told to misbehave."""
 
 import hashlib
-import http.server
 import io
 import json
 import random
 import resource
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ import pytest
 from ravfeat.download.http import Checksum, transfer
 from ravfeat.download.ravdess import download_ravdess, fetch
 from ravfeat.errors import DownloadError, UsageError
+from tests.loopback import Handler, Server, serving
 
 AUDIO = "Audio_Speech_Actors_01-24.zip"
 RECORD = "/api/records/1188976"
@@ -24,57 +23,34 @@ BODY = random.Random(0).randbytes(600_000)
 
 
 @dataclass
-class Served:
-    """What the server holds, how it behaves, and what it was asked."""
+class Served(Server):
+    """A server of files by their path."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    ranges: bool = True
-    breaks_after: int | None = None
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    url: str = ""
+
+    @property
+    def asked(self) -> list[tuple[str, str | None]]:
+        return [(request.path, request.wanted_range) for request in self.requests]
 
     def paths(self) -> list[str]:
-        return [path for path, _ in self.asked]
+        return [request.path for request in self.requests]
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    served: Served
-
-    def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        self.served.asked.append((self.path, wanted))
-        body = self.served.files.get(self.path)
+class FileHandler(Handler):
+    def answer(self) -> None:
+        body = self.server_state.files.get(self.path)
         if body is None:
             self.send_error(404)
-            return
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and self.served.ranges else 0
-        if start >= len(body) > 0:
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        end = len(body) if self.served.breaks_after is None else start + self.served.breaks_after
-        self.wfile.write(body[start:end])
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+        else:
+            self.reply_file(body)
 
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setenv("no_proxy", "*")
     state = Served()
-    handler = type("BoundHandler", (Handler,), {"served": state})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(FileHandler, state):
         yield state
-        server.shutdown()
-        thread.join()
 
 
 def sha256(content: bytes) -> str:
@@ -100,14 +76,14 @@ def test_a_file_arrives_whole_and_is_not_fetched_twice(served: Served, tmp_path:
 
 def test_an_interrupted_transfer_continues_where_it_stopped(served: Served, tmp_path: Path) -> None:
     served.files["/model"] = BODY
-    served.breaks_after = 250_000
+    served.faults.drop_after = 250_000
     dest = tmp_path / "model.task"
     with pytest.raises(
         DownloadError, match=r"broke off after 250000 of 600000 bytes.*run this again to continue.*by hand"
     ):
         fetch(f"{served.url}/model", dest, sha256=sha256(BODY))
     assert not dest.exists()
-    served.breaks_after = None
+    served.faults.drop_after = None
     fetch(f"{served.url}/model", dest, sha256=sha256(BODY))
     assert served.asked[1:] == [("/model", "bytes=250000-")]
     assert dest.read_bytes() == BODY
@@ -116,11 +92,11 @@ def test_an_interrupted_transfer_continues_where_it_stopped(served: Served, tmp_
 
 def test_a_server_that_cannot_continue_sends_it_all_again(served: Served, tmp_path: Path) -> None:
     served.files["/model"] = BODY
-    served.ranges = False
-    served.breaks_after = 250_000
+    served.faults.ignore_ranges = True
+    served.faults.drop_after = 250_000
     with pytest.raises(DownloadError, match="broke off"):
         fetch(f"{served.url}/model", tmp_path / "model", sha256=sha256(BODY))
-    served.breaks_after = None
+    served.faults.drop_after = None
     fetch(f"{served.url}/model", tmp_path / "model", sha256=sha256(BODY))
     assert (tmp_path / "model").read_bytes() == BODY
 
@@ -306,10 +282,10 @@ def test_a_second_run_asks_nobody(served: Served, record: str, tmp_path: Path) -
 
 def test_an_interrupted_archive_is_continued(served: Served, record: str, tmp_path: Path) -> None:
     size = len(served.files[f"{RECORD}/files/{AUDIO}/content"])
-    served.breaks_after = size - 1000
+    served.faults.drop_after = size - 1000
     with pytest.raises(DownloadError, match=rf"{AUDIO}/content broke off after {size - 1000} of {size} bytes"):
         download_ravdess(tmp_path, record_url=record)
-    served.breaks_after = None
+    served.faults.drop_after = None
     download_ravdess(tmp_path, record_url=record)
     assert served.asked[-1][1] == f"bytes={size - 1000}-"
     assert len(names(tmp_path)) == 24 * 3

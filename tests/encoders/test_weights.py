@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.encoders.weights import fetch_weights, open_weights
 from ravfeat.errors import EncoderError
-from tests.toyhub import REPOSITORY, REVISION, Hub, serve, use_hub
+from tests.toyhub import REPOSITORY, REVISION, Hub, serve_model, use_hub
 
 STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
 
@@ -87,7 +87,7 @@ def test_weights_in_several_files_load_and_are_all_part_of_the_digest(make_tiny,
 def hub(save_tiny) -> Iterator[Hub]:
     folder = save_tiny("WavLM", name="on-the-hub", **STABLE)
     transformers.Wav2Vec2FeatureExtractor(do_normalize=False).save_pretrained(folder)
-    with serve(folder, {"flax_model.msgpack": b"large", "model.fp16.safetensors": b"half"}) as hub:
+    with serve_model(folder, {"flax_model.msgpack": b"large", "model.fp16.safetensors": b"half"}) as hub:
         yield hub
 
 
@@ -127,8 +127,10 @@ def test_an_encoder_is_fetched_once_at_its_revision_and_only_what_is_needed(hub,
 
 
 def test_the_settings_of_a_processor_are_fetched_too(hub, tmp_path) -> None:
-    settings = json.loads(hub.files.pop("preprocessor_config.json"))
-    hub.files["processor_config.json"] = json.dumps({"feature_extractor": settings | {"sampling_rate": 8_000}}).encode()
+    settings = json.loads(hub.repository(REPOSITORY).files.pop("preprocessor_config.json"))
+    hub.repository(REPOSITORY).files["processor_config.json"] = json.dumps(
+        {"feature_extractor": settings | {"sampling_rate": 8_000}}
+    ).encode()
     done = fetch(tmp_path / "home", hub.url)
     assert done.returncode == 0, done.stderr
     assert hub.fetched == {"config.json", "processor_config.json", "model.safetensors", "README.md"}
@@ -137,8 +139,8 @@ def test_the_settings_of_a_processor_are_fetched_too(hub, tmp_path) -> None:
 
 
 def test_pytorch_weights_are_fetched_where_there_are_no_others(hub, tmp_path) -> None:
-    hub.files["pytorch_model.bin"] = b"any bytes"
-    del hub.files["model.safetensors"]
+    hub.repository(REPOSITORY).files["pytorch_model.bin"] = b"any bytes"
+    del hub.repository(REPOSITORY).files["model.safetensors"]
     done = fetch(tmp_path / "home", hub.url)
     assert done.returncode == 0, done.stderr
     assert hub.fetched == {"config.json", "preprocessor_config.json", "pytorch_model.bin", "README.md"}
@@ -165,7 +167,7 @@ def snapshot(hub, monkeypatch, tmp_path) -> Path:
     """What this process fetched from the hub."""
     use_hub(monkeypatch, hub.url, tmp_path / "home")
     folder = fetch_weights(REPOSITORY, REVISION).path
-    hub.asked.clear()
+    hub.requests.clear()
     return folder
 
 
@@ -174,7 +176,7 @@ def test_of_a_commit_that_is_here_whole_nothing_is_asked(hub, snapshot) -> None:
     for spoil in (lambda: None, lambda: (snapshot / "README.md").unlink(), lambda: shutil.rmtree(trees)):
         spoil()  # the card is not needed; older clients of the hub kept no list of a commit's files
         assert fetch_weights(REPOSITORY, REVISION).source == {"repository": REPOSITORY, "revision": REVISION}
-    assert not hub.asked
+    assert not hub.requests
 
 
 @pytest.mark.parametrize("name", ["preprocessor_config.json", "model.safetensors", "config.json"])
@@ -182,13 +184,13 @@ def test_what_is_missing_of_a_commit_is_fetched(hub, snapshot, name) -> None:
     (snapshot / name).unlink()
     with pytest.raises(EncoderError, match=r"neither on this machine .*: --model mine=FOLDER"):
         fetch_weights(REPOSITORY, REVISION, offline=True, option="--model mine=FOLDER")
-    assert not hub.asked
+    assert not hub.requests
     assert (fetch_weights(REPOSITORY, REVISION).path / name).is_file()
-    assert hub.asked
+    assert hub.requests
 
 
 def test_a_repository_that_is_not_there_is_refused(hub, tmp_path) -> None:
-    hub.files.clear()
+    hub.repository(REPOSITORY).files.clear()
     done = fetch(tmp_path / "home", hub.url)
     assert done.returncode == 1
     assert "has no config.json" in done.stderr

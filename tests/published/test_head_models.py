@@ -22,7 +22,7 @@ from ravfeat.published.head_models import HeadModels, load_head_models
 from ravfeat.published.parts import Learned, Need, PublishedSystem
 from tests.encoders.conftest import save_whole, tiny_model
 from tests.tinyfaces import write_net
-from tests.toyhub import REPOSITORY, REVISION, Hub, serve, use_hub
+from tests.toyhub import REPOSITORY, REVISION, Hub, serve_model, use_hub
 
 CONNECT, LOOK_UP = socket.socket.connect, socket.getaddrinfo
 STABLE = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
@@ -144,16 +144,16 @@ def hub(wavlm, monkeypatch, tmp_path) -> Iterator[Hub]:
     """A hub on this machine, the only address that may be connected to."""
 
     def only_here(self: socket.socket, address: Any) -> None:
-        assert address[0] == "127.0.0.1", f"a connection to {address}"
+        assert address[0] in ("127.0.0.1", "::1"), f"a connection to {address}"
         CONNECT(self, address)
 
     def look_up(host: str, *more: Any, **options: Any) -> Any:
-        assert host == "127.0.0.1", f"a look-up of {host}"
+        assert host in ("127.0.0.1", "localhost"), f"a look-up of {host}"
         return LOOK_UP(host, *more, **options)
 
     monkeypatch.setattr(socket.socket, "connect", only_here)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    with serve(wavlm) as state:
+    with serve_model(wavlm) as state:
         use_hub(monkeypatch, state.url, tmp_path / "hub")
         yield state
 
@@ -170,11 +170,11 @@ def test_what_the_head_recorded_is_fetched_at_its_commit_once_and_then_asked_for
     (first,) = encoders_of(load_head_models(head, device="cpu")).values()
     assert (first.spec.source["repository"], first.spec.source["revision"]) == (REPOSITORY, REVISION)
     assert first.spec.source["licence"] == "mit"
-    asked = list(hub.asked)
-    assert any("model.safetensors" in line for line in asked)
+    asked = list(hub.requests)
+    assert "model.safetensors" in hub.fetched
     for offline in (False, True):
         load_head_models(head, device="cpu", offline=offline)
-    assert hub.asked == asked
+    assert hub.requests == asked
 
 
 def test_offline_a_missing_model_is_named_and_nobody_asked(hub, wavlm) -> None:
@@ -188,7 +188,7 @@ def test_offline_a_missing_model_is_named_and_nobody_asked(hub, wavlm) -> None:
     ):
         assert text in str(refusal.value)
     assert "--encoder" not in str(refusal.value)
-    assert not hub.asked
+    assert not hub.requests
 
 
 def test_a_head_of_before_finds_encoders_of_ours_by_their_name(hub, wavlm) -> None:
@@ -197,7 +197,7 @@ def test_a_head_of_before_finds_encoders_of_ours_by_their_name(hub, wavlm) -> No
         EncoderError, match=r"'hubert-base' \(weights .*'facebook/hubert-base-ls960' is neither on this"
     ):
         load_head_models(head_of(need), device="cpu", offline=True)
-    assert not hub.asked
+    assert not hub.requests
 
 
 def test_a_pickle_is_loaded_only_of_models_that_the_user_names(hub, wavlm, tmp_path) -> None:
@@ -205,8 +205,8 @@ def test_a_pickle_is_loaded_only_of_models_that_the_user_names(hub, wavlm, tmp_p
     from safetensors.torch import load_file
 
     torch.save(load_file(wavlm / "model.safetensors"), tmp_path / "weights.bin")
-    hub.files["pytorch_model.bin"] = (tmp_path / "weights.bin").read_bytes()
-    del hub.files["model.safetensors"]
+    hub.repository(REPOSITORY).files["pytorch_model.bin"] = (tmp_path / "weights.bin").read_bytes()
+    del hub.repository(REPOSITORY).files["model.safetensors"]
     name = f"{REPOSITORY}@{REVISION}"
     fetched = load_encoder(name, "cpu")
     need = need_of(fetched)
