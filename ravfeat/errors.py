@@ -15,7 +15,8 @@
     │   └── LeakError                 somebody or something would sit on two sides of a fold
     ├── HeadError                     a head cannot be trained or loaded
     ├── PredictionsError              prediction tables cannot be read or do not belong together
-    └── DownloadError                 a file could not be fetched or is not what was promised
+    ├── DownloadError                 a file could not be fetched or is not what was promised
+    └── RemoteError                   an address of files cannot be read or written, or holds other than promised
 
 Messages say what was expected, what came, where, and what to do next.
 """
@@ -35,6 +36,7 @@ __all__ = [
     "PredictionsError",
     "ProtocolError",
     "RavfeatError",
+    "RemoteError",
     "ShardError",
     "UsageError",
     "format_missing",
@@ -108,6 +110,10 @@ class PredictionsError(RavfeatError):
 
 class DownloadError(RavfeatError):
     """A file could not be fetched or is not what was promised."""
+
+
+class RemoteError(RavfeatError):
+    """An address of files cannot be read or written, or holds something else than was promised."""
 
 
 def format_missing(names: Sequence[object], have: Sequence[Collection[str]], shown: int = 3) -> str:

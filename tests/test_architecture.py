@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "cache": BASE | {"numerics"},
     "download": BASE,
     "corpora": BASE | {"cache", "media"},
+    "remote": BASE | {"download"},
     "faces": BASE | {"cache", "download", "media"},
     "encoders": BASE | {"faces", "media"},
     "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics"},
@@ -87,7 +88,8 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS: dict[str, set[str]] = {
     "torch": {"encoders", "heads", "finetune", "resources"},
     "transformers": {"encoders"},
-    "huggingface_hub": {"encoders", "doctor"},
+    "huggingface_hub": {"encoders", "doctor", "remote"},
+    "fsspec": {"remote"},
     "h5py": {"cache"},
     "sklearn": {"protocols", "heads", "metrics"},
     "scipy": {"heads", "metrics", "stats", "calibrate", "fusion"},

@@ -13,6 +13,7 @@ from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
 from ravfeat.errors import DownloadError
 
@@ -126,4 +127,8 @@ class _Redirections(urllib.request.HTTPRedirectHandler):
         except DownloadError:
             fp.close()
             raise
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        # A token is meant for the server that was asked, not for the one that it names.
+        if request is not None and urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
+            request.remove_header("Authorization")
+        return request

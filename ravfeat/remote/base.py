@@ -1,0 +1,195 @@
+"""What every store of remote files offers: sizes, reads of byte ranges, whole writes; names, retries, errors."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import sleep
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from ravfeat.errors import RemoteError
+from ravfeat.escape import printable
+from ravfeat.files import check_name
+
+__all__ = [
+    "WAITS_S", "MissingFileError", "NoRangesError", "PassingError", "Store", "checked_name", "is_plain", "shown",
+]  # fmt: skip
+
+WAITS_S = [0.5, 2.0, 5.0]
+"""Seconds before each repetition of what failed and can pass: a connection that broke, a server that is busy."""
+
+WHOLE_LIMIT = 4 << 30
+"""Largest file in bytes that is read as a whole."""
+
+T = TypeVar("T")
+
+
+class MissingFileError(RemoteError):
+    """There is no such file at the address."""
+
+
+class NoRangesError(RemoteError):
+    """The server gives whole files only."""
+
+
+class PassingError(RemoteError):
+    """What may go well the next time."""
+
+
+class Store(ABC):
+    """One flat folder of files at an address; see `ravfeat.remote.store.open_store`.
+
+    Attributes
+    ----------
+    address : str
+        For people: without credentials.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.address}>"
+
+    def version(self) -> str:
+        """Return the commit that is read; empty where the store keeps no versions."""
+        return ""
+
+    def sizes(self) -> dict[str, int]:
+        """List the files by name, with their bytes; ``a/b.json`` in a folder within. Hidden names are left out.
+
+        Raises
+        ------
+        RemoteError
+            Where it cannot be listed; web servers list nothing.
+        """
+        return {name: size for name, size in sorted(self._retried(self._sizes).items()) if is_plain(name)}
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Read a file, or a range of its bytes with one request.
+
+        Parameters
+        ----------
+        name : str
+        start, stop : int
+            First byte, and the one after the last; None for the end of the file.
+
+        Raises
+        ------
+        MissingFileError
+            Where there is no such file.
+        NoRangesError
+            Where the server gives whole files only.
+        RemoteError
+            Without network or permission, and where fewer bytes come than were asked for.
+        """
+        checked_name(name, self.address)
+        if stop is None and not start:
+            return self.read_whole(name, WHOLE_LIMIT)
+        data = self._retried(lambda: self._read(name, start, stop))
+        if stop is not None and len(data) != stop - start:
+            raise RemoteError(
+                f"{self.address}/{name} gave {len(data)} of {stop - start} bytes from byte {start} on: it is shorter"
+                " than it should be, or was changed; run this again, and ask its owner if that does not help"
+            )
+        return data
+
+    def read_whole(self, name: str, limit: int) -> bytes:
+        """Read a file of at most `limit` bytes; errors as `read`, and where it is larger."""
+        checked_name(name, self.address)
+        data = self._retried(lambda: self._read_whole(name, limit))
+        if len(data) > limit:
+            raise RemoteError(
+                f"{self.address}/{name} has more than the {limit} bytes expected; it is damaged, or no such file"
+            )
+        return data
+
+    def write(self, name: str, data: bytes | Path, *, new: bool = False) -> bool:
+        """Write a file whole, or not at all.
+
+        Parameters
+        ----------
+        name : str
+        data : bytes or Path
+            Contents, or the local file that holds them.
+        new : bool
+            Only where there is no such file, decided by the store itself where it can.
+
+        Returns
+        -------
+        bool
+            False where `new`, and the file was there already.
+
+        Raises
+        ------
+        RemoteError
+            Without network or permission, a full disk, or where nothing can be written at such an address.
+        """
+        checked_name(name, self.address)
+        return self._retried(lambda: self._write(name, data, new=new))
+
+    def write_all(self, files: Mapping[str, bytes | Path], message: str) -> None:
+        """Write several files; a hub gets one commit with the message."""
+        for name, data in files.items():
+            self.write(name, data)
+
+    def delete(self, name: str) -> None:
+        """Delete a file; nothing happens where there is none."""
+        checked_name(name, self.address)
+        self._retried(lambda: self._delete(name))
+
+    @abstractmethod
+    def _sizes(self) -> dict[str, int]: ...
+
+    @abstractmethod
+    def _read(self, name: str, start: int, stop: int | None) -> bytes: ...
+
+    @abstractmethod
+    def _read_whole(self, name: str, limit: int) -> bytes:
+        """Read at most one byte more than the limit."""
+
+    def _write(self, name: str, data: bytes | Path, *, new: bool) -> bool:
+        raise RemoteError(f"{self.address}: nothing can be written there; give a folder, hf:// or s3://")
+
+    def _delete(self, name: str) -> None:
+        raise RemoteError(f"{self.address}: nothing can be deleted there")
+
+    def _retried(self, call: Callable[[], T]) -> T:
+        for wait_s in WAITS_S:
+            try:
+                return call()
+            except PassingError:
+                sleep(wait_s)
+        return call()
+
+
+def checked_name(name: str, address: str) -> str:
+    """Check the name of a remote file, at most one folder deep, and return it.
+
+    Raises
+    ------
+    RemoteError
+        Where it could lead out of the folder, or is hidden.
+    """
+    parts = name.split("/", 1)
+    for part in parts:
+        check_name(part, f"a file's name at {address}", RemoteError, "nothing with such a name is read or written")
+    return name
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name passes `checked_name`."""
+    try:
+        checked_name(name, "")
+    except RemoteError:
+        return False
+    return True
+
+
+def shown(address: str) -> str:
+    """Return an address without user, password and query, and without the slash at its end."""
+    parts = urlsplit(address)
+    if not parts.scheme or not parts.netloc:
+        return printable(address.rstrip("/") or address)
+    host = parts.netloc.rpartition("@")[2] if parts.scheme != "hf" else parts.netloc
+    return printable(f"{parts.scheme}://{host}{parts.path}".rstrip("/"))
