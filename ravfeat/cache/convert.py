@@ -27,6 +27,7 @@ from ravfeat.cache.format import (
 )
 from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.locks import WorkLock
+from ravfeat.cache.origin_file import read_origin, write_origin
 from ravfeat.cache.reader import Cache, open_cache
 from ravfeat.cache.shard import ShardHeader, read_header
 from ravfeat.cache.verified_reads import read_verified
@@ -127,6 +128,8 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
         folder.remove_leftovers(folder.planned.numbers)
         written = _DerivedWriter(source, headers, folder, step).run()
         folder.update_index(lock, written)
+        if origin := read_origin(source.path):
+            write_origin(folder.path, origin)
     n_present = len(folder.planned.numbers) - len(written)
     return Converted(folder.path, len(written), n_present, dict(open_cache(folder.path).failed))
 

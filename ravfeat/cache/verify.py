@@ -23,6 +23,7 @@ from ravfeat.cache.format import (
 )
 from ravfeat.cache.index import WORKERS, IndexedShard, index_rows, present_shards, read_index, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
+from ravfeat.cache.origin_file import ORIGIN_FILE
 from ravfeat.cache.parts import is_part
 from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
@@ -32,7 +33,7 @@ from ravfeat.files import sha256_of
 __all__ = ["Problem", "verify_cache"]
 
 _T = TypeVar("_T")
-_OWN_FILES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE, SUMS_FILE, LOCK_FILE})
+_OWN_FILES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE, SUMS_FILE, LOCK_FILE, ORIGIN_FILE})
 _EXTRACT = "delete it and run the same 'ravfeat extract' again"
 
 

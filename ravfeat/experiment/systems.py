@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ravfeat.cache import Cache
+from ravfeat.cache.origin_file import read_origin
 from ravfeat.corpora.labels import LabelledClips
 from ravfeat.errors import UsageError
 from ravfeat.experiment.align import check_fold_by_fold
@@ -104,6 +105,7 @@ class CacheSystem:
 
 def origin_of(cache: Cache) -> dict[str, Any]:
     """Say which cache was read, for the record."""
+    published = read_origin(cache.path)
     return {
         "path": str(cache.path),
         "features": str(cache.about["encoder"]),
@@ -111,6 +113,7 @@ def origin_of(cache: Cache) -> dict[str, Any]:
         "identity": cache.identity,
         "content_sha256": cache.content_sha256(),
         **({"source": cache.source} if cache.source else {}),
+        **({"published": published} if published else {}),
     }
 
 

@@ -73,6 +73,8 @@ class CacheOrigin:
         What it takes to make its encoder again; empty for a view, and where the cache did not say it.
     view : str
         Of a cache of augmented clips, which augmentation; else empty.
+    published : mapping of str to str
+        Where the cache was published; see `ravfeat.cache.origin_file.PublishedOrigin`. Empty where nobody said it.
     corpus : str
         Filled in by `SystemInputs.caches`.
     """
@@ -84,6 +86,7 @@ class CacheOrigin:
     content_sha256: str = ""
     source: ModelOrigin = field(default_factory=ModelOrigin)
     view: str = ""
+    published: Mapping[str, str] = field(default_factory=dict)
     corpus: str = ""
 
 
@@ -108,7 +111,7 @@ class SystemInputs:
     train_cache, test_cache : CacheOrigin or None
         Of a test on another corpus.
     train_corpus, test_corpus : str
-    path, identity, content_sha256, source
+    path, identity, content_sha256, source, published
         Of the only cache; see `CacheOrigin`.
     """
 
@@ -130,6 +133,7 @@ class SystemInputs:
     identity: Mapping[str, Any] = field(default_factory=dict)
     content_sha256: str = ""
     source: ModelOrigin = field(default_factory=ModelOrigin)
+    published: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def caches(self) -> tuple[CacheOrigin, ...]:
@@ -142,7 +146,8 @@ class SystemInputs:
         if self.path is None:
             return ()
         held = self.identity, self.content_sha256, self.source
-        return (CacheOrigin(self.path, self.fingerprint, self.features, *held, corpus=self.corpus),)
+        only = CacheOrigin(self.path, self.fingerprint, self.features, *held, published=self.published)
+        return (replace(only, corpus=self.corpus),)
 
     @property
     def origins(self) -> tuple[CacheOrigin, ...]:
