@@ -164,14 +164,14 @@ class Store(ABC):
 
 
 def checked_name(name: str, address: str) -> str:
-    """Check the name of a remote file, at most one folder deep, and return it.
+    """Check the name of a remote file, at most two folders deep, and return it.
 
     Raises
     ------
     RemoteError
         Where it could lead out of the folder, or is hidden.
     """
-    parts = name.split("/", 1)
+    parts = name.split("/", 2)
     for part in parts:
         check_name(part, f"a file's name at {address}", RemoteError, "nothing with such a name is read or written")
     return name

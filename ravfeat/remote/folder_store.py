@@ -26,7 +26,11 @@ class FolderStore(Store):
         with self._errors(""):
             if not self._folder.is_dir():
                 return {}
-            files = [path for path in (*self._folder.glob("*"), *self._folder.glob("*/*")) if path.is_file()]
+            files = [
+                path
+                for path in (*self._folder.glob("*"), *self._folder.glob("*/*"), *self._folder.glob("*/*/*"))
+                if path.is_file()
+            ]
             return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in files}
 
     def _read(self, name: str, start: int, stop: int | None) -> bytes:
