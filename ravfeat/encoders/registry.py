@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ravfeat.encoders.weights import WeightFolder
     from ravfeat.faces.source import FaceOptions, FaceSource
 
-__all__ = ["ENCODERS", "BuiltIn", "LoadRules", "Pretrained", "load_encoder", "stream_of"]
+__all__ = ["ENCODERS", "BuiltIn", "LoadRules", "Pretrained", "describe_encoder", "load_encoder", "stream_of"]
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,30 @@ def load_encoder(
     if (entry.stream if entry else _stream_of_config(folder.config)) == "face":
         return _image_model(folder, name, target, faces, tf32=tf32)
     return _with_origin(load_speech_encoder(folder, name, target, tf32=tf32), weights_origin(folder, name))
+
+
+def describe_encoder(name_or_path: str, *, faces: "FaceOptions | None" = None) -> Encoder[Any]:
+    """Return an encoder of which only ``spec`` is to be used; the net of a speech encoder is not built.
+
+    Parameters
+    ----------
+    name_or_path : str
+        As for `load_encoder`.
+    faces : FaceOptions, optional
+
+    Raises
+    ------
+    EncoderError, MissingExtraError
+        See `load_encoder`.
+    """
+    entry = ENCODERS.get(name_or_path)
+    if isinstance(entry, BuiltIn) or stream_of(name_or_path) == "face":
+        return load_encoder(name_or_path, "cpu", faces=faces)
+    try:
+        from ravfeat.encoders.speech import describe_speech_encoder
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "extract") from error
+    return describe_speech_encoder(*_find(name_or_path, LoadRules()))
 
 
 def _replicated(

@@ -6,7 +6,6 @@ from typing import Any
 
 from ravfeat.cache.format import ShardContent, StoreRecipe
 from ravfeat.cache.index import IndexedShard
-from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.encoders.base import Encoder
 from ravfeat.extract.batch_plan import BatchLimits, plan_shards_batches
@@ -32,7 +31,6 @@ class EncoderJob:
     encoder : Encoder
     recipe : StoreRecipe
     folder : CacheFolder
-    lock : WorkLock
     provenance : mapping
     assigned : sequence of int
         Shards that this process is responsible for.
@@ -51,7 +49,6 @@ class EncoderJob:
     encoder: Encoder[Any]
     recipe: StoreRecipe
     folder: CacheFolder
-    lock: WorkLock
     provenance: Mapping[str, Any]
     assigned: Sequence[int]
     pending: Sequence[int]

@@ -1,8 +1,7 @@
-"""Open and lock the caches of a run, and decide which shards each encoder has to write."""
+"""Find the caches of extractions, and decide which of some shards each encoder has to write."""
 
 import platform
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -12,9 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ravfeat import __version__
-from ravfeat.cache.locks import WorkLock
+from ravfeat.cache.format import shard_file
 from ravfeat.cache.writer import CacheFolder, plan_cache, prepare_cache
-from ravfeat.errors import ClipError, UsageError
+from ravfeat.errors import ClipError
 from ravfeat.extract.batch_plan import BatchLimits
 from ravfeat.extract.decode import EncoderIndex
 from ravfeat.extract.encode import encode_clip
@@ -22,96 +21,99 @@ from ravfeat.extract.encoder_job import EncoderJob
 from ravfeat.extract.journal import RestoredShard, restore_shard
 from ravfeat.extract.reduce import ClipReducer
 from ravfeat.extract.request import Extraction, read_planned_clip
-from ravfeat.extract.resume import Worklist, check_same_features, find_work
+from ravfeat.extract.resume import Origin, check_same_features
 from ravfeat.extract.retry import retry_failed
 from ravfeat.extract.size import MissingBytes, check_disk, missing_bytes, planned_bytes
 from ravfeat.manifest import Clip
 
-__all__ = ["check_space", "folder_of", "limits_of", "open_jobs", "planned_folder_of", "provenance_of"]
-
-
-def open_jobs(
-    requests: Sequence[Extraction], out: Path, available: Mapping[str, Clip], locks: ExitStack
-) -> list[EncoderJob]:
-    """Find or create the cache of every extraction, lock its shards, and decide which to write.
-
-    Parameters
-    ----------
-    requests : sequence of Extraction
-    out : Path
-    available : mapping of str to Clip
-        Clips in the given data, by ``clip_id``.
-    locks : ExitStack
-        Holds the locks until the run ends.
-
-    Raises
-    ------
-    CacheError, UsageError
-        See `ravfeat.extract.extract_together`.
-    """
-    check_space(requests, out)
-    folders = [folder_of(request, out) for request in requests]
-    _check_distinct(requests, folders)
-    opened = [
-        _open(request, folder, locks.enter_context(WorkLock(folder.path)))
-        for request, folder in zip(requests, folders, strict=True)
-    ]
-    return [
-        _job(index, cache, available, recovered) for index, (cache, recovered) in enumerate(_retried(opened, available))
-    ]
-
-
-def _check_distinct(work: Sequence[Extraction], folders: Sequence[CacheFolder]) -> None:
-    for number, folder in enumerate(folders):
-        for before in range(number):
-            if folders[before].path == folder.path:
-                names = f"'{work[before].encoder.spec.name}' and '{work[number].encoder.spec.name}'"
-                raise UsageError(f"the encoders {names} are the same; name every --encoder once")
+__all__ = [
+    "OpenCache",
+    "check_space",
+    "folder_of",
+    "identity_of",
+    "limits_of",
+    "open_jobs",
+    "planned_folder_of",
+    "provenance_of",
+]
 
 
 @dataclass(frozen=True)
-class _OpenCache:
-    """A locked cache and its existing shards."""
+class OpenCache:
+    """A cache in which this process has locked some shards.
+
+    Attributes
+    ----------
+    request : Extraction
+    folder : CacheFolder
+    shards : tuple of int
+        The locked ones.
+    failed : mapping of int to collection of str
+        Shards with failed clips that are to be tried again.
+    origins : sequence of Origin
+        Of the stored features, where they are still to be compared with what this process encodes.
+    """
 
     request: Extraction
     folder: CacheFolder
-    lock: WorkLock
-    worklist: Worklist
+    shards: tuple[int, ...]
+    failed: Mapping[int, Collection[str]]
+    origins: Sequence[Origin]
 
 
-def _open(request: Extraction, folder: CacheFolder, lock: WorkLock) -> _OpenCache:
-    assigned = request.assigned(folder.planned.numbers)
-    # Claim before looking: a shard that another process is just writing must not be counted as missing.
-    lock.claim(assigned)
-    folder.remove_leftovers(assigned)
-    return _OpenCache(request, folder, lock, find_work(folder, assigned))
+def open_jobs(caches: Sequence[OpenCache], available: Mapping[str, Clip]) -> list[EncoderJob]:
+    """Decide which of the locked shards each encoder has to write, and take over what an interrupted run left.
+
+    Parameters
+    ----------
+    caches : sequence of OpenCache
+    available : mapping of str to Clip
+        Clips in the given data, by ``clip_id``.
+
+    Raises
+    ------
+    CacheError
+        Where the installed library versions give other features than those stored.
+    """
+    return [_job(index, cache, available, ids) for index, (cache, ids) in enumerate(_retried(caches, available))]
 
 
-def _retried(opened: Sequence[_OpenCache], available: Mapping[str, Clip]) -> list[tuple[_OpenCache, set[str]]]:
+def _retried(caches: Sequence[OpenCache], available: Mapping[str, Clip]) -> list[tuple[OpenCache, set[str]]]:
     """Pair every cache with the ids of its failed clips that can be stored now."""
-    failed = {index: list(cache.worklist.failed) for index, cache in enumerate(opened)}
-    clips = {clip.clip_id: clip for cache in opened for clip in cache.folder.planned.manifest}
+    failed = {index: [clip for ids in cache.failed.values() for clip in ids] for index, cache in enumerate(caches)}
+    clips = {
+        clip.clip_id: clip
+        for cache in caches
+        for number in cache.failed
+        for clip in cache.folder.planned.clips_of(number)
+    }
     recovered = retry_failed(
         failed,
-        {index: (cache.request.encoder, cache.request.recipe) for index, cache in enumerate(opened)},
+        {index: (cache.request.encoder, cache.request.recipe) for index, cache in enumerate(caches)},
         clips,
-        partial(read_planned_clip, opened[0].request, available),
+        partial(read_planned_clip, caches[0].request, available),
     )
-    return [(cache, recovered[index]) for index, cache in enumerate(opened)]
+    return [(cache, recovered[index]) for index, cache in enumerate(caches)]
 
 
-def _job(index: EncoderIndex, opened: _OpenCache, available: Mapping[str, Clip], recovered: set[str]) -> EncoderJob:
-    request, worklist = opened.request, opened.worklist
-    pending, provenance = worklist.pending(recovered), provenance_of(request)
+def _job(index: EncoderIndex, cache: OpenCache, available: Mapping[str, Clip], recovered: set[str]) -> EncoderJob:
+    request, folder = cache.request, cache.folder
+    pending = tuple(
+        n for n in cache.shards if not _stored(folder, n) or not recovered.isdisjoint(cache.failed.get(n, ()))
+    )
+    provenance = provenance_of(request)
     if pending:
-        others = [header for number, header in worklist.headers.items() if number not in pending]
-        # Compared with shards of all processes, not only assigned ones: one cache has one kind of features.
-        check_same_features(opened.folder, others, provenance, partial(_block_of, request, available))
-    restored = _restored(opened, pending, provenance)
+        # Compared with shards of all processes, not only locked ones: one cache has one kind of features.
+        kept = [Origin(origin.provenance, tuple(set(origin.shards) - set(pending))) for origin in cache.origins]
+        check_same_features(folder, kept, provenance, partial(_block_of, request, available))
+    restored = _restored(cache, pending, provenance)
     return EncoderJob(
-        index, request.encoder, request.recipe, opened.folder, opened.lock, provenance, worklist.assigned, pending,
-        limits_of(request), restored,
-    )  # fmt: skip
+        index, request.encoder, request.recipe, folder, provenance, cache.shards, pending, limits_of(request), restored
+    )
+
+
+def _stored(folder: CacheFolder, number: int) -> bool:
+    return (folder.path / shard_file(number)).is_file()
 
 
 def _block_of(request: Extraction, available: Mapping[str, Clip], clip: Clip) -> NDArray[Any]:
@@ -124,13 +126,13 @@ def _block_of(request: Extraction, available: Mapping[str, Clip], clip: Clip) ->
     return encoded.results[0].block
 
 
-def _restored(opened: _OpenCache, pending: Sequence[int], provenance: Mapping[str, Any]) -> dict[int, RestoredShard]:
+def _restored(cache: OpenCache, pending: Sequence[int], provenance: Mapping[str, Any]) -> dict[int, RestoredShard]:
     """Take over what an interrupted run has encoded; delete what it left of shards that need nothing more."""
     restored = {}
-    for number in opened.worklist.assigned:
+    for number in cache.shards:
         if number not in pending:
-            opened.folder.remove_parts(number)
-        elif (shard := restore_shard(opened.folder, number, provenance)) is not None:
+            cache.folder.remove_parts(number)
+        elif (shard := restore_shard(cache.folder, number, provenance)) is not None:
             restored[number] = shard
     return restored
 
@@ -162,14 +164,20 @@ def planned_folder_of(request: Extraction, out: Path) -> CacheFolder:
 
 def _describe(request: Extraction) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a cache says of itself, and its identity."""
-    spec, recipe = request.encoder.spec, request.recipe
+    spec = request.encoder.spec
     about = {
         "corpus": request.manifest.corpus,
         "synthetic": request.manifest.synthetic,
         "stream": spec.stream,
         "encoder": spec.name,
     }
-    return about, spec.identity() | recipe.identity(spec.n_layers, spec.stream)
+    return about, identity_of(request)
+
+
+def identity_of(request: Extraction) -> dict[str, Any]:
+    """Return the identity of an extraction's cache."""
+    spec = request.encoder.spec
+    return spec.identity() | request.recipe.identity(spec.n_layers, spec.stream)
 
 
 def limits_of(request: Extraction) -> BatchLimits:

@@ -1,7 +1,7 @@
 """Resume an extraction: list the missing shards, and check that new features would equal the stored ones."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ravfeat.cache.writer import CacheFolder
 from ravfeat.errors import CacheError, ClipError, ShardError
 from ravfeat.manifest import Clip
 
-__all__ = ["MAX_DIFFERENCE", "Worklist", "check_same_features", "find_work", "lost_clips"]
+__all__ = ["MAX_DIFFERENCE", "Origin", "Worklist", "check_same_features", "find_work", "lost_clips"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +23,21 @@ MAX_DIFFERENCE = 1e-3
 """Largest relative difference that two library versions or devices may show within one cache."""
 
 _COMPARED = 2  # stored clips that are encoded again for the comparison
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Shards that were written with the same library versions on the same kind of device.
+
+    Attributes
+    ----------
+    provenance : mapping
+    shards : tuple of int
+        Only those that hold features.
+    """
+
+    provenance: Mapping[str, Any]
+    shards: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -49,10 +64,24 @@ class Worklist:
         present = (number for number in self.assigned if number in self.headers)
         return {clip.clip_id: number for number in present for clip in self.headers[number].failed}
 
-    def pending(self, recovered: Collection[str]) -> tuple[int, ...]:
-        """Return the shards to write: absent ones, and those with a failed clip that can be stored now."""
-        again = {number for clip_id, number in self.failed.items() if clip_id in recovered}
-        return tuple(number for number in self.assigned if number in self.absent or number in again)
+    @property
+    def reasons(self) -> dict[int, dict[str, str]]:
+        """Shards with failed clips: the reason of each, by ``clip_id``."""
+        return {n: {c.clip_id: c.reason for c in header.failed} for n, header in self.headers.items() if header.failed}
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """Where the stored features came from, in the order of the shards."""
+        shards: list[tuple[Mapping[str, Any], list[int]]] = []
+        for number, header in self.headers.items():
+            if not header.clips:
+                continue
+            same = next((numbers for provenance, numbers in shards if provenance == header.provenance), None)
+            if same is None:
+                shards.append((header.provenance, [number]))
+            else:
+                same.append(number)
+        return tuple(Origin(provenance, tuple(numbers)) for provenance, numbers in shards)
 
 
 def find_work(folder: CacheFolder, assigned: Sequence[int]) -> Worklist:
@@ -92,7 +121,7 @@ def lost_clips(folder: CacheFolder, content: ShardContent) -> list[str]:
 
 def check_same_features(
     folder: CacheFolder,
-    others: Sequence[ShardHeader],
+    origins: Sequence[Origin],
     provenance: Mapping[str, Any],
     block_of: Callable[[Clip], NDArray[Any]],
 ) -> None:
@@ -101,8 +130,8 @@ def check_same_features(
     Parameters
     ----------
     folder : CacheFolder
-    others : sequence of ShardHeader
-        Existing shards that will not be rewritten.
+    origins : sequence of Origin
+        Of the existing shards that will not be rewritten.
     provenance : mapping
         Of this run.
     block_of : callable
@@ -114,14 +143,14 @@ def check_same_features(
         Where the features differ by more than `MAX_DIFFERENCE` (Euclidean norm of the difference
         over that of the stored block), or the given data contain none of the stored clips.
     """
-    foreign_runs = [header for header in others if header.provenance != provenance and header.clips]
-    if not foreign_runs:
+    others = [origin for origin in origins if origin.provenance != provenance and origin.shards]
+    if not others:
         return
-    changes = _changes(foreign_runs[0].provenance, provenance)
+    changes = _changes(others[0].provenance, provenance)
     _log.info("stored shards were written with %s; encoding stored clips again", changes)
     planned = folder.planned.manifest.by_id()
     differences: dict[str, float] = {}
-    for number, record in _samples(foreign_runs):
+    for number, record in _samples(folder, sorted(number for origin in others for number in origin.shards)):
         try:
             block = block_of(planned[record.clip_id])
         except ClipError as error:
@@ -146,13 +175,14 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {before.get(key)} (this run: {now.get(key)})" for key in changed)
 
 
-def _samples(headers: Sequence[ShardHeader]) -> Iterator[tuple[int, ClipRecord]]:
+def _samples(folder: CacheFolder, shards: Sequence[int]) -> Iterator[tuple[int, ClipRecord]]:
     """Yield the first clip, the last clip, and then the others, in case some cannot be read."""
-    yield headers[0].number, headers[0].clips[0]
-    for header in reversed(headers):
-        for clip in reversed(header.clips):
-            if clip is not headers[0].clips[0]:
-                yield header.number, clip
+    first = read_header(folder.path / shard_file(shards[0])).clips[0]
+    yield shards[0], first
+    for number in reversed(shards):
+        for clip in reversed(read_header(folder.path / shard_file(number)).clips):
+            if clip.clip_id != first.clip_id:
+                yield number, clip
 
 
 def _stored_block(folder: CacheFolder, number: int, record: ClipRecord) -> NDArray[Any]:

@@ -7,9 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import cast
 
-from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest
 from ravfeat.cache.writer import CacheFolder, plan_shards
 from ravfeat.encoders.base import EncoderInput, start_encoding
@@ -118,10 +116,9 @@ def _sample_job(index: int, request: Extraction, folder: CacheFolder, clips: Seq
     numbers = plan_shards(clips, partial(planned_bytes, request))
     shards = dict(zip((clip.clip_id for clip in clips), numbers, strict=True))
     planned = PlannedManifest(folder.planned.manifest.with_clips(clips), shards)
-    unlocked = cast("WorkLock", None)  # a lock is a file
     return EncoderJob(
-        index, request.encoder, request.recipe, replace(folder, planned=planned), unlocked, {}, planned.numbers,
-        planned.numbers, limits_of(request),
+        index, request.encoder, request.recipe, replace(folder, planned=planned), {}, planned.numbers, planned.numbers,
+        limits_of(request),
     )  # fmt: skip
 
 

@@ -5,12 +5,13 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import transformers
 
 from ravfeat.encoders import registry
-from ravfeat.encoders.registry import ENCODERS, Pretrained, load_encoder, stream_of
+from ravfeat.encoders.registry import ENCODERS, Pretrained, describe_encoder, load_encoder, stream_of
 from ravfeat.errors import EncoderError, UsageError
 from ravfeat.faces.source import FaceOptions
 from tests.toynets import write_net, write_settings
@@ -244,3 +245,33 @@ def test_the_stream_of_a_hub_id_that_cannot_be_had_is_refused_with_a_remedy(tmp_
     done = in_a_home_with("{}", tmp_path, "me/other")
     assert done.returncode == 1
     assert "'me/other' is neither on this machine nor reachable on the Hugging Face hub" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("family", "kind", "settings"),
+    [
+        ("WavLM", "Model", {}),
+        ("Hubert", "Model", {"num_hidden_layers": 3}),
+        (
+            "Whisper",
+            "Model",
+            {
+                "d_model": 32,
+                "encoder_layers": 2,
+                "decoder_layers": 1,
+                "encoder_attention_heads": 2,
+                "decoder_attention_heads": 2,
+            },
+        ),
+    ],
+)
+def test_a_described_encoder_is_the_loaded_one_without_its_net(save_tiny, family, kind, settings) -> None:
+    folder = str(save_tiny(family, kind, **settings))
+    described, loaded = describe_encoder(folder), load_encoder(folder, "cpu")
+    assert replace(described.spec, source={}) == replace(loaded.spec, source={})
+    assert described.batching == loaded.batching
+    assert not hasattr(described.model if family == "Whisper" else described._model, "parameters")
+
+
+def test_an_encoder_without_a_net_is_described_by_loading_it() -> None:
+    assert describe_encoder("logmel").spec == load_encoder("logmel").spec

@@ -1,0 +1,176 @@
+"""Divide an extraction by shards: what is left to write in each cache, small enough to be sent to other processes.
+
+The plan is made once. It holds numbers of shards, and names of clips where they need attention; which clips a shard
+holds is read from the cache's own ``manifest.parquet``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from ravfeat.cache.format import MANIFEST_FILE
+from ravfeat.cache.manifest import read_planned
+from ravfeat.cache.writer import CacheFolder
+from ravfeat.errors import UsageError
+from ravfeat.extract.open_caches import check_space, folder_of
+from ravfeat.extract.request import Extraction
+from ravfeat.extract.resume import Origin, Worklist, find_work
+from ravfeat.manifest import Manifest
+
+__all__ = ["CachePlan", "LoadedWork", "ShardNumbers", "Work", "WorkPlan", "plan_work"]
+
+ShardNumbers = tuple[tuple[int, ...], ...]
+"""Numbers of shards, for every cache of a plan: several encoders of one pass have shards of different sizes."""
+
+
+@dataclass(frozen=True)
+class CachePlan:
+    """What is left to do in one cache.
+
+    Attributes
+    ----------
+    path : Path
+    about, identity : mapping
+        See `ravfeat.cache.format.ShardContent`.
+    numbers : tuple of int
+        Every planned shard.
+    absent : tuple of int
+        Shards that are not there.
+    failed : mapping of int to mapping of str to str
+        Shards with failed clips: the reason, by ``clip_id``.
+    origins : tuple of Origin
+        Where the stored features came from.
+    moved : mapping of str to str
+        Paths of clips that the given data have elsewhere than the cache's manifest says.
+    lacking : frozenset of str
+        Clips of the cache that the given data do not have.
+    """
+
+    path: Path
+    about: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    numbers: tuple[int, ...]
+    absent: tuple[int, ...]
+    failed: Mapping[int, Mapping[str, str]]
+    origins: tuple[Origin, ...]
+    moved: Mapping[str, str]
+    lacking: frozenset[str]
+    _opened: CacheFolder | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def to_do(self) -> tuple[int, ...]:
+        """Shards that are not there, and those with failed clips, which are tried again; sorted."""
+        return tuple(sorted({*self.absent, *self.failed}))
+
+    def folder(self) -> CacheFolder:
+        """Return the cache's folder; its manifest is read where the plan came from another process."""
+        if self._opened is not None:
+            return self._opened
+        return CacheFolder(self.path, self.about, self.identity, read_planned(self.path / MANIFEST_FILE))
+
+    def available(self, planned: Manifest) -> Manifest:
+        """Return the clips of a cache that the given data have, with their paths there."""
+        if not self.moved and not self.lacking:
+            return planned
+        clips = (clip for clip in planned if clip.clip_id not in self.lacking)
+        return planned.with_clips(replace(clip, path=self.moved.get(clip.clip_id, clip.path)) for clip in clips)
+
+
+@dataclass(frozen=True)
+class WorkPlan:
+    """What is left to do in the caches of one pass over the clips.
+
+    Attributes
+    ----------
+    caches : tuple of CachePlan
+        In the order of the encoders.
+    """
+
+    caches: tuple[CachePlan, ...]
+
+    def to_send(self) -> Self:
+        """Return the plan without what another process reads for itself."""
+        return replace(self, caches=tuple(replace(cache, _opened=None) for cache in self.caches))
+
+    def opened(self) -> Self:
+        """Return the plan with the caches' manifests read, where another process made it."""
+        return replace(self, caches=tuple(replace(cache, _opened=cache.folder()) for cache in self.caches))
+
+
+class Work(Protocol):
+    """What an extraction was asked to do: some encoders over the same clips."""
+
+    def describe(self) -> Sequence[Extraction]:
+        """Return the extractions for planning; of their encoders only the ``spec`` is used."""
+        ...
+
+    def load(self, plan: WorkPlan) -> Sequence[Extraction]:
+        """Return the extractions with encoders that can encode."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoadedWork:
+    """Extractions whose encoders are loaded; for this process only.
+
+    Attributes
+    ----------
+    requests : sequence of Extraction
+    """
+
+    requests: Sequence[Extraction]
+
+    def describe(self) -> Sequence[Extraction]:
+        """Return the extractions."""
+        return self.requests
+
+    def load(self, plan: WorkPlan) -> Sequence[Extraction]:
+        """Return the extractions."""
+        return self.requests
+
+
+def plan_work(work: Work, out: Path) -> WorkPlan:
+    """Find or create the caches of some work, and list what is left to write; nothing is encoded.
+
+    Parameters
+    ----------
+    work : Work
+    out : Path
+        Folder of all caches.
+
+    Raises
+    ------
+    CacheError, CorpusError
+        Where the caches cannot be continued with the given data, or the disk is too small.
+    UsageError
+        Where two extractions are the same.
+    """
+    requests = work.describe()
+    check_space(requests, out)
+    folders = [folder_of(request, out) for request in requests]
+    _check_distinct(requests, folders)
+    return WorkPlan(tuple(map(_plan_cache, requests, folders)))
+
+
+def _check_distinct(work: Sequence[Extraction], folders: Sequence[CacheFolder]) -> None:
+    for number, folder in enumerate(folders):
+        for before in range(number):
+            if folders[before].path == folder.path:
+                names = f"'{work[before].encoder.spec.name}' and '{work[number].encoder.spec.name}'"
+                raise UsageError(f"the encoders {names} are the same; name every --encoder once")
+
+
+def _plan_cache(request: Extraction, folder: CacheFolder) -> CachePlan:
+    numbers = folder.planned.numbers
+    worklist: Worklist = find_work(folder, numbers)
+    given, moved, lacking = request.manifest.by_id(), {}, set()
+    for clip in folder.planned.manifest:
+        if (now := given.get(clip.clip_id)) is None:
+            lacking.add(clip.clip_id)
+        elif now.path != clip.path:
+            moved[clip.clip_id] = now.path
+    return CachePlan(
+        folder.path, folder.about, folder.identity, numbers, worklist.absent, worklist.reasons, worklist.origins,
+        moved, frozenset(lacking), folder,
+    )  # fmt: skip
