@@ -72,6 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     # New recordings: predicted, shown.
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
+    "cards": BASE | {"cache", "corpora", "features", "heads", "numerics", "splits"},
     "audit": BASE
     | {
         "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "numerics", "predictions",
@@ -88,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS: dict[str, set[str]] = {
     "torch": {"encoders", "heads", "finetune", "resources"},
     "transformers": {"encoders"},
-    "huggingface_hub": {"encoders", "doctor", "remote"},
+    "huggingface_hub": {"cards", "encoders", "doctor", "remote"},
     "fsspec": {"remote"},
     "h5py": {"cache"},
     "sklearn": {"protocols", "heads", "metrics"},

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import ravfeat
-from ravfeat.demo.space_card import licence_of, readme
+from ravfeat.corpora.terms import Terms
+from ravfeat.demo.space_card import readme
 from ravfeat.encoders.onnx_sidecar import find_sidecar
 from ravfeat.errors import EncoderError, HeadError
 from ravfeat.files import check_name, replace_file
 from ravfeat.model_origin import COMMIT, is_hub_id
+from ravfeat.published.card import terms_of
 from ravfeat.published.format import open_folder
 from ravfeat.published.models import can_be_fetched, net_at_hand
 from ravfeat.published.parts import Need, PublishedSystem
@@ -26,7 +28,8 @@ from ravfeat.runs.folder import check_out, whole_folder
 __all__ = ["REQUIREMENTS", "export_space"]
 
 REQUIREMENTS = (
-    "numpy", "h5py", "pyarrow", "click", "tqdm", "pydantic", "annotated-types", "typing-extensions",
+    "numpy", "h5py", "pyarrow", "click", "tqdm", "pydantic", "annotated-types", "typing-extensions", "fsspec",
+    "huggingface_hub",
     "torch", "transformers", "safetensors", "av", "soundfile", "soxr",
     "scipy", "threadpoolctl", "tomli-w", "scikit-learn",
     "gradio", "pillow",
@@ -85,7 +88,9 @@ def export_space(
     Raises
     ------
     HeadError
-        For a head without refitted heads, or whose terms forbid or do not say that it may be published.
+        For a head without refitted heads.
+    CorpusError
+        Where the terms of its corpus forbid or do not say that it may be published.
     EncoderError
         Where a model can neither be fetched by the Space nor be passed on.
     UsageError
@@ -98,7 +103,7 @@ def export_space(
             f"{head} has no refitted heads, and a Space needs one set of heads that learned from everybody: make them"
             " with 'ravfeat export-heads RUN --to HEAD --refit'"
         )
-    licence = licence_of(document, licence)
+    terms = terms_of(document, licence, "--licence")
     needs = [need for entry in document["systems"] for need in PublishedSystem.of(entry).needs]
     places, nets = _places(needs, models)
     with whole_folder(to, force=force, **_SPACE) as folder:
@@ -108,7 +113,7 @@ def export_space(
             replace_file(folder / name, net.read_bytes())
         package = Path(ravfeat.__file__).parent
         shutil.copytree(package, folder / "ravfeat", ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-        for name, text in _texts(document, needs, licence, places).items():
+        for name, text in _texts(document, needs, terms, places).items():
             replace_file(folder / name, text.encode())
         names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir())
     return names
@@ -155,14 +160,14 @@ def _to_pass_on(need: Need, net: Path | None) -> Path:
 
 
 def _texts(
-    document: Mapping[str, Any], needs: Sequence[Need], licence: str, places: Mapping[str, str]
+    document: Mapping[str, Any], needs: Sequence[Need], terms: Terms, places: Mapping[str, str]
 ) -> dict[str, str]:
     face = any(need.identity.get("stream") == "face" for need in needs)
     return {
         "app.py": _APP.format(models=json.dumps(places, indent=4)),
         "requirements.txt": _requirements([*REQUIREMENTS, *(FACE_REQUIREMENTS if face else ())]),
         "LICENSE": _code_licence(),
-        "README.md": readme(document, needs, licence),
+        "README.md": readme(document, needs, terms),
     }
 
 

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ravfeat.corpora.labels import labels_said
+from ravfeat.corpora.terms import Terms, known_corpus, licence_for
 from ravfeat.escape import code_span, markdown_text
 from ravfeat.published.agreement import UNCHECKED
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, NORMALISED
 
-__all__ = ["card", "data_terms"]
+__all__ = ["card", "terms_of"]
 
 _METRICS = (("uar", "UAR (mean recall)"), ("wa", "WA (plain accuracy)"), ("nll", "NLL"), ("ece", "ECE"))
 _AVERAGINGS = (("pooled", "pooled over folds"), ("fold_mean", "mean of folds"))
@@ -36,6 +37,23 @@ def card(document: Mapping[str, Any], records: Records) -> str:
         ["## Limits", "", *_limits(document)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections) + "\n"
+
+
+def terms_of(document: Mapping[str, Any], licence: str | None, option: str = "--license") -> Terms:
+    """Say under which licence a head may be published; errors as `ravfeat.corpora.terms.licence_for`.
+
+    Parameters
+    ----------
+    document : mapping
+        ``head.toml``.
+    licence : str or None
+        What the user says of a corpus that ravfeat does not know.
+    option : str
+        What the user says it by.
+    """
+    # Of two corpora either may be the generated one: then the name decides.
+    synthetic = document["synthetic"] and "cross_corpus" not in document
+    return licence_for(document["corpus"], synthetic=synthetic, licence=licence, what="heads", option=option)
 
 
 def _warnings(document: Mapping[str, Any]) -> list[str]:
@@ -212,23 +230,8 @@ def _rows_inside(document: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def data_terms(corpus: str, *, synthetic: bool) -> str:
-    """Say what is known of a corpus's terms, and plainly where nothing is."""
-    if synthetic:
-        return "Trained on a generated corpus: no recordings of people, no terms."
-    if corpus == "ravdess":
-        return (
-            "RAVDESS (Livingstone & Russo 2018, doi:10.5281/zenodo.1188976) is CC BY-NC-SA 4.0. Whether heads trained"
-            " on it are adapted material is not settled; whoever publishes or uses them inherits the question. Treat"
-            " them as under the same terms: name the source, no commercial use, share alike."
-        )
-    return (
-        f"ravfeat does not know the terms of the corpus '{corpus}'. Whoever publishes this folder must state them here,"
-        " and must not publish it before having read them."
-    )
-
-
 def _limits(document: Mapping[str, Any]) -> list[str]:
+    known = known_corpus(document["corpus"])
     encoders = sorted({cache["encoder"] for system in document["systems"] for cache in system["caches"]})
     acted = [
         "- Acted speech of professional actors, two fixed sentences, one studio, North American English. Spontaneous"
@@ -240,7 +243,7 @@ def _limits(document: Mapping[str, Any]) -> list[str]:
     ]
     return [
         f"- {document['actors']} actors: the intervals above say how much that leaves open.",
-        *(acted if document["corpus"] == "ravdess" else other),
+        *(acted if known is not None and known.title == "RAVDESS" else other),
         f"- It reads features: the encoders ({', '.join(map(markdown_text, encoders))}) are needed to make them, with"
         " the very weights and preprocessing that head.toml names. `ravfeat predict` finds them and refuses others.",
         "- It names the most probable of its classes for anything it is given. It does not say what a person feels, and"

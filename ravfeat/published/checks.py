@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from ravfeat.cache.origin_file import check_published
 from ravfeat.errors import HeadError
 from ravfeat.files import check_name
 from ravfeat.heads.base import Model
@@ -39,6 +40,8 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
         for place, need in enumerate(part.needs):
             said = f"{where}: systems[{number}].caches[{place}].model"
             check_origin(need.model or {}, said, HeadError, REMEDY, on_hub=True)
+    for origin in document.get("made_from", ()):
+        check_published(origin, f"{where}: made_from", HeadError, REMEDY)
     if "cross_corpus" in document:
         _check_transfer(where, document["cross_corpus"], document)
     n_sources = len(document["sources"]) if "sources" in document else document["folds"] + ("refit" in document)

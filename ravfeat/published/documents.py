@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from annotated_types import Ge, Le
 from typing_extensions import TypedDict
 
+from ravfeat.cache.origin_file import PublishedOrigin
 from ravfeat.documents import Count, Index, NotEmpty, Text
 from ravfeat.fusion import LARGEST, Choice
 from ravfeat.heads.recipe import HeadFormat
@@ -142,6 +143,7 @@ class HeadFile(TypedDict):
     run_sha256: Text
     rule: NotRequired[Rule]
     replaced_labels: NotRequired[ReplacedLabels]
+    made_from: NotRequired[list[PublishedOrigin]]
     plan: dict[str, Any]
     versions: dict[str, str]
     systems: Annotated[list[SystemEntry], NotEmpty]

@@ -7,6 +7,7 @@ from typing import Any
 
 from ravfeat import __version__
 from ravfeat.cache import Cache
+from ravfeat.corpora.terms import data_terms
 from ravfeat.errors import LeakError, UsageError
 from ravfeat.experiment.fit import prepare
 from ravfeat.experiment.plan_file import plan_of
@@ -17,7 +18,7 @@ from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import System
 from ravfeat.published.agreement import UNCHECKED, compare
 from ravfeat.published.caches import match
-from ravfeat.published.card import card, data_terms
+from ravfeat.published.card import card
 from ravfeat.published.cross_corpus import check_refit, training_clips, transfer_entry
 from ravfeat.published.format import CARD_FILE, CLIPS_FILE, HEAD_FILE, LEARNED_FILE, write_document
 from ravfeat.published.load import load_head
@@ -45,6 +46,7 @@ from ravfeat.published.training import sides_of, write_training
 from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import PREDICTIONS_FILE
 from ravfeat.runs.read import Run, read_run
+from ravfeat.runs.recipe import Recipe
 from ravfeat.runs.write import write_json
 from ravfeat.schema import FUSED_STREAMS, NORMALISED
 
@@ -245,6 +247,7 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
         "actors": len(set(first.actors.tolist())),
         "clips": len(first),
         "run_sha256": sha256_of(run / PREDICTIONS_FILE),
+        **_made_from(recipe),
         **({} if read.fusion is None else {"rule": read.fusion.rule}),
         **({"replaced_labels": asdict(recipe.replaced_labels)} if recipe.replaced_labels else {}),
         "plan": plan,
@@ -252,6 +255,12 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
         "systems": [part.record() for part in parts],
         "scores": score_entries(read.records, _shown(read, parts)),
     }
+
+
+def _made_from(recipe: Recipe) -> dict[str, Any]:
+    """Name the published caches that the heads were trained on, or chosen with."""
+    origins = {origin.published["address"]: dict(origin.published) for origin in recipe.origins() if origin.published}
+    return {"made_from": [origins[address] for address in sorted(origins)]} if origins else {}
 
 
 def _shown(read: Run, parts: Sequence[PublishedSystem]) -> list[System]:

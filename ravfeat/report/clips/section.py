@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ravfeat.corpora.terms import known_corpus
 from ravfeat.demo.page.answers import stream_names
 from ravfeat.report.clips.audio import players_of
 from ravfeat.report.clips.cards import cards_of
@@ -82,9 +83,9 @@ def _terms(entry: Graded, players: Mapping[str, str]) -> tuple[str, ...]:
             "The sounds of these clips are part of this file. They were generated: no recordings of people, no terms.",
         )
     terms = f"ravfeat does not know the terms of the corpus '{entry.corpus}': read them before you pass this file on."
-    if entry.corpus == "ravdess":
+    if known := known_corpus(entry.corpus):
         terms = (
-            "They are from RAVDESS (Livingstone & Russo 2018, doi:10.5281/zenodo.1188976), CC BY-NC-SA 4.0: name the "
-            "source, no commercial use, share alike. Changed here: mono, 16 kHz."
+            f"They are from {known.title}, {known.licence_title} ({known.source}): its terms bind. {known.citation}"
+            " Changed here: mono, 16 kHz."
         )
     return (f"The recordings of these clips are part of this file: whoever passes it on passes them on. {terms}",)

@@ -91,7 +91,7 @@ def test_asked_for_every_card_plays_its_clip_and_the_page_says_so(fused: list[Gr
 @pytest.mark.parametrize(
     ("corpus", "terms"),
     [
-        ("ravdess", "CC BY-NC-SA 4.0: name the source, no commercial use, share alike"),
+        ("ravdess", "They are from RAVDESS, CC BY-NC-SA 4.0 (https"),
         ("mine", "ravfeat does not know the terms of the corpus 'mine': read them before you pass this file on"),
     ],
 )
