@@ -29,6 +29,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from ravfeat.cache import writer
 from ravfeat.cache.child_check import ChildProcesses
 from ravfeat.cache.format import LOCK_FILE
+from ravfeat.cache.index import present_shards
 from ravfeat.cli import main
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.corpora.synth import generate
@@ -135,6 +136,29 @@ def contents() -> Contents:
 
     def read(folder: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name != LOCK_FILE}
+
+    return read
+
+
+@pytest.fixture
+def clips(corpus: Any, tmp_path: Path) -> Path:
+    """The clips of `corpus` in a folder of their own that says nothing of being generated."""
+    folder = tmp_path / "clips"
+    for clip in corpus.manifest:
+        (folder / clip.path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(corpus.root / clip.path, folder / clip.path)
+    return folder
+
+
+Stamps = Callable[[Path], dict[str, tuple[int, int]]]
+
+
+@pytest.fixture(scope="session")
+def stamps() -> Stamps:
+    """Which shard files are there; another inode or time means that one was written again."""
+
+    def read(folder: Path) -> dict[str, tuple[int, int]]:
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in present_shards(folder).values()}
 
     return read
 

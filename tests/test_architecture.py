@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "faces": BASE | {"cache", "download", "media"},
     "encoders": BASE | {"faces", "media"},
     "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics"},
+    "engines": BASE | {"cache", "encoders", "extract"},
     "importers": BASE | {"corpora", "encoders", "faces", "media", "numerics"},
     "doctor": BASE | {"cache", "encoders", "extract", "faces", "media"},
     # Training.
@@ -110,6 +111,8 @@ OWNERS: dict[str, set[str]] = {
     "jinja2": {"report"},
     "markupsafe": {"demo", "report"},
     "click": {"cli"},
+    "ray": {"engines"},
+    "submitit": {"engines"},
     "numpy": {"*"},
     "tqdm": {"progress"},
     "annotated_types": {"documents", "encoders", "published"},

@@ -1,9 +1,10 @@
 """Locks between processes that write one cache: byte-range locks on one small file.
 
 Byte 0 guards manifest and index (held briefly; others wait for it); byte n + 1 guards shard n (held for a whole
-run; others fail at once). The system releases them when a process ends, however it ends, so a killed run leaves
-nothing to clean up, which a lock *file* would. They hold across machines where the file system supports POSIX
-locks. POSIX locks belong to a process and exclude only other processes, not threads of the same one.
+run; others fail at once); a byte beyond them is of the process that hands shards out to others. The system releases
+them when a process ends, however it ends, so a killed run leaves nothing to clean up, which a lock *file* would. They
+hold across machines where the file system supports POSIX locks. POSIX locks belong to a process and exclude only other
+processes, not threads of the same one.
 """
 
 import errno
@@ -25,6 +26,8 @@ except ModuleNotFoundError:  # on Windows; caches can be read there
     fcntl = None  # type: ignore[assignment]
 
 __all__ = ["WorkLock", "check_locks"]
+
+_DRIVER_BYTE = 1 << 40  # beyond those of all shards
 
 
 class WorkLock:
@@ -83,16 +86,34 @@ class WorkLock:
             Where another process is writing one of them.
         """
         for number in shards:
-            try:
-                fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number + 1)
-            except OSError as error:
-                # POSIX allows either for a lock that another process holds.
-                if error.errno not in {errno.EACCES, errno.EAGAIN}:
-                    raise _no_locks(self.folder, error) from error
+            if not self._claim_byte(number + 1):
                 raise CacheError(
                     f"another process is writing {shard_file(number)} in {self.folder}; wait for it, or split the work"
                     " with --shard-index I --num-shards N"
-                ) from error
+                )
+
+    def claim_driver(self) -> None:
+        """Become the only process that hands out this cache's shards to others, until the lock is closed.
+
+        Raises
+        ------
+        CacheError
+            Where another process does so.
+        """
+        if not self._claim_byte(_DRIVER_BYTE):
+            raise CacheError(
+                f"another 'ravfeat extract --engine' hands out the shards of {self.folder}; wait for it, or stop it"
+            )
+
+    def _claim_byte(self, byte: int) -> bool:
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except OSError as error:
+            # POSIX allows either for a lock that another process holds.
+            if error.errno not in {errno.EACCES, errno.EAGAIN}:
+                raise _no_locks(self.folder, error) from error
+            return False
+        return True
 
 
 def check_locks(folder: Path) -> None:

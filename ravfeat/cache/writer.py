@@ -87,6 +87,10 @@ class CacheFolder:
         self.remove_parts(content.number)  # after the shard is on the disk: killed in between, both are there
         return index_serialised(content, serialised)
 
+    def holds(self, shard: int) -> bool:
+        """Whether a shard is there."""
+        return (self.path / shard_file(shard)).is_file()
+
     def write_part(self, content: ShardContent, part: int) -> None:
         """Write some clips of an unfinished shard, see `ravfeat.cache.parts`; errors as in `write_shard`."""
         data = serialise_shard(content).data

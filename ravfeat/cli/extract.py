@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ravfeat.cli.engine_options import chosen_engine, engine_options, run_engine
 from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.show_corpus import show_classes, show_unread
 from ravfeat.cli.show_extraction import show_result
@@ -73,6 +74,7 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
               help="Pictures encoded together.")  # fmt: skip
 @click.option("--tf32", is_flag=True,
               help="Let a GPU round products to TF32: faster, about 1e-3 off; recorded in every shard.")  # fmt: skip
+@engine_options
 @click.option("--dry-run", is_flag=True,
               help="Print clips, bytes, free disk, memory of a batch and an estimate of the time, from a few clips;"
               " write nothing.")  # fmt: skip
@@ -103,6 +105,7 @@ def command(
     cropped: bool,
     tf32: bool,
     dry_run: bool,
+    **engine_choice: Any,
 ) -> None:
     """Run frozen encoders once over a corpus and store all hidden layers, frame by frame, in a cache.
 
@@ -121,12 +124,16 @@ def command(
     ravfeat extract --encoder ~/models/my-wavlm --layers 6-12 --out /scratch/cache
     ravfeat extract --encoder wavlm-large --view published --view-seed 1
     ravfeat extract --num-shards 8 --shard-index $SLURM_ARRAY_TASK_ID
+    ravfeat extract --device cuda --engine local
+    ravfeat extract --device cuda --engine ray --address auto --workers 16
+    ravfeat extract --device cuda --engine slurm --workers 8 --slurm partition=gpu --slurm time=04:00:00
     """  # noqa: D301
     from ravfeat.cache.format import StoreRecipe
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.corpora.last_table import record_absent
     from ravfeat.encoders.registry import load_encoder, stream_of
     from ravfeat.extract import extract_together
+    from ravfeat.extract.named_work import NamedWork
     from ravfeat.extract.open_caches import check_space
     from ravfeat.extract.plan import plan_extraction
     from ravfeat.extract.streams import stream_requests
@@ -142,13 +149,21 @@ def command(
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
     view_name = _view_name(view, view_seed, by_stream)
     recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype, view=view_name)  # type: ignore[arg-type]  # click.Choice
+    engine = chosen_engine(engine_choice, dry_run=dry_run, divided=num_shards > 1)
     work: list[list[Extraction]] = []
+    named: list[NamedWork] = []
     for stream, names in by_stream.items():
         # The corpus first: whoever forgot it should not wait for an encoder of a gigabyte.
         manifest = load_corpus(
             corpus, data, stream=stream, name=name, columns=parse_columns(columns), as_written=as_written
         )
         _show_manifest(manifest)
+        if engine is not None:
+            named.append(NamedWork(
+                data_root(corpus, data), tuple(names), manifest, device=device, faces=faces, tf32=tf32, recipe=recipe,
+                layers=layers, batch_clips=batch_clips, batch_s=batch_seconds, batch_frames=batch_pictures,
+            ))  # fmt: skip
+            continue
         loaded = [load_encoder(encoder_name, device, faces=faces, tf32=tf32) for encoder_name in names]
         _check_tf32(loaded, asked=tf32)
         requests = stream_requests(
@@ -157,6 +172,9 @@ def command(
             batch_frames=batch_pictures,
         )  # fmt: skip
         work.append(requests)
+    if engine is not None:
+        run_engine(engine, named, out)
+        return
     if dry_run:
         show_plan(plan_extraction(work, out))
     # The disk for all streams, before hours of the first.

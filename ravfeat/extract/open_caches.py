@@ -11,7 +11,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ravfeat import __version__
-from ravfeat.cache.format import shard_file
 from ravfeat.cache.writer import CacheFolder, plan_cache, prepare_cache
 from ravfeat.errors import ClipError
 from ravfeat.extract.batch_plan import BatchLimits
@@ -98,9 +97,8 @@ def _retried(caches: Sequence[OpenCache], available: Mapping[str, Clip]) -> list
 
 def _job(index: EncoderIndex, cache: OpenCache, available: Mapping[str, Clip], recovered: set[str]) -> EncoderJob:
     request, folder = cache.request, cache.folder
-    pending = tuple(
-        n for n in cache.shards if not _stored(folder, n) or not recovered.isdisjoint(cache.failed.get(n, ()))
-    )
+    gaining = {number for number, ids in cache.failed.items() if not recovered.isdisjoint(ids)}
+    pending = tuple(number for number in cache.shards if number in gaining or not folder.holds(number))
     provenance = provenance_of(request)
     if pending:
         # Compared with shards of all processes, not only locked ones: one cache has one kind of features.
@@ -110,10 +108,6 @@ def _job(index: EncoderIndex, cache: OpenCache, available: Mapping[str, Clip], r
     return EncoderJob(
         index, request.encoder, request.recipe, folder, provenance, cache.shards, pending, limits_of(request), restored
     )
-
-
-def _stored(folder: CacheFolder, number: int) -> bool:
-    return (folder.path / shard_file(number)).is_file()
 
 
 def _block_of(request: Extraction, available: Mapping[str, Clip], clip: Clip) -> NDArray[Any]:

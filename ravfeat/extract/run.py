@@ -14,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ravfeat.cache.format import shard_file
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.parts import part_header, present_parts
 from ravfeat.cache.writer import CacheFolder
@@ -248,7 +247,7 @@ def _keep_parts(jobs: Sequence[EncoderJob]) -> None:
 def kept_clips(folder: CacheFolder, shards: Sequence[int]) -> str:
     """Say how many clips of some shards are kept, in finished shards and in parts."""
     sizes = {number: len(folder.planned.clips_of(number)) for number in shards}
-    present = {number for number in shards if (folder.path / shard_file(number)).is_file()}
+    present = {number for number in shards if folder.holds(number)}
     stored = sum(sizes[number] for number in present)
     for path in (path for number in shards if number not in present for path in present_parts(folder.path, number)):
         with suppress(ShardError):  # the next run says so; now the interruption is what matters
