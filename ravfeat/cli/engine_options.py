@@ -62,7 +62,7 @@ def chosen_engine(given: Mapping[str, Any], *, dry_run: bool, divided: bool) -> 
     from ravfeat.engines.base import EngineOptions
 
     options = EngineOptions(
-        given["workers"], given["gpus_per_worker"] or 1, given["address"], dict(map(_pair, given["slurm"]))
+        given["workers"], given["gpus_per_worker"], given["address"], dict(map(_pair, given["slurm"]))
     )
     return ChosenEngine(given["engine"], options)
 

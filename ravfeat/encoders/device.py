@@ -7,7 +7,7 @@ import torch
 from ravfeat.encoders.cuda import cuda_number, has_nvidia_gpu
 from ravfeat.errors import EncoderError
 
-__all__ = ["resolve_device"]
+__all__ = ["all_gpus", "resolve_device"]
 
 
 def resolve_device(device: str) -> str:
@@ -47,6 +47,20 @@ def resolve_device(device: str) -> str:
             f" {_remedy()}"
         )
     return device
+
+
+def all_gpus(device: str) -> list[str]:
+    """Return every CUDA device that a name may stand for: all of ``cuda`` and ``auto``, else the named one.
+
+    Examples
+    --------
+    >>> all_gpus("cpu"), all_gpus("cuda:1")
+    ([], ['cuda:1'])
+    """
+    if device not in {"auto", "cuda"}:
+        return [] if device == "cpu" else [device]
+    count = 0 if resolve_device(device) == "cpu" else torch.cuda.device_count()
+    return [f"cuda:{number}" for number in range(count)]
 
 
 def _remedy() -> str:

@@ -10,7 +10,10 @@ from ravfeat.errors import MissingExtraError, RavfeatError
 from ravfeat.extract.report import ShardReport
 from ravfeat.extract.work_plan import ShardNumbers
 
-__all__ = ["Answer", "Counts", "EngineOptions", "Pool", "Problem"]
+__all__ = ["USUAL_WORKERS", "Answer", "Counts", "EngineOptions", "Pool", "Problem"]
+
+USUAL_WORKERS = 2
+"""Where no GPU is used."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class EngineOptions:
     ----------
     workers : int, optional
         Default: one for every GPU that is used, else two.
-    gpus_per_worker : int
-        GPUs that one worker computes on; 0 where the device is the CPU.
+    gpus_per_worker : int, optional
+        GPUs that one worker computes on; default one, where the device is no CPU.
     address : str, optional
         Of a Ray cluster, or ``auto``; without it Ray runs on this machine.
     slurm : mapping of str to str
@@ -30,7 +33,7 @@ class EngineOptions:
     """
 
     workers: int | None = None
-    gpus_per_worker: int = 1
+    gpus_per_worker: int | None = None
     address: str | None = None
     slurm: Mapping[str, str] = field(default_factory=dict)
 

@@ -83,9 +83,12 @@ class Driver:
             _log.info("worker %d: %d clips, %.3g clips/s", number, worker.clips, rate)
 
     def _hand_out(self) -> None:
-        for number, worker in self._workers.items():
-            if worker.order is None and self._queue:
-                worker.order, worker.now, worker.began_s = self._queue.take(), Counts(), monotonic()
+        idle = [number for number, worker in self._workers.items() if worker.order is None]
+        for place, number in enumerate(idle):
+            if self._queue:
+                worker = self._workers[number]
+                worker.order, worker.now = self._queue.take(len(idle) - place), Counts()
+                worker.began_s = monotonic()
                 self._pool.submit(number, worker.order)
 
     def _take(self, answer: Answer) -> None:

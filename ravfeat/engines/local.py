@@ -12,15 +12,17 @@ from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Self
 
-from ravfeat.engines.base import Answer
+from ravfeat.encoders.cuda import split_devices
+from ravfeat.engines.base import USUAL_WORKERS, Answer, EngineOptions
+from ravfeat.errors import MissingExtraError, UsageError
 from ravfeat.extract.named_work import NamedWork
 from ravfeat.extract.report import ShardReport
 from ravfeat.extract.work_plan import ShardNumbers, WorkPlan
 
-__all__ = ["LocalPool"]
+__all__ = ["LocalPool", "local_devices"]
 
 _GRACE_S = 30.0
 """Seconds that workers have to keep what is encoded, when they are stopped."""
@@ -114,6 +116,44 @@ class LocalPool:
             self._end(worker)
 
 
+def local_devices(device: str, options: EngineOptions) -> Sequence[str]:
+    """Return the device of every worker on this machine.
+
+    Parameters
+    ----------
+    device : str
+        As for `ravfeat.encoders.registry.load_encoder`: of a list of GPUs each worker gets its part, of ``cuda`` and
+        ``auto`` of all that are there.
+    options : EngineOptions
+
+    Raises
+    ------
+    UsageError
+        Where there are fewer GPUs than the workers need.
+    """
+    gpus = split_devices(device) if "," in device else _all_gpus(device)
+    if not gpus:
+        return [device] * (options.workers or USUAL_WORKERS)
+    each = options.gpus_per_worker or 1
+    workers = options.workers or max(1, len(gpus) // each)
+    if workers * each > len(gpus):
+        raise UsageError(
+            f"{workers} workers with {each} GPUs each need {workers * each}, and --device {device} has {len(gpus)}"
+            " here; give fewer --workers, or --device cpu"
+        )
+    return [",".join(gpus[worker * each : (worker + 1) * each]) for worker in range(workers)]
+
+
+def _all_gpus(device: str) -> list[str]:
+    if device == "cpu":
+        return []
+    try:
+        from ravfeat.encoders.device import all_gpus
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "extract") from error
+    return all_gpus(device)
+
+
 def _shares(workers: int) -> list[set[int] | None]:
     """Divide the processors; None where each worker would get less than one."""
     if not hasattr(os, "sched_getaffinity"):
@@ -137,33 +177,24 @@ def _serve(number: int, driver: Connection, share: set[int] | None) -> None:
     if share is not None:
         os.sched_setaffinity(0, share)
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    signal.signal(signal.SIGINT, _interrupt_once)
-    signal.signal(signal.SIGTERM, _interrupt_once)
-    from ravfeat.engines.worker import EngineWorker
+    from ravfeat.engines.worker import EngineWorker, interruptible
 
     worker: EngineWorker | None = None
     try:
-        work, plan = pickle.loads(driver.recv_bytes())
-        worker = EngineWorker(number, work, plan, driver.send)
-        while (numbers := driver.recv()) is not None:
-            answer = worker.run(numbers)
-            driver.send(answer)
-            if answer.kind != "done":
-                return
+        with interruptible():
+            work, plan = pickle.loads(driver.recv_bytes())
+            worker = EngineWorker(number, work, plan, driver.send)
+            while (numbers := driver.recv()) is not None:
+                answer = worker.run(numbers)
+                driver.send(answer)
+                if answer.kind != "done":
+                    return
     except KeyboardInterrupt:
         if worker is not None:
             with suppress(OSError):
                 driver.send(worker.stopped())
     except (EOFError, OSError):  # the driver is gone
         return
-
-
-def _interrupt_once(number: int, frame: FrameType | None) -> None:
-    # A terminal sends Ctrl-C to driver and workers, and the driver passes it on: the second must not interrupt what
-    # the first one set off, keeping what is encoded.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 def _end_with_driver() -> None:
@@ -174,4 +205,4 @@ def _end_with_driver() -> None:
     parent.join()
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(_ORPHAN_GRACE_S)  # to keep what is encoded
-    os._exit(1)
+    os.kill(os.getpid(), signal.SIGKILL)  # it is stuck

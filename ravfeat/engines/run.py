@@ -1,6 +1,5 @@
 """Extract with an engine: plan the work, hand its shards to workers, update the index."""
 
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,6 @@ from typing import Literal, get_args
 
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.locks import WorkLock
-from ravfeat.encoders.cuda import split_devices
 from ravfeat.engines.base import EngineOptions, Pool
 from ravfeat.engines.drive import Driver
 from ravfeat.errors import CacheError, UsageError
@@ -21,8 +19,6 @@ __all__ = ["ENGINES", "Engine", "EngineResult", "extract_with"]
 
 Engine = Literal["local", "ray", "slurm"]
 ENGINES: tuple[str, ...] = get_args(Engine)
-
-_USUAL_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -96,46 +92,14 @@ def make_pool(engine: Engine, work: NamedWork, plan: WorkPlan, options: EngineOp
         raise UsageError(f"--address goes with --engine ray; --engine {engine} has no cluster to connect to")
     if engine != "slurm" and options.slurm:
         raise UsageError(f"--slurm goes with --engine slurm, not with --engine {engine}")
-    from ravfeat.engines.local import LocalPool
+    if engine == "ray":
+        from ravfeat.engines.ray import RayPool
+
+        return RayPool(work, plan, options)
+    if engine == "slurm":
+        from ravfeat.engines.slurm import SlurmPool
+
+        return SlurmPool(work, plan, options)
+    from ravfeat.engines.local import LocalPool, local_devices
 
     return LocalPool([work.on(device) for device in local_devices(work.device, options)], plan)
-
-
-def local_devices(device: str, options: EngineOptions) -> Sequence[str]:
-    """Return the device of every worker on this machine.
-
-    Parameters
-    ----------
-    device : str
-        As for `ravfeat.encoders.registry.load_encoder`: of a list of GPUs each worker gets its part, of ``cuda`` and
-        ``auto`` of all that are there.
-    options : EngineOptions
-
-    Raises
-    ------
-    UsageError
-        Where there are fewer GPUs than the workers need.
-    """
-    gpus = split_devices(device) if "," in device else _all_gpus(device)
-    if not gpus:
-        return [device] * (options.workers or _USUAL_WORKERS)
-    each = max(1, options.gpus_per_worker)
-    workers = options.workers or len(gpus) // each
-    if not workers or workers * each > len(gpus):
-        raise UsageError(
-            f"{workers or 1} workers with {each} GPUs each need {(workers or 1) * each}, and --device {device} has"
-            f" {len(gpus)} here; give fewer --workers, or --device cpu"
-        )
-    return [",".join(gpus[worker * each : (worker + 1) * each]) for worker in range(workers)]
-
-
-def _all_gpus(device: str) -> list[str]:
-    if device not in {"auto", "cuda"}:
-        return [] if device == "cpu" else [device]
-    from ravfeat.encoders.device import resolve_device
-
-    if resolve_device(device) == "cpu":
-        return []
-    import torch
-
-    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]

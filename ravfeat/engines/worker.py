@@ -1,8 +1,10 @@
 """The worker's side of an engine: write the shards of one order, tell how far it is, never raise what is foreseen."""
 
+import signal
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -15,7 +17,7 @@ from ravfeat.extract.report import ShardReport
 from ravfeat.extract.run import ShardWorker
 from ravfeat.extract.work_plan import ShardNumbers, Work, WorkPlan
 
-__all__ = ["EngineWorker"]
+__all__ = ["EngineWorker", "interruptible"]
 
 _EVERY_S = 0.5  # between two counts
 
@@ -52,7 +54,12 @@ class EngineWorker:
             process is not to be used again.
         """
         self.counts, self._under_way = Counts(), True
-        answer = self._run(numbers)
+        try:
+            answer = self._run(numbers)
+        except KeyboardInterrupt:
+            if not self.stopping.is_set():
+                raise
+            return self.stopped()
         self._under_way = False  # not after an interrupt
         return answer
 
@@ -83,6 +90,24 @@ class EngineWorker:
         """Pass counts on."""
         self.counts = counts
         self._tell(Answer(self._number, "counts", counts))
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Context in which the first SIGINT or SIGTERM is a KeyboardInterrupt, and those after it, to its end, nothing."""
+
+    # A terminal sends Ctrl-C to driver and workers, and the driver passes it on: the second must not interrupt what
+    # the first one set off, keeping what is encoded.
+    def interrupt(*_: object) -> None:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, interrupt) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
 
 
 class _Watch:

@@ -13,7 +13,9 @@ import pytest
 from ravfeat.cache import open_cache, verify_cache
 from ravfeat.cache.parts import is_part
 from ravfeat.engines.base import EngineOptions
+from ravfeat.engines.local import local_devices
 from ravfeat.engines.run import extract_with
+from ravfeat.errors import UsageError
 from tests.conftest import command_code
 from tests.processes import Commands
 
@@ -117,3 +119,13 @@ def test_interrupted_it_stops_its_workers_and_keeps_what_is_encoded(
     problems = {problem.where for problem in verify_cache(folder)}
     assert {where for where in problems if not is_part(where)} == set(cache.missing)
     assert f"clips are kept in {folder}" in err
+
+
+def test_gpus_are_divided_among_the_workers() -> None:
+    assert local_devices("cpu", EngineOptions()) == ["cpu", "cpu"]
+    four = "cuda:0,cuda:1,cuda:2,cuda:5"
+    assert local_devices(four, EngineOptions()) == ["cuda:0", "cuda:1", "cuda:2", "cuda:5"]
+    assert local_devices(four, EngineOptions(gpus_per_worker=2)) == ["cuda:0,cuda:1", "cuda:2,cuda:5"]
+    assert local_devices(four, EngineOptions(workers=1)) == ["cuda:0"]
+    with pytest.raises(UsageError, match=r"3 workers with 2 GPUs each need 6, and --device .* has 4 here"):
+        local_devices(four, EngineOptions(workers=3, gpus_per_worker=2))

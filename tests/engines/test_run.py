@@ -8,7 +8,7 @@ import pytest
 from ravfeat.cache import verify_cache
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.engines.base import EngineOptions, Problem
-from ravfeat.engines.run import extract_with, local_devices
+from ravfeat.engines.run import extract_with
 from ravfeat.errors import CacheError, MissingExtraError, RavfeatError, UsageError
 from ravfeat.extract import run_extraction
 from tests.processes import Commands
@@ -53,16 +53,6 @@ def test_a_finished_cache_needs_no_workers(named: Any, corpus: Any, tmp_path: Pa
 def test_options_of_other_engines_are_refused(named: Any, tmp_path: Path, options: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         extract_with("local", named, tmp_path / "out", options)
-
-
-def test_gpus_are_divided_among_the_workers() -> None:
-    assert local_devices("cpu", EngineOptions()) == ["cpu", "cpu"]
-    four = "cuda:0,cuda:1,cuda:2,cuda:5"
-    assert local_devices(four, EngineOptions()) == ["cuda:0", "cuda:1", "cuda:2", "cuda:5"]
-    assert local_devices(four, EngineOptions(gpus_per_worker=2)) == ["cuda:0,cuda:1", "cuda:2,cuda:5"]
-    assert local_devices(four, EngineOptions(workers=1)) == ["cuda:0"]
-    with pytest.raises(UsageError, match=r"3 workers with 2 GPUs each need 6, and --device .* has 4 here"):
-        local_devices(four, EngineOptions(workers=3, gpus_per_worker=2))
 
 
 def test_errors_of_workers_are_those_of_this_process() -> None:
