@@ -45,10 +45,11 @@ class RayPool:
 
     def __init__(self, work: NamedWork, plan: WorkPlan, options: EngineOptions) -> None:
         try:
-            import ray
+            import ray as library
         except ModuleNotFoundError as error:
             raise MissingExtraError("ray", "ray") from error
-        self._ray: Any = ray
+        ray: Any = library  # its type information knows little of what is used here
+        self._ray = ray
         self._begun = not ray.is_initialized()
         if self._begun:
             _connect(ray, options)
