@@ -14,7 +14,7 @@ from ravfeat.errors import RavfeatError
 
 __all__ = [
     "canonical_json", "check_name", "describe_stand_in", "flush", "flush_folder", "read_limited", "replace_file",
-    "sha256_of",
+    "sha256_of", "user_folder",
 ]  # fmt: skip
 
 _FLUSHES_AT_ONCE = 16
@@ -183,6 +183,21 @@ def sha256_of(path: Path) -> str:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def user_folder(what: str) -> Path:
+    """Return where this user keeps what was fetched: below ``RAVFEAT_CACHE_HOME``, else below the cache folder.
+
+    Parameters
+    ----------
+    what : str
+        Such as ``models``.
+    """
+    if chosen := os.environ.get("RAVFEAT_CACHE_HOME", ""):
+        return Path(chosen).expanduser().absolute() / what
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # A relative path in this variable is to be ignored, says the XDG specification.
+    return (named if named.is_absolute() else Path.home() / ".cache") / "ravfeat" / what
 
 
 def canonical_json(value: Any) -> str:

@@ -64,20 +64,21 @@ ALLOWED: dict[str, set[str]] = {
     "runs": BASE | {"calibrate", "fusion", "heads", "predictions", "stats"},
     # Reading runs.
     "report": BASE | {"calibrate", "corpora", "demo", "fusion", "media", "predict", "predictions", "runs", "stats"},
-    "splits": BASE | {"experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
+    "splits": BASE | {"experiment", "identity", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {
-        "cache", "calibrate", "corpora", "encoders", "experiment", "extract", "faces", "features", "fusion", "heads",
-        "media", "numerics", "predict", "predictions", "protocols", "runs",
+        "cache", "calibrate", "cards", "corpora", "encoders", "experiment", "extract", "faces", "features", "fusion",
+        "heads", "media", "numerics", "predict", "predictions", "protocols", "remote", "runs",
     },
     # New recordings: predicted, shown.
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
-    "cards": BASE | {"cache", "corpora", "features", "heads", "numerics", "splits"},
+    "identity": BASE | {"cache", "features", "heads", "numerics", "stats"},
+    "cards": BASE | {"cache", "corpora", "features", "identity"},
     "audit": BASE
     | {
-        "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "numerics", "predictions",
-        "protocols", "runs", "splits", "stats",
+        "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "identity", "numerics",
+        "predictions", "protocols", "runs", "splits", "stats",
     },
     "reproduce": BASE
     | {

@@ -7,10 +7,10 @@ from ravfeat.audit.baseline import Baseline, DisjointScores
 from ravfeat.audit.verdicts import Line, info, not_possible
 from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.errors import ProtocolError
+from ravfeat.identity.probe import probe_identity, why_not
 from ravfeat.protocols.folds import Fold, make_folds
 from ravfeat.protocols.named import get_protocol
 from ravfeat.splits.compare import CLIP_SPLIT
-from ravfeat.splits.identity_probe import probe_identity, why_not
 from ravfeat.stats import paired_difference
 
 __all__ = ["check_clip_split", "check_identity"]
@@ -20,7 +20,7 @@ _CLIP_SPLIT = "gain of a clip split"
 
 
 def check_identity(baseline: Baseline, subject: str) -> list[Line]:
-    """Probe how well the features of one system name the actor; see `ravfeat.splits.identity_probe`."""
+    """Probe how well the features of one system name the actor; see `ravfeat.identity.probe`."""
     records = baseline.system.clips.records
     actors, emotions = [record.actor for record in records], [record.label for record in records]
     if reason := why_not(actors, emotions):

@@ -18,11 +18,11 @@ from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.load import load_concatenated
 from ravfeat.heads.base import Head, Job
+from ravfeat.identity.probe import STRENGTH
 from ravfeat.numerics.softmax import log_softmax
 from ravfeat.predictions import SystemProbs
 from ravfeat.protocols.folds import Fold, make_folds
 from ravfeat.protocols.named import get_protocol
-from ravfeat.splits.identity_probe import STRENGTH
 
 __all__ = ["FALLBACK", "Baseline", "DisjointScores", "Rows", "load_baseline", "score_disjoint"]
 

@@ -7,7 +7,6 @@ from typing import Any
 from ravfeat.cache import Cache
 from ravfeat.cache.format import INDEX_FILE, MANIFEST_FILE
 from ravfeat.cache.origin_file import read_origin
-from ravfeat.cards.identity import ProbedIdentity, probe_cache
 from ravfeat.cards.sections import (
     HERE,
     citation,
@@ -21,6 +20,7 @@ from ravfeat.cards.sections import (
 from ravfeat.corpora.terms import Terms
 from ravfeat.escape import code_span, markdown_text
 from ravfeat.features.layers import spans
+from ravfeat.identity.sample import ProbedIdentity, probe_cache
 
 __all__ = ["cache_card"]
 
@@ -41,7 +41,7 @@ def cache_card(cache: Cache, terms: Terms, address: str, *, identity: ProbedIden
     address : str
         Where it will be, for the examples; of a folder of this machine nothing is said.
     identity : ProbedIdentity or str, optional
-        What `ravfeat.cards.identity.probe_cache` measured, or why it did not; by default it is measured now.
+        What `ravfeat.identity.sample.probe_cache` measured, or why it did not; by default it is measured now.
 
     Raises
     ------

@@ -30,6 +30,7 @@ COMMANDS = {
     "fine-tune": ("ravfeat.cli.fine_tune", "Train an encoder's top layers too (a control)."),
     "fit-heads": ("ravfeat.cli.fit_heads", "Train small heads on caches, predict, score."),
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores of any program."),
+    "heads": ("ravfeat.cli.heads", "Publish heads, and fetch published ones."),
     "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
     "predict": ("ravfeat.cli.predict", "Predict the emotions of recordings."),
     "report": ("ravfeat.cli.report", "Make the report of finished runs, one HTML page."),
@@ -99,6 +100,7 @@ def group(verbose: int, log: Path | None) -> None:
     ravfeat fuse --scores a.csv --scores b.csv  calibrate and fuse scores of any program
     ravfeat compare-splits                      measure the gain of knowing the actors
     ravfeat export-heads runs/a --to heads/a    publish the heads, to predict with them elsewhere
+    ravfeat heads publish heads/a --to hf://…   put them on the Hugging Face hub, with a card
     ravfeat demo heads/a                        record speech on a page, and see the answer
     ravfeat audit runs/a                        try to break the numbers
     ravfeat report runs/a                       tables and figures, one HTML page

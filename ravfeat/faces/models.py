@@ -4,14 +4,13 @@ The MediaPipe package contains no models. They are downloaded once from Google's
 cache folder, checked against a pinned checksum, or given by path.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ravfeat.download.ravdess import fetch
 from ravfeat.errors import DownloadError, EncoderError, UsageError
-from ravfeat.files import describe_stand_in, sha256_of
+from ravfeat.files import describe_stand_in, sha256_of, user_folder
 
 __all__ = [
     "BLAZE_FACE", "FACE_LANDMARKER", "ModelFile", "PublishedModel", "find_model", "find_recorded_model",
@@ -97,9 +96,7 @@ _SUFFIXES = frozenset({BLAZE_FACE.suffix, FACE_LANDMARKER.suffix})
 
 def models_folder() -> Path:
     """Return the folder of downloaded models, below the user's cache folder."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # A relative path in this variable is to be ignored, says the XDG specification.
-    return (named if named.is_absolute() else Path.home() / ".cache") / "ravfeat" / "models"
+    return user_folder("models")
 
 
 def find_model(model: PublishedModel, model_paths: Sequence[Path] = (), *, offline: bool = False) -> ModelFile:

@@ -8,6 +8,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import tomli_w
 from ravfeat.documents import MAX_TOML_BYTES, check_value, parse_json, parse_toml
 from ravfeat.errors import HeadError
 from ravfeat.files import canonical_json, check_name, read_limited, replace_file, sha256_of
+from ravfeat.model_origin import COMMIT
 from ravfeat.published.documents import HeadFile, PublishedFormat
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "REMEDY",
     "HeadFolder",
     "domain_file",
+    "head_folder",
+    "is_head_file",
     "open_folder",
     "read_inside",
     "write_document",
@@ -49,6 +53,7 @@ RECORDINGS_FILE = "recordings.json"
 REMEDY = "fetch or export it again"
 
 _OPEN = (HEAD_FILE, CARD_FILE)
+_REPOSITORY = re.compile("(models|datasets)--")
 
 T = TypeVar("T")
 
@@ -62,6 +67,16 @@ def domain_file(fingerprint: str) -> str:
         Where it cannot be the name of a file.
     """
     return f"domain/{check_name(fingerprint, 'the fingerprint of a cache', HeadError, REMEDY)}.safetensors"
+
+
+_FILES = re.compile(
+    r"(learned|clips|recordings)\.json|domain/[^/]+\.safetensors|(folds|refit)/[^/]+/[^/]+\.(safetensors|toml)"
+)
+
+
+def is_head_file(name: str) -> bool:
+    """Whether a name is that of a file which ``head.toml`` may list: nothing else is published or fetched."""
+    return _FILES.fullmatch(name) is not None
 
 
 def write_document(folder: Path, document: Mapping[str, Any]) -> None:
@@ -146,18 +161,29 @@ def open_folder(folder: Path) -> HeadFolder:
     path = folder / HEAD_FILE
     if not path.exists():
         raise HeadError(f"no published head at {folder}: {HEAD_FILE} is missing; 'ravfeat export-heads' makes one")
-    about = parse_toml(read_inside(folder, path, MAX_TOML_BYTES), dict[str, Any], str(path), HeadError, REMEDY)
-    version = check_value(about, PublishedFormat, str(path), HeadError, REMEDY)
+    return head_folder(folder, read_inside(folder, path, MAX_TOML_BYTES), str(path))
+
+
+def head_folder(folder: Path, data: bytes, where: str) -> HeadFolder:
+    """Hold the bytes of ``head.toml`` against their own digest; `where` says in messages what they are.
+
+    Raises
+    ------
+    HeadError
+        As `open_folder`.
+    """
+    about = parse_toml(data, dict[str, Any], where, HeadError, REMEDY)
+    version = check_value(about, PublishedFormat, where, HeadError, REMEDY)
     if version["format"] != FORMAT or version["format_version"] != FORMAT_VERSION:
         raise HeadError(
-            f"{path} has format {version['format']!r} version {version['format_version']}, this ravfeat reads {FORMAT}"
+            f"{where} has format {version['format']!r} version {version['format_version']}, this ravfeat reads {FORMAT}"
             f" version {FORMAT_VERSION}; use the ravfeat that wrote it ({version.get('ravfeat', 'unknown')!r}) or a"
             " newer one"
         )
     del about["sha256"]
     if version["sha256"] != _digest(about):
-        raise HeadError(f"{path} does not match its own digest; it was changed or is damaged: {REMEDY}")
-    return HeadFolder(folder, about, check_value(about, HeadFile, str(path), HeadError, REMEDY))
+        raise HeadError(f"{where} does not match its own digest; it was changed or is damaged: {REMEDY}")
+    return HeadFolder(folder, about, check_value(about, HeadFile, where, HeadError, REMEDY))
 
 
 def read_inside(folder: Path, path: Path, limit: int) -> bytes:
@@ -168,9 +194,18 @@ def read_inside(folder: Path, path: Path, limit: int) -> bytes:
     HeadError
     """
     # What a link leads to is not what was fetched with the folder, whatever its digest.
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+    place = Path(os.path.realpath(path))
+    if not any(place.is_relative_to(os.path.realpath(root)) for root in (folder, *_blob_folders(folder))):
         raise HeadError(f"{path} is a link that leads out of the folder; copy the files that it means, or {REMEDY}")
     return read_limited(path, limit, HeadError, REMEDY)
+
+
+def _blob_folders(folder: Path) -> tuple[Path, ...]:
+    """Where the hub's client keeps the files of a snapshot, which is a folder of links that the client made."""
+    commit, snapshots, repository = (Path(os.path.realpath(folder)), *Path(os.path.realpath(folder)).parents)[:3]
+    if not (COMMIT.fullmatch(commit.name) and snapshots.name == "snapshots" and _REPOSITORY.match(repository.name)):
+        return ()
+    return repository / "blobs", repository.parent / "blobs"
 
 
 def _digest(document: Mapping[str, Any]) -> str:

@@ -10,7 +10,9 @@ from ravfeat.published.documents import FoldClips, LearnedFile
 from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY, HeadFolder, open_folder
 from ravfeat.published.head import PublishedHead
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, clips_of, stem_of
+from ravfeat.published.pull import local_head
 from ravfeat.published.scores import check_scores
+from ravfeat.remote.store import is_remote
 from ravfeat.resources import format_size, physical_memory
 
 __all__ = ["load_head"]
@@ -25,7 +27,9 @@ def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source
     Parameters
     ----------
     path : str or Path
-        A folder that ``ravfeat export-heads`` made.
+        A folder that ``ravfeat export-heads`` made; or the address of a published head, such as
+        ``hf://USER/NAME@REVISION``, ``https://…`` or ``s3://…``, which is fetched once and kept below the user's cache
+        folder.
     device : str
         Where networks are computed.
     sources : sequence of (int or "refit"), optional
@@ -40,6 +44,8 @@ def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source
     HeadError
         Where there is none, it was written by a newer version, or a file is missing, damaged, not listed with its
         digest, or holds what does not fit together.
+    RemoteError
+        Where an address cannot be read.
     UsageError
         For a source that is not in the folder.
 
@@ -50,7 +56,7 @@ def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source
     """
     from ravfeat.heads.checkpoint import load_model  # brings torch
 
-    folder = open_folder(Path(path))
+    folder = open_folder(local_head(path) if isinstance(path, str) and is_remote(path) else Path(path))
     parts = tuple(PublishedSystem.of(entry) for entry in folder.document["systems"])
     check_document(folder.path, folder.document, parts)
     learned, tested = _read_learned(folder, parts)

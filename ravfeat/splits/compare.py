@@ -15,6 +15,7 @@ from ravfeat.experiment.build import build_head
 from ravfeat.experiment.fit import FitPlan, Fitted, PreparedPlan, gather, prepare, train
 from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
+from ravfeat.identity.probe import IdentityProbe, probe_identity, why_not
 from ravfeat.progress import ProgressBar
 from ravfeat.protocols.named import FIXED, get_protocol
 from ravfeat.report.drawings.style import render
@@ -22,7 +23,6 @@ from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import ACTOR_RUN, CLIP_RUN, SPLITS_FILE
 from ravfeat.runs.write import write_json, write_run
 from ravfeat.splits.figure import split_figure
-from ravfeat.splits.identity_probe import IdentityProbe, probe_identity, why_not
 from ravfeat.splits.rows import SplitRow, markdown, record
 from ravfeat.stats import bootstrap, paired_difference
 

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ravfeat.escape import markdown_text
+from ravfeat.identity.probe import IdentityProbe
 from ravfeat.predictions import System
-from ravfeat.splits.identity_probe import IdentityProbe
 from ravfeat.stats import Difference, Interval
 
 __all__ = ["HEADINGS", "SplitRow", "cells", "markdown", "record", "summary"]

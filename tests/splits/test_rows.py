@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from ravfeat.identity.probe import IdentityProbe
 from ravfeat.predictions import System
 from ravfeat.report.drawings.style import render
 from ravfeat.splits.figure import split_figure
-from ravfeat.splits.identity_probe import IdentityProbe
 from ravfeat.splits.rows import HEADINGS, SplitRow, cells, markdown, record, summary
 from ravfeat.stats import Difference, Interval
 

@@ -5,7 +5,7 @@ import pytest
 
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
-from ravfeat.splits.identity_probe import probe_identity, why_not
+from ravfeat.identity.probe import probe_identity, why_not
 
 ACTORS, EMOTIONS, TAKES, DIM = 6, 4, 5, 10
 

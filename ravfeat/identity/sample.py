@@ -8,8 +8,8 @@ from typing import Any, TypeVar, cast
 from ravfeat.cache import Cache
 from ravfeat.features.load import load_features
 from ravfeat.heads.logreg import LogregHead
+from ravfeat.identity.probe import IdentityProbe, probe_identity, why_not
 from ravfeat.numerics.rounding import evenly
-from ravfeat.splits.identity_probe import IdentityProbe, probe_identity, why_not
 
 __all__ = ["ProbedIdentity", "probe_cache"]
 
@@ -39,7 +39,7 @@ class ProbedIdentity:
 
 
 def probe_cache(cache: Cache) -> ProbedIdentity | str:
-    """Measure how often a linear classifier names the actor of a clip, see `ravfeat.splits.identity_probe`.
+    """Measure how often a linear classifier names the actor of a clip, see `ravfeat.identity.probe`.
 
     Parameters
     ----------

@@ -1,0 +1,1 @@
+"""What features tell about people: how well a linear classifier names the actor (speaker) of a clip."""
