@@ -13,10 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ravfeat.cache import Cache, open_cache, verify_cache
+    from ravfeat.cache import Cache, verify_cache
     from ravfeat.errors import RavfeatError
     from ravfeat.manifest import Clip, Manifest
     from ravfeat.published import PublishedHead, load_head
+    from ravfeat.remote.reading import open_cache
 
     __version__: str
 
@@ -39,7 +40,7 @@ _HOMES = {
     "PublishedHead": "ravfeat.published",
     "RavfeatError": "ravfeat.errors",
     "load_head": "ravfeat.published",
-    "open_cache": "ravfeat.cache",
+    "open_cache": "ravfeat.remote.reading",
     "verify_cache": "ravfeat.cache",
 }
 

@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "cache": BASE | {"numerics"},
     "download": BASE,
     "corpora": BASE | {"cache", "media"},
-    "remote": BASE | {"download"},
+    "remote": BASE | {"cache", "download"},
     "faces": BASE | {"cache", "download", "media"},
     "encoders": BASE | {"faces", "media"},
     "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics"},

@@ -6,7 +6,7 @@ in the last place from rounded means; the identity then names this in ``derived`
 """
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -86,7 +86,7 @@ class Converted:
     failed: dict[str, str]
 
 
-def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
+def convert_cache(source: Cache, out: Path, change: Conversion, *, clips: Collection[str] | None = None) -> Converted:
     """Derive a cache from another; after an interruption, a second call writes the missing shards.
 
     Parameters
@@ -96,6 +96,8 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
     out : Path
         Folder of caches, as ``--out`` of ``ravfeat extract``.
     change : Conversion
+    clips : collection of str, optional
+        Ids of the clips to keep; default all.
 
     Raises
     ------
@@ -107,13 +109,14 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
     """
     step = _step(source, change)
     identity = {**source.identity, **step.identity()}
-    if identity == source.identity:
+    if identity == source.identity and clips is None:
         raise UsageError(f"{source.path} is such a cache; name what is to be different: layers, stride, store, dtype")
-    headers = [source.header(number) for number in source.shards]
-    failed = {clip.clip_id: clip for header in headers for clip in header.failed}
-    wanted = [clip.clip_id for clip in source.planned_manifest]
+    manifest = source.planned_manifest
+    if clips is not None:
+        manifest = manifest.with_clips(clip for clip in manifest if clip.clip_id in clips)
+    wanted = [clip.clip_id for clip in manifest]
     # A derived shard says of each of its clips either that it is stored or why it failed.
-    if lacking := [clip_id for clip_id in wanted if clip_id not in source and clip_id not in failed]:
+    if lacking := [clip_id for clip_id in wanted if clip_id not in source and clip_id not in source.failed]:
         raise CacheError(
             f"{len(lacking)} clips of {source.path} are not extracted yet ({', '.join(lacking[:3])} …); run the same"
             " 'ravfeat extract' again to finish it"
@@ -121,16 +124,20 @@ def convert_cache(source: Cache, out: Path, change: Conversion) -> Converted:
     # What was rounded before has lost what it could.
     if step.recipe.dtype == "float16" and source.dtype == np.float32:
         _check_float16(source, step)
-    folder = prepare_cache(out, source.planned_manifest, source.about, identity, step.n_bytes)
+    folder = prepare_cache(out, manifest, source.about, identity, step.n_bytes)
+    # Shards of an earlier conversion of other clips stay as they are.
+    numbers = sorted({folder.planned.shards[clip_id] for clip_id in wanted})
     with WorkLock(folder.path) as lock:
-        lock.claim(folder.planned.numbers)
+        lock.claim(numbers)
         # Only after `claim`: before it, the temporary files could be those of another process that still writes.
-        folder.remove_leftovers(folder.planned.numbers)
-        written = _DerivedWriter(source, headers, folder, step).run()
+        folder.remove_leftovers(numbers)
+        together = [clip.clip_id for number in numbers for clip in folder.planned.clips_of(number)]
+        headers = [source.header(number) for number in source.shards_of(together)]
+        written = _DerivedWriter(source, headers, folder, step).run(numbers)
         folder.update_index(lock, written)
         if origin := read_origin(source.path):
             write_origin(folder.path, origin)
-    n_present = len(folder.planned.numbers) - len(written)
+    n_present = len(numbers) - len(written)
     return Converted(folder.path, len(written), n_present, dict(open_cache(folder.path).failed))
 
 
@@ -271,10 +278,10 @@ class _DerivedWriter:
         self._provenance = _provenance(source, headers)
         self._encoder_source = next((header.source for header in headers if header.source), {})
 
-    def run(self) -> dict[int, IndexedShard]:
-        """Write the missing shards and return them."""
+    def run(self, numbers: Sequence[int]) -> dict[int, IndexedShard]:
+        """Write those of some shards that are missing, and return them."""
         planned = self._folder.planned
-        pending = [number for number in planned.numbers if not self._is_there(number, planned.clips_of(number))]
+        pending = [number for number in numbers if not self._is_there(number, planned.clips_of(number))]
         written: dict[int, IndexedShard] = {}
         total = sum(len(planned.clips_of(number)) for number in pending)
         with ProgressBar(total=total, desc="converting", unit="clip") as bar:

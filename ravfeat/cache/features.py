@@ -8,6 +8,7 @@ import mmap
 import os
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,19 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import ShardError
 
-__all__ = ["StoredFeatures", "stored_features"]
+__all__ = ["FetchedFeatures", "Fetcher", "StoredFeatures", "stored_features"]
+
+
+class Fetcher(Protocol):
+    """Brings parts of shards that lie elsewhere into the files of a folder, before they are read there."""
+
+    def head(self, number: int) -> None:
+        """Bring all of a shard but its features, checked so far that HDF5 may open it."""
+        ...
+
+    def features(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> None:
+        """Bring ranges of frames of some layer positions, verified."""
+        ...
 
 
 class StoredFeatures(Protocol):
@@ -82,6 +95,36 @@ def stored_features(path: Path, file: h5py.File) -> StoredFeatures:
     if missing > 0:
         raise ShardError(f"{path} cannot be read (it lacks {missing} bytes); 'ravfeat cache verify {path.parent}'")
     return _Contiguous(path, os.dup(handle), offset, dataset.shape, dtype)
+
+
+class FetchedFeatures:
+    """Features of which every part is brought before it is read.
+
+    Parameters
+    ----------
+    features : StoredFeatures
+    fetch : callable
+        Brings a range of layer positions and of frames.
+    """
+
+    def __init__(self, features: StoredFeatures, fetch: Callable[[slice, slice], None]) -> None:
+        self.shape, self.dtype = features.shape, features.dtype
+        self.offset = features.offset
+        self._features, self._fetch = features, fetch
+
+    def read(self, layers: slice, frames: slice, out: NDArray[Any]) -> None:
+        """Bring a range, and read it; see `StoredFeatures.read`."""
+        self._fetch(layers, frames)
+        self._features.read(layers, frames, out)
+
+    def view(self, layers: slice) -> NDArray[Any]:
+        """Bring layers with all frames, and return them."""
+        self._fetch(layers, slice(0, self.shape[1]))
+        return self._features.view(layers)
+
+    def expect(self, layers: slice | None = None, frames: slice | None = None) -> None:
+        """Bring what will be read."""
+        self._fetch(layers or slice(0, self.shape[0]), frames or slice(0, self.shape[1]))
 
 
 class _Contiguous:

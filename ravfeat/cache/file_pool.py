@@ -11,7 +11,7 @@ from typing import Any
 
 import h5py
 
-from ravfeat.cache.features import StoredFeatures, stored_features
+from ravfeat.cache.features import FetchedFeatures, Fetcher, StoredFeatures, stored_features
 from ravfeat.cache.format import shard_file
 from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.places import ClipPlaces, shard_places
@@ -48,10 +48,15 @@ class FilePool:
     index : mapping of int to IndexedShard
     places : ClipPlaces
         Where the index says that clips lie; compared with what every shard says itself.
+    fetcher : Fetcher, optional
+        Brings what the files lack.
     """
 
-    def __init__(self, folder: Path, index: Mapping[int, IndexedShard], places: ClipPlaces) -> None:
+    def __init__(
+        self, folder: Path, index: Mapping[int, IndexedShard], places: ClipPlaces, fetcher: Fetcher | None = None
+    ) -> None:
         self._folder = folder
+        self._fetcher = fetcher
         self._index = index
         self._places = places
         self._reset()
@@ -61,7 +66,8 @@ class FilePool:
 
     def __getstate__(self) -> dict[str, Any]:
         # Open HDF5 files cannot be pickled, and must not reach another process.
-        return {"_folder": self._folder, "_index": self._index, "_places": self._places}
+        names = ("_folder", "_index", "_places", "_fetcher")
+        return {name: self.__dict__[name] for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -106,6 +112,8 @@ class FilePool:
         while len(self._files) >= _MAX_OPEN:
             self._files.popitem(last=False)[1].file.close()
         path = self._folder / shard_file(number)
+        if self._fetcher is not None:
+            self._fetcher.head(number)
         check_unchanged(path, self._index.get(number))
         # Without HDF5's own lock: shards are never changed in place, and some network file systems refuse locks.
         file = h5py.File(path, "r", locking=False)
@@ -116,10 +124,20 @@ class FilePool:
                     f"{path} holds other clips than the index says; 'ravfeat cache rebuild-index {self._folder}' makes"
                     " it anew"
                 )
-            return OpenFile(file, stored_features(path, file))
+            return OpenFile(file, self._fetched(number, stored_features(path, file)))
         except BaseException:
             file.close()
             raise
+
+    def _fetched(self, number: int, features: StoredFeatures) -> StoredFeatures:
+        if (fetcher := self._fetcher) is None:
+            return features
+        n_layers = features.shape[0]
+
+        def fetch(layers: slice, frames: slice) -> None:
+            fetcher.features(number, range(*layers.indices(n_layers)), [frames])
+
+        return FetchedFeatures(features, fetch)
 
 
 @contextmanager

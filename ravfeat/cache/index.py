@@ -28,12 +28,14 @@ from ravfeat.cache.format import (
     shard_number,
 )
 from ravfeat.cache.index_table import INDEX_SCHEMA, index_bytes, parse_index
+from ravfeat.cache.layer_table import LAYERS_FILE, parse_layer_table
 from ravfeat.cache.serialise import SerialisedShard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import read_limited, replace_file, sha256_of
 
 __all__ = [
+    "MAX_SUMS_BYTES",
     "WORKERS",
     "IndexedShard",
     "index_rows",
@@ -41,6 +43,7 @@ __all__ = [
     "index_shard",
     "index_shards",
     "make_sure_shards_open",
+    "parse_sums",
     "present_shards",
     "read_index",
     "read_sums",
@@ -53,9 +56,9 @@ __all__ = [
 WORKERS = min(4, os.cpu_count() or 1)
 """Shards that are checked in parallel. Threads suffice, as hashing releases the interpreter's lock."""
 
-_TABLES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE})
+_TABLES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE, LAYERS_FILE})
 _DIGEST = re.compile("[0-9a-f]{64}")
-_MAX_SUMS_BYTES, _MAX_INDEX_BYTES = 16 << 20, 1 << 30
+MAX_SUMS_BYTES, _MAX_INDEX_BYTES = 16 << 20, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -114,18 +117,23 @@ def read_sums(folder: Path) -> dict[str, str]:
     """
     path = folder / SUMS_FILE
     remedy = f"'ravfeat cache rebuild-index {folder}' makes it anew"
+    # As bytes: text mode would hide changed line ends.
+    return parse_sums(read_limited(path, MAX_SUMS_BYTES, CacheError, remedy), str(path), remedy)
+
+
+def parse_sums(data: bytes, where: str, remedy: str) -> dict[str, str]:
+    """Parse the bytes of a ``SHA256SUMS``; errors as `read_sums`."""
     try:
-        # As bytes: text mode would hide changed line ends.
-        text = read_limited(path, _MAX_SUMS_BYTES, CacheError, remedy).decode("ascii")
+        text = data.decode("ascii")
     except UnicodeDecodeError as error:
-        raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error
+        raise CacheError(f"{where} cannot be read ({error}); {remedy}") from error
     sums = {name: digest for digest, _, name in (line.partition("  ") for line in text.split("\n") if line)}
     # Compared as text: a file that was edited, sorted otherwise or cut short is refused, even if it parses.
     if text != sums_text(sums) or INDEX_FILE not in sums:
-        raise CacheError(f"{path} is damaged; {remedy}")
+        raise CacheError(f"{where} is damaged; {remedy}")
     for name, digest in sums.items():
         if not _DIGEST.fullmatch(digest) or not (name in _TABLES or shard_number(Path(name)) is not None):
-            raise CacheError(f"{path}: {name[:60]!a} is no file of a cache with its SHA-256; {remedy}")
+            raise CacheError(f"{where}: {name[:60]!a} is no file of a cache with its SHA-256; {remedy}")
     return sums
 
 
@@ -289,6 +297,7 @@ def write_index(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
     data = index_bytes(rows)
     sums = {shard_file(number): shard.sha256 for number, shard in shards.items()}
     sums[INDEX_FILE] = hashlib.sha256(data).hexdigest()
+    _remove_stale_layers(folder, shards)
     # If the process is killed in between, the sums do not match the index: readers refuse the pair and ask for a
     # rebuild, so a half-updated index is never taken for a valid one.
     replace_file(folder / INDEX_FILE, data)
@@ -305,5 +314,24 @@ def refresh_sums(folder: Path) -> None:
         replace_file(folder / SUMS_FILE, sums_text(sums | _plain_sums(folder)).encode())
 
 
+def _remove_stale_layers(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
+    """Delete a table of layers that is not of these shards; publishing makes it again."""
+    path = folder / LAYERS_FILE
+    if not path.is_file():
+        return
+    remedy = "delete it: publishing makes it again"
+    try:
+        table = parse_layer_table(read_limited(path, _MAX_INDEX_BYTES, CacheError, remedy), str(path), remedy)
+    except CacheError:
+        path.unlink()
+        return
+    # Shards without features in one range have no rows.
+    if any(
+        number not in shards or shards[number].sha256 != shard.shard_sha256 for number, shard in table.shards.items()
+    ):
+        path.unlink()
+
+
 def _plain_sums(folder: Path) -> dict[str, str]:
-    return {name: sha256_of(folder / name) for name in (MANIFEST_FILE, IDENTITY_FILE) if (folder / name).is_file()}
+    names = (MANIFEST_FILE, IDENTITY_FILE, LAYERS_FILE)
+    return {name: sha256_of(folder / name) for name in names if (folder / name).is_file()}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ravfeat.cache.buffers import ClipBuffers
 from ravfeat.cache.columns import attribute_number
 from ravfeat.cache.discovery import resolve_cache
-from ravfeat.cache.features import StoredFeatures
+from ravfeat.cache.features import Fetcher, StoredFeatures
 from ravfeat.cache.file_pool import FilePool, check_unchanged, reading_shard
 from ravfeat.cache.format import (
     IDENTITY_FILE,
@@ -98,9 +98,10 @@ class Cache:
     (183, 25, 1024)
     """
 
-    def __init__(self, path: Path, planned: PlannedManifest) -> None:
+    def __init__(self, path: Path, planned: PlannedManifest, fetcher: Fetcher | None = None) -> None:
         self.path = path
         self._planned = planned
+        self._fetcher = fetcher
         index = read_index(path)
         if not index:
             raise CacheError(f"{path} has no shard yet; run 'ravfeat extract' to fill it")
@@ -109,12 +110,14 @@ class Cache:
         self._places = ClipPlaces.of(index.values())
         if len(self._places.stored) + len(self._places.failed) < sum(len(shard.rows) for shard in index.values()):
             raise CacheError(f"{path / INDEX_FILE} has a clip twice; 'ravfeat cache verify {path}' names it")
-        self._files = FilePool(path, self._index, self._places)
+        self._files = FilePool(path, self._index, self._places, fetcher)
         self._records: dict[int, dict[str, ClipRecord]] = {}
         self.failed: dict[str, str] = self._places.failed
         self.shards: tuple[int, ...] = tuple(index)
         self.clip_ids: tuple[str, ...] = tuple(sorted(self._places.stored))
         # The first shard stands for all: `header` compares the fingerprint of every other shard that is read.
+        if fetcher is not None:
+            fetcher.head(self.shards[0])
         check_unchanged(first := path / shard_file(self.shards[0]), index[self.shards[0]])
         header = read_header(first)
         self.identity: dict[str, Any] = dict(header.identity)
@@ -230,11 +233,29 @@ class Cache:
         positions = self.positions(layers)
         runs = contiguous_runs(positions)
         clip_ids = list(clip_ids)
+        self.fetch(clip_ids, layers)
         clips = [self._read_clip(self._place(clip_id), runs) for clip_id in clip_ids]
         if verify:
             for clip_id, clip in zip(clip_ids, clips, strict=True):
                 self._verify(clip_id, positions, clip)
         return clips
+
+    def fetch(self, clip_ids: Iterable[str], layers: Sequence[int] | None = None) -> None:
+        """Bring what `read` would read of a cache that lies elsewhere, with few requests; nothing else happens.
+
+        Raises
+        ------
+        RavfeatError
+            As `read`, and where it cannot be brought.
+        """
+        if self._fetcher is None:
+            return
+        frames: dict[int, list[slice]] = {}
+        for clip_id in clip_ids:
+            place = self._place(clip_id)
+            frames.setdefault(place.shard, []).append(place.frames)
+        for number, ranges in sorted(frames.items()):
+            self._fetcher.features(number, self.positions(layers), ranges)
 
     def iter(
         self, clip_ids: Iterable[str] | None = None, *, layers: Sequence[int] | None = None
@@ -253,9 +274,11 @@ class Cache:
         buffers = ClipBuffers(longest * n_layers * self.dim * self.dtype.itemsize)
         for clip_id in clip_ids:
             place = self._place(clip_id)
-            if in_order and layers is None and place.shard != shard:
+            if in_order and place.shard != shard:
                 shard = place.shard
-                self.features(shard).expect()  # all of it will be read: let the system read ahead
+                self.fetch(sorted(self.clips_of(shard)), layers)
+                if layers is None:
+                    self.features(shard).expect()  # all of it will be read: let the system read ahead
             yield clip_id, self._read_clip(place, runs, buffers)
 
     def read_shard(self, number: int, *, layers: Sequence[int] | None = None) -> ShardBlock:
@@ -296,6 +319,8 @@ class Cache:
             Where it is damaged, belongs to another cache, or was replaced since the cache was opened.
         """
         path = self.path / shard_file(number)
+        if self._fetcher is not None:
+            self._fetcher.head(number)
         check_unchanged(path, self._index.get(number))
         header = read_header(path)
         self._check_header(path, header)
@@ -407,6 +432,11 @@ class Cache:
                 start = stop
         return block
 
+    def shards_of(self, clip_ids: Iterable[str]) -> tuple[int, ...]:
+        """Return the numbers of the shards that hold some clips, stored or failed; sorted."""
+        present = set(self.shards)
+        return tuple(sorted({self._planned.shards[clip_id] for clip_id in clip_ids} & present))
+
     def clips_of(self, number: int) -> Set[str]:
         """Return the ids of the clips that a shard holds, from the index."""
         return self._places.by_shard.get(number, {}).keys()
@@ -430,13 +460,15 @@ class Cache:
         return [positions[layer] for layer in layers]
 
 
-def open_cache(path: str | Path) -> Cache:
+def open_cache(path: str | Path, *, fetcher: Fetcher | None = None) -> Cache:
     """Open a cache for reading.
 
     Parameters
     ----------
     path : str or Path
         A cache folder, or a folder that holds exactly one.
+    fetcher : Fetcher, optional
+        Brings what the shards in the folder lack, see `ravfeat.remote.reading`.
 
     Raises
     ------
@@ -450,7 +482,7 @@ def open_cache(path: str | Path) -> Cache:
         # verified.
         if (folder / name).is_file() and sums.get(name) != sha256_of(folder / name):
             raise CacheError(f"{folder / name} does not match its digest in SHA256SUMS; it is damaged or was changed")
-    cache = Cache(folder, read_planned(folder / MANIFEST_FILE))
+    cache = Cache(folder, read_planned(folder / MANIFEST_FILE), fetcher)
     if (folder / IDENTITY_FILE).exists() and read_identity(folder / IDENTITY_FILE) != cache.identity:
         remedy = f"'ravfeat cache rebuild-index {folder}' makes it anew"
         raise CacheError(f"{folder / IDENTITY_FILE} is not the identity that the shards store; {remedy}")

@@ -63,7 +63,7 @@ def read_verified(cache: Cache, clip_ids: Iterable[str], layers: Sequence[int] |
     hashed, whichever are asked for.
     """
     positions = cache.positions(layers)
-    work = _work(cache, set(clip_ids), whole=len(positions) == len(cache.layers))
+    work = _work(cache, set(clip_ids), layers, whole=len(positions) == len(cache.layers))
     with ThreadPoolExecutor(processors()) as pool:
         waiting = []
         try:
@@ -88,10 +88,11 @@ class _Stretch:
     clips: tuple[ClipRecord, ...]
 
 
-def _work(cache: Cache, wanted: set[str], *, whole: bool) -> Iterator[_Stretch]:
+def _work(cache: Cache, wanted: set[str], layers: Sequence[int] | None, *, whole: bool) -> Iterator[_Stretch]:
     for number in cache.shards:
         if wanted.isdisjoint(cache.clips_of(number)):
             continue
+        cache.fetch(sorted(wanted & cache.clips_of(number)), layers)
         header, features = cache.header(number), cache.features(number)
         # Only if the whole shard will be read; otherwise the system would read ahead what nobody needs.
         if whole and wanted >= cache.clips_of(number):

@@ -22,6 +22,7 @@ from ravfeat.cache.format import (
     shard_number,
 )
 from ravfeat.cache.index import WORKERS, IndexedShard, index_rows, present_shards, read_index, read_sums
+from ravfeat.cache.layer_table import LAYERS_FILE, LayerTable, describe_layers, parse_layer_table
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.origin_file import ORIGIN_FILE
 from ravfeat.cache.parts import is_part
@@ -33,7 +34,9 @@ from ravfeat.files import sha256_of
 __all__ = ["Problem", "verify_cache"]
 
 _T = TypeVar("_T")
-_OWN_FILES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE, SUMS_FILE, LOCK_FILE, ORIGIN_FILE})
+_OWN_FILES = frozenset({MANIFEST_FILE, INDEX_FILE, IDENTITY_FILE, SUMS_FILE, LOCK_FILE, LAYERS_FILE})
+_BESIDE = frozenset({"README.md", ".gitattributes", ORIGIN_FILE})
+"""What a hub keeps beside the shards, as it keeps files that begin with LICENSE."""
 _EXTRACT = "delete it and run the same 'ravfeat extract' again"
 
 
@@ -100,6 +103,7 @@ class _Tables:
     index: Mapping[int, IndexedShard] | None
     planned: PlannedManifest | None
     fingerprint: str | None
+    layers: LayerTable | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,13 @@ def _read_tables(folder: Path) -> _Tables:
             raise CacheError(f"does not match its digest in {SUMS_FILE}; {remedies[name]}")
         return read(path)
 
+    def read_layers(path: Path) -> LayerTable | None:
+        if not path.is_file():  # only published caches have one
+            return None
+        return parse_layer_table(path.read_bytes(), str(path), remedies[LAYERS_FILE])
+
     remedies = {
+        LAYERS_FILE: f"delete it and run 'ravfeat cache rebuild-index {folder}': publishing makes it again",
         MANIFEST_FILE: f"{_EXTRACT}: it is made anew, finished shards are kept",
         IDENTITY_FILE: f"'ravfeat cache rebuild-index {folder}' makes it anew from the shards",
     }
@@ -138,7 +148,8 @@ def _read_tables(folder: Path) -> _Tables:
     index = attempt(INDEX_FILE, lambda: read_index(folder)) if sums is not None else None
     planned = attempt(MANIFEST_FILE, lambda: undamaged(MANIFEST_FILE, read_planned))
     identity = attempt(IDENTITY_FILE, lambda: undamaged(IDENTITY_FILE, lambda path: fingerprint(read_identity(path))))
-    return _Tables(folder, tuple(problems), sums, index, planned, identity)
+    layers = attempt(LAYERS_FILE, lambda: undamaged(LAYERS_FILE, read_layers))
+    return _Tables(folder, tuple(problems), sums, index, planned, identity, layers)
 
 
 def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
@@ -149,6 +160,8 @@ def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
             problem = "is in the index and missing from the folder; run the same 'ravfeat extract' again"
             yield Problem(name, problem)
     for path in sorted(folder.iterdir()):
+        if path.name in _BESIDE or path.name.startswith("LICENSE"):
+            continue
         if path.name not in _OWN_FILES and shard_number(path) is None:
             yield Problem(path.name, _stray(path.name))
 
@@ -178,6 +191,8 @@ def _check_shard(tables: _Tables, children: ChildProcesses, path: Path) -> _Chec
         damage.append(str(error))
     # The size and digest of the file first: they explain most of what follows.
     damage = [*_check_bytes(tables, path, number, sha256), *damage]
+    if not damage and header is not None:
+        damage += _check_layers(tables, path, number, header)
     # One remedy at the end, and none where the error has named its own.
     if damage and "delete it" not in damage[-1]:
         damage[-1] += f"; {_EXTRACT}"
@@ -195,6 +210,18 @@ def _check_bytes(tables: _Tables, path: Path, number: int, sha256: str | None) -
     if (sha256 or sha256_of(path)) != indexed.sha256:
         return ["does not match its SHA-256"]
     return []
+
+
+def _check_layers(tables: _Tables, path: Path, number: int, header: ShardHeader) -> list[str]:
+    """Hold the table of layers against an undamaged shard, whose features are read once more for it."""
+    indexed = (tables.index or {}).get(number)
+    listed = tables.layers.shards.get(number) if tables.layers is not None else None
+    if indexed is None or listed is None:
+        return []
+    n_frames = [clip.n_frames for clip in header.clips]
+    if listed == describe_layers(path, indexed.sha256, indexed.features, header.layers, n_frames):
+        return []
+    return [f"holds other layers than {LAYERS_FILE} says; delete it and run 'ravfeat cache rebuild-index'"]
 
 
 def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) -> Iterator[str]:

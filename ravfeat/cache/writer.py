@@ -44,7 +44,15 @@ from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import check_name, replace_file
 from ravfeat.manifest import Clip, Manifest, parquet_bytes
 
-__all__ = ["CacheFolder", "check_recordings", "plan_cache", "plan_shards", "prepare_cache"]
+__all__ = [
+    "CacheFolder",
+    "check_recordings",
+    "find_folder",
+    "make_folder",
+    "plan_cache",
+    "plan_shards",
+    "prepare_cache",
+]
 
 _TABLES = (MANIFEST_FILE, IDENTITY_FILE, INDEX_FILE, SUMS_FILE)
 _CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Features made by ravfeat; they can be made again.\n"
@@ -189,7 +197,7 @@ def plan_cache(
     CacheError, CorpusError
         As `prepare_cache`.
     """
-    folder = _find_folder(out, about, identity)
+    folder = find_folder(out, about, identity)
     return _cache_folder(folder, about, identity, _extended(folder, _read_plan(folder), manifest, n_bytes))
 
 
@@ -213,8 +221,8 @@ def prepare_cache(
         Where actor, performance, label or length of a clip differ from those in the cache.
     """
     try:
-        folder = _find_folder(out, about, identity)
-        _make_folder(out, folder)
+        folder = find_folder(out, about, identity)
+        make_folder(out, folder)
         # Reading, extending and writing the plan is one step: two processes must not give two clips one shard number.
         with WorkLock(folder) as lock, lock.tables():
             _remove_temporary(folder, _TABLES)
@@ -231,7 +239,7 @@ def prepare_cache(
     return cache
 
 
-def _find_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any]) -> Path:
+def find_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any]) -> Path:
     """Return the folder of a cache, whether it exists or not."""
     corpus = out / check_name(str(about["corpus"]), "the corpus", CacheError, "give it another name")
     # Checked before the search, which follows a name that leads elsewhere, too.
@@ -248,7 +256,8 @@ def _find_folder(out: Path, about: Mapping[str, Any], identity: Mapping[str, Any
     return folder
 
 
-def _make_folder(out: Path, folder: Path) -> None:
+def make_folder(out: Path, folder: Path) -> None:
+    """Make the folder of a cache, and that of the caches where it is new."""
     if not out.exists():
         # Only where the folder is new: a user's own folder gets no .gitignore that would hide other files from git.
         out.mkdir(parents=True, exist_ok=True)  # another process may have been quicker

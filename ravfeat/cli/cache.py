@@ -1,4 +1,4 @@
-"""``ravfeat cache``: info, ls, verify, rebuild-index; convert, import and preview have modules of their own."""
+"""``ravfeat cache``: info, ls, verify, rebuild-index; the other commands have modules of their own."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,8 @@ import click
 from ravfeat.cli.cache_convert import command as convert_command
 from ravfeat.cli.cache_import import command as import_command
 from ravfeat.cli.cache_preview import command as preview_command
+from ravfeat.cli.cache_publish import command as publish_command
+from ravfeat.cli.cache_pull import command as pull_command
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _PATH = click.argument("path", type=click.Path(path_type=Path), default=Path("ca
 
 @click.group("cache")
 def command() -> None:
-    """Inspect caches, verify and repair them, make them smaller, import features made elsewhere.
+    """Inspect caches, verify and repair them, make them smaller, publish and pull them, import features.
 
     PATH is a cache, or a folder that holds some; by default cache/.
 
@@ -118,16 +120,21 @@ def _faces(cache: "Cache") -> str:
 
 @command.command("ls", short_help="List caches, or the clips of one.")
 @_PATH
-def ls(path: Path) -> None:
+@click.option("--remote", metavar="ADDRESS", help="Describe the published cache there, by its tables alone.")
+def ls(path: Path, remote: str | None) -> None:
     """List the caches at or below PATH; for a single cache its clips with actor (speaker), label and frames.
 
     \b
     ravfeat cache ls cache
+    ravfeat cache ls --remote hf://datasets/me/ravdess-wavlm
     """  # noqa: D301
     from ravfeat.cache import open_cache, require_caches
     from ravfeat.errors import CacheError
     from ravfeat.escape import printable
 
+    if remote is not None:
+        _ls_remote(remote)
+        return
     for folder in require_caches(path):
         try:
             cache = open_cache(folder)
@@ -142,6 +149,28 @@ def ls(path: Path) -> None:
         else:
             missing = f", {len(cache.missing)} missing" if cache.missing else ""
             echo(f"{folder}  {len(cache)} clips{missing}, {len(cache.layers)} layers, dim {cache.dim}")
+
+
+def _ls_remote(address: str) -> None:
+    from ravfeat.escape import printable
+    from ravfeat.features.layers import spans
+    from ravfeat.remote.listing import describe_remote
+    from ravfeat.remote.store import open_store
+
+    cache = describe_remote(open_store(address))
+    failed = f" ({cache.failed} failed)" if cache.failed else ""
+    lines = {
+        "corpus": cache.corpus,
+        "stream": cache.stream,
+        "encoder": cache.encoder or "its shards say it",
+        "layers": f"{spans(cache.layers)} ({len(cache.layers)}), {cache.store}",
+        "clips": f"{cache.clips}{failed}",
+        "size": f"{cache.n_bytes / 1e6:.1f} MB in {cache.shards} shards",
+        "licence": cache.licence or "not said",
+        "commit": cache.version or "none: this place keeps no versions",
+    }
+    for name, value in lines.items():
+        echo(f"{name:12} {printable(value)}")
 
 
 @command.command("verify", short_help="Check caches against their checksums.")
@@ -201,3 +230,5 @@ def rebuild(path: Path) -> None:
 command.add_command(convert_command)
 command.add_command(import_command)
 command.add_command(preview_command)
+command.add_command(publish_command)
+command.add_command(pull_command)

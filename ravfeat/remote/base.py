@@ -43,10 +43,13 @@ class Store(ABC):
     ----------
     address : str
         For people: without credentials.
+    place : str
+        The same without a revision.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, place: str = "") -> None:
         self.address = address
+        self.place = place or address
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.address}>"

@@ -1,8 +1,10 @@
 """Object stores and whatever else fsspec can address, as a store: s3://, gs://, memory://."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,8 @@ class FsspecStore(Store):
         # Others write there too: what was listed before is not what is there.
         options = {"use_listings_cache": False} if scheme in _EXTRAS else {}
         try:
-            self._fs, self._root = fsspec.core.url_to_fs(address, **options)
+            self._open = partial(fsspec.core.url_to_fs, address, **options)
+            self._fs, self._root = self._open()
         except ImportError as error:
             extra = _EXTRAS.get(scheme)
             remedy = f"pip install 'ravfeat[{extra}]'" if extra else str(error)
@@ -42,18 +45,24 @@ class FsspecStore(Store):
                 f"{self.address} is no address that can be read ({_reason(error)}); expected one such as"
                 " hf://datasets/USER/NAME, s3://BUCKET/FOLDER, https://HOST/FOLDER, or a path"
             ) from error
-        self._root = self._root.rstrip("/")
+        self._root, self._process = self._root.rstrip("/"), os.getpid()
         if not self._root.strip("/"):
             raise RemoteError(f"{self.address} names no folder; give one, such as {scheme}://BUCKET/FOLDER")
+
+    def _files(self) -> Any:
+        if self._process != os.getpid():
+            # Its thread does not exist in a forked process.
+            self._fs, self._process = self._open()[0], os.getpid()
+        return self._fs
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
     def _sizes(self) -> dict[str, int]:
         with self._errors(""):
-            self._fs.invalidate_cache()
+            self._files().invalidate_cache()
             try:
-                found: dict[str, Any] = self._fs.find(self._root, detail=True)
+                found: dict[str, Any] = self._files().find(self._root, detail=True)
             except FileNotFoundError:
                 return {}
             start = len(self._root) + 1
@@ -61,7 +70,7 @@ class FsspecStore(Store):
 
     def _read(self, name: str, start: int, stop: int | None) -> bytes:
         with self._errors(name):
-            data = self._fs.cat_file(self._path(name), start=start, end=stop)
+            data = self._files().cat_file(self._path(name), start=start, end=stop)
         return bytes(data)
 
     def _read_whole(self, name: str, limit: int) -> bytes:
@@ -79,12 +88,12 @@ class FsspecStore(Store):
         path, mode = self._path(name), "create" if new else "overwrite"
         with self._errors(name):
             if self._has_folders:  # elsewhere it would make a bucket of a mistyped name
-                self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+                self._files().makedirs(path.rpartition("/")[0], exist_ok=True)
             try:
                 if isinstance(data, Path):
-                    self._fs.put_file(str(data), path, mode=mode)
+                    self._files().put_file(str(data), path, mode=mode)
                 else:
-                    self._fs.pipe_file(path, data, mode=mode)
+                    self._files().pipe_file(path, data, mode=mode)
             except FileExistsError:
                 return False
             except Exception as error:
@@ -96,7 +105,7 @@ class FsspecStore(Store):
     def _delete(self, name: str) -> None:
         with self._errors(name):
             try:
-                self._fs.rm_file(self._path(name))
+                self._files().rm_file(self._path(name))
             except FileNotFoundError:
                 return
 

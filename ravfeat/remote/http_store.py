@@ -5,6 +5,7 @@ import re
 import urllib.error
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from typing_extensions import TypedDict
@@ -53,7 +54,11 @@ def http_store(address: str) -> HttpStore:
         return ZenodoStore(record[1])
     base, _, query = address.partition("?")
     end = f"?{query}" if query else ""  # signed addresses carry their signature there
-    return HttpStore(address, lambda name: f"{base.rstrip('/')}/{quote(name)}{end}")
+    return HttpStore(address, partial(_url, f"{base.rstrip('/')}/", end))
+
+
+def _url(front: str, end: str, name: str) -> str:
+    return f"{front}{quote(name)}{end}"
 
 
 class _ZenodoFile(TypedDict):
@@ -69,9 +74,8 @@ class ZenodoStore(HttpStore):
     """The files of a record of Zenodo; a record never changes."""
 
     def __init__(self, record: str, host: str = "https://zenodo.org") -> None:
-        super().__init__(
-            f"{host}/records/{record}", lambda name: f"{host}/records/{record}/files/{quote(name)}?download=1"
-        )
+        address = f"{host}/records/{record}"
+        super().__init__(address, partial(_url, f"{address}/files/", "?download=1"))
         self._listing = f"{host}/api/records/{record}"
 
     def _sizes(self) -> dict[str, int]:

@@ -41,11 +41,13 @@ class HubStore(Store):
                 f"{address[:200]!a} is no address on the hub; expected hf://datasets/USER/NAME, hf://USER/NAME for a"
                 " model, with @REVISION behind it if wanted, and only once"
             )
-        super().__init__(address.rstrip("/") + (f"@{revision}" if revision else ""))
+        folder = (match["folder"] or "").strip("/")
+        kind = f"{match['kind']}/" if match["kind"] else ""
+        place = f"hf://{kind}{match['name']}" + (f"/{folder}" if folder else "")
+        super().__init__(address.rstrip("/") + (f"@{revision}" if revision else ""), place)
         self._kind = (match["kind"] or "models").removesuffix("s")
         self._name = match["name"]
         self._revision = revision or unquote(match["revision"] or "")
-        folder = (match["folder"] or "").strip("/")
         self._prefix = f"{folder}/" if folder else ""
         if folder:
             checked_name(folder, self.address)

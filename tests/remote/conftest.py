@@ -1,94 +1,60 @@
-"""An object store and a web server on this machine, which count what is asked of them."""
+"""An object store and a web server on this machine, which count what is asked of them, and published caches."""
 
-import http.server
-import threading
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from ravfeat.cache.reader import open_cache
 from ravfeat.remote import base
+from ravfeat.remote.publish import prepare_publication, publish
+from ravfeat.remote.store import open_store
+from tests.loopback import Handler, Server, serving
 from tests.objectstore import ObjectStore, serve_objects
+from tests.writtenshards import write_shards
+
+CARD = "---\nlicense: apache-2.0\n---\n# toy\n"
 
 
 @dataclass
-class WebServer:
-    """A web server for the files of a folder; what a test may switch on, and what was asked.
+class WebServer(Server):
+    """A web server for the files of a folder; with ``elsewhere`` it redirects to another address."""
 
-    ``sent`` counts bytes of bodies. With ``ranges`` off it gives whole files only; ``status`` is the answer to all;
-    ``cut`` ends the next answers after so many bytes; ``elsewhere`` redirects to another address.
-    """
-
-    folder: Path
-    url: str = ""
-    ranges: bool = True
-    status: int = 200
-    cut: list[int] = field(default_factory=list)
+    folder: Path = field(default_factory=Path)
     elsewhere: str = ""
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    sent: int = 0
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        """Names and ranges."""
+        return [(request.path.lstrip("/"), request.wanted_range or "") for request in self.requests]
+
+    def of_shards(self) -> list[tuple[str, str]]:
+        """Requests for shards alone."""
+        return [(name, wanted) for name, wanted in self.asked if name.endswith(".h5")]
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _FolderHandler(Handler):
     server_state: WebServer
 
-    def do_GET(self) -> None:
-        state, name = self.server_state, self.path.partition("?")[0].lstrip("/")
-        wanted = self.headers.get("Range", "")
-        state.asked.append((name, wanted))
-        state.headers.append(dict(self.headers))
-        path = state.folder / name
-        if state.elsewhere:
-            self.send_response(302)
-            self.send_header("Location", f"{state.elsewhere}/{name}")
-            self.end_headers()
-        elif state.status != 200 or not path.is_file():
-            self.send_error(state.status if state.status != 200 else 404)
+    def answer(self) -> None:
+        name = self.path.partition("?")[0].lstrip("/")
+        if self.server_state.elsewhere:
+            self.reply(302, headers={"Location": f"{self.server_state.elsewhere}/{name}"})
+        elif (self.server_state.folder / name).is_file():
+            self.reply_file(self.server_state.folder / name)
         else:
-            self._send(state, path.read_bytes(), wanted)
-
-    def _send(self, state: WebServer, data: bytes, wanted: str) -> None:
-        if wanted and state.ranges:
-            first, _, last = wanted.removeprefix("bytes=").partition("-")
-            start, stop = int(first), min(int(last or len(data)) + 1, len(data))
-            body = data[start:stop]
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(data)}")
-        else:
-            body = data
-            self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        body = body[: state.cut.pop(0)] if state.cut else body
-        state.sent += len(body)
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
+            self.reply(404)
 
 
 @pytest.fixture
 def web(tmp_path: Path) -> Iterator[WebServer]:
     """A web server for the folder ``web`` of the test."""
     (tmp_path / "web").mkdir()
-    state = WebServer(tmp_path / "web")
-    handler = type("BoundHandler", (_Handler,), {"server_state": state})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        state.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield state
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again without waiting, and reach this machine without a proxy."""
-    monkeypatch.setattr(base, "WAITS_S", [0.0, 0.0])
-    monkeypatch.setenv("no_proxy", "*")
+    server = WebServer(folder=tmp_path / "web")
+    with serving(_FolderHandler, server):
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -96,3 +62,32 @@ def objects() -> Iterator[ObjectStore]:
     """An S3 server with the bucket ``shelf``."""
     with serve_objects() as store:
         yield store
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Try again without waiting, reach this machine without a proxy, keep blocks in the test's folder."""
+    monkeypatch.setattr(base, "WAITS_S", [0.0, 0.0])
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("RAVFEAT_CACHE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of four shards of six clips, five layers of over 1 MiB each. Not to be changed."""
+    return write_shards(tmp_path_factory.mktemp("local"), shards=4, clips=6, frames=110, layers=5, dim=1024)
+
+
+@pytest.fixture(scope="session")
+def published(local: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, published to a folder. Not to be changed."""
+    folder = tmp_path_factory.mktemp("published") / "toy"
+    publish(prepare_publication(open_cache(local)), open_store(folder), CARD)
+    return folder
+
+
+@pytest.fixture
+def served(published: Path, web: WebServer) -> WebServer:
+    """A web server that gives a copy of it."""
+    shutil.copytree(published, web.folder, dirs_exist_ok=True)
+    return web

@@ -167,7 +167,7 @@ def test_a_web_server_gives_ranges_with_one_request(web: WebServer) -> None:
     assert store.read("a", 2, 5) == b"234"
     assert store.read("a") == b"0123456789"
     assert web.asked == [("a", "bytes=2-4"), ("a", "")]
-    assert web.sent == 13
+    assert web.sent() == 13
     with pytest.raises(MissingFileError, match="b is not there"):
         store.read("b")
     with pytest.raises(RemoteError, match="has more than the 4 bytes"):
@@ -180,27 +180,29 @@ def test_a_web_server_gives_ranges_with_one_request(web: WebServer) -> None:
 
 def test_a_server_without_ranges_is_known_before_the_whole_file_came(web: WebServer) -> None:
     (web.folder / "a").write_bytes(b"0123456789")
-    web.ranges = False
+    web.faults.ignore_ranges = True
     with pytest.raises(NoRangesError, match="gives whole files only"):
         open_store(web.url).read("a", 2, 5)
 
 
 def test_what_breaks_off_or_is_busy_is_asked_again(web: WebServer) -> None:
     (web.folder / "a").write_bytes(b"0123456789")
-    web.cut = [4, 1]
+    web.faults.drop_after, web.faults.drops = 4, 2
     assert open_store(web.url).read("a", 0, 8) == b"01234567"
     assert len(web.asked) == 3
-    web.cut = [1, 1, 1]
-    with pytest.raises(RemoteError, match="broke off after 1 of 10 bytes"):
+    web.faults.drops = 3
+    with pytest.raises(RemoteError, match="broke off after 4 of 10 bytes"):
         open_store(web.url).read("a")
-    web.status, web.asked = 503, []
+    web.requests.clear()
+    web.faults.statuses = [503, 503, 503]
     with pytest.raises(RemoteError, match=r"cannot be read now .*503"):
         open_store(web.url).read("a")
     assert len(web.asked) == 3
 
 
 def test_no_permission_is_said_at_once(web: WebServer) -> None:
-    web.status = 403
+    (web.folder / "a").touch()
+    web.faults.statuses = [403]
     with pytest.raises(RemoteError, match=r"access refused .*403.*; log in"):
         open_store(web.url).read("a")
     assert len(web.asked) == 1

@@ -1,0 +1,363 @@
+"""A local folder of blocks of a remote cache: sparse shard files that are filled in where something is read.
+
+The folder looks like the cache itself, so that the ordinary reader works on it. What has come is verified, written,
+and then noted, so a note never promises what is not there.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from ravfeat.cache.child_check import ChildProcesses
+from ravfeat.cache.format import IDENTITY_FILE, SUMS_FILE, shard_file
+from ravfeat.cache.index import IndexedShard, read_index
+from ravfeat.cache.layer_table import ShardLayers
+from ravfeat.cache.origin_file import ORIGIN_FILE, PublishedOrigin, write_origin
+from ravfeat.cache.schemas import read_identity
+from ravfeat.documents import Bytes, parse_json
+from ravfeat.errors import RemoteError, ShardError
+from ravfeat.files import replace_file
+from ravfeat.remote.base import NoRangesError, Store
+from ravfeat.remote.ranges import Range, covers, joined, united
+from ravfeat.remote.tables import RemoteTables, changed_or_damaged
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows, where one process reads a remote cache at a time
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["Mirror"]
+
+GAP_BYTES = 1 << 20
+"""Bytes that are fetched in vain rather than sent another request for: what comes in about 100 ms at 10 MB/s."""
+
+_AT_ONCE = 4
+_MAX_SHARD_BYTES = 1 << 40
+
+
+class _State(TypedDict):
+    opened: bool
+    ranges: list[tuple[Bytes, Bytes]]
+
+
+class Mirror:
+    """The blocks of one remote cache at one version; a `ravfeat.cache.features.Fetcher`.
+
+    Several threads and processes may use one at a time; a shard is fetched by one of them.
+
+    Parameters
+    ----------
+    tables : RemoteTables
+
+    Attributes
+    ----------
+    folder : Path
+        Of the cache, as far as it is there.
+    store : Store
+    sums : bytes
+        Of ``SHA256SUMS``.
+    index : dict of int to IndexedShard
+    layers : dict of int to ShardLayers
+        Empty where there is no table of layers: then shards are fetched whole.
+
+    Raises
+    ------
+    CacheError
+        Where the tables are damaged.
+    """
+
+    def __init__(self, tables: RemoteTables) -> None:
+        self.store: Store = tables.store
+        self.folder = tables.folder
+        self.sums = tables.files[SUMS_FILE]
+        with _disk(self.folder):
+            self._write_tables(tables)
+        self.index: dict[int, IndexedShard] = read_index(self.folder)
+        for number, shard in self.index.items():
+            if shard.n_bytes > _MAX_SHARD_BYTES:
+                raise RemoteError(f"{self.store.address}: {shard_file(number)} would have {shard.n_bytes} bytes")
+        layers = tuple(read_identity(self.folder / IDENTITY_FILE)["layers"])
+        table = tables.layers(self.index, layers)
+        self.layers: dict[int, ShardLayers] = {} if table is None else dict(table.shards)
+        self._n_frames = {
+            number: sum(row["n_frames"] for row in shard.rows if row["status"] == "stored")
+            for number, shard in self.index.items()
+        }
+        self._there: dict[int, list[Range]] = {}
+        self._opened: set[int] = set()
+        self._lock = threading.RLock()
+
+    def _write_tables(self, tables: RemoteTables) -> None:
+        (self.folder / ".blocks").mkdir(parents=True, exist_ok=True)
+        if not (self.folder / SUMS_FILE).is_file():
+            for name, data in sorted(tables.files.items(), key=lambda item: item[0] == SUMS_FILE):
+                replace_file(self.folder / name, data)  # the sums last
+        if not (self.folder / ORIGIN_FILE).is_file():
+            write_origin(self.folder, self.origin())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.RLock()
+
+    def origin(self, licence: str = "") -> PublishedOrigin:
+        """Say where the cache was published."""
+        commit = self.store.version() or hashlib.sha256(self.sums).hexdigest()
+        origin: PublishedOrigin = {"address": self.store.place, "commit": commit}
+        return {**origin, "licence": licence} if licence else origin
+
+    @contextmanager
+    def pulling(self) -> Iterator[None]:
+        """Hold the whole folder for a pull.
+
+        Raises
+        ------
+        RemoteError
+            Where another process pulls the same.
+        """
+        with _disk(self.folder), (self.folder / ".blocks" / "pull.lock").open("ab") as lock:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise RemoteError(
+                        f"{self.store.address} is being pulled by another process; wait until it has ended"
+                    ) from error
+            yield
+
+    def remove(self) -> None:
+        """Delete all blocks."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- what the reader asks for
+
+    def head(self, number: int) -> None:
+        """Fetch all of a shard but its features, and let a child process open it.
+
+        Raises
+        ------
+        RemoteError
+            Where it cannot be fetched, or does not match its digest.
+        ShardError
+            Where HDF5 cannot open it safely.
+        """
+        if number in self._opened:
+            return
+        with self._held(number) as path:
+            if number in self._opened:
+                return
+            shard = self.index[number]
+            if shard.head_sha256 is None or not shard.features[1]:
+                self._fetch_whole(number, path)
+            elif not all(covers(self._there[number], *part) for part in self._head_ranges(number)):
+                self._fetch_head(number, path)
+            # The digests are the stranger's own: they say that nothing was lost, not that HDF5 may trust it.
+            with ChildProcesses() as children:
+                try:
+                    children.read_header(path)
+                except ShardError as error:
+                    raise ShardError(f"{self.store.address}: {error}") from error
+            self._opened.add(number)
+            self._note(number)
+
+    def features(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> None:
+        """Fetch ranges of frames of some layer positions of a shard, verified; neighbours with one request.
+
+        Raises
+        ------
+        RemoteError
+            Where it cannot be fetched, or does not match its digest; shard and layer are named.
+        """
+        # Without looking at clips: this is asked before every read.
+        if all(covers(self._there.get(number, ()), *part) for part in self._asked(number, positions, frames)):
+            return
+        units = self._units(number, positions, frames)
+        with self._held(number) as path:
+            lacking = [unit[:2] for unit in units if not covers(self._there[number], *unit[:2])]
+            if not lacking:
+                return
+            if number not in self.layers:
+                self._fetch_whole(number, path)
+                return
+            try:
+                self._fetch_ranges(number, path, joined(lacking, GAP_BYTES))
+            except NoRangesError:
+                self._fetch_whole(number, path)
+
+    # --- what is fetched
+
+    def _head_ranges(self, number: int) -> list[Range]:
+        offset, size = self.index[number].features
+        return [(0, offset), (offset + size, self.index[number].n_bytes)]
+
+    def _fetch_head(self, number: int, path: Path) -> None:
+        name, shard = shard_file(number), self.index[number]
+        (_, offset), (after, end) = self._head_ranges(number)
+        try:
+            front = self.store.read(name, 0, offset)
+            listed = self.layers.get(number)
+            tail = listed.tail if listed is not None else None
+            # What follows the features is in the table, where it is small: one request less.
+            if tail is None or len(tail) != end - after:
+                tail = self.store.read(name, after, end) if end > after else b""
+        except NoRangesError:
+            self._fetch_whole(number, path)
+            return
+        if hashlib.sha256(front + tail).hexdigest() != shard.head_sha256:
+            raise changed_or_damaged(self.store, f"the metadata of {name}", self.sums)
+        self._store_parts(number, path, [(0, front), (after, tail)])
+
+    def _fetch_whole(self, number: int, path: Path) -> None:
+        name, shard = shard_file(number), self.index[number]
+        data = self.store.read_whole(name, shard.n_bytes)
+        if hashlib.sha256(data).hexdigest() != shard.sha256:
+            raise changed_or_damaged(self.store, name, self.sums)
+        self._store_parts(number, path, [(0, data)])
+
+    def _fetch_ranges(self, number: int, path: Path, ranges: Sequence[Range]) -> None:
+        name = shard_file(number)
+        if len(ranges) == 1:
+            self._accept(number, path, ranges[0], self.store.read(name, *ranges[0]))
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for part, data in zip(ranges, pool.map(lambda part: self.store.read(name, *part), ranges), strict=True):
+                self._accept(number, path, part, data)
+
+    def _accept(self, number: int, path: Path, part: Range, data: bytes) -> None:
+        """Verify every layer, or clip of a layer, in what has come; keep those that are right."""
+        good, wrong = [], ""
+        for start, stop, digest, what in self._verifiable(number, part):
+            piece = data[start - part[0] : stop - part[0]]
+            if hashlib.sha256(piece).digest() == digest:
+                good.append((start, piece))
+            else:
+                wrong = wrong or what
+        self._store_parts(number, path, good)
+        if wrong:
+            raise changed_or_damaged(self.store, f"{shard_file(number)}, {wrong},", self.sums)
+
+    # --- what can be verified by itself
+
+    def _asked(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> Iterator[Range]:
+        offset, size = self.index[number].features
+        layers, total = self.layers.get(number), self._n_frames[number]
+        if layers is None or not total:
+            yield offset, offset + size
+            return
+        width = layers.n_bytes // total
+        for position in positions:
+            start = offset + position * layers.n_bytes
+            yield from ((start + span.start * width, start + span.stop * width) for span in frames)
+
+    def _units(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> list[tuple[int, int, bytes]]:
+        """List the smallest verifiable ranges that hold some frames of some layers."""
+        layers = self.layers.get(number)
+        if layers is None:
+            offset, size = self.index[number].features
+            return [(offset, offset + size, b"")]
+        total = self._n_frames[number]
+        spans = [(span.start, span.stop) for span in frames if span.stop > span.start]
+        whole = layers.clips_sha256 is None or united(spans) == [(0, total)]
+        units = []
+        for position in positions:
+            start = layers.offset + position * layers.n_bytes
+            if whole and spans:
+                units.append((start, start + layers.n_bytes, layers.sha256[position]))
+                continue
+            units += [
+                (first, last, digest)
+                for first, last, digest, clip in self._clips(number, layers, position)
+                if any(clip.start < stop and begin < clip.stop for begin, stop in spans)
+            ]
+        return units
+
+    def _clips(self, number: int, layers: ShardLayers, position: int) -> Iterator[tuple[int, int, bytes, slice]]:
+        """Bytes, digest and frames of every clip of a layer."""
+        if layers.clips_sha256 is None:
+            return
+        width = layers.n_bytes // self._n_frames[number]
+        start = layers.offset + position * layers.n_bytes
+        digests = layers.clips_sha256[position]
+        stored = [row for row in self.index[number].rows if row["status"] == "stored"]
+        for place, row in enumerate(stored):
+            first, count = row["frame_start"], row["n_frames"]
+            digest = digests[32 * place : 32 * place + 32]
+            yield start + first * width, start + (first + count) * width, digest, slice(first, first + count)
+
+    def _verifiable(self, number: int, part: Range) -> Iterator[tuple[int, int, bytes, str]]:
+        """Layers that lie wholly in a range, and clips of the others that do: bytes, digest, what it is."""
+        layers = self.layers[number]
+        for position, layer in enumerate(layers.layers):
+            start = layers.offset + position * layers.n_bytes
+            stop = start + layers.n_bytes
+            if part[0] <= start and stop <= part[1]:
+                yield start, stop, layers.sha256[position], f"layer {layer}"
+            elif start < part[1] and part[0] < stop:
+                for first, last, digest, _ in self._clips(number, layers, position):
+                    if part[0] <= first and last <= part[1]:
+                        yield first, last, digest, f"a clip in layer {layer}"
+
+    # --- what is there
+
+    @contextmanager
+    def _held(self, number: int) -> Iterator[Path]:
+        """Hold a shard against other threads and processes; what they fetched meanwhile is known in the block."""
+        path = self.folder / shard_file(number)
+        with self._lock, _disk(path), (self.folder / ".blocks" / f"{path.name}.lock").open("ab") as lock:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.is_file() or path.stat().st_size != self.index[number].n_bytes:
+                with path.open("wb") as file:
+                    file.truncate(self.index[number].n_bytes)  # sparse: it takes no room before something is written
+                self._state_path(number).unlink(missing_ok=True)
+            self._read_state(number)
+            yield path
+
+    def _state_path(self, number: int) -> Path:
+        return self.folder / ".blocks" / f"{shard_file(number)}.json"
+
+    def _read_state(self, number: int) -> None:
+        path = self._state_path(number)
+        self._there[number] = []
+        if not path.is_file():
+            return
+        state = parse_json(path.read_bytes(), _State, str(path), RemoteError, f"delete {self.folder}")
+        self._there[number] = united(state["ranges"])
+        if state["opened"]:
+            self._opened.add(number)
+
+    def _store_parts(self, number: int, path: Path, parts: Sequence[tuple[int, bytes]]) -> None:
+        with path.open("r+b") as file:
+            for start, data in parts:
+                file.seek(start)
+                file.write(data)
+            file.flush()
+            os.fdatasync(file.fileno())
+        self._there[number] = united([*self._there[number], *((start, start + len(data)) for start, data in parts)])
+        self._note(number)
+
+    def _note(self, number: int) -> None:
+        state = {"opened": number in self._opened, "ranges": self._there[number]}
+        replace_file(self._state_path(number), json.dumps(state).encode())
+
+
+@contextmanager
+def _disk(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RemoteError(
+            f"{path} cannot be written ({error.strerror or error}); make room, or set RAVFEAT_CACHE_HOME to another"
+            " folder, and run this again"
+        ) from error

@@ -1,0 +1,218 @@
+"""Publish a cache: verified whole, shards first, then tables and card, and SHA256SUMS last as the mark of the end."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ravfeat.cache.format import IDENTITY_FILE, INDEX_FILE, MANIFEST_FILE, SUMS_FILE, shard_file
+from ravfeat.cache.index import MAX_SUMS_BYTES, parse_sums, present_shards, read_index, read_sums, sums_text
+from ravfeat.cache.layer_table import LAYERS_FILE, ShardLayers, describe_layers, layer_table_bytes
+from ravfeat.cache.reader import Cache
+from ravfeat.cache.verify import verify_cache
+from ravfeat.errors import CacheError, RemoteError
+from ravfeat.progress import ProgressBar
+from ravfeat.remote.base import MissingFileError, Store
+from ravfeat.remote.card import README_FILE
+
+__all__ = ["Publication", "prepare_publication", "publish"]
+
+PARTIAL_FILE = "SHA256SUMS.partial"
+"""What has been sent so far, where the store has no digests of its own: a second publishing goes on from there."""
+
+_GROUP_BYTES, _GROUP_FILES = 1 << 30, 50  # of one commit on a hub
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is to be published.
+
+    Attributes
+    ----------
+    shards : mapping of str to Path
+        Files by name.
+    tables : mapping of str to bytes or Path
+        Tables and card.
+    sums : mapping of str to str
+        Digests of all that ``SHA256SUMS`` names.
+    n_bytes : int
+        Of all files.
+    """
+
+    shards: Mapping[str, Path]
+    tables: Mapping[str, bytes | Path]
+    sums: Mapping[str, str]
+    n_bytes: int
+
+
+def prepare_publication(cache: Cache, *, verify: bool = True) -> Publication:
+    """Verify a cache in full, and make the table of its layers; nothing is sent or changed.
+
+    Parameters
+    ----------
+    cache : Cache
+    verify : bool
+        Off for a look at what would be published: then the table of layers is left out too.
+
+    Raises
+    ------
+    CacheError
+        Where clips were not extracted yet, or anything does not match its digest.
+    """
+    lacking = [clip_id for clip_id in cache.missing if clip_id not in cache.failed]
+    if lacking:
+        raise CacheError(
+            f"{cache.path} is not complete: {len(lacking)} clips are not extracted yet ({', '.join(lacking[:3])} …);"
+            " run the same 'ravfeat extract' again, then publish it"
+        )
+    sums = dict(read_sums(cache.path))
+    sums.pop(LAYERS_FILE, None)
+    tables: dict[str, bytes | Path] = {name: cache.path / name for name in (IDENTITY_FILE, INDEX_FILE, MANIFEST_FILE)}
+    if verify:
+        _refuse_damage(cache)
+        tables[LAYERS_FILE] = table = layer_table_bytes(_layers(cache), cache.about)
+        sums[LAYERS_FILE] = hashlib.sha256(table).hexdigest()
+    shards = {path.name: path for path in present_shards(cache.path).values()}
+    files = [*shards.values(), *tables.values()]
+    n_bytes = sum(map(_size, files))
+    return Publication(shards, tables, sums, n_bytes)
+
+
+def _refuse_damage(cache: Cache) -> None:
+    with ProgressBar(total=len(cache.shards), desc="verifying", unit="shard") as bar:
+
+        def advance(_: Path) -> None:
+            bar.update()
+
+        problems = verify_cache(cache.path, progress=advance)
+    # Clips that failed are lacking for a reason that the cache gives.
+    problems = [problem for problem in problems if problem.where not in cache.failed]
+    if problems:
+        more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+        listing = "\n  ".join(str(problem) for problem in problems[:_SHOWN])
+        raise CacheError(f"{cache.path} is not whole, so it is not published:\n  {listing}{more}")
+
+
+def _layers(cache: Cache) -> dict[int, ShardLayers]:
+    described: dict[int, ShardLayers] = {}
+    with ProgressBar(total=len(cache.shards), desc="digests of layers", unit="shard") as bar:
+        for number, indexed in read_index(cache.path).items():
+            n_frames = [row["n_frames"] for row in indexed.rows if row["status"] == "stored"]
+            path = cache.path / shard_file(number)
+            # Of an index of an older version nobody knows where the features lie: such shards are pulled whole.
+            if indexed.head_sha256 is not None:
+                layers = describe_layers(path, indexed.sha256, indexed.features, cache.layers, n_frames)
+                if layers is not None:
+                    described[number] = layers
+            bar.update()
+    return described
+
+
+def publish(publication: Publication, store: Store, card: str) -> int:
+    """Send what is not there yet; an interrupted publishing goes on when it is called again.
+
+    Parameters
+    ----------
+    publication : Publication
+    store : Store
+    card : str
+        Text of ``README.md``.
+
+    Returns
+    -------
+    int
+        Files that were sent now.
+
+    Raises
+    ------
+    RemoteError
+        Without network or permission, or where something else lies at the address.
+    """
+    there = _sent_before(store, publication)
+    pending = {name: path for name, path in publication.shards.items() if there.get(name) != publication.sums[name]}
+    tables = {name: data for name, data in publication.tables.items() if there.get(name) != publication.sums[name]}
+    total = sum(path.stat().st_size for path in pending.values())
+    with ProgressBar(total=total, desc="publishing", unit="B", unit_scale=True) as bar:
+        if _is_hub(store):
+            _send_commits(store, pending, bar)
+        else:
+            _send_files(store, pending, dict(there), publication, bar)
+    tables[README_FILE] = card.encode()
+    store.write_all(tables, "Tables and card")
+    store.write_all({SUMS_FILE: sums_text(publication.sums).encode()}, "Checksums: the cache is complete")
+    if not _is_hub(store):
+        store.delete(PARTIAL_FILE)
+    return len(pending) + len(tables) + 1
+
+
+def _is_hub(store: Store) -> bool:
+    return store.address.startswith("hf://")
+
+
+def _sent_before(store: Store, publication: Publication) -> dict[str, str]:
+    """Digests of what lies at the address already, as far as its own records say it."""
+    if _is_hub(store):
+        return {}  # it knows the digests of what it has, and asks for nothing twice
+    sizes = store.sizes()
+    if stray := [name for name in sizes if name.endswith(".h5") and name not in publication.shards]:
+        raise RemoteError(f"{store.address} holds {stray[0]}, which is not of this cache; choose another address")
+    partial = _recorded(store, PARTIAL_FILE)
+    # Tables are sent after the last note of what was sent.
+    recorded = _recorded(store, SUMS_FILE) | {name: partial[name] for name in publication.shards if name in partial}
+    files = {**publication.shards, **publication.tables}
+    return {
+        name: digest for name, digest in recorded.items() if name in files and sizes.get(name) == _size(files[name])
+    }
+
+
+def _size(file: bytes | Path) -> int:
+    return file.stat().st_size if isinstance(file, Path) else len(file)
+
+
+def _recorded(store: Store, name: str) -> dict[str, str]:
+    try:
+        data = store.read_whole(name, MAX_SUMS_BYTES)
+        return parse_sums(data, f"{store.address}/{name}", "delete it")
+    except MissingFileError:
+        return {}
+    except CacheError:
+        return {}  # damaged: then all is sent again
+
+
+def _send_files(
+    store: Store, pending: Mapping[str, Path], there: dict[str, str], publication: Publication, bar: ProgressBar
+) -> None:
+    # The index's line makes the record a SHA256SUMS like any other.
+    there = {name: digest for name, digest in there.items() if name in publication.shards}
+    there[INDEX_FILE] = publication.sums[INDEX_FILE]
+    if pending or SUMS_FILE not in store.sizes():
+        store.write(PARTIAL_FILE, sums_text(there).encode())
+        # What lies there is not a whole cache from now on, and must not look like one.
+        store.delete(SUMS_FILE)
+    for name, path in pending.items():
+        store.write(name, path)
+        there[name] = publication.sums[name]
+        store.write(PARTIAL_FILE, sums_text(there).encode())
+        bar.update(path.stat().st_size)
+
+
+def _send_commits(store: Store, pending: Mapping[str, Path], bar: ProgressBar) -> None:
+    groups = list(_groups(pending))
+    for number, group in enumerate(groups, 1):
+        store.write_all(group, f"Shards, {number} of {len(groups)}")
+        bar.update(sum(path.stat().st_size for path in group.values()))
+
+
+def _groups(files: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
+    group: dict[str, Path] = {}
+    size = 0
+    for name, path in files.items():
+        n_bytes = path.stat().st_size
+        if group and (size + n_bytes > _GROUP_BYTES or len(group) == _GROUP_FILES):
+            yield group
+            group, size = {}, 0
+        group[name] = path
+        size += n_bytes
+    if group:
+        yield group
