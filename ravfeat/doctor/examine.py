@@ -30,7 +30,7 @@ def examine(out: Path, *, offline: bool = False) -> list[Finding]:
     -------
     list of Finding
     """
-    imports = try_imports([*_modules(), "huggingface_hub"])
+    imports = try_imports([*_modules()])
     checks: dict[tuple[str, str], Callable[[], list[Finding]]] = {
         ("system", "python"): check_machine,
         ("packages", "all"): lambda: check_packages(imports),

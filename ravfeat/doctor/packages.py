@@ -12,7 +12,7 @@ __all__ = ["EXTRAS", "IMPORT_NAMES", "check_packages"]
 EXTRAS: dict[str, tuple[str, ...]] = {
     "base": (
         "numpy>=2.0", "h5py>=3.11", "pyarrow>=17", "click>=8.1", "tqdm>=4.66", "pydantic>=2.7", "annotated-types>=0.6",
-        "typing-extensions>=4.6",
+        "typing-extensions>=4.6", "fsspec>=2024.10", "huggingface_hub>=1.0",
     ),
     "extract": ("torch>=2.6", "transformers>=5.0", "safetensors>=0.4", "av>=18", "soundfile>=0.12", "soxr>=0.5"),
     "face": ("mediapipe>=0.10.30,<0.10.35", "onnxruntime>=1.20", "pillow>=10.3"),

@@ -100,8 +100,16 @@ def test_a_table_of_labels_that_changed_or_moved_is_an_edited_run(caches, tmp_pa
     assert "labels.csv is not the table of labels that the run was made with" in of_plan(audit_run(run, quick=True))
 
 
-@pytest.mark.parametrize("value", [None, "zzz", [], {"a": 1}, float("nan")])
-@pytest.mark.parametrize("file", ["metrics.json", "calibration.json", "differences.json"])
+@pytest.mark.parametrize(
+    ("file", "value"),
+    [
+        *(("metrics.json", value) for value in (None, "zzz", [], {"a": 1}, float("nan"))),
+        ("calibration.json", None),
+        ("calibration.json", {"a": 1}),
+        ("differences.json", []),
+        ("differences.json", float("nan")),
+    ],
+)
 def test_a_record_of_the_wrong_kind_is_edited_and_no_crash(file, value, honest, copy) -> None:
     run = copy(honest)
 

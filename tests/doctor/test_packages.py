@@ -89,7 +89,10 @@ def test_the_gpu_build_of_onnxruntime_counts(installed) -> None:
 
 
 def test_without_a_base_package_nothing_works() -> None:
-    base = ("numpy", "h5py", "pyarrow", "click", "tqdm", "pydantic", "annotated-types", "typing-extensions")
+    base = (
+        "numpy", "h5py", "pyarrow", "click", "tqdm", "pydantic", "annotated-types", "typing-extensions", "fsspec",
+        "huggingface_hub",
+    )  # fmt: skip
     names = {packages.IMPORT_NAMES.get(name, name) for name in base}
     everything = dict.fromkeys(names, Import()) | {"h5py": Import(missing=True, error="no")}
     rest = {"torch", "transformers", "safetensors", "av", "soundfile", "soxr", "mediapipe", "onnxruntime", "PIL"}

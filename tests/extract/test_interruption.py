@@ -163,7 +163,8 @@ def uninterrupted(job: Job, tmp_path: Path, contents: Any, monkeypatch: pytest.M
     return dict(contents(run_extraction(job.work(), tmp_path / "uninterrupted").path))
 
 
-@pytest.mark.parametrize("every_s", [15.0, 0.0])
+# Without a part in between less is at stake, and it takes as long.
+@pytest.mark.parametrize("every_s", [pytest.param(15.0, marks=pytest.mark.slow), 0.0])
 def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
     job: Job,
     started: Started,

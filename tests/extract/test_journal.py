@@ -66,7 +66,7 @@ def test_the_next_run_encodes_only_what_is_missing(clips: Path, tmp_path: Path, 
     folder = interrupted(clips, tmp_path / "out")
     assert not present_shards(folder)
     kept = sum(len(read_part(path).clips) for path in folder.glob("*.part-*.h5"))
-    assert 8 <= kept <= 12
+    assert 0 < kept <= 12  # how many were ready is up to the threads
     problems = [str(problem) for problem in verify_cache(folder)]
     assert sum("is part of a shard that is not finished" in problem for problem in problems) >= 1
     result = extract(clips, tmp_path / "out", encoder := Stopping())

@@ -80,7 +80,7 @@ def test_systems_that_cannot_be_fused_are_refused_before_anything_is_trained(tak
     assert [len(about["missing"]) for about in fitted.about["caches"]] == [3, 0]
 
 
-@pytest.mark.parametrize("select", ["val", "nested"])
+@pytest.mark.parametrize("select", ["val", pytest.param("nested", marks=pytest.mark.slow)])
 def test_shuffled_labels_leave_everything_at_chance(select, takes, tmp_path) -> None:
     rng = np.random.default_rng(7)
     scores = []

@@ -67,6 +67,7 @@ def test_the_smallest_p_value_is_one_draw_and_swapped_sides_have_the_same() -> N
     assert (turned.p, turned.value) == (found.p, -found.value)
 
 
+@pytest.mark.slow
 def test_where_systems_are_equally_good_p_values_are_spread_evenly(monkeypatch) -> None:
     monkeypatch.setattr("ravfeat.stats.permutation.SWAPS", 500)  # a p-value moves by 0.02, what is asked allows 0.1
     monkeypatch.setattr("ravfeat.stats.intervals.DRAWS", 10)  # intervals are not looked at
