@@ -37,7 +37,8 @@ def test_the_requirements_are_those_of_the_project() -> None:
     extras = {"base": project["dependencies"], **project["optional-dependencies"]}
     for name, requirements in EXTRAS.items():
         assert list(requirements) == [text for text in extras[name] if not text.startswith("ravfeat[")]
-    assert set(extras) - set(EXTRAS) == {"all", "demo", "docs", "dev", "face-gpu"}  # gradio takes seconds to import
+    # Those that say themselves what is missing; gradio and ray take seconds to import.
+    assert set(extras) - set(EXTRAS) == {"all", "demo", "docs", "dev", "face-gpu", "ray", "s3", "slurm"}
     gpu = [text.replace("onnxruntime-gpu", "onnxruntime") for text in extras["face-gpu"]]
     assert gpu == extras["face"]
 
