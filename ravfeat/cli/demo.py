@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 
 @click.command("demo")
-@click.argument("head", type=click.Path(path_type=Path))
+@click.argument("head")
 @click.option("--host", default="127.0.0.1", show_default=True,
               help="Address to listen at; 0.0.0.0 lets other machines ask too.")  # fmt: skip
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen at. [default: a free one from 7860 on]")
@@ -30,7 +30,7 @@ __all__ = ["command"]
               " to be published under, such as cc-by-4.0.")  # fmt: skip
 @click.option("--force", is_flag=True, help="With --export: replace a Space that is already there.")
 def command(
-    head: Path,
+    head: str,
     host: str,
     port: int | None,
     device: str,
@@ -50,21 +50,25 @@ def command(
     ravfeat demo heads/voice-and-face
     ravfeat demo heads/voice --port 8000 --offline
     ravfeat demo heads/voice --model wavlm-large=~/models/wavlm-large
+    ravfeat demo hf://USER/NAME
     ravfeat demo heads/voice-and-face --export space/
     """  # noqa: D301
     if export is None and (licence or force):
         raise click.UsageError("--licence and --force go with --export")
     if find_spec("gradio") is None:  # before what it brings too is missed
         raise MissingExtraError("gradio", "demo")
+    from ravfeat.published.pull import find_head
+
+    folder = find_head(head, offline=offline)
     if export is not None:
         from ravfeat.demo.space import export_space
 
-        files = export_space(head, export, models=parse_columns(models, "--model"), licence=licence, force=force)
+        files = export_space(folder, export, models=parse_columns(models, "--model"), licence=licence, force=force)
         echo(
             f"{export}: {', '.join(files)}; 'cd {export} && python app.py' starts it, and so does a Hugging Face Space"
         )
         return
-    _serve(head, host, port, device, models, detector_models, offline=offline)
+    _serve(folder, host, port, device, models, detector_models, offline=offline)
 
 
 def _serve(

@@ -20,7 +20,7 @@ _LONGEST = 9
 
 
 @click.command("predict")
-@click.argument("head", type=click.Path(path_type=Path))
+@click.argument("head")
 @click.argument("inputs", metavar="FILES|FOLDER|TABLE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False),
               help="Table with a row for each window, file and system: .csv, .parquet or .jsonl.")  # fmt: skip
@@ -40,7 +40,7 @@ _LONGEST = 9
               " [default: all]")  # fmt: skip
 @click.option("--offline", is_flag=True, help="Open no connection; all models must be on this machine.")
 def command(
-    head: Path,
+    head: str,
     inputs: tuple[Path, ...],
     out: Path | None,
     device: str,
@@ -54,7 +54,7 @@ def command(
     whole: bool,
     offline: bool,
 ) -> None:
-    """Predict the emotions of recordings with a published head, window by window.
+    """Predict the emotions of recordings with a published head (a folder, or an address), window by window.
 
     Every recording is divided into windows of the length of the clips that trained the head; each is encoded and
     scored like a clip of its own, and the summary of a file is the mean of its windows. Whatever cannot be predicted
@@ -66,6 +66,7 @@ def command(
     ravfeat predict heads/voice interview.wav --window 4 --hop 1 --out interview.csv
     ravfeat predict heads/voice recordings/ --out predictions.parquet --device cuda
     ravfeat predict heads/voice clips.csv --whole --fold mean
+    ravfeat predict hf://USER/NAME@REVISION talk.wav
     ravfeat predict heads/voice talk.wav --model wavlm-large=~/models/wavlm-large --offline
     """  # noqa: D301
     from ravfeat.cli.show_prediction import describe
@@ -75,6 +76,7 @@ def command(
     from ravfeat.progress import track_progress
     from ravfeat.published import load_head
     from ravfeat.published.prepare import sources_to_load
+    from ravfeat.published.pull import find_head
 
     listed = list_recordings(inputs)
     if out is not None:
@@ -83,7 +85,8 @@ def command(
     if listed.left_out:
         echo(f"not taken: {', '.join(f'{count} {kind}' for kind, count in listed.left_out.most_common())}", err=True)
     asked = _fold(fold)
-    loaded = load_head(head, sources=sources_to_load(head, asked))
+    folder = find_head(head, offline=offline)
+    loaded = load_head(folder, sources=sources_to_load(folder, asked))
     if loaded.window_s is None and window_s is None and not whole:
         echo("the head does not say how long the clips were that trained it: recordings are taken whole, if there is no"
              " --window", err=True)  # fmt: skip

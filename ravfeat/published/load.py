@@ -10,9 +10,8 @@ from ravfeat.published.documents import FoldClips, LearnedFile
 from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY, HeadFolder, open_folder
 from ravfeat.published.head import PublishedHead
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, clips_of, stem_of
-from ravfeat.published.pull import local_head
+from ravfeat.published.pull import find_head
 from ravfeat.published.scores import check_scores
-from ravfeat.remote.store import is_remote
 from ravfeat.resources import format_size, physical_memory
 
 __all__ = ["load_head"]
@@ -56,7 +55,7 @@ def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source
     """
     from ravfeat.heads.checkpoint import load_model  # brings torch
 
-    folder = open_folder(local_head(path) if isinstance(path, str) and is_remote(path) else Path(path))
+    folder = open_folder(find_head(path))
     parts = tuple(PublishedSystem.of(entry) for entry in folder.document["systems"])
     check_document(folder.path, folder.document, parts)
     learned, tested = _read_learned(folder, parts)

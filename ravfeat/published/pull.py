@@ -15,11 +15,11 @@ from ravfeat.files import check_name, replace_file, user_folder
 from ravfeat.progress import ProgressBar
 from ravfeat.published.format import CARD_FILE, HEAD_FILE, HeadFolder, head_folder, is_head_file
 from ravfeat.remote.base import PassingError
-from ravfeat.remote.store import MissingFileError, Store, open_store
+from ravfeat.remote.store import MissingFileError, Store, is_remote, open_store
 from ravfeat.resources import format_size
 from ravfeat.runs.folder import check_out, whole_folder
 
-__all__ = ["PulledHead", "local_head", "pull_head"]
+__all__ = ["PulledHead", "find_head", "local_head", "pull_head"]
 
 _WHAT: dict[str, str] = {"kind": "published head", "known_by": HEAD_FILE, "option": "--out"}
 _MAX_ARRAYS_BYTES, _MAX_TEXT_BYTES, _MAX_CARD_BYTES = 2 << 30, 64 << 20, 4 << 20
@@ -93,41 +93,60 @@ def pull_head(
     return _fetch(offer, folder, force=force)
 
 
-def local_head(address: str) -> Path:
+def find_head(head: str | Path, *, offline: bool = False) -> Path:
+    """Give the folder of a head: the path itself, or where the head at an address is kept; see `local_head`."""
+    return local_head(head, offline=offline) if isinstance(head, str) and is_remote(head) else Path(head)
+
+
+def local_head(address: str, *, offline: bool = False) -> Path:
     """Fetch a head into the user's cache folder, by its commit, where it is not there yet, and give its folder.
 
     A commit that is there needs no network; of a branch the last commit that was fetched is taken without one.
 
+    Parameters
+    ----------
+    address : str
+    offline : bool
+        Open no connection.
+
     Raises
     ------
     RemoteError, HeadError
-        As `pull_head`.
+        As `pull_head`; a HeadError where it is not here, offline.
     """
     store = open_store(address)
     of_address = user_folder("heads") / _short(_without_revision(store.address))
     last = of_address / f"last-{_short(store.address)}"
     pinned = _PINNED.search(store.address)
-    if pinned and (of_address / pinned[1] / HEAD_FILE).is_file():
+    if pinned and _is_here(of_address / pinned[1]):
         return of_address / pinned[1]
+    known = of_address / last.read_text(encoding="ascii") if last.is_file() else None
+    if offline:
+        if known is None or not _is_here(known):
+            raise HeadError(
+                f"{address} is not on this machine; pull it where there is a network, or leave --offline out"
+            )
+        return known
     try:
         offer = _look(store)
     except PassingError as error:
-        known = of_address / last.read_text(encoding="ascii") if last.is_file() else None
-        if known is None or not (known / HEAD_FILE).is_file():
+        if known is None or not _is_here(known):
             raise
         _LOG.warning("%s; the head that was fetched before is taken: %s", error, known)
         return known
-    commit = offer.origin["commit"]
-    if not (of_address / commit / HEAD_FILE).is_file():
+    folder = of_address / offer.origin["commit"]
+    if not _is_here(folder):
         try:
-            of_address.mkdir(parents=True, exist_ok=True)
-            _fetch(offer, of_address / commit)
-        except UsageError:
-            # Another process was quicker.
-            if not (of_address / commit / HEAD_FILE).is_file():
+            _fetch(offer, folder)
+        except UsageError:  # another process was quicker
+            if not _is_here(folder):
                 raise
-    replace_file(last, commit.encode())
-    return of_address / commit
+    replace_file(last, folder.name.encode())
+    return folder
+
+
+def _is_here(folder: Path) -> bool:
+    return (folder / HEAD_FILE).is_file()
 
 
 def _look(store: Store) -> _Offer:

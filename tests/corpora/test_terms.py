@@ -1,6 +1,7 @@
 """Terms: what may be published under which licence, and what may not."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,12 @@ def test_the_card_says_what_is_known() -> None:
     assert "this folder may not be published" in data_terms("IEMOCAP", synthetic=False)
     assert "ravfeat does not know the terms of the corpus 'mine'" in data_terms("mine", synthetic=False)
     assert "no recordings of people" in data_terms("ravdess", synthetic=True)
+
+
+def test_the_page_of_the_terms_has_the_same_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "terms.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(CORPORA)
+    for row, terms in zip(rows, CORPORA.values(), strict=True):
+        verdict = "refused" if terms.refused else f"published under `{terms.licence}`"
+        assert row.startswith(f"| {terms.title} | {terms.licence_title} | <{terms.source}> | {verdict}")

@@ -3,6 +3,9 @@
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import ravfeat
 from ravfeat.errors import HeadError, RavfeatError, RemoteError, UsageError
 from ravfeat.published.format import HEAD_FILE
 from ravfeat.published.publish import publish_head
-from ravfeat.published.pull import local_head, pull_head
+from ravfeat.published.pull import find_head, local_head, pull_head
 from ravfeat.remote import base
 from tests.loopback import serving
 from tests.published.hostile import CLIPS, LOGREG, Place, make_place, put, sign, toml
@@ -97,6 +100,28 @@ def test_what_breaks_off_leaves_nothing(hub: Hub, tmp_path: Path) -> None:
         pull_head(ADDRESS, out=tmp_path / "heads")
     assert [path.name for path in tmp_path.glob("heads/*")] == []
     assert [path.name for path in tmp_path.glob("heads/.*")] == []
+
+
+def test_killed_in_the_middle_and_run_again_it_is_whole(place: Place, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from ravfeat.published import pull; from ravfeat.remote import base\n"
+        "read, names = base.Store.read_whole, []\n"
+        "def dying(store, name, limit):\n"
+        "    names.append(name)\n"
+        "    if len(names) == 9:\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return read(store, name, limit)\n"
+        "base.Store.read_whole = dying\n"
+        "pull.pull_head(sys.argv[1], out=Path(sys.argv[2]))\n"
+    )
+    out = tmp_path / "heads"
+    done = subprocess.run([sys.executable, "-c", code, str(place.head), str(out)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = out.iterdir()
+    assert left.name.startswith(".head.")
+    assert files_of(pull_head(str(place.head), out=out).path) == files_of(place.head)
+    assert [path.name for path in out.iterdir()] == ["head"]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +260,18 @@ def test_a_commit_that_is_here_needs_no_network(
     assert local_head(f"{ADDRESS}@{sha}") == folder
     with pytest.raises(RemoteError, match="could not be reached"):
         local_head(ADDRESS)  # of a branch that nobody asked for before, nothing is known
+
+
+def test_offline_what_is_here_is_taken_and_nobody_asked(hub: Hub) -> None:
+    with pytest.raises(
+        HeadError, match=r"hf://somebody/heads is not on this machine; pull it where there is a network"
+    ):
+        find_head(ADDRESS, offline=True)
+    assert not hub.requests
+    folder = find_head(ADDRESS)
+    hub.requests.clear()
+    assert find_head(ADDRESS, offline=True) == folder
+    assert not hub.requests
 
 
 def test_without_a_network_the_last_one_is_taken_and_that_is_said(
