@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "remote": BASE | {"cache", "download"},
     "faces": BASE | {"cache", "download", "media"},
     "encoders": BASE | {"faces", "media"},
-    "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics"},
+    "extract": BASE | {"cache", "encoders", "faces", "features", "media", "numerics", "remote"},
     "engines": BASE | {"cache", "encoders", "extract"},
     "importers": BASE | {"corpora", "encoders", "faces", "media", "numerics"},
     "doctor": BASE | {"cache", "encoders", "extract", "faces", "media"},

@@ -8,7 +8,7 @@ number of processes agree on it without communicating.
 import errno
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,14 @@ class CacheFolder:
     def holds(self, shard: int) -> bool:
         """Whether a shard is there."""
         return (self.path / shard_file(shard)).is_file()
+
+    def present(self, shards: Collection[int]) -> set[int]:
+        """Return those of some shards that are there."""
+        return {number for number in shards if self.holds(number)}
+
+    def fetched(self, shard: int) -> Path:
+        """Return the file of a shard that is there."""
+        return self.path / shard_file(shard)
 
     def write_part(self, content: ShardContent, part: int) -> None:
         """Write some clips of an unfinished shard, see `ravfeat.cache.parts`; errors as in `write_shard`."""

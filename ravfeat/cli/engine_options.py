@@ -74,7 +74,7 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value
 
 
-def run_engine(engine: ChosenEngine, works: "Sequence[NamedWork]", out: Path) -> None:
+def run_engine(engine: ChosenEngine, works: "Sequence[NamedWork]", out: Path | str) -> None:
     """Extract every stream with an engine, and show what came of it."""
     from ravfeat.corpora.last_table import record_absent
     from ravfeat.engines.run import extract_with
@@ -85,7 +85,7 @@ def run_engine(engine: ChosenEngine, works: "Sequence[NamedWork]", out: Path) ->
         done = extract_with(engine.name, work, out, engine.options)
         seconds = perf_counter() - started
         for result, name in zip(done.results, done.names, strict=True):
-            if work.manifest is not None:
+            if work.manifest is not None and not result.address:
                 record_absent(result.path, work.manifest.by_id())
             whole &= not show_result(result, seconds, name=name)
         for shard, reason in done.given_up.items():

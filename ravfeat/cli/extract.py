@@ -46,8 +46,8 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
 @click.option("--device", default="auto", show_default=True,
               help="cpu, cuda (the first GPU), cuda:N, auto, or several GPUs for encoders of speech:"
               " cuda:0,cuda:1.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default=Path("cache"), show_default=True,
-              help="Folder that gets the caches.")  # fmt: skip
+@click.option("--out", "place", default="cache", show_default=True,
+              help="Folder that gets the caches, or an address such as s3://BUCKET/FOLDER.")  # fmt: skip
 @click.option("--layers", help="Layers to store, such as 6-12 or 0,9,24. [default: all]")
 @click.option("--store", type=click.Choice(["frames", "pooled"]), default="frames", show_default=True,
               help="Every frame, or mean and standard deviation per clip (for faces, mean absolute delta"
@@ -86,7 +86,7 @@ def command(
     as_written: tuple[str, ...],
     encoders: tuple[str, ...],
     device: str,
-    out: Path,
+    place: str,
     layers: str | None,
     store: str,
     frame_stride: int,
@@ -138,9 +138,13 @@ def command(
     from ravfeat.extract.plan import plan_extraction
     from ravfeat.extract.streams import stream_requests
     from ravfeat.faces.source import FaceOptions
+    from ravfeat.remote.store import is_remote
 
     if store == "pooled" and frame_stride > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")
+    out = place if is_remote(place) else Path(place)
+    if dry_run and is_remote(place):
+        raise click.UsageError(f"--dry-run goes with a folder, not with --out {place}")
     by_stream: dict[Stream, list[str]] = {}
     for encoder_name in encoders:
         by_stream.setdefault(stream_of(encoder_name), []).append(encoder_name)
@@ -175,19 +179,21 @@ def command(
     if engine is not None:
         run_engine(engine, named, out)
         return
-    if dry_run:
-        show_plan(plan_extraction(work, out))
-    # The disk for all streams, before hours of the first.
-    check_space([request for requests in work for request in requests], out, advice=_LESS)
-    if dry_run:
-        return
+    if isinstance(out, Path):
+        if dry_run:
+            show_plan(plan_extraction(work, out))
+        # The disk for all streams, before hours of the first.
+        check_space([request for requests in work for request in requests], out, advice=_LESS)
+        if dry_run:
+            return
     failed = False
     for requests in work:
         started = perf_counter()
         results = extract_together(requests, out)
         seconds = perf_counter() - started
         for result, request in zip(results, requests, strict=True):
-            record_absent(result.path, request.manifest.by_id())
+            if not result.address:
+                record_absent(result.path, request.manifest.by_id())
             failed |= show_result(result, seconds, name=request.encoder.spec.name)
     if failed:
         echo("repair what the reasons name and run the same command again: only these are tried", err=True)

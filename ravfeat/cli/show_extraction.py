@@ -29,8 +29,8 @@ def show_result(result: "ExtractResult", seconds: float, *, name: str, brought: 
         Whether clips failed.
     """
     echo(
-        f"{result.path}: {result.written} shards written ({result.encoded} clips), {result.present} were there,"
-        f" in {seconds:.1f} s"
+        f"{result.address or result.path}: {result.written} shards written ({result.encoded} clips), {result.present}"
+        f" were there, in {seconds:.1f} s"
     )
     if result.restored:
         echo(f"{result.restored} more clips were taken over from an interrupted run")

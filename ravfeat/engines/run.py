@@ -1,6 +1,6 @@
 """Extract with an engine: plan the work, hand its shards to workers, update the index."""
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -9,7 +9,7 @@ from ravfeat.cache.format import shard_file
 from ravfeat.cache.locks import WorkLock
 from ravfeat.engines.base import EngineOptions, Pool
 from ravfeat.engines.drive import Driver
-from ravfeat.errors import CacheError, UsageError
+from ravfeat.errors import CacheError, RemoteError, UsageError
 from ravfeat.extract.named_work import NamedWork
 from ravfeat.extract.request import ExtractResult
 from ravfeat.extract.run import finish, kept_clips
@@ -40,15 +40,15 @@ class EngineResult:
     given_up: dict[str, str]
 
 
-def extract_with(engine: Engine, work: NamedWork, out: Path, options: EngineOptions) -> EngineResult:
+def extract_with(engine: Engine, work: NamedWork, out: Path | str, options: EngineOptions) -> EngineResult:
     """Extract the missing shards of some encoders with several processes.
 
     Parameters
     ----------
     engine : {"local", "ray", "slurm"}
     work : NamedWork
-    out : Path
-        Folder of all caches, which all workers reach.
+    out : Path or str
+        Folder of all caches, or an address such as ``s3://…``; all workers reach it under this name.
     options : EngineOptions
 
     Raises
@@ -64,11 +64,12 @@ def extract_with(engine: Engine, work: NamedWork, out: Path, options: EngineOpti
     -----
     However it ends, finished shards are kept and the next call continues from there.
     """
-    plan = plan_work(work, out)
-    names = [str(cache.about["encoder"]) for cache in plan.caches]
     with ExitStack() as locks:
+        plan = locks.enter_context(closing(plan_work(work, out)))
+        names = [str(cache.about["encoder"]) for cache in plan.caches]
         for cache in plan.caches:
-            locks.enter_context(WorkLock(cache.path)).claim_driver()
+            if not cache.address:  # a store decides between two by itself
+                locks.enter_context(WorkLock(cache.path)).claim_driver()
         if not any(cache.to_do for cache in plan.caches):
             return EngineResult(finish(plan, []), names, {})
         with make_pool(engine, work, plan, options) as pool:
@@ -76,14 +77,17 @@ def extract_with(engine: Engine, work: NamedWork, out: Path, options: EngineOpti
             try:
                 driver.run()
             except BaseException as error:
-                with suppress(CacheError):  # the error that stopped the run is the one to report
+                with suppress(CacheError, RemoteError):  # the error that stopped the run is the one to report
                     finish(plan, driver.reports)
                 if isinstance(error, KeyboardInterrupt):
                     for cache in plan.caches:
-                        error.add_note(kept_clips(cache.folder(), cache.numbers))
+                        error.add_note(kept_clips(cache, cache.numbers))
                 raise
-    given_up = {str(plan.caches[place].path / shard_file(n)): reason for (place, n), reason in driver.reasons.items()}
-    return EngineResult(finish(plan, driver.reports), names, given_up)
+        given_up = {
+            f"{plan.caches[place].place}/{shard_file(number)}": reason
+            for (place, number), reason in driver.reasons.items()
+        }
+        return EngineResult(finish(plan, driver.reports), names, given_up)
 
 
 def make_pool(engine: Engine, work: NamedWork, plan: WorkPlan, options: EngineOptions) -> Pool:

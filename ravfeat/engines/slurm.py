@@ -4,6 +4,7 @@ import pickle
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,7 +32,8 @@ class SlurmPool:
     plan : WorkPlan
         Its paths must lead to the same files on all nodes.
     options : EngineOptions
-        Every job gets its ``slurm`` options; logs are in ``slurm-logs`` beside the caches.
+        Every job gets its ``slurm`` options; logs are in ``slurm-logs`` beside the caches, or where this is run
+        if these are at an object store.
 
     Raises
     ------
@@ -50,7 +52,8 @@ class SlurmPool:
             raise MissingExtraError("submitit", "slurm") from error
         gpus = options.gpus_per_worker or int(work.device.startswith("cuda"))
         device = ",".join(f"cuda:{number}" for number in range(gpus)) or work.device
-        logs = plan.caches[0].path.parents[1] / "slurm-logs"
+        first = plan.caches[0]
+        logs = (Path.cwd() if first.address else first.path.parents[1]) / "slurm-logs"
         try:
             self._executor: Any = submitit.AutoExecutor(folder=logs, cluster=CLUSTER)
         except RuntimeError as error:
@@ -91,8 +94,8 @@ class SlurmPool:
         self._looked_s = time.monotonic()
         folders = [cache.folder() for cache in self._plan.caches]
         for worker, (_, order) in self._jobs.items():
-            pairs = ((folder, number) for folder, numbers in zip(folders, order, strict=True) for number in numbers)
-            done = {clip.clip_id for folder, n in pairs if folder.holds(n) for clip in folder.planned.clips_of(n)}
+            pairs = zip(folders, order, strict=True)
+            done = {c.clip_id for folder, own in pairs for n in folder.present(own) for c in folder.planned.clips_of(n)}
             yield Answer(worker, "counts", Counts(len(done)))
 
     def stop(self) -> list[ShardReport]:

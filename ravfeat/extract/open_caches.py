@@ -98,7 +98,8 @@ def _retried(caches: Sequence[OpenCache], available: Mapping[str, Clip]) -> list
 def _job(index: EncoderIndex, cache: OpenCache, available: Mapping[str, Clip], recovered: set[str]) -> EncoderJob:
     request, folder = cache.request, cache.folder
     gaining = {number for number, ids in cache.failed.items() if not recovered.isdisjoint(ids)}
-    pending = tuple(number for number in cache.shards if number in gaining or not folder.holds(number))
+    stored = folder.present(cache.shards)
+    pending = tuple(number for number in cache.shards if number in gaining or number not in stored)
     provenance = provenance_of(request)
     if pending:
         # Compared with shards of all processes, not only locked ones: one cache has one kind of features.

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ravfeat.cache.format import shard_file
 from ravfeat.cache.index import IndexedShard
 from ravfeat.cache.shard import read_header
 from ravfeat.extract.encoder_job import EncoderJob
@@ -58,7 +57,7 @@ def cache_report(job: EncoderJob, plan: CachePlan) -> CacheReport:
     failed = {number: _failed(shard) for number, shard in job.written.items()}
     for number in set(job.assigned) - set(job.pending):
         if number in plan.absent:  # another process wrote it after the plan was made
-            header = read_header(job.folder.path / shard_file(number))
+            header = read_header(job.folder.fetched(number))
             failed[number] = {clip.clip_id: clip.reason for clip in header.failed}
     return CacheReport(
         dict(job.written), failed, stored - restored, restored, job.frames, job.fallback, job.several, job.busy_s
@@ -85,6 +84,7 @@ def merge_reports(plan: CachePlan, reports: Sequence[CacheReport], numbers: Sequ
     written = {number for report in reports for number in report.written}
     return ExtractResult(
         path=plan.path,
+        address=plan.address,
         written=len(written),
         present=len(numbers) - len(written),
         encoded=sum(report.encoded for report in reports),

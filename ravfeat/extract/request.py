@@ -99,6 +99,8 @@ class ExtractResult:
         Frames with several faces, of which one is tracked.
     busy_s : float
         Seconds that the encoder computed, on a GPU by the device's own clock.
+    address : str
+        Of the cache, where it is at an object store; ``path`` is a temporary folder then.
     """
 
     path: Path
@@ -112,6 +114,7 @@ class ExtractResult:
     fallback: int = 0
     several: int = 0
     busy_s: float = 0.0
+    address: str = ""
 
 
 def read_planned_clip(

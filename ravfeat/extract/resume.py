@@ -113,10 +113,10 @@ def _check_plan(folder: CacheFolder, number: int, header: ShardHeader) -> None:
 
 def lost_clips(folder: CacheFolder, content: ShardContent) -> list[str]:
     """List the clips that the shard on the disk holds and its replacement would not."""
-    path = folder.path / shard_file(content.number)
-    if not path.is_file():
+    if not folder.holds(content.number):
         return []
-    return sorted({clip.clip_id for clip in read_header(path).clips} - {clip.clip_id for clip in content.clips})
+    header = read_header(folder.fetched(content.number))
+    return sorted({clip.clip_id for clip in header.clips} - {clip.clip_id for clip in content.clips})
 
 
 def check_same_features(
@@ -177,16 +177,16 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def _samples(folder: CacheFolder, shards: Sequence[int]) -> Iterator[tuple[int, ClipRecord]]:
     """Yield the first clip, the last clip, and then the others, in case some cannot be read."""
-    first = read_header(folder.path / shard_file(shards[0])).clips[0]
+    first = read_header(folder.fetched(shards[0])).clips[0]
     yield shards[0], first
     for number in reversed(shards):
-        for clip in reversed(read_header(folder.path / shard_file(number)).clips):
+        for clip in reversed(read_header(folder.fetched(number)).clips):
             if clip.clip_id != first.clip_id:
                 yield number, clip
 
 
 def _stored_block(folder: CacheFolder, number: int, record: ClipRecord) -> NDArray[Any]:
-    with open_shard(folder.path / shard_file(number)) as file:
+    with open_shard(folder.fetched(number)) as file:
         return np.asarray(file["features"][:, record.frame_start : record.frame_start + record.n_frames])
 
 

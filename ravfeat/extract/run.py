@@ -16,9 +16,8 @@ from typing import Protocol, Self
 
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.parts import part_header, present_parts
-from ravfeat.cache.writer import CacheFolder
 from ravfeat.encoders.base import n_devices
-from ravfeat.errors import CacheError, ShardError
+from ravfeat.errors import CacheError, RemoteError, ShardError
 from ravfeat.extract.decode import Event, read_ahead
 from ravfeat.extract.encoder_job import EncoderJob, common_order
 from ravfeat.extract.open_caches import OpenCache, open_jobs
@@ -27,7 +26,7 @@ from ravfeat.extract.progress import ExtractionProgress
 from ravfeat.extract.report import CacheReport, ShardReport, cache_report, merge_reports
 from ravfeat.extract.request import Extraction, ExtractResult, read_planned_clip
 from ravfeat.extract.shard_writer import ShardWriter
-from ravfeat.extract.work_plan import LoadedWork, ShardNumbers, Work, WorkPlan, plan_work
+from ravfeat.extract.work_plan import CachePlan, LoadedWork, ShardNumbers, Work, WorkPlan, plan_work
 from ravfeat.manifest import Clip
 
 __all__ = [
@@ -58,20 +57,21 @@ class Watch(Protocol):
         ...
 
 
-def run_extraction(request: Extraction, out: Path) -> ExtractResult:
+def run_extraction(request: Extraction, out: Path | str) -> ExtractResult:
     """Extract the missing shards of one encoder; see `extract_together`."""
     return extract_together([request], out)[0]
 
 
-def extract_together(requests: Sequence[Extraction], out: Path) -> list[ExtractResult]:
+def extract_together(requests: Sequence[Extraction], out: Path | str) -> list[ExtractResult]:
     """Extract the missing shards of several encoders, reading every file once.
 
     Parameters
     ----------
     requests : sequence of Extraction
         All with the same manifest, root and source.
-    out : Path
-        Folder of all caches; the features go to ``out/<corpus>/<stream>-<encoder>-<fingerprint>/``.
+    out : Path or str
+        Folder of all caches, or an address such as ``s3://…``; the features go to
+        ``out/<corpus>/<stream>-<encoder>-<fingerprint>/``.
 
     Returns
     -------
@@ -91,25 +91,25 @@ def extract_together(requests: Sequence[Extraction], out: Path) -> list[ExtractR
     However it ends, finished shards are kept and the next call continues from there.
     """
     work = LoadedWork(requests)
-    plan = plan_work(work, out)
-    numbers = tuple(
-        tuple(request.assigned(cache.numbers)) for request, cache in zip(requests, plan.caches, strict=True)
-    )
-    worker = ShardWorker(work, plan)
-    try:
-        report = worker.run(numbers)
-    # Also after a keyboard interrupt: the finished shards get their rows in the index, so that the next run need not
-    # check them in full.
-    except BaseException as error:
-        if worker.began:
-            # The error that stopped the run is the one to report, even if nothing more can be written.
-            with suppress(CacheError):
-                finish(plan, [worker.report()], numbers)
-        if isinstance(error, KeyboardInterrupt):
-            for cache, shards in zip(plan.caches, numbers, strict=True):
-                error.add_note(kept_clips(cache.folder(), shards))
-        raise
-    return finish(plan, [report], numbers)
+    with closing(plan_work(work, out)) as plan:
+        numbers = tuple(
+            tuple(request.assigned(cache.numbers)) for request, cache in zip(requests, plan.caches, strict=True)
+        )
+        worker = ShardWorker(work, plan)
+        try:
+            report = worker.run(numbers)
+        # Also after a keyboard interrupt: the finished shards get their rows in the index, so that the next run need
+        # not check them in full.
+        except BaseException as error:
+            if worker.began:
+                # The error that stopped the run is the one to report, even if nothing more can be written.
+                with suppress(CacheError, RemoteError):
+                    finish(plan, [worker.report()], numbers)
+            if isinstance(error, KeyboardInterrupt):
+                for cache, shards in zip(plan.caches, numbers, strict=True):
+                    error.add_note(kept_clips(cache, shards))
+            raise
+        return finish(plan, [report], numbers)
 
 
 def run_shards(work: Work, numbers: ShardNumbers, plan: WorkPlan) -> ShardReport:
@@ -244,15 +244,16 @@ def _keep_parts(jobs: Sequence[EncoderJob]) -> None:
         _log.info("not everything that is encoded could be kept: %s", error)
 
 
-def kept_clips(folder: CacheFolder, shards: Sequence[int]) -> str:
+def kept_clips(plan: CachePlan, shards: Sequence[int]) -> str:
     """Say how many clips of some shards are kept, in finished shards and in parts."""
+    folder = plan.folder()
     sizes = {number: len(folder.planned.clips_of(number)) for number in shards}
-    present = {number for number in shards if folder.holds(number)}
+    present = folder.present(shards)
     stored = sum(sizes[number] for number in present)
     for path in (path for number in shards if number not in present for path in present_parts(folder.path, number)):
         with suppress(ShardError):  # the next run says so; now the interruption is what matters
             stored += len(part_header(path).clips)
-    return f"{stored} of {sum(sizes.values())} clips are kept in {folder.path}"
+    return f"{stored} of {sum(sizes.values())} clips are kept in {plan.place}"
 
 
 def _write_shards(

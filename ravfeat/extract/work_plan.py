@@ -16,7 +16,15 @@ from ravfeat.errors import UsageError
 from ravfeat.extract.open_caches import check_space, folder_of
 from ravfeat.extract.request import Extraction
 from ravfeat.extract.resume import Origin, Worklist, find_work
+from ravfeat.extract.stored_folder import (
+    StoredFolder,
+    check_address,
+    open_stored_folder,
+    prepare_stored_folder,
+    stored_failures,
+)
 from ravfeat.manifest import Manifest
+from ravfeat.remote.store import is_remote
 
 __all__ = ["CachePlan", "LoadedWork", "ShardNumbers", "Work", "WorkPlan", "plan_work"]
 
@@ -45,6 +53,8 @@ class CachePlan:
         Paths of clips that the given data have elsewhere than the cache's manifest says.
     lacking : frozenset of str
         Clips of the cache that the given data do not have.
+    address : str
+        Of the cache, where it is at an object store; ``path`` is a temporary folder then.
     """
 
     path: Path
@@ -56,6 +66,7 @@ class CachePlan:
     origins: tuple[Origin, ...]
     moved: Mapping[str, str]
     lacking: frozenset[str]
+    address: str = ""
     _opened: CacheFolder | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -63,10 +74,17 @@ class CachePlan:
         """Shards that are not there, and those with failed clips, which are tried again; sorted."""
         return tuple(sorted({*self.absent, *self.failed}))
 
+    @property
+    def place(self) -> str:
+        """Where the cache is, for people."""
+        return self.address or str(self.path)
+
     def folder(self) -> CacheFolder:
         """Return the cache's folder; its manifest is read where the plan came from another process."""
         if self._opened is not None:
             return self._opened
+        if self.address:
+            return open_stored_folder(self.address, self.path.name, self.about, self.identity)
         return CacheFolder(self.path, self.about, self.identity, read_planned(self.path / MANIFEST_FILE))
 
     def available(self, planned: Manifest) -> Manifest:
@@ -92,6 +110,12 @@ class WorkPlan:
     def to_send(self) -> Self:
         """Return the plan without what another process reads for itself."""
         return replace(self, caches=tuple(replace(cache, _opened=None) for cache in self.caches))
+
+    def close(self) -> None:
+        """Remove temporary folders; the plan cannot be used any more."""
+        for cache in self.caches:
+            if isinstance(cache._opened, StoredFolder):
+                cache._opened.close()
 
     def opened(self) -> Self:
         """Return the plan with the caches' manifests read, where another process made it."""
@@ -130,40 +154,66 @@ class LoadedWork:
         return self.requests
 
 
-def plan_work(work: Work, out: Path) -> WorkPlan:
+def plan_work(work: Work, out: Path | str) -> WorkPlan:
     """Find or create the caches of some work, and list what is left to write; nothing is encoded.
 
     Parameters
     ----------
     work : Work
-    out : Path
-        Folder of all caches.
+    out : Path or str
+        Folder of all caches, or an address such as ``s3://…``.
 
     Raises
     ------
     CacheError, CorpusError
         Where the caches cannot be continued with the given data, or the disk is too small.
+    RemoteError
+        Where an address cannot be read or written.
     UsageError
         Where two extractions are the same.
     """
     requests = work.describe()
-    check_space(requests, out)
-    folders = [folder_of(request, out) for request in requests]
-    _check_distinct(requests, folders)
+    if is_remote(out):
+        check_address(str(out))
+        stored = [prepare_stored_folder(request, str(out)) for request in requests]
+        _check_distinct(requests, [address for _, address in stored])
+        return WorkPlan(tuple(_plan_stored(request, *cache) for request, cache in zip(requests, stored, strict=True)))
+    check_space(requests, Path(out))
+    folders = [folder_of(request, Path(out)) for request in requests]
+    _check_distinct(requests, [str(folder.path) for folder in folders])
     return WorkPlan(tuple(map(_plan_cache, requests, folders)))
 
 
-def _check_distinct(work: Sequence[Extraction], folders: Sequence[CacheFolder]) -> None:
-    for number, folder in enumerate(folders):
-        for before in range(number):
-            if folders[before].path == folder.path:
-                names = f"'{work[before].encoder.spec.name}' and '{work[number].encoder.spec.name}'"
-                raise UsageError(f"the encoders {names} are the same; name every --encoder once")
+def _check_distinct(work: Sequence[Extraction], places: Sequence[str]) -> None:
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            before = work[places.index(place)]
+            names = f"'{before.encoder.spec.name}' and '{work[number].encoder.spec.name}'"
+            raise UsageError(f"the encoders {names} are the same; name every --encoder once")
 
 
 def _plan_cache(request: Extraction, folder: CacheFolder) -> CachePlan:
-    numbers = folder.planned.numbers
-    worklist: Worklist = find_work(folder, numbers)
+    worklist = find_work(folder, folder.planned.numbers)
+    return _cache_plan(request, folder, worklist.absent, worklist.reasons, worklist.origins)
+
+
+def _plan_stored(request: Extraction, folder: StoredFolder, address: str) -> CachePlan:
+    stored, numbers = folder.sizes(), folder.planned.numbers
+    absent = tuple(number for number in numbers if number not in stored)
+    failed = stored_failures(folder.indexed(), numbers)
+    # Of two shards, not of all as in a folder: these are fetched whole.
+    headers = folder.samples() if absent or failed else {}
+    origins = Worklist(numbers, absent, headers).origins
+    return replace(_cache_plan(request, folder, absent, failed, origins), address=address)
+
+
+def _cache_plan(
+    request: Extraction,
+    folder: CacheFolder,
+    absent: tuple[int, ...],
+    failed: Mapping[int, Mapping[str, str]],
+    origins: tuple[Origin, ...],
+) -> CachePlan:
     given, moved, lacking = request.manifest.by_id(), {}, set()
     for clip in folder.planned.manifest:
         if (now := given.get(clip.clip_id)) is None:
@@ -171,6 +221,6 @@ def _plan_cache(request: Extraction, folder: CacheFolder) -> CachePlan:
         elif now.path != clip.path:
             moved[clip.clip_id] = now.path
     return CachePlan(
-        folder.path, folder.about, folder.identity, numbers, worklist.absent, worklist.reasons, worklist.origins,
-        moved, frozenset(lacking), folder,
+        folder.path, folder.about, folder.identity, folder.planned.numbers, absent, failed, origins, moved,
+        frozenset(lacking), _opened=folder,
     )  # fmt: skip

@@ -224,3 +224,24 @@ def test_stereo_and_other_rates_are_read_like_any_file(here, clips, tmp_path) ->
     samples, rate = soundfile.read(path)
     soundfile.write(path, [[value, value] for value in samples], rate * 3)
     assert here("extract", "--data", clips, "--encoder", "logmel", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--workers", 2), "--workers goes with --engine"),
+        (("--engine", "local", "--dry-run"), "--dry-run goes without --engine"),
+        (("--engine", "local", "--num-shards", 2), "--num-shards goes without --engine"),
+        (("--engine", "slurm", "--slurm", "gpu"), "--slurm gpu: expected KEY=VALUE"),
+        (("--engine", "local", "--address", "auto"), "--address goes with --engine ray"),
+        (("--out", "s3://bucket/features", "--dry-run"), "--dry-run goes with a folder"),
+    ],
+)
+def test_options_of_engines_that_do_not_fit_are_a_wrong_call(here, corpus, tmp_path, options, message) -> None:
+    table = tmp_path / "clips.csv"
+    clip = corpus.root / corpus.manifest.clips[0].path
+    table.write_text(f"path,actor,label\n{clip},1,sad\n")
+    command = ("extract", "--corpus", "folder", "--data", table, "--encoder", "logmel", "--device", "cpu", *options)
+    done = here(*command, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
