@@ -36,8 +36,8 @@ PAGES = tuple(
     f"docs/{name}.md"
     for name in (
         "tutorial", "installing", "read-a-cache", "your-corpus", "encoders-and-heads", "protocols", "runs", "fusion",
-        "audit", "published-heads", "predicting", "smaller-caches", "views", "cross-corpus", "fine-tuning", "long-jobs",
-        "speed", "faces", "numbers",
+        "audit", "published-heads", "predicting", "smaller-caches", "sharing", "views", "cross-corpus",
+        "fine-tuning", "long-jobs", "speed", "faces", "numbers",
     )
 )  # fmt: skip
 """Pages in the order in which they run; together they share one folder."""

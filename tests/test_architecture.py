@@ -258,7 +258,22 @@ def test_every_module_says_what_it_is_for() -> None:
 # --- what is loaded when
 
 
-HEAVY = ("torch", "transformers", "h5py", "mediapipe", "sklearn", "pyarrow", "numpy", "av", "matplotlib", "tqdm")
+HEAVY = (
+    "torch",
+    "transformers",
+    "h5py",
+    "mediapipe",
+    "sklearn",
+    "pyarrow",
+    "numpy",
+    "av",
+    "matplotlib",
+    "tqdm",
+    "fsspec",
+    "huggingface_hub",
+    "s3fs",
+    "ray",
+)
 
 
 def loaded_after(code: str) -> set[str]:
@@ -311,6 +326,7 @@ def test_a_cache_is_read_without_torch(whole_cache) -> None:
     loaded = loaded_after(code)
     assert "h5py" in loaded
     assert not loaded & {"torch", "transformers", "sklearn", "av", "soundfile", "click", "matplotlib"}
+    assert not loaded & {"fsspec", "huggingface_hub"}
 
 
 def test_the_public_names_are_these_and_all_exist() -> None:

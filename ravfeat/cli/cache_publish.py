@@ -30,10 +30,14 @@ def command(folder: Path, address: str, licence: str | None, dry_run: bool) -> N
     """  # noqa: D301
     from ravfeat.cache import open_cache
     from ravfeat.cards.cache_card import cache_card
+    from ravfeat.cards.validate import validate_card
     from ravfeat.corpora.terms import licence_for
+    from ravfeat.errors import UsageError
     from ravfeat.remote.publish import prepare_publication, publish
     from ravfeat.remote.store import open_store
 
+    if address.startswith("hf://") and not address.startswith("hf://datasets/"):
+        raise UsageError(f"--to {address}: a cache is a dataset of the hub; give hf://datasets/USER/NAME")
     cache = open_cache(folder)
     terms = licence_for(
         str(cache.about["corpus"]), synthetic=bool(cache.about["synthetic"]), licence=licence, what="features"
@@ -44,11 +48,14 @@ def command(folder: Path, address: str, licence: str | None, dry_run: bool) -> N
         card = cache_card(cache, terms, address, identity="not measured in a dry run")
         files = [*publication.shards, *publication.tables, "README.md", "SHA256SUMS"]
         echo(
-            f"{address}: {len(publication.shards)} shards and the tables would be sent, once they are verified:"
+            f"{store.address}: {len(publication.shards)} shards and the tables would be sent, once they are verified:"
             f" {publication.n_bytes / 1e6:.1f} MB, licence {terms.licence}; {', '.join(files[-8:])}\n\n{card}"
         )
         return
     card = cache_card(cache, terms, address)
+    if store.address.startswith("hf://"):
+        validate_card(card, "dataset")
     sent = publish(publication, store, card)
-    echo(f"{address}: published, {sent} files sent, licence {terms.licence}. Read it anywhere:")
-    echo(f"  ravfeat cache pull {address}")
+    at = f" at commit {store.version()}" if store.version() else ""
+    echo(f"{store.address}: published{at}, {sent} files sent, licence {terms.licence}. Fetch it anywhere:")
+    echo(f"  ravfeat cache pull {store.address}")

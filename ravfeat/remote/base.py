@@ -19,7 +19,7 @@ WAITS_S = [0.5, 2.0, 5.0]
 """Seconds before each repetition of what failed and can pass: a connection that broke, a server that is busy."""
 
 WHOLE_LIMIT = 4 << 30
-"""Largest file in bytes that is read as a whole."""
+"""Largest file or range in bytes that is read at once, into memory."""
 
 T = TypeVar("T")
 
@@ -89,6 +89,8 @@ class Store(ABC):
         checked_name(name, self.address)
         if stop is None and not start:
             return self.read_whole(name, WHOLE_LIMIT)
+        if stop is not None and stop - start > WHOLE_LIMIT:  # a table of a stranger may say anything
+            raise RemoteError(f"{self.address}/{name}: {stop - start} bytes at once are more than are ever read")
         data = self._retried(lambda: self._read(name, start, stop))
         if stop is not None and len(data) != stop - start:
             raise RemoteError(
@@ -100,6 +102,7 @@ class Store(ABC):
     def read_whole(self, name: str, limit: int) -> bytes:
         """Read a file of at most `limit` bytes; errors as `read`, and where it is larger."""
         checked_name(name, self.address)
+        limit = min(limit, WHOLE_LIMIT)
         data = self._retried(lambda: self._read_whole(name, limit))
         if len(data) > limit:
             raise RemoteError(

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -94,7 +95,12 @@ class Mirror:
         }
         self._there: dict[int, list[Range]] = {}
         self._opened: set[int] = set()
+        self._reset()
+
+    def _reset(self) -> None:
         self._lock = threading.RLock()
+        self._children: ChildProcesses | None = None
+        self._process = os.getpid()
 
     def _write_tables(self, tables: RemoteTables) -> None:
         (self.folder / ".blocks").mkdir(parents=True, exist_ok=True)
@@ -105,11 +111,11 @@ class Mirror:
             write_origin(self.folder, self.origin())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        return {name: value for name, value in self.__dict__.items() if name not in {"_lock", "_children"}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._lock = threading.RLock()
+        self._reset()
 
     def origin(self, licence: str = "") -> PublishedOrigin:
         """Say where the cache was published."""
@@ -163,13 +169,19 @@ class Mirror:
             elif not all(covers(self._there[number], *part) for part in self._head_ranges(number)):
                 self._fetch_head(number, path)
             # The digests are the stranger's own: they say that nothing was lost, not that HDF5 may trust it.
-            with ChildProcesses() as children:
-                try:
-                    children.read_header(path)
-                except ShardError as error:
-                    raise ShardError(f"{self.store.address}: {error}") from error
+            try:
+                self._checking().read_header(path)
+            except ShardError as error:
+                raise ShardError(f"{self.store.address}: {error}") from error
             self._opened.add(number)
             self._note(number)
+
+    def _checking(self) -> ChildProcesses:
+        """One child process for all shards: to start one takes half a second."""
+        if self._children is None:
+            self._children = ChildProcesses()
+            weakref.finalize(self, _end_of_children, self._children, os.getpid())
+        return self._children
 
     def features(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> None:
         """Fetch ranges of frames of some layer positions of a shard, verified; neighbours with one request.
@@ -184,7 +196,7 @@ class Mirror:
             return
         units = self._units(number, positions, frames)
         with self._held(number) as path:
-            lacking = [unit[:2] for unit in units if not covers(self._there[number], *unit[:2])]
+            lacking = [unit for unit in units if not covers(self._there[number], *unit)]
             if not lacking:
                 return
             if number not in self.layers:
@@ -250,34 +262,32 @@ class Mirror:
     # --- what can be verified by itself
 
     def _asked(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> Iterator[Range]:
-        offset, size = self.index[number].features
-        layers, total = self.layers.get(number), self._n_frames[number]
-        if layers is None or not total:
-            yield offset, offset + size
+        layers = self.layers.get(number)
+        if layers is None:
+            yield 0, self.index[number].n_bytes
             return
-        width = layers.n_bytes // total
+        width = layers.n_bytes // self._n_frames[number]
         for position in positions:
-            start = offset + position * layers.n_bytes
+            start = layers.offset + position * layers.n_bytes
             yield from ((start + span.start * width, start + span.stop * width) for span in frames)
 
-    def _units(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> list[tuple[int, int, bytes]]:
+    def _units(self, number: int, positions: Sequence[int], frames: Sequence[slice]) -> list[Range]:
         """List the smallest verifiable ranges that hold some frames of some layers."""
         layers = self.layers.get(number)
         if layers is None:
-            offset, size = self.index[number].features
-            return [(offset, offset + size, b"")]
+            return [(0, self.index[number].n_bytes)]
         total = self._n_frames[number]
-        spans = [(span.start, span.stop) for span in frames if span.stop > span.start]
-        whole = layers.clips_sha256 is None or united(spans) == [(0, total)]
-        units = []
+        spans = united((span.start, span.stop) for span in frames if span.stop > span.start)
+        whole = layers.clips_sha256 is None or spans == [(0, total)]
+        units: list[Range] = []
         for position in positions:
             start = layers.offset + position * layers.n_bytes
             if whole and spans:
-                units.append((start, start + layers.n_bytes, layers.sha256[position]))
+                units.append((start, start + layers.n_bytes))
                 continue
             units += [
-                (first, last, digest)
-                for first, last, digest, clip in self._clips(number, layers, position)
+                (first, last)
+                for first, last, _, clip in self._clips(number, layers, position)
                 if any(clip.start < stop and begin < clip.stop for begin, stop in spans)
             ]
         return units
@@ -313,6 +323,8 @@ class Mirror:
     @contextmanager
     def _held(self, number: int) -> Iterator[Path]:
         """Hold a shard against other threads and processes; what they fetched meanwhile is known in the block."""
+        if self._process != os.getpid():
+            self._reset()  # locks and children of before a fork are the parent's
         path = self.folder / shard_file(number)
         with self._lock, _disk(path), (self.folder / ".blocks" / f"{path.name}.lock").open("ab") as lock:
             if fcntl is not None:
@@ -350,6 +362,11 @@ class Mirror:
     def _note(self, number: int) -> None:
         state = {"opened": number in self._opened, "ranges": self._there[number]}
         replace_file(self._state_path(number), json.dumps(state).encode())
+
+
+def _end_of_children(children: ChildProcesses, process: int) -> None:
+    if process == os.getpid():
+        children.__exit__(None, None, None)
 
 
 @contextmanager

@@ -134,7 +134,7 @@ def publish(publication: Publication, store: Store, card: str) -> int:
     tables = {name: data for name, data in publication.tables.items() if there.get(name) != publication.sums[name]}
     total = sum(path.stat().st_size for path in pending.values())
     with ProgressBar(total=total, desc="publishing", unit="B", unit_scale=True) as bar:
-        if _is_hub(store):
+        if _is_hub(store):  # it knows the digests of what it has, and takes nothing twice
             _send_commits(store, pending, bar)
         else:
             _send_files(store, pending, dict(there), publication, bar)
@@ -152,9 +152,10 @@ def _is_hub(store: Store) -> bool:
 
 def _sent_before(store: Store, publication: Publication) -> dict[str, str]:
     """Digests of what lies at the address already, as far as its own records say it."""
-    if _is_hub(store):
-        return {}  # it knows the digests of what it has, and asks for nothing twice
-    sizes = store.sizes()
+    try:
+        sizes = store.sizes()
+    except MissingFileError:
+        return {}  # a repository that is not made yet
     if stray := [name for name in sizes if name.endswith(".h5") and name not in publication.shards]:
         raise RemoteError(f"{store.address} holds {stray[0]}, which is not of this cache; choose another address")
     partial = _recorded(store, PARTIAL_FILE)
@@ -199,6 +200,8 @@ def _send_files(
 
 def _send_commits(store: Store, pending: Mapping[str, Path], bar: ProgressBar) -> None:
     groups = list(_groups(pending))
+    if groups and _recorded(store, SUMS_FILE):
+        store.delete(SUMS_FILE)  # a commit between the old cache and the new one is neither
     for number, group in enumerate(groups, 1):
         store.write_all(group, f"Shards, {number} of {len(groups)}")
         bar.update(sum(path.stat().st_size for path in group.values()))

@@ -69,7 +69,7 @@ class RemoteTables:
             size = shard.n_bytes * len(shard.layers)
             clips = 0 if indexed is None else sum(row["status"] == "stored" for row in indexed.rows)
             listed = shard.clips_sha256 is None or {len(digests) for digests in shard.clips_sha256} == {32 * clips}
-            same = indexed is not None and (shard.offset, size) == indexed.features
+            same = indexed is not None and clips > 0 and (shard.offset, size) == indexed.features
             if not same or not listed or shard.layers != identity_layers or indexed.sha256 != shard.shard_sha256:  # type: ignore[union-attr]  # `same`
                 raise CacheError(f"{where} does not fit {shard_file(number)} in {INDEX_FILE}; {_REMEDY}")
         return table

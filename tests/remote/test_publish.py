@@ -129,6 +129,7 @@ def test_a_hub_takes_it_in_commits_and_gives_it_at_one(
         assert len(repository.commits) == 4  # made, shards, tables, checksums
         uploads = [request for request in hub.requests if request.path.startswith("/lfs/")]
         publish(publication, open_store("hf://datasets/somebody/toy"), CARD)
+        assert len(repository.commits) == 4
         assert len([request for request in hub.requests if request.path.startswith("/lfs/")]) == len(uploads)
         cache, mirror = open_mirror(open_store("hf://datasets/somebody/toy"))
         first = repository.refs["main"]
@@ -142,3 +143,16 @@ def test_a_hub_takes_it_in_commits_and_gives_it_at_one(
         monkeypatch.setenv("HF_TOKEN", "hf_wrong")
         with pytest.raises(RemoteError, match=r"is not there, or you may not see it|access refused"):
             open_mirror(open_store("hf://datasets/somebody/toy"))
+
+
+def test_between_two_caches_a_hub_has_none(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve() as hub:
+        use_hub(monkeypatch, hub.url, tmp_path / "hub", WRITE_TOKEN)
+        store = open_store("hf://datasets/somebody/toy")
+        publish(prepare_publication(open_cache(small)), store, CARD)
+        other = write_shards(tmp_path / "other", shards=2, clips=6, frames=30, layers=5, dim=256)
+        before = list(hub.repository("somebody/toy").commits)
+        publish(prepare_publication(open_cache(other)), store, CARD)
+        trees = [tree for sha, tree in hub.repository("somebody/toy").commits.items() if sha not in before]
+        assert [SUMS_FILE in tree for tree in trees] == [False, False, False, True]
+        assert verify_cache(pull_whole(*open_mirror(store), tmp_path / "cache").path) == []

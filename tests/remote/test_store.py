@@ -64,6 +64,8 @@ def test_too_little_too_much_and_nothing_are_errors(store: Store) -> None:
     with pytest.raises(MissingFileError, match="b is not there; check the"):
         store.read("b")
     assert store.read_whole("empty", 5) == b""
+    with pytest.raises(RemoteError, match="bytes at once are more than are ever read"):
+        store.read("a", 0, 1 << 40)
 
 
 @pytest.mark.parametrize("name", ["../a", "/etc/passwd", ".lock", "a/b/c/d", "a\\b", "a\nb", "", "a/.b", "x" * 300])
