@@ -8,23 +8,22 @@ nothing about the machine it was made on.
 """
 
 import json
-import math
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Self, get_args
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ravfeat.clips import CLIP_SCHEMA, Clip, ClipsById, ClipTable, check_clips
 from ravfeat.documents import parse_json
 from ravfeat.errors import CorpusError, RavfeatError
-from ravfeat.escape import is_printable
 from ravfeat.files import read_limited, replace_file
-from ravfeat.schema import Gender
+from ravfeat.texts import SortedTexts
 
 __all__ = [
     "MANIFEST_SCHEMA",
@@ -41,42 +40,12 @@ MANIFEST_VERSION = "1"
 _META_KEY = b"ravfeat.manifest"
 _CORPUS_NAME = re.compile(r"\w[\w.-]*")
 _MAX_PARQUET_BYTES = 4 << 30
+_ROW_GROUP = 1 << 17
 _PARQUET_BYTES_FREE, _PARQUET_TIMES, _CELL_BYTES = 256 << 20, 20, 16
-_STRINGS = ("clip_id", "performance_id", "actor", "gender", "label", "path")
 
-MANIFEST_SCHEMA = pa.schema([*((name, pa.string()) for name in _STRINGS), ("duration_s", pa.float64())])
+MANIFEST_SCHEMA = CLIP_SCHEMA
 
 _REMEDY = "make the manifest again"
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One media file.
-
-    Attributes
-    ----------
-    clip_id : str
-        Unique within the corpus.
-    performance_id : str
-        The acted take; several clips (voice, video) may be recordings of the same one.
-    actor : str
-        ``corpus:number-or-name``; the group that folds keep together.
-    gender : {"male", "female", ""}
-    label : str
-        One of the manifest's classes.
-    path : str
-        Relative to the data folder.
-    duration_s : float
-        Clip length in seconds; NaN where the file could not be probed.
-    """
-
-    clip_id: str
-    performance_id: str
-    actor: str
-    gender: str
-    label: str
-    path: str
-    duration_s: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -110,8 +79,8 @@ class Manifest:
         of the cache.
     classes : tuple of str
         The label set, in the order of the logits.
-    clips : tuple of Clip
-        Sorted by ``clip_id``.
+    clips : sequence of Clip
+        Sorted by ``clip_id``: a `ravfeat.clips.ClipTable`, whatever it was made of.
     synthetic : bool
         Whether the corpus is generated. Everything made from it is marked as synthetic.
     skipped : dict of str to int
@@ -128,16 +97,23 @@ class Manifest:
 
     corpus: str
     classes: tuple[str, ...]
-    clips: tuple[Clip, ...]
+    clips: Sequence[Clip]
     synthetic: bool = False
     # Not compared: what a scan left out does not make another corpus.
     skipped: dict[str, int] = field(default_factory=dict, compare=False)
     unread: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
+        if not _CORPUS_NAME.fullmatch(self.corpus):
+            raise CorpusError(
+                f"'{self.corpus}' cannot be a corpus's name: it becomes a folder of the cache and the first part of"
+                " every actor id; use letters, digits, '_', '-' and '.'"
+            )
         # Whatever order a folder was listed in: shards and folds are planned in this order.
-        object.__setattr__(self, "clips", tuple(sorted(self.clips, key=lambda clip: clip.clip_id)))
-        self._validate()
+        object.__setattr__(self, "clips", ClipTable.of(self.clips).sorted())
+        if not self.clips:
+            raise CorpusError(f"corpus '{self.corpus}' has no clips")
+        check_clips(self.corpus, self.classes, self.columns)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -145,57 +121,27 @@ class Manifest:
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
 
-    def _validate(self) -> None:
-        if not _CORPUS_NAME.fullmatch(self.corpus):
-            raise CorpusError(
-                f"'{self.corpus}' cannot be a corpus's name: it becomes a folder of the cache and the first part of"
-                " every actor id; use letters, digits, '_', '-' and '.'"
-            )
-        if not self.clips:
-            raise CorpusError(f"corpus '{self.corpus}' has no clips")
-        counts = Counter(clip.clip_id for clip in self.clips)
-        if repeated := [clip_id for clip_id, n in counts.items() if n > 1]:
-            paths = [clip.path for clip in self.clips if clip.clip_id == repeated[0]]
-            raise CorpusError(
-                f"two clips with one id: '{repeated[0]}' is {' and '.join(paths)}"
-                f"{f' (and {len(repeated) - 1} more ids)' if len(repeated) > 1 else ''};"
-                " rename one, or give a 'clip_id' column"
-            )
-        for clip in self.clips:
-            for name in _STRINGS:
-                if not is_printable(getattr(clip, name)):
-                    raise CorpusError(
-                        f"the {name} of a clip is {getattr(clip, name)!r}: it holds control characters; rename it"
-                    )
-        labels = set(self.classes)
-        if len(labels) < len(self.classes):
-            raise CorpusError(f"corpus '{self.corpus}' has a class twice: {list(self.classes)}")
-        for clip in self.clips:
-            if clip.gender not in get_args(Gender):
-                raise CorpusError(f"clip '{clip.clip_id}' has gender '{clip.gender}'; expected {get_args(Gender)}")
-            if not clip.clip_id or not clip.performance_id or clip.duration_s < 0 or clip.duration_s == math.inf:
-                raise CorpusError(f"clip '{clip.clip_id}' lacks its id or performance, or lasts {clip.duration_s} s")
-            # The corpus comes before the colon; an empty cell of a table leaves nothing after it.
-            if not clip.actor.rpartition(":")[2].strip():
-                raise CorpusError(f"clip '{clip.clip_id}' has no actor; every clip needs one, or folds cannot be made")
-            if clip.label not in labels:
-                raise CorpusError(f"clip '{clip.clip_id}' has label '{clip.label}'; expected one of {sorted(labels)}")
+    @property
+    def columns(self) -> ClipTable:
+        """The clips as columns, for what is done with all of them."""
+        return ClipTable.of(self.clips)
+
+    @cached_property
+    def ids(self) -> SortedTexts:
+        """All ids of clips, sorted: the place of an id is the row of its clip."""
+        return SortedTexts(self.columns.table["clip_id"])
 
     @property
     def actors(self) -> tuple[str, ...]:
         """All actors, sorted."""
-        return tuple(sorted({clip.actor for clip in self.clips}))
+        return tuple(sorted(self.columns.table["actor"].unique().to_pylist()))
 
-    def by_id(self) -> dict[str, Clip]:
-        """Return the clips by ``clip_id``."""
-        return {clip.clip_id: clip for clip in self.clips}
+    def by_id(self) -> ClipsById:
+        """Return the clips by ``clip_id``, a mapping that finds them in the table."""
+        return ClipsById(self.ids, self.columns)
 
     def table(self) -> pa.Table:
         """Convert the manifest to an Arrow table."""
-        columns: dict[str, pa.Array] = {
-            name: pa.array([getattr(clip, name) for clip in self.clips], pa.string()) for name in _STRINGS
-        }
-        columns["duration_s"] = pa.array([clip.duration_s for clip in self.clips], pa.float64())
         # Classes are stored, not derived from the labels: their order is that of the logits.
         meta = {
             "version": MANIFEST_VERSION,
@@ -203,7 +149,7 @@ class Manifest:
             "classes": list(self.classes),
             "synthetic": self.synthetic,
         }
-        return pa.table(columns).replace_schema_metadata({_META_KEY: json.dumps(meta, sort_keys=True).encode()})
+        return self.columns.table.replace_schema_metadata({_META_KEY: json.dumps(meta, sort_keys=True).encode()})
 
     @classmethod
     def from_table(cls, table: pa.Table, *, where: str = "manifest") -> Self:
@@ -227,8 +173,7 @@ class Manifest:
         # A null would pass as one more actor or label.
         if any(column.null_count for column in table.columns):
             raise CorpusError(f"{where} is damaged: it has empty cells")
-        clips = tuple(Clip(*row) for row in zip(*table.to_pydict().values(), strict=True))
-        return cls(about.corpus, tuple(about.classes), clips, synthetic=about.synthetic)
+        return cls(about.corpus, tuple(about.classes), ClipTable(table), synthetic=about.synthetic)
 
     def write(self, path: Path) -> None:
         """Write the manifest as Parquet, atomically."""
@@ -248,14 +193,14 @@ class Manifest:
     def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
         """Return the same corpus with other clips."""
         # Without `skipped` and `unread`, which describe the scan of the whole folder.
-        return Manifest(self.corpus, self.classes, tuple(clips), synthetic=self.synthetic)
+        return Manifest(self.corpus, self.classes, ClipTable.of(clips), synthetic=self.synthetic)
 
 
 def parquet_bytes(table: pa.Table) -> bytes:
-    """Serialise a table as Parquet with page checksums."""
+    """Serialise a table as Parquet with page checksums, in groups of rows that can be read alone."""
     sink = pa.BufferOutputStream()
     # Parquet's default has no checksums: a flipped bit would be another value, without an error.
-    pq.write_table(table, sink, write_page_checksum=True)
+    pq.write_table(table, sink, write_page_checksum=True, row_group_size=_ROW_GROUP)
     return bytes(sink.getvalue())
 
 

@@ -16,8 +16,8 @@ PACKAGE = Path(ravfeat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {
-    "align", "documents", "errors", "escape", "schema", "files", "manifest", "metrics", "model_origin", "progress",
-    "resources",
+    "align", "clips", "documents", "errors", "escape", "schema", "files", "manifest", "metrics", "model_origin",
+    "progress", "resources", "texts",
 }  # fmt: skip
 """Loose modules at the root, which every package may import."""
 
@@ -28,7 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "files": {"errors"},
     "documents": {"errors", "escape", "files"},
     "resources": {"errors"},
-    "manifest": {"documents", "errors", "escape", "files", "schema"},
+    "texts": set(),
+    "clips": {"errors", "escape", "schema", "texts"},
+    "manifest": {"clips", "documents", "errors", "files", "texts"},
     "metrics": {"errors"},
     "align": {"errors"},
     "model_origin": {"documents", "errors", "files"},
@@ -105,7 +107,7 @@ OWNERS: dict[str, set[str]] = {
     "onnxruntime": {"encoders"},
     "soundfile": {"media"},
     "soxr": {"media"},
-    "pyarrow": {"manifest", "corpora", "predictions", "predict", "cache"},
+    "pyarrow": {"cache", "clips", "corpora", "manifest", "predict", "predictions", "texts"},
     "matplotlib": {"report", "splits"},
     "gradio": {"demo"},
     "starlette": {"demo"},

@@ -119,7 +119,7 @@ class FilePool:
         file = h5py.File(path, "r", locking=False)
         try:
             check_file(path, file)
-            if shard_places(file, number) != self._places.by_shard.get(number, {}):
+            if shard_places(file, number) != self._places.of_shard(number):
                 raise ShardError(
                     f"{path} holds other clips than the index says; 'ravfeat cache rebuild-index {self._folder}' makes"
                     " it anew"

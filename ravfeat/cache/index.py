@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -27,25 +28,31 @@ from ravfeat.cache.format import (
     shard_file,
     shard_number,
 )
-from ravfeat.cache.index_table import INDEX_SCHEMA, index_bytes, parse_index
+from ravfeat.cache.index_table import INDEX_SCHEMA, IndexRows, IndexTable, index_bytes, parse_index
 from ravfeat.cache.layer_table import LAYERS_FILE, parse_layer_table
 from ravfeat.cache.serialise import SerialisedShard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, ShardError
-from ravfeat.files import read_limited, replace_file, sha256_of
+from ravfeat.files import canonical_json, read_limited, replace_file, sha256_of
 
 __all__ = [
     "MAX_SUMS_BYTES",
     "WORKERS",
     "IndexedShard",
+    "KnownShards",
     "index_rows",
     "index_serialised",
     "index_shard",
     "index_shards",
+    "indexed_shards",
+    "known_shards",
+    "make_sure_opens",
     "make_sure_shards_open",
     "parse_sums",
     "present_shards",
+    "provenance_sha256",
     "read_index",
+    "read_index_table",
     "read_sums",
     "refresh_index",
     "refresh_sums",
@@ -76,8 +83,10 @@ class IndexedShard:
         Of the file without its features, see `ravfeat.cache.digests.head_sha256`. None in an index of an older version.
     features : tuple (offset, size)
         Bytes of the features in the file.
-    rows : tuple of dict
-        The shard's rows of the index.
+    rows : sequence of dict
+        The shard's rows of the index: `IndexRows`, whatever they were made of.
+    provenance_sha256 : str or None
+        Of the canonical JSON of the shard's provenance. None in an index of an older version.
     """
 
     number: int
@@ -86,7 +95,11 @@ class IndexedShard:
     metadata_sha256: str
     head_sha256: str | None
     features: tuple[int, int]
-    rows: tuple[dict[str, Any], ...]
+    rows: Sequence[dict[str, Any]]
+    provenance_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", IndexRows.of(self.rows))
 
     def matches(self, path: Path) -> bool:
         """Whether a file is the indexed shard, as far as HDF5 interprets it.
@@ -150,6 +163,11 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
     CacheError
         Where it is missing, newer than this library, contradicts itself, or does not match ``SHA256SUMS``.
     """
+    return indexed_shards(read_index_table(folder))
+
+
+def read_index_table(folder: Path) -> IndexTable:
+    """Read the index as one table; errors as `read_index`."""
     path = folder / INDEX_FILE
     remedy = f"'ravfeat cache rebuild-index {folder}' makes it from the shards"
     data = read_limited(path, _MAX_INDEX_BYTES, CacheError, remedy)
@@ -157,20 +175,27 @@ def read_index(folder: Path) -> dict[int, IndexedShard]:
     sums = read_sums(folder)
     if sums[INDEX_FILE] != hashlib.sha256(data).hexdigest():
         raise CacheError(f"{path} does not match its digest in {SUMS_FILE}; {remedy}")
-    grouped = parse_index(data, str(path), remedy)
-    shards = {number: _indexed(number, tuple(grouped[number])) for number in sorted(grouped)}
-    for number, shard in shards.items():
-        if sums.get(shard_file(number)) != shard.sha256:
-            raise CacheError(f"{path} has another SHA-256 of {shard_file(number)} than {SUMS_FILE}; {remedy}")
-    return shards
+    index = parse_index(data, str(path), remedy)
+    for first in index.firsts():
+        if sums.get(first["shard_file"]) != first["shard_sha256"]:
+            raise CacheError(f"{path} has another SHA-256 of {first['shard_file']} than {SUMS_FILE}; {remedy}")
+    return index
 
 
-def _indexed(number: int, rows: tuple[dict[str, Any], ...]) -> IndexedShard:
+def indexed_shards(index: IndexTable, *, rows: bool = True) -> dict[int, IndexedShard]:
+    """Return the entries of an index by shard, in ascending order; without `rows` they do not hold the table."""
     # A shard has at least one clip; what describes the file is the same in all its rows.
-    first = rows[0]
+    parts: Iterable[IndexRows | tuple[()]] = index.rows() if rows else repeat(())
+    shards = (_indexed(first, part) for first, part in zip(index.firsts(), parts, strict=False))
+    return {shard.number: shard for shard in shards}
+
+
+def _indexed(first: Mapping[str, Any], rows: Sequence[dict[str, Any]]) -> IndexedShard:
     features = (first["shard_features_offset"], first["shard_features_bytes"])
     digests = (first["shard_sha256"], first["shard_metadata_sha256"], first["shard_head_sha256"])
-    return IndexedShard(number, first["shard_bytes"], *digests, features, rows)
+    return IndexedShard(
+        first["shard"], first["shard_bytes"], *digests, features, rows, first["shard_provenance_sha256"]
+    )
 
 
 def index_shard(path: Path, children: ChildProcesses) -> IndexedShard:
@@ -193,8 +218,8 @@ def index_shard(path: Path, children: ChildProcesses) -> IndexedShard:
         )
     rows = index_rows(header.clips, header.failed)
     head = head_sha256(path, contents.features)
-    n_bytes = path.stat().st_size
-    return _placed(header.number, n_bytes, contents.sha256, header.metadata_sha256, head, contents.features, rows)
+    digests = (contents.sha256, header.metadata_sha256, head, provenance_sha256(header.provenance))
+    return _placed(header.number, path.stat().st_size, digests, contents.features, rows)
 
 
 def index_serialised(content: ShardContent, serialised: SerialisedShard) -> IndexedShard:
@@ -204,8 +229,8 @@ def index_serialised(content: ShardContent, serialised: SerialisedShard) -> Inde
     (offset, size), data = serialised.features, memoryview(serialised.data)
     head = hashlib.sha256(data[:offset])
     head.update(data[offset + size :])
-    digests = (digest, serialised.metadata_sha256, head.hexdigest())
-    return _placed(content.number, len(data), *digests, serialised.features, rows)
+    digests = (digest, serialised.metadata_sha256, head.hexdigest(), provenance_sha256(content.provenance))
+    return _placed(content.number, len(data), digests, serialised.features, rows)
 
 
 def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> list[dict[str, Any]]:
@@ -219,17 +244,21 @@ def index_rows(clips: Sequence[ClipRecord], failed: Sequence[FailedClip]) -> lis
     return rows
 
 
+def provenance_sha256(provenance: Mapping[str, Any]) -> str:
+    """Compute the digest of a shard's provenance, which tells runs apart without opening shards."""
+    return hashlib.sha256(canonical_json(provenance).encode()).hexdigest()
+
+
 def _placed(
     number: int,
     n_bytes: int,
-    sha256: str,
-    metadata: str,
-    head: str,
+    digests: tuple[str, str, str, str],
     features: tuple[int, int],
     rows: Iterable[dict[str, Any]],
 ) -> IndexedShard:
     # Failed clips have no frames and no digests; their rows have all columns, some of them empty.
     empty = dict.fromkeys(INDEX_SCHEMA.names)
+    sha256, metadata, head, provenance = digests
     place = {
         "shard": number,
         "shard_file": shard_file(number),
@@ -239,34 +268,89 @@ def _placed(
         "shard_head_sha256": head,
         "shard_features_offset": features[0],
         "shard_features_bytes": features[1],
+        "shard_provenance_sha256": provenance,
     }
-    rows = tuple(empty | row | place for row in rows)
-    return IndexedShard(number, n_bytes, sha256, metadata, head, features, rows)
+    rows = [empty | row | place for row in rows]
+    return IndexedShard(number, n_bytes, sha256, metadata, head, features, rows, provenance)
+
+
+@dataclass(frozen=True)
+class KnownShards:
+    """The shards in a cache's folder, and what the index says of them.
+
+    Attributes
+    ----------
+    index : IndexTable or None
+        None where it is missing or damaged.
+    indexed : dict of int to IndexedShard
+        Every entry of the index.
+    paths : dict of int to Path
+        Every shard that is there, by number.
+    known : set of int
+        Those that the index is believed about without reading them: of the size that it says, and not written after
+        it. Where this is wrong, because a shard was replaced by a file of this size that claims to be older, a reader
+        refuses the shard and ``ravfeat cache verify`` names it.
+    newest_ns : int
+        When the youngest of all was written.
+    """
+
+    index: IndexTable | None
+    indexed: dict[int, IndexedShard]
+    paths: dict[int, Path]
+    known: set[int]
+    newest_ns: int
+
+    @property
+    def unknown(self) -> dict[int, Path]:
+        """The shards that have to be read."""
+        return {number: path for number, path in self.paths.items() if number not in self.known}
+
+
+def known_shards(folder: Path) -> KnownShards:
+    """List the shards of a cache, and tell those that the index knows from those that have to be read."""
+    try:
+        # Before the index is read: if it is replaced in between, too few shards count as known, not too many.
+        index_ns = (folder / INDEX_FILE).stat().st_mtime_ns
+        index = read_index_table(folder)
+    except (CacheError, OSError):
+        index, index_ns = None, 0  # missing or damaged: nothing is known
+    indexed = {} if index is None else indexed_shards(index)
+    paths, known, newest_ns = present_shards(folder), set(), 0
+    for number, path in paths.items():
+        if path.is_file():
+            status = path.stat()
+            newest_ns = max(newest_ns, status.st_mtime_ns)
+            if number in indexed and status.st_size == indexed[number].n_bytes and status.st_mtime_ns <= index_ns:
+                known.add(number)
+    return KnownShards(index, indexed, paths, known, newest_ns)
 
 
 def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = None) -> dict[int, IndexedShard]:
     """Update the index to the shards in the folder.
 
-    Entries of the old index and of ``written`` shards are reused if the shard's size and metadata digest are
-    unchanged; all other shards are read and checked in full first. The caller holds the cache's
-    `WorkLock.tables`.
+    Entries of the old index are reused for shards that it knows (see `KnownShards`), and those of it and of ``written``
+    for shards whose size and head are as they say; all other shards are read and checked in full first. The caller
+    holds the cache's `WorkLock.tables`.
 
     Raises
     ------
     ShardError
         Where a shard's contents do not match their digests.
     """
-    try:
-        indexed = read_index(folder)
-    except CacheError:
-        indexed = {}  # missing or damaged: all shards are checked below
+    before, fresh = known_shards(folder), dict(written or {})
     # Shards of this run were hashed when they were written; their entries replace older ones.
-    indexed |= written or {}
-    present = present_shards(folder)
-    shards = {n: indexed[n] for n, path in present.items() if n in indexed and indexed[n].matches(path)}
-    shards |= index_shards([path for number, path in present.items() if number not in shards])
+    entries, known = before.indexed | fresh, before.known - fresh.keys()
+    shards = {n: entries[n] for n, path in before.paths.items() if n in known or _matches(entries, n, path)}
+    shards |= index_shards([path for number, path in before.paths.items() if number not in shards])
     write_index(folder, shards)
-    return shards
+    # As old as what was looked at: a shard that another process replaces meanwhile is younger, so it is read next time.
+    if before.newest_ns:
+        os.utime(folder / INDEX_FILE, ns=(before.newest_ns, before.newest_ns))
+    return dict(sorted(shards.items()))
+
+
+def _matches(entries: Mapping[int, IndexedShard], number: int, path: Path) -> bool:
+    return number in entries and entries[number].matches(path)
 
 
 def make_sure_shards_open(folder: Path) -> None:
@@ -277,12 +361,12 @@ def make_sure_shards_open(folder: Path) -> None:
     ShardError
         Where a shard is damaged.
     """
-    try:
-        indexed = read_index(folder)
-    except CacheError:
-        indexed = {}  # missing or damaged; it is made anew with the next shard
-    shards = present_shards(folder).items()
-    headers_in_child([path for n, path in shards if n not in indexed or not indexed[n].matches(path)])
+    make_sure_opens(known_shards(folder).indexed, present_shards(folder))
+
+
+def make_sure_opens(indexed: Mapping[int, IndexedShard], paths: Mapping[int, Path]) -> None:
+    """Make sure that HDF5 may open some shards; errors as `make_sure_shards_open`."""
+    headers_in_child([path for number, path in paths.items() if not _matches(indexed, number, path)])
 
 
 def index_shards(paths: Sequence[Path]) -> dict[int, IndexedShard]:
@@ -293,8 +377,7 @@ def index_shards(paths: Sequence[Path]) -> dict[int, IndexedShard]:
 
 def write_index(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
     """Write ``index.parquet``, then ``SHA256SUMS``; the caller holds the cache's `WorkLock.tables`."""
-    rows = [row for number in sorted(shards) for row in shards[number].rows]
-    data = index_bytes(rows)
+    data = index_bytes(IndexRows.of(shards[number].rows) for number in sorted(shards))
     sums = {shard_file(number): shard.sha256 for number, shard in shards.items()}
     sums[INDEX_FILE] = hashlib.sha256(data).hexdigest()
     _remove_stale_layers(folder, shards)

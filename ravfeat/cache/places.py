@@ -1,12 +1,18 @@
 """Where clips and layers lie in the shards of a cache."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from ravfeat.cache.columns import read_column
-from ravfeat.cache.index import IndexedShard
+from ravfeat.cache.index_table import IndexTable
+from ravfeat.texts import SortedTexts
 
 __all__ = ["ClipPlace", "ClipPlaces", "contiguous_runs", "shard_places"]
 
@@ -29,39 +35,84 @@ class ClipPlace:
 
 @dataclass(frozen=True)
 class ClipPlaces:
-    """Places of all clips of a cache, as its index has them.
+    """Places of all clips of a cache, as its index has them; N stored clips.
 
     Attributes
     ----------
-    stored : mapping of str to ClipPlace
-        By ``clip_id``.
-    failed : mapping of str to str
+    ids : SortedTexts
+        Stored clips, sorted.
+    order : ndarray of shape (N,), int64
+        Place in ``ids`` of every stored clip in the order of the files.
+    places : ndarray of shape (N, 3), int64
+        Shard, first frame and number of frames of every stored clip, in the order of the files.
+    failed : dict of str to str
         Why the other clips are not stored.
-    by_shard : mapping of int to mapping of str to ClipPlace
-        The same, shard by shard.
     """
 
-    stored: Mapping[str, ClipPlace]
+    ids: SortedTexts
+    order: NDArray[np.int64]
+    places: NDArray[np.int64]
     failed: dict[str, str]
-    by_shard: Mapping[int, Mapping[str, ClipPlace]]
 
     @classmethod
-    def of(cls, shards: Iterable[IndexedShard]) -> "ClipPlaces":
-        """Collect the places from the rows of an index."""
-        stored: dict[str, ClipPlace] = {}
-        failed: dict[str, str] = {}
-        by_shard: dict[int, dict[str, ClipPlace]] = {}
-        for row in (row for shard in shards for row in shard.rows):
-            if row["status"] == "stored":
-                place = ClipPlace(row["shard"], row["frame_start"], row["n_frames"])
-                stored[row["clip_id"]] = by_shard.setdefault(row["shard"], {})[row["clip_id"]] = place
-            else:
-                failed[row["clip_id"]] = row["reason"]
-        return cls(stored, failed, by_shard)
+    def of(cls, index: IndexTable) -> "ClipPlaces":
+        """Collect the places from an index."""
+        stored = index.stored(["clip_id", "shard", "frame_start", "n_frames"])
+        failed = index.table.select(["clip_id", "reason"]).filter(pa.array(~index.is_stored))
+        by_id = np.asarray(pc.sort_indices(stored["clip_id"]), np.int64)
+        columns = [np.asarray(stored[name], np.int64) for name in ("shard", "frame_start", "n_frames")]
+        reasons = dict(zip(failed["clip_id"].to_pylist(), failed["reason"].to_pylist(), strict=True))
+        return cls(SortedTexts(stored["clip_id"].take(by_id)), np.argsort(by_id), np.stack(columns, axis=1), reasons)
 
-    def in_file_order(self) -> list[str]:
-        """Return all stored clips, sorted by shard and first frame."""
-        return sorted(self.stored, key=self.stored.__getitem__)
+    @property
+    def unique(self) -> int:
+        """Count the different clips, stored or failed."""
+        array = self.ids.array
+        different = int(pc.sum(pc.not_equal(array[1:], array[:-1])).as_py() or 0) + min(1, len(array))
+        return different + sum(clip_id not in self.ids for clip_id in self.failed)
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Row in ``places`` of every clip in ``ids``."""
+        return np.argsort(self.order)
+
+    def find(self, clip_id: str) -> ClipPlace | None:
+        """Return the place of a stored clip; None where it is not stored."""
+        found = self.ids.find(clip_id)
+        return None if found < 0 else ClipPlace(*self.places[self.rows[found]].tolist())
+
+    def range_of(self, number: int) -> tuple[int, int]:
+        """Return which of `places` are those of one shard: the first, and the one after the last."""
+        start, stop = np.searchsorted(self.places[:, 0], [number, number + 1]).tolist()
+        return start, stop
+
+    def of_shard(self, number: int) -> dict[str, ClipPlace]:
+        """Return the places of the clips of one shard."""
+        start, stop = self.range_of(number)
+        ids = self.ids.array.take(pa.array(self.order[start:stop])).to_pylist()
+        return {
+            clip_id: ClipPlace(*place) for clip_id, place in zip(ids, self.places[start:stop].tolist(), strict=True)
+        }
+
+    def by_shard(self, clip_ids: Collection[str]) -> Mapping[int, set[str]]:
+        """Group stored clips by shard, in the order of the files; others are left out."""
+        names = np.array(list(clip_ids), object)
+        found = self.ids.places(names)
+        names, rows = names[found >= 0], self.rows[found[found >= 0]]
+        grouped: dict[int, set[str]] = {}
+        order = np.argsort(rows)
+        for name, number in zip(names[order], self.places[rows[order], 0].tolist(), strict=True):
+            grouped.setdefault(number, set()).add(name)
+        return grouped
+
+    def in_file_order(self) -> Iterator[str]:
+        """Yield all stored clips, sorted by shard and first frame."""
+        yield from _texts(self.ids, self.order)
+
+
+def _texts(ids: SortedTexts, order: NDArray[np.int64]) -> Iterator[str]:
+    for start in range(0, len(order), 1 << 14):
+        yield from ids.array.take(pa.array(order[start : start + (1 << 14)])).to_pylist()
 
 
 def shard_places(file: h5py.File, number: int) -> dict[str, ClipPlace]:

@@ -6,10 +6,10 @@ Features are returned as (T, L, D). ``layers`` are the encoder's layer numbers, 
 is the input to the first block.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ravfeat.cache.buffers import ClipBuffers
 from ravfeat.cache.columns import attribute_number
+from ravfeat.cache.content import CacheContent
 from ravfeat.cache.discovery import resolve_cache
 from ravfeat.cache.features import Fetcher, StoredFeatures
 from ravfeat.cache.file_pool import FilePool, check_unchanged, reading_shard
@@ -33,19 +34,17 @@ from ravfeat.cache.format import (
     shard_file,
     shard_number,
 )
-from ravfeat.cache.index import read_index, read_sums
+from ravfeat.cache.index import indexed_shards, read_index_table, read_sums
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.places import ClipPlace, ClipPlaces, contiguous_runs
 from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
-from ravfeat.files import canonical_json, sha256_of
+from ravfeat.files import sha256_of
 from ravfeat.manifest import Manifest
 from ravfeat.model_origin import ModelOrigin, check_origin
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
-
-_CONTENT_FIELDS = ("clip_id", "performance_id", "actor", "gender", "label", "input_sha256", "features_sha256")
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ class Cache:
         Width of the last axis.
     dtype : numpy.dtype
         As stored, float16 or float32.
-    clip_ids : tuple of str
-        Stored clips, sorted.
+    clip_ids : sequence of str
+        Stored clips, sorted: a `ravfeat.texts.SortedTexts`.
     failed : dict of str to str
         Clips that could not be stored, with the reason.
 
@@ -102,23 +101,23 @@ class Cache:
         self.path = path
         self._planned = planned
         self._fetcher = fetcher
-        index = read_index(path)
-        if not index:
+        index = read_index_table(path)
+        # Without the rows, which are the largest part of it; what is needed of them is kept as columns.
+        self._index = indexed_shards(index, rows=False)
+        if not self._index:
             raise CacheError(f"{path} has no shard yet; run 'ravfeat extract' to fill it")
-        # Without the rows, which are the largest part of it; they become the places.
-        self._index = {number: replace(shard, rows=()) for number, shard in index.items()}
-        self._places = ClipPlaces.of(index.values())
-        if len(self._places.stored) + len(self._places.failed) < sum(len(shard.rows) for shard in index.values()):
+        self._places, self._content = ClipPlaces.of(index), CacheContent.of(index)
+        if self._places.unique < len(index.table):
             raise CacheError(f"{path / INDEX_FILE} has a clip twice; 'ravfeat cache verify {path}' names it")
         self._files = FilePool(path, self._index, self._places, fetcher)
         self._records: dict[int, dict[str, ClipRecord]] = {}
         self.failed: dict[str, str] = self._places.failed
-        self.shards: tuple[int, ...] = tuple(index)
-        self.clip_ids: tuple[str, ...] = tuple(sorted(self._places.stored))
+        self.shards: tuple[int, ...] = tuple(self._index)
+        self.clip_ids: Sequence[str] = self._places.ids
         # The first shard stands for all: `header` compares the fingerprint of every other shard that is read.
         if fetcher is not None:
             fetcher.head(self.shards[0])
-        check_unchanged(first := path / shard_file(self.shards[0]), index[self.shards[0]])
+        check_unchanged(first := path / shard_file(self.shards[0]), self._index[self.shards[0]])
         header = read_header(first)
         self.identity: dict[str, Any] = dict(header.identity)
         self.about: dict[str, Any] = dict(header.about)
@@ -137,7 +136,7 @@ class Cache:
         return len(self.clip_ids)
 
     def __contains__(self, clip_id: object) -> bool:
-        return clip_id in self._places.stored
+        return clip_id in self._places.ids
 
     def __getitem__(self, clip_id: str) -> NDArray[Any]:
         """Read one clip, shape (T, L, D), in the stored dtype."""
@@ -163,10 +162,11 @@ class Cache:
         """What belongs in this cache, one row per clip (an Arrow table)."""
         return self._planned.table()
 
-    @property
+    @cached_property
     def missing(self) -> tuple[str, ...]:
         """Clips of the manifest that are not stored, failed ones included."""
-        return tuple(clip.clip_id for clip in self._planned.manifest if clip.clip_id not in self._places.stored)
+        planned = self._planned.manifest.ids.array
+        return tuple(planned.filter(pa.array(self._places.ids.places(planned) < 0)).to_pylist())
 
     def n_frames(self, clip_id: str) -> int:
         """Count the stored frames of a clip."""
@@ -196,7 +196,7 @@ class Cache:
         # In the order of the files, so that the columns of one shard are in memory at a time.
         number, columns = -1, {}
         for clip_id in self._places.in_file_order():
-            place = self._places.stored[clip_id]
+            place = self._place(clip_id)
             if place.shard != number:
                 number = place.shard
                 with self._files.lend(number) as shard:
@@ -270,7 +270,7 @@ class Cache:
         runs, shard = contiguous_runs(self.positions(layers)), -1
         n_layers = sum(run.stop - run.start for run in runs)
         # Buffers as large as the longest clip fit every clip, so memory is taken once or twice in all.
-        longest = max((place.n_frames for place in self._places.stored.values()), default=0)
+        longest = int(self._places.places[:, 2].max(initial=0))
         buffers = ClipBuffers(longest * n_layers * self.dim * self.dtype.itemsize)
         for clip_id in clip_ids:
             place = self._place(clip_id)
@@ -337,6 +337,11 @@ class Cache:
             raise ShardError(
                 f"{path} has not the metadata_sha256 {indexed.metadata_sha256[:12]}… of the index; {verify}"
             )
+        start, stop = self._places.range_of(header.number)
+        if len(header.clips) != stop - start or not self._content.is_of(header.clips, start):
+            raise ShardError(
+                f"{path} holds other clips than the index says; 'ravfeat cache rebuild-index {self.path}' makes it anew"
+            )
         labels = {clip.label for clip in header.clips} | {clip.label for clip in header.failed}
         if wrong := sorted(labels - set(self.classes)):
             raise ShardError(f"{path} has the label '{wrong[0]}', the manifest knows {list(self.classes)}; {verify}")
@@ -349,29 +354,36 @@ class Cache:
                 formats.append((attribute_number(shard.file, "version"), "layers_sha256" in shard.file["clips"]))
         return formats
 
-    def records(self) -> dict[str, ClipRecord]:
-        """Read the record of every stored clip from the shards themselves, not from index or manifest."""
-        return {clip.clip_id: clip for number in self.shards for clip in self.header(number).clips}
+    def records(self, clip_ids: Collection[str] | None = None) -> dict[str, ClipRecord]:
+        """Read the records of stored clips from the shards themselves, not from index or manifest.
+
+        Parameters
+        ----------
+        clip_ids : collection of str, optional
+            By default all. Only the shards of these are read; those that are not stored are left out.
+        """
+        if clip_ids is None:
+            return {clip.clip_id: clip for number in self.shards for clip in self.header(number).clips}
+        by_shard = self.by_shard(clip_ids).items()
+        return {clip.clip_id: clip for n, ids in by_shard for clip in self.header(n).clips if clip.clip_id in ids}
 
     def content_sha256(self) -> str:
         """Compute the digest of the stored content: actor, label, recording and features of every clip.
 
-        Computed from the shards' metadata; independent of how clips are distributed over shards.
+        Computed from the index, which every shard is held against when it is read; independent of how clips are
+        distributed over shards.
         """
-        records = sorted(self.records().items())
-        rows = [[getattr(record, name) for name in _CONTENT_FIELDS] for _, record in records]
-        return hashlib.sha256(canonical_json(rows).encode()).hexdigest()
+        return self._content.sha256(self._places.rows)
 
     def close(self) -> None:
         """Close open files; the cache can still be read afterwards."""
         self._files.close()
 
     def _place(self, clip_id: str) -> ClipPlace:
-        try:
-            return self._places.stored[clip_id]
-        except KeyError:
+        if (place := self._places.find(clip_id)) is None:
             reason = f"; it failed: {self.failed[clip_id]}" if clip_id in self.failed else ""
-            raise CacheError(f"clip '{clip_id}' is not stored in {self.path}{reason}") from None
+            raise CacheError(f"clip '{clip_id}' is not stored in {self.path}{reason}")
+        return place
 
     def features(self, number: int) -> StoredFeatures:
         """Open a shard's features, for reading parts of them; safe in many threads, and after `close`.
@@ -439,7 +451,11 @@ class Cache:
 
     def clips_of(self, number: int) -> Set[str]:
         """Return the ids of the clips that a shard holds, from the index."""
-        return self._places.by_shard.get(number, {}).keys()
+        return self._places.of_shard(number).keys()
+
+    def by_shard(self, clip_ids: Collection[str]) -> Mapping[int, Set[str]]:
+        """Group stored clips by their shards, in the order of the files; others are left out."""
+        return self._places.by_shard(clip_ids)
 
     def positions(self, layers: Sequence[int] | None) -> list[int]:
         """Return the positions of layers on the first axis of the stored features; None means all.

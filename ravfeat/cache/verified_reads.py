@@ -89,10 +89,8 @@ class _Stretch:
 
 
 def _work(cache: Cache, wanted: set[str], layers: Sequence[int] | None, *, whole: bool) -> Iterator[_Stretch]:
-    for number in cache.shards:
-        if wanted.isdisjoint(cache.clips_of(number)):
-            continue
-        cache.fetch(sorted(wanted & cache.clips_of(number)), layers)
+    for number, clip_ids in cache.by_shard(wanted).items():
+        cache.fetch(sorted(clip_ids), layers)
         header, features = cache.header(number), cache.features(number)
         # Only if the whole shard will be read; otherwise the system would read ahead what nobody needs.
         if whole and wanted >= cache.clips_of(number):

@@ -102,12 +102,9 @@ def _on_disk(
     """Features that stay where they are, once every clip was held against its digest."""
     # Digests are checked once, here; what training reads later is read past them.
     _read(cache, list(dict.fromkeys(clip_ids)), layers, lambda clip, rows, block: None)
-    chosen = set(clip_ids)
     shards: list[Shard] = []
     places: dict[str, tuple[int, int]] = {}
-    for number in cache.shards:
-        if chosen.isdisjoint(cache.clips_of(number)):
-            continue
+    for number in cache.by_shard(set(clip_ids)):
         # In which shard a clip lies, and at which frame it begins there: training reads it from the file.
         places |= {clip.clip_id: (len(shards), clip.frame_start) for clip in cache.header(number).clips}
         shards.append(Shard(cache.features(number), partial(cache.reading_shard, number)))
