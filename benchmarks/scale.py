@@ -182,8 +182,10 @@ def _step(folder: Path, name: str) -> None:
     begun = time.perf_counter()
     told = _STEPS[name](folder)
     seconds = time.perf_counter() - begun
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{seconds:8.2f} s {peak:8.0f} MB  {json.dumps(told)}")
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    processor_s = sum(usage.ru_utime + usage.ru_stime for usage in used)
+    peak = used[0].ru_maxrss / 1024
+    print(f"{seconds:8.2f} s, {processor_s:8.2f} s of processor time, {peak:8.0f} MB  {json.dumps(told)}")
 
 
 def _main() -> None:

@@ -236,10 +236,14 @@ def parquet_table(data: bytes) -> pa.Table:
     # As dictionaries first: a single long text may stand in a million rows, which no footer tells. Without Arrow's
     # threads, which can abort a process that ends at once.
     reader = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts, page_checksum_verification=True)
-    table = reader.read(use_threads=False)
-    lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in _dictionaries(table)]
-    _check_unpacked(sum(pc.sum(length).as_py() or 0 for length in lengths), allowed)
-    table = table.cast(file.schema_arrow)
+    parts, unpacked = [], 0
+    # One group of rows after another: as dictionaries and as texts at once, a large table would take twice its memory.
+    for group in range(reader.num_row_groups):
+        part = reader.read_row_group(group, use_threads=False)
+        lengths = [pc.binary_length(chunk.dictionary).take(chunk.indices) for chunk in _dictionaries(part)]
+        _check_unpacked(unpacked := unpacked + sum(pc.sum(length).as_py() or 0 for length in lengths), allowed)
+        parts.append(part.cast(file.schema_arrow))
+    table = pa.concat_tables([file.schema_arrow.empty_table(), *parts])
     table.validate(full=True)
     return table
 

@@ -107,7 +107,7 @@ OWNERS: dict[str, set[str]] = {
     "onnxruntime": {"encoders"},
     "soundfile": {"media"},
     "soxr": {"media"},
-    "pyarrow": {"cache", "clips", "corpora", "manifest", "predict", "predictions", "texts"},
+    "pyarrow": {"cache", "clips", "corpora", "extract", "manifest", "predict", "predictions", "texts"},
     "matplotlib": {"report", "splits"},
     "gradio": {"demo"},
     "starlette": {"demo"},

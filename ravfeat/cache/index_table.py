@@ -143,7 +143,7 @@ class IndexTable:
             order = np.argsort(numbers, kind="stable")
             table, numbers = table.take(order), numbers[order]
         unique, starts = np.unique(numbers, return_index=True)
-        return cls(table.combine_chunks(), unique, np.append(starts, len(table)))
+        return cls(table, unique, np.append(starts, len(table)))
 
     def rows(self) -> Iterator[IndexRows]:
         """Yield the rows of every shard."""
@@ -162,7 +162,7 @@ class IndexTable:
     def stored(self, names: Sequence[str]) -> pa.Table:
         """Return some columns of the stored clips, in the order of the files."""
         table = self.table.select(list(names)).replace_schema_metadata(None)
-        return table if self.is_stored.all() else table.filter(pa.array(self.is_stored)).combine_chunks()
+        return (table if self.is_stored.all() else table.filter(pa.array(self.is_stored))).combine_chunks()
 
     @property
     def is_stored(self) -> NDArray[np.bool_]:

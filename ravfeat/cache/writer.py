@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -29,17 +34,19 @@ from ravfeat.cache.format import (
 )
 from ravfeat.cache.index import (
     IndexedShard,
+    KnownShards,
     index_serialised,
-    make_sure_shards_open,
-    present_shards,
+    known_shards,
+    make_sure_opens,
     refresh_index,
     refresh_sums,
 )
 from ravfeat.cache.locks import WorkLock
-from ravfeat.cache.manifest import PlannedManifest, read_planned
+from ravfeat.cache.manifest import PlannedManifest, ShardNumbers, read_planned
 from ravfeat.cache.parts import part_file, present_parts
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
+from ravfeat.clips import ClipTable
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import check_name, replace_file
 from ravfeat.manifest import Clip, Manifest, parquet_bytes
@@ -57,6 +64,7 @@ __all__ = [
 _TABLES = (MANIFEST_FILE, IDENTITY_FILE, INDEX_FILE, SUMS_FILE)
 _CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Features made by ravfeat; they can be made again.\n"
 _SAME_DURATION_S = 0.1
+_FACTS = ("performance_id", "actor", "gender", "label")
 
 
 @dataclass(frozen=True)
@@ -198,7 +206,7 @@ def plan_cache(
 ) -> CacheFolder:
     """Plan what `prepare_cache` would prepare, and write nothing; the folder may not exist yet.
 
-    Lengths are not compared with those of stored clips, which takes reading every shard: see `check_recordings`.
+    Lengths are not compared with those of stored clips: see `check_recordings`.
 
     Raises
     ------
@@ -293,33 +301,40 @@ def _extended(
 ) -> PlannedManifest:
     """Make the plan, or extend the old one by new clips; the same object where there are none."""
     if old is None:
-        numbers = plan_shards(manifest.clips, n_bytes)
-        return PlannedManifest(manifest, dict(zip((clip.clip_id for clip in manifest), numbers, strict=True)))
-    planned_clips = old.manifest.by_id()
-    for clip in manifest:
-        _check_same(folder, planned_clips.get(clip.clip_id), clip)
-    new = [clip for clip in manifest if clip.clip_id not in planned_clips]
+        return PlannedManifest(manifest, ShardNumbers(manifest.ids, np.array(plan_shards(manifest.clips, n_bytes))))
+    rows = old.manifest.ids.places(manifest.ids.array)
+    _check_same(folder, old.manifest, manifest, rows)
+    new = manifest.columns.take(np.flatnonzero(rows < 0))
     if not new:
         return old
     _check_copies(folder, old.manifest, manifest, new)
     # New shards only: an existing shard never changes its clips, so its digest and its features stay valid.
-    numbers = plan_shards(new, n_bytes, first=max(old.shards.values()) + 1)
-    shards = {**old.shards, **dict(zip((clip.clip_id for clip in new), numbers, strict=True))}
+    numbers = plan_shards(new, n_bytes, first=int(old.column.max()) + 1)
     # Old classes first, so that the order of the logits of earlier heads stays the same.
     classes = tuple(dict.fromkeys([*old.manifest.classes, *manifest.classes]))
-    merged = Manifest(manifest.corpus, classes, (*old.manifest.clips, *new), synthetic=manifest.synthetic)
-    return PlannedManifest(merged, shards)
+    clips = ClipTable.joined([old.manifest.columns, new])
+    merged = Manifest(manifest.corpus, classes, clips, synthetic=manifest.synthetic)
+    column = np.empty(len(merged), np.int64)
+    column[merged.ids.places(old.manifest.ids.array)] = old.column
+    column[merged.ids.places(new.table["clip_id"])] = numbers
+    return PlannedManifest(merged, ShardNumbers(merged.ids, column))
 
 
-def _check_same(folder: Path, before: Clip | None, clip: Clip) -> None:
-    for name in ("performance_id", "actor", "gender", "label"):
-        now = getattr(clip, name)
-        if before is not None and getattr(before, name) != now:
-            raise CorpusError(
-                f"clip '{clip.clip_id}' has {name} '{now}' now, the cache {folder} says '{getattr(before, name)}';"
-                " stored clips are never relabelled silently: choose another --out, or give new labels to"
-                " 'ravfeat fit-heads --labels FILE'"
-            )
+def _check_same(folder: Path, old: Manifest, manifest: Manifest, rows: NDArray[np.int64]) -> None:
+    """Refuse clips whose facts have changed; `rows` say where the manifest's clips are in the old one."""
+    known = np.flatnonzero(rows >= 0)
+    before, now = old.columns.table.take(rows[known]), manifest.columns.table.take(known)
+    differ = np.zeros(len(known), bool)
+    for name in _FACTS:
+        differ |= np.asarray(pc.not_equal(before[name], now[name]))
+    for row in np.flatnonzero(differ)[:1].tolist():
+        clip, stored = manifest.clips[int(known[row])], old.clips[int(rows[known[row]])]
+        name = next(name for name in _FACTS if getattr(clip, name) != getattr(stored, name))
+        raise CorpusError(
+            f"clip '{clip.clip_id}' has {name} '{getattr(clip, name)}' now, the cache {folder} says"
+            f" '{getattr(stored, name)}'; stored clips are never relabelled silently: choose another --out, or give new"
+            " labels to 'ravfeat fit-heads --labels FILE'"
+        )
 
 
 def check_recordings(folder: CacheFolder, manifest: Manifest) -> None:
@@ -332,14 +347,20 @@ def check_recordings(folder: CacheFolder, manifest: Manifest) -> None:
     ShardError
         Where a shard is damaged.
     """
-    make_sure_shards_open(folder.path)
     # Lengths from file headers on both sides: decoded lengths may differ from them. File formats round lengths
     # differently; a difference above the tolerance means another recording. Unknown lengths (NaN) always pass.
-    clips, planned = manifest.by_id(), folder.planned.manifest.by_id()
-    for path in present_shards(folder.path).values():
-        for stored in read_header(path).clips:
-            clip, old = clips.get(stored.clip_id), planned.get(stored.clip_id)
-            if clip is not None and old is not None and abs(clip.duration_s - old.duration_s) > _SAME_DURATION_S:
+    planned = folder.planned.manifest
+    rows = manifest.ids.places(planned.ids.array)
+    now_s = np.where(rows >= 0, manifest.columns.durations_s[rows], np.nan)
+    changed = np.flatnonzero(np.abs(now_s - planned.columns.durations_s) > _SAME_DURATION_S)
+    if not len(changed):
+        return
+    shards, numbers = known_shards(folder.path), folder.planned.column[changed]
+    for number in np.unique(numbers[np.isin(numbers, list(shards.paths))]).tolist():
+        stored = _stored_ids(shards, number)
+        for row in changed[numbers == number].tolist():
+            old, clip = planned.clips[row], manifest.clips[int(rows[row])]
+            if old.clip_id in stored:
                 raise CorpusError(
                     f"clip '{clip.clip_id}' ({clip.path}) lasts {clip.duration_s:.2f} s now, the one in {folder.path}"
                     f" lasted {old.duration_s:.2f} s: another recording, or another corpus of the same name; choose"
@@ -347,14 +368,27 @@ def check_recordings(folder: CacheFolder, manifest: Manifest) -> None:
                 )
 
 
-def _check_copies(folder: Path, old: Manifest, manifest: Manifest, new: Sequence[Clip]) -> None:
+def _stored_ids(shards: KnownShards, number: int) -> set[str]:
+    """Return the clips that a shard holds: from the index, or from the shard where the index does not know it."""
+    if number in shards.known:
+        return {row["clip_id"] for row in shards.indexed[number].rows if row["status"] == "stored"}
+    make_sure_opens(shards.indexed, {number: shards.paths[number]})
+    return {clip.clip_id for clip in read_header(shards.paths[number]).clips}
+
+
+def _check_copies(folder: Path, old: Manifest, manifest: Manifest, new: ClipTable) -> None:
     """Refuse a second copy of a stored performance where corpus and cache have one clip per performance."""
-    stored = {clip.performance_id: clip.clip_id for clip in old}
-    if len(stored) < len(old) or len({clip.performance_id for clip in manifest}) < len(manifest):
+    stored = old.columns.table["performance_id"]
+    if any(pc.count_distinct(names).as_py() < len(names) for names in (stored, _performances(manifest))):
         return
-    for clip in new:
-        if clip.performance_id in stored:
-            raise CorpusError(
-                f"performance '{clip.performance_id}' is clip '{clip.clip_id}' now, the cache {folder} holds it as"
-                f" '{stored[clip.performance_id]}'; choose another --out"
-            )
+    copies = pc.index_in(new.table["performance_id"], value_set=stored)
+    for row in np.flatnonzero(np.asarray(copies.is_valid()))[:1].tolist():
+        clip, held = new[row], old.clips[copies[row].as_py()]
+        raise CorpusError(
+            f"performance '{clip.performance_id}' is clip '{clip.clip_id}' now, the cache {folder} holds it as"
+            f" '{held.clip_id}'; choose another --out"
+        )
+
+
+def _performances(manifest: Manifest) -> pa.ChunkedArray:
+    return manifest.columns.table["performance_id"]

@@ -9,6 +9,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from ravfeat.cache.format import MANIFEST_FILE
 from ravfeat.documents import read_json
 from ravfeat.errors import CacheError
@@ -33,7 +36,8 @@ def record_absent(cache: Path, given: Collection[str]) -> None:
     given : collection of str
         Clip ids of the data that was given last.
     """
-    absent = sorted(Manifest.read(cache / MANIFEST_FILE).by_id().keys() - set(given))
+    held = Manifest.read(cache / MANIFEST_FILE).ids.array
+    absent = held.filter(pc.invert(pc.is_in(held, value_set=pa.array(given, held.type)))).to_pylist()
     if absent:
         replace_file(_file(cache), json.dumps({"version": 1, "clip_ids": absent}, ensure_ascii=False).encode())
     else:

@@ -190,11 +190,11 @@ def _plan_encoder(
 ) -> EncoderPlan:
     new, kept = _clips_of(cache, worklist.absent), _kept(request, cache, worklist.absent)
     batch = measure_batch(request, cache, worklist.absent) if measure else None
-    present = [number for number in worklist.assigned if number in worklist.headers]
+    present = [number for number in worklist.assigned if number in worklist.stored]
     return EncoderPlan(
         path=cache.path,
         n_new=len(new),
-        n_stored=sum(len(worklist.headers[number].clips) for number in present),
+        n_stored=sum(worklist.stored[number] for number in present),
         n_failed=len(worklist.failed),
         n_kept=len(kept),
         n_unknown=sum(math.isnan(clip.duration_s) for clip in new),

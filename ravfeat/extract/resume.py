@@ -1,21 +1,31 @@
 """Resume an extraction: list the missing shards, and check that new features would equal the stored ones."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import ClipRecord, ShardContent, fingerprint, shard_file
-from ravfeat.cache.index import present_shards
+from ravfeat.cache.index import KnownShards, known_shards, make_sure_opens, provenance_sha256
+from ravfeat.cache.index_table import INDEX_SCHEMA, IndexTable
 from ravfeat.cache.shard import ShardHeader, foreign, open_shard, read_header
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.errors import CacheError, ClipError, ShardError
 from ravfeat.manifest import Clip
 
-__all__ = ["MAX_DIFFERENCE", "Origin", "Worklist", "check_same_features", "find_work", "lost_clips"]
+__all__ = [
+    "MAX_DIFFERENCE",
+    "Origin",
+    "Worklist",
+    "check_same_features",
+    "find_work",
+    "lost_clips",
+    "origins_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -50,52 +60,108 @@ class Worklist:
         Shards that this process is responsible for.
     absent : tuple of int
         Assigned shards that do not exist yet.
-    headers : dict of int to ShardHeader
-        Every existing shard, also those of other processes.
+    stored : mapping of int to int
+        Every existing shard, also those of other processes: how many clips are stored in it.
+    reasons : mapping of int to mapping of str to str
+        Shards with failed clips: the reason of each, by ``clip_id``.
+    origins : tuple of Origin
+        Where the stored features came from, in the order of the shards.
     """
 
     assigned: tuple[int, ...]
     absent: tuple[int, ...]
-    headers: Mapping[int, ShardHeader]
+    stored: Mapping[int, int]
+    reasons: Mapping[int, Mapping[str, str]]
+    origins: tuple[Origin, ...]
 
     @property
     def failed(self) -> dict[str, int]:
         """Failed clips in the assigned shards: ``clip_id`` → shard."""
-        present = (number for number in self.assigned if number in self.headers)
-        return {clip.clip_id: number for number in present for clip in self.headers[number].failed}
-
-    @property
-    def reasons(self) -> dict[int, dict[str, str]]:
-        """Shards with failed clips: the reason of each, by ``clip_id``."""
-        return {n: {c.clip_id: c.reason for c in header.failed} for n, header in self.headers.items() if header.failed}
-
-    @property
-    def origins(self) -> tuple[Origin, ...]:
-        """Where the stored features came from, in the order of the shards."""
-        shards: list[tuple[Mapping[str, Any], list[int]]] = []
-        for number, header in self.headers.items():
-            if not header.clips:
-                continue
-            same = next((numbers for provenance, numbers in shards if provenance == header.provenance), None)
-            if same is None:
-                shards.append((header.provenance, [number]))
-            else:
-                same.append(number)
-        return tuple(Origin(provenance, tuple(numbers)) for provenance, numbers in shards)
+        return {clip_id: number for number in self.assigned for clip_id in self.reasons.get(number, ())}
 
 
 def find_work(folder: CacheFolder, assigned: Sequence[int]) -> Worklist:
-    """Read the header of every existing shard.
+    """List what is there: from the index where it knows a shard, else from the shard's header.
 
     Raises
     ------
     ShardError
         Where a shard is damaged, belongs to another cache, or holds other clips than planned.
     """
-    headers = {number: read_header(path) for number, path in present_shards(folder.path).items()}
+    shards = known_shards(folder.path)
+    index = IndexTable.of(INDEX_SCHEMA.empty_table()) if shards.index is None else shards.index
+    # An index of an older version does not say who wrote a shard.
+    known = {n for n in shards.known if shards.indexed[n].provenance_sha256} - _otherwise_planned(folder, index)
+    to_read = {number: path for number, path in shards.paths.items() if number not in known}
+    make_sure_opens(shards.indexed, to_read)
+    headers = {number: read_header(path) for number, path in to_read.items()}
     for number, header in headers.items():
         _check_plan(folder, number, header)
-    return Worklist(tuple(assigned), tuple(number for number in assigned if number not in headers), headers)
+    stored = _stored_counts(index, known) | {number: len(header.clips) for number, header in headers.items()}
+    read = {n: {c.clip_id: c.reason for c in header.failed} for n, header in headers.items() if header.failed}
+    return Worklist(
+        tuple(assigned),
+        tuple(number for number in assigned if number not in shards.paths),
+        dict(sorted(stored.items())),
+        dict(sorted((_failed_reasons(index, known) | read).items())),
+        _origins(shards, headers, stored),
+    )
+
+
+def _otherwise_planned(folder: CacheFolder, index: IndexTable) -> set[int]:
+    """Return the shards of an index whose clips are not those that the manifest plans there."""
+    rows = folder.planned.manifest.ids.places(index.table["clip_id"])
+    planned = np.where(rows >= 0, folder.planned.column[rows], -1)
+    numbers = index.numbers[index.shards]
+    wrong = set(np.unique(numbers[planned != numbers]).tolist())
+    _, first = np.unique(rows, return_index=True)
+    wrong |= set(np.delete(numbers, first).tolist())  # of clips that are there twice
+    counts = zip(index.numbers.tolist(), np.diff(index.bounds).tolist(), strict=True)
+    return wrong | {number for number, count in counts if count != folder.planned.count(number)}
+
+
+def _stored_counts(index: IndexTable, known: Collection[int]) -> dict[int, int]:
+    counts = np.bincount(index.shards[index.is_stored], minlength=len(index.numbers))
+    return {n: count for n, count in zip(index.numbers.tolist(), counts.tolist(), strict=True) if n in known}
+
+
+def _failed_reasons(index: IndexTable, known: Collection[int]) -> dict[int, dict[str, str]]:
+    reasons: dict[int, dict[str, str]] = {}
+    for row in index.table.select(["shard", "clip_id", "reason"]).filter(pa.array(~index.is_stored)).to_pylist():
+        if row["shard"] in known:
+            reasons.setdefault(row["shard"], {})[row["clip_id"]] = row["reason"]
+    return reasons
+
+
+def _origins(shards: KnownShards, headers: Mapping[int, ShardHeader], stored: Mapping[int, int]) -> tuple[Origin, ...]:
+    """Group the shards that hold features by their provenance; the header of one of each is read."""
+    groups: dict[str, list[int]] = {}
+    for number in sorted(number for number, count in stored.items() if count):
+        digest = shards.indexed[number].provenance_sha256 if number not in headers else None
+        groups.setdefault(digest or provenance_sha256(headers[number].provenance), []).append(number)
+    # The first and the last are what new features are compared with.
+    ends = {number for numbers in groups.values() for number in (numbers[0], numbers[-1]) if number not in headers}
+    make_sure_opens(shards.indexed, {number: shards.paths[number] for number in ends})
+    read = {number: read_header(shards.paths[number]) for number in ends}
+    return origins_of({**headers, **read}, groups.values())
+
+
+def origins_of(headers: Mapping[int, ShardHeader], groups: Iterable[Sequence[int]] | None = None) -> tuple[Origin, ...]:
+    """Group shards by their provenance.
+
+    Parameters
+    ----------
+    headers : mapping of int to ShardHeader
+    groups : iterable of sequence of int, optional
+        Shards of one provenance each, of which the header of the first is there; by default made from the headers.
+    """
+    if groups is None:
+        by_provenance: dict[str, list[int]] = {}
+        for number, header in headers.items():
+            if header.clips:
+                by_provenance.setdefault(provenance_sha256(header.provenance), []).append(number)
+        groups = by_provenance.values()
+    return tuple(Origin(headers[numbers[0]].provenance, tuple(numbers)) for numbers in groups)
 
 
 def _check_plan(folder: CacheFolder, number: int, header: ShardHeader) -> None:

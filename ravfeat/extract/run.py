@@ -247,7 +247,7 @@ def _keep_parts(jobs: Sequence[EncoderJob]) -> None:
 def kept_clips(plan: CachePlan, shards: Sequence[int]) -> str:
     """Say how many clips of some shards are kept, in finished shards and in parts."""
     folder = plan.folder()
-    sizes = {number: len(folder.planned.clips_of(number)) for number in shards}
+    sizes = {number: folder.planned.count(number) for number in shards}
     present = folder.present(shards)
     stored = sum(sizes[number] for number in present)
     for path in (path for number in shards if number not in present for path in present_parts(folder.path, number)):

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import numpy as np
+import pyarrow.compute as pc
+
 from ravfeat.cache.format import MANIFEST_FILE
 from ravfeat.cache.manifest import read_planned
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.errors import UsageError
 from ravfeat.extract.open_caches import check_space, folder_of
 from ravfeat.extract.request import Extraction
-from ravfeat.extract.resume import Origin, Worklist, find_work
+from ravfeat.extract.resume import Origin, find_work, origins_of
 from ravfeat.extract.stored_folder import (
     StoredFolder,
     check_address,
@@ -202,8 +205,7 @@ def _plan_stored(request: Extraction, folder: StoredFolder, address: str) -> Cac
     absent = tuple(number for number in numbers if number not in stored)
     failed = stored_failures(folder.indexed(), numbers)
     # Of two shards, not of all as in a folder: these are fetched whole.
-    headers = folder.samples() if absent or failed else {}
-    origins = Worklist(numbers, absent, headers).origins
+    origins = origins_of(folder.samples()) if absent or failed else ()
     return replace(_cache_plan(request, folder, absent, failed, origins), address=address)
 
 
@@ -214,12 +216,13 @@ def _cache_plan(
     failed: Mapping[int, Mapping[str, str]],
     origins: tuple[Origin, ...],
 ) -> CachePlan:
-    given, moved, lacking = request.manifest.by_id(), {}, set()
-    for clip in folder.planned.manifest:
-        if (now := given.get(clip.clip_id)) is None:
-            lacking.add(clip.clip_id)
-        elif now.path != clip.path:
-            moved[clip.clip_id] = now.path
+    planned, given = folder.planned.manifest, request.manifest
+    rows = given.ids.places(planned.ids.array)
+    here = np.flatnonzero(rows >= 0)
+    paths, now = planned.columns.table["path"].take(here), given.columns.table["path"].take(rows[here])
+    elsewhere = np.flatnonzero(np.asarray(pc.not_equal(paths, now)))
+    moved = dict(zip(planned.ids.array.take(here[elsewhere]).to_pylist(), now.take(elsewhere).to_pylist(), strict=True))
+    lacking = planned.ids.array.take(np.flatnonzero(rows < 0)).to_pylist()
     return CachePlan(
         folder.path, folder.about, folder.identity, folder.planned.numbers, absent, failed, origins, moved,
         frozenset(lacking), _opened=folder,
