@@ -43,6 +43,7 @@ from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
 from ravfeat.manifest import Manifest
 from ravfeat.model_origin import ModelOrigin, check_origin
+from ravfeat.texts import SortedTexts
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
 
@@ -113,7 +114,7 @@ class Cache:
         self._records: dict[int, dict[str, ClipRecord]] = {}
         self.failed: dict[str, str] = self._places.failed
         self.shards: tuple[int, ...] = tuple(self._index)
-        self.clip_ids: Sequence[str] = self._places.ids
+        self.clip_ids: SortedTexts = self._places.ids
         # The first shard stands for all: `header` compares the fingerprint of every other shard that is read.
         if fetcher is not None:
             fetcher.head(self.shards[0])

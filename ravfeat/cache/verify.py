@@ -1,11 +1,13 @@
 """Verify a cache: every digest, shape, number and clip, against index, manifest and identity."""
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+import pyarrow as pa
 
 from ravfeat.cache.child_check import ChildProcesses
 from ravfeat.cache.digests import check_shard
@@ -15,8 +17,6 @@ from ravfeat.cache.format import (
     LOCK_FILE,
     MANIFEST_FILE,
     SUMS_FILE,
-    ClipRecord,
-    FailedClip,
     fingerprint,
     shard_file,
     shard_number,
@@ -26,8 +26,10 @@ from ravfeat.cache.layer_table import LAYERS_FILE, LayerTable, describe_layers, 
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.origin_file import ORIGIN_FILE
 from ravfeat.cache.parts import is_part
+from ravfeat.cache.sampling import ALL, ShardChoice
 from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
+from ravfeat.cache.verify_clips import Problem, check_clips, clips_of_header, clips_of_index
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
 
@@ -40,26 +42,9 @@ _BESIDE = frozenset({"README.md", ".gitattributes", ORIGIN_FILE})
 _EXTRACT = "delete it and run the same 'ravfeat extract' again"
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One inconsistency or damage.
-
-    Attributes
-    ----------
-    where : str
-        File or clip.
-    description : str
-        One sentence.
-    """
-
-    where: str
-    description: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.description}"
-
-
-def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: None) -> list[Problem]:
+def verify_cache(
+    folder: Path, *, choice: ShardChoice = ALL, progress: Callable[[Path], None] = lambda _: None
+) -> list[Problem]:
     """Check every file, digest, shape, number and clip of a cache.
 
     Finds flipped bits, truncated, missing, foreign and duplicate shards and clips, NaN and
@@ -69,6 +54,9 @@ def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: N
     ----------
     folder : Path
         A cache folder.
+    choice : ShardChoice
+        Which shards are read; by default all. Of the others only the size is held against the index, and the index is
+        believed about their clips. Manifest, index, identity and checksums are always checked.
     progress : callable
         Called with the path of every shard after it was checked.
 
@@ -77,20 +65,28 @@ def verify_cache(folder: Path, *, progress: Callable[[Path], None] = lambda _: N
     list of Problem
         Empty where the cache is complete and undamaged.
     """
-    tables = _read_tables(folder)
+    tables, present = _read_tables(folder), present_shards(folder)
     problems = [*tables.problems, *_check_files(folder, tables)]
-    headers: dict[int, ShardHeader] = {}
-    present = present_shards(folder)
+    index = tables.index or {}
+    chosen = choice.choose(present)
+    # Without a row in the index nothing is known of a shard but what reading it tells.
+    chosen |= {number: path for number, path in present.items() if number not in index}
+    clips = {number: clips_of_index(index[number]) for number in present.keys() - chosen.keys()}
+    problems += [
+        Problem(present[number].name, text) for number in sorted(clips) for text in _check_size(tables, present[number])
+    ]
+    widths: dict[int, int] = {}
     # map keeps the order of the shards, so the report is the same however the threads run.
     with ChildProcesses() as children, ThreadPoolExecutor(max_workers=WORKERS) as pool:
-        for checked in pool.map(partial(_check_shard, tables, children), present.values()):
+        for checked in pool.map(partial(_check_shard, tables, children), dict(sorted(chosen.items())).values()):
             problems += checked.problems
-            if checked.header is not None:
-                headers[checked.number] = checked.header
+            if checked.clips is not None:
+                clips[checked.number], widths[checked.number] = checked.clips, checked.width
             progress(checked.path)
     # Clips of shards that cannot be read are not reported one by one: the shard itself is the problem.
-    unreadable = present.keys() - headers.keys()
-    return [*problems, *_check_widths(headers), *_check_clips(headers, tables.planned, unreadable)]
+    unreadable = present.keys() - clips.keys()
+    in_order = [clips[number] for number in sorted(clips)]
+    return [*problems, *_check_widths(widths), *check_clips(in_order, tables.planned, unreadable)]
 
 
 @dataclass(frozen=True)
@@ -108,11 +104,12 @@ class _Tables:
 
 @dataclass(frozen=True)
 class _Checked:
-    """Result of reading one shard in full."""
+    """Result of reading one shard in full; without clips where it could not be read."""
 
     path: Path
     number: int
-    header: ShardHeader | None
+    clips: pa.Table | None
+    width: int
     problems: tuple[Problem, ...]
 
 
@@ -197,7 +194,12 @@ def _check_shard(tables: _Tables, children: ChildProcesses, path: Path) -> _Chec
     if damage and "delete it" not in damage[-1]:
         damage[-1] += f"; {_EXTRACT}"
     misplaced = [] if header is None else _check_place(tables, path, number, header)
-    return _Checked(path, number, header, tuple(Problem(path.name, text) for text in [*damage, *misplaced]))
+    problems = tuple(Problem(path.name, text) for text in [*damage, *misplaced])
+    if header is None:
+        return _Checked(path, number, None, 0, problems)
+    # As columns: records of all shards would take more memory than their features.
+    held = clips_of_header(number, header.clips, header.failed)
+    return _Checked(path, number, held, header.shape[-1], problems)
 
 
 def _check_bytes(tables: _Tables, path: Path, number: int, sha256: str | None) -> list[str]:
@@ -205,8 +207,8 @@ def _check_bytes(tables: _Tables, path: Path, number: int, sha256: str | None) -
     indexed = (tables.index or {}).get(number)
     if indexed is None:
         return []
-    if (size := path.stat().st_size) != indexed.n_bytes:
-        return [f"has {size} bytes, the index says {indexed.n_bytes}"]
+    if wrong := _check_size(tables, path):
+        return wrong
     if (sha256 or sha256_of(path)) != indexed.sha256:
         return ["does not match its SHA-256"]
     return []
@@ -222,6 +224,12 @@ def _check_layers(tables: _Tables, path: Path, number: int, header: ShardHeader)
     if listed == describe_layers(path, indexed.sha256, indexed.features, header.layers, n_frames):
         return []
     return [f"holds other layers than {LAYERS_FILE} says; delete it and run 'ravfeat cache rebuild-index'"]
+
+
+def _check_size(tables: _Tables, path: Path) -> list[str]:
+    indexed = (tables.index or {}).get(shard_number(path) or 0)
+    size = path.stat().st_size
+    return [] if indexed is None or size == indexed.n_bytes else [f"has {size} bytes, the index says {indexed.n_bytes}"]
 
 
 def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) -> Iterator[str]:
@@ -247,50 +255,8 @@ def _check_place(tables: _Tables, path: Path, number: int, header: ShardHeader) 
         yield f"holds other clips than the index says; {rebuild} makes it anew"
 
 
-def _check_widths(headers: Mapping[int, ShardHeader]) -> Iterator[Problem]:
+def _check_widths(widths: Mapping[int, int]) -> Iterator[Problem]:
     # The width is not part of the identity, so the fingerprint cannot show another one.
-    widths = {number: header.shape[-1] for number, header in headers.items()}
     for number, width in widths.items():
         if width != (first := next(iter(widths.values()))):
             yield Problem(shard_file(number), f"has features of {width} dimensions, the first shard of {first}")
-
-
-def _check_clips(
-    headers: Mapping[int, ShardHeader], planned: PlannedManifest | None, unreadable: Set[int]
-) -> Iterator[Problem]:
-    places: dict[str, list[int]] = {}
-    failed: dict[str, str] = {}
-    for number, header in headers.items():
-        failed |= {clip.clip_id: clip.reason for clip in header.failed}
-        for clip in header.clips:
-            places.setdefault(clip.clip_id, []).append(number)
-    for clip_id, numbers in places.items():
-        if len(numbers) > 1:
-            yield Problem(clip_id, f"is a duplicate: stored {len(numbers)} times, in shards {numbers}")
-    if planned is None:
-        return
-    for number, header in headers.items():
-        yield from _check_against_plan(number, header, planned)
-    for clip_id in planned.manifest.by_id():
-        # Clips of an unreadable shard are lost with it; the shard itself was reported.
-        if clip_id not in places and planned.shards[clip_id] not in unreadable:
-            reason = f"failed in extraction: {failed[clip_id]}" if clip_id in failed else "not extracted yet"
-            yield Problem(clip_id, f"is missing ({reason})")
-
-
-def _check_against_plan(number: int, header: ShardHeader, planned: PlannedManifest) -> Iterator[Problem]:
-    rows = planned.manifest.by_id()
-    clips: list[ClipRecord | FailedClip] = [*header.clips, *header.failed]
-    for clip in clips:
-        row = rows.get(clip.clip_id)
-        if row is None:
-            yield Problem(clip.clip_id, f"is foreign: it is in shard {number}, not in the manifest")
-            continue
-        if planned.shards[clip.clip_id] != number:
-            yield Problem(clip.clip_id, f"is in shard {number}, planned for {planned.shards[clip.clip_id]}")
-        for name in ("performance_id", "actor", "gender", "label"):
-            if getattr(row, name) != getattr(clip, name):
-                yield Problem(
-                    clip.clip_id,
-                    f"has {name} '{getattr(clip, name)}' in its shard and '{getattr(row, name)}' in the manifest",
-                )

@@ -15,6 +15,7 @@ from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
     from ravfeat.cache import Cache
+    from ravfeat.cache.sampling import ShardChoice
     from ravfeat.model_origin import ModelOrigin
 
 __all__ = ["command"]
@@ -175,36 +176,66 @@ def _ls_remote(address: str) -> None:
 
 @command.command("verify", short_help="Check caches against their checksums.")
 @_PATH
-def verify(path: Path) -> None:
+@click.option("--sample", metavar="SHARE", help="Read only so many shards, drawn at random: 1%, or a number.")
+@click.option("--seed", type=click.IntRange(0), help="Of the draw, to repeat it. [default: another every time, told]")
+@click.option("--since", metavar="WHEN",
+              help="Read only shards whose files were written since then: 2026-03-01, 2026-03-01T12:00, 12h, 7d or 4w."
+              " Copying a cache can make its files younger.")  # fmt: skip
+def verify(path: Path, sample: str | None, seed: int | None, since: str | None) -> None:
     """Check the caches at or below PATH against their checksums, bit by bit; exit code 1 for any problem.
+
+    Tables, names and sizes of all files are checked in any case; --sample and --since say which shards are read.
 
     \b
     ravfeat cache verify cache
+    ravfeat cache verify --sample 1% cache
+    ravfeat cache verify --since 7d cache
     """  # noqa: D301
     from ravfeat.cache import require_caches
 
-    whole = [_is_whole(folder) for folder in require_caches(path)]
+    choice = _choice(sample, seed, since)
+    whole = [_is_whole(folder, choice) for folder in require_caches(path)]
     if not all(whole):
         sys.exit(1)
 
 
-def _is_whole(folder: Path) -> bool:
+def _choice(sample: str | None, seed: int | None, since: str | None) -> "ShardChoice":
+    import secrets
+    from datetime import datetime
+
+    from ravfeat.cache.sampling import ShardChoice, parse_sample, parse_since
+
+    if seed is not None and sample is None:
+        raise click.UsageError("--seed goes with --sample")
+    share, count = (None, None) if sample is None else parse_sample(sample)
+    begin = None if since is None else parse_since(since, datetime.now().astimezone())
+    return ShardChoice(share, count, secrets.randbelow(1_000_000) if seed is None else seed, begin)
+
+
+def _is_whole(folder: Path, choice: "ShardChoice") -> bool:
     from ravfeat.cache import verify_cache
     from ravfeat.cache.index import present_shards
     from ravfeat.progress import ProgressBar
 
-    with ProgressBar(total=len(present_shards(folder)), desc="verifying", unit="shard") as bar:
+    present = present_shards(folder)
+    chosen, drawn = len(choice.choose(present)), choice.share is not None or choice.count is not None
+    with ProgressBar(total=chosen, desc="verifying", unit="shard") as bar:
 
         def advance(_: Path) -> None:
             bar.update()
 
-        problems = verify_cache(folder, progress=advance)
+        problems = verify_cache(folder, choice=choice, progress=advance)
     for problem in problems:
         echo(str(problem), err=True)
+    partly = "" if chosen == len(present) else f", as far as {chosen} of {len(present)} shards tell"
     if problems:
-        echo(f"{folder}: {len(problems)} problems", err=True)
+        echo(f"{folder}: {len(problems)} problems{partly}", err=True)
     else:
-        echo(f"{folder}: whole")
+        echo(f"{folder}: whole{partly}")
+    if partly:
+        seed = f" (drawn with --seed {choice.seed})" if drawn else ""
+        since = f" (written since {choice.since:%Y-%m-%d %H:%M %z})" if choice.since else ""
+        echo(f"{len(present) - chosen} shards were not read but for their size; {chosen} were{seed}{since}")
     return not problems
 
 

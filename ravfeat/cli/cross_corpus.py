@@ -23,6 +23,7 @@ _ONE_CORPUS = {
     "views": "--train-views",
     "protocol": "--protocol",
     "labels": "--labels",
+    "clips": "--clips",
     "allow_leak": "--allow-leak",
 }
 """Options that speak of one corpus, by the name of their parameter."""

@@ -59,6 +59,9 @@ __all__ = ["command", "resolve_inputs"]
 @click.option(
     "--labels", type=click.Path(path_type=Path), help="Table of clip_id and label that replaces the corpus's labels."
 )
+@click.option("--clips", type=click.Path(path_type=Path), metavar="TABLE",
+              help="Table with a column clip_id: only these clips are used, and only their shards read. [default:"
+              " all]")  # fmt: skip
 @as_written_option
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
@@ -77,6 +80,7 @@ def command(
     out: Path | None,
     layers: str | None,
     labels: Path | None,
+    clips: Path | None,
     epochs: int | None,
     frame_average: int | None,
     precision: str | None,
@@ -105,6 +109,7 @@ def command(
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --cache cache/wavlm-large --frame-average 1 --memory 4GB --precision bfloat16
+    ravfeat fit-heads --protocol group5 --cache cache/large --clips some.csv --head logreg
     ravfeat fit-heads --cache cache/clean --train-views cache/augmented
     ravfeat fit-heads --head logreg --concat cache/landmarks,cache/expression --out runs/face
     ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --label-map labels.csv --select nested
@@ -147,6 +152,7 @@ def command(
                 "joins": concatenated,
                 "train_views": view_paths,
                 "labels": labels,
+                "clips": clips,
             }
             plan = FitPlan(**data, protocol=protocol, allow_leak=allow_leak, **options)
             _train(lambda: fit_heads(plan), target, recipe, force=force)

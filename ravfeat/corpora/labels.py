@@ -1,6 +1,6 @@
 """Label the clips of a cache: with the corpus's labels, or with a table that replaces them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ravfeat.corpora.tables import cell_text, name_columns, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.files import sha256_of
 
-__all__ = ["LabelledClips", "check_known", "labels_said", "read_labels", "replaced_labels"]
+__all__ = ["LabelledClips", "check_known", "labels_said", "read_clip_ids", "read_labels", "replaced_labels"]
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,35 @@ def read_labels(path: Path, as_written: Collection[str] = ()) -> dict[str, str]:
     return labels
 
 
-def check_known(labels: Mapping[str, str], corpus: Collection[str], where: Path) -> None:
-    """Refuse labels of clips that belong in none of the caches: a wrong file, or wrong ids.
+def read_clip_ids(path: Path) -> tuple[str, ...]:
+    """Read the clips that a CSV or Parquet table lists in its column ``clip_id``, each once, in its order.
+
+    Raises
+    ------
+    CorpusError
+        Where the column is missing, or no clip is listed.
+    """
+    whole = read_table(path)
+    table, _ = name_columns(path, whole, ("clip_id",))
+    if "clip_id" not in table.column_names:
+        raise CorpusError(f"{path} lacks the column 'clip_id'; got {whole.column_names}")
+    clip_ids = dict.fromkeys(map(cell_text, table["clip_id"].to_pylist()))
+    clip_ids.pop("", None)
+    if not clip_ids:
+        raise CorpusError(f"{path} lists no clip; give a table with the column clip_id, one clip a row")
+    return tuple(clip_ids)
+
+
+def check_known(clip_ids: Iterable[str], corpus: Collection[str], where: Path, *, does: str = "labels") -> None:
+    """Refuse a table of clips that belong in none of the caches: a wrong file, or wrong ids.
 
     Raises
     ------
     CorpusError
     """
-    if unknown := sorted(labels.keys() - set(corpus)):
+    if unknown := sorted(set(clip_ids) - set(corpus)):
         raise CorpusError(
-            f"{where} labels {len(unknown)} clips that belong in none of the caches: {', '.join(unknown[:3])} …"
+            f"{where} {does} {len(unknown)} clips that belong in none of the caches: {', '.join(unknown[:3])} …"
         )
 
 

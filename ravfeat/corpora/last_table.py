@@ -37,7 +37,7 @@ def record_absent(cache: Path, given: Collection[str]) -> None:
         Clip ids of the data that was given last.
     """
     held = Manifest.read(cache / MANIFEST_FILE).ids.array
-    absent = held.filter(pc.invert(pc.is_in(held, value_set=pa.array(given, held.type)))).to_pylist()
+    absent = held.filter(pc.invert(pc.is_in(held, value_set=pa.array(list(given), held.type)))).to_pylist()
     if absent:
         replace_file(_file(cache), json.dumps({"version": 1, "clip_ids": absent}, ensure_ascii=False).encode())
     else:

@@ -224,7 +224,7 @@ def _clips_of(
 ) -> _PairClips:
     for cache in caches:
         if cache.missing and not allow_missing:
-            raise missing_clips_error(cache)
+            raise missing_clips_error(cache, cache.missing)
     names = [str(cache.about["corpus"]) for cache in caches]
     stored = [sorted(cache.records().values(), key=lambda record: record.clip_id) for cache in caches]
     # All clips, before labels leave any out: a person in both corpora is refused even if no class has their clips.

@@ -1,6 +1,6 @@
 """Which performances the caches of one head, or the systems of one fusion, have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ravfeat.align import AlignErrors, Alignment, align, common_key
 from ravfeat.cache import Cache
@@ -38,13 +38,21 @@ _SYSTEMS = AlignErrors(
 )
 
 
-def align_caches(caches: Sequence[Cache], *, allow_missing: bool = False, joint: bool = False) -> Alignment[ClipRecord]:
+def align_caches(
+    caches: Sequence[Cache],
+    chosen: Sequence[Collection[str] | None] | None = None,
+    *,
+    allow_missing: bool = False,
+    joint: bool = False,
+) -> Alignment[ClipRecord]:
     """Match the clips of caches that feed one head, by performance.
 
     Parameters
     ----------
     caches : sequence of Cache
         Two or more.
+    chosen : sequence of (collection of str, or None), optional
+        The clips of each that are matched; None, as by default, stands for all.
     allow_missing : bool
         Go on with the performances that all of them hold.
     joint : bool
@@ -64,7 +72,8 @@ def align_caches(caches: Sequence[Cache], *, allow_missing: bool = False, joint:
         _check_several_streams(caches)
     else:
         _check_one_stream(caches)
-    records = [cache.records().values() for cache in caches]
+    subsets = chosen or [None] * len(caches)
+    records = [cache.records(clip_ids).values() for cache, clip_ids in zip(caches, subsets, strict=True)]
     names = [cache.path for cache in caches]
     agree_on = ("actor", "gender", "label")
     return align(names, records, "performance_id", agree_on, _CACHES, allow_missing=allow_missing)

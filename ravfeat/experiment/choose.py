@@ -11,6 +11,7 @@ from ravfeat.corpora.spellings import check_clips
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.experiment.align import align_caches, common_clips
 from ravfeat.experiment.plan import DataPlan, FitPlan
+from ravfeat.experiment.subset import ClipSubset, planned_among
 from ravfeat.experiment.training_views import refuse_views
 
 __all__ = ["ChosenClips", "choose_clips", "missing_clips_error"]
@@ -76,14 +77,16 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
     groups = [tuple(caches[path] for path in group) for group in paths]
     _check_belong(groups)
     refuse_views(caches.values())
+    subset = ClipSubset.of(plan.clips, list(caches.values()))
     for cache in caches.values():
-        if cache.missing and not plan.allow_missing:
-            raise missing_clips_error(cache)
+        if (missing := subset.missing(cache)) and not plan.allow_missing:
+            raise missing_clips_error(cache, missing)
     labels = _labels_for(plan, caches.values())
     n_joint = 1 if "joint" in plan.heads else 0
     # `_groups_of` lists the caches of the joint head last.
     chosen = [
-        _choose(group, plan, labels, joint=number >= len(groups) - n_joint) for number, group in enumerate(groups)
+        _choose(group, plan, subset, labels, joint=number >= len(groups) - n_joint)
+        for number, group in enumerate(groups)
     ]
     _check_classes(chosen)
     return chosen if plan.rule is None else _in_common(chosen, allow_missing=plan.allow_missing)
@@ -108,12 +111,12 @@ def _check_belong(groups: Sequence[tuple[Cache, ...]]) -> None:
         raise UsageError(f"one run grades one corpus; choose with --cache among\n  {listing}")
 
 
-def missing_clips_error(cache: Cache) -> CacheError:
+def missing_clips_error(cache: Cache, missing: Sequence[str]) -> CacheError:
     """Say which clips a cache lacks, and what to do."""
-    clips = [f"{clip_id} ({cache.failed.get(clip_id, 'not extracted yet')})" for clip_id in cache.missing[:_SHOWN]]
-    rest = len(cache.missing) - len(clips)
+    clips = [f"{clip_id} ({cache.failed.get(clip_id, 'not extracted yet')})" for clip_id in missing[:_SHOWN]]
+    rest = len(missing) - len(clips)
     return CacheError(
-        f"{cache.path} lacks {len(cache.missing)} of {len(cache.missing) + len(cache)} clips: {'; '.join(clips)}"
+        f"{cache.path} lacks {len(missing)} of {len(cache.missing) + len(cache)} clips: {'; '.join(clips)}"
         f"{f' and {rest} more' if rest else ''}. Run the same extraction again, or go on without them: --allow-missing"
     )
 
@@ -123,18 +126,23 @@ def _labels_for(plan: DataPlan, caches: Iterable[Cache]) -> Mapping[str, str] | 
         return None
     labels = read_labels(plan.labels, plan.as_written)
     # The table speaks of the corpus: it may name clips that the caches lack.
-    corpus = {clip_id for cache in caches for clip_id in (*cache.clip_ids, *cache.missing)}
+    corpus = frozenset().union(*(planned_among(labels.keys(), cache) for cache in caches))
     check_known(labels, corpus, plan.labels)
     return labels
 
 
-def _choose(caches: tuple[Cache, ...], plan: DataPlan, labels: Mapping[str, str] | None, *, joint: bool) -> ChosenClips:
+def _choose(
+    caches: tuple[Cache, ...], plan: DataPlan, subset: ClipSubset, labels: Mapping[str, str] | None, *, joint: bool
+) -> ChosenClips:
     first = caches[0]
     if len(caches) == 1 and not joint:
-        return ChosenClips(caches, _labelled(first, first.records().values(), plan, labels), (), first.missing)
-    alignment = align_caches(caches, allow_missing=plan.allow_missing, joint=joint)
+        records = first.records(subset.of_cache(first)).values()
+        return ChosenClips(caches, _labelled(first, records, plan, labels), (), subset.missing(first))
+    chosen = [subset.of_cache(cache) for cache in caches]
+    alignment = align_caches(caches, chosen, allow_missing=plan.allow_missing, joint=joint)
     aligned = alignment.records
-    missing = set(alignment.missing) | {name for cache in caches for name in _missing_performances(cache)}
+    missing = set(alignment.missing)
+    missing |= {name for cache in caches for name in _performances(cache, subset.missing(cache))}
     return ChosenClips(caches, _labelled(first, aligned[0].values(), plan, labels), aligned, tuple(sorted(missing)))
 
 
@@ -153,10 +161,9 @@ def _labelled(
     return clips
 
 
-def _missing_performances(cache: Cache) -> list[str]:
-    missing = set(cache.missing)
-    rows = cache.manifest.select(["clip_id", "performance_id"]).to_pylist()
-    return [row["performance_id"] for row in rows if row["clip_id"] in missing]
+def _performances(cache: Cache, clip_ids: Sequence[str]) -> list[str]:
+    clips = cache.planned_manifest.by_id()
+    return [clips[clip_id].performance_id for clip_id in clip_ids]
 
 
 def _check_classes(chosen: Sequence[ChosenClips]) -> None:

@@ -192,7 +192,7 @@ def _about(prepared: PreparedPlan) -> dict[str, Any]:
         "versions": _versions(),
     }
     if labels is not None:
-        about["replaced_labels"] = replaced_labels(labels, first.clips, first.caches[0].records())
+        about["replaced_labels"] = replaced_labels(labels, first.clips, first.caches[0].records(first.clip_ids[0]))
     return about
 
 

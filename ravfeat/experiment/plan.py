@@ -25,6 +25,8 @@ class DataPlan:
         Caches of augmented views of the clips in ``caches``: they add training rows, and only these.
     labels : Path or None
         Table of ``clip_id`` and ``label`` that replaces the corpus's labels.
+    clips : Path or None
+        Table with the column ``clip_id``: only these clips are read, and only the shards that hold them.
     allow_missing : bool
         Go on without clips that are not stored.
     as_written : tuple of str
@@ -35,6 +37,7 @@ class DataPlan:
     joins: tuple[tuple[Path, ...], ...] = field(default=(), kw_only=True)
     train_views: tuple[Path, ...] = field(default=(), kw_only=True)
     labels: Path | None = field(default=None, kw_only=True)
+    clips: Path | None = field(default=None, kw_only=True)
     allow_missing: bool = field(default=False, kw_only=True)
     as_written: tuple[str, ...] = field(default=(), kw_only=True)
 

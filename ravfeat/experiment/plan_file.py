@@ -15,7 +15,11 @@ from ravfeat.files import sha256_of
 
 __all__ = ["plan_of", "plan_record"]
 
-_LABELS_DIGEST = "labels_sha256"
+_DIGESTS: Mapping[str, tuple[str, str]] = {
+    "labels": ("labels_sha256", "the table of labels"),
+    "clips": ("clips_sha256", "the table of clips"),
+}
+"""Tables that a plan names: where the record has the digest of each, and what to call it."""
 
 _PLAIN: Mapping[Any, tuple[type | tuple[type, ...], str, str]] = {
     Path: (str, "a path", "paths"),
@@ -30,15 +34,16 @@ _PLAIN: Mapping[Any, tuple[type | tuple[type, ...], str, str]] = {
 
 
 def plan_record(plan: FitPlan) -> dict[str, Any]:
-    """Give a plan as JSON can hold it: paths as text, and the digest of its table of labels.
+    """Give a plan as JSON can hold it: paths as text, and the digests of its tables.
 
     Returns
     -------
     dict
-        Every field of `FitPlan`, and ``labels_sha256`` (empty without such a table).
+        Every field of `FitPlan`, and ``labels_sha256`` and ``clips_sha256`` (empty without such a table).
     """
     record = {field.name: _to_plain(getattr(plan, field.name)) for field in fields(plan)}
-    return record | {_LABELS_DIGEST: "" if plan.labels is None else sha256_of(plan.labels)}
+    tables = {digest: getattr(plan, name) for name, (digest, _) in _DIGESTS.items()}
+    return record | {digest: "" if table is None else sha256_of(table) for digest, table in tables.items()}
 
 
 def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) -> FitPlan:
@@ -54,12 +59,12 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
     Raises
     ------
     UsageError
-        Where a field is unknown (a newer version of ravfeat) or holds what it cannot, or the table of labels is gone or
-        another one by now.
+        Where a field is unknown (a newer version of ravfeat) or holds what it cannot, or a table that it names is gone
+        or another one by now.
     """
     if not isinstance(record, Mapping):
         raise UsageError(f"the recorded plan must be an object, got {record!r}")
-    kinds = get_type_hints(FitPlan) | {_LABELS_DIGEST: str}
+    kinds = get_type_hints(FitPlan) | {digest: str for digest, _ in _DIGESTS.values()}
     if unknown := sorted(record.keys() - kinds.keys()):
         raise UsageError(
             f"the recorded plan does not fit this version of ravfeat ({', '.join(unknown)}); make the run again, or use"
@@ -71,20 +76,19 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
         if not _fits(complete[name], kind):
             raise UsageError(f"the recorded plan has {name} = {complete[name]!r}, expected {_words(kind)}")
     # Beside the plan, not in it: it says which table the path meant.
-    digest = complete.pop(_LABELS_DIGEST)
+    digests = {name: complete.pop(digest) for name, (digest, _) in _DIGESTS.items()}
     plan = FitPlan(**{name: _from_plain(value, kinds[name], where) for name, value in complete.items()})
-    if plan.labels is not None:
-        _check_labels(plan.labels, digest)
+    for name, (_, called) in _DIGESTS.items():
+        if (table := getattr(plan, name)) is not None:
+            _check_table(table, called, digests[name])
     return plan
 
 
-def _check_labels(labels: Path, digest: str) -> None:
-    if not labels.is_file():
-        raise UsageError(
-            f"the table of labels that the run was made with is not there any more; it lay at {labels}: put it back"
-        )
-    if sha256_of(labels) != digest:
-        raise UsageError(f"{labels} is not the table of labels that the run was made with; it was changed since")
+def _check_table(table: Path, called: str, digest: str) -> None:
+    if not table.is_file():
+        raise UsageError(f"{called} that the run was made with is not there any more; it lay at {table}: put it back")
+    if sha256_of(table) != digest:
+        raise UsageError(f"{table} is not {called} that the run was made with; it was changed since")
 
 
 def _fits(value: Any, kind: Any) -> bool:

@@ -55,7 +55,7 @@ def inner_folds_of(system: CacheSystem, protocol: Protocol, folds: Sequence[Fold
     """
     inner = {fold.number: inner_folds(protocol, fold, system.clips.records) for fold in folds}
     for cache, clip_ids in zip(system.caches[1:], system.clip_ids[1:], strict=True):
-        stored = cache.records()  # one recording may be under two actors in one of the caches only
+        stored = cache.records(clip_ids)  # one recording may be under two actors in one of the caches only
         records = [stored[clip_id] for clip_id in clip_ids]
         for fold in folds:
             check_inner(protocol, fold, inner[fold.number], records)

@@ -24,7 +24,7 @@ def recordings_of(cache: Cache, clip_ids: Sequence[str], names: Sequence[str], s
     system : int
         Number of the system.
     """
-    records = cache.records()
+    records = cache.records(clip_ids)
     clips = [(name, records[clip_id].input_sha256) for name, clip_id in zip(names, clip_ids, strict=True)]
     return {"stream": str(cache.about["stream"]), "system": system, "clips": clips}
 
