@@ -32,9 +32,10 @@ def face_coverage(cache: Cache) -> list[FaceCoverage]:
     """Compute the coverage of every clip, the lowest first; empty where the cache has no such column."""
     coverages = []
     for clip_id, columns in cache.all_columns():
-        if "found" in columns:
-            found = columns["found"]
-            # Faces are counted only where a detector looks for them; a landmarker follows one.
-            several = int((columns["faces"] > 1).sum()) if "faces" in columns else 0
-            coverages.append(FaceCoverage(clip_id, float(found.mean()), len(found), several))
+        if "found" not in columns:
+            break  # nor have the other clips: all shards of a cache have the same columns
+        found = columns["found"]
+        # Faces are counted only where a detector looks for them; a landmarker follows one.
+        several = int((columns["faces"] > 1).sum()) if "faces" in columns else 0
+        coverages.append(FaceCoverage(clip_id, float(found.mean()), len(found), several))
     return sorted(coverages, key=lambda coverage: (coverage.share, coverage.clip_id))

@@ -47,6 +47,8 @@ from ravfeat.texts import SortedTexts
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
 
+_LISTED = 1 << 14
+
 
 @dataclass(frozen=True)
 class ShardBlock:
@@ -347,10 +349,18 @@ class Cache:
         if wrong := sorted(labels - set(self.classes)):
             raise ShardError(f"{path} has the label '{wrong[0]}', the manifest knows {list(self.classes)}; {verify}")
 
-    def shard_formats(self) -> list[tuple[int, bool]]:
-        """Read the format's version of every shard, and whether it has digests of every layer."""
+    def facts(self) -> Iterator[tuple[str, str, str, int]]:
+        """Yield id, actor, label and number of frames of every stored clip, sorted, as the index has them."""
+        rows = self._places.rows
+        for start in range(0, len(rows), _LISTED):
+            some = rows[start : start + _LISTED]
+            columns = self._content.table.select(["clip_id", "actor", "label"]).take(pa.array(some)).to_pydict()
+            yield from zip(*columns.values(), self._places.places[some, 2].tolist(), strict=True)
+
+    def shard_formats(self, numbers: Sequence[int] | None = None) -> list[tuple[int, bool]]:
+        """Read the format's version of shards, by default of all, and whether they have digests of every layer."""
         formats = []
-        for number in self.shards:
+        for number in self.shards if numbers is None else numbers:
             with self._files.lend(number) as shard:
                 formats.append((attribute_number(shard.file, "version"), "layers_sha256" in shard.file["clips"]))
         return formats

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_LOOKED_AT = 64
+"""Shards whose format `info` looks at; a cache may have thousands."""
+
 _PATH = click.argument("path", type=click.Path(path_type=Path), default=Path("cache"))
 
 
@@ -96,11 +99,15 @@ def _origin(origin: "ModelOrigin") -> dict[str, str]:
 
 def _format(cache: "Cache") -> str:
     """Name the version of the shards, and whether some layers can be checked without the others."""
-    formats = cache.shard_formats()
+    from ravfeat.numerics.rounding import evenly
+
+    looked_at = [cache.shards[place] for place in evenly(len(cache.shards), _LOOKED_AT)]
+    formats = cache.shard_formats(looked_at)
     versions = " and ".join(map(str, sorted({version for version, _ in formats})))
     having = sum(has_digests for _, has_digests in formats)
     digests = "digests of every layer" if having == len(formats) else f"digests of layers in {having} shards"
-    return f"version {versions}, {digests if having else 'no digests of layers'}"
+    some = f", as {len(formats)} of {len(cache.shards)} shards say" if len(formats) < len(cache.shards) else ""
+    return f"version {versions}, {digests if having else 'no digests of layers'}{some}"
 
 
 def _faces(cache: "Cache") -> str:
@@ -143,10 +150,8 @@ def ls(path: Path, remote: str | None) -> None:
             echo(f"{folder}  cannot be opened: {error}", err=True)
             continue
         if folder == path:
-            records = cache.records()
-            for clip_id in cache.clip_ids:
-                record = records[clip_id]
-                echo("\t".join(map(printable, (clip_id, record.actor, record.label, str(record.n_frames)))))
+            for clip_id, actor, label, n_frames in cache.facts():
+                echo("\t".join(map(printable, (clip_id, actor, label, str(n_frames)))))
         else:
             missing = f", {len(cache.missing)} missing" if cache.missing else ""
             echo(f"{folder}  {len(cache)} clips{missing}, {len(cache.layers)} layers, dim {cache.dim}")

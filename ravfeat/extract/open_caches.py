@@ -1,6 +1,7 @@
 """Find the caches of extractions, and decide which of some shards each encoder has to write."""
 
 import platform
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,7 @@ from ravfeat.extract.reduce import ClipReducer
 from ravfeat.extract.request import Extraction, read_planned_clip
 from ravfeat.extract.resume import Origin, check_same_features
 from ravfeat.extract.retry import retry_failed
-from ravfeat.extract.size import MissingBytes, check_disk, missing_bytes, planned_bytes
+from ravfeat.extract.size import MissingBytes, advise_pooled, check_disk, missing_bytes, planned_bytes
 from ravfeat.manifest import Clip
 
 __all__ = [
@@ -143,7 +144,10 @@ def check_space(requests: Sequence[Extraction], out: Path, **options: str) -> No
     missing = MissingBytes()
     for request in requests:
         folder = planned_folder_of(request, out)
-        missing += missing_bytes(request, folder, folder.planned.numbers)
+        lacking = missing_bytes(request, folder, folder.planned.numbers)
+        missing += lacking
+        if advice := advise_pooled(request, lacking, len(folder.planned.manifest)):
+            warnings.warn(advice, stacklevel=2)
     check_disk(missing, out, **options)
 
 

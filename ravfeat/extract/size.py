@@ -4,7 +4,7 @@ import math
 import shutil
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ravfeat.cache.index import present_shards
@@ -14,10 +14,22 @@ from ravfeat.extract.request import Extraction
 from ravfeat.manifest import Clip
 from ravfeat.resources import format_size
 
-__all__ = ["ASSUMED_S", "MissingBytes", "check_disk", "free_bytes", "missing_bytes", "planned_bytes"]
+__all__ = [
+    "ASSUMED_S",
+    "POOLED_ABOVE",
+    "MissingBytes",
+    "advise_pooled",
+    "check_disk",
+    "free_bytes",
+    "missing_bytes",
+    "planned_bytes",
+]
 
 ASSUMED_S = 30.0
 """Planned length of a clip of unknown length."""
+
+POOLED_ABOVE = 10**12
+"""Bytes of frames from which on pooled statistics are advised."""
 
 _RECORD_BYTES = 1024  # planned metadata per clip; more than it ever takes
 _DIGEST_BYTES = 64  # of every layer of a clip
@@ -95,6 +107,19 @@ def _stored_bytes(request: Extraction, clip: Clip) -> int:
     duration_s = ASSUMED_S if math.isnan(clip.duration_s) else clip.duration_s
     n_pictures = int(duration_s * spec.frame_rate_hz) + 1
     return n_bytes + _FACE_BYTES * -(-n_pictures // recipe.frame_stride)
+
+
+def advise_pooled(request: Extraction, missing: MissingBytes, n_clips: int) -> str:
+    """Say what pooled statistics of the clips would take where their frames take a terabyte; empty where less."""
+    if request.recipe.store == "pooled" or missing.total <= POOLED_ABOVE:
+        return ""
+    spec, recipe = request.encoder.spec, replace(request.recipe, store="pooled", frame_stride=1)
+    shape = recipe.stored_shape(1, spec.n_layers, spec.dim, spec.stream)
+    pooled = n_clips * (math.prod(shape) * (2 if recipe.dtype == "float16" else 4) + _RECORD_BYTES)
+    return (
+        f"the frames of '{spec.name}' take {format_size(missing.total)} for {n_clips} clips; with --store pooled their"
+        f" statistics would take {format_size(pooled)}, which is all that the heads logreg and kernel read"
+    )
 
 
 def free_bytes(out: Path) -> int | None:

@@ -49,6 +49,16 @@ def test_another_table_of_labels_is_refused(tmp_path) -> None:
         plan_of(record)
 
 
+def test_another_table_of_clips_is_refused(tmp_path) -> None:
+    clips = tmp_path / "some.csv"
+    clips.write_text("clip_id\na\n")
+    record = plan_record(FitPlan(clips=clips))
+    assert plan_of(record).clips == clips
+    clips.write_text("clip_id\nb\n")
+    with pytest.raises(UsageError, match=r"some.csv is not the table of clips that the run was made with"):
+        plan_of(record)
+
+
 def test_a_field_that_came_later_is_at_its_default() -> None:
     record = plan_record(FitPlan((Path("voice"),)))
     del record["train_views"]
