@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pytest
 
@@ -42,6 +42,9 @@ from tests.processes import Commands
 from tests.report.simulated import write_run
 from tests.spoken import Spoken, publish_spoken
 from tests.tinyfaces import write_net, write_videos
+
+if TYPE_CHECKING:
+    from tests.published.hostile import Place
 
 SLOW_FILES = (
     "tests/integration/",
@@ -188,6 +191,14 @@ def whole_face_cache(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -
 def cache_copy(whole_cache: Path, tmp_path: Path) -> Path:
     """A copy of it that a test may spoil."""
     return Path(shutil.copytree(whole_cache, tmp_path / "cache" / "synth" / whole_cache.name))
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> "Place":
+    """A small published head that is whole, its run, and caches of other people. Read only."""
+    from tests.published.hostile import make_place  # brings torch
+
+    return make_place(tmp_path_factory.mktemp("honest"))
 
 
 BLANK = {

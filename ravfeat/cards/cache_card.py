@@ -99,7 +99,7 @@ def _what(cache: Cache) -> list[str]:
         f"Hidden states of a frozen encoder, {kept} clips with emotion labels{averaged}: computed once, to train small"
         " heads on.",
         "",
-        "| | |",
+        "| property | value |",
         "|---|---|",
         f"| corpus | {code_span(str(cache.about['corpus']))} |",
         f"| stream | {code_span(str(cache.about['stream']))} |",
@@ -107,7 +107,7 @@ def _what(cache: Cache) -> list[str]:
         f"| clips | {len(cache)} |",
         f"| actors (speakers) | {actors} |",
         f"| labels | {', '.join(map(markdown_text, cache.classes))} |",
-        f"| layers | {markdown_text(spans(cache.layers))} ({markdown_text(str(identity['layer_convention']))}) |",
+        f"| layers | {markdown_text(spans(cache.layers))} ({code_span(str(identity['layer_convention']))}) |",
         f"| dimensions, dtype | {cache.dim}, {cache.dtype.name} |",
         f"| view | {code_span(str(identity.get('view', 'clean')))} |",
         f"| fingerprint | {code_span(cache.fingerprint)} |",

@@ -64,7 +64,7 @@ def test_the_text_says_what_it_is_and_under_which_terms(card: str, voice: Path) 
     rows = dict(row for row in table_rows(html) if len(row) == 2)
     assert rows["clips"] == "95"
     assert rows["actors (speakers)"] == "24"
-    assert rows["layers"] == "0-2 (toy/1)"
+    assert rows["layers"] == "0-2 (<code>toy/1</code>)"
     assert rows["fingerprint"] == f"<code>{cache.fingerprint}</code>"
     assert "Clips: 95 are stored, 0 failed, 1 were not extracted." in html
     assert '<a href="https://doi.org/10.5281/zenodo.1188976">' in html

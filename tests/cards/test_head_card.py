@@ -12,7 +12,7 @@ from ravfeat.corpora.terms import Terms, licence_for
 from ravfeat.published.card import card
 from ravfeat.published.format import open_folder
 from tests.markdown import render, table_rows
-from tests.published.hostile import Place, make_place
+from tests.published.hostile import Place
 from tests.toyhub import Hub, serve, use_hub
 
 ADDRESS = "hf://somebody/heads"
@@ -25,11 +25,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with serve() as hub, pytest.MonkeyPatch.context() as patch:
         use_hub(patch, hub.url, tmp_path_factory.mktemp("home"))
         yield hub
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make_place(tmp_path_factory.mktemp("place"))
 
 
 @pytest.fixture

@@ -7,21 +7,15 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import pytest
 
 from ravfeat import load_head
 from ravfeat.errors import HeadError, RavfeatError
 from tests.fuzz.mutations import mutate_bytes, mutated, outcome, rounds
-from tests.published.hostile import CLIPS, Place, arrays, make_place, sign
+from tests.published.hostile import CLIPS, Place, arrays, sign
 
 _STRANGE = (
     np.nan, np.inf, -np.inf, 0.0, -0.0, -1.0, 1e-45, 1e-38, 1e-7, 1e7, 1e20, 3.4e38, -3.4e38, 65504.0, 0.5,
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make_place(tmp_path_factory.mktemp("honest"))
 
 
 def files_of(head: Path) -> list[str]:

@@ -30,7 +30,6 @@ from tests.published.hostile import (
     header,
     instead_of,
     json_file,
-    make_place,
     put,
     sign,
     toml,
@@ -264,12 +263,6 @@ HEADS: dict[str, tuple[Change, str]] = {
     "a digest of nothing": (put(HEAD, "sha256", ""), "does not match its own digest"),
     "a file with another digest": (content(LEARNED, b"{}"), "does not match its digest"),
 }
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """A small head that is whole. Read only."""
-    return make_place(tmp_path_factory.mktemp("honest"))
 
 
 @pytest.fixture

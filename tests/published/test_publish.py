@@ -12,16 +12,11 @@ from ravfeat.published.publish import publish_head
 from ravfeat.published.pull import pull_head
 from ravfeat.remote import base
 from tests.objectstore import serve_objects
-from tests.published.hostile import Place, make_place, put, sign, toml
+from tests.published.hostile import Place, put, sign, toml
 from tests.published.places import files_of
 from tests.toyhub import READ_TOKEN, WRITE_TOKEN, Hub, serve, use_hub
 
 NAME = "somebody/heads"
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make_place(tmp_path_factory.mktemp("place"))
 
 
 @pytest.fixture

@@ -20,17 +20,12 @@ from ravfeat.published.publish import publish_head
 from ravfeat.published.pull import find_head, local_head, pull_head
 from ravfeat.remote import base
 from tests.loopback import serving
-from tests.published.hostile import CLIPS, LOGREG, Place, make_place, put, sign, toml
+from tests.published.hostile import CLIPS, LOGREG, Place, put, sign, toml
 from tests.published.places import FilesHandler, FilesServer, files_of
 from tests.toyhub import READ_TOKEN, WRITE_TOKEN, Hub, serve, use_hub
 
 NAME = "somebody/heads"
 ADDRESS = f"hf://{NAME}"
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return make_place(tmp_path_factory.mktemp("place"))
 
 
 @pytest.fixture(scope="module")
