@@ -9,12 +9,25 @@ import argparse
 import os
 from pathlib import Path
 
-from benchmarks import attention, extraction, faces, fusion, logreg, predicting, readers, reading, training, waiting
+from benchmarks import (
+    attention,
+    engines,
+    extraction,
+    faces,
+    fusion,
+    logreg,
+    predicting,
+    readers,
+    reading,
+    training,
+    waiting,
+)
 
 __all__ = ["main"]
 
 GROUPS = [
     "attention",
+    "engines",
     "extraction",
     "faces",
     "fusion",
@@ -42,6 +55,7 @@ def main() -> None:
     given = os.environ.get("RAVFEAT_SHARED")
     shared = Path(given) if given else None
     groups = {
+        "engines": lambda: engines.measure(shared, n_clips=arguments.clips),
         "extraction": lambda: extraction.measure(shared, n_clips=arguments.clips),
         "faces": lambda: faces.measure(shared),
         "fusion": fusion.measure,

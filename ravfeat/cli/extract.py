@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ravfeat.cli.engine_options import chosen_engine, engine_options, run_engine
+from ravfeat.cli.engine_options import Place, chosen_engine, engine_options, run_engine
 from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.show_corpus import show_classes, show_unread
 from ravfeat.cli.show_extraction import show_result
@@ -46,7 +46,7 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
 @click.option("--device", default="auto", show_default=True,
               help="cpu, cuda (the first GPU), cuda:N, auto, or several GPUs for encoders of speech:"
               " cuda:0,cuda:1.")  # fmt: skip
-@click.option("--out", "place", default="cache", show_default=True,
+@click.option("--out", type=Place(), default=Path("cache"), show_default=True,
               help="Folder that gets the caches, or an address such as s3://BUCKET/FOLDER.")  # fmt: skip
 @click.option("--layers", help="Layers to store, such as 6-12 or 0,9,24. [default: all]")
 @click.option("--store", type=click.Choice(["frames", "pooled"]), default="frames", show_default=True,
@@ -86,7 +86,7 @@ def command(
     as_written: tuple[str, ...],
     encoders: tuple[str, ...],
     device: str,
-    place: str,
+    out: Path | str,
     layers: str | None,
     store: str,
     frame_stride: int,
@@ -138,13 +138,11 @@ def command(
     from ravfeat.extract.plan import plan_extraction
     from ravfeat.extract.streams import stream_requests
     from ravfeat.faces.source import FaceOptions
-    from ravfeat.remote.store import is_remote
 
     if store == "pooled" and frame_stride > 1:
         raise click.UsageError("--frame-stride goes with --store frames: pooled statistics are over all frames")
-    out = place if is_remote(place) else Path(place)
-    if dry_run and is_remote(place):
-        raise click.UsageError(f"--dry-run goes with a folder, not with --out {place}")
+    if dry_run and not isinstance(out, Path):
+        raise click.UsageError(f"--dry-run goes with a folder, not with --out {out}")
     by_stream: dict[Stream, list[str]] = {}
     for encoder_name in encoders:
         by_stream.setdefault(stream_of(encoder_name), []).append(encoder_name)

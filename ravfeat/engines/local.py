@@ -173,9 +173,12 @@ def _reason(code: int | None) -> str:
 
 def _serve(number: int, driver: Connection, share: set[int] | None) -> None:
     """Write what the driver asks for, until it says that there is no more."""
-    # First, as libraries count the processors when they are loaded: N teams of all threads would fight for them.
+    # First, as libraries count the processors when they are loaded.
     if share is not None:
         os.sched_setaffinity(0, share)
+        # As many threads as one process alone would have, for the same bits, on fewer processors: those that wait for
+        # others must not keep them from running.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     threading.Thread(target=_end_with_driver, daemon=True).start()
     from ravfeat.engines.worker import EngineWorker, interruptible
 

@@ -65,6 +65,7 @@ class RayPool:
             )
         # Ray shows an actor its own GPUs only, numbered from 0.
         device = ",".join(f"cuda:{number}" for number in range(each)) or "cpu"
+        work = work.as_here() if options.address is None else work
         self._task = pickle.dumps((work.on(device).to_send(), plan.to_send()))
         cpus = min(resources.get("CPU", 1) // self.workers, *(node["Resources"].get("CPU", 1) for node in ray.nodes()))
         # Two calls at once: one that writes shards, and one that asks how far it is.

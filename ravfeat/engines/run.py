@@ -106,4 +106,4 @@ def make_pool(engine: Engine, work: NamedWork, plan: WorkPlan, options: EngineOp
         return SlurmPool(work, plan, options)
     from ravfeat.engines.local import LocalPool, local_devices
 
-    return LocalPool([work.on(device) for device in local_devices(work.device, options)], plan)
+    return LocalPool([work.as_here().on(device) for device in local_devices(work.device, options)], plan)

@@ -8,6 +8,7 @@ from typing import Any, Self
 from ravfeat.cache.format import StoreRecipe, fingerprint
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.registry import describe_encoder, load_encoder
+from ravfeat.encoders.threads import set_team_size, team_size
 from ravfeat.errors import CorpusError, EncoderError
 from ravfeat.extract.encode import BATCH_FRAMES
 from ravfeat.extract.open_caches import identity_of
@@ -40,6 +41,8 @@ class NamedWork:
         See `ravfeat.extract.streams.stream_requests`.
     batch_clips, batch_s, batch_frames
         See `ravfeat.extract.request.Extraction`.
+    threads : int, optional
+        That torch computes with; default as many as it chooses.
     """
 
     root: Path
@@ -53,6 +56,7 @@ class NamedWork:
     batch_clips: int | None = None
     batch_s: float | None = None
     batch_frames: int = BATCH_FRAMES
+    threads: int | None = None
 
     def to_send(self) -> Self:
         """Return the work without the manifest."""
@@ -61,6 +65,10 @@ class NamedWork:
     def on(self, device: str) -> Self:
         """Return the work for another device."""
         return replace(self, device=device)
+
+    def as_here(self) -> Self:
+        """Return the work with the number of threads that this process computes with, for the same bits."""
+        return replace(self, threads=team_size())
 
     def describe(self) -> Sequence[Extraction]:
         """Return the extractions for planning; of their encoders only the ``spec`` is used.
@@ -84,6 +92,7 @@ class NamedWork:
             Where an encoder is another one here than where the plan was made.
         """
         loaded = [load_encoder(name, self.device, faces=self.faces, tf32=self.tf32) for name in self.encoders]
+        set_team_size(self.threads)
         manifests = [cache.available(cache.folder().planned.manifest) for cache in plan.caches]
         requests = self._requests(manifests[0], loaded)
         for name, request, cache in zip(self.encoders, requests, plan.caches, strict=True):

@@ -1,6 +1,6 @@
 """Plan an extraction without writing anything: clips, shards, bytes, device memory, time.
 
-A runner for many machines starts from the same plan: it divides the missing shards, and each process extracts its own.
+What is divided among processes is another plan, without estimates: `ravfeat.extract.work_plan`.
 """
 
 import math

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.errors import CorpusError, EncoderError
@@ -37,3 +38,16 @@ def test_another_model_under_the_same_name_is_refused_where_it_is_loaded(corpus:
     net.with_suffix(".toml").write_text(net.with_suffix(".toml").read_text().replace("0.25", "0.5"))
     with pytest.raises(EncoderError, match=r"fingerprint [0-9a-f]{12} here, and [0-9a-f]{12} where the work was plan"):
         work.to_send().load(plan)
+
+
+def test_a_worker_computes_with_the_threads_of_the_driver(corpus: Any, tmp_path: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        work = NamedWork(corpus.root, ("logmel",), corpus.manifest, device="cpu").as_here()
+        plan = plan_work(work, tmp_path)
+        torch.set_num_threads(1)
+        work.to_send().load(plan)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
