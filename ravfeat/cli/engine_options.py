@@ -18,21 +18,16 @@ if TYPE_CHECKING:
     from ravfeat.engines.run import Engine
     from ravfeat.extract.named_work import NamedWork
 
-__all__ = ["ChosenEngine", "Place", "chosen_engine", "engine_options", "run_engine"]
+__all__ = ["ChosenEngine", "chosen_engine", "engine_options", "place", "run_engine"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Place(click.ParamType):
-    """A folder, or an address of an object store."""
+def place(text: str | Path) -> Path | str:
+    """Return a path, or the address of an object store as it is."""
+    from ravfeat.remote.store import is_remote
 
-    name = "place"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return a path, or the address as it is."""
-        from ravfeat.remote.store import is_remote
-
-        return value if is_remote(value) else Path(value)
+    return str(text) if is_remote(text) else Path(text)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ravfeat.cli.engine_options import Place, chosen_engine, engine_options, run_engine
+from ravfeat.cli.engine_options import chosen_engine, engine_options, place, run_engine
 from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.show_corpus import show_classes, show_unread
 from ravfeat.cli.show_extraction import show_result
@@ -46,7 +46,7 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
 @click.option("--device", default="auto", show_default=True,
               help="cpu, cuda (the first GPU), cuda:N, auto, or several GPUs for encoders of speech:"
               " cuda:0,cuda:1.")  # fmt: skip
-@click.option("--out", type=Place(), default=Path("cache"), show_default=True,
+@click.option("--out", type=place, default=Path("cache"), show_default=True,
               help="Folder that gets the caches, or an address such as s3://BUCKET/FOLDER.")  # fmt: skip
 @click.option("--layers", help="Layers to store, such as 6-12 or 0,9,24. [default: all]")
 @click.option("--store", type=click.Choice(["frames", "pooled"]), default="frames", show_default=True,
