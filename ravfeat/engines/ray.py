@@ -161,6 +161,8 @@ def _connect(ray: Any, options: EngineOptions) -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
     if options.address is None:
+        # See `ravfeat.engines.local`: threads that wait must not keep those of other actors from running.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         cpus = max(processors(), options.workers or USUAL_WORKERS)
         ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=_STORE_BYTES, **common)
         return
