@@ -33,7 +33,7 @@ def command(source: str, layers: str | None, actors: str | None, revision: str |
     ravfeat cache pull https://zenodo.org/records/1234567
     """  # noqa: D301
     from ravfeat.features.layers import parse_layers
-    from ravfeat.remote.pull import choose_clips, pull_part, pull_whole
+    from ravfeat.remote.pull import choose_clips, features_bytes, pull_part, pull_whole
     from ravfeat.remote.reading import open_mirror
     from ravfeat.remote.store import open_store
 
@@ -44,6 +44,8 @@ def command(source: str, layers: str | None, actors: str | None, revision: str |
     if numbers is None and clips is None:
         done = pull_whole(cache, mirror, out)
     else:
+        size = features_bytes(cache, numbers, clips) / 1e6
+        echo(f"{size:.1f} MB of features; until the cache is written they lie in {mirror.folder} too", err=True)
         done = pull_part(cache, mirror, out, numbers, clips)
     echo(f"{done.path}: {'pulled' if done.fetched else 'was there already'}, {done.fetched} shards read now")
     for clip_id, reason in sorted(done.failed.items()):

@@ -26,7 +26,7 @@ from ravfeat.remote.card import README_FILE, licence_of_card, read_card
 from ravfeat.remote.mirror import Mirror
 from ravfeat.remote.tables import TABLES, changed_or_damaged
 
-__all__ = ["Pulled", "choose_clips", "pull_part", "pull_whole"]
+__all__ = ["Pulled", "choose_clips", "features_bytes", "pull_part", "pull_whole"]
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +71,13 @@ def choose_clips(cache: Cache, actors: Sequence[str]) -> list[str]:
         raise UsageError(f"actors {unknown} are not in this cache; it has {', '.join(names[:40])}")
     wanted = {by_name[actor] for actor in actors}
     return [clip.clip_id for clip in cache.planned_manifest if clip.actor in wanted]
+
+
+def features_bytes(cache: Cache, layers: Sequence[int] | None, clips: Collection[str] | None) -> int:
+    """Count the bytes of features in some layers of some clips; None for all."""
+    stored = cache.clip_ids if clips is None else [clip_id for clip_id in clips if clip_id in cache]
+    n_layers = len(cache.positions(layers))
+    return sum(map(cache.n_frames, stored)) * n_layers * cache.dim * cache.dtype.itemsize
 
 
 # --- all of it
@@ -239,7 +246,7 @@ def pull_part(
     with mirror.pulling(), _writing(out):
         write_origin(mirror.folder, mirror.origin(licence_of_card(read_card(mirror.store))))
         numbers = cache.shards_of(wanted)
-        size = _size(cache, stored, layers)
+        size = features_bytes(cache, layers, stored)
         _check_room(mirror.folder, size, "what is fetched")
         _check_room(out, size, "the cache")
         with ProgressBar(total=size, desc="fetching", unit="B", unit_scale=True) as bar:
@@ -247,15 +254,10 @@ def pull_part(
                 mirror.head(number)
                 some = sorted(cache.clips_of(number) & set(stored))
                 cache.fetch(some, layers)
-                bar.update(_size(cache, some, layers))
+                bar.update(features_bytes(cache, layers, some))
         done = convert_cache(cache, out, Conversion(layers=layers), clips=clips)
     mirror.remove()
     return Pulled(done.path, len(numbers), done.failed)
-
-
-def _size(cache: Cache, clip_ids: Collection[str], layers: Sequence[int] | None) -> int:
-    n_layers = len(cache.positions(layers))
-    return sum(map(cache.n_frames, clip_ids)) * n_layers * cache.dim * cache.dtype.itemsize
 
 
 def _present(cache: Cache, out: Path, layers: tuple[int, ...] | None, wanted: Collection[str]) -> Path | None:

@@ -234,3 +234,19 @@ def test_a_damaged_clip_is_not_carried_over(cache_copy, tmp_path) -> None:
     with pytest.raises(ShardError, match=r"shard-00002\.h5"):
         convert_cache(open_cache(cache_copy), tmp_path, Conversion(frame_stride=2))
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_some_clips_become_a_cache_and_others_join_it_later(whole_cache: Path, tmp_path: Path) -> None:
+    source = open_cache(whole_cache)
+    some, more = source.clip_ids[:5], source.clip_ids[3:9]
+    first = convert_cache(source, tmp_path, Conversion(), clips=some)
+    assert open_cache(first.path).identity == source.identity
+    assert open_cache(first.path).clip_ids == tuple(some)
+    (
+        first.path / "shard-00000.h5"
+    ).unlink()  # made again with the clips that were planned, also those not asked for now
+    again = convert_cache(source, tmp_path, Conversion(), clips=more)
+    assert (again.path, again.written) == (first.path, 2)
+    assert open_cache(first.path).clip_ids == source.clip_ids[:9]
+    assert convert_cache(source, tmp_path, Conversion(), clips=more).written == 0
+    assert verify_cache(first.path) == []

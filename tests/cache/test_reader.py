@@ -236,9 +236,10 @@ def test_reading_needs_neither_torch_nor_media_libraries(whole_cache: Path) -> N
     assert done.stdout.strip() == "[]"
 
 
-def test_the_public_door_is_the_same_room() -> None:
-    assert ravfeat.open_cache is open_cache
-    assert ravfeat.Cache is Cache
+def test_the_public_door_opens_folders_as_this_room_does(whole_cache: Path) -> None:
+    cache = ravfeat.open_cache(whole_cache)
+    assert type(cache) is Cache is ravfeat.Cache
+    assert cache.content_sha256() == open_cache(whole_cache).content_sha256()
 
 
 def test_the_content_digest_tells_changed_clips_and_no_other_layout(tmp_path) -> None:

@@ -35,6 +35,7 @@ def test_a_cache_is_pulled_whole_and_in_part(here: Here, published: Path, tmp_pa
     assert "was there already" in here("cache", "pull", published, "--out", out).stdout
     done = here("cache", "pull", published, "--layers", "1-2", "--actors", "01,03", "--out", out)
     assert done.returncode == 0, done.stderr
+    assert f"0.0 MB of features; until the cache is written they lie in {tmp_path / 'home'}" in done.stderr
     pulled = open_cache(done.stdout.partition(":")[0])
     assert pulled.layers == (1, 2)
     assert {clip.actor for clip in pulled.planned_manifest} == {"toy:01", "toy:03"}

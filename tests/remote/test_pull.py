@@ -18,11 +18,12 @@ from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.origin_file import ORIGIN_FILE, read_origin
 from ravfeat.errors import CacheError, RemoteError, UsageError
 from ravfeat.remote import pull, tables
+from ravfeat.remote.publish import prepare_publication, publish
 from ravfeat.remote.pull import Pulled, choose_clips, pull_part, pull_whole
 from ravfeat.remote.reading import open_mirror
 from ravfeat.remote.store import open_store
 from tests.conftest import command_code
-from tests.remote.conftest import WebServer
+from tests.remote.conftest import CARD, WebServer
 
 ASIDE = {LOCK_FILE, ORIGIN_FILE}
 
@@ -84,6 +85,30 @@ def test_actors_are_pulled_alone_and_others_added_later(served: WebServer, local
     assert part(served.url, tmp_path / "cache", actors=("01",)).fetched == 0
     with pytest.raises(UsageError, match=r"actors \['9'\] are not in this cache; it has 01, 02, 03, 04"):
         part(served.url, tmp_path / "cache", actors=("9",))
+
+
+FORMATS = Path(__file__).parents[1] / "format"
+
+
+@pytest.mark.parametrize("kind", ["v1", "v2", "faces"])
+def test_older_caches_failed_clips_and_faces_travel_too(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    source = request.getfixturevalue("whole_face_cache") if kind == "faces" else FORMATS / kind / "cache"
+    cache, address = open_cache(source), str(tmp_path / "published")
+    publish(prepare_publication(cache), open_store(address), CARD)
+    theirs, _ = open_mirror(open_store(address))
+    assert theirs.content_sha256() == cache.content_sha256()
+    for clip_id in cache.clip_ids:
+        assert (theirs.read([clip_id], verify=True)[0] == cache[clip_id]).all()
+        assert theirs.columns(clip_id).keys() == cache.columns(clip_id).keys()
+    done = whole(address, tmp_path / "whole")
+    assert done.failed == cache.failed
+    assert [problem.where for problem in verify_cache(done.path)] == list(cache.failed)
+    if len(cache.layers) > 1:
+        some = part(address, tmp_path / "some", layers=cache.layers[-1:])
+        expected = convert_cache(cache, tmp_path / "converted", Conversion(layers=cache.layers[-1:]))
+        assert contents(some.path) == contents(expected.path)
 
 
 def test_an_interrupted_pull_goes_on_where_it_was(
