@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def measure(shards: int = 12, clips: int = 24, frames: int = 375, layers: int = 
 
 
 @contextmanager
-def _object_store(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Server]:
+def _object_store(_: Path, __: pytest.MonkeyPatch) -> Iterator[Server]:
     with serve_objects() as store:
         # Bodies of requests are not counted, only what is sent.
         yield Server("s3://shelf/toy", lambda: [(path, size) for _, path, _, size in store.asked])
@@ -82,7 +82,7 @@ def _object_store(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @contextmanager
 def _hub(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Server]:
-    with serve() as hub, ExitStack():
+    with serve() as hub:
         use_hub(patch, hub.url, folder / "hub-home", WRITE_TOKEN)
         patch.setenv("HF_HUB_DISABLE_XET", "1")
         yield Server("hf://datasets/somebody/toy", lambda: [(entry.path, entry.sent) for entry in hub.requests])

@@ -1,7 +1,6 @@
 """An S3 server on this machine, which counts requests and bytes."""
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,8 +53,3 @@ def serve_objects(bucket: str = "shelf") -> Iterator[ObjectStore]:
         boto3.client("s3", endpoint_url=store.url).create_bucket(Bucket=bucket)
         yield store
         server.stop()
-
-
-def as_environment(store: ObjectStore) -> dict[str, str]:
-    """The environment of a child process that reaches the server."""
-    return {**os.environ, **store.environment()}

@@ -166,6 +166,8 @@ def _check_files(folder: Path, tables: _Tables) -> Iterator[Problem]:
 def _stray(name: str) -> str:
     if is_part(name):
         return "is part of a shard that is not finished; run the command that makes this cache again to finish it"
+    if name.startswith(".shard-") and name.endswith(".part"):
+        return "is part of a shard that is being pulled; run the same 'ravfeat cache pull' again to finish it"
     left = " (left by an interrupted run; the next run removes it)" if name.endswith(".tmp") else ""
     return f"is a file that does not belong in a cache{left}"
 

@@ -31,8 +31,9 @@ class FsspecStore(Store):
         super().__init__(shown(address))
         scheme = address.partition(":")[0].lower()
         self._has_folders = scheme not in _WITHOUT_FOLDERS
-        # Others write there too: what was listed before is not what is there.
-        options = {"use_listings_cache": False} if scheme in _EXTRAS else {}
+        # Others write there too: what was listed before is not what is there. And endpoint and credentials, which the
+        # environment says, may be others than when the last store was opened.
+        options = {"use_listings_cache": False, "skip_instance_cache": True} if scheme in _EXTRAS else {}
         try:
             self._open = partial(fsspec.core.url_to_fs, address, **options)
             self._fs, self._root = self._open()

@@ -79,7 +79,10 @@ def test_a_cache_with_card_and_table_is_whole(folder: Path) -> None:
         (folder / name).touch()
     assert verify_cache(folder) == []
     (folder / "notes.txt").touch()
-    assert [problem.where for problem in verify_cache(folder)] == ["notes.txt"]
+    (folder / ".shard-00000.h5.0123abcd.part").touch()
+    pulled, notes = verify_cache(folder)
+    assert notes.where == "notes.txt"
+    assert "run the same 'ravfeat cache pull' again" in pulled.description
 
 
 def test_a_table_that_lies_about_a_shard_is_found(folder: Path) -> None:

@@ -155,7 +155,6 @@ def test_a_store_that_is_away_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     from s3fs import S3FileSystem
 
     monkeypatch.setattr(S3FileSystem, "retries", 1)
-    S3FileSystem.clear_instance_cache()
     with pytest.raises(RemoteError, match=r"could not be reached .* check the network and run this again"):
         open_store("s3://away/x").read("a")
 
