@@ -28,7 +28,7 @@ from ravfeat.extract.resume import find_work
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import RAVDESS_LABELS
 
-__all__ = ["make", "measure"]
+__all__ = ["make", "measure", "remove_some", "resume"]
 
 N_ACTORS = 500
 N_CHOSEN = 20_000
@@ -109,7 +109,7 @@ def _plan(folder: Path) -> Mapping[str, Any]:
         return {"shards": len(find_work(cache, cache.planned.numbers).absent)}
 
 
-def _resume(folder: Path) -> Mapping[str, Any]:
+def resume(folder: Path) -> Mapping[str, Any]:
     """Fill in what lacks; `measure` has removed it before."""
     dim = 4  # that of `make`, unless it was asked for another: it is part of the identity
     cache = _prepared(folder, dim)
@@ -147,7 +147,7 @@ def _command(*arguments: str) -> Callable[[Path], Mapping[str, Any]]:
 
 _STEPS: Mapping[str, Callable[[Path], Mapping[str, Any]]] = {
     "plan": _plan,
-    "resume": _resume,
+    "resume": resume,
     "open_cache": _open,
     "content_sha256": _content_digest,
     "info": _command("cache", "info", "CACHE"),
@@ -163,14 +163,15 @@ def measure(folder: Path, steps: Sequence[str] = tuple(_STEPS)) -> Iterator[str]
     """Run steps, each in a new process, and give a line with time and peak memory for each."""
     for step in steps:
         if step == "resume":
-            _remove_some(folder)
+            remove_some(folder)
         command = [sys.executable, "-m", "benchmarks.scale", "step", str(folder), "--only", step]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         lines = done.stdout.splitlines() or [""]
         yield f"{step:20} {lines[-1]}" if not done.returncode else f"{step:20} failed: {done.stderr[-600:]}"
 
 
-def _remove_some(folder: Path) -> None:
+def remove_some(folder: Path) -> None:
+    """Remove one shard of a hundred, for `resume`."""
     cache = _cache(folder)
     present = sorted(cache.glob("shard-*.h5"))
     chosen = np.random.default_rng(2).choice(len(present), max(1, round(MISSING * len(present))), replace=False)

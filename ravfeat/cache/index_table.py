@@ -183,7 +183,7 @@ def _integers(column: pa.ChunkedArray, empty: int) -> NDArray[np.int64]:
 def index_bytes(shards: Iterable[IndexRows]) -> bytes:
     """Serialise the rows of shards as the file ``index.parquet``."""
     tables = [rows.columns() for rows in _merged(shards)]
-    return parquet_bytes(pa.concat_tables([_NO_ROWS, *tables]).combine_chunks())
+    return parquet_bytes(pa.concat_tables([_NO_ROWS, *tables]))
 
 
 def _merged(shards: Iterable[IndexRows]) -> list[IndexRows]:
