@@ -64,6 +64,24 @@ def test_info_and_verify_go_through_all_caches_below(here, cache_copy) -> None:
     assert done.stdout == f"{other}: whole\n"
 
 
+def test_a_sample_is_told_with_its_seed_and_what_was_not_read(here, cache_copy) -> None:
+    done = here("cache", "verify", "--sample", "2", "--seed", "7", cache_copy)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"{cache_copy}: whole, as far as 2 of 6 shards tell",
+        "4 shards were not read but for their size; 2 were (drawn with --seed 7)",
+    ]
+    done = here("cache", "verify", "--since", "2999-01-01", cache_copy)
+    assert done.stdout.splitlines()[0] == f"{cache_copy}: whole, as far as 0 of 6 shards tell"
+    assert "6 shards were not read but for their size; 0 were (written since 2999-01-01" in done.stdout
+    (cache_copy / "shard-00002.h5").unlink()
+    done = here("cache", "verify", "--sample", "1%", cache_copy)
+    assert done.returncode == 1
+    assert "shard-00002.h5: is in the index and missing from the folder" in done.stderr
+    assert here("cache", "verify", "--sample", "half", cache_copy).returncode == 2
+    assert here("cache", "verify", "--seed", "1", cache_copy).returncode == 2
+
+
 def test_verify_is_silent_about_nothing(here, cache_copy) -> None:
     assert here("cache", "verify", cache_copy).stdout == f"{cache_copy}: whole\n"
     shard = sorted(cache_copy.glob("shard-*.h5"))[2]

@@ -55,6 +55,18 @@ def test_bare_it_trains_on_every_cache_under_cache_and_makes_a_dated_run(here, h
     assert json.loads((run / "recipe.json").read_text())["command"].endswith("fit-heads")
 
 
+def test_only_listed_clips_are_trained_on_and_the_run_says_so(here, home, takes, tmp_path) -> None:
+    chosen = [take.clip_id for take in takes if take.label != takes[0].label]
+    (tmp_path / "some.csv").write_text("\n".join(["clip_id", *chosen, ""]), encoding="utf-8")
+    command = ["fit-heads", "--cache", home / "cache", *QUICK, "--clips", tmp_path / "some.csv"]
+    done = here(*command, "--out", tmp_path / "a")
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((tmp_path / "a" / "recipe.json").read_text())
+    assert recipe["caches"][0]["clips"] == len(chosen) < len(takes)
+    assert recipe["plan"]["clips"] == str(tmp_path / "some.csv")
+    assert len(recipe["plan"]["clips_sha256"]) == 64
+
+
 def test_the_table_names_metric_averaging_protocol_interval_and_n(here, home, tmp_path) -> None:
     done = here("fit-heads", "--cache", home / "cache", *QUICK, "--head", "kernel", "--out", tmp_path / "a")
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """Disk space: what is expected against what is written, and a disk that is too small is noticed before any work."""
 
 import math
+import re
 import shutil
 import subprocess
 import warnings
@@ -15,9 +16,9 @@ import pytest
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.cache.index import present_shards
 from ravfeat.errors import CacheError
-from ravfeat.extract import run_extraction
-from ravfeat.extract.open_caches import planned_folder_of
-from ravfeat.extract.size import MissingBytes, check_disk, free_bytes, missing_bytes
+from ravfeat.extract import run_extraction, size
+from ravfeat.extract.open_caches import check_space, planned_folder_of
+from ravfeat.extract.size import POOLED_ABOVE, MissingBytes, advise_pooled, check_disk, free_bytes, missing_bytes
 
 MB = 10**6
 
@@ -38,6 +39,24 @@ def test_what_is_expected_is_what_is_written_and_a_little_more(recipe, corpus, t
     assert result.path == folder.path
     assert written(result.path) <= expected.known <= 1.25 * written(result.path) + 20_000
     assert missing_bytes(request, folder, folder.planned.numbers) == MissingBytes()
+
+
+def test_pooled_statistics_are_advised_from_a_terabyte_of_frames_on(corpus) -> None:
+    request, large = corpus.extraction(), MissingBytes(known=POOLED_ABOVE + 1)
+    advice = advise_pooled(request, large, 1_000_000)
+    assert re.fullmatch(
+        r"the frames of 'logmel' take 1 TB for 1000000 clips; with --store pooled their statistics would take"
+        r" [\d.]+ GB, which is all that the heads logreg and kernel read",
+        advice,
+    )
+    assert not advise_pooled(request, MissingBytes(known=POOLED_ABOVE), 1_000_000)
+    assert not advise_pooled(replace(request, recipe=StoreRecipe(store="pooled")), large, 1_000_000)
+
+
+def test_the_start_of_a_large_extraction_advises_pooled_statistics(corpus, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(size, "POOLED_ABOVE", 1000)
+    with pytest.warns(UserWarning, match="with --store pooled their statistics would take"):
+        check_space([corpus.extraction()], tmp_path)
 
 
 def test_only_shards_that_are_missing_count(corpus, tmp_path, small_shards) -> None:
