@@ -17,7 +17,9 @@ from ravfeat.errors import CacheError, RavfeatError
 from ravfeat.escape import is_printable
 from ravfeat.files import replace_file
 
-__all__ = ["ORIGIN_FILE", "PublishedOrigin", "check_published", "read_origin", "write_origin"]
+__all__ = [
+    "ORIGIN_FILE", "PublishedOrigin", "check_published", "is_public", "public_origin", "read_origin", "write_origin",
+]  # fmt: skip
 
 ORIGIN_FILE = "ORIGIN.json"
 _MAX_BYTES = 16 << 10
@@ -82,3 +84,13 @@ def check_published(origin: PublishedOrigin, where: str, error: type[RavfeatErro
         raise error(f"{where}: address is {address[:60]!a}, expected one such as hf://datasets/user/name; {remedy}")
     if not _COMMIT.fullmatch(origin["commit"]):
         raise error(f"{where}: commit is {origin['commit'][:70]!a}, expected 40 or 64 hex digits; {remedy}")
+
+
+def is_public(address: str) -> bool:
+    """Whether an address means the same on every machine."""
+    return "://" in address and not address.startswith(("file:", "memory:"))
+
+
+def public_origin(origin: PublishedOrigin) -> PublishedOrigin:
+    """Give an origin for others to read: paths of this machine are nobody's business."""
+    return origin if is_public(origin["address"]) else {**origin, "address": "a folder"}

@@ -6,13 +6,12 @@ from typing import Any
 
 from ravfeat.cache import Cache
 from ravfeat.cache.format import INDEX_FILE, MANIFEST_FILE
-from ravfeat.cache.origin_file import read_origin
+from ravfeat.cache.origin_file import is_public, read_origin
 from ravfeat.cards.sections import (
     HERE,
     citation,
     front_matter,
     hub_datasets,
-    is_public,
     made_from,
     tags,
     terms_lines,

@@ -7,8 +7,8 @@ from typing import Any
 from huggingface_hub import EvalResult
 from huggingface_hub.repocard_data import eval_results_to_model_index
 
-from ravfeat.cache.origin_file import PublishedOrigin
-from ravfeat.cards.sections import citation, front_matter, hub_datasets, is_public, made_from, tags, terms_lines
+from ravfeat.cache.origin_file import PublishedOrigin, is_public
+from ravfeat.cards.sections import citation, front_matter, hub_datasets, made_from, tags, terms_lines
 from ravfeat.corpora.terms import Terms
 from ravfeat.escape import printable
 

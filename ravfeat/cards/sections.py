@@ -5,12 +5,12 @@ from typing import Any
 
 from huggingface_hub import CardData
 
-from ravfeat.cache.origin_file import PublishedOrigin
+from ravfeat.cache.origin_file import PublishedOrigin, public_origin
 from ravfeat.corpora.terms import Terms
 from ravfeat.escape import code_span, markdown_text, printable
 
 __all__ = [
-    "HERE", "citation", "front_matter", "hub_datasets", "is_public", "made_from", "tags", "terms_lines",
+    "HERE", "citation", "front_matter", "hub_datasets", "made_from", "tags", "terms_lines",
 ]  # fmt: skip
 
 HERE = "FOLDER"
@@ -30,11 +30,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return {_plain(key): _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
-
-
-def is_public(address: str) -> bool:
-    """Whether an address means the same on every machine."""
-    return "://" in address and not address.startswith(("file:", "memory:"))
 
 
 def tags(*further: str, leaky: bool = False, synthetic: bool = False) -> list[str]:
@@ -63,7 +58,7 @@ def terms_lines(terms: Terms) -> list[str]:
 def made_from(origins: Iterable[PublishedOrigin]) -> list[str]:
     """List what was published before and this was made from; empty where nothing was."""
     lines = []
-    for origin in origins:
+    for origin in map(public_origin, origins):
         licence = f", under {code_span(origin['licence'])}" if "licence" in origin else ""
         lines.append(f"- {code_span(origin['address'])} at {code_span(origin['commit'])}{licence}")
     return ["## Made from", "", *lines] if lines else []

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ravfeat import __version__
 from ravfeat.cache import Cache
+from ravfeat.cache.origin_file import PublishedOrigin, public_origin
 from ravfeat.corpora.terms import data_terms
 from ravfeat.errors import LeakError, UsageError
 from ravfeat.experiment.fit import prepare
@@ -259,7 +260,8 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
 
 def _made_from(recipe: Recipe) -> dict[str, Any]:
     """Name the published caches that the heads were trained on, or chosen with."""
-    origins = {origin.published["address"]: dict(origin.published) for origin in recipe.origins() if origin.published}
+    published = [cast("PublishedOrigin", dict(origin.published)) for origin in recipe.origins() if origin.published]
+    origins = {origin["address"]: origin for origin in map(public_origin, published)}
     return {"made_from": [origins[address] for address in sorted(origins)]} if origins else {}
 
 

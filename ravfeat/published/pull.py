@@ -23,6 +23,9 @@ __all__ = ["PulledHead", "find_head", "local_head", "pull_head"]
 
 _WHAT: dict[str, str] = {"kind": "published head", "known_by": HEAD_FILE, "option": "--out"}
 _MAX_ARRAYS_BYTES, _MAX_TEXT_BYTES, _MAX_CARD_BYTES = 2 << 30, 64 << 20, 4 << 20
+MAX_BYTES = 16 << 30
+"""Largest head: more than this is no small head, whatever a server goes on to send."""
+
 _REMEDY = "ask its owner, or name another revision"
 _PINNED = re.compile("@([0-9a-f]{40})$")
 _LOG = logging.getLogger(__name__)
@@ -57,7 +60,7 @@ class _Offer:
     @property
     def origin(self) -> PublishedOrigin:
         commit = self.store.version() or hashlib.sha256(self.data).hexdigest()
-        return {"address": _without_revision(self.store.address), "commit": commit}
+        return {"address": self.store.place, "commit": commit}
 
 
 def pull_head(
@@ -115,7 +118,7 @@ def local_head(address: str, *, offline: bool = False) -> Path:
         As `pull_head`; a HeadError where it is not here, offline.
     """
     store = open_store(address)
-    of_address = user_folder("heads") / _short(_without_revision(store.address))
+    of_address = user_folder("heads") / _short(store.place)
     last = of_address / f"last-{_short(store.address)}"
     pinned = _PINNED.search(store.address)
     if pinned and _is_here(of_address / pinned[1]):
@@ -177,6 +180,7 @@ def _fetch(offer: _Offer, folder: Path, *, force: bool = False) -> PulledHead:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             (temporary / name).write_bytes(data)  # flushed with the folder
             n_bytes += len(data)
+            _check_total(offer.store, n_bytes)
             bar.update()
         if card := _card(offer.store):
             (temporary / CARD_FILE).write_bytes(card)
@@ -213,6 +217,7 @@ def _check_room(store: Store, names: Mapping[str, str], folder: Path) -> None:
                 f" {_REMEDY}"
             )
     total, place = sum(sizes[name] for name in names), folder.absolute()
+    _check_total(store, total)
     while not place.exists():
         place = place.parent
     if total > (free := shutil.disk_usage(place).free):
@@ -222,8 +227,9 @@ def _check_room(store: Store, names: Mapping[str, str], folder: Path) -> None:
         )
 
 
-def _without_revision(address: str) -> str:
-    return address.partition("@")[0] if address.startswith("hf:") else address
+def _check_total(store: Store, n_bytes: int) -> None:
+    if n_bytes > MAX_BYTES:
+        raise HeadError(f"the files of {store.address} have more than {format_size(MAX_BYTES)}; no head is that large")
 
 
 def _short(text: str) -> str:

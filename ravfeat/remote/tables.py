@@ -1,7 +1,6 @@
 """The tables of a remote cache, fetched and held against its SHA256SUMS before anything is believed."""
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ravfeat.cache.layer_table import LAYERS_FILE, LayerTable, parse_layer_table
 from ravfeat.cache.manifest import read_planned
 from ravfeat.cache.schemas import read_identity
 from ravfeat.errors import CacheError, RemoteError
+from ravfeat.files import user_folder
 from ravfeat.remote.base import MissingFileError, Store
 
 __all__ = [
@@ -77,11 +77,7 @@ class RemoteTables:
 
 def blocks_folder() -> Path:
     """Return the folder of blocks of remote caches: ``RAVFEAT_CACHE_HOME``, else below the user's cache folder."""
-    if named := os.environ.get("RAVFEAT_CACHE_HOME", ""):
-        return Path(named).expanduser() / "remote"
-    home = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # A relative path in this variable is to be ignored, says the XDG specification.
-    return (home if home.is_absolute() else Path.home() / ".cache") / "ravfeat" / "remote"
+    return user_folder("remote")
 
 
 def _folder_of(store: Store, sums: bytes) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ravfeat import load_head
+from ravfeat.cache.origin_file import PublishedOrigin, write_origin
 from ravfeat.errors import CacheError, HeadError, LeakError, PredictionsError, UsageError
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.files import sha256_of
@@ -343,3 +344,19 @@ def test_a_run_of_an_older_version_is_refused(copy, tmp_path) -> None:
     change(copy / "recipe.json", lambda recipe: recipe.pop("plan"))
     with pytest.raises(PredictionsError, match="has no plan: the run is of an older version; make it again"):
         export_heads(copy, tmp_path / "head")
+
+
+def test_a_head_names_the_published_cache_that_it_was_trained_on(tmp_path: Path) -> None:
+    cache = write_cache(tmp_path, actors_and_emotions(actors=6), name="voice", stream="audio")
+    origins: list[PublishedOrigin] = [
+        {"address": "hf://datasets/x/y", "commit": "ab" * 20, "licence": "cc-by-nc-sa-4.0"},
+        {"address": str(tmp_path), "commit": "cd" * 32},
+    ]
+    named = []
+    for number, origin in enumerate(origins):
+        write_origin(cache, origin)
+        head = tmp_path / f"head-{number}"
+        run = one_system(cache, tmp_path / f"run-{number}", protocol="group3")
+        export_heads(run, head, unchecked=True)  # the recipe says it, wherever the cache is by now
+        named += load_head(head).about["made_from"]
+    assert named == [origins[0], {"address": "a folder", "commit": "cd" * 32}]

@@ -159,4 +159,5 @@ def test_a_pulled_head_that_is_passed_on_names_where_it_came_from(place: Place, 
     publish_head(place.head, str(tmp_path / "first"))
     pulled = pull_head(str(tmp_path / "first"), out=tmp_path / "heads")
     done = publish_head(pulled.path, str(tmp_path / "second"), dry_run=True)
-    assert f"## Made from\n\n- `{tmp_path / 'first'}` at `{pulled.origin['commit']}`" in done.card
+    assert f"## Made from\n\n- `a folder` at `{pulled.origin['commit']}`" in done.card
+    assert str(tmp_path) not in done.card

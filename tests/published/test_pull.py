@@ -219,6 +219,20 @@ def test_a_file_that_is_too_large_is_not_fetched(place: Place, tmp_path: Path) -
         pull_head(str(source), out=tmp_path / "heads")
 
 
+@pytest.mark.parametrize("web", [False, True])
+def test_a_head_that_never_ends_is_not_fetched(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, web: bool
+) -> None:
+    monkeypatch.setattr("ravfeat.published.pull.MAX_BYTES", 10_000)
+    monkeypatch.setenv("no_proxy", "*")
+    server = FilesServer()
+    server.folder = place.head
+    with serving(FilesHandler, server), pytest.raises(HeadError, match=r"have more than 10 kB; no head is that large"):
+        pull_head(server.url if web else str(place.head), out=tmp_path / "heads")
+    assert server.sent() < 10_000 + 50_000 + (place.head / HEAD_FILE).stat().st_size
+    assert not list((tmp_path / "heads").glob("*"))
+
+
 def test_a_disk_that_is_too_small_is_found_first(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ravfeat.published.pull.shutil.disk_usage", lambda _: Full())
     with pytest.raises(HeadError, match=r"has .* kB, and .* has 0.01 kB free; make room"):
