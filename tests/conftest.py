@@ -38,6 +38,7 @@ from ravfeat.encoders.registry import load_encoder
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Manifest
+from tests.objectstore import ObjectStore, serve_objects
 from tests.processes import Commands
 from tests.report.simulated import write_run
 from tests.spoken import Spoken, publish_spoken
@@ -191,6 +192,13 @@ def whole_face_cache(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -
 def cache_copy(whole_cache: Path, tmp_path: Path) -> Path:
     """A copy of it that a test may spoil."""
     return Path(shutil.copytree(whole_cache, tmp_path / "cache" / "synth" / whole_cache.name))
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[ObjectStore]:
+    """An S3 server with the bucket ``shelf``; one for all, since clients of fsspec remember their server."""
+    with serve_objects() as store:
+        yield store
 
 
 @pytest.fixture(scope="session")

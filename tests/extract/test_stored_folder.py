@@ -1,6 +1,6 @@
 """Caches at an object store: a real S3 server on this machine, real requests, conditional puts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from ravfeat.extract.run import finish, run_shards
 from ravfeat.extract.stored_folder import StoredFolder
 from ravfeat.extract.work_plan import LoadedWork, plan_work
 from ravfeat.remote.store import open_store
-from tests.objectstore import ObjectStore, serve_objects
+from tests.objectstore import ObjectStore
 
 pytestmark = pytest.mark.usefixtures("small_shards")
 
@@ -36,12 +36,6 @@ class Counting(LogMelEncoder):
     def encode(self, batch: Sequence[EncoderInput]) -> list[Any]:
         self.encoded += len(batch)
         return [states * states.dtype.type(self.factor) for states in super().encode(batch)]
-
-
-@pytest.fixture(scope="module")
-def objects() -> Iterator[ObjectStore]:
-    with serve_objects() as store:
-        yield store
 
 
 @pytest.fixture

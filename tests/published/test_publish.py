@@ -11,7 +11,7 @@ from ravfeat.errors import CorpusError, HeadError, RemoteError
 from ravfeat.published.publish import publish_head
 from ravfeat.published.pull import pull_head
 from ravfeat.remote import base
-from tests.objectstore import serve_objects
+from tests.objectstore import ObjectStore
 from tests.published.hostile import Place, put, sign, toml
 from tests.published.places import files_of
 from tests.toyhub import READ_TOKEN, WRITE_TOKEN, Hub, serve, use_hub
@@ -57,14 +57,13 @@ def test_what_is_there_is_not_sent_again(hub: Hub, place: Place) -> None:
     )
 
 
-def test_in_an_object_store_the_list_comes_last(place: Place, tmp_path: Path) -> None:
-    with serve_objects() as store:
-        done = publish_head(place.head, "s3://shelf/heads/mine")
-        puts = [path.removeprefix("/shelf/heads/mine/") for method, path, *_ in store.asked if method == "PUT"]
-        assert puts[-1] == "head.toml"
-        assert set(puts[1:]) == set(done.sizes)
-        pulled = pull_head("s3://shelf/heads/mine", out=tmp_path / "heads")
-        assert files_of(pulled.path) == files_of(place.head)
+def test_in_an_object_store_the_list_comes_last(place: Place, tmp_path: Path, objects: ObjectStore) -> None:
+    done = publish_head(place.head, "s3://shelf/heads/mine")
+    puts = [path.partition("/heads/mine/")[2] for method, path, *_ in objects.asked if method == "PUT"]
+    puts = [name for name in puts if name]
+    assert puts[-1] == "head.toml"
+    assert set(puts) == set(done.sizes)
+    assert files_of(pull_head("s3://shelf/heads/mine", out=tmp_path / "heads").path) == files_of(place.head)
 
 
 def test_another_head_in_a_folder_is_replaced_and_never_mixed(

@@ -12,7 +12,6 @@ from ravfeat.remote import base
 from ravfeat.remote.publish import prepare_publication, publish
 from ravfeat.remote.store import open_store
 from tests.loopback import Handler, Server, serving
-from tests.objectstore import ObjectStore, serve_objects
 from tests.writtenshards import write_shards
 
 CARD = "---\nlicense: apache-2.0\n---\n# toy\n"
@@ -55,13 +54,6 @@ def web(tmp_path: Path) -> Iterator[WebServer]:
     server = WebServer(folder=tmp_path / "web")
     with serving(_FolderHandler, server):
         yield server
-
-
-@pytest.fixture(scope="session")
-def objects() -> Iterator[ObjectStore]:
-    """An S3 server with the bucket ``shelf``."""
-    with serve_objects() as store:
-        yield store
 
 
 @pytest.fixture(autouse=True)
