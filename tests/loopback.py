@@ -79,8 +79,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Send an answer whole."""
         self.start(status, len(body), headers or {})
         if self.command != "HEAD":
-            self.wfile.write(body)
-            self.request_record.sent += len(body)
+            self.count_and_write(body)
 
     def start(self, status: int, length: int, headers: dict[str, str]) -> None:
         self.request_record.status = status
@@ -111,16 +110,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def send_bytes(self, content: bytes | Path, start: int, stop: int) -> None:
         if isinstance(content, bytes):
-            self.wfile.write(content[start:stop])
-            self.request_record.sent += stop - start
+            self.count_and_write(content[start:stop])
             return
         with content.open("rb") as file:
             file.seek(start)
             while start < stop:
                 piece = file.read(min(PIECE, stop - start))
-                self.wfile.write(piece)
-                self.request_record.sent += len(piece)
+                self.count_and_write(piece)
                 start += len(piece)
+
+    def count_and_write(self, piece: bytes) -> None:
+        self.request_record.sent += len(piece)  # before: the client may look as soon as it has them
+        self.wfile.write(piece)
 
     def body(self) -> bytes:
         """What came with the request, with a length or in chunks."""
