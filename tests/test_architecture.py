@@ -273,6 +273,8 @@ HEAVY = (
     "tqdm",
     "fsspec",
     "huggingface_hub",
+    "ray",
+    "submitit",
     "s3fs",
     "ray",
 )

@@ -64,6 +64,7 @@ def test_two_processes_make_what_one_makes_and_one_that_is_killed_is_replaced(
     assert max(encoded.times.values()) <= 2
 
 
+@pytest.mark.slow
 def test_a_shard_that_kills_its_workers_is_given_up_and_named(
     named: Any, encoded: Any, corpus: Any, tmp_path: Path, alone: dict[str, bytes], contents: Any
 ) -> None:
