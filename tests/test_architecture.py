@@ -276,7 +276,6 @@ HEAVY = (
     "ray",
     "submitit",
     "s3fs",
-    "ray",
 )
 
 
