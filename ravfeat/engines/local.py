@@ -198,6 +198,9 @@ def _serve(number: int, driver: Connection, share: set[int] | None) -> None:
                 driver.send(worker.stopped())
     except (EOFError, OSError):  # the driver is gone
         return
+    finally:
+        if worker is not None:
+            worker.close()
 
 
 def _end_with_driver() -> None:

@@ -139,3 +139,5 @@ def _work(worker: int, task: bytes, numbers: ShardNumbers) -> Answer:
             return engine_worker.run(numbers)
     except KeyboardInterrupt:  # what Slurm sends before it kills, too
         return engine_worker.stopped()
+    finally:
+        engine_worker.close()

@@ -80,6 +80,11 @@ class EngineWorker:
         """Return what to answer after an interrupt."""
         return Answer(self._number, "done", self.counts, self._written() if self._under_way else None)
 
+    def close(self) -> None:
+        """Remove what the worker has in temporary folders."""
+        if self._worker is not None:
+            self._worker.close()
+
     def _written(self) -> ShardReport | None:
         return self._worker.report() if self._worker is not None else None
 

@@ -202,6 +202,10 @@ class ShardWorker:
                 raise
         return self.report()
 
+    def close(self) -> None:
+        """Remove temporary folders of caches at an object store."""
+        self._plan.close()
+
     @property
     def began(self) -> bool:
         """Whether the last call of `run` came so far that it may have written something."""

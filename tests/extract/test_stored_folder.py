@@ -152,12 +152,21 @@ def test_a_grown_corpus_extends_the_stored_plan(corpus: Any, out: str, downloade
 
 
 def test_two_processes_fill_a_cache_at_a_store(
-    corpus: Any, out: str, contents: Any, downloaded: Any, tmp_path: Path, objects: ObjectStore
+    corpus: Any,
+    out: str,
+    contents: Any,
+    downloaded: Any,
+    tmp_path: Path,
+    objects: ObjectStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("TMPDIR", str(temporary := tmp_path / "temporary"))  # of the workers
+    temporary.mkdir()
     work = NamedWork(corpus.root, ("logmel",), corpus.manifest, device="cpu")
     done = extract_with("local", work, out, EngineOptions(workers=2))
     alone = run_extraction(corpus.extraction(encoder=load_encoder("logmel", "cpu")), tmp_path / "alone").path
     assert contents(downloaded(done.results[0].address)) == contents(alone)
+    assert list(temporary.glob("ravfeat-out-*")) == []
     assert asked(objects, "PUT") == SHARDS
 
 
