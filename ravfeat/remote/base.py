@@ -1,7 +1,7 @@
 """What every store of remote files offers: sizes, reads of byte ranges, whole writes; names, retries, errors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from time import sleep
 from typing import TypeVar
@@ -12,7 +12,8 @@ from ravfeat.escape import printable
 from ravfeat.files import check_name
 
 __all__ = [
-    "WAITS_S", "MissingFileError", "NoRangesError", "PassingError", "Store", "checked_name", "is_plain", "shown",
+    "WAITS_S", "MissingFileError", "NoRangesError", "PassingError", "Store", "check_size", "checked_name", "is_plain",
+    "shown",
 ]  # fmt: skip
 
 WAITS_S = [0.5, 2.0, 5.0]
@@ -20,6 +21,9 @@ WAITS_S = [0.5, 2.0, 5.0]
 
 WHOLE_LIMIT = 4 << 30
 """Largest file or range in bytes that is read at once, into memory."""
+
+_STREAM_BYTES = 32 << 20
+"""Of a range that is read piece by piece, with a request for each."""
 
 T = TypeVar("T")
 
@@ -89,15 +93,41 @@ class Store(ABC):
         checked_name(name, self.address)
         if stop is None and not start:
             return self.read_whole(name, WHOLE_LIMIT)
-        if stop is not None and stop - start > WHOLE_LIMIT:  # a table of a stranger may say anything
-            raise RemoteError(f"{self.address}/{name}: {stop - start} bytes at once are more than are ever read")
+        if stop is not None:
+            check_size(self.address, name, stop - start)
         data = self._retried(lambda: self._read(name, start, stop))
         if stop is not None and len(data) != stop - start:
-            raise RemoteError(
-                f"{self.address}/{name} gave {len(data)} of {stop - start} bytes from byte {start} on: it is shorter"
-                " than it should be, or was changed; run this again, and ask its owner if that does not help"
-            )
+            raise self._other_size(name, len(data), start, stop)
         return data
+
+    def stream(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        """Read a range of bytes as it comes, with one request where the store can; errors as `read`.
+
+        What breaks off goes on where it was.
+        """
+        checked_name(name, self.address)
+        waits, at = iter(WAITS_S), start
+        while at < stop:
+            try:
+                for block in self._stream(name, at, stop):
+                    at += len(block)
+                    if at > stop:
+                        break
+                    yield block
+            except PassingError:
+                wait_s = next(waits, None)
+                if wait_s is None:
+                    raise
+                sleep(wait_s)
+                continue
+            if at != stop:
+                raise self._other_size(name, at - start, start, stop)
+
+    def _other_size(self, name: str, size: int, start: int, stop: int) -> RemoteError:
+        return RemoteError(
+            f"{self.address}/{name} gave {size} of {stop - start} bytes from byte {start} on: it is shorter"
+            " than it should be, or was changed; run this again, and ask its owner if that does not help"
+        )
 
     def read_whole(self, name: str, limit: int) -> bytes:
         """Read a file of at most `limit` bytes; errors as `read`, and where it is larger."""
@@ -150,6 +180,10 @@ class Store(ABC):
     @abstractmethod
     def _read(self, name: str, start: int, stop: int | None) -> bytes: ...
 
+    def _stream(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        for at in range(start, stop, _STREAM_BYTES):
+            yield self._read(name, at, min(at + _STREAM_BYTES, stop))
+
     @abstractmethod
     def _read_whole(self, name: str, limit: int) -> bytes:
         """Read at most one byte more than the limit."""
@@ -167,6 +201,17 @@ class Store(ABC):
             except PassingError:
                 sleep(wait_s)
         return call()
+
+
+def check_size(address: str, name: str, n_bytes: int) -> None:
+    """Refuse to take more bytes into memory at once than `WHOLE_LIMIT`: a table of a stranger may say anything.
+
+    Raises
+    ------
+    RemoteError
+    """
+    if n_bytes > WHOLE_LIMIT:
+        raise RemoteError(f"{address}/{name}: {n_bytes} bytes at once are more than are ever read")
 
 
 def checked_name(name: str, address: str) -> str:

@@ -16,25 +16,30 @@ __all__ = ["FolderStore"]
 
 
 class FolderStore(Store):
-    """Files in a folder; one gets its name when it is whole."""
+    """Files in a folder; one gets its name when it is whole.
+
+    Attributes
+    ----------
+    folder : Path
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__(str(folder))
-        self._folder = folder
+        self.folder = folder
 
     def _sizes(self) -> dict[str, int]:
         with self._errors(""):
-            if not self._folder.is_dir():
+            if not self.folder.is_dir():
                 return {}
             files = [
                 path
-                for path in (*self._folder.glob("*"), *self._folder.glob("*/*"), *self._folder.glob("*/*/*"))
+                for path in (*self.folder.glob("*"), *self.folder.glob("*/*"), *self.folder.glob("*/*/*"))
                 if path.is_file()
             ]
-            return {path.relative_to(self._folder).as_posix(): path.stat().st_size for path in files}
+            return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
 
     def _read(self, name: str, start: int, stop: int | None) -> bytes:
-        with self._errors(name), (self._folder / name).open("rb") as file:
+        with self._errors(name), (self.folder / name).open("rb") as file:
             file.seek(start)
             return file.read(-1 if stop is None else stop - start)
 
@@ -42,7 +47,7 @@ class FolderStore(Store):
         return self._read(name, 0, limit + 1)
 
     def _write(self, name: str, data: bytes | Path, *, new: bool) -> bool:
-        path = self._folder / name
+        path = self.folder / name
         temporary = path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.tmp")
         with self._errors(name):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,11 +69,11 @@ class FolderStore(Store):
 
     def _delete(self, name: str) -> None:
         with self._errors(name):
-            (self._folder / name).unlink(missing_ok=True)
+            (self.folder / name).unlink(missing_ok=True)
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        path = self._folder / name
+        path = self.folder / name
         try:
             yield
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:

@@ -15,7 +15,7 @@ from ravfeat.download.answer import Answer
 from ravfeat.errors import DownloadError, RemoteError
 from ravfeat.remote.base import MissingFileError, NoRangesError, PassingError, Store, shown
 
-__all__ = ["HttpStore", "fetch", "http_store"]
+__all__ = ["HttpStore", "fetch", "http_store", "stream"]
 
 _RECORD = re.compile(r"https?://zenodo\.org/records?/(\d+)/?")
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
@@ -41,6 +41,9 @@ class HttpStore(Store):
 
     def _read(self, name: str, start: int, stop: int | None) -> bytes:
         return fetch(self._url_of(name), f"{self.address}/{name}", {}, start, stop)
+
+    def _stream(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        return stream(self._url_of(name), f"{self.address}/{name}", {}, start, stop)
 
     def _read_whole(self, name: str, limit: int) -> bytes:
         return fetch(self._url_of(name), f"{self.address}/{name}", {}, limit=limit)
@@ -115,21 +118,35 @@ def fetch(
     """
     ranged = start > 0 or stop is not None
     wanted = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"} if ranged else {}
-    # Not as another form of the file, which would be other bytes.
     most = stop - start if stop is not None else limit
-    with _errors(where), Answer(url, {"Accept-Encoding": "identity", **headers, **wanted}) as answer:
-        given = (answer.headers.get("Content-Range") or "").strip().lower()
-        if ranged and not given.startswith(f"bytes {start}-"):
-            raise NoRangesError(f"{where}: the server gives whole files only, no ranges of bytes")
-        data = bytearray()
-        for block in answer.blocks():
-            data += block
-            if most is not None and len(data) > most:
-                break
-        announced = (answer.headers.get("Content-Length") or "").strip()
-    if announced.isdecimal() and len(data) < int(announced[:20]) and (most is None or len(data) < most):
-        raise PassingError(f"{where} broke off after {len(data)} of {announced[:20]} bytes; run this again")
+    data = bytearray()
+    for block in _blocks(url, where, {**headers, **wanted}, start if ranged else None, most):
+        data += block
     return bytes(data if most is None else data[: most + 1])
+
+
+def stream(url: str, where: str, headers: Mapping[str, str], start: int, stop: int) -> Iterator[bytes]:
+    """Read a range of bytes of a file of a web server as it comes, with one request; as `fetch`."""
+    wanted = {"Range": f"bytes={start}-{stop - 1}"}
+    return _blocks(url, where, {**headers, **wanted}, start, stop - start)
+
+
+def _blocks(url: str, where: str, headers: Mapping[str, str], start: int | None, most: int | None) -> Iterator[bytes]:
+    """Yield what comes, until it is more than `most`."""
+    came = 0
+    # Not as another form of the file, which would be other bytes.
+    with _errors(where), Answer(url, {"Accept-Encoding": "identity", **headers}) as answer:
+        given = (answer.headers.get("Content-Range") or "").strip().lower()
+        if start is not None and not given.startswith(f"bytes {start}-"):
+            raise NoRangesError(f"{where}: the server gives whole files only, no ranges of bytes")
+        announced = (answer.headers.get("Content-Length") or "").strip()
+        for block in answer.blocks():
+            came += len(block)
+            yield block
+            if most is not None and came > most:
+                break
+    if announced.isdecimal() and came < int(announced[:20]) and (most is None or came < most):
+        raise PassingError(f"{where} broke off after {came} of {announced[:20]} bytes; run this again")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from ravfeat.errors import RemoteError
 from ravfeat.remote.base import MissingFileError, PassingError, Store, checked_name
-from ravfeat.remote.http_store import fetch
+from ravfeat.remote.http_store import fetch, stream
 
 __all__ = ["HubStore"]
 
@@ -86,6 +86,9 @@ class HubStore(Store):
 
     def _read(self, name: str, start: int, stop: int | None) -> bytes:
         return fetch(self._url(name), f"{self.address}/{name}", self._headers, start, stop)
+
+    def _stream(self, name: str, start: int, stop: int) -> Iterator[bytes]:
+        return stream(self._url(name), f"{self.address}/{name}", self._headers, start, stop)
 
     def _read_whole(self, name: str, limit: int) -> bytes:
         return fetch(self._url(name), f"{self.address}/{name}", self._headers, limit=limit)

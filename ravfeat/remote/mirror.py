@@ -7,7 +7,6 @@ and then noted, so a note never promises what is not there.
 import hashlib
 import json
 import os
-import shutil
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,8 @@ from ravfeat.cache.schemas import read_identity
 from ravfeat.documents import Bytes, parse_json
 from ravfeat.errors import RemoteError, ShardError
 from ravfeat.files import replace_file
-from ravfeat.remote.base import NoRangesError, Store
+from ravfeat.remote.base import NoRangesError, Store, check_size
+from ravfeat.remote.blocks import HeldBlocks, delete_unused
 from ravfeat.remote.ranges import Range, covers, joined, united
 from ravfeat.remote.tables import RemoteTables, changed_or_damaged
 
@@ -43,6 +43,10 @@ GAP_BYTES = 1 << 20
 
 _AT_ONCE = 4
 _MAX_SHARD_BYTES = 1 << 40
+_WRITE_BYTES = 8 << 20  # what a killed process loses of every range; a note for every clip would cost more than it
+
+_OF_PROCESS = {"_lock", "_writing", "_blocks", "_children"}
+"""What neither another process nor a pickle can take over."""
 
 
 class _State(TypedDict):
@@ -81,6 +85,9 @@ class Mirror:
         self.folder = tables.folder
         self.sums = tables.files[SUMS_FILE]
         with _disk(self.folder):
+            delete_unused(self.folder.parent)
+        self._reset()
+        with _disk(self.folder):
             self._write_tables(tables)
         self.index: dict[int, IndexedShard] = read_index(self.folder)
         for number, shard in self.index.items():
@@ -95,15 +102,15 @@ class Mirror:
         }
         self._there: dict[int, list[Range]] = {}
         self._opened: set[int] = set()
-        self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.RLock()
+        with _disk(self.folder):
+            self._blocks = HeldBlocks(self.folder)
+        self._lock, self._writing = threading.RLock(), threading.Lock()
         self._children: ChildProcesses | None = None
         self._process = os.getpid()
 
     def _write_tables(self, tables: RemoteTables) -> None:
-        (self.folder / ".blocks").mkdir(parents=True, exist_ok=True)
         if not (self.folder / SUMS_FILE).is_file():
             for name, data in sorted(tables.files.items(), key=lambda item: item[0] == SUMS_FILE):
                 replace_file(self.folder / name, data)  # the sums last
@@ -111,7 +118,7 @@ class Mirror:
             write_origin(self.folder, self.origin())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in {"_lock", "_children"}}
+        return {name: value for name, value in self.__dict__.items() if name not in _OF_PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -143,8 +150,8 @@ class Mirror:
             yield
 
     def remove(self) -> None:
-        """Delete all blocks."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all blocks, unless others read them."""
+        self._blocks.delete()
 
     # --- what the reader asks for
 
@@ -238,23 +245,32 @@ class Mirror:
         self._store_parts(number, path, [(0, data)])
 
     def _fetch_ranges(self, number: int, path: Path, ranges: Sequence[Range]) -> None:
-        name = shard_file(number)
         if len(ranges) == 1:
-            self._accept(number, path, ranges[0], self.store.read(name, *ranges[0]))
+            self._fetch_range(number, path, ranges[0])
             return
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            for part, data in zip(ranges, pool.map(lambda part: self.store.read(name, *part), ranges), strict=True):
-                self._accept(number, path, part, data)
+            list(pool.map(lambda part: self._fetch_range(number, path, part), ranges))
 
-    def _accept(self, number: int, path: Path, part: Range, data: bytes) -> None:
-        """Verify every layer, or clip of a layer, in what has come; keep those that are right."""
-        good, wrong = [], ""
+    def _fetch_range(self, number: int, path: Path, part: Range) -> None:
+        """Verify every layer, or clip of a layer, as it comes; keep those that are right."""
+        good: list[tuple[int, bytes]] = []
+        wrong = ""
+        data, at = bytearray(), part[0]  # what has come and is not verified yet, and its first byte
+        blocks = self.store.stream(shard_file(number), *part)
         for start, stop, digest, what in self._verifiable(number, part):
-            piece = data[start - part[0] : stop - part[0]]
+            check_size(self.store.address, shard_file(number), stop - start)
+            while at + len(data) < stop:
+                data += next(blocks)
+            piece = bytes(data[start - at : stop - at])
+            del data[: stop - at]
+            at = stop
             if hashlib.sha256(piece).digest() == digest:
                 good.append((start, piece))
             else:
                 wrong = wrong or what
+            if sum(len(held) for _, held in good) >= _WRITE_BYTES:
+                self._store_parts(number, path, good)
+                good = []
         self._store_parts(number, path, good)
         if wrong:
             raise changed_or_damaged(self.store, f"{shard_file(number)}, {wrong},", self.sums)
@@ -276,15 +292,12 @@ class Mirror:
         layers = self.layers.get(number)
         if layers is None:
             return [(0, self.index[number].n_bytes)]
-        total = self._n_frames[number]
         spans = united((span.start, span.stop) for span in frames if span.stop > span.start)
-        whole = layers.clips_sha256 is None or spans == [(0, total)]
         units: list[Range] = []
         for position in positions:
             start = layers.offset + position * layers.n_bytes
-            if whole and spans:
+            if layers.clips_sha256 is None and spans:
                 units.append((start, start + layers.n_bytes))
-                continue
             units += [
                 (first, last)
                 for first, last, _, clip in self._clips(number, layers, position)
@@ -306,17 +319,19 @@ class Mirror:
             yield start + first * width, start + (first + count) * width, digest, slice(first, first + count)
 
     def _verifiable(self, number: int, part: Range) -> Iterator[tuple[int, int, bytes, str]]:
-        """Layers that lie wholly in a range, and clips of the others that do: bytes, digest, what it is."""
+        """Clips of layers that lie wholly in a range, layers where clips have no digests: bytes, digest, what it is."""
         layers = self.layers[number]
         for position, layer in enumerate(layers.layers):
             start = layers.offset + position * layers.n_bytes
             stop = start + layers.n_bytes
-            if part[0] <= start and stop <= part[1]:
-                yield start, stop, layers.sha256[position], f"layer {layer}"
+            whole = part[0] <= start and stop <= part[1]
+            if layers.clips_sha256 is None:
+                if whole:
+                    yield start, stop, layers.sha256[position], f"layer {layer}"
             elif start < part[1] and part[0] < stop:
                 for first, last, digest, _ in self._clips(number, layers, position):
                     if part[0] <= first and last <= part[1]:
-                        yield first, last, digest, f"a clip in layer {layer}"
+                        yield first, last, digest, f"layer {layer}" if whole else f"a clip in layer {layer}"
 
     # --- what is there
 
@@ -350,14 +365,17 @@ class Mirror:
             self._opened.add(number)
 
     def _store_parts(self, number: int, path: Path, parts: Sequence[tuple[int, bytes]]) -> None:
-        with path.open("r+b") as file:
+        if not parts:
+            return
+        with self._writing, path.open("r+b") as file:
             for start, data in parts:
                 file.seek(start)
                 file.write(data)
             file.flush()
             os.fdatasync(file.fileno())
-        self._there[number] = united([*self._there[number], *((start, start + len(data)) for start, data in parts)])
-        self._note(number)
+            there = [*self._there[number], *((start, start + len(data)) for start, data in parts)]
+            self._there[number] = united(there)
+            self._note(number)
 
     def _note(self, number: int) -> None:
         state = {"opened": number in self._opened, "ranges": self._there[number]}

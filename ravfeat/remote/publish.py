@@ -1,19 +1,25 @@
 """Publish a cache: verified whole, shards first, then tables and card, and SHA256SUMS last as the mark of the end."""
 
 import hashlib
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from ravfeat.cache.format import IDENTITY_FILE, INDEX_FILE, MANIFEST_FILE, SUMS_FILE, shard_file
 from ravfeat.cache.index import MAX_SUMS_BYTES, parse_sums, present_shards, read_index, read_sums, sums_text
 from ravfeat.cache.layer_table import LAYERS_FILE, ShardLayers, describe_layers, layer_table_bytes
+from ravfeat.cache.manifest import read_planned
 from ravfeat.cache.reader import Cache
 from ravfeat.cache.verify import verify_cache
-from ravfeat.errors import CacheError, RemoteError
+from ravfeat.errors import CacheError, RemoteError, UsageError
 from ravfeat.progress import ProgressBar
 from ravfeat.remote.base import MissingFileError, Store
 from ravfeat.remote.card import README_FILE
+from ravfeat.remote.folder_store import FolderStore
+from ravfeat.remote.tables import MAX_TABLE_BYTES
 
 __all__ = ["Publication", "prepare_publication", "publish"]
 
@@ -22,6 +28,9 @@ PARTIAL_FILE = "SHA256SUMS.partial"
 
 _GROUP_BYTES, _GROUP_FILES = 1 << 30, 50  # of one commit on a hub
 _SHOWN = 5
+
+NOTE_EVERY_S = 5.0
+"""Seconds between two notes of what was sent: each lists all shards, of which there may be thousands."""
 
 
 @dataclass(frozen=True)
@@ -129,21 +138,29 @@ def publish(publication: Publication, store: Store, card: str) -> int:
     RemoteError
         Without network or permission, or where something else lies at the address.
     """
+    _refuse_itself(store, publication)
     there = _sent_before(store, publication)
     pending = {name: path for name, path in publication.shards.items() if there.get(name) != publication.sums[name]}
     tables = {name: data for name, data in publication.tables.items() if there.get(name) != publication.sums[name]}
+    sums = {SUMS_FILE: sums_text(publication.sums).encode()}
     total = sum(path.stat().st_size for path in pending.values())
     with ProgressBar(total=total, desc="publishing", unit="B", unit_scale=True) as bar:
         if _is_hub(store):  # it knows the digests of what it has, and takes nothing twice
             _send_commits(store, pending, bar)
+            store.write_all({**tables, README_FILE: card.encode(), **sums}, "Tables, card and checksums: complete")
         else:
-            _send_files(store, pending, dict(there), publication, bar)
-    tables[README_FILE] = card.encode()
-    store.write_all(tables, "Tables and card")
-    store.write_all({SUMS_FILE: sums_text(publication.sums).encode()}, "Checksums: the cache is complete")
-    if not _is_hub(store):
-        store.delete(PARTIAL_FILE)
-    return len(pending) + len(tables) + 1
+            if pending or tables or SUMS_FILE not in _sizes(store):
+                _send_files(store, pending, dict(there), publication, bar)
+            store.write_all({**tables, README_FILE: card.encode()}, "Tables and card")
+            store.write_all(sums, "Checksums: the cache is complete")
+            store.delete(PARTIAL_FILE)
+    return len(pending) + len(tables) + 2
+
+
+def _refuse_itself(store: Store, publication: Publication) -> None:
+    tables = (file for file in publication.tables.values() if isinstance(file, Path))
+    if isinstance(store, FolderStore) and store.folder.resolve().is_relative_to(next(tables).parent.resolve()):
+        raise UsageError(f"{store.address} is the folder of the cache itself, or in it; give another one")
 
 
 def _is_hub(store: Store) -> bool:
@@ -152,19 +169,54 @@ def _is_hub(store: Store) -> bool:
 
 def _sent_before(store: Store, publication: Publication) -> dict[str, str]:
     """Digests of what lies at the address already, as far as its own records say it."""
-    try:
-        sizes = store.sizes()
-    except MissingFileError:
-        return {}  # a repository that is not made yet
+    sizes = _sizes(store)
     if stray := [name for name in sizes if name.endswith(".h5") and name not in publication.shards]:
         raise RemoteError(f"{store.address} holds {stray[0]}, which is not of this cache; choose another address")
-    partial = _recorded(store, PARTIAL_FILE)
+    complete, partial = _recorded(store, SUMS_FILE), _recorded(store, PARTIAL_FILE)
+    _refuse_foreign(store, publication, sizes, complete)
     # Tables are sent after the last note of what was sent.
-    recorded = _recorded(store, SUMS_FILE) | {name: partial[name] for name in publication.shards if name in partial}
+    recorded = complete | {name: partial[name] for name in publication.shards if name in partial}
     files = {**publication.shards, **publication.tables}
     return {
         name: digest for name, digest in recorded.items() if name in files and sizes.get(name) == _size(files[name])
     }
+
+
+def _refuse_foreign(
+    store: Store, publication: Publication, sizes: Mapping[str, int], complete: Mapping[str, str]
+) -> None:
+    """Refuse to write over what is not an older state of this cache."""
+    if complete and (differs := _what_differs(store, publication, complete)):
+        raise RemoteError(f"{store.address} holds a cache of another {differs}; choose another address, or delete it")
+    # Of a hub nothing is lost, and it makes a README.md for every new repository.
+    if _is_hub(store) or SUMS_FILE in sizes or PARTIAL_FILE in sizes:
+        return
+    if foreign := [name for name in (*publication.tables, README_FILE) if name in sizes]:
+        raise RemoteError(
+            f"{store.address} holds {foreign[0]}, which was not published by 'ravfeat cache publish' and would be"
+            " replaced; choose an address where nothing is"
+        )
+
+
+def _what_differs(store: Store, publication: Publication, complete: Mapping[str, str]) -> str:
+    """Say what of the cache at the address makes it another one; a corpus may have grown."""
+    if complete.get(IDENTITY_FILE) != publication.sums[IDENTITY_FILE]:
+        return f"encoder or choice of features ({IDENTITY_FILE} differs)"
+    ours = publication.tables[MANIFEST_FILE]
+    if complete.get(MANIFEST_FILE) == publication.sums[MANIFEST_FILE] or not isinstance(ours, Path):
+        return ""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name, MANIFEST_FILE)
+        path.write_bytes(store.read_whole(MANIFEST_FILE, MAX_TABLE_BYTES))
+        corpora = {read_planned(path).manifest.corpus, read_planned(ours).manifest.corpus}
+    return f"corpus ({' and '.join(sorted(corpora))})" if len(corpora) > 1 else ""
+
+
+def _sizes(store: Store) -> Mapping[str, int]:
+    try:
+        return store.sizes()
+    except MissingFileError:
+        return {}  # a repository that is not made yet
 
 
 def _size(file: bytes | Path) -> int:
@@ -174,11 +226,14 @@ def _size(file: bytes | Path) -> int:
 def _recorded(store: Store, name: str) -> dict[str, str]:
     try:
         data = store.read_whole(name, MAX_SUMS_BYTES)
-        return parse_sums(data, f"{store.address}/{name}", "delete it")
     except MissingFileError:
         return {}
-    except CacheError:
-        return {}  # damaged: then all is sent again
+    try:
+        return parse_sums(data, f"{store.address}/{name}", "")
+    except CacheError as error:
+        raise RemoteError(
+            f"{store.address}/{name} is not of a cache, or damaged; choose another address, or delete it there"
+        ) from error
 
 
 def _send_files(
@@ -187,20 +242,28 @@ def _send_files(
     # The index's line makes the record a SHA256SUMS like any other.
     there = {name: digest for name, digest in there.items() if name in publication.shards}
     there[INDEX_FILE] = publication.sums[INDEX_FILE]
-    if pending or SUMS_FILE not in store.sizes():
-        store.write(PARTIAL_FILE, sums_text(there).encode())
-        # What lies there is not a whole cache from now on, and must not look like one.
-        store.delete(SUMS_FILE)
-    for name, path in pending.items():
-        store.write(name, path)
-        there[name] = publication.sums[name]
-        store.write(PARTIAL_FILE, sums_text(there).encode())
-        bar.update(path.stat().st_size)
+    store.write(PARTIAL_FILE, sums_text(there).encode())
+    # What lies there is not a whole cache from now on, and must not look like one.
+    store.delete(SUMS_FILE)
+    noted = monotonic()
+    try:
+        for name, path in pending.items():
+            store.write(name, path)
+            there[name] = publication.sums[name]
+            if monotonic() - noted >= NOTE_EVERY_S:
+                store.write(PARTIAL_FILE, sums_text(there).encode())
+                noted = monotonic()
+            bar.update(path.stat().st_size)
+    except BaseException:
+        with suppress(RemoteError):  # the first error says why
+            store.write(PARTIAL_FILE, sums_text(there).encode())
+        raise
+    store.write(PARTIAL_FILE, sums_text(there).encode())
 
 
 def _send_commits(store: Store, pending: Mapping[str, Path], bar: ProgressBar) -> None:
     groups = list(_groups(pending))
-    if groups and _recorded(store, SUMS_FILE):
+    if groups and SUMS_FILE in _sizes(store):
         store.delete(SUMS_FILE)  # a commit between the old cache and the new one is neither
     for number, group in enumerate(groups, 1):
         store.write_all(group, f"Shards, {number} of {len(groups)}")

@@ -17,6 +17,7 @@ from ravfeat.files import user_folder
 from ravfeat.remote.base import MissingFileError, Store
 
 __all__ = [
+    "MAX_TABLE_BYTES",
     "TABLES",
     "RemoteTables",
     "TableContents",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 TABLES = (IDENTITY_FILE, INDEX_FILE, MANIFEST_FILE, LAYERS_FILE)
-_LIMIT = 1 << 30
+MAX_TABLE_BYTES = 1 << 30
 _REMEDY = "ask its owner to publish it again"
 
 
@@ -108,7 +109,7 @@ def fetch_tables(store: Store) -> RemoteTables:
             if name != LAYERS_FILE:
                 raise RemoteError(f"{store.address}/{SUMS_FILE} does not name {name}; {_REMEDY}")
             continue
-        files[name] = _kept(_folder_of(store, data) / name, sums[name]) or store.read_whole(name, _LIMIT)
+        files[name] = _kept(_folder_of(store, data) / name, sums[name]) or store.read_whole(name, MAX_TABLE_BYTES)
         if hashlib.sha256(files[name]).hexdigest() != sums[name]:
             raise changed_or_damaged(store, name, data)
     return RemoteTables(store, files, sums)

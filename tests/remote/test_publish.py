@@ -1,14 +1,18 @@
 """Publishing: verified first, checksums last, nothing twice, nothing that is not of the cache."""
 
+import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ravfeat.cache import open_cache, verify_cache
 from ravfeat.cache.format import SUMS_FILE
+from ravfeat.cache.layer_table import LAYERS_FILE
 from ravfeat.cache.writer import prepare_cache
-from ravfeat.errors import CacheError, RemoteError
+from ravfeat.errors import CacheError, RemoteError, UsageError
+from ravfeat.remote import publish as module
 from ravfeat.remote.folder_store import FolderStore
 from ravfeat.remote.publish import PARTIAL_FILE, prepare_publication, publish
 from ravfeat.remote.pull import pull_whole
@@ -85,9 +89,69 @@ def test_an_incomplete_cache_is_refused(local: Path, tmp_path: Path) -> None:
 
 
 def clip_of(cache: object, name: str) -> object:
-    from dataclasses import replace
-
     return replace(cache.planned_manifest.clips[0], clip_id=name, performance_id=name)  # type: ignore[attr-defined]
+
+
+def test_of_many_shards_notes_are_made_now_and_then(
+    local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication, write, sent = prepare_publication(open_cache(local)), FolderStore._write, []
+
+    def noting(self: FolderStore, name: str, data: bytes | Path, *, new: bool) -> bool:
+        sent.append(name)
+        return write(self, name, data, new=new)
+
+    monkeypatch.setattr(FolderStore, "_write", noting)
+    publish(publication, open_store(tmp_path / "to"), CARD)
+    assert sent.count(PARTIAL_FILE) == 2
+    monkeypatch.setattr(module, "NOTE_EVERY_S", 0.0)
+    publish(publication, open_store(tmp_path / "other"), CARD)
+    assert sent.count(PARTIAL_FILE) == 2 + 2 + len(publication.shards)
+
+
+def test_what_is_not_an_older_state_of_the_cache_is_never_replaced(local: Path, small: Path, tmp_path: Path) -> None:
+    publication, to = prepare_publication(open_cache(local)), tmp_path / "to"
+    publish(prepare_publication(open_cache(small)), open_store(to), CARD)
+    before = files(to)
+    for layers, corpus, text in (
+        (4, "toy", r"features \(identity.json differs\)"),
+        (5, "it", r"corpus \(it and toy\)"),
+    ):
+        other = write_shards(tmp_path / corpus, shards=2, clips=2, frames=9, layers=layers, dim=8, corpus=corpus)
+        with pytest.raises(RemoteError, match=rf"to holds a cache of another .*{text}; choose another address"):
+            publish(prepare_publication(open_cache(other)), open_store(to), CARD)
+    assert files(to) == before
+    for name, text in (("README.md", "holds README.md, which was not published by"), (SUMS_FILE, "is not of a cache")):
+        folder = tmp_path / f"my-{name}"
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(RemoteError, match=text):
+            publish(publication, open_store(folder), CARD)
+        assert files(folder) == {name: b"mine"}
+    for inside in (local, local / "sub"):
+        with pytest.raises(UsageError, match="is the folder of the cache itself, or in it; give another one"):
+            publish(publication, open_store(inside), CARD)
+    assert not (local / "README.md").exists()
+
+
+def test_tables_are_replaced_without_checksums_beside_them(
+    local: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publication, store = prepare_publication(open_cache(local)), open_store(tmp_path / "to")
+    publish(publication, store, CARD)
+    changed = publication.tables | {LAYERS_FILE: b"another"}
+    digest = hashlib.sha256(b"another").hexdigest()
+    seen, write = [], FolderStore._write
+
+    def looking(self: FolderStore, name: str, data: bytes | Path, *, new: bool) -> bool:
+        seen.append((name, (self.folder / SUMS_FILE).exists()))
+        return write(self, name, data, new=new)
+
+    monkeypatch.setattr(FolderStore, "_write", looking)
+    sums = publication.sums | {LAYERS_FILE: digest}
+    publish(replace(publication, tables=changed, sums=sums), store, CARD)
+    assert dict(seen)[LAYERS_FILE] is False
+    assert [name for name, _ in seen][-1] == SUMS_FILE
 
 
 def test_another_cache_at_the_address_is_not_mixed_with(local: Path, tmp_path: Path) -> None:
@@ -126,10 +190,10 @@ def test_a_hub_takes_it_in_commits_and_gives_it_at_one(
         publication = prepare_publication(open_cache(small))
         publish(publication, store, CARD)
         repository = hub.repository("somebody/toy")
-        assert len(repository.commits) == 4  # made, shards, tables, checksums
+        assert len(repository.commits) == 3  # made, shards, tables with checksums
         uploads = [request for request in hub.requests if request.path.startswith("/lfs/")]
         publish(publication, open_store("hf://datasets/somebody/toy"), CARD)
-        assert len(repository.commits) == 4
+        assert len(repository.commits) == 3
         assert len([request for request in hub.requests if request.path.startswith("/lfs/")]) == len(uploads)
         cache, mirror = open_mirror(open_store("hf://datasets/somebody/toy"))
         first = repository.refs["main"]
@@ -154,5 +218,5 @@ def test_between_two_caches_a_hub_has_none(small: Path, tmp_path: Path, monkeypa
         before = list(hub.repository("somebody/toy").commits)
         publish(prepare_publication(open_cache(other)), store, CARD)
         trees = [tree for sha, tree in hub.repository("somebody/toy").commits.items() if sha not in before]
-        assert [SUMS_FILE in tree for tree in trees] == [False, False, False, True]
+        assert [SUMS_FILE in tree for tree in trees] == [False, False, True]
         assert verify_cache(pull_whole(*open_mirror(store), tmp_path / "cache").path) == []

@@ -17,7 +17,7 @@ from ravfeat.cache.layer_table import LAYERS_FILE
 from ravfeat.cache.origin_file import read_origin
 from ravfeat.cache.verified_reads import read_verified
 from ravfeat.errors import CacheError, RemoteError, ShardError, UsageError
-from ravfeat.remote import mirror
+from ravfeat.remote import base, mirror
 from ravfeat.remote.tables import blocks_folder
 from tests.remote.conftest import WebServer
 
@@ -158,6 +158,45 @@ def test_a_cache_that_changes_meanwhile_is_noticed(served: WebServer) -> None:
     (served.folder / SUMS_FILE).write_bytes((served.folder / SUMS_FILE).read_bytes().replace(b"0", b"1"))
     with pytest.raises(RemoteError, match="was changed while it was being read; run this again"):
         theirs.read(["clip-000006"])
+
+
+def test_what_came_before_a_range_broke_off_is_not_fetched_again(
+    served: WebServer, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = ravfeat.open_cache(served.url)
+    monkeypatch.setattr(mirror, "_WRITE_BYTES", 1)
+    monkeypatch.setattr(base, "WAITS_S", [])
+    layer = open_layer_bytes(local)
+    served.faults.drop_after, served.faults.drops = 2 * layer + layer // 2, 1
+    with pytest.raises(RemoteError, match="broke off after"):
+        theirs.read([f"clip-00000{i}" for i in range(6)])
+    served.requests.clear()
+    theirs.read([f"clip-00000{i}" for i in range(6)])
+    assert served.sent() < 3 * layer
+    assert theirs.content_sha256() == reader.open_cache(local).content_sha256()
+
+
+def test_a_range_that_breaks_off_goes_on_where_it_was(served: WebServer, local: Path) -> None:
+    theirs = ravfeat.open_cache(served.url)
+    served.requests.clear()
+    layer = open_layer_bytes(local)
+    served.faults.drop_after, served.faults.drops = layer, 1
+    theirs.read([f"clip-00000{i}" for i in range(6)], verify=True)
+    assert [request.sent for request in served.requests] == [layer, 4 * layer]
+
+
+def open_layer_bytes(local: Path) -> int:
+    return reader.open_cache(local)._index[0].features[1] // 5
+
+
+def test_one_child_process_opens_all_shards(served: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    monkeypatch.setattr(ChildProcesses, "__init__", lambda self: (calls.append(1), setattr(self, "_idle", []))[0])
+    monkeypatch.setattr(ChildProcesses, "read_header", lambda *_: None)
+    theirs = ravfeat.open_cache(served.url)
+    for number in theirs.shards:
+        theirs.header(number)
+    assert calls == [1]
 
 
 def test_a_full_disk_is_said(served: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
