@@ -26,7 +26,7 @@ from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job
 from ravfeat.heads.recipe import HeadRecipe
 
-__all__ = ["Scaler", "SetProducts", "scaler_kinds", "set_products"]
+__all__ = ["Scaler", "SetProducts", "scaler_kinds", "set_products", "set_rows"]
 
 _FLOOR = 1e-6
 
@@ -169,6 +169,26 @@ def set_products(
                 sums[number] = products if share == 1 else products.scaled(share)
             if layer == max(positions):
                 yield number, sums.pop(number)
+
+
+def set_rows(
+    statistics: NDArray[np.float32], job: Job, positions: Sequence[int], blocks: Sequence[int] = ()
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Standardise the statistics of a set of layers, side by side, so that their products are those of `set_products`.
+
+    Returns
+    -------
+    train : ndarray of shape (n, layers * S * D)
+    val : ndarray of shape (m, layers * S * D)
+    """
+    of_set = statistics[:, list(positions)]
+    scaler = Scaler.of(of_set, job.train, blocks)
+    scale = np.float32(1 / np.sqrt(scaler.mean.size))
+    train, val = (
+        np.hstack([scaler.rows(of_set, rows, layer) for layer in range(len(positions))]) * scale
+        for rows in (job.train, job.val)
+    )
+    return train, val
 
 
 def _layer_products(statistics: NDArray[np.float32], job: Job, layer: int, blocks: Sequence[int]) -> SetProducts:

@@ -30,9 +30,10 @@ from ravfeat.features.statistics import (
 from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.base import Job, Model, Sweep
 from ravfeat.heads.checks import check_jobs, likeliest, plain_settings
-from ravfeat.heads.gram import Scaler, scaler_kinds, set_products
+from ravfeat.heads.gram import Scaler, scaler_kinds, set_products, set_rows
 from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.recipe import HeadRecipe, Layers, check_recipe
+from ravfeat.heads.row_products import DenseProducts, RowProducts, TallProducts, is_tall
 from ravfeat.heads.softmax_regression import regularization_path
 from ravfeat.numerics.pooling import Statistic
 
@@ -167,9 +168,16 @@ class LogregHead:
         blocks: tuple[int, ...],
     ) -> NDArray[np.float32]:
         scored: list[list[NDArray[np.float64]]] = [[] for _ in sets]
-        for number, products in set_products(statistics, job, sets, blocks):
+        width = int(np.prod(statistics.shape[2:]))
+        tall = [number for number, positions in enumerate(sets) if is_tall(len(job.train), len(positions) * width)]
+        for number in tall:
+            train, val = set_rows(statistics, job, sets[number], blocks)
+            for dual, intercept in regularization_path(TallProducts(train), y[job.train], n_classes, self.grid):
+                scored[number].append(val @ (train.T @ dual) + intercept)
+        others = [number for number in range(len(sets)) if number not in tall]
+        for place, products in set_products(statistics, job, [sets[number] for number in others], blocks):
             for dual, intercept in regularization_path(products.train, y[job.train], n_classes, self.grid):
-                scored[number].append(products.val @ dual + intercept)
+                scored[others[place]].append(products.val @ dual + intercept)
         return np.stack([logits for of_set in scored for logits in of_set]).astype(np.float32)
 
     def _fit_one(
@@ -183,14 +191,10 @@ class LogregHead:
     ) -> Model:
         scaler = Scaler.of(statistics, job.train, source.get("blocks", ()))
         n_layers, width = statistics.shape[1], scaler.mean.size
-        products = np.zeros((len(job.train), len(job.train)), np.float32)
-        for layer in range(n_layers):
-            z = scaler.rows(statistics, job.train, layer)
-            # Layer by layer: the wide matrix of all layers is never built for this.
-            products += z @ z.T
+        products = _products(scaler, statistics, job, source.get("blocks", ()))
         grid = [c for c in self.grid if c < choice["C"]] + [choice["C"]]
         # Along the grid as in the sweep: each solution starts from the one before, and so ends where the sweep's did.
-        *_, (dual, intercept) = regularization_path(products / width, y[job.train], n_classes, grid)
+        *_, (dual, intercept) = regularization_path(products, y[job.train], n_classes, grid)
         # Back from rows to standardised statistics.
         weights = [scaler.rows(statistics, job.train, layer).T @ dual / width for layer in range(n_layers)]
         recipe = {
@@ -204,6 +208,18 @@ class LogregHead:
         }
         solution = np.concatenate(weights).astype(np.float32), intercept.astype(np.float32)
         return LogregModel(scaler, *solution, recipe, self._names)
+
+
+def _products(scaler: Scaler, statistics: NDArray[np.float32], job: Job, blocks: Sequence[int]) -> RowProducts:
+    n_rows, n_layers, width = len(job.train), statistics.shape[1], scaler.mean.size
+    if is_tall(n_rows, width):
+        return TallProducts(set_rows(statistics, job, range(n_layers), blocks)[0])
+    products = np.zeros((n_rows, n_rows), np.float32)
+    for layer in range(n_layers):
+        z = scaler.rows(statistics, job.train, layer)
+        # Layer by layer: the wide matrix of all layers is never built for this.
+        products += z @ z.T
+    return DenseProducts(products / width)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 The penalty makes the weights a combination of training rows, ``W = Z' A``, so the rows' inner products
 ``K = Z Z'`` are all that is needed, however wide they are (Zhu & Hastie 2005, "Kernel logistic regression
-and the import vector machine"). Coefficients are found by L-BFGS, whose first guess of the curvature has
-the curvature of every row at the start: ``K + diag(1 / (C w p (1 - p)))`` is decomposed (Cholesky) once for
-each C, which takes a thirtieth of the time of an eigendecomposition, and a step takes one solve with it.
+and the import vector machine"); `ravfeat.heads.row_products` multiplies and decomposes them. Coefficients
+are found by L-BFGS, whose first guess of the curvature has the curvature of every row at the start:
+``K + diag(1 / (C w p (1 - p)))`` is decomposed (Cholesky) once for each C, which takes a thirtieth of the
+time of an eigendecomposition, and a step takes one solve with it.
 
 Conventions
 -----------
@@ -17,11 +18,11 @@ over the rows; they are kept summing to 0 on the way.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from ravfeat.heads.checks import balanced_weights
 from ravfeat.heads.lbfgs import Loss, minimise
+from ravfeat.heads.row_products import DenseProducts, RowProducts
 from ravfeat.numerics.softmax import softmax
 
 __all__ = ["regularization_path"]
@@ -42,13 +43,13 @@ _CONDITION = 1e6
 
 
 def regularization_path(
-    products: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, grid: Sequence[float]
+    products: NDArray[np.floating] | RowProducts, y: NDArray[np.int64], n_classes: int, grid: Sequence[float]
 ) -> Iterator[tuple[_FLOATS, _FLOATS]]:
     """Solve for every C of a rising grid, each from the solution before it.
 
     Parameters
     ----------
-    products : ndarray of shape (n, n)
+    products : ndarray of shape (n, n) or RowProducts
         Inner products of the training rows.
     y : ndarray of shape (n,)
     n_classes : int
@@ -62,7 +63,8 @@ def regularization_path(
         Inner products with the training rows times this, plus the intercept, are logits.
     intercept : ndarray of shape (K,)
     """
-    products = np.ascontiguousarray(products, np.float32)  # errs far below the tolerance
+    if isinstance(products, np.ndarray):
+        products = DenseProducts(products)
     row_weights = balanced_weights(y, n_classes)[y].astype(np.float64)
     present = np.unique(y)
     targets = (present[:, None] == y).astype(np.float64)
@@ -75,7 +77,7 @@ def regularization_path(
         # The line through the solutions needs the last two.
         solved = [*solved[-1:], np.stack([dual, scores])]
         # Scores are products with the coefficients plus the intercept; the mean over rows evens out rounding.
-        intercept = (scores - dual.astype(np.float32) @ products).mean(1)
+        intercept = (scores - products.times(dual)).mean(1)
         yield _among_all(dual, intercept - intercept.mean(), present, n_classes)
 
 
@@ -128,14 +130,10 @@ class _Curvature:
     what makes it sum to 0, and the scores of a step ``S`` are ``D^-1 (G - S)``.
     """
 
-    def __init__(self, products: NDArray[np.float32], rows: _FLOATS) -> None:
+    def __init__(self, products: RowProducts, rows: _FLOATS) -> None:
         # No eigenvalue is larger than the trace, so this keeps the matrix well conditioned.
-        self._ridge = np.maximum(1 / rows, np.trace(products) / _CONDITION)
-        # A copy: the diagonal is added in place, and the same products serve every C.
-        matrix = torch.from_numpy(products.copy())
-        matrix.diagonal().add_(torch.from_numpy(self._ridge))
-        # Torch's, not SciPy's: SciPy's keep every other thread waiting until they are done.
-        self._factor = torch.linalg.cholesky(matrix)
+        self._ridge = np.maximum(1 / rows, products.trace / _CONDITION)
+        self._solve = products.solver(self._ridge)
         ones = self._solve(np.ones_like(rows)[None])[0]
         self._ones = ones / np.sqrt(ones.sum())
 
@@ -145,7 +143,3 @@ class _Curvature:
         dual = self._solve(right)
         dual -= (right @ self._ones)[:, None] * self._ones
         return np.stack([dual, self._ridge * (gradient - dual)])
-
-    def _solve(self, right: _FLOATS) -> _FLOATS:
-        solved = torch.cholesky_solve(torch.from_numpy(right.astype(np.float32)).T, self._factor)
-        return solved.T.numpy().astype(np.float64)

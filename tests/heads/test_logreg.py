@@ -102,3 +102,18 @@ def test_a_model_saved_before_statistics_were_a_setting_still_restores(std, prob
     again = restore(model.arrays(), old)
     expected = model.logits(problem.features, problem.test)
     np.testing.assert_array_equal(again.logits(problem.features, problem.test), expected)
+
+
+def test_many_narrow_rows_give_the_same_by_the_rows(problem, monkeypatch):
+    head, job = LogregHead(), problem.job()
+    choice = {"layers": [0, 2], "C": 3.0}
+
+    def results():
+        (sweep,) = head.sweep(problem.features, problem.y, problem.n_classes, [job])
+        (model,) = head.fit(problem.features, problem.y, problem.n_classes, [job], [choice])
+        return sweep.logits, model.logits(problem.features, problem.test)
+
+    by_matrix = results()
+    monkeypatch.setattr("ravfeat.heads.logreg.is_tall", lambda n_rows, width: width < 2 * n_rows)  # some sets of both
+    for ours, theirs in zip(results(), by_matrix, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.02)
