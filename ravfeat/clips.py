@@ -191,7 +191,7 @@ def check_clips(corpus: str, classes: Sequence[str], clips: ClipTable) -> None:
     _check_ids(table)
     for row in _first(*(_not_printable(table[name]) for name in _TEXTS)):
         _check_printable(clips[row])
-    if len(set(classes)) < len(classes):
+    if len(labels := frozenset(classes)) < len(classes):
         raise CorpusError(f"corpus '{corpus}' has a class twice: {list(classes)}")
     duration_s = table["duration_s"]
     wrong = (
@@ -200,7 +200,7 @@ def check_clips(corpus: str, classes: Sequence[str], clips: ClipTable) -> None:
         pc.equal(table["performance_id"], ""),
         pc.or_(pc.less(duration_s, 0), pc.equal(duration_s, math.inf)),
         _with_value(table["actor"], _names_nobody),
-        _with_value(table["label"], lambda label: label not in classes),
+        _with_value(table["label"], lambda label: label not in labels),
     )
     for row in _first(*wrong):
         _check_clip(clips[row], classes)

@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,15 @@ _STAND_INS = {
 _MAX_NAME_BYTES = 200  # file systems take 255; folders of caches and heads join several names
 
 
-def replace_file(path: Path, data: bytes | memoryview) -> None:
+def replace_file(path: Path, data: bytes | memoryview, *, time_ns: int | None = None) -> None:
     """Write a file atomically: at any time its name holds either the old or all of the new bytes.
+
+    Parameters
+    ----------
+    path : Path
+    data : bytes
+    time_ns : int, optional
+        When the file was changed, as far as the file system lets anyone say so; default now.
 
     Raises
     ------
@@ -47,6 +55,9 @@ def replace_file(path: Path, data: bytes | memoryview) -> None:
             file.flush()
             # Before the rename: otherwise a power failure can leave the new name with no or only part of the data.
             os.fsync(file.fileno())
+        if time_ns is not None:
+            with suppress(OSError):  # some file systems of networks refuse it
+                os.utime(temporary, ns=(time_ns, time_ns))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

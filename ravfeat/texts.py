@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from operator import eq
 from typing import Any, overload
 
 import numpy as np
@@ -59,31 +60,45 @@ class SortedTexts(Sequence[str]):
         return str(self.array[range(len(self))[place]].as_py())
 
     def __contains__(self, text: object) -> bool:
-        return isinstance(text, str) and self.find(text) >= 0
+        return self.find(text) >= 0
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, SortedTexts):
             return bool(self.array.equals(other.array))
-        return isinstance(other, Sequence) and len(other) == len(self) and all(map(str.__eq__, self, other))
+        return isinstance(other, Sequence) and len(other) == len(self) and all(map(eq, self, other))
 
     def __hash__(self) -> int:
-        return hash((len(self), *self[:1], *self[-1:]))
+        return hash(tuple(self))  # that of the tuple which it is equal to
+
+    def __add__(self, other: Iterable[str]) -> tuple[str, ...]:
+        return (*self, *other)
+
+    def __radd__(self, other: Iterable[str]) -> tuple[str, ...]:
+        return (*other, *self)
 
     def __repr__(self) -> str:
         return f"<{len(self)} texts>"
 
-    def find(self, text: str) -> int:
+    def find(self, text: object) -> int:
         """Return the place of a text, -1 where it is not there."""
         try:
-            wanted = text.encode()
+            wanted = text.encode() if isinstance(text, str) else None
         except UnicodeEncodeError:  # half of a surrogate pair, which no column holds
+            return -1
+        if wanted is None:
             return -1
         place = bisect_left(range(len(self)), wanted, key=self._at)
         return place if place < len(self) and self._at(place) == wanted else -1
 
     def places(self, texts: pa.Array | pa.ChunkedArray | Iterable[str]) -> NDArray[np.int64]:
         """Return the places of many texts, -1 for those that are not there; shape (N,)."""
-        wanted: Any = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(list(texts), pa.string())
+        wanted: Any = texts
+        if not isinstance(texts, pa.Array | pa.ChunkedArray):
+            listed = list(texts)
+            try:
+                wanted = pa.array(listed, pa.string())
+            except (UnicodeEncodeError, pa.ArrowException):  # something among them that no column holds
+                return np.array([self.find(text) for text in listed], np.int64)
         places = pc.index_in(wanted.cast(pa.large_string()), value_set=self.array)
         return np.asarray(pc.fill_null(places, -1), np.int64)
 

@@ -74,5 +74,15 @@ def test_the_first_wrong_clip_is_named(change: dict[str, str], message: str) -> 
         check(CLIPS[0], replace(CLIPS[1], **change), replace(CLIPS[2], label="mad"))  # type: ignore[arg-type]
 
 
+def test_a_table_of_very_many_classes_is_checked_at_once() -> None:
+    class Classes(tuple[str, ...]):
+        __slots__ = ()
+
+        def __contains__(self, label: object) -> bool:
+            raise AssertionError("the classes were searched from end to end for a label")
+
+    check_clips("c", Classes(("calm", "sad", *map(str, range(1000)))), ClipTable.of(CLIPS).sorted())
+
+
 def test_names_in_any_script_are_taken() -> None:
     check(replace(CLIPS[1], clip_id="größe/中文 é", actor="c:Ольга", path="😀.wav"))

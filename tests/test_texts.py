@@ -1,6 +1,7 @@
 """Sorted columns of texts: found by bisection, like a sorted tuple otherwise."""
 
 import pickle
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -23,12 +24,22 @@ def test_every_text_is_at_its_place_and_no_other_is() -> None:
     assert 3 not in column
 
 
+@pytest.mark.parametrize("nothing", [3, None, "\ud800", ("a",)])
+def test_what_no_column_can_hold_is_not_there(nothing: Any) -> None:
+    column = texts(*NAMES)
+    assert column.find(nothing) == -1
+    assert column.places(["z", nothing, "a"]).tolist() == [5, -1, 1]
+    assert column != [nothing] * len(NAMES)
+
+
 def test_they_are_read_like_a_tuple() -> None:
     column = texts(*NAMES)
     assert column == NAMES
     assert (column[0], column[-1], column[2:4], column[::-1]) == (NAMES[0], NAMES[-1], NAMES[2:4], NAMES[::-1])
     assert column != NAMES[:-1]
     assert texts() == ()
+    assert hash(column) == hash(NAMES)
+    assert (column + ("x",), ("x",) + column) == ((*NAMES, "x"), ("x", *NAMES))  # noqa: RUF005 (what is tested)
     with pytest.raises(IndexError):
         column[len(NAMES)]
 

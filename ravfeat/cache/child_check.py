@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -20,7 +21,7 @@ from ravfeat.cache.digests import ShardCheck, check_shard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import ShardError
 
-__all__ = ["ChildProcesses", "headers_in_child"]
+__all__ = ["ChildProcesses", "headers_in_child", "make_sure_it_opens"]
 
 _Task = Literal["check", "header"]
 
@@ -92,6 +93,20 @@ def headers_in_child(paths: Sequence[Path]) -> None:
     with ChildProcesses() as children:
         for path in paths:
             children.read_header(path)
+
+
+def make_sure_it_opens(path: Path) -> None:
+    """Read the metadata of a shard in a child process, once for a file of one size and time; errors as above."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ShardError(f"{path} is missing; run the same 'ravfeat extract' again to make it") from error
+    _make_sure_it_opens(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=1 << 12)
+def _make_sure_it_opens(path: Path, inode: int, n_bytes: int, time_ns: int) -> None:
+    headers_in_child([path])
 
 
 def _started() -> subprocess.Popen[bytes]:

@@ -9,13 +9,15 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from ravfeat.cache.child_check import ChildProcesses, headers_in_child
+import pyarrow as pa
+
+from ravfeat.cache.child_check import ChildProcesses
 from ravfeat.cache.digests import head_sha256
 from ravfeat.cache.format import (
     IDENTITY_FILE,
@@ -39,22 +41,17 @@ __all__ = [
     "MAX_SUMS_BYTES",
     "WORKERS",
     "IndexedShard",
-    "KnownShards",
     "index_rows",
     "index_serialised",
     "index_shard",
     "index_shards",
     "indexed_shards",
-    "known_shards",
-    "make_sure_opens",
-    "make_sure_shards_open",
     "parse_sums",
     "present_shards",
     "provenance_sha256",
     "read_index",
     "read_index_table",
     "read_sums",
-    "refresh_index",
     "refresh_sums",
     "sums_text",
     "write_index",
@@ -112,6 +109,13 @@ class IndexedShard:
         if self.head_sha256 is None:
             return sha256_of(path) == self.sha256
         return head_sha256(path, self.features) == self.head_sha256
+
+    def with_provenance(self, digest: str) -> Self:
+        """Return the entry with the digest of the provenance, which an older index does not have."""
+        table = IndexRows.of(self.rows).columns()
+        place = table.column_names.index(name := "shard_provenance_sha256")
+        table = table.set_column(place, INDEX_SCHEMA.field(name), pa.array([digest] * len(table), pa.string()))
+        return replace(self, rows=IndexRows(table, 0, len(table)), provenance_sha256=digest)
 
 
 def present_shards(folder: Path) -> dict[int, Path]:
@@ -274,116 +278,29 @@ def _placed(
     return IndexedShard(number, n_bytes, sha256, metadata, head, features, rows, provenance)
 
 
-@dataclass(frozen=True)
-class KnownShards:
-    """The shards in a cache's folder, and what the index says of them.
-
-    Attributes
-    ----------
-    index : IndexTable or None
-        None where it is missing or damaged.
-    indexed : dict of int to IndexedShard
-        Every entry of the index.
-    paths : dict of int to Path
-        Every shard that is there, by number.
-    known : set of int
-        Those that the index is believed about without reading them: of the size that it says, and not written after
-        it. Where this is wrong, because a shard was replaced by a file of this size that claims to be older, a reader
-        refuses the shard and ``ravfeat cache verify`` names it.
-    newest_ns : int
-        When the youngest of all was written.
-    """
-
-    index: IndexTable | None
-    indexed: dict[int, IndexedShard]
-    paths: dict[int, Path]
-    known: set[int]
-    newest_ns: int
-
-    @property
-    def unknown(self) -> dict[int, Path]:
-        """The shards that have to be read."""
-        return {number: path for number, path in self.paths.items() if number not in self.known}
-
-
-def known_shards(folder: Path) -> KnownShards:
-    """List the shards of a cache, and tell those that the index knows from those that have to be read."""
-    try:
-        # Before the index is read: if it is replaced in between, too few shards count as known, not too many.
-        index_ns = (folder / INDEX_FILE).stat().st_mtime_ns
-        index = read_index_table(folder)
-    except (CacheError, OSError):
-        index, index_ns = None, 0  # missing or damaged: nothing is known
-    indexed = {} if index is None else indexed_shards(index)
-    paths, known, newest_ns = present_shards(folder), set(), 0
-    for number, path in paths.items():
-        if path.is_file():
-            status = path.stat()
-            newest_ns = max(newest_ns, status.st_mtime_ns)
-            if number in indexed and status.st_size == indexed[number].n_bytes and status.st_mtime_ns <= index_ns:
-                known.add(number)
-    return KnownShards(index, indexed, paths, known, newest_ns)
-
-
-def refresh_index(folder: Path, written: Mapping[int, IndexedShard] | None = None) -> dict[int, IndexedShard]:
-    """Update the index to the shards in the folder.
-
-    Entries of the old index are reused for shards that it knows (see `KnownShards`), and those of it and of ``written``
-    for shards whose size and head are as they say; all other shards are read and checked in full first. The caller
-    holds the cache's `WorkLock.tables`.
-
-    Raises
-    ------
-    ShardError
-        Where a shard's contents do not match their digests.
-    """
-    before, fresh = known_shards(folder), dict(written or {})
-    # Shards of this run were hashed when they were written; their entries replace older ones.
-    entries, known = before.indexed | fresh, before.known - fresh.keys()
-    shards = {n: entries[n] for n, path in before.paths.items() if n in known or _matches(entries, n, path)}
-    shards |= index_shards([path for number, path in before.paths.items() if number not in shards])
-    write_index(folder, shards)
-    # As old as what was looked at: a shard that another process replaces meanwhile is younger, so it is read next time.
-    if before.newest_ns:
-        os.utime(folder / INDEX_FILE, ns=(before.newest_ns, before.newest_ns))
-    return dict(sorted(shards.items()))
-
-
-def _matches(entries: Mapping[int, IndexedShard], number: int, path: Path) -> bool:
-    return number in entries and entries[number].matches(path)
-
-
-def make_sure_shards_open(folder: Path) -> None:
-    """Make sure that HDF5 may open every shard of a cache: those that the index does not match are tried in a child.
-
-    Raises
-    ------
-    ShardError
-        Where a shard is damaged.
-    """
-    make_sure_opens(known_shards(folder).indexed, present_shards(folder))
-
-
-def make_sure_opens(indexed: Mapping[int, IndexedShard], paths: Mapping[int, Path]) -> None:
-    """Make sure that HDF5 may open some shards; errors as `make_sure_shards_open`."""
-    headers_in_child([path for number, path in paths.items() if not _matches(indexed, number, path)])
-
-
 def index_shards(paths: Sequence[Path]) -> dict[int, IndexedShard]:
     """Check shards in full, several in parallel, and return their entries."""
     with ChildProcesses() as children, ThreadPoolExecutor(max_workers=WORKERS) as pool:
         return {shard.number: shard for shard in pool.map(partial(index_shard, children=children), paths)}
 
 
-def write_index(folder: Path, shards: Mapping[int, IndexedShard]) -> None:
-    """Write ``index.parquet``, then ``SHA256SUMS``; the caller holds the cache's `WorkLock.tables`."""
+def write_index(folder: Path, shards: Mapping[int, IndexedShard], *, time_ns: int | None = None) -> None:
+    """Write ``index.parquet``, then ``SHA256SUMS``; the caller holds the cache's `WorkLock.tables`.
+
+    Parameters
+    ----------
+    folder : Path
+    shards : mapping of int to IndexedShard
+    time_ns : int, optional
+        Of the youngest shard that was looked at, see `ravfeat.cache.known_shards`; default now.
+    """
     data = index_bytes(IndexRows.of(shards[number].rows) for number in sorted(shards))
     sums = {shard_file(number): shard.sha256 for number, shard in shards.items()}
     sums[INDEX_FILE] = hashlib.sha256(data).hexdigest()
     _remove_stale_layers(folder, shards)
     # If the process is killed in between, the sums do not match the index: readers refuse the pair and ask for a
     # rebuild, so a half-updated index is never taken for a valid one.
-    replace_file(folder / INDEX_FILE, data)
+    replace_file(folder / INDEX_FILE, data, time_ns=time_ns)
     replace_file(folder / SUMS_FILE, sums_text(sums | _plain_sums(folder)).encode())
 
 

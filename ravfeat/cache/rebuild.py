@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, fingerprint, identity_text
-from ravfeat.cache.index import IndexedShard, index_shards, make_sure_shards_open, present_shards, write_index
+from ravfeat.cache.index import IndexedShard, index_shards, present_shards, write_index
+from ravfeat.cache.known_shards import make_sure_shards_open
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import read_planned
 from ravfeat.cache.schemas import read_identity

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from ravfeat.cache.child_check import make_sure_it_opens
 from ravfeat.cache.format import (
     IDENTITY_FILE,
     INDEX_FILE,
@@ -32,15 +33,8 @@ from ravfeat.cache.format import (
     identity_text,
     shard_file,
 )
-from ravfeat.cache.index import (
-    IndexedShard,
-    KnownShards,
-    index_serialised,
-    known_shards,
-    make_sure_opens,
-    refresh_index,
-    refresh_sums,
-)
+from ravfeat.cache.index import IndexedShard, index_serialised, refresh_sums
+from ravfeat.cache.known_shards import KnownShards, known_shards, make_sure_opens, refresh_index
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest, ShardNumbers, read_planned
 from ravfeat.cache.parts import part_file, present_parts
@@ -112,8 +106,15 @@ class CacheFolder:
         return {number for number in shards if self.holds(number)}
 
     def fetched(self, shard: int) -> Path:
-        """Return the file of a shard that is there."""
-        return self.path / shard_file(shard)
+        """Return the file of a shard that is there, which HDF5 may open.
+
+        Raises
+        ------
+        ShardError
+            Where it is damaged.
+        """
+        make_sure_it_opens(path := self.path / shard_file(shard))
+        return path
 
     def write_part(self, content: ShardContent, part: int) -> None:
         """Write some clips of an unfinished shard, see `ravfeat.cache.parts`; errors as in `write_shard`."""

@@ -10,8 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import ClipRecord, ShardContent, fingerprint, shard_file
-from ravfeat.cache.index import KnownShards, known_shards, make_sure_opens, provenance_sha256
+from ravfeat.cache.index import provenance_sha256
 from ravfeat.cache.index_table import INDEX_SCHEMA, IndexTable
+from ravfeat.cache.known_shards import KnownShards, known_shards, make_sure_opens
 from ravfeat.cache.shard import ShardHeader, foreign, open_shard, read_header
 from ravfeat.cache.writer import CacheFolder
 from ravfeat.errors import CacheError, ClipError, ShardError

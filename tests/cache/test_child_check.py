@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ravfeat.cache import child_check
-from ravfeat.cache.child_check import ChildProcesses, headers_in_child
+from ravfeat.cache.child_check import ChildProcesses, headers_in_child, make_sure_it_opens
 from ravfeat.cache.digests import check_shard
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
@@ -72,3 +72,16 @@ def test_what_does_not_end_or_crashes_costs_the_child_only(
 def test_a_folder_is_no_shard(tmp_path: Path) -> None:
     with pytest.raises(ShardError, match="not a regular file"):
         headers_in_child([tmp_path])
+
+
+def test_a_file_is_tried_once_and_another_in_its_place_anew(shard: Path) -> None:
+    make_sure_it_opens(shard)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(child_check, "headers_in_child", lambda paths: pytest.fail(f"{paths} were tried again"))
+        make_sure_it_opens(shard)
+    shard.write_bytes(shard.read_bytes()[:-400])
+    with pytest.raises(ShardError, match="cannot be opened as HDF5"):
+        make_sure_it_opens(shard)
+    shard.unlink()
+    with pytest.raises(ShardError, match="is missing; run the same 'ravfeat extract' again"):
+        make_sure_it_opens(shard)

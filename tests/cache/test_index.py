@@ -1,7 +1,6 @@
 """Index, sums, and both made anew from the shards."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,18 +10,16 @@ import h5py
 import pyarrow.parquet as pq
 import pytest
 
-from ravfeat.cache import index, open_cache, rebuild_index, verify_cache
+from ravfeat.cache import open_cache, rebuild_index, verify_cache
 from ravfeat.cache.format import IDENTITY_FILE, INDEX_FILE, LOCK_FILE, MANIFEST_FILE, SUMS_FILE, shard_file
 from ravfeat.cache.index import (
     index_serialised,
     index_shards,
-    known_shards,
     read_index,
     read_sums,
-    refresh_index,
     refresh_sums,
-    write_index,
 )
+from ravfeat.cache.known_shards import refresh_index
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.errors import CacheError, ShardError
 
@@ -118,61 +115,6 @@ def test_part_of_a_cache_is_a_cache(cache_copy: Path, tmp_path: Path) -> None:
     cache = open_cache(part)
     assert (len(cache), len(cache.missing)) == (8, 14)
     assert {problem.where for problem in verify_cache(part)} == set(cache.missing)
-
-
-def test_a_known_shard_is_believed_and_a_changed_one_read(cache_copy: Path) -> None:
-    with h5py.File(cache_copy / shard_file(2), "r+") as file:
-        file["features"][0, 0, 0] += 1  # neither size nor metadata change: a known shard is not read again
-    refresh_index(cache_copy)
-    with h5py.File(cache_copy / shard_file(2), "r+") as file:
-        file.attrs["metadata_sha256"] = "0" * 64
-    with pytest.raises(ShardError, match="do not match their digest"):
-        refresh_index(cache_copy)
-
-
-def test_a_known_shard_that_changed_its_length_is_read_again(cache_copy: Path) -> None:
-    with (cache_copy / shard_file(2)).open("ab") as file:
-        file.write(b"x")  # behind everything HDF5 knows of
-    known = refresh_index(cache_copy)
-    assert known[2].n_bytes == (cache_copy / shard_file(2)).stat().st_size
-    assert verify_cache(cache_copy) == []
-
-
-def test_the_index_knows_shards_that_are_as_old_as_it_and_of_its_size(cache_copy: Path) -> None:
-    assert known_shards(cache_copy).known == set(range(6))
-    assert known_shards(cache_copy).unknown == {}
-    os.utime(cache_copy / shard_file(1))  # written after the index, for all one can tell
-    (cache_copy / shard_file(2)).unlink()
-    with (cache_copy / shard_file(3)).open("ab") as file:
-        file.write(b"x")
-    os.utime(cache_copy / shard_file(3), ns=(0, 0))
-    shards = known_shards(cache_copy)
-    assert shards.known == {0, 4, 5}
-    assert list(shards.unknown) == [1, 3]
-    (cache_copy / INDEX_FILE).unlink()
-    assert known_shards(cache_copy).known == set()
-
-
-def test_a_shard_that_is_replaced_while_the_index_is_made_is_read_the_next_time(
-    cache_copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def replaced(folder: Path, shards: Any) -> None:
-        write_index(folder, shards)
-        os.utime(folder / shard_file(4))
-
-    monkeypatch.setattr(index, "write_index", replaced)
-    refresh_index(cache_copy)
-    assert list(known_shards(cache_copy).unknown) == [4]
-
-
-def test_rows_of_unchanged_shards_are_neither_read_nor_made_again(
-    cache_copy: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = (cache_copy / INDEX_FILE).read_bytes()
-    monkeypatch.setattr(index, "head_sha256", lambda *_: pytest.fail("a known shard was read"))
-    monkeypatch.setattr(index, "index_shards", lambda paths: {path: pytest.fail("read in full") for path in paths})
-    refresh_index(cache_copy)
-    assert (cache_copy / INDEX_FILE).read_bytes() == before
 
 
 def test_a_newer_index_asks_for_a_newer_library(cache_copy: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ravfeat.cache import writer
-from ravfeat.cache.format import IDENTITY_FILE, MAX_SHARD_BYTES, MAX_SHARD_CLIPS
+from ravfeat.cache import child_check, writer
+from ravfeat.cache.format import IDENTITY_FILE, MANIFEST_FILE, MAX_SHARD_BYTES, MAX_SHARD_CLIPS, shard_file
 from ravfeat.cache.manifest import read_planned
 from ravfeat.cache.writer import CacheFolder, plan_cache, plan_shards, prepare_cache
 from ravfeat.errors import CacheError, CorpusError
@@ -44,6 +44,15 @@ def test_a_new_cache_has_its_plan_and_is_kept_out_of_git_and_backups(tmp_path: P
     planned = read_planned(folder.path / "manifest.parquet")
     assert planned == folder.planned
     assert planned.shards == {"a": 0, "b": 0}
+
+
+def test_a_stored_shard_is_tried_in_a_child_before_it_is_opened(
+    cache_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[Path]()
+    monkeypatch.setattr(child_check, "headers_in_child", tried.extend)
+    folder = CacheFolder(cache_copy, ABOUT, IDENTITY, read_planned(cache_copy / MANIFEST_FILE))
+    assert [folder.fetched(2)] == tried == [cache_copy / shard_file(2)]
 
 
 def test_an_existing_folder_gets_no_ignore_file(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_two_processes_make_what_one_makes_and_one_that_is_killed_is_replaced(
     assert len(encoded.pids) == 3
     twice = [name for name, count in encoded.times.items() if count > 1]
     assert len(encoded.times) == 22
-    assert len(twice) <= SHARD
+    assert len(twice) < 2 * SHARD  # one shard was being written, and one encoded
     assert max(encoded.times.values()) <= 2
 
 
