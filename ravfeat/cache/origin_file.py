@@ -88,7 +88,7 @@ def check_published(origin: PublishedOrigin, where: str, error: type[RavfeatErro
 
 def is_public(address: str) -> bool:
     """Whether an address means the same on every machine."""
-    return "://" in address and not address.startswith(("file:", "memory:"))
+    return "://" in address and not address.lower().startswith(("file:", "local:", "memory:"))
 
 
 def public_origin(origin: PublishedOrigin) -> PublishedOrigin:

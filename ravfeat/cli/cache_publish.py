@@ -45,14 +45,14 @@ def command(folder: Path, address: str, licence: str | None, dry_run: bool) -> N
     store = open_store(address)
     publication = prepare_publication(cache, verify=not dry_run)
     if dry_run:
-        card = cache_card(cache, terms, address, identity="not measured in a dry run")
+        card = cache_card(cache, terms, store.address, identity="not measured in a dry run")
         files = [*publication.shards, *publication.tables, "README.md", "SHA256SUMS"]
         echo(
             f"{store.address}: {len(publication.shards)} shards and the tables would be sent, once they are verified:"
             f" {publication.n_bytes / 1e6:.1f} MB, licence {terms.licence}; {', '.join(files[-8:])}\n\n{card}"
         )
         return
-    card = cache_card(cache, terms, address)
+    card = cache_card(cache, terms, store.address)  # without credentials
     if store.address.startswith("hf://"):
         validate_card(card, "dataset")
     sent = publish(publication, store, card)

@@ -5,6 +5,7 @@ that they allow. A corpus is known by its name, which the user chooses: a rename
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,7 @@ Published = Literal["features", "heads"]
 SYNTHETIC_LICENCE = "apache-2.0"
 """Of what was made from generated clips: that of ravfeat."""
 
+_SHORT = 4  # letters of a name that may be part of an ordinary word, such as "tess" of "tesselate"
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,60}")
 _CHANGES: Mapping[Published, str] = {
     "features": "features of a frozen encoder were computed from the recordings; no recording is here",
@@ -151,10 +153,12 @@ def known_corpus(name: str) -> CorpusTerms | None:
     >>> known_corpus("CREMA_D").licence, known_corpus("MSP-Podcast 1.11").licence, known_corpus("mine")
     ('odbl', None, None)
     """
-    words = re.findall(r"[^\W_]+", name.casefold())
-    # Parts, versions and choices of a corpus are under its terms: ravdess-men, MSP-Podcast 1.11, iemocap4.
+    # Wide letters and the like are read as the plain ones that they look like.
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name).casefold())
+    # Parts, versions and choices of a corpus are under its terms: ravdess-men, MSP-Podcast 1.11, iemocap4, iemocapV2.
     runs = {"".join(words[i:j]).rstrip("0123456789") for i in range(len(words)) for j in range(i + 1, len(words) + 1)}
-    return next((terms for key, terms in CORPORA.items() if key in runs), None)
+    letters = "".join(words)
+    return next((terms for key, terms in CORPORA.items() if key in (letters if len(key) > _SHORT else runs)), None)
 
 
 def licence_for(

@@ -74,7 +74,7 @@ def publish_head(folder: Path, to: str, *, licence: str | None = None, dry_run: 
     store = open_store(to)
     head = load_head(folder).folder  # checks everything, before anything is sent
     terms = terms_of(head.document, licence)
-    card = _card(head, to, licence)
+    card = _card(head, store.address, licence)  # without credentials
     files = _files(head, card)
     sizes = {name: len(data) if isinstance(data, bytes) else data.stat().st_size for name, data in files.items()}
     if dry_run:

@@ -124,9 +124,10 @@ class Store(ABC):
                 raise self._other_size(name, at - start, start, stop)
 
     def _other_size(self, name: str, size: int, start: int, stop: int) -> RemoteError:
+        than = "longer" if size > stop - start else "shorter"
         return RemoteError(
-            f"{self.address}/{name} gave {size} of {stop - start} bytes from byte {start} on: it is shorter"
-            " than it should be, or was changed; run this again, and ask its owner if that does not help"
+            f"{self.address}/{name} gave {size} of {stop - start} bytes from byte {start} on: it is {than} than it"
+            " should be, or was changed; run this again, and ask its owner if that does not help"
         )
 
     def read_whole(self, name: str, limit: int) -> bytes:

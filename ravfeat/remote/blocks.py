@@ -58,6 +58,10 @@ class HeldBlocks:
         weakref.finalize(self, os.close, handle)
         return True
 
+    def are_there(self) -> bool:
+        """Whether the folder is still the one that is held: a user may delete it at any time."""
+        return _is_at(self._folder / _LOCK, self._handle)
+
     def delete(self) -> None:
         """Delete the folder, unless others read it too."""
         if _is_alone(self._handle):

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from ravfeat.documents import Bytes, parse_json
 from ravfeat.download.answer import Answer
 from ravfeat.errors import DownloadError, RemoteError
+from ravfeat.escape import printable
 from ravfeat.remote.base import MissingFileError, NoRangesError, PassingError, Store, shown
 
 __all__ = ["HttpStore", "fetch", "http_store", "stream"]
@@ -53,6 +54,8 @@ def http_store(address: str) -> HttpStore:
     """Open a folder of a web server, or a record of Zenodo (``https://zenodo.org/records/N``)."""
     if not urlsplit(address).hostname:
         raise RemoteError(f"{address[:200]!a} is no address of a folder; expected https://HOST/FOLDER")
+    if "@" in urlsplit(address).netloc:
+        raise RemoteError(f"{shown(address)}: user and password in an address are not sent; leave them out")
     if record := _RECORD.fullmatch(address):
         return ZenodoStore(record[1])
     base, _, query = address.partition("?")
@@ -122,7 +125,9 @@ def fetch(
     data = bytearray()
     for block in _blocks(url, where, {**headers, **wanted}, start if ranged else None, most):
         data += block
-    return bytes(data if most is None else data[: most + 1])
+    if most is not None:
+        del data[most + 1 :]  # in place: it may be a gigabyte
+    return bytes(data)
 
 
 def stream(url: str, where: str, headers: Mapping[str, str], start: int, stop: int) -> Iterator[bytes]:
@@ -166,7 +171,7 @@ def _errors(where: str) -> Iterator[None]:
 
 
 def _of_status(where: str, code: int, reason: str) -> RemoteError:
-    answered = f"the server answered {code} {reason[:80]}"
+    answered = f"the server answered {code} {printable(reason[:80])}"
     if code in {401, 403}:
         return RemoteError(
             f"{where}: access refused ({answered}); log in ('hf auth login', HF_TOKEN), or ask for access"

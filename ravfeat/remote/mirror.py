@@ -100,12 +100,13 @@ class Mirror:
             number: sum(row["n_frames"] for row in shard.rows if row["status"] == "stored")
             for number, shard in self.index.items()
         }
-        self._there: dict[int, list[Range]] = {}
-        self._opened: set[int] = set()
 
     def _reset(self) -> None:
         with _disk(self.folder):
             self._blocks = HeldBlocks(self.folder)
+        # What is there is noted in the blocks, and read again.
+        self._there: dict[int, list[Range]] = {}
+        self._opened: set[int] = set()
         self._lock, self._writing = threading.RLock(), threading.Lock()
         self._children: ChildProcesses | None = None
         self._process = os.getpid()
@@ -165,6 +166,7 @@ class Mirror:
         ShardError
             Where HDF5 cannot open it safely.
         """
+        self._check_blocks()
         if number in self._opened:
             return
         with self._held(number) as path:
@@ -198,6 +200,7 @@ class Mirror:
         RemoteError
             Where it cannot be fetched, or does not match its digest; shard and layer are named.
         """
+        self._check_blocks()
         # Without looking at clips: this is asked before every read.
         if all(covers(self._there.get(number, ()), *part) for part in self._asked(number, positions, frames)):
             return
@@ -245,9 +248,6 @@ class Mirror:
         self._store_parts(number, path, [(0, data)])
 
     def _fetch_ranges(self, number: int, path: Path, ranges: Sequence[Range]) -> None:
-        if len(ranges) == 1:
-            self._fetch_range(number, path, ranges[0])
-            return
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(lambda part: self._fetch_range(number, path, part), ranges))
 
@@ -335,17 +335,22 @@ class Mirror:
 
     # --- what is there
 
+    def _check_blocks(self) -> None:
+        if self._process != os.getpid():
+            self._reset()  # locks and children of before a fork are the parent's
+        if not self._blocks.are_there():
+            raise RemoteError(f"{self.folder} was deleted while the cache was open; open it again")
+
     @contextmanager
     def _held(self, number: int) -> Iterator[Path]:
         """Hold a shard against other threads and processes; what they fetched meanwhile is known in the block."""
-        if self._process != os.getpid():
-            self._reset()  # locks and children of before a fork are the parent's
         path = self.folder / shard_file(number)
         with self._lock, _disk(path), (self.folder / ".blocks" / f"{path.name}.lock").open("ab") as lock:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            if not path.is_file() or path.stat().st_size != self.index[number].n_bytes:
-                with path.open("wb") as file:
+            if path.is_symlink() or not path.is_file() or path.stat().st_size != self.index[number].n_bytes:
+                path.unlink(missing_ok=True)  # a link would lead elsewhere
+                with path.open("xb") as file:
                     file.truncate(self.index[number].n_bytes)  # sparse: it takes no room before something is written
                 self._state_path(number).unlink(missing_ok=True)
             self._read_state(number)

@@ -13,6 +13,7 @@ from pathlib import Path
 from ravfeat.cache.child_check import ChildProcesses
 from ravfeat.cache.convert import Conversion, convert_cache
 from ravfeat.cache.format import SUMS_FILE, shard_file
+from ravfeat.cache.index import present_shards
 from ravfeat.cache.layer_table import describe_layers
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.origin_file import write_origin
@@ -101,8 +102,9 @@ def pull_whole(cache: Cache, mirror: Mirror, out: Path) -> Pulled:
         Where something cannot be fetched or does not match its digest, or there is no room for it.
     """
     folder = find_folder(out, cache.about, cache.identity)
-    sums = (mirror.folder / SUMS_FILE).read_bytes()
-    _refuse_another(folder, sums)
+    _refuse_another(folder, mirror)
+    # Now: blocks may be deleted at any time.
+    tables = {name: (mirror.folder / name).read_bytes() for name in TABLES if (mirror.folder / name).is_file()}
     with _writing(out):
         make_folder(out, folder)
         lacking = [number for number in cache.shards if not _is_there(folder, mirror, number)]
@@ -112,18 +114,22 @@ def pull_whole(cache: Cache, mirror: Mirror, out: Path) -> Pulled:
             _pull_shards(folder, mirror, lacking)
             if card := read_card(mirror.store):
                 replace_file(folder / README_FILE, card)
-            for name in TABLES:
-                if (mirror.folder / name).is_file():
-                    replace_file(folder / name, (mirror.folder / name).read_bytes())
+            for name, data in tables.items():
+                replace_file(folder / name, data)
             write_origin(folder, mirror.origin(licence_of_card(card)))
-            replace_file(folder / SUMS_FILE, sums)
+            replace_file(folder / SUMS_FILE, mirror.sums)
     mirror.remove()
     return Pulled(folder, len(lacking), dict(open_cache(folder).failed))
 
 
-def _refuse_another(folder: Path, sums: bytes) -> None:
+def _refuse_another(folder: Path, mirror: Mirror) -> None:
     path = folder / SUMS_FILE
-    if path.is_file() and path.read_bytes() != sums:
+    if stray := sorted(present_shards(folder).keys() - mirror.index.keys()):
+        raise CacheError(
+            f"{folder / shard_file(stray[0])} is there and is not of the published cache; move it away, or choose"
+            " another --out; nothing was changed"
+        )
+    if path.is_file() and path.read_bytes() != mirror.sums:
         raise CacheError(
             f"{folder} holds a cache of the same kind with other contents (another {SUMS_FILE}); choose another --out,"
             " or move it away"
@@ -158,6 +164,8 @@ def _fetch_shard(folder: Path, mirror: Mirror, number: int, bar: ProgressBar) ->
     """Fetch a shard into a hidden file, from where the last run ended; give it where its digest is right."""
     name, indexed = shard_file(number), mirror.index[number]
     part = folder / f".{name}.{indexed.sha256[:8]}.part"
+    if part.is_symlink():
+        part.unlink()
     have = part.stat().st_size if part.is_file() else 0
     if have > indexed.n_bytes:
         part.unlink()

@@ -117,7 +117,10 @@ def fetch_tables(store: Store) -> RemoteTables:
 
 def _kept(path: Path, sha256: str) -> bytes:
     """Read a table that was fetched before; empty where it was not, or is another one."""
-    data = path.read_bytes() if path.is_file() else b""
+    try:
+        data = path.read_bytes()
+    except OSError:  # also where this user may not read it: then it is fetched again
+        return b""
     return data if hashlib.sha256(data).hexdigest() == sha256 else b""
 
 

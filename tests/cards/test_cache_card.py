@@ -10,7 +10,7 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from ravfeat.cache import open_cache
-from ravfeat.cache.origin_file import write_origin
+from ravfeat.cache.origin_file import is_public, write_origin
 from ravfeat.cards.cache_card import cache_card
 from ravfeat.corpora.terms import licence_for
 from tests.markdown import render, table_rows
@@ -88,6 +88,7 @@ def test_of_a_folder_the_card_names_no_path(voice: Path, tmp_path: Path) -> None
     assert str(tmp_path) not in card
     assert 'ravfeat.open_cache("FOLDER")' in card
     assert "cache pull" not in card
+    assert not any(map(is_public, (str(tmp_path), "FILE:///x", "local:///x", "memory://x")))
 
 
 def test_what_the_features_tell_about_people_is_measured(card: str) -> None:

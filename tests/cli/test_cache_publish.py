@@ -52,6 +52,13 @@ def test_a_dry_run_sends_nothing_and_shows_the_card(here: Here, small: Path, tmp
     assert not (tmp_path / "to").exists()
 
 
+def test_credentials_in_an_address_reach_no_card(here: Here, small: Path) -> None:
+    done = here("cache", "publish", small, "--to", "s3://KEY:SECRET@shelf/x", "--dry-run")
+    assert done.returncode == 0
+    assert 'ravfeat.open_cache("s3://shelf/x")' in done.stdout
+    assert "SECRET" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("corpus", "said"),
     [("ravdess-mine", "--license"), ("tess", "its licence allows no adapted material"), ("mine", "--license")],

@@ -15,6 +15,13 @@ def test_usual_spellings_are_known(spelling: str) -> None:
     assert known_corpus(spelling) is CORPORA["cremad"]
 
 
+@pytest.mark.parametrize(
+    "spelling", ["IEMOCAPv2", "iemocap4way", "my.iemocap", "\uff29\uff25\uff2d\uff2f\uff23\uff21\uff30"]
+)
+def test_a_name_with_something_glued_to_it_is_known(spelling: str) -> None:
+    assert known_corpus(spelling) is CORPORA["iemocap"]
+
+
 @pytest.mark.parametrize("name", ["mine", "tessdata", "crema", "msp", "", "🎙"])
 def test_other_names_are_not(name: str) -> None:
     assert known_corpus(name) is None

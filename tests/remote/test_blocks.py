@@ -1,6 +1,7 @@
 """Blocks of remote caches: kept while they are read, deleted after a pull or when nobody read them for long."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ravfeat
+from ravfeat.errors import RemoteError
 from ravfeat.remote.blocks import UNUSED_DAYS, HeldBlocks, delete_unused
 from ravfeat.remote.pull import pull_whole
 from ravfeat.remote.reading import open_mirror
@@ -73,3 +75,20 @@ def test_a_pull_leaves_the_blocks_that_others_read(served: WebServer, tmp_path: 
         assert not any((tmp_path / "home" / "remote").iterdir())
     else:
         assert len(reading.read(reading.clip_ids, verify=True)) == len(reading)
+
+
+def test_blocks_that_were_deleted_and_made_anew_are_not_taken_for_the_old_ones(served: WebServer) -> None:
+    cache = ravfeat.open_cache(served.url)
+    cache.read(["clip-000000", "clip-000006"])
+    shutil.rmtree(cache.path)
+    ravfeat.open_cache(served.url)
+    with pytest.raises(RemoteError, match="was deleted while the cache was open; open it again"):
+        cache.read(["clip-000006"])
+
+
+def test_a_link_among_the_blocks_is_not_written_through(served: WebServer, tmp_path: Path) -> None:
+    cache = ravfeat.open_cache(served.url)
+    (tmp_path / "mine").write_text("mine")
+    (cache.path / "shard-00001.h5").symlink_to(tmp_path / "mine")
+    cache.read(["clip-000006"], verify=True)
+    assert (tmp_path / "mine").read_text() == "mine"

@@ -229,6 +229,26 @@ def test_another_cache_in_the_folder_is_never_overwritten(served: WebServer, loc
     with pytest.raises(CacheError, match=r"shard-00003.h5 is there and is not the published shard; move it away"):
         whole(served.url, tmp_path / "cache")
     assert (folder / "shard-00003.h5").read_bytes() == b"mine"
+    (folder / "shard-00003.h5").rename(folder / "shard-00007.h5")
+    with pytest.raises(CacheError, match=r"shard-00007.h5 is there and is not of the published cache; move it away"):
+        whole(served.url, tmp_path / "cache")
+    assert not (folder / SUMS_FILE).exists()
+
+
+def test_blocks_that_are_deleted_during_a_pull_leave_no_half_cache(
+    served: WebServer, published: Path, tmp_path: Path
+) -> None:
+    cache, mirror = open_mirror(open_store(served.url))
+    read_card = pull.read_card
+
+    def deleting(store: object) -> bytes:
+        shutil.rmtree(mirror.folder)
+        return read_card(store)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pull, "read_card", deleting)
+        done = pull_whole(cache, mirror, tmp_path / "cache")
+    assert contents(done.path) == contents(published)
 
 
 def test_a_server_without_ranges_is_said_and_pulled_whole(

@@ -122,6 +122,7 @@ def test_addresses_are_told_from_paths(text, remote) -> None:
         ("hf://datasets/a/b@c@d", "no address on the hub"),
         ("https:///x", "expected https://HOST/FOLDER"),
         ("file://relative/x", "no address of a folder"),
+        ("https://me:secret@host/x", r"^https://host/x: user and password in an address are not sent; leave them out"),
     ],
 )
 def test_addresses_that_are_none_are_refused(address: str, match: str) -> None:
