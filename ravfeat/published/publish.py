@@ -102,11 +102,11 @@ def _files(head: HeadFolder, card: str) -> dict[str, bytes | Path]:
         head.read(head.path / name, _MAX_FILE_BYTES)  # held against its digest, those that no source needs too
     files: dict[str, bytes | Path] = {name: head.path / name for name in names}
     files |= {name: read_inside(head.path, head.path / name, _MAX_CARD_BYTES) for name in (CARD_FILE, HEAD_FILE)}
-    return files | {"README.md": card.encode(), HEAD_FILE: files.pop(HEAD_FILE)}
+    return files | {_README: card.encode(), HEAD_FILE: files.pop(HEAD_FILE)}
 
 
 def _send(store: Store, head: HeadFolder, files: Mapping[str, bytes | Path]) -> tuple[str, ...]:
-    there = _listed(store)
+    there = _listed(store, files[_README])
     listed = {} if there is None else there.document["files"]
     same = {name for name, digest in head.document["files"].items() if listed.get(name) == digest}
     sent = {name: data for name, data in files.items() if name not in same}
@@ -120,9 +120,24 @@ def _send(store: Store, head: HeadFolder, files: Mapping[str, bytes | Path]) -> 
     return tuple(sent)
 
 
-def _listed(store: Store) -> HeadFolder | None:
-    """Give what a head that is there already says of itself; None where there is none that can be read."""
+def _listed(store: Store, card: bytes | Path) -> HeadFolder | None:
+    """Give what a head that is there already says of itself; None where there is none."""
     try:
         return head_folder(Path(), store.read_whole(HEAD_FILE, MAX_TOML_BYTES), f"{store.address}/{HEAD_FILE}")
-    except (MissingFileError, HeadError):
+    except HeadError as error:
+        raise RemoteError(f"{error}; nothing is sent to where it lies: choose another address, or delete it") from error
+    except MissingFileError:
+        if _is_replaced(store, card):
+            raise RemoteError(
+                f"{store.address} holds {_README} and no head, and it would be replaced; choose an address where"
+                " nothing is"
+            ) from None
         return None
+
+
+def _is_replaced(store: Store, card: bytes | Path) -> bool:
+    """Whether somebody's text would be lost: not on a hub, nor after a publishing that was interrupted."""
+    try:
+        return not store.address.startswith("hf:") and store.read_whole(_README, _MAX_CARD_BYTES) != card
+    except MissingFileError:
+        return False

@@ -204,14 +204,14 @@ class Store(ABC):
         return call()
 
 
-def check_size(address: str, name: str, n_bytes: int) -> None:
-    """Refuse to take more bytes into memory at once than `WHOLE_LIMIT`: a table of a stranger may say anything.
+def check_size(address: str, name: str, n_bytes: int, limit: int = WHOLE_LIMIT) -> None:
+    """Refuse to take more bytes into memory at once than a limit: a table of a stranger may say anything.
 
     Raises
     ------
     RemoteError
     """
-    if n_bytes > WHOLE_LIMIT:
+    if n_bytes > limit:
         raise RemoteError(f"{address}/{name}: {n_bytes} bytes at once are more than are ever read")
 
 

@@ -43,6 +43,7 @@ GAP_BYTES = 1 << 20
 
 _AT_ONCE = 4
 _MAX_SHARD_BYTES = 1 << 40
+_MAX_HEAD_BYTES = 1 << 29  # twice of what a reader takes from it
 _WRITE_BYTES = 8 << 20  # what a killed process loses of every range; a note for every clip would cost more than it
 
 _OF_PROCESS = {"_lock", "_writing", "_blocks", "_children"}
@@ -226,6 +227,7 @@ class Mirror:
     def _fetch_head(self, number: int, path: Path) -> None:
         name, shard = shard_file(number), self.index[number]
         (_, offset), (after, end) = self._head_ranges(number)
+        check_size(self.store.address, f"{name}, metadata", offset + end - after, _MAX_HEAD_BYTES)
         try:
             front = self.store.read(name, 0, offset)
             listed = self.layers.get(number)

@@ -170,7 +170,9 @@ def _is_hub(store: Store) -> bool:
 def _sent_before(store: Store, publication: Publication) -> dict[str, str]:
     """Digests of what lies at the address already, as far as its own records say it."""
     sizes = _sizes(store)
-    if stray := [name for name in sizes if name.endswith(".h5") and name not in publication.shards]:
+    # Folders within may hold caches of their own.
+    here = [name for name in sizes if "/" not in name]
+    if stray := [name for name in here if name.endswith(".h5") and name not in publication.shards]:
         raise RemoteError(f"{store.address} holds {stray[0]}, which is not of this cache; choose another address")
     complete, partial = _recorded(store, SUMS_FILE), _recorded(store, PARTIAL_FILE)
     _refuse_foreign(store, publication, sizes, complete)

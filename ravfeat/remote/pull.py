@@ -25,7 +25,7 @@ from ravfeat.progress import ProgressBar
 from ravfeat.remote.base import NoRangesError, Store
 from ravfeat.remote.card import README_FILE, licence_of_card, read_card
 from ravfeat.remote.mirror import Mirror
-from ravfeat.remote.tables import TABLES, changed_or_damaged
+from ravfeat.remote.tables import TABLES, changed_or_damaged, told_by_address
 
 __all__ = ["Pulled", "choose_clips", "features_bytes", "pull_part", "pull_whole"]
 
@@ -263,7 +263,8 @@ def pull_part(
                 some = sorted(cache.clips_of(number) & set(stored))
                 cache.fetch(some, layers)
                 bar.update(features_bytes(cache, layers, some))
-        done = convert_cache(cache, out, Conversion(layers=layers), clips=clips)
+        with told_by_address(mirror.store.address, mirror.folder):
+            done = convert_cache(cache, out, Conversion(layers=layers), clips=clips)
     mirror.remove()
     return Pulled(done.path, len(numbers), done.failed)
 

@@ -53,7 +53,9 @@ def open_cache(path: str | Path, *, revision: str | None = None) -> Cache:
 def open_mirror(store: Store) -> "tuple[Cache, Mirror]":
     """Open a cache in a store, and give the blocks of it too; errors as `open_cache`."""
     from ravfeat.remote.mirror import Mirror
-    from ravfeat.remote.tables import fetch_tables
+    from ravfeat.remote.tables import fetch_tables, told_by_address
 
-    mirror = Mirror(fetch_tables(store))
-    return reader.open_cache(mirror.folder, fetcher=mirror), mirror
+    tables = fetch_tables(store)
+    with told_by_address(store.address, tables.folder):
+        mirror = Mirror(tables)
+        return reader.open_cache(mirror.folder, fetcher=mirror), mirror

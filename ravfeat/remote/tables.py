@@ -2,7 +2,8 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "changed_or_damaged",
     "fetch_tables",
     "read_tables",
+    "told_by_address",
 ]
 
 TABLES = (IDENTITY_FILE, INDEX_FILE, MANIFEST_FILE, LAYERS_FILE)
@@ -134,8 +136,26 @@ def changed_or_damaged(store: Store, what: str, sums: bytes) -> RemoteError:
         return RemoteError(f"{store.address} was changed while it was being read; run this again to read what is new")
     return RemoteError(
         f"{store.address}: {what} does not match its digest: it is damaged there, or was on the way; run this again,"
-        f" and if that does not help, {_REMEDY}"
+        " and if that does not help, ask its owner to delete that file there and to publish the cache again"
     )
+
+
+@contextmanager
+def told_by_address(address: str, folder: Path) -> Iterator[None]:
+    """Say of what is wrong in blocks of a published cache where it is published: they are not to be repaired.
+
+    Raises
+    ------
+    CacheError
+        In place of those that name the folder of blocks, of the same type.
+    """
+    try:
+        yield
+    except CacheError as error:
+        if str(folder) not in str(error):
+            raise
+        problem = str(error).replace(f"{folder}/", "").partition("; ")[0]
+        raise type(error)(f"{address}: {problem}; {_REMEDY}") from error
 
 
 @dataclass(frozen=True)

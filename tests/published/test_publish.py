@@ -87,6 +87,22 @@ def test_another_head_in_a_folder_is_replaced_and_never_mixed(
     assert files_of(target) == files_of(copy)
 
 
+def test_texts_of_others_are_not_replaced(place: Place, tmp_path: Path) -> None:
+    for name, match in (
+        ("README.md", "holds README.md and no head, and it would be"),
+        ("head.toml", "nothing is sent"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / name).write_text("mine")
+        with pytest.raises(RemoteError, match=match):
+            publish_head(place.head, str(folder))
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {name: "mine"}
+    done = publish_head(place.head, str(tmp_path / "interrupted"))
+    (tmp_path / "interrupted" / "head.toml").unlink()
+    assert publish_head(place.head, str(tmp_path / "interrupted")).card == done.card
+
+
 def test_a_dry_run_sends_nothing(hub: Hub, place: Place, tmp_path: Path) -> None:
     for to in (f"hf://{NAME}", str(tmp_path / "there")):
         done = publish_head(place.head, to, dry_run=True)

@@ -155,7 +155,9 @@ def test_tables_are_replaced_without_checksums_beside_them(
 
 
 def test_another_cache_at_the_address_is_not_mixed_with(local: Path, tmp_path: Path) -> None:
-    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "further").mkdir(parents=True)
+    (tmp_path / "to" / "further" / "shard-00008.h5").touch()
+    publish(prepare_publication(open_cache(local)), open_store(tmp_path / "to"), CARD)
     (tmp_path / "to" / "shard-00009.h5").touch()
     with pytest.raises(RemoteError, match=r"holds shard-00009.h5, which is not of this cache"):
         publish(prepare_publication(open_cache(local)), open_store(tmp_path / "to"), CARD)

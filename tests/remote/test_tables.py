@@ -10,15 +10,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import ravfeat
 from ravfeat.cache.format import IDENTITY_FILE, INDEX_FILE, SUMS_FILE
 from ravfeat.cache.index import read_sums, sums_text
 from ravfeat.cache.layer_table import LAYERS_FILE, LayerTable, layer_table_bytes, parse_layer_table
 from ravfeat.errors import CacheError, RemoteError
 from ravfeat.manifest import parquet_bytes
 from ravfeat.remote.listing import describe_remote
-from ravfeat.remote.reading import open_cache
+from ravfeat.remote.publish import prepare_publication, publish
+from ravfeat.remote.pull import pull_whole
+from ravfeat.remote.reading import open_cache, open_mirror
 from ravfeat.remote.store import open_store
-from tests.remote.conftest import WebServer
+from tests.remote.conftest import CARD, WebServer
 
 
 def replace_table(folder: Path, name: str, data: bytes) -> None:
@@ -40,6 +43,25 @@ def test_a_table_that_is_not_the_one_of_the_sums_is_refused(served: WebServer) -
         file.write(b" ")
     with pytest.raises(RemoteError, match=r"identity.json does not match its digest: it is damaged there"):
         open_cache(served.url)
+
+
+def test_damage_is_told_by_the_address_and_not_to_be_repaired_here(served: WebServer) -> None:
+    replace_table(served.folder, IDENTITY_FILE, b'{"stream": "x"}')
+    with pytest.raises(CacheError, match=rf"^{served.url}: identity.json.*; ask its owner to publish it again$") as got:
+        open_cache(served.url)
+    assert "rebuild-index" not in str(got.value)
+
+
+def test_a_file_that_its_owner_deleted_is_published_again(
+    served: WebServer, local: Path, published: Path, tmp_path: Path
+) -> None:
+    path = served.folder / "shard-00002.h5"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(RemoteError, match="ask its owner to delete that file there and to publish the cache again"):
+        pull_whole(*open_mirror(open_store(served.url)), tmp_path / "cache")
+    path.unlink()
+    publish(prepare_publication(ravfeat.open_cache(local)), open_store(served.folder), CARD)
+    assert path.read_bytes() == (published / path.name).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["../../.bashrc", "/etc/passwd", ".ssh", "shard-1.h5", "a b"])
