@@ -50,10 +50,14 @@ class LocalPool:
 
     def submit(self, worker: int, numbers: ShardNumbers) -> None:
         """Give shards to a worker, and start its process where there is none."""
-        if worker not in self._running:
+        is_new = worker not in self._running
+        if is_new:
             self._running[worker] = self._started(worker)
+        connection = self._running[worker][1]
         with suppress(BrokenPipeError, ConnectionResetError):  # it died meanwhile, which `answers` sees
-            self._running[worker][1].send(numbers)
+            if is_new:
+                connection.send_bytes(self._tasks[worker])
+            connection.send(numbers)
 
     def _started(self, worker: int) -> tuple[SpawnProcess, Connection]:
         # Spawned, not forked: a forked process cannot use CUDA, and inherits locks that threads held.
@@ -64,7 +68,6 @@ class LocalPool:
         )
         process.start()
         theirs.close()
-        ours.send_bytes(self._tasks[worker])
         return process, ours
 
     def answers(self, timeout_s: float) -> list[Answer]:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from ravfeat.resources import processors
 __all__ = ["RayPool"]
 
 _GRACE_S = 30.0
+_CONNECT_S = 10.0
 _STORE_BYTES = 100_000_000  # orders and reports are small; Ray would take a third of the memory
 
 
@@ -167,10 +169,18 @@ def _connect(ray: Any, options: EngineOptions) -> None:
         ray.init(address="local", num_cpus=cpus, include_dashboard=False, object_store_memory=_STORE_BYTES, **common)
         return
     try:
+        _make_sure_someone_listens(options.address)
         ray.init(address=options.address, **common)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CacheError(
             f"no Ray cluster at --address {options.address} ({reason}); start one with 'ray start --head', or leave"
             " --address out to use this machine"
         ) from error
+
+
+def _make_sure_someone_listens(address: str) -> None:
+    """Try to connect to HOST:PORT, for which Ray would take minutes where nobody is there; OSError where it fails."""
+    host, _, port = address.rpartition(":")
+    if host and "/" not in address and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()

@@ -64,6 +64,7 @@ def extract_with(engine: Engine, work: NamedWork, out: Path | str, options: Engi
     -----
     However it ends, finished shards are kept and the next call continues from there.
     """
+    _check_options(engine, options)  # before anything is made
     with ExitStack() as locks:
         plan = locks.enter_context(closing(plan_work(work, out)))
         names = [str(cache.about["encoder"]) for cache in plan.caches]
@@ -90,12 +91,15 @@ def extract_with(engine: Engine, work: NamedWork, out: Path | str, options: Engi
         return EngineResult(finish(plan, driver.reports), names, given_up)
 
 
-def make_pool(engine: Engine, work: NamedWork, plan: WorkPlan, options: EngineOptions) -> Pool:
-    """Make the workers of an engine; each gets the work for its own device."""
+def _check_options(engine: Engine, options: EngineOptions) -> None:
     if engine != "ray" and options.address is not None:
         raise UsageError(f"--address goes with --engine ray; --engine {engine} has no cluster to connect to")
     if engine != "slurm" and options.slurm:
         raise UsageError(f"--slurm goes with --engine slurm, not with --engine {engine}")
+
+
+def make_pool(engine: Engine, work: NamedWork, plan: WorkPlan, options: EngineOptions) -> Pool:
+    """Make the workers of an engine; each gets the work for its own device."""
     if engine == "ray":
         from ravfeat.engines.ray import RayPool
 

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 
 from ravfeat.cache import open_cache, verify_cache
 from ravfeat.cache.parts import is_part
-from ravfeat.engines.base import EngineOptions
-from ravfeat.engines.local import local_devices
+from ravfeat.engines.base import Answer, EngineOptions
+from ravfeat.engines.local import LocalPool, local_devices
 from ravfeat.engines.run import extract_with
 from ravfeat.errors import UsageError
+from ravfeat.extract.work_plan import WorkPlan
 from tests.conftest import command_code
 from tests.processes import Commands
 
@@ -62,6 +64,17 @@ def test_two_processes_make_what_one_makes_and_one_that_is_killed_is_replaced(
     assert len(encoded.times) == 22
     assert len(twice) < 2 * SHARD  # one shard was being written, and one encoded
     assert max(encoded.times.values()) <= 2
+
+
+def test_a_worker_that_dies_before_it_has_read_a_long_plan_is_an_answer(
+    named: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os, sys\nif '-c' in sys.orig_argv: os._exit(7)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    long = replace(named, encoders=("x" * (1 << 20),))  # more than a pipe takes while nobody reads
+    with LocalPool([long], WorkPlan(())) as pool:
+        pool.submit(0, ((1,),))
+        assert pool.answers(30) == [Answer(0, "died", reason="it ended with code 7")]
 
 
 @pytest.mark.slow

@@ -53,6 +53,7 @@ def test_a_finished_cache_needs_no_workers(named: Any, corpus: Any, tmp_path: Pa
 def test_options_of_other_engines_are_refused(named: Any, tmp_path: Path, options: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         extract_with("local", named, tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_errors_of_workers_are_those_of_this_process() -> None:
