@@ -98,7 +98,7 @@ class Answer:
         How far it is; its shards are written; it met an error that all workers would meet; it ended.
     counts : Counts
     report : ShardReport, optional
-        Of ``done``, and of ``refused`` as far as it came.
+        Of ``done``, and of ``refused`` and ``died`` as far as it came.
     problem : Problem, optional
         Of ``refused``.
     reason : str

@@ -50,8 +50,8 @@ class EngineWorker:
         Returns
         -------
         Answer
-            ``done``; ``refused`` for an error that all workers would meet; ``died`` for any other, after which the
-            process is not to be used again.
+            ``done``; ``refused`` for an error that all workers would meet; ``died`` for any other and where it was
+            stopped, after which the process is not to be used again.
         """
         self.counts, self._under_way = Counts(), True
         try:
@@ -77,8 +77,9 @@ class EngineWorker:
         return Answer(self._number, "done", self.counts, report)
 
     def stopped(self) -> Answer:
-        """Return what to answer after an interrupt."""
-        return Answer(self._number, "done", self.counts, self._written() if self._under_way else None)
+        """Return what to answer after an interrupt: the shards are not all written, whoever sent it."""
+        report = self._written() if self._under_way else None
+        return Answer(self._number, "died", self.counts, report, reason="it was interrupted")
 
     def close(self) -> None:
         """Remove what the worker has in temporary folders."""

@@ -66,6 +66,24 @@ def test_two_processes_make_what_one_makes_and_one_that_is_killed_is_replaced(
     assert max(encoded.times.values()) <= 2
 
 
+def test_a_worker_that_alone_is_told_to_end_is_replaced(
+    named: Any, encoded: Any, tmp_path: Path, alone: dict[str, bytes], contents: Any
+) -> None:
+    encoded.slow(0.05)
+
+    def end_one() -> None:
+        wait_until(lambda: len(encoded.lines) >= 2)
+        os.kill(encoded.lines[0][0], signal.SIGTERM)
+
+    killer = threading.Thread(target=end_one)
+    killer.start()
+    done = extract_with("local", named, tmp_path / "out", TWO)
+    killer.join()
+    assert done.given_up == {}
+    assert contents(done.results[0].path) == alone
+    assert len(encoded.pids) == 3
+
+
 def test_a_worker_that_dies_before_it_has_read_a_long_plan_is_an_answer(
     named: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
