@@ -6,26 +6,22 @@ Features are returned as (T, L, D). ``layers`` are the encoder's layer numbers, 
 is the input to the first block.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from ravfeat.cache.buffers import ClipBuffers
 from ravfeat.cache.columns import attribute_number
-from ravfeat.cache.content import CacheContent
 from ravfeat.cache.discovery import resolve_cache
 from ravfeat.cache.features import Fetcher, StoredFeatures
 from ravfeat.cache.file_pool import FilePool, check_unchanged, reading_shard
 from ravfeat.cache.format import (
     IDENTITY_FILE,
-    INDEX_FILE,
     MANIFEST_FILE,
     ClipRecord,
     features_sha256,
@@ -34,20 +30,17 @@ from ravfeat.cache.format import (
     shard_file,
     shard_number,
 )
-from ravfeat.cache.index import indexed_shards, read_index_table, read_sums
+from ravfeat.cache.index import read_sums
+from ravfeat.cache.indexed_clips import IndexedClips
 from ravfeat.cache.manifest import PlannedManifest, read_planned
-from ravfeat.cache.places import ClipPlace, ClipPlaces, contiguous_runs
+from ravfeat.cache.places import ClipPlace, contiguous_runs
 from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
 from ravfeat.files import sha256_of
-from ravfeat.manifest import Manifest
 from ravfeat.model_origin import ModelOrigin, check_origin
-from ravfeat.texts import SortedTexts
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
-
-_LISTED = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -66,7 +59,7 @@ class ShardBlock:
     features: NDArray[Any]
 
 
-class Cache:
+class Cache(IndexedClips):
     """A cache open for reading; make one with `open_cache`.
 
     Attributes
@@ -101,22 +94,10 @@ class Cache:
     """
 
     def __init__(self, path: Path, planned: PlannedManifest, fetcher: Fetcher | None = None) -> None:
-        self.path = path
-        self._planned = planned
+        super().__init__(path, planned)
         self._fetcher = fetcher
-        index = read_index_table(path)
-        # Without the rows, which are the largest part of it; what is needed of them is kept as columns.
-        self._index = indexed_shards(index, rows=False)
-        if not self._index:
-            raise CacheError(f"{path} has no shard yet; run 'ravfeat extract' to fill it")
-        self._places, self._content = ClipPlaces.of(index), CacheContent.of(index)
-        if self._places.unique < len(index.table):
-            raise CacheError(f"{path / INDEX_FILE} has a clip twice; 'ravfeat cache verify {path}' names it")
         self._files = FilePool(path, self._index, self._places, fetcher)
         self._records: dict[int, dict[str, ClipRecord]] = {}
-        self.failed: dict[str, str] = self._places.failed
-        self.shards: tuple[int, ...] = tuple(self._index)
-        self.clip_ids: SortedTexts = self._places.ids
         # The first shard stands for all: `header` compares the fingerprint of every other shard that is read.
         if fetcher is not None:
             fetcher.head(self.shards[0])
@@ -135,12 +116,6 @@ class Cache:
     def __repr__(self) -> str:
         return f"<Cache {self.path} ({len(self)} clips, layers {self.layers[0]}-{self.layers[-1]}, dim {self.dim})>"
 
-    def __len__(self) -> int:
-        return len(self.clip_ids)
-
-    def __contains__(self, clip_id: object) -> bool:
-        return clip_id in self._places.ids
-
     def __getitem__(self, clip_id: str) -> NDArray[Any]:
         """Read one clip, shape (T, L, D), in the stored dtype."""
         return self.read([clip_id])[0]
@@ -149,31 +124,6 @@ class Cache:
     def fingerprint(self) -> str:
         """The identity's fingerprint."""
         return fingerprint(self.identity)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The corpus's label set."""
-        return self._planned.manifest.classes
-
-    @property
-    def planned_manifest(self) -> Manifest:
-        """What belongs in this cache."""
-        return self._planned.manifest
-
-    @property
-    def manifest(self) -> pa.Table:
-        """What belongs in this cache, one row per clip (an Arrow table)."""
-        return self._planned.table()
-
-    @cached_property
-    def missing(self) -> tuple[str, ...]:
-        """Clips of the manifest that are not stored, failed ones included."""
-        planned = self._planned.manifest.ids.array
-        return tuple(planned.filter(pa.array(self._places.ids.places(planned) < 0)).to_pylist())
-
-    def n_frames(self, clip_id: str) -> int:
-        """Count the stored frames of a clip."""
-        return self._place(clip_id).n_frames
 
     def times(self, clip_id: str) -> NDArray[np.float64]:
         """Time of every frame of a clip, in seconds from its start; shape (T,)."""
@@ -349,14 +299,6 @@ class Cache:
         if wrong := sorted(labels - set(self.classes)):
             raise ShardError(f"{path} has the label '{wrong[0]}', the manifest knows {list(self.classes)}; {verify}")
 
-    def facts(self) -> Iterator[tuple[str, str, str, int]]:
-        """Yield id, actor, label and number of frames of every stored clip, sorted, as the index has them."""
-        rows = self._places.rows
-        for start in range(0, len(rows), _LISTED):
-            some = rows[start : start + _LISTED]
-            columns = self._content.table.select(["clip_id", "actor", "label"]).take(pa.array(some)).to_pydict()
-            yield from zip(*columns.values(), self._places.places[some, 2].tolist(), strict=True)
-
     def shard_formats(self, numbers: Sequence[int] | None = None) -> list[tuple[int, bool]]:
         """Read the format's version of shards, by default of all, and whether they have digests of every layer."""
         formats = []
@@ -378,23 +320,9 @@ class Cache:
         by_shard = self.by_shard(clip_ids).items()
         return {clip.clip_id: clip for n, ids in by_shard for clip in self.header(n).clips if clip.clip_id in ids}
 
-    def content_sha256(self) -> str:
-        """Compute the digest of the stored content: actor, label, recording and features of every clip.
-
-        Computed from the index, which every shard is held against when it is read; independent of how clips are
-        distributed over shards.
-        """
-        return self._content.sha256(self._places.rows)
-
     def close(self) -> None:
         """Close open files; the cache can still be read afterwards."""
         self._files.close()
-
-    def _place(self, clip_id: str) -> ClipPlace:
-        if (place := self._places.find(clip_id)) is None:
-            reason = f"; it failed: {self.failed[clip_id]}" if clip_id in self.failed else ""
-            raise CacheError(f"clip '{clip_id}' is not stored in {self.path}{reason}")
-        return place
 
     def features(self, number: int) -> StoredFeatures:
         """Open a shard's features, for reading parts of them; safe in many threads, and after `close`.
@@ -454,19 +382,6 @@ class Cache:
                 features.read(run, frames, block[start:stop])
                 start = stop
         return block
-
-    def shards_of(self, clip_ids: Iterable[str]) -> tuple[int, ...]:
-        """Return the numbers of the shards that hold some clips, stored or failed; sorted."""
-        present = set(self.shards)
-        return tuple(sorted({self._planned.shards[clip_id] for clip_id in clip_ids} & present))
-
-    def clips_of(self, number: int) -> Set[str]:
-        """Return the ids of the clips that a shard holds, from the index."""
-        return self._places.of_shard(number).keys()
-
-    def by_shard(self, clip_ids: Collection[str]) -> Mapping[int, Set[str]]:
-        """Group stored clips by their shards, in the order of the files; others are left out."""
-        return self._places.by_shard(clip_ids)
 
     def positions(self, layers: Sequence[int] | None) -> list[int]:
         """Return the positions of layers on the first axis of the stored features; None means all.
