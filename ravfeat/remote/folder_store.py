@@ -39,7 +39,10 @@ class FolderStore(Store):
             return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
 
     def _read(self, name: str, start: int, stop: int | None) -> bytes:
-        with self._errors(name), (self.folder / name).open("rb") as file:
+        path = self.folder / name
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise MissingFileError(f"{path} is not a regular file; check the path")
+        with self._errors(name), path.open("rb") as file:
             file.seek(start)
             return file.read(-1 if stop is None else stop - start)
 

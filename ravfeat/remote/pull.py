@@ -24,6 +24,7 @@ from ravfeat.files import flush, replace_file, sha256_of
 from ravfeat.progress import ProgressBar
 from ravfeat.remote.base import NoRangesError, Store
 from ravfeat.remote.card import README_FILE, licence_of_card, read_card
+from ravfeat.remote.folder_store import FolderStore
 from ravfeat.remote.mirror import Mirror
 from ravfeat.remote.tables import TABLES, changed_or_damaged, told_by_address
 
@@ -100,6 +101,8 @@ def pull_whole(cache: Cache, mirror: Mirror, out: Path) -> Pulled:
         Where the folder holds another cache, or another process works there.
     RemoteError
         Where something cannot be fetched or does not match its digest, or there is no room for it.
+    UsageError
+        Where the folder is the published one.
     """
     folder = find_folder(out, cache.about, cache.identity)
     _refuse_another(folder, mirror)
@@ -123,7 +126,9 @@ def pull_whole(cache: Cache, mirror: Mirror, out: Path) -> Pulled:
 
 
 def _refuse_another(folder: Path, mirror: Mirror) -> None:
-    path = folder / SUMS_FILE
+    path, store = folder / SUMS_FILE, mirror.store
+    if isinstance(store, FolderStore) and store.folder.resolve() == folder.resolve():
+        raise UsageError(f"{store.address} is the folder that it would be pulled to; choose another --out")
     if stray := sorted(present_shards(folder).keys() - mirror.index.keys()):
         raise CacheError(
             f"{folder / shard_file(stray[0])} is there and is not of the published cache; move it away, or choose"

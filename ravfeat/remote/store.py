@@ -50,6 +50,8 @@ def open_store(address: str | Path, *, revision: str | None = None) -> Store:
         return HubStore(text, revision)
     if revision is not None:
         raise RemoteError(f"{shown(text)} keeps no revisions; leave the revision out, or give an address hf://…")
+    if not text.strip():  # else a variable that is not set would mean the working folder
+        raise RemoteError(f"{text!a} is no address; expected hf://datasets/USER/NAME, s3://BUCKET/FOLDER or a path")
     if scheme in {"", "file"}:
         return FolderStore(_local_path(text))
     if scheme in {"http", "https"}:

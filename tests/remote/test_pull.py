@@ -235,6 +235,12 @@ def test_another_cache_in_the_folder_is_never_overwritten(served: WebServer, loc
     assert not (folder / SUMS_FILE).exists()
 
 
+def test_a_cache_is_not_pulled_onto_itself(local: Path) -> None:
+    with pytest.raises(UsageError, match="is the folder that it would be pulled to; choose another --out"):
+        whole(str(local), local.parents[1])
+    assert read_origin(local) is None
+
+
 def test_blocks_that_are_deleted_during_a_pull_leave_no_half_cache(
     served: WebServer, published: Path, tmp_path: Path
 ) -> None:

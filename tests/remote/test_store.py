@@ -1,6 +1,7 @@
 """Stores: addresses, reads of ranges, whole writes, names, retries; every kind behaves alike."""
 
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -122,6 +123,7 @@ def test_addresses_are_told_from_paths(text, remote) -> None:
         ("hf://datasets/a/b@c@d", "no address on the hub"),
         ("https:///x", "expected https://HOST/FOLDER"),
         ("file://relative/x", "no address of a folder"),
+        ("", "'' is no address; expected hf://datasets/USER/NAME"),
         ("https://me:secret@host/x", r"^https://host/x: user and password in an address are not sent; leave them out"),
     ],
 )
@@ -229,3 +231,9 @@ def test_zenodo_lists_a_record(web: WebServer) -> None:
     store = ZenodoStore("7", web.url)
     assert store.sizes() == {"a": 3}
     assert store.read("a", 1, 3) == b"bc"
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "SHA256SUMS")
+    with pytest.raises(RemoteError, match="SHA256SUMS is not a regular file"):
+        open_store(tmp_path).read("SHA256SUMS")
