@@ -1,5 +1,6 @@
 """Parts that cards of caches and of heads share: front matter, terms, what it was made from, how to cite."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from ravfeat.escape import code_span, markdown_text, printable
 __all__ = [
     "HERE", "citation", "front_matter", "hub_datasets", "made_from", "tags", "terms_lines",
 ]  # fmt: skip
+
+# Whoever gave ORIGIN.json wrote it, and the hub refuses a card that names what cannot be a repository.
+_ON_HUB = re.compile(r"hf://datasets/([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?=[/@]|$)", re.ASCII)
 
 HERE = "FOLDER"
 """What an example calls a folder that has no address: paths of a machine are nobody's business."""
@@ -66,9 +70,8 @@ def made_from(origins: Iterable[PublishedOrigin]) -> list[str]:
 
 def hub_datasets(origins: Iterable[PublishedOrigin]) -> list[str]:
     """Name the repositories of the hub among the origins, as the hub's metadata calls them."""
-    prefix = "hf://datasets/"
-    names = [origin["address"].removeprefix(prefix) for origin in origins if origin["address"].startswith(prefix)]
-    return sorted({"/".join(name.split("/")[:2]) for name in names})
+    matches = (_ON_HUB.match(origin["address"]) for origin in origins)
+    return sorted({match[1] for match in matches if match})
 
 
 def citation(terms: Terms, encoders: Sequence[str]) -> list[str]:

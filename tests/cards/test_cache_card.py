@@ -10,8 +10,9 @@ import pytest
 from huggingface_hub import DatasetCard
 
 from ravfeat.cache import open_cache
-from ravfeat.cache.origin_file import is_public, write_origin
+from ravfeat.cache.origin_file import PublishedOrigin, is_public, write_origin
 from ravfeat.cards.cache_card import cache_card
+from ravfeat.cards.sections import hub_datasets
 from ravfeat.corpora.terms import licence_for
 from tests.markdown import render, table_rows
 from tests.toycaches import actors_and_emotions
@@ -146,3 +147,9 @@ def test_names_from_outside_are_text(hub: Hub, voice: Path, monkeypatch: pytest.
     assert not re.search(r'href="[^"]*y\.example', html)
     assert len(re.findall("<h1>", html)) == 1
     assert {len(row) for row in table_rows(html)} == {2}
+
+
+def test_only_what_can_be_a_repository_is_named_to_the_hub() -> None:
+    names = ["me/x/folder", "me/y@main", "x", "a b/c", "`x`/y|z", "---/x: y", "me/<script>"]
+    origins = [PublishedOrigin(address=f"hf://datasets/{name}", commit="0" * 40) for name in names]
+    assert hub_datasets(origins) == ["me/x", "me/y"]
