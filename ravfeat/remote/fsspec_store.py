@@ -16,6 +16,12 @@ from ravfeat.remote.base import MissingFileError, PassingError, Store, shown
 __all__ = ["FsspecStore"]
 
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
+_OPTIONS: dict[str, Any] = {
+    "use_listings_cache": False,
+    "skip_instance_cache": True,
+    # Three layers repeat what fails, one above the other: with all of them an unreachable server takes minutes.
+    "config_kwargs": {"retries": {"max_attempts": 1}},
+}
 _WITHOUT_FOLDERS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "oci"}
 _THERE_ALREADY = ("PreconditionFailed", "ConditionalRequestConflict", "pre-conditions")
 
@@ -33,7 +39,7 @@ class FsspecStore(Store):
         self._has_folders = scheme not in _WITHOUT_FOLDERS
         # Others write there too: what was listed before is not what is there. And endpoint and credentials, which the
         # environment says, may be others than when the last store was opened.
-        options = {"use_listings_cache": False, "skip_instance_cache": True} if scheme in _EXTRAS else {}
+        options = _OPTIONS if scheme in _EXTRAS else {}
         try:
             self._open = partial(fsspec.core.url_to_fs, address, **options)
             self._fs, self._root = self._open()

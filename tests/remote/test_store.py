@@ -3,11 +3,13 @@
 import importlib
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from ravfeat.errors import RemoteError
+from ravfeat.remote import base
 from ravfeat.remote.base import shown
 from ravfeat.remote.http_store import ZenodoStore
 from ravfeat.remote.store import MissingFileError, NoRangesError, Store, is_remote, open_store
@@ -237,3 +239,14 @@ def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "SHA256SUMS")
     with pytest.raises(RemoteError, match="SHA256SUMS is not a regular file"):
         open_store(tmp_path).read("SHA256SUMS")
+
+
+def test_an_object_store_that_is_away_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"ENDPOINT_URL": "http://127.0.0.1:9", "ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "y"}
+    for name, value in names.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setattr(base, "WAITS_S", [])
+    started = time.monotonic()
+    with pytest.raises(RemoteError, match="could not be reached"):
+        open_store("s3://shelf/x").read("a")
+    assert time.monotonic() - started < 15
