@@ -12,12 +12,14 @@ from pathlib import Path
 
 from ravfeat.cache.child_check import ChildProcesses
 from ravfeat.cache.convert import Conversion, convert_cache
+from ravfeat.cache.digests import check_shard
 from ravfeat.cache.format import SUMS_FILE, shard_file
 from ravfeat.cache.index import present_shards
 from ravfeat.cache.layer_table import describe_layers
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.origin_file import write_origin
 from ravfeat.cache.reader import Cache, open_cache
+from ravfeat.cache.shard import read_header
 from ravfeat.cache.writer import find_folder, make_folder
 from ravfeat.errors import CacheError, RemoteError, UsageError
 from ravfeat.files import flush, replace_file, sha256_of
@@ -161,6 +163,13 @@ def _pull_shards(folder: Path, mirror: Mirror, numbers: Sequence[int]) -> None:
             part = _fetch_shard(folder, mirror, number, bar)
             # The stranger's digests say that it came as it was sent, not that HDF5 may open it.
             children.read_header(part)
+            # Nor that the features are those that the shard itself has digests of.
+            if problems := check_shard(part, read_header(part)).problems:
+                part.unlink()
+                raise RemoteError(
+                    f"{mirror.store.address}: {shard_file(number)} was damaged before it was published: {problems[0]};"
+                    " ask its owner to verify and publish it again"
+                )
             part.rename(folder / shard_file(number))
             flush(folder)
 

@@ -10,13 +10,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from ravfeat.cache import Conversion, convert_cache, open_cache, verify_cache
-from ravfeat.cache.format import LOCK_FILE, SUMS_FILE
+from ravfeat.cache.format import INDEX_FILE, LOCK_FILE, SUMS_FILE
+from ravfeat.cache.index import read_index, read_sums, sums_text
 from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.origin_file import ORIGIN_FILE, read_origin
 from ravfeat.errors import CacheError, RemoteError, UsageError
+from ravfeat.files import sha256_of
+from ravfeat.manifest import parquet_bytes
 from ravfeat.remote import pull, tables
 from ravfeat.remote.publish import prepare_publication, publish
 from ravfeat.remote.pull import Pulled, choose_clips, pull_part, pull_whole
@@ -206,6 +211,27 @@ def test_a_flipped_bit_is_named_and_the_shard_not_kept(served: WebServer, local:
     with pytest.raises(RemoteError, match=r"shard-00001.h5, layer 3, does not match its digest"):
         part(served.url, tmp_path / "part", layers=(3,))
     assert part(served.url, tmp_path / "part", layers=(2,)).fetched == 4
+
+
+def test_features_that_were_wrong_when_they_were_signed_are_not_taken(served: WebServer, tmp_path: Path) -> None:
+    path, index = served.folder / "shard-00001.h5", served.folder / INDEX_FILE
+    sums = read_sums(served.folder)
+    offset, size = read_index(served.folder)[1].features
+    data = bytearray(path.read_bytes())
+    data[offset + size // 2] ^= 4
+    path.write_bytes(data)
+    table, digest = pq.read_table(index), sha256_of(path)
+    signed = [digest if value == sums[path.name] else value for value in table["shard_sha256"].to_pylist()]
+    table = table.set_column(table.column_names.index("shard_sha256"), "shard_sha256", pa.array(signed))
+    index.write_bytes(parquet_bytes(table))
+    del sums["layers.parquet"]
+    sums |= {path.name: digest, INDEX_FILE: sha256_of(index)}
+    (served.folder / SUMS_FILE).write_text(sums_text(sums))
+    with pytest.raises(
+        RemoteError, match=r"shard-00001.h5 was damaged before it was published: clip '.*' does not match"
+    ):
+        whole(served.url, tmp_path / "cache")
+    assert not list((tmp_path / "cache").rglob("shard-00001*"))
 
 
 def test_a_cache_that_changes_during_a_pull_is_noticed(
