@@ -19,7 +19,7 @@ Published = Literal["features", "heads"]
 SYNTHETIC_LICENCE = "apache-2.0"
 """Of what was made from generated clips: that of ravfeat."""
 
-_SHORT = 4  # letters of a name that may be part of an ordinary word, such as "tess" of "tesselate"
+_SHORT = 4  # letters of a name that may be part of an ordinary word, such as "tess" of "tessellation"
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]{1,60}")
 _CHANGES: Mapping[Published, str] = {
     "features": "features of a frozen encoder were computed from the recordings; no recording is here",
