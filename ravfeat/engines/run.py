@@ -64,7 +64,7 @@ def extract_with(engine: Engine, work: NamedWork, out: Path | str, options: Engi
     -----
     However it ends, finished shards are kept and the next call continues from there.
     """
-    _check_options(engine, options)  # before anything is made
+    _check_options(engine, work.device, options)  # before anything is made
     with ExitStack() as locks:
         plan = locks.enter_context(closing(plan_work(work, out)))
         names = [str(cache.about["encoder"]) for cache in plan.caches]
@@ -91,9 +91,11 @@ def extract_with(engine: Engine, work: NamedWork, out: Path | str, options: Engi
         return EngineResult(finish(plan, driver.reports), names, given_up)
 
 
-def _check_options(engine: Engine, options: EngineOptions) -> None:
+def _check_options(engine: Engine, device: str, options: EngineOptions) -> None:
     if engine != "ray" and options.address is not None:
         raise UsageError(f"--address goes with --engine ray; --engine {engine} has no cluster to connect to")
+    if device == "cpu" and options.gpus_per_worker is not None:
+        raise UsageError("--gpus-per-worker goes with GPUs, not with --device cpu; leave one of them out")
     if engine != "slurm" and options.slurm:
         raise UsageError(f"--slurm goes with --engine slurm, not with --engine {engine}")
 

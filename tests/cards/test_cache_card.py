@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,19 +15,12 @@ from ravfeat.cards.sections import hub_datasets
 from ravfeat.corpora.terms import licence_for
 from tests.markdown import render, table_rows
 from tests.toycaches import actors_and_emotions
-from tests.toyhub import Hub, serve, use_hub
+from tests.toyhub import Hub
 from tests.writtencaches import write_cache
 
 ADDRESS = "hf://datasets/somebody/features"
 RAVDESS = licence_for("ravdess", synthetic=False, licence=None, what="features")
 HOSTILE = 'a"\n---\nlicense: mit\n# <script>alert(1)</script> | [x](http://y.example) `'
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with serve() as hub, pytest.MonkeyPatch.context() as patch:
-        use_hub(patch, hub.url, tmp_path_factory.mktemp("home"))
-        yield hub
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Model cards: scores that the hub accepts, the card's own text, licence and origins."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,18 +12,11 @@ from ravfeat.published.card import card
 from ravfeat.published.format import open_folder
 from tests.markdown import render, table_rows
 from tests.published.hostile import Place
-from tests.toyhub import Hub, serve, use_hub
+from tests.toyhub import Hub
 
 ADDRESS = "hf://somebody/heads"
 RAVDESS = licence_for("ravdess", synthetic=False, licence=None, what="heads")
 HOSTILE = 'a"\n---\nlicense: mit\n# <script>alert(1)</script> | [x](http://y.example) `'
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with serve() as hub, pytest.MonkeyPatch.context() as patch:
-        use_hub(patch, hub.url, tmp_path_factory.mktemp("home"))
-        yield hub
 
 
 @pytest.fixture

@@ -48,9 +48,10 @@ def test_a_finished_cache_needs_no_workers(named: Any, corpus: Any, tmp_path: Pa
     [
         (EngineOptions(address="auto"), "--address goes with --engine ray; --engine local has no cluster"),
         (EngineOptions(slurm={"partition": "gpu"}), "--slurm goes with --engine slurm, not with --engine local"),
+        (EngineOptions(gpus_per_worker=2), "--gpus-per-worker goes with GPUs, not with --device cpu"),
     ],
 )
-def test_options_of_other_engines_are_refused(named: Any, tmp_path: Path, options: Any, message: str) -> None:
+def test_options_that_do_not_go_together_are_refused(named: Any, tmp_path: Path, options: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         extract_with("local", named, tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
