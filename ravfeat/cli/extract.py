@@ -221,7 +221,7 @@ def _view_name(view: str | None, seed: int | None, by_stream: "Mapping[Stream, S
             f"--view {view} is a view of sound and {', '.join(by_stream['face'])} looks at faces: give it a command of"
             " its own, without --view"
         )
-    return View(view, seed or 0).name
+    return View.written(view, seed or 0).name
 
 
 def _show_manifest(manifest: "Manifest") -> None:

@@ -1,4 +1,4 @@
-"""Augment waveforms (gain, noise, time mask, crop) with versioned recipes; an augmented reading is called a view.
+"""Augment waveforms (gain, noise, time mask, crop, speed) with versioned recipes; an augmented reading is called a view.
 
 The study trained its audio branch on waveforms with gain, noise, a time mask and a crop. It does not state their
 strengths: those below are our choice, moderate and fixed. Each recipe has a version, which must be raised with any
@@ -12,12 +12,17 @@ noise       white Gaussian noise, 10 to 30 dB below the clip (uniform in dB)
 mask        up to 15 % of the clip (uniform) set to zero, in one or two spans, each anywhere
 crop        80 to 100 % of the clip (uniform), from anywhere; never less than 0.1 s of it
 published   gain, noise, mask and crop, in this order
+speed:0.9   played at 0.9 of its speed, as a tape: longer, and lower in pitch; any factor from 0.5 to 2. Nothing is
+            drawn, every clip is changed alike (Ko et al. 2015, "Audio augmentation for speech recognition")
 =========== =========================================================================================
 
 Conventions
 -----------
 Samples are float32 of shape (n,), one channel, at the file's own rate. Random draws depend only on the recipe, the
 seed and the clip's key, never on other clips, so that clips can be read in any order and by any process.
+
+On the command line a view is written ``gain`` or ``speed:0.9``; its name carries the version of the recipe, and the
+seed or the factor: ``gain-1:seed0``, ``speed-1:0.9``.
 """
 
 import hashlib
@@ -29,14 +34,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
+import soxr
 from numpy.typing import NDArray
 
 from ravfeat.errors import ClipError, UsageError
 
-__all__ = ["CLEAN", "VIEWS", "View", "augment"]
+__all__ = ["CLEAN", "SPEED", "VIEWS", "View", "augment"]
 
 CLEAN = "clean"
 """Name of the unchanged clip, where a cache says which view it holds."""
+
+SPEED = "speed"
+"""The view that has a factor and no seed."""
+
+SPEEDS = (0.5, 2.0)
+"""Slowest and fastest: an octave down and up."""
+
+SPEED_VERSION = 1
 
 GAIN_DB = 6.0
 SNR_DB = (10.0, 30.0)
@@ -47,7 +61,7 @@ CROP_SECONDS = 0.1
 """Longer than the shortest clip that any encoder accepts; see `ravfeat.encoders`."""
 
 Samples = NDArray[np.float32]
-_NAME = re.compile(r"([a-z]+)-[0-9]+:seed([0-9]+)")
+_NAME = re.compile(r"(?P<recipe>[a-z]+)-[0-9]+:(?:seed(?P<seed>[0-9]{1,9})|(?P<factor>[0-9]\.?[0-9]*))")
 _Step = Callable[[Samples, int, np.random.Generator], Samples]
 
 
@@ -94,49 +108,79 @@ def augment(samples: Samples, sample_rate_hz: int, *, view: str, seed: int, key:
     8000
     """
     recipe = _recipe_of(view, seed)
-    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
-        raise ClipError(
-            f"view '{view}' of '{key}': expected one or more finite samples of one channel, got shape {samples.shape}"
-            f"{'' if np.isfinite(samples).all() else ' with NaN or infinite values'}; decode the clip again"
-        )
     rng = _generator(view, recipe, seed, key)
-    changed = np.array(samples, dtype=np.float32)
+    changed = np.array(_checked(samples, view, key), dtype=np.float32)
     for step in recipe.steps:
         changed = step(changed, sample_rate_hz, rng)
     return changed
 
 
+def _checked(samples: Samples, view: str, key: str) -> Samples:
+    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
+        raise ClipError(
+            f"view '{view}' of '{key}': expected one or more finite samples of one channel, got shape {samples.shape}"
+            f"{'' if np.isfinite(samples).all() else ' with NaN or infinite values'}; decode the clip again"
+        )
+    return samples
+
+
 @dataclass(frozen=True)
 class View:
-    """A recipe and a seed.
+    """A recipe, and its seed or its factor.
 
     Attributes
     ----------
     recipe : str
-        One of `VIEWS`.
+        One of `VIEWS`, or `SPEED`.
     seed : int
-        0 or more.
+        0 or more; another seed gives other draws for every clip. `SPEED` draws nothing and has seed 0.
+    factor : float or None
+        Of `SPEED` alone: from 0.5 to 2, not 1, with at most three decimals.
 
     Raises
     ------
     UsageError
-        For an unknown recipe or a negative seed.
+        For an unknown recipe, a negative seed, or a factor that is missing, not allowed, or has no use.
 
     Examples
     --------
     >>> View("published", 3).name
     'published-1:seed3'
+    >>> View.written("speed:0.90").name
+    'speed-1:0.9'
     """
 
     recipe: str
     seed: int = 0
+    factor: float | None = None
 
     def __post_init__(self) -> None:
+        if self.recipe == SPEED:
+            _check_factor(self.factor, self.seed)
+            return
         _recipe_of(self.recipe, self.seed)
+        if self.factor is not None:
+            raise UsageError(f"view '{self.recipe}' has no factor, got {self.factor:g}; write it without the colon")
+
+    @classmethod
+    def written(cls, text: str, seed: int = 0) -> "View":
+        """Parse a view as it is written on the command line: ``gain``, ``speed:0.9``.
+
+        Raises
+        ------
+        UsageError
+        """
+        recipe, colon, factor = text.partition(":")
+        try:
+            return cls(recipe, seed, float(factor) if colon else None)
+        except ValueError as error:
+            raise UsageError(f"view '{text}': expected a number after the colon, such as {SPEED}:0.9") from error
 
     @property
     def name(self) -> str:
-        """Recipe, version and seed, in the format of a cache's identity."""
+        """Recipe, version, and seed or factor, in the format of a cache's identity."""
+        if self.factor is not None:
+            return f"{SPEED}-{SPEED_VERSION}:{self.factor:g}"
         return f"{self.recipe}-{_recipe_of(self.recipe, self.seed).version}:seed{self.seed}"
 
     @classmethod
@@ -151,20 +195,41 @@ class View:
         if name == CLEAN:
             return None
         match = _NAME.fullmatch(name)
-        view = cls(match[1], int(match[2])) if match else None
+        view = None
+        if match and match["seed"]:
+            view = cls(match["recipe"], int(match["seed"]))
+        elif match:
+            view = cls(match["recipe"], factor=float(match["factor"]))
         if view is None or view.name != name:
-            recipes = ", ".join(f"{recipe}-{_RECIPES[recipe].version}:seedN" for recipe in VIEWS)
-            raise UsageError(f"no view is called '{name}' here; expected {CLEAN} or one of {recipes}")
+            recipes = [f"{recipe}-{_RECIPES[recipe].version}:seedN" for recipe in VIEWS]
+            raise UsageError(
+                f"no view is called '{name}' here; expected {CLEAN}, {SPEED}-{SPEED_VERSION}:FACTOR or one of"
+                f" {', '.join(recipes)}"
+            )
         return view
 
     def of(self, samples: Samples, sample_rate_hz: int, key: str) -> Samples:
         """Apply this view to a clip; see `augment`."""
+        if self.factor is not None:
+            return _change_speed(_checked(samples, self.name, key), sample_rate_hz, self.factor)
         return augment(samples, sample_rate_hz, view=self.recipe, seed=self.seed, key=key)
+
+
+def _check_factor(factor: float | None, seed: int) -> None:
+    low, high = SPEEDS
+    # Three decimals, so that every factor has one name; `not` refuses NaN.
+    if factor is None or not low <= factor <= high or factor == 1 or factor != round(factor, 3):
+        raise UsageError(
+            f"view '{SPEED}{'' if factor is None else f':{factor}'}': expected a factor from {low:g} to {high:g}, but"
+            f" not 1 (that is {CLEAN}), with at most three decimals, such as {SPEED}:0.9"
+        )
+    if seed:
+        raise UsageError(f"view '{SPEED}' draws nothing, so it has no seed, got {seed}")
 
 
 def _recipe_of(view: str, seed: int) -> _Recipe:
     if view not in _RECIPES:
-        raise UsageError(f"no view '{view}'; choose from {', '.join(VIEWS)}")
+        raise UsageError(f"no view '{view}'; choose from {', '.join(VIEWS)}, {SPEED}:FACTOR")
     if seed < 0:
         raise UsageError(f"view '{view}': expected a seed of 0 or more, got {seed}")
     return _RECIPES[view]
@@ -206,6 +271,14 @@ def _crop(samples: Samples, sample_rate_hz: int, rng: np.random.Generator) -> Sa
     return samples[start : start + length].copy()
 
 
+def _change_speed(samples: Samples, sample_rate_hz: int, factor: float) -> Samples:
+    # As if the clip had been recorded at `factor` times its rate.
+    changed = soxr.resample(np.float32(samples), sample_rate_hz * factor, sample_rate_hz, quality="HQ")
+    if not len(changed):
+        raise ClipError(f"{len(samples)} samples are too few for the view '{SPEED}:{factor:g}'")
+    return np.asarray(changed, np.float32)
+
+
 def _amplitude(decibel: float) -> float:
     return float(10 ** (decibel / 20))
 
@@ -221,4 +294,4 @@ _RECIPES: Mapping[str, _Recipe] = MappingProxyType(
 )
 
 VIEWS: tuple[str, ...] = tuple(_RECIPES)
-"""Names of the recipes."""
+"""Names of the recipes that draw."""
