@@ -13,6 +13,13 @@ Normalise = Literal["none", "corpus", "both"]
 NORMALISED = "@corpus-normalised"
 """Suffix of the name of features that were standardised with their corpus's own unlabelled clips (transductive)."""
 
+ACTIVE_COLUMNS = ("active1_start", "active1_end")
+"""Columns of a stored clip: where its speech begins and ends, as shares of the clip; see `ravfeat.media.active`.
+The number is the version of the recipe."""
+
+Part = Literal["whole", "active"]
+"""What of a clip is pooled: all frames, or those from the first to the last of its speech."""
+
 FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
 """Streams of fused predictions: by the chosen rule, and by each of the two rules."""
 
