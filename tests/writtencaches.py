@@ -1,7 +1,7 @@
 """Caches written shard by shard, without an encoder: any stream, any statistics, at once."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from ravfeat.cache.writer import prepare_cache
 from ravfeat.encoders.base import EncoderSpec
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.numerics.pooling import pool_frames
-from ravfeat.schema import RAVDESS_LABELS
+from ravfeat.schema import ACTIVE_COLUMNS, RAVDESS_LABELS
 from tests.toycaches import Take
 
 RATE_HZ = 30.0
@@ -34,8 +34,9 @@ def write_cache(
     n_samples: int = 30,
     spec: EncoderSpec | None = None,
     synthetic: bool = False,
+    active: Mapping[str, tuple[float, float]] | None = None,
 ) -> Path:
-    """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips.
+    """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips, `active` their part.
 
     A `view` stores the features of `heard`, take by take, under the facts and digests of the takes. With a `spec` they
     pass for those of that encoder.
@@ -65,7 +66,16 @@ def write_cache(
         block = blocks[clip.clip_id]
         who = (clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label)
         records.append(
-            ClipRecord(*who, n_samples, RATE_HZ, digests[clip.clip_id], features_sha256(block), start, block.shape[1])
+            ClipRecord(
+                *who,
+                n_samples,
+                RATE_HZ,
+                digests[clip.clip_id],
+                features_sha256(block),
+                start,
+                block.shape[1],
+                further=dict(zip(ACTIVE_COLUMNS, (active or {}).get(clip.clip_id, ()), strict=False)),
+            )
         )
         start += block.shape[1]
     features = tuple(blocks[clip.clip_id] for clip in stored)

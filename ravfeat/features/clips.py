@@ -25,8 +25,8 @@ class Reading:
     window : int
         Encoder frames that may be averaged to one.
     statistics : tuple of str
-        Names out of `ravfeat.numerics.pooling.STATISTICS` where these are all the head reads; empty where
-        it reads frames.
+        Names of statistics, of the whole clip or of a part (`ravfeat.numerics.parts.of_parts`), where these are all
+        the head reads; empty where it reads frames.
     """
 
     window: int = 1

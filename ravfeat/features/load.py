@@ -15,6 +15,7 @@ from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.cache.verified_reads import Take, read_verified
 from ravfeat.errors import CacheError, UsageError
+from ravfeat.features.active_part import active_parts
 from ravfeat.features.allocate import features_budget
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.narrow import (
@@ -25,6 +26,7 @@ from ravfeat.features.narrow import (
     frame_offsets,
 )
 from ravfeat.features.on_disk import Shard, StoredFrames
+from ravfeat.numerics.parts import reads_active
 from ravfeat.progress import ProgressBar
 
 __all__ = ["check_reading", "load_concatenated", "load_features"]
@@ -52,8 +54,8 @@ def load_features(
     Raises
     ------
     CacheError
-        For clips or layers that are not stored, statistics a pooled cache does not hold, or features
-        that do not match their digests.
+        For clips or layers that are not stored, statistics a pooled cache does not hold, clips whose
+        speech-active part is wanted and not stored, or features that do not match their digests.
     UsageError
         For no clip.
     """
@@ -62,6 +64,7 @@ def load_features(
     if absent := [clip_id for clip_id in clip_ids if clip_id not in cache]:
         raise CacheError(f"{len(absent)} clips are not stored in {cache.path}: {', '.join(absent[:3])} …")
     check_reading(cache, reading)
+    active = active_parts(cache, clip_ids) if reads_active(reading.statistics) else {}
     stored = StoredLayout(cache.dim, cache.dtype, cache.statistics, cache.frame_stride)
     narrowing = Narrowing.of(stored, reading)
     n_layers, numbers = len(cache.positions(layers)), tuple(cache.layers if layers is None else layers)
@@ -76,7 +79,7 @@ def load_features(
 
     # Called from several threads, each with clips and layers of its own, so no lock is needed.
     def take(clip: ClipRecord, rows: slice, block: NDArray[Any]) -> None:
-        narrowed.put(places[clip.clip_id], rows, block)
+        narrowed.put(places[clip.clip_id], rows, block, active.get(clip.clip_id))
 
     _read(cache, list(places), layers, take)
     return narrowed.features()
@@ -134,7 +137,7 @@ def load_concatenated(
     clip_ids : sequence of sequence of str
         For each cache, what it calls the N clips.
     statistics : sequence of str
-        Names out of `ravfeat.numerics.pooling.STATISTICS`.
+        See `Reading`.
     layers : sequence of (sequence of int, or None)
         For each cache, the layers to read; None reads all.
 
@@ -151,8 +154,8 @@ def load_concatenated(
     )
 
 
-def check_reading(cache: Cache, reading: Reading) -> None:
-    """Refuse a pooled cache that lacks a statistic the head reads.
+def check_reading(cache: Cache, reading: Reading, clip_ids: Sequence[str] = ()) -> None:
+    """Refuse a pooled cache that lacks a statistic the head reads, and `clip_ids` that lack the part it pools.
 
     Raises
     ------
@@ -163,3 +166,5 @@ def check_reading(cache: Cache, reading: Reading) -> None:
             f"{cache.path} holds pooled {list(cache.statistics)}, the head needs {lacking} as well; extract with"
             " --store frames, or choose another --head"
         )
+    if reads_active(reading.statistics):
+        active_parts(cache, clip_ids)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ravfeat.features.allocate import allocate_array
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.statistics import clip_statistics
-from ravfeat.numerics.pooling import average_block, pool_block
+from ravfeat.numerics.parts import Shares, pool_parts
+from ravfeat.numerics.pooling import average_block
 
 __all__ = [
     "NarrowedClips",
@@ -60,7 +61,7 @@ class Narrowing:
     window : int
         Stored frames that are averaged to one.
     statistics : tuple of str
-        Taken over all frames of a clip, where not empty.
+        Taken over all frames of a clip or of a part of it, where not empty.
     """
 
     window: int
@@ -83,10 +84,10 @@ class Narrowing:
         """Say how many frames remain of a clip."""
         return 1 if self.statistics else -(-n_frames // self.window)
 
-    def __call__(self, block: NDArray[Any]) -> NDArray[Any]:
-        """Narrow a block (L, T, D)."""
+    def __call__(self, block: NDArray[Any], active: Shares | None = None) -> NDArray[Any]:
+        """Narrow a block (L, T, D) of a clip whose speech-active part is `active`, as far as it is known."""
         if self.statistics:
-            return pool_block(block, self.statistics).reshape(len(block), 1, -1)
+            return pool_parts(block, self.statistics, active).reshape(len(block), 1, -1)
         return block if self.window == 1 else average_block(block, self.window)
 
 
@@ -112,7 +113,7 @@ class NarrowedClips:
         # Averaged windows are kept in the dtype of what is stored: heads learned from such numbers.
         self._frames = allocate_array(shape, np.float32 if narrowing.statistics else stored.dtype)
 
-    def put(self, places: Sequence[int], rows: slice, block: NDArray[Any]) -> None:
+    def put(self, places: Sequence[int], rows: slice, block: NDArray[Any], active: Shares | None = None) -> None:
         """Narrow some layers of a clip, and write them to every place where the clip is wanted.
 
         Parameters
@@ -122,8 +123,10 @@ class NarrowedClips:
         rows : slice
             Which of the L layers these are.
         block : ndarray of shape (L', T, D)
+        active : (start, end), optional
+            The clip's speech-active part, where statistics of it are wanted.
         """
-        narrow = self._narrowing(block)  # (L', T', D')
+        narrow = self._narrowing(block, active)  # (L', T', D')
         for place in places:
             start = self._offsets[place]
             self._frames[rows, start : start + narrow.shape[1]] = narrow
@@ -141,7 +144,11 @@ class NarrowedClips:
 
 
 def narrow_blocks(
-    blocks: Sequence[NDArray[Any]], stored: StoredLayout, layers: Sequence[int], reading: Reading
+    blocks: Sequence[NDArray[Any]],
+    stored: StoredLayout,
+    layers: Sequence[int],
+    reading: Reading,
+    active: Sequence[Shares] | None = None,
 ) -> ClipFeatures:
     """Give the features of clips whose blocks lie in memory.
 
@@ -152,10 +159,17 @@ def narrow_blocks(
     stored : StoredLayout
     layers : sequence of int, length L
     reading : Reading
+    active : sequence of (start, end), optional
+        The speech-active part of every clip, where `reading` has statistics of it.
+
+    Raises
+    ------
+    RavfeatError
+        Where it has, and the parts are not given.
     """
     narrowed = NarrowedClips(stored, Narrowing.of(stored, reading), layers, [block.shape[1] for block in blocks])
     for place, block in enumerate(blocks):
-        narrowed.put([place], slice(None), block)
+        narrowed.put([place], slice(None), block, None if active is None else active[place])
     return narrowed.features()
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
+from ravfeat.numerics.parts import reads_active
 from ravfeat.numerics.pooling import pool_frames
 
 __all__ = [
@@ -131,7 +132,7 @@ def clip_statistics(
     ----------
     features : ClipFeatures
     statistics : sequence of str
-        Names out of `ravfeat.numerics.pooling.STATISTICS`.
+        See `ravfeat.features.clips.Reading`.
     layers : sequence of int, optional
         Encoder layers to read; all by default.
 
@@ -142,11 +143,17 @@ def clip_statistics(
     Raises
     ------
     HeadError
-        If a pooled cache does not hold a statistic, or a layer is missing.
+        If a pooled cache does not hold a statistic, a layer is missing, or statistics of a part are to be made from
+        frames, which do not say where it lies.
     """
     keep = layer_positions(features, layers)
     if features.statistics:
         return np.stack(split_statistics(features, statistics, keep), axis=2).astype(np.float32)
+    if reads_active(statistics):
+        raise HeadError(
+            f"{', '.join(statistics)}: parts of clips are pooled while a cache is read; load the features with the"
+            " `reading` of the head"
+        )
     return pool_frames(features.frames, features.offsets, statistics, layers=keep)
 
 

@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
 from ravfeat.heads.base import Job, Sweep
+from ravfeat.numerics.parts import WHOLE
 from ravfeat.numerics.softmax import log_softmax
 
 __all__ = ["balanced_weights", "candidate_scores", "check_jobs", "likeliest", "plain_settings"]
+
+
+_LATER: dict[str, Any] = {"parts": WHOLE}
+"""Settings that came after others were written to files, and what was done before: left out where nothing else is
+asked for, so that such a file stays what it was."""
 
 
 def check_jobs(jobs: Sequence[Job], y: NDArray[np.int64], n_classes: int) -> None:
@@ -83,7 +89,7 @@ def plain_settings(head: Any) -> dict[str, Any]:
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in settings.items()
-        if value is not None
+        if value is not None and (name not in _LATER or value != _LATER[name])
     }
 
 

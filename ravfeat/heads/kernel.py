@@ -33,7 +33,9 @@ from ravfeat.heads.gram import Scaler, scaler_kinds, set_products
 from ravfeat.heads.kernel_ridge import KernelRidge, mean_distance, squared_distances
 from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.recipe import HeadRecipe, Layers, check_recipe
+from ravfeat.numerics.parts import WHOLE, of_parts
 from ravfeat.numerics.pooling import Statistic
+from ravfeat.schema import Part
 
 __all__ = ["KernelHead", "KernelModel"]
 
@@ -59,6 +61,8 @@ class KernelHead:
         False leaves the mean as the only statistic.
     statistics : tuple of str
         Names out of `ravfeat.numerics.pooling.STATISTICS`.
+    parts : tuple of {"whole", "active"}
+        What of a clip is pooled: all frames, and those of its speech; see `ravfeat.numerics.parts`.
     gammas, alphas : tuple of float
         Relative kernel widths and ridge strengths to choose among.
     """
@@ -69,6 +73,7 @@ class KernelHead:
     layers: tuple[int, ...] | None = None
     std: bool = True
     statistics: Annotated[tuple[Statistic, ...], NotEmpty] = ("mean", "std", "min", "max")
+    parts: Annotated[tuple[Part, ...], NotEmpty] = WHOLE
     gammas: Annotated[tuple[Positive, ...], NotEmpty] = (0.25, 0.5, 1.0)
     alphas: Annotated[tuple[Positive, ...], NotEmpty] = (0.03, 0.1, 0.3)
 
@@ -132,7 +137,7 @@ class KernelHead:
                 "layers": list(choice["layers"]),
                 **source_of(features),
             }
-            models.append(_fit_one(of_layers, y, n_classes, job, recipe))
+            models.append(_fit_one(of_layers, y, n_classes, job, recipe, self._names))
         return models
 
     def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
@@ -155,7 +160,7 @@ class KernelHead:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return self.statistics if self.std else ("mean",)
+        return of_parts(self.statistics if self.std else ("mean",), self.parts)
 
     def _layer_sets(self, features: ClipFeatures) -> list[list[int]]:
         """List the upper half of the layers, the middle half, all of them, as layer numbers."""
@@ -190,7 +195,12 @@ class KernelHead:
 
 
 def _fit_one(
-    statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, recipe: dict[str, Any]
+    statistics: NDArray[np.float32],
+    y: NDArray[np.int64],
+    n_classes: int,
+    job: Job,
+    recipe: dict[str, Any],
+    names: tuple[str, ...],
 ) -> "KernelModel":
     scaler = Scaler.of(statistics, job.train, recipe.get("blocks", ()))
     z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
@@ -201,7 +211,6 @@ def _fit_one(
     width = mean_distance(squared)
     chosen = recipe["chosen"]
     ridge = KernelRidge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
-    names = tuple(recipe["settings"]["statistics"]) if recipe["settings"]["std"] else ("mean",)
     dual = ridge.dual(chosen["alpha"]).astype(np.float32)
     return KernelModel(scaler, rows, dual, np.array([width], np.float64), recipe, names)
 

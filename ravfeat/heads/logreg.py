@@ -35,7 +35,9 @@ from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.recipe import HeadRecipe, Layers, check_recipe
 from ravfeat.heads.row_products import DenseProducts, RowProducts, TallProducts, is_tall
 from ravfeat.heads.softmax_regression import regularization_path
+from ravfeat.numerics.parts import WHOLE, of_parts
 from ravfeat.numerics.pooling import Statistic
+from ravfeat.schema import Part
 
 __all__ = ["LogregHead", "LogregModel"]
 
@@ -60,6 +62,8 @@ class LogregHead:
     statistics : tuple of str
         Names out of `ravfeat.numerics.pooling.STATISTICS`. ``speed``, the mean absolute delta, is a difference from
         frame to frame, not per second: a model that reads it holds for the frame rate it was trained on.
+    parts : tuple of {"whole", "active"}
+        What of a clip is pooled: all frames, and those of its speech; see `ravfeat.numerics.parts`.
     """
 
     name: ClassVar[str] = "logreg"
@@ -69,6 +73,7 @@ class LogregHead:
     std: bool = True
     grid: Annotated[tuple[Positive, ...], NotEmpty] = (1.0, 3.0, 10.0, 30.0)
     statistics: Annotated[tuple[Statistic, ...], NotEmpty] = ("mean", "std")
+    parts: Annotated[tuple[Part, ...], NotEmpty] = WHOLE
 
     def sweep(self, features: ClipFeatures, y: NDArray[np.int64], n_classes: int, jobs: Sequence[Job]) -> list[Sweep]:
         """Score every set of layers with every C.
@@ -142,7 +147,7 @@ class LogregHead:
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return self.statistics if self.std else ("mean",)
+        return of_parts(self.statistics if self.std else ("mean",), self.parts)
 
     def _layer_sets(self, features: ClipFeatures) -> list[list[int]]:
         """Positions on the features' layer axis of every set of layers to try."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Predicate
 from typing_extensions import TypedDict
 
 from ravfeat.cache.origin_file import PublishedOrigin
@@ -10,7 +10,7 @@ from ravfeat.documents import Count, Index, NotEmpty, Text
 from ravfeat.fusion import LARGEST, Choice
 from ravfeat.heads.recipe import HeadFormat
 from ravfeat.model_origin import ModelOrigin
-from ravfeat.numerics.pooling import Statistic
+from ravfeat.numerics.parts import is_statistic
 from ravfeat.runs.recipe import ReplacedLabels
 from ravfeat.schema import Rule, Select
 
@@ -57,7 +57,7 @@ class CacheEntry(TypedDict):
 
 class _Reading(TypedDict):
     window: Count
-    statistics: list[Statistic]
+    statistics: list[Annotated[Text, Predicate(is_statistic)]]
 
 
 class SystemEntry(TypedDict):
