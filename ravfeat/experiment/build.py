@@ -12,7 +12,16 @@ from ravfeat.features.load import check_reading
 from ravfeat.heads.base import Head
 from ravfeat.heads.registry import HEADS, get_head
 
-__all__ = ["FACE_STATISTICS", "build_head", "build_heads", "check_plan", "heads_of", "read_layers"]
+__all__ = [
+    "FACE_EXPRESSION_STATISTICS",
+    "FACE_MOTION_STATISTICS",
+    "FACE_STATISTICS",
+    "build_head",
+    "build_heads",
+    "check_plan",
+    "heads_of",
+    "read_layers",
+]
 
 _STREAMS = ("audio", "face")
 _JOINT = "joint"
@@ -24,6 +33,17 @@ Judged on inner actors of RAVDESS that neither trained nor tested, ``speed`` (th
 std took logistic regression on landmarks from a UAR of 0.587 to 0.600 (expressions: 0.579 to 0.582). The
 kernel head on both concatenated had 0.647 with mean, std, min and max, and 0.665 with these three, which a
 pooled cache of faces holds."""
+
+FACE_MOTION_STATISTICS = (
+    "mean", "log_std", "log_speed", "log_acceleration", "power1", "power2", "power3", "power4", "power5", "power6",
+    "third1", "third2", "third3", "q10", "q90",
+    "third1_rise", "third2_rise", "third3_rise", "q10_rise", "q90_rise",
+)  # fmt: skip
+"""What describes the distances of ``face-geometry`` over a clip: how large, how far and fast they move, how often in a
+second, how that differs from part to part, and from the face with which the clip begins."""
+
+FACE_EXPRESSION_STATISTICS = ("mean", "std", "speed", "third1", "third2", "third3", "q10", "q90")
+"""What describes the log probabilities of a net for facial expressions over a clip."""
 
 
 def check_plan(plan: FitPlan) -> None:

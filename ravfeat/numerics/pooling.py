@@ -12,19 +12,39 @@ eight numbers side by side): the same bits as ``mean`` and ``add.reduceat``, man
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import RavfeatError
+from ravfeat.numerics import time_course
 from ravfeat.numerics.float16 import widen
 
 __all__ = ["STATISTICS", "Statistic", "average_block", "average_frames", "pool_block", "pool_frames"]
 
-Statistic = Literal["mean", "std", "speed", "min", "q10", "q25", "median", "q75", "q90", "max"]
-"""What `pool_frames` can compute: ``std`` divides by the number of frames, ``speed`` is the mean
-absolute delta, from each frame to the next, quantiles interpolate linearly."""
+Statistic = Literal[
+    "mean", "std", "speed", "min", "q10", "q25", "median", "q75", "q90", "max",
+    "log_std", "log_speed", "log_acceleration", "power1", "power2", "power3", "power4", "power5", "power6",
+    "third1", "third2", "third3", "third1_rise", "third2_rise", "third3_rise", "q10_rise", "q90_rise",
+]  # fmt: skip
+"""What `pool_frames` can compute of every dimension.
+
+================================  ====================================================================
+``mean``, ``std``                 mean; standard deviation, which divides by the number of frames
+``speed``                         mean absolute delta, from each frame to the next
+``min``, ``q10`` … ``q90``,       quantiles, with linear interpolation
+``max``
+``log_std``, ``log_speed``        natural logarithms of ``std`` and ``speed``, of at least 1e-4
+``log_acceleration``              logarithm of the mean absolute delta of the deltas, of at least 1e-4
+``power1`` … ``power6``           logarithms of the power at 1-2, 3-4, 5-8, 9-16, 17-32 and 33-64 cycles
+                                  in 256 frames, of at least 1e-8
+``third1`` … ``third3``           means of the first, the middle and the last third of the frames
+``third1_rise`` … ``q90_rise``    thirds and quantiles minus the mean of the first 6 frames
+================================  ====================================================================
+
+See `ravfeat.numerics.time_course` for those about motion."""
 
 STATISTICS: tuple[Statistic, ...] = get_args(Statistic)
 
@@ -76,28 +96,66 @@ def _mean_absolute_delta(x: _Floats) -> _Floats:
     return _mean(np.abs(steps, out=steps))
 
 
-def _quantile(q: float) -> Callable[[_Floats], _Floats]:
-    def of_sorted(x: _Floats) -> _Floats:
+class _Clip:
+    """Frames of one clip, (L, T, D), and what several statistics share."""
+
+    def __init__(self, x: _Floats) -> None:
+        self.x = x
+
+    @cached_property
+    def ordered(self) -> _Floats:
+        """Values sorted over time, (L, D, T)."""
+        return np.sort(np.ascontiguousarray(self.x.transpose(0, 2, 1)), axis=-1)
+
+    @cached_property
+    def powers(self) -> _Floats:
+        return time_course.band_powers(self.x)
+
+    @cached_property
+    def start(self) -> _Floats:
+        return time_course.start(self.x)
+
+
+_Pooling = Callable[[_Clip], _Floats]
+
+
+def _quantile(q: float) -> _Pooling:
+    def of(clip: _Clip) -> _Floats:
+        x = clip.ordered
         position = q * (x.shape[-1] - 1)
         below = int(position)
         above = min(below + 1, x.shape[-1] - 1)
         share = np.float32(position - below)
         return np.asarray(x[..., below] * (1 - share) + x[..., above] * share, np.float32)
 
-    return of_sorted
+    return of
 
 
-# Of frames in their order, (L, T, D); the others are of values sorted over time, (L, D, T).
-_IN_TIME: dict[str, Callable[[_Floats], _Floats]] = {"mean": _mean, "std": _std, "speed": _mean_absolute_delta}
-_OF_SORTED: dict[str, Callable[[_Floats], _Floats]] = {
-    "min": _quantile(0.0),
-    "q10": _quantile(0.1),
-    "q25": _quantile(0.25),
-    "median": _quantile(0.5),
-    "q75": _quantile(0.75),
-    "q90": _quantile(0.9),
-    "max": _quantile(1.0),
+def _third(number: int) -> _Pooling:
+    return lambda clip: time_course.third(clip.x, number)
+
+
+def _power(band: int) -> _Pooling:
+    return lambda clip: clip.powers[..., band, :]
+
+
+def _rise(pooling: _Pooling) -> _Pooling:
+    return lambda clip: pooling(clip) - clip.start
+
+
+_LEVELS = {"min": 0.0, "q10": 0.1, "q25": 0.25, "median": 0.5, "q75": 0.75, "q90": 0.9, "max": 1.0}
+_PLACES = {name: _quantile(level) for name, level in _LEVELS.items()} | {f"third{n + 1}": _third(n) for n in range(3)}
+_SPREADS: dict[str, _Pooling] = {
+    "mean": lambda clip: _mean(clip.x),
+    "std": lambda clip: _std(clip.x),
+    "speed": lambda clip: _mean_absolute_delta(clip.x),
+    "log_std": lambda clip: time_course.logarithm(_std(clip.x)),
+    "log_speed": lambda clip: time_course.logarithm(_mean_absolute_delta(clip.x)),
+    "log_acceleration": lambda clip: time_course.logarithm(time_course.mean_absolute_acceleration(clip.x)),
 }
+_POWERS = {f"power{band + 1}": _power(band) for band in range(time_course.N_BANDS)}
+_RISES = {f"{name}_rise": _rise(_PLACES[name]) for name in ("third1", "third2", "third3", "q10", "q90")}
+_POOLINGS: dict[str, _Pooling] = _PLACES | _SPREADS | _POWERS | _RISES
 
 
 def pool_frames(
@@ -157,13 +215,10 @@ def pool_block(block: NDArray[np.floating], statistics: Sequence[str]) -> NDArra
     -------
     ndarray of shape (L, S, D), float32
     """
-    x = widen(block)
-    pooled = np.empty((len(x), len(statistics), x.shape[2]), np.float32)
-    if any(name in _OF_SORTED for name in statistics):
-        # Sorted once for all quantiles.
-        ordered = np.sort(np.ascontiguousarray(x.transpose(0, 2, 1)), axis=-1)  # (L, T, D) -> (L, D, T)
+    clip = _Clip(widen(block))
+    pooled = np.empty((len(block), len(statistics), block.shape[2]), np.float32)
     for s, name in enumerate(statistics):
-        pooled[:, s] = _IN_TIME[name](x) if name in _IN_TIME else _OF_SORTED[name](ordered)
+        pooled[:, s] = _POOLINGS[name](clip)
     return pooled
 
 

@@ -2,12 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.experiment.build import FACE_STATISTICS, build_head, check_plan, heads_of
+from ravfeat.experiment.build import (
+    FACE_EXPRESSION_STATISTICS,
+    FACE_MOTION_STATISTICS,
+    FACE_STATISTICS,
+    build_head,
+    check_plan,
+    heads_of,
+)
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.systems import CacheSystem, open_systems
+from ravfeat.numerics.pooling import pool_block
 from ravfeat.protocols.named import get_protocol
 from tests.toycaches import actors_and_emotions
 from tests.writtencaches import write_cache
@@ -27,6 +36,14 @@ def test_a_face_is_read_with_its_speed_and_a_voice_is_not(head, tmp_path) -> Non
     assert build_head(head, FitPlan(std=False), system(tmp_path)).reading.statistics == ("mean",)
     chosen = FitPlan(settings={"statistics": ("mean", "max")})
     assert build_head(head, chosen, system(tmp_path)).reading.statistics == ("mean", "max")
+
+
+@pytest.mark.parametrize("names", [FACE_STATISTICS, FACE_EXPRESSION_STATISTICS, FACE_MOTION_STATISTICS])
+def test_a_head_can_be_asked_for_the_statistics_of_faces(names, tmp_path) -> None:
+    plan = FitPlan(settings={"statistics": names})
+    assert pool_block(np.ones((1, 5, 2)), build_head("kernel", plan, system(tmp_path)).reading.statistics).shape == (
+        1, len(names), 2,
+    )  # fmt: skip
 
 
 def test_a_pooled_cache_of_faces_serves_every_head(tmp_path) -> None:

@@ -34,6 +34,50 @@ def test_a_statistic_equals_numpy_clip_by_clip(frames, name, oracle):
         np.testing.assert_allclose(pooled[clip, :, 0], oracle(own), atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "whole"),
+    [
+        ("log_std", lambda x: np.log(np.maximum(x.std(0), 1e-4))),
+        ("log_speed", lambda x: np.log(np.maximum(np.abs(np.diff(x, axis=0)).mean(0), 1e-4))),
+        ("log_acceleration", lambda x: np.log(np.maximum(np.abs(np.diff(x, 2, axis=0)).mean(0), 1e-4))),
+        ("third1", lambda x: x[:4].mean(0)),
+        ("third2", lambda x: x[4:8].mean(0)),
+        ("third3", lambda x: x[8:].mean(0)),
+        ("third1_rise", lambda x: x[:4].mean(0) - x[:6].mean(0)),
+        ("third2_rise", lambda x: x[4:8].mean(0) - x[:6].mean(0)),
+        ("third3_rise", lambda x: x[8:].mean(0) - x[:6].mean(0)),
+        ("q10_rise", lambda x: np.quantile(x, 0.1, axis=0) - x[:6].mean(0)),
+        ("q90_rise", lambda x: np.quantile(x, 0.9, axis=0) - x[:6].mean(0)),
+    ],
+)
+def test_a_statistic_of_motion_equals_numpy(frames, name, whole):
+    pooled = pool_frames(frames, OFFSETS, [name])
+    np.testing.assert_allclose(pooled[2, :, 0], whole(frames[8:].astype(np.float64)), atol=1e-5)
+
+
+def test_powers_are_those_of_the_bands_of_a_spectrum(frames):
+    pooled = pool_frames(frames, OFFSETS, [f"power{band}" for band in range(1, 7)])
+    clip = frames[8:].astype(np.float64)
+    spectrum = np.abs(np.fft.rfft(clip - clip.mean(0), 256, axis=0)) ** 2 / 12
+    for band, (low, high) in enumerate([(1, 3), (3, 5), (5, 9), (9, 17), (17, 33), (33, 65)]):
+        np.testing.assert_allclose(pooled[2, :, band], np.log(spectrum[low:high].mean(0)), atol=1e-5)
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 5, 256, 257])
+@pytest.mark.parametrize("still", [True, False])
+def test_every_statistic_of_short_and_still_clips_is_finite(n_frames, still):
+    frames = np.random.default_rng(0).normal(size=(n_frames, 1, 3)).astype(np.float32)
+    frames = np.full_like(frames, 1.1) if still else frames
+    pooled = dict(zip(STATISTICS, pool_frames(frames, np.array([0, n_frames]), STATISTICS)[0, 0], strict=True))
+    assert np.isfinite(list(pooled.values())).all()
+    if still or n_frames == 1:
+        # What does not move has the least spread, speed and power, not less in one clip than in another.
+        least = [pooled[name] for name in ("log_std", "log_speed", "log_acceleration")]
+        np.testing.assert_allclose(least, np.log(1e-4), rtol=1e-6)
+        np.testing.assert_allclose([pooled[f"power{band}"] for band in range(1, 7)], np.log(1e-8), rtol=1e-6)
+        np.testing.assert_allclose([pooled[name] for name in pooled if name.endswith("_rise")], 0, atol=1e-6)
+
+
 def test_statistics_come_in_the_order_asked_for_and_as_float32(frames):
     pooled = pool_frames(frames, OFFSETS, ["max", "mean"])
     assert pooled.dtype == np.float32
