@@ -219,7 +219,8 @@ class ClipRecord:
     layers_sha256 : tuple of str
         Digest of every layer's (T, D) block, so that some layers can be checked alone. Empty in version 1.
     further : mapping of str to str or float
-        What else the corpus's table says of the clip (session, split, language …); None where it says nothing.
+        What else is known of the clip: the part of it that is speech (`ravfeat.schema.ACTIVE_COLUMNS`); None where
+        nothing is known.
     """
 
     clip_id: str

@@ -130,8 +130,9 @@ def metadata_sha256(
 
 
 def further_columns(clips: Sequence[ClipRecord]) -> dict[str, list[str | float | None]]:
-    """Collect what the corpus's table says of clips beside actor and label, by column."""
-    names = dict.fromkeys(name for clip in clips for name in clip.further)
+    """Collect what is known of clips beside actor and label, by column."""
+    # Sorted, as HDF5 lists them: a clip that was read from a file gives the same bytes as one that was just made.
+    names = sorted({name for clip in clips for name in clip.further})
     return {name: [clip.further.get(name) for clip in clips] for name in names}
 
 

@@ -102,4 +102,5 @@ def _clips(part: ShardContent) -> dict[str, RestoredClip]:
 
 
 def _recording(record: ClipRecord) -> Recording:
-    return Recording(record.n_samples, record.rate_hz, record.input_sha256)
+    further = {name: value for name, value in record.further.items() if isinstance(value, float)}
+    return Recording(record.n_samples, record.rate_hz, record.input_sha256, further)

@@ -1,4 +1,4 @@
-"""Augment waveforms (gain, noise, time mask, crop, speed) with versioned recipes; an augmented reading is called a view.
+"""Augment waveforms (gain, noise, mask, crop, speed) with versioned recipes; an augmented reading is called a view.
 
 The study trained its audio branch on waveforms with gain, noise, a time mask and a crop. It does not state their
 strengths: those below are our choice, moderate and fixed. Each recipe has a version, which must be raised with any

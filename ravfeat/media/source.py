@@ -4,8 +4,8 @@ A waveform is a single piece; a video is many pieces of a few pictures each, so 
 need bounded memory.
 """
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -29,11 +29,14 @@ class Recording:
         length in seconds.
     input_sha256 : str
         Digest of the decoded input; equal digests mean one recording.
+    further : mapping of str to float
+        What else was measured, stored in columns of these names; see `ravfeat.media.active`.
     """
 
     n_samples: int
     rate_hz: float
     input_sha256: str
+    further: Mapping[str, float] = field(default_factory=dict)
 
 
 class Source(Protocol[Piece_co]):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat.manifest import Clip
+from ravfeat.media.active import active_part
 from ravfeat.media.augment import CLEAN, View
 from ravfeat.media.sound import Waveform, read_waveform
 from ravfeat.media.source import Recording
@@ -52,7 +53,9 @@ class WaveformSource:
         view = View.parse(self.view)
         rate = waveform.sample_rate_hz
         yield waveform if view is None else Waveform(view.of(waveform.samples, rate, clip.performance_id), rate)
-        return Recording(len(waveform.samples), float(waveform.sample_rate_hz), waveform.sha256)
+        # Also the active part: it is given in shares of the clip, which those of a view are too.
+        part = active_part(waveform.samples, rate)
+        return Recording(len(waveform.samples), float(rate), waveform.sha256, part.columns())
 
     def provenance(self) -> dict[str, Any]:
         """Return the versions of the libraries that decode and resample."""

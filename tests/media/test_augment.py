@@ -140,7 +140,8 @@ def test_a_view_is_named_with_its_version_and_seed() -> None:
     "name", ["", "published", "published-1", "published-2:seed0", "noise/1", "gain-1:seed-1", "gain-1:seed01"]
 )
 def test_a_name_of_another_version_or_none_is_refused(name) -> None:
-    with pytest.raises(UsageError, match=f"no view is called '{name}' here; expected clean or one of gain-1:seedN, "):
+    choices = "expected clean, speed-1:FACTOR or one of gain-1:seedN, "
+    with pytest.raises(UsageError, match=f"no view is called '{name}' here; {choices}"):
         View.parse(name)
 
 
