@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-Stream = Literal["audio", "face", "other", "joint", "fused", "fused-linear", "fused-loglinear"]
+Stream = Literal["audio", "face", "other", "joint", "av", "fused", "fused-linear", "fused-loglinear"]
 Split = Literal["train", "val", "test"]
 Gender = Literal["male", "female", ""]
 Store = Literal["frames", "pooled"]
@@ -23,8 +23,11 @@ Part = Literal["whole", "active"]
 FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
 """Streams of fused predictions: by the chosen rule, and by each of the two rules."""
 
+SEVERAL_STREAMS: tuple[str, ...] = ("joint", "av")
+"""Streams of heads that read several streams at once: a control, and a system over a voice and a face."""
+
 CONTROL_STREAMS: tuple[str, ...] = ("joint",)
-"""Streams of networks that read several streams at once: controls, which are never fused with others."""
+"""Those among them that are controls, which are never fused with others."""
 
 RAVDESS_LABELS: tuple[str, ...] = (
     "neutral",

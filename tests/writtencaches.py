@@ -36,10 +36,10 @@ def write_cache(
     synthetic: bool = False,
     active: Mapping[str, tuple[float, float]] | None = None,
 ) -> Path:
-    """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips, `active` their part.
+    """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips.
 
     A `view` stores the features of `heard`, take by take, under the facts and digests of the takes. With a `spec` they
-    pass for those of that encoder.
+    pass for those of that encoder. `active` is the part of every clip in which it speaks.
     """
     clips = [
         Clip(take.clip_id, take.performance_id or take.clip_id, take.actor, take.gender, take.label, take.clip_id, 1.0)

@@ -7,7 +7,7 @@ from typing import Any, cast
 from ravfeat.crosscorpus.folds import PROTOCOL
 from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
 from ravfeat.errors import UsageError
-from ravfeat.experiment.build import build_heads, check_plan
+from ravfeat.experiment.build import build_heads, check_plan, heads_of_several_streams
 from ravfeat.experiment.fit import PreparedPlan, fused, train
 from ravfeat.experiment.plan import FitPlan, GradingPlan, HeadPlan, shared_options
 from ravfeat.protocols.folds import inner_folds
@@ -75,10 +75,10 @@ def fit_across(plan: CrossPlan) -> Fitted:
 
 def prepare_across(plan: CrossPlan) -> PreparedPlan:
     """Open what a plan names and check that it can be done; `fit_across` says what is refused."""
-    if "joint" in plan.heads:
+    if several := heads_of_several_streams(plan):
         raise UsageError(
-            "the head 'joint' reads several streams of one corpus and is no head of a test on another corpus; leave it"
-            " out, or train it on one corpus with --cache"
+            f"the head '{several[0]}' reads several streams of one corpus and is no head of a test on another corpus;"
+            " leave it out, or train it on one corpus with --cache"
         )
     fit = plan.as_fit()  # what a recipe records; runs of two corpora have always had these fields
     check_plan(fit)

@@ -29,6 +29,7 @@ from ravfeat.demo.page import stylesheet
 from ravfeat.demo.uploads import EXAMPLES, is_upload, server_folder, swept
 from ravfeat.errors import RavfeatError, UsageError
 from ravfeat.escape import printable
+from ravfeat.schema import SEVERAL_STREAMS
 
 __all__ = ["Running", "build", "running"]
 
@@ -85,7 +86,7 @@ def build(answerer: Answerer, streams: Sequence[str], *, examples: Mapping[str, 
     UsageError
         Where no system listens to a voice or looks at a face.
     """
-    hears, sees = "audio" in streams, bool({"face", "joint"} & set(streams))
+    hears, sees = "audio" in streams, bool({"face", *SEVERAL_STREAMS} & set(streams))
     if not hears and not sees:
         raise UsageError(f"the page records voices and faces, and this head reads {', '.join(streams) or 'nothing'}")
     with gr.Blocks(title=f"{answerer.facts.name} — ravfeat", analytics_enabled=False, fill_width=True) as blocks:

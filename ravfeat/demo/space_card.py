@@ -9,6 +9,7 @@ from ravfeat.corpora.terms import Terms
 from ravfeat.escape import code_span, markdown_text
 from ravfeat.published.format import CARD_FILE
 from ravfeat.published.parts import Need
+from ravfeat.schema import SEVERAL_STREAMS
 
 __all__ = ["readme"]
 
@@ -29,7 +30,7 @@ def readme(document: Mapping[str, Any], needs: Sequence[Need], terms: Terms) -> 
     origins = [need.model or {} for need in needs]
     repositories = sorted({origin["repository"] for origin in origins if "repository" in origin})
     streams = {entry["stream"] for entry in document["systems"]}
-    sees = bool({"face", "joint"} & streams)
+    sees = bool({"face", *SEVERAL_STREAMS} & streams)
     says = "voice and face say" if sees and "audio" in streams else "a face says" if sees else "a voice says"
     facts: dict[str, Any] = {
         "title": document["name"], "emoji": "🎙️", "colorFrom": "green", "colorTo": "blue", "sdk": "gradio",

@@ -43,7 +43,7 @@ def align_caches(
     chosen: Sequence[Collection[str] | None] | None = None,
     *,
     allow_missing: bool = False,
-    joint: bool = False,
+    head: str = "",
 ) -> Alignment[ClipRecord]:
     """Match the clips of caches that feed one head, by performance.
 
@@ -55,21 +55,21 @@ def align_caches(
         The clips of each that are matched; None, as by default, stands for all.
     allow_missing : bool
         Go on with the performances that all of them hold.
-    joint : bool
-        The caches are of different streams, for a head that reads them all.
+    head : str
+        Name of the head where it reads several streams: the caches are of one each.
 
     Raises
     ------
     UsageError
-        Where the caches are of different streams (`joint`: two of one), or one is there twice.
+        Where the caches are of different streams (with `head`: two of one), or one is there twice.
     CacheError
         Where a cache lacks a performance of another without `allow_missing`, or holds one as two clips.
     CorpusError
         Where they do not agree on who acted a performance, or what.
     """
-    # Concatenation puts dimensions side by side, which is one stream's affair; a joint head keeps streams apart.
-    if joint:
-        _check_several_streams(caches)
+    # Concatenation puts dimensions side by side, which is one stream's affair; such a head keeps streams apart.
+    if head:
+        _check_several_streams(caches, head)
     else:
         _check_one_stream(caches)
     subsets = chosen or [None] * len(caches)
@@ -91,11 +91,11 @@ def _check_one_stream(caches: Sequence[Cache]) -> None:
         )
 
 
-def _check_several_streams(caches: Sequence[Cache]) -> None:
+def _check_several_streams(caches: Sequence[Cache], head: str) -> None:
     streams = [str(cache.about["stream"]) for cache in caches]
     if len(streams) < 2 or len(set(streams)) < len(streams):
         raise UsageError(
-            "the head 'joint' is one network over several streams: give it one --cache of each (a voice, a face), got\n"
+            f"the head '{head}' reads several streams: give it one --cache of each (a voice, a face), got\n"
             f"  {_streams_of(caches)}"
         )
 

@@ -10,7 +10,7 @@ from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.layers import parse_layers
 from ravfeat.features.load import check_reading
 from ravfeat.heads.base import Head
-from ravfeat.heads.registry import HEADS, get_head
+from ravfeat.heads.registry import HEADS, get_head, several_streams
 
 __all__ = [
     "FACE_EXPRESSION_STATISTICS",
@@ -20,11 +20,11 @@ __all__ = [
     "build_heads",
     "check_plan",
     "heads_of",
+    "heads_of_several_streams",
     "read_layers",
 ]
 
 _STREAMS = ("audio", "face")
-_JOINT = "joint"
 
 FACE_STATISTICS = ("mean", "std", "speed")
 """What heads on pooled statistics read of a face: what it looks like, how much it moves, how fast.
@@ -61,17 +61,20 @@ def check_plan(plan: FitPlan) -> None:
         raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{unused[0]}'")
     if not plan.caches and not plan.joins:
         raise UsageError("expected at least one --cache or --concat, got none")
-    if misplaced := [entry for entry in plan.heads if entry.endswith(f":{_JOINT}")]:
-        raise UsageError(
-            f"'{misplaced[0]}': the head 'joint' is one network over several streams; ask for --head joint"
-        )
-    if _JOINT in plan.heads and len(plan.caches) < 2:
-        raise UsageError(
-            "the head 'joint' is one network over several streams: give it one --cache of each (a voice, a face), got"
-            f" {', '.join(map(str, plan.caches)) or 'none'}"
-        )
+    _check_several_streams(plan, [entry for entry in entries if several_streams(entry[1])])
     if plan.joins:
-        _check_pooling([name for stream, name in entries if not stream and name != _JOINT])
+        _check_pooling([name for stream, name in entries if not stream and not several_streams(name)])
+
+
+def _check_several_streams(plan: FitPlan, entries: Sequence[tuple[str, str]]) -> None:
+    for stream, name in entries:
+        if stream:
+            raise UsageError(f"'{stream}:{name}': the head '{name}' reads several streams; ask for --head {name}")
+        if len(plan.caches) < 2:
+            raise UsageError(
+                f"the head '{name}' reads several streams: give it one --cache of each (a voice, a face), got"
+                f" {', '.join(map(str, plan.caches)) or 'none'}"
+            )
 
 
 def _check_names(plan: HeadPlan, entries: Sequence[tuple[str, str]]) -> None:
@@ -92,7 +95,7 @@ def heads_of(plan: HeadPlan, system: CacheSystem) -> list[str]:
     Returns
     -------
     list of str
-        Empty for a cache that only a joint head reads.
+        Empty for a cache that only heads of several streams read.
 
     Raises
     ------
@@ -100,9 +103,11 @@ def heads_of(plan: HeadPlan, system: CacheSystem) -> list[str]:
         For none, or concatenated caches for a head that pools frames by itself.
     """
     if system.joint:
-        return [_JOINT]
-    names = [name for stream, name in map(_parsed, plan.heads) if stream in ("", system.stream) and name != _JOINT]
-    if not names and _JOINT in plan.heads and not system.concatenated:
+        return [system.head]
+    several = heads_of_several_streams(plan)
+    wanted = [name for stream, name in map(_parsed, plan.heads) if stream in ("", system.stream)]
+    names = [name for name in wanted if name not in several]
+    if not names and several and not system.concatenated:
         return []
     if not names:
         raise UsageError(
@@ -114,6 +119,11 @@ def heads_of(plan: HeadPlan, system: CacheSystem) -> list[str]:
     return names
 
 
+def heads_of_several_streams(plan: HeadPlan) -> list[str]:
+    """Give the names of the heads of a plan that read all its caches at once."""
+    return [name for name in plan.heads if several_streams(name)]
+
+
 def _parsed(entry: str) -> tuple[str, str]:
     """Split ``audio:attentive`` into stream and head; the stream is empty where none is named."""
     stream, _, name = entry.rpartition(":")
@@ -121,7 +131,7 @@ def _parsed(entry: str) -> tuple[str, str]:
 
 
 def _check_pooling(names: Sequence[str]) -> None:
-    pooling = [name for name in HEADS if get_head(name).reading.statistics]
+    pooling = [name for name in HEADS if get_head(name).reading.statistics and not several_streams(name)]
     if unfit := [name for name in names if name not in pooling]:
         raise UsageError(
             f"head '{unfit[0]}' pools the frames of a cache by itself, and caches are concatenated after pooling; give"
@@ -151,8 +161,10 @@ def build_head(name: str, plan: HeadPlan, system: CacheSystem) -> Head:
     # The layers of concatenated caches are one layer by the time a head sees them.
     layers = None if len(system.caches) > 1 else read_layers(plan, system)[0]
     head = get_head(name, layers=layers, std=plan.std, device=plan.device, **settings)
-    for cache in system.caches:
-        check_reading(cache, head.reading)
+    for number, (cache, clip_ids) in enumerate(zip(system.caches, system.clip_ids, strict=True)):
+        check_reading(cache, head.reading.of_stream(number), clip_ids)
+    for view in system.views:
+        check_reading(view.cache, head.reading.of_stream(view.of), view.clip_ids)
     return head
 
 

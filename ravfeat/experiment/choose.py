@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
@@ -13,6 +12,7 @@ from ravfeat.experiment.align import align_caches, common_clips
 from ravfeat.experiment.plan import DataPlan, FitPlan
 from ravfeat.experiment.subset import ClipSubset, planned_among
 from ravfeat.experiment.training_views import refuse_views
+from ravfeat.heads.registry import several_streams
 
 __all__ = ["ChosenClips", "choose_clips", "missing_clips_error"]
 
@@ -34,12 +34,15 @@ class ChosenClips:
         Of several caches: for each, performance to record. Empty for a single cache.
     missing : tuple of str
         Clips (of several caches: performances) that belong to the corpus and are not here, or not in another system.
+    head : str
+        Name of the head that reads several streams, where the caches are for it alone.
     """
 
     caches: tuple[Cache, ...]
     clips: LabelledClips
     aligned: tuple[Mapping[str, ClipRecord], ...]
     missing: tuple[str, ...]
+    head: str = ""
 
     @property
     def title(self) -> str:
@@ -59,8 +62,8 @@ class ChosenClips:
 def choose_clips(plan: FitPlan) -> list[ChosenClips]:
     """Open the caches of a plan and choose the clips of every system.
 
-    Every cache is a system, unless only a joint head reads it; then the concatenated caches; then those of a joint
-    head. Systems that are fused are brought down to the performances that all of them hold.
+    Every cache is a system, unless only heads of several streams read it; then the concatenated caches; then those of
+    each head of several streams. Systems that are fused are brought down to the performances that all of them hold.
 
     Raises
     ------
@@ -71,31 +74,38 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
     UsageError
         Where the caches do not belong into one run.
     """
-    paths = _groups_of(plan)
+    heads = [name for name in plan.heads if several_streams(name)]
+    paths = [*([] if set(plan.heads) == set(heads) else [(path,) for path in plan.caches]), *plan.joins]
     # Each cache is opened once, however many systems read it: its records are kept in memory.
-    caches = {path: open_cache(path) for path in dict.fromkeys(path for group in paths for path in group)}
+    all_paths = [path for group in paths for path in group] + (list(plan.caches) if heads else [])
+    caches = {path: open_cache(path) for path in dict.fromkeys(all_paths)}
     groups = [tuple(caches[path] for path in group) for group in paths]
-    _check_belong(groups)
+    together = tuple(caches[path] for path in plan.caches) if heads else ()
+    _check_belong([*groups, together] if heads else groups)
     refuse_views(caches.values())
     subset = ClipSubset.of(plan.clips, list(caches.values()))
     for cache in caches.values():
         if (missing := subset.missing(cache)) and not plan.allow_missing:
             raise missing_clips_error(cache, missing)
     labels = _labels_for(plan, caches.values())
-    n_joint = 1 if "joint" in plan.heads else 0
-    # `_groups_of` lists the caches of the joint head last.
-    chosen = [
-        _choose(group, plan, subset, labels, joint=number >= len(groups) - n_joint)
-        for number, group in enumerate(groups)
-    ]
+    chosen = [_choose(group, plan, subset, labels) for group in groups]
+    chosen += [_choose(_in_order(together, head), plan, subset, labels, head) for head in heads]
     _check_classes(chosen)
     return chosen if plan.rule is None else _in_common(chosen, allow_missing=plan.allow_missing)
 
 
-def _groups_of(plan: FitPlan) -> list[tuple[Path, ...]]:
-    """Give the caches of every system: each alone, the concatenated ones, and last those of a joint head."""
-    single = [] if set(plan.heads) == {"joint"} else [(path,) for path in plan.caches]
-    return [*single, *plan.joins, *([plan.caches] if "joint" in plan.heads else [])]
+def _in_order(caches: tuple[Cache, ...], head: str) -> tuple[Cache, ...]:
+    """Give the caches of a head of several streams in the order in which it reads them."""
+    kind = several_streams(head)
+    if kind is None or not kind.streams:
+        return caches
+    by_stream = {str(cache.about["stream"]): cache for cache in caches}
+    if len(caches) != len(kind.streams) or set(by_stream) != set(kind.streams):
+        listing = "\n  ".join(f"{cache.about['stream']}: {cache.path}" for cache in caches)
+        raise UsageError(
+            f"the head '{head}' reads one --cache of each of the streams {', '.join(kind.streams)}, got\n  {listing}"
+        )
+    return tuple(by_stream[stream] for stream in kind.streams)
 
 
 def _check_belong(groups: Sequence[tuple[Cache, ...]]) -> None:
@@ -132,18 +142,19 @@ def _labels_for(plan: DataPlan, caches: Iterable[Cache]) -> Mapping[str, str] | 
 
 
 def _choose(
-    caches: tuple[Cache, ...], plan: DataPlan, subset: ClipSubset, labels: Mapping[str, str] | None, *, joint: bool
+    caches: tuple[Cache, ...], plan: DataPlan, subset: ClipSubset, labels: Mapping[str, str] | None, head: str = ""
 ) -> ChosenClips:
     first = caches[0]
-    if len(caches) == 1 and not joint:
+    if len(caches) == 1 and not head:
         records = first.records(subset.of_cache(first)).values()
         return ChosenClips(caches, _labelled(first, records, plan, labels), (), subset.missing(first))
     chosen = [subset.of_cache(cache) for cache in caches]
-    alignment = align_caches(caches, chosen, allow_missing=plan.allow_missing, joint=joint)
+    alignment = align_caches(caches, chosen, allow_missing=plan.allow_missing, head=head)
     aligned = alignment.records
     missing = set(alignment.missing)
     missing |= {name for cache in caches for name in _performances(cache, subset.missing(cache))}
-    return ChosenClips(caches, _labelled(first, aligned[0].values(), plan, labels), aligned, tuple(sorted(missing)))
+    clips = _labelled(first, aligned[0].values(), plan, labels)
+    return ChosenClips(caches, clips, aligned, tuple(sorted(missing)), head)
 
 
 def _labelled(

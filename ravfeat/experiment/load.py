@@ -1,6 +1,7 @@
 """Load the features of a system as a head reads them, and keep them for several heads or plans."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from ravfeat.experiment.build import read_layers
@@ -8,6 +9,7 @@ from ravfeat.experiment.plan import HeadPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
+from ravfeat.features.statistics import select_clips
 from ravfeat.features.training_rows import stack_features
 
 __all__ = ["FeatureLoader", "Load", "load_system", "load_training"]
@@ -27,11 +29,30 @@ def load_system(plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFe
 
 
 def load_training(plan: HeadPlan, system: CacheSystem, reading: Reading, load: Load = load_system) -> ClipFeatures:
-    """Read the features of a system's clips and, after them, of their views; see `CacheSystem.rows`."""
+    """Read the features of a system's clips and, after them, of their views; see `CacheSystem.rows`.
+
+    Of several streams, each has these rows: where a row is a view of another stream, the clip itself stands there.
+    """
     clips = load(plan, system, reading)
-    layers = read_layers(plan, system)[0]
-    views = [load_features(view.cache, view.clip_ids, reading, layers=layers) for view in system.views]
-    return stack_features([clips, *views])
+    if not system.views:
+        return clips
+    first, *others = (
+        stack_features([stream, *_views_in(plan, system, reading.of_stream(number), number, stream)])
+        for number, stream in enumerate((replace(clips, also=()), *clips.also))
+    )
+    return replace(first, also=tuple(others))
+
+
+def _views_in(
+    plan: HeadPlan, system: CacheSystem, reading: Reading, number: int, stream: ClipFeatures
+) -> Iterator[ClipFeatures]:
+    """Give what every view is in one of the system's streams."""
+    layers = read_layers(plan, system)[number]
+    for view in system.views:
+        if view.of == number:
+            yield load_features(view.cache, view.clip_ids, reading, layers=layers)
+        else:
+            yield select_clips(stream, view.rows)
 
 
 class FeatureLoader:

@@ -15,6 +15,7 @@ from ravfeat.experiment.training_views import TrainingView, match_views, open_vi
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_concatenated, load_features
 from ravfeat.features.training_rows import TrainingRows
+from ravfeat.heads.registry import several_streams
 from ravfeat.protocols.folds import Fold, check_folds, fold_counts, make_folds
 from ravfeat.protocols.named import Protocol
 
@@ -41,6 +42,8 @@ class CacheSystem:
         Clips (of several caches: performances) that belong to the corpus and are not here, or not in another system.
     views : tuple of TrainingView
         Augmented views of the clips; they add training rows and are never tested.
+    head : str
+        Name of the head that reads several streams, where the caches are for it alone.
     """
 
     caches: tuple[Cache, ...]
@@ -50,6 +53,7 @@ class CacheSystem:
     folds: list[Fold]
     missing: tuple[str, ...]
     views: tuple[TrainingView, ...] = ()
+    head: str = ""
 
     @property
     def rows(self) -> TrainingRows:
@@ -58,8 +62,9 @@ class CacheSystem:
 
     @property
     def stream(self) -> str:
-        """Stream of the caches; ``joint`` where they are of several."""
-        return "joint" if self.joint else str(self.caches[0].about["stream"])
+        """Stream of the caches; where they are of several, what the head calls them together."""
+        kind = several_streams(self.head)
+        return str(self.caches[0].about["stream"]) if kind is None else kind.stream
 
     @property
     def synthetic(self) -> bool:
@@ -73,15 +78,18 @@ class CacheSystem:
 
     @property
     def joint(self) -> bool:
-        """Whether one network reads several streams."""
-        return len({cache.about["stream"] for cache in self.caches}) > 1
+        """Whether one head reads several streams."""
+        return bool(self.head)
 
     def load(self, reading: Reading, layers: Sequence[Sequence[int] | None]) -> ClipFeatures:
         """Read the features of the clips, in the order of ``clips.records``; `layers` are those of each cache."""
         if self.concatenated:
             return load_concatenated(self.caches, self.clip_ids, reading.statistics, layers=layers)
-        parts = zip(self.caches, self.clip_ids, layers, strict=True)
-        first, *others = (load_features(cache, clip_ids, reading, layers=read) for cache, clip_ids, read in parts)
+        parts = enumerate(zip(self.caches, self.clip_ids, layers, strict=True))
+        first, *others = (
+            load_features(cache, clip_ids, reading.of_stream(number), layers=read)
+            for number, (cache, clip_ids, read) in parts
+        )
         return replace(first, also=tuple(others)) if self.joint else first
 
     def about(self) -> dict[str, Any]:
@@ -162,23 +170,31 @@ def _in_folds(chosen: ChosenClips, protocol: Protocol, *, allow_leak: bool) -> C
         records = [replace(table[record.performance_id], label=record.label) for record in clips.records]
         check_folds(protocol, folds, records)  # one recording may be under two actors in one of the caches only
         clip_ids.append(tuple(record.clip_id for record in records))
-    return CacheSystem(caches, _name_of(caches), clips, tuple(clip_ids), folds, chosen.missing)
+    return CacheSystem(caches, _name_of(caches), clips, tuple(clip_ids), folds, chosen.missing, head=chosen.head)
 
 
 def _with_views(systems: Sequence[CacheSystem], plan: FitPlan) -> list[CacheSystem]:
-    if any(len(system.caches) > 1 for system in systems):
+    if any(system.concatenated or not _may_have_views(system) for system in systems):
         raise UsageError(
             "--train-views adds views of clips to a cache that feeds a head alone: neither --concat nor the head"
             " 'joint' has a view of all its caches at once; train it in a run without --train-views"
         )
-    views = open_views(plan.train_views, [system.caches[0] for system in systems])
-    return [
-        replace(
-            system,
-            views=match_views(system.caches[0], system.clip_ids[0], views, allow_missing=plan.allow_missing),
-        )
-        for system in systems
-    ]
+    views = open_views(plan.train_views, [cache for system in systems for cache in system.caches])
+    return [replace(system, views=_views_of(system, views, plan)) for system in systems]
+
+
+def _may_have_views(system: CacheSystem) -> bool:
+    kind = several_streams(system.head)
+    return kind is None or kind.reads_views
+
+
+def _views_of(system: CacheSystem, views: Sequence[Cache], plan: FitPlan) -> tuple[TrainingView, ...]:
+    """Find the views of every cache of a system."""
+    return tuple(
+        replace(view, of=number)
+        for number, (cache, clip_ids) in enumerate(zip(system.caches, system.clip_ids, strict=True))
+        for view in match_views(cache, clip_ids, views, allow_missing=plan.allow_missing)
+    )
 
 
 def _name_of(caches: Sequence[Cache]) -> str:

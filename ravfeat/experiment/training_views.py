@@ -39,12 +39,15 @@ class TrainingView:
         Which of the system's clips these are.
     lacking : tuple of str
         The others.
+    of : int
+        Which of the system's caches it is a view of, where a head reads several.
     """
 
     cache: Cache
     clip_ids: tuple[str, ...]
     rows: NDArray[np.int64]
     lacking: tuple[str, ...]
+    of: int = 0
 
     @property
     def name(self) -> str:
@@ -104,7 +107,7 @@ def open_views(paths: Sequence[Path], clean: Sequence[Cache]) -> list[Cache]:
     ----------
     paths : sequence of Path
     clean : sequence of Cache
-        One per system.
+        Those of the systems.
 
     Raises
     ------

@@ -5,7 +5,7 @@ Conventions
 Axes: N clips, F frames of all clips one after another, L layers, D dimensions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,17 @@ class Reading:
     statistics : tuple of str
         Names of statistics, of the whole clip or of a part (`ravfeat.numerics.parts.of_parts`), where these are all
         the head reads; empty where it reads frames.
+    also : tuple of Reading
+        Of a head that reads several streams: what it needs of each further one; empty where that is the same.
     """
 
     window: int = 1
     statistics: tuple[str, ...] = ()
+    also: tuple["Reading", ...] = ()
+
+    def of_stream(self, number: int) -> "Reading":
+        """Give what is read of one of several streams, from 0."""
+        return self.also[number - 1] if number and self.also else replace(self, also=())
 
 
 @dataclass(frozen=True)

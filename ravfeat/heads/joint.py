@@ -135,6 +135,7 @@ class JointHead(NeuralHead):
 
     name: ClassVar[str] = "joint"
     several_streams: ClassVar[bool] = True
+    stream: ClassVar[str] = "joint"
     choice: ClassVar[type] = _Choice
 
     feature_dropout: Share = 0.3

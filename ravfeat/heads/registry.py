@@ -15,7 +15,7 @@ from ravfeat.heads.joint import JointHead
 from ravfeat.heads.kernel import KernelHead
 from ravfeat.heads.logreg import LogregHead
 
-__all__ = ["HEADS", "get_head", "head_of", "restore"]
+__all__ = ["HEADS", "SeveralStreams", "get_head", "head_of", "restore", "several_streams"]
 
 HEADS: dict[str, Callable[..., Head]] = {
     AttentiveHead.name: AttentiveHead,
@@ -24,6 +24,34 @@ HEADS: dict[str, Callable[..., Head]] = {
     KernelHead.name: KernelHead,
     JointHead.name: JointHead,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class SeveralStreams:
+    """What a head that reads several streams at once says of itself, as attributes of its class.
+
+    Attributes
+    ----------
+    stream : str
+        Of its predictions; one of `ravfeat.schema.SEVERAL_STREAMS`.
+    streams : tuple of str
+        Those that it reads, in its order; empty for any two or more, in the order in which they are given.
+    reads_views : bool
+        Whether views of a stream may train it, each beside the other streams of its clip.
+    """
+
+    stream: str
+    streams: tuple[str, ...] = ()
+    reads_views: bool = False
+
+
+def several_streams(name: str) -> SeveralStreams | None:
+    """Tell how a head reads several streams; None for one that reads one, and for a name that no head has."""
+    kind: Any = HEADS.get(name)
+    if not getattr(kind, "several_streams", False):
+        return None
+    names = [field.name for field in dataclasses.fields(SeveralStreams)]
+    return SeveralStreams(**{name: getattr(kind, name) for name in names if hasattr(kind, name)})
 
 
 def get_head(name: str, /, **settings: Any) -> Head:

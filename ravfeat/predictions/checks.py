@@ -7,11 +7,11 @@ import pyarrow.compute as pc
 from ravfeat.errors import PredictionsError
 from ravfeat.escape import is_printable
 from ravfeat.predictions.columns import SYSTEM_COLUMNS, System, logit_array
-from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
+from ravfeat.schema import FUSED_STREAMS, SEVERAL_STREAMS
 
 __all__ = ["check_table"]
 
-_STREAMS = ("audio", "face", "other", *CONTROL_STREAMS, *FUSED_STREAMS)
+_STREAMS = ("audio", "face", "other", *SEVERAL_STREAMS, *FUSED_STREAMS)
 _SPLITS = ("val", "test")
 
 

@@ -16,7 +16,7 @@ from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
 from ravfeat.features.narrow import concatenate_features
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
-from ravfeat.schema import CONTROL_STREAMS
+from ravfeat.schema import SEVERAL_STREAMS
 
 __all__ = ["Caches", "among_tested", "clips_of_caches", "combine", "differences", "match", "read_clips", "rows_among"]
 
@@ -152,8 +152,8 @@ def combine(system: PublishedSystem, load: Callable[[Need, Reading], ClipFeature
     """
     if len(system.needs) == 1:
         return load(system.needs[0], system.reading)
-    if system.system.stream in CONTROL_STREAMS:
-        first, *others = (load(need, system.reading) for need in system.needs)
+    if system.system.stream in SEVERAL_STREAMS:
+        first, *others = (load(need, system.reading.of_stream(n)) for n, need in enumerate(system.needs))
         return replace(first, also=tuple(others))
     reading = Reading(statistics=system.reading.statistics)
     # One after another: each is pooled before the next is read.

@@ -55,15 +55,19 @@ class CacheEntry(TypedDict):
     model: NotRequired[ModelOrigin]
 
 
-class _Reading(TypedDict):
+class _ReadingOfOne(TypedDict):
     window: Count
     statistics: list[Annotated[Text, Predicate(is_statistic)]]
+
+
+class _Reading(_ReadingOfOne):
+    also: NotRequired[list[_ReadingOfOne]]
 
 
 class SystemEntry(TypedDict):
     """A system; see `ravfeat.published.parts.PublishedSystem`."""
 
-    stream: Literal["audio", "face", "other", "joint"]
+    stream: Literal["audio", "face", "other", "joint", "av"]
     features: Text
     head: Text
     seeds: Annotated[list[Index], NotEmpty]

@@ -108,7 +108,8 @@ class PublishedSystem:
 
     def record(self) -> dict[str, Any]:
         """Give plain values for ``head.toml``."""
-        reading = {"window": self.reading.window, "statistics": list(self.reading.statistics)}
+        first, *others = (_plain_reading(reading) for reading in (self.reading, *self.reading.also))
+        reading = first | ({"also": others} if others else {})
         caches = [need.record() for need in self.needs]
         record = {"seeds": list(self.seeds), "trained_on": self.trained_on, "reading": reading, "caches": caches}
         return self.system._asdict() | record
@@ -116,10 +117,16 @@ class PublishedSystem:
     @classmethod
     def of(cls, record: SystemEntry) -> "PublishedSystem":
         """Read what `record` gave."""
-        reading = Reading(record["reading"]["window"], tuple(record["reading"]["statistics"]))
+        read = record["reading"]
+        also = tuple(Reading(of["window"], tuple(of["statistics"])) for of in read.get("also", ()))
+        reading = Reading(read["window"], tuple(read["statistics"]), also)
         needs = tuple(Need.of(need) for need in record["caches"])
         system = System(record["stream"], record["features"], record["head"])
         return cls(system, tuple(record["seeds"]), reading, needs, record["trained_on"])
+
+
+def _plain_reading(reading: Reading) -> dict[str, Any]:
+    return {"window": reading.window, "statistics": list(reading.statistics)}
 
 
 @dataclass(frozen=True)

@@ -505,5 +505,5 @@ def test_a_joint_head_needs_a_cache_of_each_of_two_streams(voice_and_face, cache
         prepare(FitPlan(voice_and_face[:1], heads=("joint",)))
     with pytest.raises(UsageError, match=r"one --cache of each \(a voice, a face\), got\n  audio: .*\n  audio: "):
         prepare(FitPlan((voice_and_face[0], cache), heads=("joint",)))
-    with pytest.raises(UsageError, match=r"'audio:joint': the head 'joint' is one network over several streams"):
+    with pytest.raises(UsageError, match=r"'audio:joint': the head 'joint' reads several streams"):
         prepare(FitPlan(voice_and_face, heads=("audio:joint",)))

@@ -12,11 +12,16 @@ from ravfeat.cache import open_cache
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.experiment.fit import FitPlan, Fitted, fit_heads, prepare
+from ravfeat.experiment.load import load_training
 from ravfeat.experiment.systems import CacheSystem, open_systems
 from ravfeat.experiment.training_views import pass_over_views
+from ravfeat.features.load import load_features
+from ravfeat.heads import registry
 from ravfeat.media.augment import View
 from ravfeat.protocols.folds import Fold
 from ravfeat.protocols.named import get_protocol
+from ravfeat.schema import FUSED_STREAMS
+from tests.bothhead import BothHead
 from tests.toycaches import Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
 
@@ -275,3 +280,79 @@ def test_views_that_were_extracted_are_views_of_the_extracted_clips(tmp_path) ->
     assert abs(factor[0] - 1) > 0.01
     fitted = fit_heads(FitPlan((clean,), heads=("attentive",), settings=QUICK, train_views=tuple(paths)))
     assert fitted.about["caches"][0]["trained_on"] == "clean + gain-1:seed3 + noise-1:seed3"
+
+
+# --- heads over several streams
+
+
+@pytest.fixture
+def _both(monkeypatch) -> None:
+    monkeypatch.setitem(registry.HEADS, BothHead.name, BothHead)
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory) -> Path:
+    """Faces of the same performances, under names of their own and in another order."""
+    faces = [
+        replace(take, performance_id=take.clip_id, clip_id=f"face-{take.clip_id}", features=take.features[:, 1:2, :3])
+        for take in reversed(actors_and_emotions(seed=3))
+    ]
+    return write_cache(tmp_path_factory.mktemp("face"), faces)
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_view_of_a_voice_lies_beside_the_face_of_its_clip(clean, view, face) -> None:
+    # The face first: the head says in which order it reads.
+    plan = FitPlan((face, clean), heads=("both",), train_views=(view,))
+    (system,) = prepare(plan).systems
+    features = load_training(plan, system, BothHead().reading)
+    (faces,) = features.also
+    assert (len(features), len(faces), system.rows.n_clips) == (192, 192, 96)
+    np.testing.assert_array_equal(faces.frames[96:], faces.frames[:96])
+    assert (features.frames[96:] != features.frames[:96]).any(axis=(1, 2)).all()
+    ids = system.views[0].clip_ids
+    views = load_features(open_cache(view), ids, BothHead().reading)
+    np.testing.assert_array_equal(features.frames[96:], views.frames)
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_view_of_a_face_lies_beside_the_voice_of_its_clip(clean, face, takes, tmp_path) -> None:
+    faces = [replace(take, performance_id=take.clip_id, clip_id=f"f{take.clip_id}") for take in takes]
+    path = write_cache(tmp_path, faces, name="whole", lost=())
+    seen = write_cache(tmp_path, faces, name="whole", view=VIEW, heard=changed(faces), lost=("f01-00",))
+    plan = FitPlan((clean, path), heads=("both",), train_views=(seen,), allow_missing=True)
+    (system,) = prepare(plan).systems
+    features = load_training(plan, system, BothHead().reading)
+    assert (len(features), len(features.also[0]), system.views[0].of) == (191, 191, 1)
+    np.testing.assert_array_equal(features.frames[96:], features.frames[system.rows.origin[96:]])
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_head_over_a_voice_and_a_face_is_fused_like_any_other(clean, view, face) -> None:
+    plan = FitPlan((clean, face), heads=("both", "face:logreg"), train_views=(view,))
+    fitted = fit_heads(plan)
+    assert {system.stream for system in fitted.predictions.systems()} == {"av", "face", *FUSED_STREAMS}
+    assert fitted.fusion is not None
+    assert [system.stream for system in fitted.fusion.systems] == ["av", "face"]
+    trained = {about["stream"]: about["trained_on"] for about in fitted.about["caches"]}
+    assert trained == {"av": "clean + published-1:seed0", "face": "clean"}
+    alone = fit_heads(replace(plan, train_views=()))
+    assert said(alone, 0) != said(fitted, 0)
+
+
+@pytest.mark.usefixtures("_both")
+def test_two_heads_over_several_streams_are_two_systems(clean, face) -> None:
+    settings = {**QUICK, "lrs": (1e-2,), "stream_dropouts": (0.0,)}
+    prepared = prepare(FitPlan((clean, face), heads=("joint", "both"), settings=settings))
+    assert [system.stream for system in prepared.systems] == ["joint", "av"]
+
+
+@pytest.mark.usefixtures("_both")
+def test_a_head_over_a_voice_and_a_face_needs_one_of_each(clean, takes, tmp_path) -> None:
+    other = write_cache(tmp_path, takes, stream="audio", name="other")
+    with pytest.raises(
+        UsageError, match=r"'both' reads one --cache of each of the streams audio, face, got\n  audio: "
+    ):
+        prepare(FitPlan((clean, other), heads=("both",)))
+    with pytest.raises(UsageError, match=r"'audio:both': the head 'both' reads several streams; ask for --head both"):
+        prepare(FitPlan((clean, other), heads=("audio:both",)))

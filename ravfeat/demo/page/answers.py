@@ -25,6 +25,7 @@ _KINDS: dict[str, tuple[Kind, str]] = {
     "face": ("face", "face"),
     "other": ("other", "other features"),
     "joint": ("other", "joint network"),
+    "av": ("other", "voice and face in one"),
 }
 _ORDER: tuple[str, ...] = tuple(_KINDS)
 

@@ -67,6 +67,7 @@ def legend(graded: Sequence[Graded]) -> str:
         "face": "Purple square: face.",
         "other": "Triangle: other stream.",
         "joint": "Cross: one network over several streams, a control.",
+        "av": "Green plus: one head over a voice and a face.",
         "fused": "Green diamond: fused, paler where by a rule that was not chosen.",
     }
     honest = {entry.system.stream.split("-")[0] for entry in graded if not entry.leaky}

@@ -1,8 +1,9 @@
 """What a mark stands for: one colour and one shape per stream, the same in every drawing.
 
 Audio is a blue circle, face a purple square, another stream a black triangle, what was fused a green
-diamond. A LEAKY number is hollow and vermilion, whatever its stream, so that no meaning hangs on colour
-alone. Mixtures that are shown beside the chosen one are smaller and paler.
+diamond, one head over a voice and a face a green plus. A LEAKY number is hollow and vermilion, whatever
+its stream, so that no meaning hangs on colour alone. Mixtures that are shown beside the chosen one are
+smaller and paler.
 """
 
 from dataclasses import dataclass
@@ -19,9 +20,17 @@ _STREAMS = {
     "face": (style.PURPLE, "s"),
     "other": (style.INK, "^"),
     "joint": (style.INK, "X"),
+    "av": (style.GREEN, "P"),
 }
 _FUSED = (style.GREEN, "D")
-_SMALLER = {"o": 1.0, "s": 0.92, "^": 1.08, "X": 1.0, "D": 0.88}  # so that shapes of one size look equally large
+_SMALLER = {
+    "o": 1.0,
+    "s": 0.92,
+    "^": 1.08,
+    "X": 1.0,
+    "P": 1.0,
+    "D": 0.88,
+}  # so that shapes of one size look equally large
 _PALE = 0.55
 
 
