@@ -20,6 +20,12 @@ The number is the version of the recipe."""
 Part = Literal["whole", "active"]
 """What of a clip is pooled: all frames, or those from the first to the last of its speech."""
 
+AverageViews = Literal["none", "scores", "statistics"]
+"""What of a clip is averaged over the clip and its views, in validation and test as well."""
+
+AVERAGED = {"none": "", "scores": "@mean-scores", "statistics": "@mean-statistics"}
+"""Suffix of the name of features whose scores, or pooled statistics, are such averages."""
+
 FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
 """Streams of fused predictions: by the chosen rule, and by each of the two rules."""
 

@@ -13,9 +13,10 @@ from ravfeat.audit.saved_heads import TOLERANCE, distance, logits_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_, warn
 from ravfeat.errors import HeadError
 from ravfeat.experiment.fit import PreparedPlan, train
-from ravfeat.experiment.load import FeatureLoader
+from ravfeat.experiment.load import FeatureLoader, load_training
+from ravfeat.experiment.selection import averaged, job_of
 from ravfeat.experiment.systems import CacheSystem
-from ravfeat.heads.base import Head, Job
+from ravfeat.heads.base import Head
 from ravfeat.predictions import Predictions, System
 from ravfeat.runs.result import Fitted
 
@@ -145,22 +146,21 @@ def _cost_on_val(retraining: _Retraining) -> float:
 def _count_chosen_on_test(retraining: _Retraining, choices: Mapping[Key, tuple[Any, Any]]) -> int:
     """Count the stored choices that the head would have made had it looked at its test rows."""
     prepared, head, system = retraining.prepared, retraining.head, retraining.system
-    if system.views:
-        return 0  # views would have to train beside the clips
     folds = {fold.number: fold for fold in system.folds}
     keys = [key for key in choices if key[1] in folds]
     if not keys:
         return 0
-    jobs = []
+    jobs, rows = [], system.rows
     for seed, number in keys:
         fold = folds[number]
         # A nested choice sees all that is not tested, so that a cheat would train on these rows too.
         nested = prepared.select == "nested"
         train_rows = np.sort(np.concatenate([fold.train, fold.val])) if nested else fold.train
-        jobs.append(Job(train_rows, fold.test, seed))
-    features, y = retraining.load(prepared.plan, system, head.reading), system.clips.y
-    sweeps = head.sweep(features, y, len(system.clips.classes), jobs)
-    picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
+        jobs.append(job_of(rows, train_rows, fold.test, seed, fold))
+    features, y = load_training(prepared.plan, system, head.reading, retraining.load), system.clips.y
+    tests = [folds[number].test for _, number in keys]
+    sweeps = averaged(head.sweep(features, rows.spread(y), len(system.clips.classes), jobs), rows, tests)
+    picks = [head.choose([sweep], [y[test]]) for sweep, test in zip(sweeps, tests, strict=True)]
     on_test = [dict(sweep.candidates[pick]) for sweep, pick in zip(sweeps, picks, strict=True)]
     return sum(candidate == choices[key][0] for candidate, key in zip(on_test, keys, strict=True))
 

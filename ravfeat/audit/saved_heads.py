@@ -11,7 +11,7 @@ from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.errors import HeadError
 from ravfeat.experiment.fit import PreparedPlan
-from ravfeat.experiment.load import FeatureLoader
+from ravfeat.experiment.load import FeatureLoader, load_scored
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head
@@ -50,7 +50,7 @@ def _check(context: RunContext, prepared: PreparedPlan, system: CacheSystem, hea
         return not_possible(_CHECK, str(name), context.refusal or "the predictions hold no row of it")
     if not folder.is_dir():
         return edited(_CHECK, str(name), f"{folder} is missing; the run was written with its heads")
-    features = load(prepared.plan, system, head.reading)
+    features = load_scored(prepared.plan, system, head.reading, load)
     stored = logits_of(context.predictions, name)
     # Nested val rows were predicted by heads of inner folds, which are not kept.
     sides = ("test",) if prepared.select == "nested" else ("val", "test")
@@ -100,7 +100,7 @@ def _distance(
     rows = fold.test if split == "test" else fold.val
     model = load_model(stem, device=device)
     with np.errstate(all="ignore"):  # what overflows is no agreement, see `distance`
-        logits = model.logits(features, rows)
+        logits = system.rows.logits(model, features, rows)
     clip_ids = [system.clips.records[row].clip_id for row in rows.tolist()]
     keys = [(seed, fold.number, split, clip_id) for clip_id in clip_ids]
     if missing := [key for key in keys if key not in stored]:

@@ -21,6 +21,7 @@ _ONE_CORPUS = {
     "caches": "--cache",
     "concat": "--concat",
     "views": "--train-views",
+    "average_views": "--average-views",
     "protocol": "--protocol",
     "labels": "--labels",
     "clips": "--clips",

@@ -31,7 +31,11 @@ __all__ = ["command", "resolve_inputs"]
               " for more. Without --cache, only these are trained.")  # fmt: skip
 @click.option("--train-views", "views", type=click.Path(path_type=Path), multiple=True, metavar="CACHE",
               help="A cache of augmented views (extract --view) of a --cache's clips: they train beside these and are "
-              "never validated or tested on; repeat for more.")  # fmt: skip
+              "are tested on only as part of a mean; repeat for more.")  # fmt: skip
+@click.option("--average-views", type=click.Choice(["scores", "statistics"]), is_flag=False, flag_value="scores",
+              help="Take every clip, of validation and test too, as the mean over itself and its own views: of the "
+              "scores of heads that trained on all of them (the value if none is given), or of the pooled statistics "
+              "(logreg, kernel). Never of another clip.")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
@@ -47,6 +51,9 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-<heads>]")
 @click.option("--layers", help="Layers that heads may use: last, 3, 6-12 or 1,5,9. [default: all]")
+@click.option("--pool", type=click.Choice(["whole", "active", "whole+active"]),
+              help="Frames that logreg and kernel pool of a voice: all, those of its speech, or each apart. [default:"
+              " whole]")  # fmt: skip
 @click.option("--no-std", is_flag=True, help="Pool the mean only, without the standard deviation.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of networks (attentive, attentive-sum, joint).")
 @click.option("--frame-average", type=click.IntRange(1, 10_000), metavar="K",
@@ -71,6 +78,8 @@ def command(
     caches: tuple[Path, ...],
     concat: tuple[str, ...],
     views: tuple[Path, ...],
+    average_views: str | None,
+    pool: str | None,
     protocol: str,
     heads: tuple[str, ...],
     fusion: str,
@@ -111,6 +120,7 @@ def command(
     ravfeat fit-heads --cache cache/wavlm-large --frame-average 1 --memory 4GB --precision bfloat16
     ravfeat fit-heads --protocol group5 --cache cache/large --clips some.csv --head logreg
     ravfeat fit-heads --cache cache/clean --train-views cache/augmented
+    ravfeat fit-heads --cache cache/clean --train-views cache/slow --average-views --head kernel --pool whole+active
     ravfeat fit-heads --head logreg --concat cache/landmarks,cache/expression --out runs/face
     ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --label-map labels.csv --select nested
     """  # noqa: D301
@@ -126,7 +136,10 @@ def command(
     cache_paths, concatenated = ((), ()) if across else resolve_inputs(caches, concat, view_paths)
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(heads)}"
     check_out(target, force=force)  # before anything is trained: no hour may end at a folder that is taken
-    settings: dict[str, Any] = {"epochs": epochs, "frame_average": frame_average, "precision": precision}
+    parts = None if pool is None else tuple(pool.split("+"))
+    settings: dict[str, Any] = {
+        "epochs": epochs, "frame_average": frame_average, "precision": precision, "parts": parts,
+    }  # fmt: skip
     settings = {name: value for name, value in settings.items() if value is not None}
     budget = None if memory is None else parse_size(memory)
     options: dict[str, Any] = {
@@ -151,6 +164,7 @@ def command(
                 "caches": cache_paths,
                 "joins": concatenated,
                 "train_views": view_paths,
+                "average_views": average_views or "none",
                 "labels": labels,
                 "clips": clips,
             }

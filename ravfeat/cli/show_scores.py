@@ -26,6 +26,7 @@ def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
     _show_scores(records, synthetic=fitted.predictions.synthetic)
     _show_tested(fitted)
     _show_views(fitted)
+    _show_parts(fitted)
     if fitted.fusion is not None:
         _show_fusion(run, fitted.fusion, leaky="  LEAKY" if fitted.predictions.leaky else "")
     _show_bounds(calibration_record(fitted.predictions))
@@ -85,11 +86,26 @@ def _show_views(fitted: "Fitted") -> None:
             echo(f"{line}{leaky}")
 
 
+def _show_parts(fitted: "Fitted") -> None:
+    """Print what of a clip every system pools, where something else than the whole was asked for."""
+    plan = fitted.about.get("plan", {})
+    if "parts" not in plan.get("settings", {}):
+        return
+    pools = {(model.stream, model.features, model.head): model.model.recipe["settings"] for model in fitted.models}
+    for system, settings in pools.items():
+        parts = "pools whole clips" if "statistics" in settings else "reads all frames"
+        if "parts" in settings:
+            words = {"whole": "whole clips", "active": "their speech-active part"}
+            parts = f"pools {' and '.join(words[part] for part in settings['parts'])}"
+        echo(f"{' '.join(system)}: {parts}")
+
+
 def _training_data(cache: Mapping[str, Any]) -> str:
     trained_on, views = cache.get("trained_on", "clean"), cache.get("views", ())
     gaps = [f"{view['view']} lacks {len(view['lacking'])} clips" for view in views if view["lacking"]]
     suffix = f" ({', '.join(gaps)})" if gaps else ""
-    return f"{cache['stream']} {cache['features']}: trained on {trained_on}{suffix}, tested on clean"
+    tested_on = cache.get("tested_on", "clean")
+    return f"{cache['stream']} {cache['features']}: trained on {trained_on}{suffix}, tested on {tested_on}"
 
 
 def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 from ravfeat.crosscorpus.folds import PROTOCOL
 from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
 from ravfeat.errors import UsageError
-from ravfeat.experiment.build import build_heads, check_plan, heads_of_several_streams
+from ravfeat.experiment.build import build_heads, check_parts, check_plan, heads_of_several_streams
 from ravfeat.experiment.fit import PreparedPlan, fused, train
 from ravfeat.experiment.plan import FitPlan, GradingPlan, HeadPlan, shared_options
 from ravfeat.protocols.folds import inner_folds
@@ -102,6 +102,7 @@ def prepare_across(plan: CrossPlan) -> PreparedPlan:
         if plan.normalise in (normalise, "both")
     )
     heads = tuple(build_heads(plan, system) for system in systems)
+    check_parts(plan, (head for of_system in heads for head in of_system))
     inner = tuple(
         {fold.number: inner_folds(PROTOCOL, fold, system.clips.records) for fold in system.folds}
         if plan.select == "nested"

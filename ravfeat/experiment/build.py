@@ -1,6 +1,6 @@
 """Build the heads that a plan wants on the features of a system, and refuse names and settings that no head has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = [
     "FACE_STATISTICS",
     "build_head",
     "build_heads",
+    "check_parts",
     "check_plan",
     "heads_of",
     "heads_of_several_streams",
@@ -61,6 +62,8 @@ def check_plan(plan: FitPlan) -> None:
         raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{unused[0]}'")
     if not plan.caches and not plan.joins:
         raise UsageError("expected at least one --cache or --concat, got none")
+    if plan.average_views != "none" and not plan.train_views:
+        raise UsageError("--average-views averages over the views of --train-views, got none; name their caches")
     _check_several_streams(plan, [entry for entry in entries if several_streams(entry[1])])
     if plan.joins:
         _check_pooling([name for stream, name in entries if not stream and not several_streams(name)])
@@ -158,14 +161,36 @@ def build_head(name: str, plan: HeadPlan, system: CacheSystem) -> Head:
     if system.stream == "face" and "statistics" in _settings_of(name):
         # What was asked for comes after the default, and so replaces it.
         settings = {"statistics": FACE_STATISTICS, **settings}
+    if system.stream in {"face", "other"}:
+        settings.pop("parts", None)  # only voices have a speech-active part
     # The layers of concatenated caches are one layer by the time a head sees them.
     layers = None if len(system.caches) > 1 else read_layers(plan, system)[0]
     head = get_head(name, layers=layers, std=plan.std, device=plan.device, **settings)
+    if system.average == "statistics" and not head.reading.statistics:
+        raise UsageError(
+            f"--average-views statistics averages pooled statistics, and the head '{name}' reads frames; average its"
+            " scores (--average-views scores), or choose a head that pools, such as kernel"
+        )
     for number, (cache, clip_ids) in enumerate(zip(system.caches, system.clip_ids, strict=True)):
         check_reading(cache, head.reading.of_stream(number), clip_ids)
     for view in system.views:
         check_reading(view.cache, head.reading.of_stream(view.of), view.clip_ids)
     return head
+
+
+def check_parts(plan: HeadPlan, heads: Iterable[Head]) -> None:
+    """Refuse a plan that pools the active part with heads of which none does.
+
+    Raises
+    ------
+    UsageError
+    """
+    parts = plan.settings.get("parts", ())
+    if "active" in parts and not any(head.reading.active for head in heads):
+        raise UsageError(
+            f"--pool {'+'.join(parts)} is of voices, the speech-active part of which is stored, and none of the heads"
+            f" {', '.join(plan.heads)} pools one here; leave --pool out, or add a cache of a voice"
+        )
 
 
 def read_layers(plan: HeadPlan, system: CacheSystem) -> list[tuple[int, ...] | None]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ravfeat import __version__
 from ravfeat.corpora.labels import replaced_labels
-from ravfeat.experiment.build import build_heads, check_plan
+from ravfeat.experiment.build import build_heads, check_parts, check_plan
 from ravfeat.experiment.load import Load, load_system, load_training
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_record
@@ -94,6 +94,7 @@ def prepare(plan: FitPlan) -> PreparedPlan:
     built = [(system, build_heads(plan, system)) for system in open_systems(plan, protocol)]
     # A cache that only the joint head reads is no system of its own.
     systems, heads = zip(*((system, heads) for system, heads in built if heads), strict=True)
+    check_parts(plan, (head for of_system in heads for head in of_system))
     inner = tuple(inner_folds_of(system, protocol, system.folds) if select == "nested" else None for system in systems)
     return PreparedPlan(plan, protocol, select, systems, heads, inner)
 
@@ -116,7 +117,7 @@ def train(prepared: PreparedPlan, load: Load = load_system) -> Fitted:
                 features = None  # or both would be in memory
                 reading, features = head.reading, load_training(prepared.plan, system, head.reading, load)
             trained = _train_head(system, head, features, prepared.plan.seeds, inner)
-            parts.append(_predictions(prepared, system, head, trained, _test_logits(trained, features)))
+            parts.append(_predictions(prepared, system, head, trained, _test_logits(system, trained, features)))
             models += [
                 FittedModel(system.stream, system.features, head.name, final.seed, final.fold.number, final.model)
                 for final in trained
@@ -136,9 +137,12 @@ def _train_head(
     return nested(head, features, y, n_classes, tasks, inner, system.rows)
 
 
-def _test_logits(trained: Sequence[TrainedHead], features: ClipFeatures) -> list[NDArray[np.float32]]:
+def _test_logits(
+    system: CacheSystem, trained: Sequence[TrainedHead], features: ClipFeatures
+) -> list[NDArray[np.float32]]:
+    rows = system.rows
     with one_thread_each():  # whoever scores these clips again gets the same bits, however many processors there are
-        return [head.model.logits(features, head.fold.test) for head in trained]
+        return [rows.logits(head.model, features, head.fold.test) for head in trained]
 
 
 def _predictions(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ravfeat.schema import Rule, Select
+from ravfeat.schema import AverageViews, Rule, Select
 
 __all__ = ["DataPlan", "FitPlan", "GradingPlan", "HeadPlan", "shared_options"]
 
@@ -22,7 +22,10 @@ class DataPlan:
         Caches of one stream that are concatenated for one head; each is a further system, with heads
         that read pooled statistics only.
     train_views : tuple of Path
-        Caches of augmented views of the clips in ``caches``: they add training rows, and only these.
+        Caches of augmented views of the clips in ``caches``: they add training rows.
+    average_views : {"none", "scores", "statistics"}
+        What of a clip is averaged over the clip and its own views, in validation and test too: nothing, the scores of
+        heads that are trained on all of them, or the pooled statistics, so that a clip remains one row.
     labels : Path or None
         Table of ``clip_id`` and ``label`` that replaces the corpus's labels.
     clips : Path or None
@@ -36,6 +39,7 @@ class DataPlan:
     caches: tuple[Path, ...] = ()
     joins: tuple[tuple[Path, ...], ...] = field(default=(), kw_only=True)
     train_views: tuple[Path, ...] = field(default=(), kw_only=True)
+    average_views: AverageViews = field(default="none", kw_only=True)
     labels: Path | None = field(default=None, kw_only=True)
     clips: Path | None = field(default=None, kw_only=True)
     allow_missing: bool = field(default=False, kw_only=True)

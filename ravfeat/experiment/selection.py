@@ -4,7 +4,7 @@ Neither way is given a chance to look at a test row: what it hands to a head are
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.training_rows import TrainingRows
-from ravfeat.heads.base import ChoosesInTraining, Head, Job, Model
+from ravfeat.heads.base import ChoosesInTraining, Head, Job, Model, Sweep
 from ravfeat.protocols.folds import Fold, check_inner, inner_folds
 from ravfeat.protocols.named import Protocol
 
-__all__ = ["InnerFolds", "TrainedHead", "by_validation", "inner_folds_of", "nested"]
+__all__ = ["InnerFolds", "TrainedHead", "averaged", "by_validation", "inner_folds_of", "job_of", "nested"]
 
 Rows = NDArray[np.int64]
 InnerFolds = Mapping[int, Sequence[tuple[Rows, Rows]]]
@@ -80,20 +80,22 @@ def by_validation(
     n_classes : int
     tasks : sequence of (Fold, seed)
     rows : TrainingRows, optional
-        Views of the N clips that the features hold after them; they train beside their clips.
+        Views of the N clips that the features hold after them; they train beside their clips, and the scores of a
+        validation clip may be the mean over its own.
     """
     rows = rows or TrainingRows.of(len(y))
     labels = rows.spread(y)
-    jobs = [_job(rows, fold.train, fold.val, seed, fold) for fold, seed in tasks]
+    jobs = [job_of(rows, fold.train, fold.val, seed, fold) for fold, seed in tasks]
     if isinstance(head, ChoosesInTraining):
         models = head.fit_chosen(features, labels, n_classes, jobs)
     else:
-        sweeps = head.sweep(features, labels, n_classes, jobs)
-        picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
+        vals = [fold.val for fold, _ in tasks]
+        sweeps = averaged(head.sweep(features, labels, n_classes, jobs), rows, vals)
+        picks = [head.choose([sweep], [y[val]]) for sweep, val in zip(sweeps, vals, strict=True)]
         chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
         models = head.fit(features, labels, n_classes, jobs, chosen)
     return [
-        TrainedHead(fold, seed, model, fold.val, model.logits(features, fold.val))
+        TrainedHead(fold, seed, model, fold.val, rows.logits(model, features, fold.val))
         for (fold, seed), model in zip(tasks, models, strict=True)
     ]
 
@@ -117,16 +119,18 @@ def nested(
     """
     rows = rows or TrainingRows.of(len(y))
     labels = rows.spread(y)
-    jobs_of_tasks = [[_job(rows, train, val, seed, fold) for train, val in inner[fold.number]] for fold, seed in tasks]
+    jobs = [job_of(rows, train, val, seed, fold) for fold, seed in tasks for train, val in inner[fold.number]]
+    vals_of_tasks = [[val for _, val in inner[fold.number]] for fold, _ in tasks]
     # One call for the inner folds of all tasks, so that a head can train them side by side.
-    sweeps = iter(head.sweep(features, labels, n_classes, [job for jobs in jobs_of_tasks for job in jobs]))
+    swept = head.sweep(features, labels, n_classes, jobs)
+    sweeps = iter(averaged(swept, rows, [val for vals in vals_of_tasks for val in vals]))
     chosen, out_of_fold = [], []
-    for jobs in jobs_of_tasks:
-        sweeps_of_task = [next(sweeps) for _ in jobs]
-        pick = head.choose(sweeps_of_task, [y[job.val] for job in jobs])
+    for vals in vals_of_tasks:
+        sweeps_of_task = [next(sweeps) for _ in vals]
+        pick = head.choose(sweeps_of_task, [y[val] for val in vals])
         chosen.append(sweeps_of_task[0].candidates[pick])
         # Every non-test clip is in one inner validation set: its logits are of a head that never met its actor.
-        val_rows = np.concatenate([job.val for job in jobs])
+        val_rows = np.concatenate(vals)
         logits = np.concatenate([sweep.logits[pick] for sweep in sweeps_of_task])
         # Sorted, so that the table does not depend on how inner folds were dealt.
         order = np.argsort(val_rows)
@@ -134,7 +138,7 @@ def nested(
     no_rows = np.zeros(0, dtype=np.int64)
     # Nothing is left to choose: the final fit has no validation rows, and trains on all but the test rows.
     finals = [
-        _job(rows, train, no_rows, seed, fold) for (train, _), (fold, seed) in zip(out_of_fold, tasks, strict=True)
+        job_of(rows, train, no_rows, seed, fold) for (train, _), (fold, seed) in zip(out_of_fold, tasks, strict=True)
     ]
     models = head.fit(features, labels, n_classes, finals, chosen)
     return [
@@ -143,7 +147,19 @@ def nested(
     ]
 
 
-def _job(rows: TrainingRows, train: Rows, val: Rows, seed: int, fold: Fold) -> Job:
+def job_of(rows: TrainingRows, train: Rows, val: Rows, seed: int, fold: Fold) -> Job:
+    """Make the job of training on clips and their views, and scoring validation clips.
+
+    Raises
+    ------
+    LeakError
+        Where a clip that trains, or a view, is held out by this fold; see `TrainingRows.extend`.
+    """
     # A view of a held-out clip is held out with it.
     extended = rows.extend(train, (val, fold.test))
-    return Job(extended, val, seed, rows.clips_of(extended))
+    return Job(extended, rows.scored(val), seed, rows.clips_of(extended))
+
+
+def averaged(sweeps: Sequence[Sweep], rows: TrainingRows, vals: Sequence[Rows]) -> list[Sweep]:
+    """Give sweeps the scores of their validation clips, as the rows say; `vals` are those clips."""
+    return [replace(sweep, logits=rows.mean_scores(sweep.logits, val)) for sweep, val in zip(sweeps, vals, strict=True)]

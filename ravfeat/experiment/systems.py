@@ -11,13 +11,14 @@ from ravfeat.errors import UsageError
 from ravfeat.experiment.align import check_fold_by_fold
 from ravfeat.experiment.choose import ChosenClips, choose_clips
 from ravfeat.experiment.plan import FitPlan
-from ravfeat.experiment.training_views import TrainingView, match_views, open_views, trained_on
+from ravfeat.experiment.training_views import TrainingView, match_views, open_views, tested_on, trained_on
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_concatenated, load_features
 from ravfeat.features.training_rows import TrainingRows
 from ravfeat.heads.registry import several_streams
 from ravfeat.protocols.folds import Fold, check_folds, fold_counts, make_folds
 from ravfeat.protocols.named import Protocol
+from ravfeat.schema import AVERAGED, AverageViews
 
 __all__ = ["CacheSystem", "open_systems", "origin_of"]
 
@@ -41,7 +42,9 @@ class CacheSystem:
     missing : tuple of str
         Clips (of several caches: performances) that belong to the corpus and are not here, or not in another system.
     views : tuple of TrainingView
-        Augmented views of the clips; they add training rows and are never tested.
+        Augmented views of the clips; they add training rows.
+    average : {"none", "scores", "statistics"}
+        What of a clip is averaged over the clip and these; see `DataPlan.average_views`.
     head : str
         Name of the head that reads several streams, where the caches are for it alone.
     """
@@ -53,12 +56,14 @@ class CacheSystem:
     folds: list[Fold]
     missing: tuple[str, ...]
     views: tuple[TrainingView, ...] = ()
+    average: AverageViews = "none"
     head: str = ""
 
     @property
     def rows(self) -> TrainingRows:
-        """The clips' rows, and those of their views."""
-        return TrainingRows.of(len(self.clips.records), [view.rows for view in self.views])
+        """The clips' rows, and those of their views where these are rows of their own."""
+        views = [] if self.average == "statistics" else [view.rows for view in self.views]
+        return TrainingRows.of(len(self.clips.records), views, averages=self.average == "scores")
 
     @property
     def stream(self) -> str:
@@ -105,7 +110,9 @@ class CacheSystem:
             "clips": len(self.clips.records),
             "missing": list(self.missing),
             "left_out": self.clips.left_out,
-            "trained_on": trained_on(self.views),
+            "trained_on": trained_on(self.views, self.average),
+            "tested_on": tested_on(self.views, self.average),
+            "average_views": self.average,
             "views": [view.about() for view in self.views],
             "folds": fold_counts(self.folds, self.clips.records),
         }
@@ -180,7 +187,19 @@ def _with_views(systems: Sequence[CacheSystem], plan: FitPlan) -> list[CacheSyst
             " 'joint' has a view of all its caches at once; train it in a run without --train-views"
         )
     views = open_views(plan.train_views, [cache for system in systems for cache in system.caches])
-    return [replace(system, views=_views_of(system, views, plan)) for system in systems]
+    return [
+        _with_averages(replace(system, views=_views_of(system, views, plan)), plan.average_views) for system in systems
+    ]
+
+
+def _with_averages(system: CacheSystem, average: AverageViews) -> CacheSystem:
+    """Average over the views of a system, under a name that says so."""
+    if not system.views or average == "none":
+        return system
+    viewed = {view.of for view in system.views}
+    names = _names_of(system.caches)
+    named = [f"{name}{AVERAGED[average]}" if number in viewed else name for number, name in enumerate(names)]
+    return replace(system, average=average, features="+".join(named))
 
 
 def _may_have_views(system: CacheSystem) -> bool:
@@ -198,12 +217,16 @@ def _views_of(system: CacheSystem, views: Sequence[Cache], plan: FitPlan) -> tup
 
 
 def _name_of(caches: Sequence[Cache]) -> str:
+    return "+".join(_names_of(caches))
+
+
+def _names_of(caches: Sequence[Cache]) -> list[str]:
     names = [str(cache.about["encoder"]) for cache in caches]
     # With the fingerprint only where two caches have one encoder, so that names stay short.
-    return "+".join(
+    return [
         name if names.count(name) == 1 else f"{name}-{cache.fingerprint}"
         for name, cache in zip(names, caches, strict=True)
-    )
+    ]
 
 
 def _with_distinct_names(systems: Sequence[CacheSystem]) -> list[CacheSystem]:

@@ -1,7 +1,7 @@
 """Match caches of augmented views to the clean cache they are views of, clip by clip.
 
 A view cache is made by ``ravfeat extract --view``. It adds training rows beside the clean cache of the same encoder and
-is never a system of its own: no head is tested on clips that were changed.
+is never a system of its own: no head is tested on clips that were changed, but on the mean over a clip and its views.
 """
 
 import json
@@ -17,8 +17,9 @@ from ravfeat.align import AlignErrors, Alignment, align
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.media.augment import CLEAN
+from ravfeat.schema import AverageViews
 
-__all__ = ["TrainingView", "match_views", "open_views", "pass_over_views", "refuse_views", "trained_on"]
+__all__ = ["TrainingView", "match_views", "open_views", "pass_over_views", "refuse_views", "tested_on", "trained_on"]
 
 _SHOWN = 10
 _LONGEST = 60
@@ -66,9 +67,15 @@ class TrainingView:
         }
 
 
-def trained_on(views: Sequence[TrainingView]) -> str:
-    """Name what a head is trained on: ``clean``, or ``clean + published-1:seed0``."""
-    return " + ".join([CLEAN, *(view.name for view in views)])
+def trained_on(views: Sequence[TrainingView], average: AverageViews = "none") -> str:
+    """Name what a head is trained on: ``clean``, or ``clean + published-1:seed0``, or the mean statistics of these."""
+    names = " + ".join([CLEAN, *(view.name for view in views)])
+    return f"the mean statistics of {names}" if average == "statistics" else names
+
+
+def tested_on(views: Sequence[TrainingView], average: AverageViews) -> str:
+    """Name what a head is tested on: ``clean``, or the mean over the same views."""
+    return CLEAN if average == "none" else f"the mean {average} of {trained_on(views)}"
 
 
 def pass_over_views(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, str]]:

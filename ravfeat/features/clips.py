@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.features.on_disk import StoredFrames
+from ravfeat.numerics.parts import reads_active
 
 __all__ = ["ClipFeatures", "Reading"]
 
@@ -34,6 +35,11 @@ class Reading:
     window: int = 1
     statistics: tuple[str, ...] = ()
     also: tuple["Reading", ...] = ()
+
+    @property
+    def active(self) -> bool:
+        """Whether the speech-active part of a clip is read, of any stream."""
+        return any(reads_active(reading.statistics) for reading in (self, *self.also))
 
     def of_stream(self, number: int) -> "Reading":
         """Give what is read of one of several streams, from 0."""

@@ -1,13 +1,14 @@
-"""Training rows: the clips themselves, and augmented views of them that are only ever trained on.
+"""Training rows: the clips themselves and augmented views of them, which train, and whose scores may be averaged.
 
 A system's N clips are rows 0 to N - 1. Every further row is a view of one of them: the same recording, changed.
-Folds, validation and predictions know the first N only. A view joins a training side where its clip is on that
-side, and this is checked wherever rows are handed to a head.
+Folds and predictions know the first N only. A view joins a training side where its clip is on that side, and this is
+checked wherever rows are handed to a head. Where scores are averaged, what is said of a validation or test clip is the
+mean over the clip and its own views; they are scored and never trained on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,17 @@ from ravfeat.features.allocate import allocate_array
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.on_disk import StoredFrames
 
-__all__ = ["TrainingRows", "in_memory", "stack_features"]
+__all__ = ["TrainingRows", "average_features", "in_memory", "stack_features"]
 
 Rows = NDArray[np.int64]
+
+
+class _Scores(Protocol):
+    """A trained model."""
+
+    def logits(self, features: ClipFeatures, rows: Rows) -> NDArray[np.float32]:
+        """Score rows."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,13 +41,16 @@ class TrainingRows:
         N.
     origin : ndarray of shape (M,), int64
         The clip that every row is, or is a view of; the first N are ``0 … N - 1``.
+    averages : bool
+        Whether the scores of a clip are the mean over it and its views; else they are the clip's own.
     """
 
     n_clips: int
     origin: Rows
+    averages: bool = False
 
     @classmethod
-    def of(cls, n_clips: int, views: Sequence[Rows] = ()) -> "TrainingRows":
+    def of(cls, n_clips: int, views: Sequence[Rows] = (), *, averages: bool = False) -> "TrainingRows":
         """Make rows of clips and, after them, of one view after the other.
 
         Parameters
@@ -46,8 +58,10 @@ class TrainingRows:
         n_clips : int
         views : sequence of ndarray of int64
             For each view, the clips that it holds, in the order of its features.
+        averages : bool
+            See the class.
         """
-        return cls(n_clips, np.concatenate([np.arange(n_clips), *views]).astype(np.int64))
+        return cls(n_clips, np.concatenate([np.arange(n_clips), *views]).astype(np.int64), averages and bool(views))
 
     def spread(self, y: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give every row the label of its clip: shape (N,) becomes (M,)."""
@@ -89,6 +103,37 @@ class TrainingRows:
         # Every row whose clip trains: the clips themselves, and all views of them.
         return np.flatnonzero(np.isin(self.origin, train)).astype(np.int64)
 
+    def scored(self, clips: Rows) -> Rows:
+        """Give the rows to score for clips, clip by clip: each and its views where scores are averaged, else itself."""
+        if not self.averages:
+            return clips
+        in_order = np.argsort(self.origin, kind="stable")
+        bounds = np.searchsorted(self.origin[in_order], [clips, clips + 1])
+        # The empty array: there may be no clip, and `concatenate` refuses an empty list.
+        rows = [np.zeros(0, np.int64), *(in_order[start:stop] for start, stop in bounds.T.tolist())]
+        return np.concatenate(rows)
+
+    def mean_scores(self, logits: NDArray[np.float32], clips: Rows) -> NDArray[np.float32]:
+        """Average the logits of `scored` rows, shape (..., rows, K), to those of the clips, (..., clips, K)."""
+        if not self.averages or not len(clips):
+            return logits
+        counts = np.bincount(self.origin)[clips]
+        starts = np.cumsum(counts) - counts
+        totals = np.add.reduceat(logits.astype(np.float64), starts, axis=-2)
+        return np.asarray(totals / counts[:, None], np.float32)
+
+    def logits(self, model: _Scores, features: ClipFeatures, clips: Rows) -> NDArray[np.float32]:
+        """Let a model score clips, averaged as these rows say; shape (clips, K).
+
+        Parameters
+        ----------
+        model : Model
+        features : ClipFeatures
+            Of all rows; of the clips alone where nothing is averaged.
+        clips : ndarray of int64
+        """
+        return self.mean_scores(model.logits(features, self.scored(clips)), clips)
+
     def clips_of(self, train: Rows) -> Rows | None:
         """Give the clip of every training row; None where there are no views, so that each is another clip."""
         return None if len(self.origin) == self.n_clips else np.asarray(self.origin[train], np.int64)
@@ -108,6 +153,30 @@ def stack_features(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     if len(stored) == len(parts):
         return replace(parts[0], offsets=_offsets(parts), stored=StoredFrames.stacked(stored))
     return _stack_in_memory(parts)
+
+
+def average_features(clips: ClipFeatures, views: Iterable[tuple[ClipFeatures, Rows]]) -> ClipFeatures:
+    """Average the pooled statistics of every clip over the clip and its views.
+
+    Parameters
+    ----------
+    clips : ClipFeatures
+        Of N clips, one frame each: pooled statistics.
+    views : iterable of (ClipFeatures, ndarray of int64)
+        Of each view its features, and which clips these are; every clip at most once. Read one after another.
+
+    Returns
+    -------
+    ClipFeatures
+        Of the N clips, in float32. A clip that a view lacks is the mean over those there are.
+    """
+    total = np.array(clips.frames, np.float32)  # (N, L, S * D), layers outermost in memory as before
+    counts = np.ones(len(total), np.float32)
+    for view, rows in views:
+        total[rows] += view.frames
+        counts[rows] += 1
+    total /= counts[:, None, None]
+    return replace(clips, frames=total)
 
 
 def in_memory(features: ClipFeatures) -> ClipFeatures:

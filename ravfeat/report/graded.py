@@ -15,6 +15,7 @@ from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.layers.findings import LayerProfile, profile_of
 from ravfeat.runs.read import Run
+from ravfeat.runs.recipe import SystemInputs
 from ravfeat.schema import FUSED_STREAMS, NORMALISED
 from ravfeat.stats import Compared, Recall, fold_scores, recalls
 
@@ -124,10 +125,13 @@ class Graded:
 
     @cached_property
     def trained_on(self) -> str:
-        """What heads were trained on if more than clean clips, as in "clean + published-1:seed0"; else empty."""
+        """What heads were trained on if more than clean clips, as in "clean + published-1:seed0"; else empty.
+
+        Where a clip's scores or statistics are means over its views, it says so, too.
+        """
         features = {member.features for member in self.members or (self.system,)}
         entries = [entry for entry in self.run.recipe.inputs() if entry.features in features]
-        return " or ".join(dict.fromkeys(entry.trained_on for entry in entries if entry.views))
+        return " or ".join(dict.fromkeys(_learned_from(entry) for entry in entries if entry.views))
 
     @cached_property
     def labels(self) -> str:
@@ -228,6 +232,11 @@ def _grade(run: Run, system: System, slug: str) -> Graded:
         confusion=metrics.confusion(probs.y, metrics.decide(probs.probs), len(probs.classes)),
         layers=profile_of(run, system),
     )
+
+
+def _learned_from(entry: SystemInputs) -> str:
+    tested = "" if entry.average_views == "none" else f", tested on {entry.tested_on}"
+    return f"{entry.trained_on}{tested}"
 
 
 def _training(run: Run, system: System) -> str:

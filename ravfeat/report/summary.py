@@ -45,8 +45,9 @@ def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[F
 
 def _encoders(graded: Sequence[Graded]) -> list[str]:
     """Give the names of all features that heads were trained on, each once; concatenated ones are several."""
-    single = (entry.system.features.removesuffix(NORMALISED) for entry in graded if entry.role == "single")
-    return list(dict.fromkeys(name for features in single for name in features.split("+")))
+    single = (entry.system.features for entry in graded if entry.role == "single")
+    # What was done to the features stands behind their names.
+    return list(dict.fromkeys(name.partition("@")[0] for features in single for name in features.split("+")))
 
 
 def _gain_sentence(fused_run: FusedRun) -> str:

@@ -22,7 +22,7 @@ from ravfeat.errors import PredictionsError
 from ravfeat.model_origin import ModelOrigin
 from ravfeat.predictions import System
 from ravfeat.runs.format import AGAIN, FORMAT_VERSION, RECIPE_FILE
-from ravfeat.schema import Split
+from ravfeat.schema import AverageViews, Split
 
 __all__ = [
     "CacheOrigin",
@@ -103,6 +103,10 @@ class SystemInputs:
         Clips, actors and labels of every side of every fold.
     trained_on : str
         ``clean``, or with the views that trained the heads too; empty in runs of older versions.
+    tested_on : str
+        ``clean``, or the mean over which views; empty in runs of older versions.
+    average_views : {"none", "scores", "statistics"}
+        What that is the mean of; see `ravfeat.experiment.plan.DataPlan`.
     views : tuple of CacheOrigin
     random_weights : bool
         Whether the encoder was never trained.
@@ -122,6 +126,8 @@ class SystemInputs:
     missing: tuple[str, ...] = ()
     folds: tuple[FoldSide, ...] = ()
     trained_on: str = ""
+    tested_on: str = ""
+    average_views: AverageViews = "none"
     views: tuple[CacheOrigin, ...] = ()
     random_weights: bool = False
     joined: tuple[CacheOrigin, ...] = ()

@@ -5,7 +5,7 @@ import pytest
 
 from ravfeat.errors import LeakError
 from ravfeat.features.clips import ClipFeatures
-from ravfeat.features.training_rows import TrainingRows, stack_features
+from ravfeat.features.training_rows import TrainingRows, average_features, stack_features
 
 
 @pytest.fixture
@@ -59,3 +59,53 @@ def test_features_are_stacked_clip_by_clip() -> None:
     np.testing.assert_array_equal(stacked.offsets, [0, 2, 6, 7, 9])
     assert (len(stacked), stacked.layers, stacked.window) == (4, (3,), 2)
     assert stack_features([first]) is first
+
+
+# --- averages
+
+
+@pytest.fixture
+def averaging() -> TrainingRows:
+    return TrainingRows.of(4, [np.arange(4), np.array([1, 3])], averages=True)
+
+
+def test_a_clip_is_scored_with_its_own_views_and_no_others(averaging, rows) -> None:
+    np.testing.assert_array_equal(averaging.scored(np.array([3, 0, 1])), [3, 7, 9, 0, 4, 1, 5, 8])
+    clips = np.array([3, 0])
+    assert rows.scored(clips) is clips
+    assert averaging.scored(np.zeros(0, np.int64)).shape == (0,)
+
+
+def test_the_scores_of_a_clip_are_the_mean_over_those_that_are_there(averaging, rows) -> None:
+    logits = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    clips = np.array([3, 0])
+    expected = np.stack([logits[:, :3].mean(1), logits[:, 3:].mean(1)], axis=1)
+    np.testing.assert_allclose(averaging.mean_scores(logits, clips), expected, rtol=1e-6)
+    assert averaging.mean_scores(logits, clips).dtype == np.float32
+    assert rows.mean_scores(logits, clips) is logits
+    none = np.zeros((2, 0, 3), np.float32)
+    assert averaging.mean_scores(none, np.zeros(0, np.int64)).shape == (2, 0, 3)
+
+
+def test_averaging_changes_no_training_side_and_without_views_nothing(averaging, rows) -> None:
+    sides = np.array([0, 1]), [np.array([2]), np.array([3])]
+    np.testing.assert_array_equal(averaging.extend(*sides), rows.extend(*sides))
+    clips = np.array([2, 0])
+    assert TrainingRows.of(4, averages=True).scored(clips) is clips
+
+
+def test_statistics_are_averaged_clip_by_clip_over_the_views_there_are() -> None:
+    rng = np.random.default_rng(1)
+    clean, whole, partial = (
+        ClipFeatures(
+            rng.normal(size=(n, 2, 6)).astype(np.float16), np.arange(n + 1), (1, 4), statistics=("mean", "std")
+        )
+        for n in (3, 3, 2)
+    )
+    before = clean.frames.copy()
+    mean = average_features(clean, iter([(whole, np.arange(3)), (partial, np.array([0, 2]))]))
+    for row, values in enumerate((partial.frames[:1], partial.frames[:0], partial.frames[1:])):
+        expected = np.concatenate([clean.frames[[row]], whole.frames[[row]], values]).astype(np.float64).mean(0)
+        np.testing.assert_allclose(mean.frames[row], expected, rtol=1e-5)
+    assert (mean.layers, mean.statistics, mean.frames.dtype, len(mean)) == ((1, 4), ("mean", "std"), np.float32, 3)
+    np.testing.assert_array_equal(clean.frames, before)

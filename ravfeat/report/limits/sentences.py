@@ -151,10 +151,16 @@ def _views(graded: Sequence[Graded]) -> str:
     names = _names(entry for entry in graded if entry.role == "single" and entry.trained_on)
     if not names:
         return ""
+    averaged = any(", tested on the mean " in entry.trained_on for entry in graded)
+    tested = (
+        "Where they say that it is tested on a mean, a validation or test clip is the mean over itself and the same "
+        "views of it, and of no other clip; elsewhere these clips are clean."
+        if averaged
+        else "Validation and test clips are clean."
+    )
     return (
-        f"{names}: also trained on augmented views of the training clips, which its conditions name. Validation and "
-        "test clips are clean. Beside a head trained on clean clips alone it has seen more sound of the same people, "
-        "no more people."
+        f"{names}: also trained on augmented views of the training clips, which its conditions name. {tested} Beside a "
+        "head trained on clean clips alone it has seen more sound of the same people, no more people."
     )
 
 
