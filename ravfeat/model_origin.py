@@ -14,10 +14,13 @@ from ravfeat.documents import Positive, Text, check_value
 from ravfeat.errors import RavfeatError
 from ravfeat.files import check_name
 
-__all__ = ["COMMIT", "FaceModel", "FaceOrigin", "ModelOrigin", "check_origin", "is_hub_id"]
+__all__ = ["COMMIT", "IN_RAVFEAT", "FaceModel", "FaceOrigin", "ModelOrigin", "check_origin", "is_hub_id"]
 
 COMMIT = re.compile("[0-9a-f]{40}")
 """A revision that can never mean other files later."""
+
+IN_RAVFEAT: tuple[str, ...] = ("logmel", "landmarks", "face-geometry")
+"""Kinds that are code of ravfeat: the name alone loads them."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -50,7 +53,7 @@ class ModelOrigin(TypedDict, total=False):
     name. ``settings`` is the table beside an ONNX net, see `ravfeat.encoders.onnx_sidecar`.
     """
 
-    kind: Literal["transformers", "onnx", "landmarks", "logmel"]
+    kind: Literal["transformers", "onnx", "landmarks", "face-geometry", "logmel"]
     name: Text
     repository: Text
     revision: Text

@@ -47,8 +47,10 @@ __all__ = ["command"]
               " names more. [default: all but indices, times, targets and identities]")  # fmt: skip
 @click.option("--fps", type=float, help="Rows per second. [default: times in the files; faces of RAVDESS: 29.97]")
 @click.option("--modality", help="Only these copies: 01, 02 or 03. [default: face 02, then 01; audio 03, then 01]")
-@click.option("--transform", type=click.Choice(["auto", "similarity", "log-softmax", "none"]), default="auto",
-              show_default=True, help="auto: similarity for landmarks, log-softmax for probabilities.")  # fmt: skip
+@click.option("--transform", type=click.Choice(["auto", "similarity", "geometry", "log-softmax", "none"]),
+              default="auto", show_default=True,
+              help="auto: similarity for landmarks, log-softmax for probabilities. geometry: distances of"
+              " landmarks.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True,
               help="How features are stored.")  # fmt: skip
 @click.option("--allow-missing", is_flag=True, help="Import what matches, list what does not.")

@@ -18,7 +18,7 @@ def check_device(torch: Any) -> list[Finding]:
     from ravfeat.extract.batch_plan import BatchLimits
 
     if torch is None:
-        text = "encoders need torch; only 'landmarks' and ONNX nets run without"
+        text = "encoders need torch; only 'landmarks', 'face-geometry' and ONNX nets run without"
         return [Finding("extract", "device", "missing", text, "pip install 'ravfeat[extract]'")]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     limits = BatchLimits.of(device, clips=None, seconds=None, frames=BatchLimits.frames)

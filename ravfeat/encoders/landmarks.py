@@ -1,8 +1,9 @@
-"""Facial landmarks as features: shape of the face, blendshapes, and head pose.
+"""Facial landmarks as features: shape of the face, blendshapes, and head pose; or distances between landmarks.
 
 Conventions
 -----------
-One layer of 1492 numbers, in this order:
+``face-geometry`` is one layer of 36 numbers, see `ravfeat.faces.geometry`. ``landmarks`` is one layer of 1492 numbers,
+in this order:
 
 =============  ==================================================================================
 0 … 1433       x, y, z of the 478 points of MediaPipe's mesh, point by point, similarity-normalised
@@ -17,7 +18,8 @@ face give no frame; where no face is found later on, the last landmarks are repe
 landmarker returns no confidence: 1 where it found a face, else 0. The box is the bounding box of the points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,13 +28,36 @@ from numpy.typing import NDArray
 from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.errors import ClipError
 from ravfeat.faces.base import Faces, Mesh
+from ravfeat.faces.geometry import GEOMETRY, GEOMETRY_NAMES, face_geometry, geometry_usable
 from ravfeat.faces.similarity import SIMILARITY, eyes_apart, similarity_normalise
 
-__all__ = ["LandmarkEncoder", "rotation_vector"]
+__all__ = ["FACE_VECTORS", "FaceVector", "LandmarkEncoder", "rotation_vector"]
 
 N_POINTS = 478
 N_BLENDSHAPES = 52
 DIM = N_POINTS * 3 + N_BLENDSHAPES + 6
+
+
+@dataclass(frozen=True)
+class FaceVector:
+    """What is made of a mesh.
+
+    Attributes
+    ----------
+    layer_convention, step : str
+        Names and versions of the numbers' order and of the computation; part of the identity.
+    dim : int
+    make : callable
+        n meshes → (n, dim), float32.
+    usable : callable
+        For points (1, 478, 3): whether their eyes are apart.
+    """
+
+    layer_convention: str
+    step: str
+    dim: int
+    make: Callable[[Sequence[Mesh]], NDArray[np.float32]]
+    usable: Callable[[NDArray[Any]], NDArray[np.bool_]]
 
 
 class LandmarkEncoder:
@@ -40,6 +65,8 @@ class LandmarkEncoder:
 
     Parameters
     ----------
+    name : {"landmarks", "face-geometry"}
+        Which of `FACE_VECTORS`.
     weights : str
         SHA-256 of the landmarker's model.
     steps : tuple of str
@@ -51,15 +78,16 @@ class LandmarkEncoder:
     batching: Batching = "pieces"
     needs = frozenset({"landmarker"})
 
-    def __init__(self, *, weights: str, steps: tuple[str, ...], frame_rate_hz: float) -> None:
+    def __init__(self, name: str = "landmarks", *, weights: str, steps: tuple[str, ...], frame_rate_hz: float) -> None:
+        self._vector = FACE_VECTORS[name]
         self.spec = EncoderSpec(
-            name="landmarks",
+            name=name,
             stream="face",
             weights=weights,
-            layer_convention="478 points x y z, 52 blendshapes, rotation vector, translation/1",
-            preprocessing=(*steps, SIMILARITY),
+            layer_convention=self._vector.layer_convention,
+            preprocessing=(*steps, self._vector.step),
             n_layers=1,
-            dim=DIM,
+            dim=self._vector.dim,
             frame_rate_hz=frame_rate_hz,
         )
 
@@ -73,10 +101,10 @@ class LandmarkEncoder:
         """
         rows = [row for row, mesh in enumerate(faces.meshes) if mesh is not None]
         meshes = [mesh for mesh in faces.meshes if mesh is not None]
-        _check(meshes, faces.times_s[rows])
+        _check(meshes, faces.times_s[rows], self._vector.usable)
         found = faces.mesh_found[rows].astype(np.float32)
         columns = {"box": _boxes(meshes), "confidence": found, "found": found}
-        return EncoderInput(_features(meshes), faces.times_s[rows], columns)
+        return EncoderInput(self._vector.make(meshes), faces.times_s[rows], columns)
 
     def encode(self, batch: Sequence[EncoderInput]) -> list[NDArray[np.float32]]:
         """Return the prepared vectors as one layer."""
@@ -87,18 +115,20 @@ class LandmarkEncoder:
         return {"device": "cpu", "numpy": np.__version__}
 
 
-def _check(meshes: Sequence[Mesh], times_s: NDArray[np.float64]) -> None:
+def _check(
+    meshes: Sequence[Mesh], times_s: NDArray[np.float64], usable: Callable[[NDArray[Any]], NDArray[np.bool_]]
+) -> None:
     for mesh, time_s in zip(meshes, times_s, strict=True):
         if not all(np.isfinite(values).all() for values in (mesh.points, mesh.blendshapes, mesh.pose)):
             wrong = "numbers that are not finite"
-        elif not eyes_apart(mesh.points[None]).all():
+        elif not usable(mesh.points[None]).all():
             wrong = "both eyes in one place"
         else:
             continue
         raise ClipError(f"the landmarks of the picture at {time_s:.3f} s have {wrong}; leave the clip out, or cut it")
 
 
-def _features(meshes: Sequence[Mesh]) -> NDArray[np.float32]:
+def _landmarks(meshes: Sequence[Mesh]) -> NDArray[np.float32]:
     features = np.empty((len(meshes), DIM), np.float32)
     if meshes:
         points = similarity_normalise(np.stack([mesh.points for mesh in meshes]))
@@ -107,6 +137,25 @@ def _features(meshes: Sequence[Mesh]) -> NDArray[np.float32]:
         features[:, -6:-3] = [rotation_vector(mesh.pose[:3, :3]) for mesh in meshes]
         features[:, -3:] = [mesh.pose[:3, 3] for mesh in meshes]
     return features
+
+
+def _geometry(meshes: Sequence[Mesh]) -> NDArray[np.float32]:
+    return face_geometry(np.array([mesh.points for mesh in meshes]).reshape(-1, N_POINTS, 3))
+
+
+FACE_VECTORS: Mapping[str, FaceVector] = {
+    "landmarks": FaceVector(
+        "478 points x y z, 52 blendshapes, rotation vector, translation/1", SIMILARITY, DIM, _landmarks, eyes_apart
+    ),
+    "face-geometry": FaceVector(
+        "34 log distances, right and left height of the mouth's corners/1",
+        GEOMETRY,
+        len(GEOMETRY_NAMES),
+        _geometry,
+        geometry_usable,
+    ),
+}
+"""By the name of the encoder."""
 
 
 def _boxes(meshes: Sequence[Mesh]) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 from ravfeat.encoders.onnx_sidecar import NetSettings
 from ravfeat.encoders.weights import MODEL_CARD, WeightFolder
@@ -32,9 +33,9 @@ def net_origin(net: NetSettings) -> ModelOrigin:
     return origin
 
 
-def landmarks_origin(landmarker: ModelFile) -> ModelOrigin:
-    """Describe the landmarks that a model file gives."""
-    origin = ModelOrigin(kind="landmarks", name="landmarks")
+def landmarks_origin(name: Literal["landmarks", "face-geometry"], landmarker: ModelFile) -> ModelOrigin:
+    """Describe what an encoder makes of the landmarks that a model file gives."""
+    origin = ModelOrigin(kind=name, name=name)
     if landmarker.sha256 == FACE_LANDMARKER.sha256:
         origin["licence"] = FACE_LANDMARKER.licence
     return origin

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.cuda import cuda_number, split_devices
@@ -104,6 +104,7 @@ ENCODERS: dict[str, Pretrained | BuiltIn] = {
     "facial-emotions": Pretrained("dima806/facial_emotions_image_detection", None, "face"),
     "mobilenet-v2": Pretrained("google/mobilenet_v2_1.0_224", None, "face"),
     "landmarks": BuiltIn("face"),
+    "face-geometry": BuiltIn("face"),
 }
 """Encoders by short name."""
 
@@ -195,7 +196,9 @@ def load_encoder(
 
         return _with_origin(LogMelEncoder(), ModelOrigin(kind="logmel", name="logmel"))
     if name_or_path == "landmarks":
-        return _landmarks(faces)
+        return _landmarks("landmarks", faces)
+    if name_or_path == "face-geometry":
+        return _landmarks("face-geometry", faces)
     if _is_net(name_or_path):
         return _onnx_net(_path(name_or_path), device, faces, rules)
     try:
@@ -315,15 +318,15 @@ def _stream_of_config(config: Mapping[str, Any]) -> Stream:
 # --- face encoders: none but the image models may load torch
 
 
-def _landmarks(faces: "FaceOptions | None") -> Encoder[Any]:
+def _landmarks(name: Literal["landmarks", "face-geometry"], faces: "FaceOptions | None") -> Encoder[Any]:
     from ravfeat.encoders.landmarks import LandmarkEncoder
     from ravfeat.encoders.origin import landmarks_origin
 
     source, rate_hz = _source(faces, detector=False, landmarker=True)
     if source.landmarker is None:
-        raise EncoderError("landmarks need a landmarker, and these options make a source without one")
-    encoder = LandmarkEncoder(weights=source.landmarker.sha256, steps=source.mesh_steps, frame_rate_hz=rate_hz)
-    return _with_origin(encoder, landmarks_origin(source.landmarker), source)
+        raise EncoderError(f"{name} needs a landmarker, and these options make a source without one")
+    encoder = LandmarkEncoder(name, weights=source.landmarker.sha256, steps=source.mesh_steps, frame_rate_hz=rate_hz)
+    return _with_origin(encoder, landmarks_origin(name, source.landmarker), source)
 
 
 def _onnx_net(path: Path, device: str, faces: "FaceOptions | None", rules: LoadRules) -> Encoder[Any]:

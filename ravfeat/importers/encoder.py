@@ -92,7 +92,7 @@ class ImportEncoder:
             raise UsageError(
                 f"--name '{name}' becomes a part of the cache's folder: use letters, digits, '_', '-' and '.'"
             )
-        layers, dim = states_shape(shape)
+        layers, dim = states_shape(shape if transform.gives is None else transform.gives)
         self.spec = EncoderSpec(
             name=name,
             stream=stream,

@@ -49,7 +49,7 @@ class ImportOptions:
     modality : {"01", "02", "03"}, optional
         The modality of RAVDESS performances to import.
     transform : str
-        ``auto``, ``similarity``, ``log-softmax`` or ``none``.
+        ``auto``, ``similarity``, ``geometry``, ``log-softmax`` or ``none``.
     allow_missing : bool
         Whether to go on where names or performances have no match.
     corpus_name : str, optional

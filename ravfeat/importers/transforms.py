@@ -1,4 +1,4 @@
-"""Per-frame transforms of imported rows: similarity normalisation, log-softmax, none. Nothing is trained."""
+"""Per-frame transforms of imported rows: similarity, geometry, log-softmax, none. Nothing is trained."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import UsageError
+from ravfeat.faces.geometry import GEOMETRY, GEOMETRY_NAMES, face_geometry, geometry_usable
 from ravfeat.faces.similarity import EYES, SIMILARITY, eyes_apart, similarity_normalise
 
 __all__ = ["TRANSFORMS", "Transform", "TransformName", "get_transform", "landmark_shaped", "probability_rows"]
 
-TransformName = Literal["similarity", "log-softmax", "none"]
+TransformName = Literal["similarity", "geometry", "log-softmax", "none"]
 
 _Floats = NDArray[np.float32]
 
@@ -26,7 +27,7 @@ class Transform:
 
     Attributes
     ----------
-    name : {"similarity", "log-softmax", "none"}
+    name : {"similarity", "geometry", "log-softmax", "none"}
     step : str
         Name and version of the computation; part of the identity.
     fits : callable
@@ -38,7 +39,9 @@ class Transform:
     complaint : str
         Why the other rows are unusable, for messages.
     apply : callable
-        Rows (T, ...), all usable → the same shape, float32.
+        Rows (T, ...), all usable → rows of the shape `gives`, float32.
+    gives : tuple of int, optional
+        Shape of a transformed row; None where it is that of the row.
     """
 
     name: TransformName
@@ -48,6 +51,7 @@ class Transform:
     usable: Callable[[NDArray[Any]], NDArray[np.bool_]]
     complaint: str
     apply: Callable[[_Floats], _Floats]
+    gives: tuple[int, ...] | None = None
 
 
 def landmark_shaped(shape: tuple[int, ...]) -> bool:
@@ -72,15 +76,28 @@ def _all_usable(values: NDArray[Any]) -> NDArray[np.bool_]:
     return np.ones(len(values), np.bool_)
 
 
+_LANDMARKS = "68 or 478 points in two or three dimensions"
+_EYES_TOGETHER = "the two eyes are in one place"
+
 TRANSFORMS: Mapping[TransformName, Transform] = {
     "similarity": Transform(
         "similarity",
         SIMILARITY,
         landmark_shaped,
-        "68 or 478 points in two or three dimensions",
+        _LANDMARKS,
         eyes_apart,
-        "the two eyes are in one place",
+        _EYES_TOGETHER,
         lambda values: np.asarray(similarity_normalise(values), np.float32),
+    ),
+    "geometry": Transform(
+        "geometry",
+        GEOMETRY,
+        landmark_shaped,
+        _LANDMARKS,
+        geometry_usable,
+        _EYES_TOGETHER,
+        face_geometry,
+        gives=(len(GEOMETRY_NAMES),),
     ),
     "log-softmax": Transform(
         "log-softmax",

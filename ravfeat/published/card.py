@@ -7,6 +7,7 @@ from typing import Any
 from ravfeat.corpora.labels import labels_said
 from ravfeat.corpora.terms import Terms, known_corpus, licence_for
 from ravfeat.escape import code_span, markdown_text
+from ravfeat.model_origin import IN_RAVFEAT
 from ravfeat.published.agreement import UNCHECKED
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, NORMALISED
 
@@ -145,7 +146,7 @@ def _models(document: Mapping[str, Any]) -> list[str]:
     for cache in caches.values():
         model = cache.get("model", {})
         place = " at ".join(code_span(model[name]) for name in ("repository", "revision") if name in model)
-        here = "in ravfeat" if model.get("kind") in ("logmel", "landmarks") else "not said"
+        here = "in ravfeat" if model.get("kind") in IN_RAVFEAT else "not said"
         weights = code_span(str(cache["identity"].get("weights", "not said")))
         licence = markdown_text(model.get("licence", "not said"))
         lines.append(f"| {code_span(cache['encoder'])} | {place or here} | {licence} | {weights} |")

@@ -12,7 +12,7 @@ from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, find_re
 from ravfeat.faces.source import FaceOptions, FaceSource
 from ravfeat.faces.steps import FaceSteps, parse_steps
 from ravfeat.files import sha256_of
-from ravfeat.model_origin import COMMIT, ModelOrigin
+from ravfeat.model_origin import COMMIT, IN_RAVFEAT, ModelOrigin
 from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem
 
@@ -123,7 +123,7 @@ class ModelFinder:
         if need.encoder in self.models:
             return self.models[need.encoder], rules
         kind = origin.get("kind")
-        if kind in ("logmel", "landmarks"):
+        if kind in IN_RAVFEAT:
             return kind, rules
         if kind in ("onnx", None) and (net := net_at_hand(weights)) is not None:
             return str(net), rules
@@ -191,7 +191,7 @@ def can_be_fetched(need: Need) -> bool:
     if not origin:
         return need.encoder in ENCODERS
     pinned = "repository" in origin and COMMIT.fullmatch(origin.get("revision", "")) is not None
-    return origin.get("kind") in ("logmel", "landmarks") or pinned
+    return origin.get("kind") in IN_RAVFEAT or pinned
 
 
 def net_at_hand(weights: str) -> Path | None:

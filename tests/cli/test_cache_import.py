@@ -151,6 +151,7 @@ def test_targets_and_indices_are_named_and_not_taken(bring, tmp_path) -> None:
     [
         (["--array", "y"], "--array y names no array of numbers of 12 rows; there are x float64 (12, 3)"),
         (["--transform", "similarity"], "--transform similarity takes rows of 68 or 478 points"),
+        (["--transform", "geometry"], "--transform geometry takes rows of 68 or 478 points"),
         (["--transform", "log-softmax"], "is no distribution"),
         (["--modality", "04"], "--modality 04: choose from 01"),
         (["--fps", "-1"], "--fps -1: expected a number above 0"),
@@ -160,7 +161,7 @@ def test_targets_and_indices_are_named_and_not_taken(bring, tmp_path) -> None:
         (["--as-written", "3"], "--corpus-columns and --as-written go with --corpus folder"),
         (["--corpus-name", "mine"], "--corpus-name goes with --corpus folder"),
         (["--stream", "fused"], "is not one of 'audio', 'face'"),
-        (["--transform", "pca"], "is not one of 'auto', 'similarity', 'log-softmax', 'none'"),
+        (["--transform", "pca"], "is not one of 'auto', 'similarity', 'geometry', 'log-softmax', 'none'"),
     ],
 )
 def test_options_that_cannot_be_end_with_2(options, message, bring, tmp_path) -> None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ravfeat.encoders.landmarks import DIM, LandmarkEncoder, rotation_vector
+from ravfeat.encoders.landmarks import DIM, FACE_VECTORS, LandmarkEncoder, rotation_vector
 from ravfeat.errors import ClipError
+from ravfeat.faces.geometry import GEOMETRY, GEOMETRY_NAMES, face_geometry
 from ravfeat.faces.similarity import similarity_normalise
 from tests.toyfaces import mesh_of, with_meshes
 
@@ -32,6 +33,15 @@ def test_numbers_stand_in_the_documented_order(encoder) -> None:
     np.testing.assert_allclose(row[1486:], [0, 0, math.pi / 2, 1, 2, -40], atol=1e-6)
 
 
+def test_geometry_is_measured_in_the_same_meshes_and_is_something_else(encoder) -> None:
+    geometry = LandmarkEncoder("face-geometry", weights="5" * 64, steps=("meshes/1",), frame_rate_hz=25.0)
+    (states,) = geometry.encode([geometry.prepare(with_meshes([POSED, mesh_of(1)], [True, False]))])
+    assert states.shape == (2, 1, len(GEOMETRY_NAMES)) == (2, geometry.spec.n_layers, geometry.spec.dim)
+    np.testing.assert_array_equal(states[0, 0], face_geometry(POSED.points[None])[0])
+    assert geometry.spec.preprocessing == ("meshes/1", GEOMETRY)
+    assert geometry.spec.identity() != encoder.spec.identity()
+
+
 def test_a_picture_before_the_first_face_gives_no_frame_and_its_time_none_either(encoder) -> None:
     faces = with_meshes([None, None, mesh_of(1), mesh_of(1), mesh_of(2)], [False, False, True, False, True])
     clip = encoder.prepare(faces)
@@ -50,17 +60,21 @@ def test_a_picture_before_the_first_face_gives_no_frame_and_its_time_none_either
         ({"blendshapes": np.full(52, np.inf, np.float32)}, "numbers that are not finite"),
     ],
 )
-def test_a_broken_mesh_fails_its_clip_and_names_the_time_of_the_picture(changes, match, encoder) -> None:
+def test_a_broken_mesh_fails_its_clip_and_names_the_time_of_the_picture(changes, match) -> None:
     faces = with_meshes([None, mesh_of(), replace(mesh_of(), **changes)], [False, True, True])
-    with pytest.raises(ClipError, match=rf"the landmarks of the picture at {faces.times_s[2]:.3f} s have {match}"):
-        encoder.prepare(faces)
+    for name in FACE_VECTORS:
+        encoder = LandmarkEncoder(name, weights="5" * 64, steps=("meshes/1",), frame_rate_hz=25.0)
+        with pytest.raises(ClipError, match=rf"the landmarks of the picture at {faces.times_s[2]:.3f} s have {match}"):
+            encoder.prepare(faces)
 
 
-def test_a_piece_without_any_face_is_empty(encoder) -> None:
+@pytest.mark.parametrize("name", FACE_VECTORS)
+def test_a_piece_without_any_face_is_empty(name) -> None:
+    encoder = LandmarkEncoder(name, weights="5" * 64, steps=("meshes/1",), frame_rate_hz=25.0)
     clip = encoder.prepare(with_meshes([None, None], [False, False]))
     assert clip.n_frames == 0
     assert clip.columns["box"].shape == (0, 4)
-    assert encoder.encode([clip])[0].shape == (0, 1, DIM)
+    assert encoder.encode([clip])[0].shape == (0, 1, encoder.spec.dim)
 
 
 def test_the_box_is_what_the_points_reach_over(encoder) -> None:

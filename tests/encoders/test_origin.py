@@ -49,6 +49,8 @@ def test_a_published_model_file_has_its_address_and_licence_and_another_only_its
     origin = load_encoder("landmarks", faces=FaceOptions(models=(tmp_path,))).spec.source
     model = {"name": "mine.task", "sha256": sha256_of(tmp_path / "mine.task")}
     assert origin == {"kind": "landmarks", "name": "landmarks", "faces": {"cropped": False, "landmarker": model}}
+    geometry = load_encoder("face-geometry", faces=FaceOptions(models=(tmp_path,))).spec.source
+    assert geometry == origin | {"kind": "face-geometry", "name": "face-geometry"}
     published = load_encoder("landmarks", faces=FaceOptions(models=(shared / "models/face",))).spec.source
     assert published["licence"] == FACE_LANDMARKER.licence
     assert published["faces"]["landmarker"] == {

@@ -54,7 +54,8 @@ def test_the_names_of_the_issue_are_there_and_pinned_to_commits() -> None:
 def test_the_published_pair_of_face_encoders_is_there_and_the_landmarks() -> None:
     assert ENCODERS["facial-emotions"].repository == "dima806/facial_emotions_image_detection"
     assert ENCODERS["mobilenet-v2"].repository == "google/mobilenet_v2_1.0_224"
-    assert {name for name in ENCODERS if stream_of(name) == "face"} == {"facial-emotions", "mobilenet-v2", "landmarks"}
+    faces = {"facial-emotions", "mobilenet-v2", "landmarks", "face-geometry"}
+    assert {name for name in ENCODERS if stream_of(name) == "face"} == faces
 
 
 def test_logmel_needs_no_weights() -> None:
@@ -64,7 +65,8 @@ def test_logmel_needs_no_weights() -> None:
 @pytest.mark.parametrize("which", ["wavlm", "", "wavlm large"])
 def test_an_unknown_name_lists_the_choices(which) -> None:
     choices = (
-        r"no encoder '.*'; choose from hubert-base, .*wavlm-large.*\(audio\), facial-emotions, .*\(face\), or give a"
+        r"no encoder '.*'; choose from hubert-base, .*wavlm-large.*\(audio\), face-geometry, facial-emotions,"
+        r" .*\(face\), or give a"
     )
     with pytest.raises(EncoderError, match=choices):
         load_encoder(which, "cpu")
@@ -207,11 +209,12 @@ def test_a_net_is_loaded_without_torch(net) -> None:
 
 
 @pytest.mark.shared
-def test_landmarks_are_those_of_the_landmarker_that_the_options_name_and_need_no_torch(shared) -> None:
+@pytest.mark.parametrize("name", ["landmarks", "face-geometry"])
+def test_landmarks_are_those_of_the_landmarker_that_the_options_name_and_need_no_torch(name, shared) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom ravfeat.encoders.registry import load_encoder\n"
         "from ravfeat.faces.source import FaceOptions\n"
-        f"spec = load_encoder('landmarks', faces=FaceOptions(models=(Path({str(shared / 'models/face')!r}),))).spec\n"
+        f"spec = load_encoder({name!r}, faces=FaceOptions(models=(Path({str(shared / 'models/face')!r}),))).spec\n"
         "print(spec.weights, {'torch', 'transformers'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

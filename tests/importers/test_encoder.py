@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import UsageError
+from ravfeat.faces.geometry import face_geometry
 from ravfeat.importers.encoder import ImportedPiece, ImportEncoder, states_shape
 from ravfeat.importers.transforms import get_transform
 
@@ -39,6 +40,15 @@ def test_its_identity_is_contents_and_steps_and_not_names() -> None:
 )
 def test_two_axes_are_layers_unless_they_are_points(shape, layers_and_dim) -> None:
     assert states_shape(shape) == layers_and_dim
+
+
+def test_geometry_makes_one_layer_of_36_numbers_of_points() -> None:
+    made = encoder(shape=(68, 2), transform="geometry")
+    assert (made.spec.n_layers, made.spec.dim) == (1, 36)
+    assert made.spec.identity() != encoder(shape=(68, 2), transform="similarity").spec.identity()
+    points = np.random.default_rng(0).normal(size=(3, 68, 2)).astype(np.float32)
+    (states,) = made.encode([made.prepare(ImportedPiece(points, np.arange(3.0), {}))])
+    np.testing.assert_array_equal(states[:, 0], face_geometry(points))
 
 
 def test_rows_become_hidden_states_piece_by_piece() -> None:

@@ -15,11 +15,15 @@ def face(*, scale=1.0, angle=0.0, shift=(0.0, 0.0), seed=0):
 
 def test_a_transform_is_named_or_the_choices_are_listed() -> None:
     assert all(name == transform.name for name, transform in TRANSFORMS.items())
-    with pytest.raises(UsageError, match="no transform 'pca'; choose from auto, similarity, log-softmax, none"):
+    with pytest.raises(
+        UsageError, match="no transform 'pca'; choose from auto, similarity, geometry, log-softmax, none"
+    ):
         get_transform("pca", (3,))
 
 
-@pytest.mark.parametrize(("name", "shape"), [("similarity", (136,)), ("similarity", (5, 2)), ("log-softmax", (68, 2))])
+@pytest.mark.parametrize(("name", "shape"), [
+    ("similarity", (136,)), ("similarity", (5, 2)), ("geometry", (136,)), ("log-softmax", (68, 2))
+])  # fmt: skip
 def test_rows_of_another_shape_are_refused(name, shape) -> None:
     with pytest.raises(UsageError, match=rf"--transform {name} takes rows of .* the shape \({shape[0]}"):
         get_transform(name, shape)
@@ -44,12 +48,13 @@ def test_similarity_forgets_place_size_and_roll_and_nothing_else() -> None:
     assert np.linalg.norm(eyes[1] - eyes[0]) == pytest.approx(1)
 
 
-def test_eyes_in_one_place_cannot_be_used() -> None:
+@pytest.mark.parametrize("name", ["similarity", "geometry"])
+def test_eyes_in_one_place_cannot_be_used(name) -> None:
     points = np.array([face(), np.zeros((68, 2)), face(seed=1)])
-    assert get_transform("similarity", (68, 2)).usable(points).tolist() == [True, False, True]
+    assert get_transform(name, (68, 2)).usable(points).tolist() == [True, False, True]
     flat = np.random.default_rng(0).normal(size=(1, 478, 3))
     flat[..., :2] = 5.0  # apart in depth alone: no roll to take away
-    assert not get_transform("similarity", (478, 3)).usable(flat).any()
+    assert not get_transform(name, (478, 3)).usable(flat).any()
 
 
 def test_log_softmax_gives_logs_that_are_a_distribution_again() -> None:
