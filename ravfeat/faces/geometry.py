@@ -140,8 +140,9 @@ def face_geometry(points: NDArray[Any]) -> NDArray[np.float32]:
     >>> face = np.zeros((1, 68, 2))
     >>> face[:, 36:42], face[:, 42:48] = (0, 0), (100, 0)  # the eyes are 100 pixels apart
     >>> face[:, 48], face[:, 54] = (20, 110), (80, 110)  # and the corners of the mouth 60
-    >>> float(face_geometry(face)[0, GEOMETRY_NAMES.index("mouth_width")].round(3)), float(np.log(0.6).round(3))
-    (-0.458, -0.511)
+    >>> mouth_width = face_geometry(face)[0, GEOMETRY_NAMES.index("mouth_width")]
+    >>> print(f"{mouth_width:.3f} {np.log(0.6):.3f}")
+    -0.458 -0.511
     """
     normal = similarity_normalise(in_68_points(points))[..., :2]
     first, second = np.array(list(DISTANCES.values())).T
