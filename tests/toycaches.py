@@ -18,7 +18,6 @@ from ravfeat.encoders.base import Batching, EncoderInput, EncoderSpec
 from ravfeat.extract import Extraction, run_extraction
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.sound import Waveform
-from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.schema import RAVDESS_LABELS
 
 RATE_HZ = 1000
@@ -83,8 +82,7 @@ def build_cache(
     n_layers, dim = takes[0].features.shape[1:]
     manifest = Manifest(corpus, tuple(classes), tuple(clips), synthetic=synthetic)
     recipe = recipe or StoreRecipe(dtype="float32")
-    source = WaveformSource(view=recipe.view)
-    what = Extraction(manifest, root, ToyEncoder(n_layers, dim, name=name), recipe, source)
+    what = Extraction(manifest, root, ToyEncoder(n_layers, dim, name=name), recipe)
     return run_extraction(what, folder / "cache").path
 
 

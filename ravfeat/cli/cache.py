@@ -77,6 +77,8 @@ def _info(cache: "Cache") -> None:
     lines |= _origin(cache.source)
     if faces := _faces(cache):
         lines["faces"] = faces
+    if speech := _speech(cache):
+        lines["speech"] = speech
     for name, value in lines.items():
         echo(f"{name:12} {value}")
     for name, value in sorted(cache.identity.items()):
@@ -108,6 +110,25 @@ def _format(cache: "Cache") -> str:
     digests = "digests of every layer" if having == len(formats) else f"digests of layers in {having} shards"
     some = f", as {len(formats)} of {len(cache.shards)} shards say" if len(formats) < len(cache.shards) else ""
     return f"version {versions}, {digests if having else 'no digests of layers'}{some}"
+
+
+def _speech(cache: "Cache") -> str:
+    """Say of how many clips the speech-active part is stored, and how much of a clip it is; empty for faces."""
+    from statistics import median
+
+    from ravfeat.numerics.rounding import evenly
+    from ravfeat.schema import ACTIVE_COLUMNS
+
+    if cache.about["stream"] != "audio":
+        return ""
+    looked_at = [cache.shards[place] for place in evenly(len(cache.shards), _LOOKED_AT)]
+    clips = [clip for number in looked_at for clip in cache.header(number).clips]
+    places = [[clip.further.get(name) for name in ACTIVE_COLUMNS] for clip in clips]
+    shares = [end - start for start, end in places if isinstance(start, float) and isinstance(end, float)]
+    if not shares:
+        return "no active part is stored, so none can be pooled"
+    some = f", as {len(looked_at)} of {len(cache.shards)} shards say" if len(looked_at) < len(cache.shards) else ""
+    return f"active part stored of {len(shares)} of {len(clips)} clips{some}; median {median(shares):.0%} of a clip"
 
 
 def _faces(cache: "Cache") -> str:

@@ -62,8 +62,11 @@ _LESS = "make room, choose another --out, or store less: --layers, --store poole
 @click.option("--crop-margin", type=click.FloatRange(0.1, 10),
               help="Side of the crop over that of the box. [default: the encoder says, mostly 1]")  # fmt: skip
 @click.option("--cropped", is_flag=True, help="The pictures are cropped faces already: detect none.")
-@click.option("--view", help="Augment the waveform: gain, noise, mask, crop or published. [default: clean]")
-@click.option("--view-seed", type=click.IntRange(0), help="Seed of the view's random draws. [default: 0]")
+@click.option("--view", "views", multiple=True,
+              help="Encode a changed waveform: gain, noise, mask, crop, published, or speed:FACTOR (0.5 to 2); clean is"
+              " the clip as it is. Repeat for more: every file is read once, and each view gets a cache of its own."
+              " [default: clean]")  # fmt: skip
+@click.option("--view-seed", type=click.IntRange(0), help="Seed of what views draw at random. [default: 0]")
 @click.option("--shard-index", type=click.IntRange(0), default=0, show_default=True, help="Of --num-shards, from 0.")
 @click.option("--num-shards", type=click.IntRange(1), default=1, show_default=True,
               help="Split the work over this many processes, on any machines that share --out.")  # fmt: skip
@@ -94,7 +97,7 @@ def command(
     fps: float | None,
     models: tuple[Path, ...],
     crop_margin: float | None,
-    view: str | None,
+    views: tuple[str, ...],
     view_seed: int | None,
     shard_index: int,
     num_shards: int,
@@ -123,6 +126,7 @@ def command(
     ravfeat extract --corpus folder --data clips.csv --columns actor=person,label=mood
     ravfeat extract --encoder ~/models/my-wavlm --layers 6-12 --out /scratch/cache
     ravfeat extract --encoder wavlm-large --view published --view-seed 1
+    ravfeat extract --encoder whisper-tiny.en --view clean --view speed:0.9 --view speed:1.1
     ravfeat extract --num-shards 8 --shard-index $SLURM_ARRAY_TASK_ID
     ravfeat extract --device cuda --engine local
     ravfeat extract --device cuda --engine ray --address auto --workers 16
@@ -149,8 +153,8 @@ def command(
     faces = FaceOptions(fps=fps, models=models, cropped=cropped, margin=crop_margin)
     if "face" not in by_stream and faces != FaceOptions():
         raise click.UsageError("--fps, --detector-model, --crop-margin and --cropped go with an encoder of faces")
-    view_name = _view_name(view, view_seed, by_stream)
-    recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype, view=view_name)  # type: ignore[arg-type]  # click.Choice
+    view_names = _view_names(views, view_seed, by_stream)
+    recipe = StoreRecipe(store=store, frame_stride=frame_stride, dtype=dtype)  # type: ignore[arg-type]  # click.Choice
     engine = chosen_engine(engine_choice, dry_run=dry_run, divided=num_shards > 1)
     work: list[list[Extraction]] = []
     named: list[NamedWork] = []
@@ -163,13 +167,14 @@ def command(
         if engine is not None:
             named.append(NamedWork(
                 data_root(corpus, data), tuple(names), manifest, device=device, faces=faces, tf32=tf32, recipe=recipe,
-                layers=layers, batch_clips=batch_clips, batch_s=batch_seconds, batch_frames=batch_pictures,
+                layers=layers, views=view_names, batch_clips=batch_clips, batch_s=batch_seconds,
+                batch_frames=batch_pictures,
             ))  # fmt: skip
             continue
         loaded = [load_encoder(encoder_name, device, faces=faces, tf32=tf32) for encoder_name in names]
         _check_tf32(loaded, asked=tf32)
         requests = stream_requests(
-            manifest, data_root(corpus, data), loaded, faces=faces, recipe=recipe, layers=layers,
+            manifest, data_root(corpus, data), loaded, faces=faces, recipe=recipe, layers=layers, views=view_names,
             shard_index=shard_index, num_shards=num_shards, batch_clips=batch_clips, batch_s=batch_seconds,
             batch_frames=batch_pictures,
         )  # fmt: skip
@@ -208,20 +213,22 @@ def _on_gpu(encoder: "Encoder[Any]") -> bool:
     return str(encoder.provenance()["device"]).startswith("cuda")
 
 
-def _view_name(view: str | None, seed: int | None, by_stream: "Mapping[Stream, Sequence[str]]") -> str:
-    """Give the name of the view that is to be encoded; without --view that of the clean clip."""
-    from ravfeat.media.augment import CLEAN, View
+def _view_names(
+    views: "Sequence[str]", seed: int | None, by_stream: "Mapping[Stream, Sequence[str]]"
+) -> tuple[str, ...]:
+    """Give the names of the views that are to be encoded; without --view that of the clean clip."""
+    from ravfeat.media.augment import CLEAN, SPEED, View
 
-    if view is None:
-        if seed is not None:
-            raise click.UsageError("--view-seed goes with --view: the clean clip has nothing to draw")
-        return CLEAN
-    if "face" in by_stream:
+    drawn = [view for view in views if view != CLEAN and view.partition(":")[0] != SPEED]
+    if seed is not None and not drawn:
+        raise click.UsageError("--view-seed goes with a --view that draws: gain, noise, mask, crop or published")
+    if changed := [view for view in views if view != CLEAN and "face" in by_stream]:
         raise click.UsageError(
-            f"--view {view} is a view of sound and {', '.join(by_stream['face'])} looks at faces: give it a command of"
-            " its own, without --view"
+            f"--view {changed[0]} is a view of sound and {', '.join(by_stream['face'])} looks at faces: give it a"
+            " command of its own, without --view"
         )
-    return View.written(view, seed or 0).name
+    names = (CLEAN if view == CLEAN else View.written(view, (seed or 0) * (view in drawn)).name for view in views)
+    return tuple(names) or (CLEAN,)
 
 
 def _show_manifest(manifest: "Manifest") -> None:

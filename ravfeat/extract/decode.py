@@ -1,7 +1,8 @@
 """Decode and prepare clips in background threads, ahead of the encoders, and yield them in order.
 
-A file is read once, however many encoders use it: each piece is prepared for all of them in the thread that
-read it. Threads suffice, since the work is done by libraries that release the interpreter's lock.
+A file is read once, however many encoders use it, and however many views of it are encoded: each piece is prepared for
+all of them in the thread that read it. Threads suffice, since the work is done by libraries that release the
+interpreter's lock.
 """
 
 from collections import deque
@@ -10,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 from ravfeat.encoders.base import Encoder, EncoderInput
@@ -17,7 +19,9 @@ from ravfeat.encoders.threads import single_threaded_readers
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.extract.ordered_buffer import OrderedBuffer
 from ravfeat.manifest import Clip
+from ravfeat.media.augment import View
 from ravfeat.media.source import Recording, Source
+from ravfeat.media.waveform_source import viewed
 from ravfeat.resources import memory_budget
 
 __all__ = ["ClipEnd", "EncoderIndex", "Event", "PreparedPiece", "read_ahead", "read_clip"]
@@ -75,7 +79,11 @@ HasPath = TypeVar("HasPath", bound=_Named)
 
 
 def read_clip(
-    clip: Clip, root: Path | None, source: Source[Any], encoders: Mapping[EncoderIndex, Encoder[Any]]
+    clip: Clip,
+    root: Path | None,
+    source: Source[Any],
+    encoders: Mapping[EncoderIndex, Encoder[Any]],
+    views: Mapping[EncoderIndex, View] = MappingProxyType({}),
 ) -> Generator[Event, None, None]:
     """Read one clip and prepare its pieces; an error of the clip is reported as a reason at its end.
 
@@ -87,6 +95,8 @@ def read_clip(
     source : Source
     encoders : mapping of int to Encoder
         The encoders that store this clip.
+    views : mapping of int to View
+        For encoders that get a view of the clip, which must be a waveform; the others get it as it is.
     """
     if root is None:
         reason = f"{clip.path} belongs in this cache and is not among the data given now"
@@ -105,16 +115,35 @@ def read_clip(
             except (MediaError, ClipError, MemoryError) as error:
                 reasons |= dict.fromkeys(taking, _reason(error, clip, root))
                 break
-            prepared = {}
-            for index, encoder in list(taking.items()):
-                try:
-                    prepared[index] = encoder.prepare(piece)
-                except (MediaError, ClipError, MemoryError) as error:  # for this encoder only; others go on
-                    reasons[index] = _reason(error, clip, root)
-                    del taking[index]
+            prepared, refused = _prepare(piece, clip, taking, views)
+            for index, error in refused.items():
+                heard = f" (view {views[index].name})" if index in views else ""
+                reasons[index] = f"{_reason(error, clip, root)}{heard}"
+            taking = {index: encoder for index, encoder in taking.items() if index not in refused}
             del piece  # full pictures; the thread may wait for a long time now
             yield PreparedPiece(clip, prepared)
     yield ClipEnd(clip, recording, reasons)
+
+
+def _prepare(
+    piece: Any, clip: Clip, encoders: Mapping[EncoderIndex, Encoder[Any]], views: Mapping[EncoderIndex, View]
+) -> tuple[dict[EncoderIndex, EncoderInput], dict[EncoderIndex, Exception]]:
+    """Prepare a piece for encoders; an error is for one of them only, others go on."""
+    prepared, refused = dict[EncoderIndex, EncoderInput](), dict[EncoderIndex, Exception]()
+    # View by view: each is made once for all its encoders, and one of them is in memory at a time.
+    for view in dict.fromkeys(views.get(index) for index in encoders):
+        try:
+            changed = piece if view is None else viewed(piece, view, clip.performance_id)
+        except (ClipError, MemoryError) as error:
+            refused |= {index: error for index in encoders if views.get(index) == view}
+            continue
+        for index, encoder in encoders.items():
+            if views.get(index) == view:
+                try:
+                    prepared[index] = encoder.prepare(changed)
+                except (MediaError, ClipError, MemoryError) as error:
+                    refused[index] = error
+    return prepared, refused
 
 
 def _reason(error: Exception, clip: Clip, root: Path) -> str:

@@ -37,7 +37,7 @@ class NamedWork:
         See `ravfeat.encoders.registry.load_encoder`.
     recipe : StoreRecipe
         Its ``layers`` are ignored.
-    layers : str, optional
+    layers, views
         See `ravfeat.extract.streams.stream_requests`.
     batch_clips, batch_s, batch_frames
         See `ravfeat.extract.request.Extraction`.
@@ -53,6 +53,7 @@ class NamedWork:
     tf32: bool = False
     recipe: StoreRecipe = field(default_factory=StoreRecipe)
     layers: str | None = None
+    views: tuple[str, ...] = ()
     batch_clips: int | None = None
     batch_s: float | None = None
     batch_frames: int = BATCH_FRAMES
@@ -95,17 +96,18 @@ class NamedWork:
         set_team_size(self.threads)
         manifests = [cache.available(cache.folder().planned.manifest) for cache in plan.caches]
         requests = self._requests(manifests[0], loaded)
-        for name, request, cache in zip(self.encoders, requests, plan.caches, strict=True):
+        for request, cache in zip(requests, plan.caches, strict=True):
             here, planned = fingerprint(identity_of(request)), fingerprint(cache.identity)
             if here != planned:
                 raise EncoderError(
-                    f"the encoder '{name}' has the fingerprint {here} here, and {planned} where the work was planned:"
-                    " the machines have different weights or models under this name; make them the same"
+                    f"the encoder '{request.encoder.spec.name}' has the fingerprint {here} here, and {planned} where"
+                    " the work was planned: the machines have different weights or models under this name; make them"
+                    " the same"
                 )
         return [replace(request, manifest=manifest) for request, manifest in zip(requests, manifests, strict=True)]
 
     def _requests(self, manifest: Manifest, encoders: Sequence[Encoder[Any]]) -> list[Extraction]:
         return stream_requests(
             manifest, self.root, encoders, faces=self.faces, recipe=self.recipe, layers=self.layers,
-            batch_clips=self.batch_clips, batch_s=self.batch_s, batch_frames=self.batch_frames,
+            views=self.views, batch_clips=self.batch_clips, batch_s=self.batch_s, batch_frames=self.batch_frames,
         )  # fmt: skip

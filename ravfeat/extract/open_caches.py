@@ -91,7 +91,7 @@ def _retried(caches: Sequence[OpenCache], available: Mapping[str, Clip]) -> list
         failed,
         {index: (cache.request.encoder, cache.request.recipe) for index, cache in enumerate(caches)},
         clips,
-        partial(read_planned_clip, caches[0].request, available),
+        partial(read_planned_clip, [cache.request for cache in caches], available),
     )
     return [(cache, recovered[index]) for index, cache in enumerate(caches)]
 
@@ -115,7 +115,7 @@ def _job(index: EncoderIndex, cache: OpenCache, available: Mapping[str, Clip], r
 def _block_of(request: Extraction, available: Mapping[str, Clip], clip: Clip) -> NDArray[Any]:
     """Encode a clip to its stored block (L, T, D), for comparison; a ClipError where it cannot be stored."""
     reducer = ClipReducer(request.recipe, request.encoder.spec.stream)
-    read = partial(read_planned_clip, request, available)
+    read = partial(read_planned_clip, [request], available)
     encoded = encode_clip(clip, read, {0: request.encoder}, {0: reducer})
     for reason in encoded.reasons.values():
         raise ClipError(reason)

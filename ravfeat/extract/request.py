@@ -11,7 +11,7 @@ from ravfeat.errors import UsageError
 from ravfeat.extract.decode import EncoderIndex, Event, read_clip
 from ravfeat.extract.encode import BATCH_FRAMES
 from ravfeat.manifest import Clip, Manifest
-from ravfeat.media.augment import CLEAN
+from ravfeat.media.augment import View
 from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
 
@@ -29,6 +29,7 @@ class Extraction:
         Folder that the manifest's paths are relative to.
     encoder : Encoder
     recipe : StoreRecipe
+        Also names the view of the waveform that is encoded.
     source : Source
         Reads clips, in pieces that the encoder can prepare.
     shard_index, num_shards : int
@@ -60,11 +61,17 @@ class Extraction:
                 f"--shard-index {self.shard_index} with --num-shards {self.num_shards}: the index counts from 0 to"
                 f" {self.num_shards - 1}"
             )
-        view = getattr(self.source, "view", CLEAN)  # only voices have views
-        if view != self.recipe.view:
+        # An unknown view is refused now, not in a thread at the first clip.
+        if self.view is not None and self.encoder.spec.stream != "audio":
             raise UsageError(
-                f"the recipe stores the view '{self.recipe.view}' and the source gives '{view}'; they must be one"
+                f"view '{self.recipe.view}' is a view of sound, and {self.encoder.spec.name} looks at faces; views go"
+                " with voices only"
             )
+
+    @property
+    def view(self) -> View | None:
+        """The view of every clip that is encoded; None where it is the clean clip."""
+        return View.parse(self.recipe.view)
 
     def assigned(self, numbers: Sequence[int]) -> Sequence[int]:
         """Return the shards that this process is responsible for."""
@@ -118,13 +125,17 @@ class ExtractResult:
 
 
 def read_planned_clip(
-    request: Extraction, available: Mapping[str, Clip], encoders: Mapping[EncoderIndex, Encoder[Any]], clip: Clip
+    requests: Sequence[Extraction],
+    available: Mapping[str, Clip],
+    encoders: Mapping[EncoderIndex, Encoder[Any]],
+    clip: Clip,
 ) -> Generator[Event, None, None]:
     """Read a planned clip for some encoders, from where the given data have it.
 
     Parameters
     ----------
-    request : Extraction
+    requests : sequence of Extraction
+        By encoder.
     available : mapping of str to Clip
         Clips in the given data, by ``clip_id``.
     encoders : mapping of int to Encoder
@@ -132,5 +143,6 @@ def read_planned_clip(
         As in the cache's manifest.
     """
     # The cache's manifest may hold an older path: data folders are moved, or a table names other copies.
-    available_clip = available.get(clip.clip_id)
-    return read_clip(available_clip or clip, request.root if available_clip else None, request.source, encoders)
+    available_clip, request = available.get(clip.clip_id), requests[0]
+    views = {index: view for index in encoders if (view := requests[index].view) is not None}
+    return read_clip(available_clip or clip, request.root if available_clip else None, request.source, encoders, views)

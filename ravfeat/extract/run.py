@@ -196,7 +196,7 @@ class ShardWorker:
             self._jobs = open_jobs(self._open(numbers), self._available)
             self._compared |= {job.index for job in self._jobs if job.pending}
             try:
-                _write_shards(self._jobs, self._requests[0], self._available, self._progress)
+                _write_shards(self._jobs, self._requests, self._available, self._progress)
             except BaseException:
                 _keep_parts(self._jobs)
                 raise
@@ -262,7 +262,7 @@ def kept_clips(plan: CachePlan, shards: Sequence[int]) -> str:
 
 def _write_shards(
     jobs: Sequence[EncoderJob],
-    request: Extraction,
+    requests: Sequence[Extraction],
     available: Mapping[str, Clip],
     progress: Callable[[Sequence[EncoderJob], int], Watch],
 ) -> None:
@@ -271,7 +271,7 @@ def _write_shards(
     with (
         ShardWriter() as writer,
         PostprocessPool(devices_of(jobs)) as postprocess,
-        closing(encode_clips(order, jobs, request, available, postprocess)) as events,
+        closing(encode_clips(order, jobs, requests, available, postprocess)) as events,
         progress(jobs, len(order)) as watch,
     ):
         for event in events:
@@ -287,16 +287,17 @@ def _write_shards(
 def encode_clips(
     clips: Sequence[Clip],
     jobs: Sequence[EncoderJob],
-    request: Extraction,
+    requests: Sequence[Extraction],
     available: Mapping[str, Clip],
     postprocess: PostprocessPool,
 ) -> Generator[Event, None, None]:
     """Read clips and encode each for the jobs that want it; yield every event after the jobs have received it."""
 
     def read(clip: Clip) -> Generator[Event, None, None]:
-        return read_planned_clip(request, available, {job.index: job.encoder for job in jobs if job.wants(clip)}, clip)
+        return read_planned_clip(requests, available, {job.index: job.encoder for job in jobs if job.wants(clip)}, clip)
 
-    with closing(read_ahead(clips, read, _ahead(jobs, request), readers=request.source.readers)) as events:
+    readers = requests[0].source.readers
+    with closing(read_ahead(clips, read, _ahead(jobs, readers), readers=readers)) as events:
         for event in events:
             for job in jobs:
                 if job.wants(event.clip):
@@ -309,11 +310,11 @@ def devices_of(jobs: Sequence[EncoderJob]) -> int:
     return max(n_devices(job.encoder) for job in jobs)
 
 
-def _ahead(jobs: Sequence[EncoderJob], request: Extraction) -> int:
+def _ahead(jobs: Sequence[EncoderJob], readers: int) -> int:
     # Two batches: one is decoded while the other is being encoded, on each device. And two clips for every
     # thread: one that waits for its turn, and one to go on with.
     planned = [job.limits.clips for job in jobs if job.encoder.batching != "pieces"]
-    return max([2 * request.source.readers, *((1 + devices_of(jobs)) * clips for clips in planned)])
+    return max([2 * readers, *((1 + devices_of(jobs)) * clips for clips in planned)])
 
 
 def _write_completed(jobs: Sequence[EncoderJob], postprocess: PostprocessPool, writer: ShardWriter) -> None:

@@ -81,14 +81,14 @@ def measure_speed(
 
 
 def _encode(work: Sequence[tuple[Extraction, CacheFolder]], clips: Sequence[Clip]) -> Sample:
-    request = work[0][0]
+    requests = [request for request, _ in work]
     jobs = [_sample_job(index, *encoder_work, clips) for index, encoder_work in enumerate(work)]
     order, available = common_order(jobs), {clip.clip_id: clip for clip in clips}
     n_frames, media_s = Counter[str](), dict[str, float]()
     started = perf_counter()
     with (
         PostprocessPool() as postprocess,
-        closing(encode_clips(order, jobs, request, available, postprocess)) as events,
+        closing(encode_clips(order, jobs, requests, available, postprocess)) as events,
     ):
         for event in events:
             if isinstance(event, PreparedPiece):
@@ -175,7 +175,7 @@ def _known_s(clip: Clip) -> float:
 
 
 def _read(request: Extraction, clip: Clip) -> Generator[EncoderInput, None, None]:
-    with closing(read_planned_clip(request, request.manifest.by_id(), {0: request.encoder}, clip)) as events:
+    with closing(read_planned_clip([request], request.manifest.by_id(), {0: request.encoder}, clip)) as events:
         for event in events:
             if not isinstance(event, ClipEnd):
                 yield from event.prepared.values()

@@ -101,6 +101,8 @@ def _shard_bytes(request: Extraction, clips: Sequence[Clip]) -> MissingBytes:
 
 def _stored_bytes(request: Extraction, clip: Clip) -> int:
     spec, recipe = request.encoder.spec, request.recipe
+    if request.view is not None and request.view.factor is not None:  # slower is longer
+        clip = replace(clip, duration_s=clip.duration_s / request.view.factor)
     n_bytes = planned_bytes(request, clip) + _DIGEST_BYTES * len(recipe.layers or range(spec.n_layers))
     if spec.stream != "face" or recipe.store == "pooled":
         return n_bytes

@@ -1,4 +1,4 @@
-"""Extract several encoders of one stream in one run: choose their common source, build their requests."""
+"""Extract several encoders, and several views, of one stream in one run: their common source, their requests."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,6 @@ from ravfeat.extract.run import extract_together
 from ravfeat.faces.source import FaceOptions
 from ravfeat.features.layers import parse_layers
 from ravfeat.manifest import Manifest
-from ravfeat.media.augment import CLEAN
 from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.schema import Stream
@@ -21,7 +20,7 @@ from ravfeat.schema import Stream
 __all__ = ["extract_stream", "source_of", "stream_requests"]
 
 
-def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptions, view: str = CLEAN) -> Source[Any]:
+def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptions) -> Source[Any]:
     """Make one source for all encoders of a stream.
 
     Parameters
@@ -30,19 +29,14 @@ def source_of(stream: Stream, encoders: Sequence[Encoder[Any]], faces: FaceOptio
     encoders : sequence of Encoder
         Face encoders declare what they need of every picture: a box, landmarks, or both.
     faces : FaceOptions
-    view : str
-        View of the waveforms; see `ravfeat.media.augment`.
 
     Raises
     ------
     UsageError
-        Where an option of crops is given and no encoder uses crops, or a view is given for faces.
+        Where an option of crops is given and no encoder uses crops.
     """
     if stream == "audio":
-        return WaveformSource(view=view)
-    if view != CLEAN:
-        names = ", ".join(encoder.spec.name for encoder in encoders)
-        raise UsageError(f"view '{view}' is a view of sound, and {names} looks at faces; views go with voices only")
+        return WaveformSource()
     needs = {need for encoder in encoders for need in encoder.needs}  # type: ignore[attr-defined]
     if "detector" not in needs and (faces.cropped or faces.margin is not None):
         raise UsageError("--cropped and --crop-margin go with an encoder of crops; landmarks looks at whole pictures")
@@ -57,9 +51,10 @@ def stream_requests(
     faces: FaceOptions,
     recipe: StoreRecipe,
     layers: str | None = None,
+    views: Sequence[str] = (),
     **options: Any,
 ) -> list[Extraction]:
-    """Build the extractions of encoders of one stream, for `ravfeat.extract.extract_together`.
+    """Build the extractions of encoders of one stream, for `ravfeat.extract.extract_together`: view by view of each.
 
     Parameters
     ----------
@@ -73,20 +68,31 @@ def stream_requests(
         How the features of each encoder are stored; its ``layers`` are ignored.
     layers : str, optional
         Layers to store, such as ``6-12`` or ``0,9,24``, see `ravfeat.features.layers.parse_layers`; default all.
+    views : sequence of str
+        Names of views, each of which gets a cache of its own; see `ravfeat.media.augment`. Default that of the recipe.
     **options
         Further fields of `ravfeat.extract.Extraction`.
+
+    Raises
+    ------
+    UsageError
+        Where a view is named twice, or is not one, or the encoders look at faces.
     """
-    source = source_of(encoders[0].spec.stream, encoders, faces, recipe.view)
+    source = source_of(encoders[0].spec.stream, encoders, faces)
+    views = tuple(views) or (recipe.view,)
+    if twice := [view for number, view in enumerate(views) if view in views[:number]]:
+        raise UsageError(f"the view '{twice[0]}' is named twice; name every --view once")
     return [
         Extraction(
             manifest,
             root,
             encoder,
-            replace(recipe, layers=parse_layers(layers, range(encoder.spec.n_layers))),
+            replace(recipe, layers=parse_layers(layers, range(encoder.spec.n_layers)), view=view),
             source,
             **options,
         )
         for encoder in encoders
+        for view in views
     ]
 
 

@@ -178,8 +178,11 @@ def test_one_person_in_two_spellings_is_refused_before_anything_is_written(here,
         (["--encoder", "hubert-base", "--device", "gpu"], "no device 'gpu'; choose from auto, cpu, cuda, cuda:N"),
         (["--dtype", "bfloat16"], "is not one of 'float16', 'float32'"),
         (["--view", "reverb"], "no view 'reverb'; choose from gain, noise, mask, crop, published"),
-        (["--view", "clean"], "no view 'clean'; choose from gain"),
-        (["--view-seed", "1"], "--view-seed goes with --view: the clean clip has nothing to draw"),
+        (["--view", "speed:0.9", "--view", "clean", "--view", "speed:.90"], "the view 'speed-1:0.9' is named twice"),
+        (["--view", "speed"], "view 'speed': expected a factor from 0.5 to 2"),
+        (["--view", "speed:1"], "expected a factor from 0.5 to 2, but not 1 (that is clean)"),
+        (["--view-seed", "1"], "--view-seed goes with a --view that draws: gain, noise, mask, crop or published"),
+        (["--view", "speed:0.9", "--view-seed", "1"], "--view-seed goes with a --view that draws: gain, noise"),
         (["--view", "gain", "--view-seed", "-1"], "is not in the range x>=0"),
         (["--view", "gain", "--encoder", "landmarks"], "--view gain is a view of sound and landmarks looks at faces"),
     ],
@@ -206,16 +209,27 @@ def test_an_out_that_is_a_file_is_one_line(here, clips, tmp_path) -> None:
 
 def test_a_view_is_a_cache_of_its_own_that_says_which(here, clips, tmp_path) -> None:
     call = ["extract", "--data", clips, "--encoder", "logmel"]
-    for options in ([], ["--view", "published"], ["--view", "published", "--view-seed", 2]):
+    views = ["--view", "clean", "--view", "speed:0.9", "--view", "published"]
+    for options in (views, ["--view", "speed:0.9", "--view", "published", "--view-seed", 2]):
         done = here(*call, *options, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
+    written = [line.partition(": ")[2] for line in done.stdout.splitlines() if "shards written" in line]
+    assert [line.partition(", ")[0] for line in written] == [
+        "0 shards written (0 clips)",
+        "1 shards written (12 clips)",
+    ]
     assert "cache/ravdess/audio-logmel-published-1-seed2-" in done.stdout
     (second,) = (tmp_path / "cache" / "ravdess").glob("audio-logmel-published-1-seed2-*")
     caches = [package.open_cache(path) for path in (tmp_path / "cache" / "ravdess").iterdir()]
-    assert {cache.identity["view"] for cache in caches} == {"clean", "published-1:seed0", "published-1:seed2"}
+    views = {"clean", "speed-1:0.9", "published-1:seed0", "published-1:seed2"}
+    assert {cache.identity["view"] for cache in caches} == views
     assert {cache.about["encoder"] for cache in caches} == {"logmel"}
     info = here("cache", "info", second).stdout.splitlines()
     assert "view         published-1:seed2" in info
+    assert any(
+        line.startswith("speech       active part stored of 12 of 12 clips; median ") and "% of a clip" in line
+        for line in info
+    )
     assert here("cache", "verify", second).returncode == 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.registry import load_encoder
 from ravfeat.errors import CorpusError, EncoderError
 from ravfeat.extract.named_work import NamedWork
@@ -29,6 +30,21 @@ def test_work_by_names_fills_the_cache_that_loaded_encoders_fill(corpus: Any, tm
     assert contents(result.path) == contents(whole)
     with pytest.raises(CorpusError, match="no manifest any more"):
         plan_work(there, tmp_path)
+
+
+def test_the_views_of_work_by_names_are_loaded_in_the_order_of_the_plan(
+    corpus: Any, tmp_path: Path, contents: Any
+) -> None:
+    views = ("clean", "speed-1:0.9")
+    work = NamedWork(corpus.root, ("logmel",), corpus.manifest, device="cpu", views=views)
+    plan = plan_work(work, tmp_path / "out")
+    assert [cache.identity["view"] for cache in plan.caches] == list(views)
+    there, there_plan = pickle.loads(pickle.dumps((work.to_send(), plan.to_send())))
+    numbers = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 3, 4, 5))
+    results = finish(plan, [run_shards(there, numbers, there_plan)])
+    for view, result in zip(views, results, strict=True):
+        what = corpus.extraction(encoder=load_encoder("logmel", "cpu"), recipe=StoreRecipe(view=view))
+        assert contents(run_extraction(what, tmp_path / "alone").path) == contents(result.path)
 
 
 def test_another_model_under_the_same_name_is_refused_where_it_is_loaded(corpus: Any, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ravfeat.errors import ClipError, UsageError
-from ravfeat.media.augment import VIEWS, View, augment
+from ravfeat.media.augment import SPEED, VIEWS, View, augment
 
 RATE_HZ = 16_000
 KEYS = [f"take-{number}" for number in range(200)]
@@ -173,3 +173,101 @@ def test_a_negative_seed_is_refused(voice) -> None:
 def test_samples_that_are_no_sound_are_refused(samples, reason) -> None:
     with pytest.raises(ClipError, match=f"view 'noise' of 'a': expected one or more finite samples .* {reason}"):
         augment(samples, RATE_HZ, view="noise", seed=0, key="a")
+
+
+# --- views of another speed
+
+FACTORS = (0.5, 0.85, 0.9, 1.1, 1.18, 2.0)
+
+
+def tone(frequency_hz: float, rate_hz: int = RATE_HZ) -> np.ndarray:
+    return np.sin(2 * np.pi * frequency_hz * np.arange(rate_hz) / rate_hz).astype(np.float32)
+
+
+def pitch_hz(samples: np.ndarray, rate_hz: int = RATE_HZ) -> float:
+    """Frequency of the largest value of the spectrum."""
+    middle = samples[len(samples) // 8 : -len(samples) // 8]  # the filter rings at the ends
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle)), 1 << 18))
+    return float(np.fft.rfftfreq(1 << 18, 1 / rate_hz)[spectrum.argmax()])
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_a_speed_moves_length_and_pitch_by_its_factor(factor) -> None:
+    changed = View(SPEED, factor=factor).of(tone(440), RATE_HZ, "a")
+    assert changed.dtype == np.float32
+    assert len(changed) == pytest.approx(RATE_HZ / factor, abs=1)
+    assert pitch_hz(changed) == pytest.approx(440 * factor, rel=1e-3)
+    # A tone stays a tone of the same loudness.
+    middle = changed[len(changed) // 4 : -len(changed) // 4]
+    assert middle.std() == pytest.approx(np.sqrt(0.5), rel=1e-2)
+
+
+def test_a_speed_holds_at_other_rates() -> None:
+    changed = View(SPEED, factor=1.1).of(tone(440, 44_100), 44_100, "a")
+    assert len(changed) == pytest.approx(44_100 / 1.1, abs=1)
+    assert pitch_hz(changed, 44_100) == pytest.approx(484, rel=1e-3)
+
+
+def test_what_would_be_above_half_the_rate_is_left_out_not_folded_back() -> None:
+    changed = View(SPEED, factor=2).of(tone(6000), RATE_HZ, "a")
+    assert np.abs(changed[1000:-1000]).max() < 1e-3
+
+
+def test_a_speed_changes_every_clip_alike_and_leaves_it_as_it_is(voice) -> None:
+    before = voice.copy()
+    first, second = (View(SPEED, factor=0.9).of(voice, RATE_HZ, key) for key in "ab")
+    assert np.array_equal(first, second)
+    assert np.array_equal(voice, before)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("speed:0.90", "speed-1:0.9"),
+        ("speed:.9", "speed-1:0.9"),
+        ("speed:2", "speed-1:2"),
+        ("speed:1.125", "speed-1:1.125"),
+    ],
+)
+def test_a_speed_is_named_with_its_version_and_factor(written, name) -> None:
+    view = View.written(written)
+    assert view.name == name
+    assert View.parse(name) == view
+
+
+@pytest.mark.parametrize(
+    "name", ["speed-2:0.9", "speed-1:0.90", "speed-1:seed0", "speed-1", "speed-1:3", "speed-1:1", "gain-1:0.9"]
+)
+def test_a_speed_has_one_name(name) -> None:
+    with pytest.raises(UsageError, match=r"no view is called|expected a factor from 0\.5 to 2|has no factor"):
+        View.parse(name)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("speed", "view 'speed': expected a factor from 0.5 to 2, but not 1"),
+        ("speed:1", "view 'speed:1.0': expected a factor"),
+        ("speed:0.4", "view 'speed:0.4': expected a factor"),
+        ("speed:2.1", "view 'speed:2.1': expected a factor"),
+        ("speed:0.9001", "with at most three decimals, such as speed:0.9"),
+        ("speed:nan", "view 'speed:nan': expected a factor"),
+        ("speed:fast", "view 'speed:fast': expected a number after the colon, such as speed:0.9"),
+        ("gain:2", "view 'gain' has no factor, got 2; write it without the colon"),
+        ("pitch:0.9", "no view 'pitch'; choose from gain, noise, mask, crop, published, speed:FACTOR"),
+    ],
+)
+def test_factors_that_cannot_be_are_refused(written, message) -> None:
+    with pytest.raises(UsageError, match=message):
+        View.written(written)
+
+
+def test_a_speed_has_no_seed() -> None:
+    with pytest.raises(UsageError, match="view 'speed' draws nothing, so it has no seed, got 3"):
+        View.written("speed:0.9", 3)
+
+
+def test_no_samples_are_refused_and_a_single_one_is_not() -> None:
+    with pytest.raises(ClipError, match=r"view 'speed-1:0.9' of 'a': expected .* got shape \(0,\);"):
+        View(SPEED, factor=0.9).of(np.zeros(0, np.float32), RATE_HZ, "a")
+    assert len(View(SPEED, factor=2).of(np.ones(1, np.float32), RATE_HZ, "a")) == 1
