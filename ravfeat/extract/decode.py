@@ -116,9 +116,9 @@ def read_clip(
                 reasons |= dict.fromkeys(taking, _reason(error, clip, root))
                 break
             prepared, refused = _prepare(piece, clip, taking, views)
-            for index, error in refused.items():
+            for index, refusal in refused.items():
                 heard = f" (view {views[index].name})" if index in views else ""
-                reasons[index] = f"{_reason(error, clip, root)}{heard}"
+                reasons[index] = f"{_reason(refusal, clip, root)}{heard}"
             taking = {index: encoder for index, encoder in taking.items() if index not in refused}
             del piece  # full pictures; the thread may wait for a long time now
             yield PreparedPiece(clip, prepared)
