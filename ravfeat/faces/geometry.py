@@ -1,6 +1,8 @@
 """Geometry of a face: logarithms of distances between landmarks, and how high the corners of the mouth are.
 
-A distance says how open a mouth is, whoever it belongs to; coordinates say more about whose it is.
+Thirty-six numbers in place of 136 coordinates or more. They still tell whose face it is, though a little less: with
+mean, std and speed a linear probe names the actor of 0.920 of the clips of RAVDESS (chance 0.042), with coordinates of
+0.946.
 
 Conventions
 -----------
