@@ -24,6 +24,7 @@ from ravfeat.cache import open_cache
 from ravfeat.errors import CacheError, PredictionsError
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.experiment.load import FeatureLoader
+from ravfeat.features.training_rows import TrainingRows
 from ravfeat.heads.checkpoint import save_model
 from ravfeat.predictions import Predictions
 from ravfeat.runs.write import write_run
@@ -33,6 +34,7 @@ from tests.toyscores import two_streams
 from tests.writtencaches import write_cache
 
 Copy = Callable[[Path], Path]
+SLOW = "speed-1:0.9"
 
 
 @pytest.fixture(scope="module")
@@ -409,3 +411,61 @@ def test_views_are_counted_on_the_training_side_and_their_caches_held_against_th
     assert check_retrained(context, context.prepared, FeatureLoader())[0].verdict == "pass"
     rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0]["views"][0].update(content_sha256="0" * 64))
     assert [location.line.verdict for location in open_run(run).locations] == ["pass", "edited"]
+
+
+@pytest.fixture(scope="module")
+def voice_and_view(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder, clips, rng = tmp_path_factory.mktemp("averaged"), takes(), np.random.default_rng(5)
+    heard = [
+        replace(one, features=one.features + 0.5 * rng.normal(size=one.features.shape).astype(np.float32))
+        for one in clips
+    ]
+    options = {"name": "voice", "stream": "audio"}
+    return write_cache(folder, clips, **options), write_cache(folder, clips, view=SLOW, heard=heard, **options)
+
+
+FAST = {"grid": (3.0, 30.0)}
+
+
+@pytest.mark.parametrize("average", ["scores", "statistics"])
+def test_a_run_that_averages_over_views_holds(average, voice_and_view, tmp_path) -> None:
+    voice, view = voice_and_view
+    run = make_run(tmp_path / "run", [voice], train_views=(view,), average_views=average, settings=FAST, layers="1")
+    context = open_run(run)
+    prepared, load = context.prepared, FeatureLoader()
+    assert prepared is not None
+    lines = [*check_folds(context), *check_saved_heads(context, prepared, load), *check_against_folds(context)]
+    lines += check_retrained(context, prepared, load)
+    assert {line.verdict for line in lines} == {"pass"}
+    rewrite(run / "recipe.json", lambda recipe: recipe["plan"].update(average_views="none"))
+    edited = open_run(run)
+    assert edited.prepared is not None
+    assert {line.verdict for line in check_against_folds(edited)} != {"pass"}  # no plan of that name makes these rows
+
+
+def test_a_view_of_a_test_clip_that_trained_is_found(voice_and_view, tmp_path, monkeypatch) -> None:
+    def all_views_train(rows: TrainingRows, train: np.ndarray, _: object) -> np.ndarray:
+        return np.concatenate([train, np.arange(rows.n_clips, len(rows.origin))])
+
+    voice, view = voice_and_view
+    with monkeypatch.context() as cheat:
+        cheat.setattr(TrainingRows, "extend", all_views_train)
+        options = {"train_views": (view,), "average_views": "scores", "settings": {"grid": (3.0,)}, "layers": "1"}
+        run = make_run(tmp_path / "run", [voice], **options)
+    context = open_run(run)
+    assert context.prepared is not None
+    (line,) = check_retrained(context, context.prepared, FeatureLoader())
+    assert line.verdict == "leak"
+    assert "all is chosen as recorded, but val rows differ by" in line.finding
+
+
+def test_a_choice_that_no_row_would_make_is_found_beside_views(voice_and_view, tmp_path) -> None:
+    voice, view = voice_and_view
+    run = make_run(tmp_path / "run", [voice], train_views=(view,), average_views="scores", settings=FAST)
+    chosen = {"layers": [0], "C": 30.0}  # a layer of noise
+    rewrite(run / "recipe.json", lambda recipe: recipe["chosen"][0].update(chosen=chosen))
+    context = open_run(run)
+    assert context.prepared is not None
+    (line,) = check_retrained(context, context.prepared, FeatureLoader())
+    assert line.verdict == "leak"
+    assert line.evidence["on_test"] == 0

@@ -292,6 +292,35 @@ def test_views_that_train_are_named_wherever_their_numbers_stand(here, viewed, t
     assert "also trained on augmented views of the training clips" in page
 
 
+def test_means_over_views_and_parts_are_named_wherever_their_numbers_stand(here, viewed, tmp_path) -> None:
+    views = [named(viewed, "gain"), named(viewed, "noise")]
+    (clean,) = set((viewed / "cache" / "ravdess").iterdir()) - set(views)
+    options = ["--train-views", views[0], "--average-views", "--pool", "whole+active", "--out", tmp_path / "a"]
+    done = here("fit-heads", "--cache", clean, "--head", "logreg", "--layers", "1", *options)
+    assert done.returncode == 0, done.stderr
+    lines, names = done.stdout.splitlines(), "clean + gain-1:seed1"
+    assert f"audio toy@mean-scores: trained on {names}, tested on the mean scores of {names}" in lines
+    assert "audio toy@mean-scores logreg: pools whole clips and their speech-active part" in lines
+    run = tmp_path / "a"
+    recipe, metrics = (json.loads((run / name).read_text()) for name in ("recipe.json", "metrics.json"))
+    assert (recipe["plan"]["average_views"], recipe["plan"]["settings"]["parts"]) == ("scores", ["whole", "active"])
+    assert recipe["chosen"][0]["settings"]["parts"] == ["whole", "active"]
+    assert {record["features"] for record in metrics} == {"toy@mean-scores"}
+    assert here("report", run).returncode == 0
+    page = (run / "report" / "report.md").read_text(encoding="utf-8")
+    assert f"trained on {names}, tested on the mean scores of {names}" in page
+    assert "a validation or test clip is the mean over itself and the same views of it, and of no other clip" in page
+
+
+def test_parts_and_means_that_nobody_can_use_end_with_2(here, viewed, tmp_path) -> None:
+    (clean,) = (path for path in (viewed / "cache" / "ravdess").iterdir() if "-1-seed1-" not in path.name)
+    out = ["--cache", clean, "--out", tmp_path / "a"]
+    alone = here("fit-heads", "--average-views", *out)
+    assert (alone.returncode, "averages over the views of --train-views, got none" in alone.stderr) == (2, True)
+    frames = here("fit-heads", "--pool", "active", "--head", "attentive", *out)
+    assert (frames.returncode, "has the setting 'parts'" in frames.stderr) == (2, True)
+
+
 def test_a_leaky_control_may_have_views_and_says_leaky_beside_them(here, viewed, tmp_path) -> None:
     options = ["--protocol", "clip6", "--allow-leak", "--train-views", named(viewed, "gain"), "--out", tmp_path / "a"]
     done = here("fit-heads", *QUICK, *options, cwd=viewed)

@@ -1,5 +1,6 @@
 """The heads of a plan, built for the features they get."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from ravfeat.experiment.build import (
     check_plan,
     heads_of,
 )
+from ravfeat.experiment.fit import fit_heads, prepare
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.systems import CacheSystem, open_systems
+from ravfeat.heads.registry import head_of
 from ravfeat.numerics.pooling import pool_block
 from ravfeat.protocols.named import get_protocol
 from tests.toycaches import actors_and_emotions
@@ -97,3 +100,48 @@ def test_heads_that_cannot_be_are_refused(heads, message, tmp_path) -> None:
 def test_a_head_of_another_stream_that_pools_by_itself_does_not_stop_a_join(tmp_path) -> None:
     joins = ((tmp_path / "a", tmp_path / "b"),)
     check_plan(FitPlan(joins=joins, heads=("audio:attentive", "face:kernel")))
+
+
+# --- parts of clips
+
+
+PARTS = {"parts": ("whole", "active")}
+ACTIVE = {take.clip_id: (0.1, 0.7) for take in TAKES}
+
+
+@pytest.mark.parametrize("head", ["logreg", "kernel"])
+def test_a_voice_is_pooled_by_parts_and_a_face_as_a_whole(head, tmp_path) -> None:
+    plan = FitPlan(settings=PARTS)
+    voice = build_head(head, plan, system(tmp_path, stream="audio", active=ACTIVE)).reading.statistics
+    names = build_head(head, FitPlan(), system(tmp_path, stream="audio", name="other")).reading.statistics
+    assert voice == (*names, *(f"active:{name}" for name in names))
+    assert build_head(head, plan, system(tmp_path)).reading.statistics == FACE_STATISTICS
+
+
+def test_clips_without_an_active_part_are_refused_before_anything_is_trained(tmp_path) -> None:
+    path = write_cache(tmp_path, TAKES, stream="audio")
+    plan = FitPlan((path,), heads=("logreg",), protocol="group3", settings=PARTS)
+    with pytest.raises(
+        CacheError, match=r"does not say where the speech of 24 of 24 clips begins and ends .*another --"
+    ):
+        prepare(plan)
+
+
+def test_an_active_part_is_trained_on_and_said(tmp_path) -> None:
+    path = write_cache(tmp_path, TAKES, stream="audio", active=ACTIVE)
+    plan = FitPlan((path,), heads=("logreg",), protocol="group3", settings=PARTS | {"grid": (3.0,)})
+    both, whole = fit_heads(plan), fit_heads(replace(plan, settings={"grid": (3.0,)}))
+    recipes = [fitted.models[0].model.recipe["settings"] for fitted in (both, whole)]
+    assert recipes[0]["parts"] == ["whole", "active"]
+    assert "parts" not in recipes[1]  # as recipes always were
+    assert both.predictions.logits().tolist() != whole.predictions.logits().tolist()
+    again = head_of(both.models[0].model.recipe)
+    assert again.reading.statistics == ("mean", "std", "active:mean", "active:std")
+
+
+@pytest.mark.parametrize("parts", [("active",), ("whole", "active")])
+def test_faces_alone_have_no_part_to_pool(parts, tmp_path) -> None:
+    path = write_cache(tmp_path, TAKES)
+    plan = FitPlan((path,), heads=("kernel",), protocol="group3", settings={"parts": parts})
+    with pytest.raises(UsageError, match=r"--pool .*active is of voices, .* none of the heads kernel pools one here"):
+        prepare(plan)
