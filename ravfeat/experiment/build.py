@@ -174,7 +174,7 @@ def build_head(name: str, plan: HeadPlan, system: CacheSystem) -> Head:
     for number, (cache, clip_ids) in enumerate(zip(system.caches, system.clip_ids, strict=True)):
         check_reading(cache, head.reading.of_stream(number), clip_ids)
     for view in system.views:
-        check_reading(view.cache, head.reading.of_stream(view.of), view.clip_ids)
+        view.check_reading(head.reading.of_stream(view.of))
     return head
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from ravfeat.align import AlignErrors, Alignment, align
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import CacheError, CorpusError, UsageError
-from ravfeat.media.augment import CLEAN
+from ravfeat.features.clips import Reading
+from ravfeat.features.load import check_reading
+from ravfeat.media.augment import CLEAN, View
 from ravfeat.schema import AverageViews
 
 __all__ = ["TrainingView", "match_views", "open_views", "pass_over_views", "refuse_views", "tested_on", "trained_on"]
@@ -54,6 +56,21 @@ class TrainingView:
     def name(self) -> str:
         """Recipe, version and seed."""
         return _view_of(self.cache)
+
+    def check_reading(self, reading: Reading) -> None:
+        """Refuse a head that reads what the view's cache does not hold, or the active part of clips that were cropped.
+
+        Raises
+        ------
+        CacheError, UsageError
+        """
+        check_reading(self.cache, reading, self.clip_ids)
+        view = View.parse(self.name) if reading.active else None
+        if view is not None and view.crops:
+            raise UsageError(
+                f"{self.cache.path} holds the view '{self.name}', which leaves out a part of every clip, and where the"
+                " speech lies is known of whole clips: pool the whole (--pool whole), or leave this view out"
+            )
 
     def about(self) -> dict[str, Any]:
         """Say what it is, for the record."""

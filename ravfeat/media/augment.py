@@ -183,6 +183,11 @@ class View:
             return f"{SPEED}-{SPEED_VERSION}:{self.factor:g}"
         return f"{self.recipe}-{_recipe_of(self.recipe, self.seed).version}:seed{self.seed}"
 
+    @property
+    def crops(self) -> bool:
+        """Whether a part of the clip is left out, so that shares of the clip are no shares of the view."""
+        return self.recipe in _RECIPES and _crop in _RECIPES[self.recipe].steps
+
     @classmethod
     def parse(cls, name: str) -> "View | None":
         """Parse a view's `name`; None for the clean clip.

@@ -239,3 +239,16 @@ def test_a_view_of_a_test_clip_cannot_be_handed_to_a_head_for_training(caches) -
         rows.extend(np.array([0, 6]), [np.array([2])])
     with pytest.raises(LeakError, match="row 6 is judged"):
         rows.extend(np.array([0]), [rows.scored(np.array([2]))])
+
+
+def test_the_active_part_of_a_cropped_view_is_not_pooled(takes, tmp_path) -> None:
+    active = {take.clip_id: (0.2, 0.8) for take in takes}
+    clean, slow, crop = (
+        write_cache(tmp_path, takes, stream="audio", view=view, active=active)
+        for view in ("clean", SLOW, View("crop", 1).name)
+    )
+    plan = replace(plan_for((clean, (slow, crop)), "scores", "logreg"), settings={"parts": ("active",)})
+    with pytest.raises(UsageError, match="holds the view 'crop-1:seed1', which leaves out a part of every clip"):
+        prepare(plan)
+    prepare(replace(plan, train_views=(slow,)))
+    prepare(replace(plan, settings={}))
