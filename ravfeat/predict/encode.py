@@ -3,7 +3,7 @@
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import ClipError
@@ -13,11 +13,29 @@ from ravfeat.extract.reduce import ClipReducer, StoredClip
 from ravfeat.predict.frames import WHOLE, EncodedFrames, FrameCollector
 from ravfeat.predict.read import EncoderGroup, SoundRead, ToPredict, clip_of, read_recording
 from ravfeat.predict.windows import Window, Windowing
+from ravfeat.schema import ACTIVE_COLUMNS
 
-__all__ = ["EncodedRecording", "Stored", "encode_recordings", "opened"]
+__all__ = ["EncodedRecording", "EncodedWindow", "Stored", "encode_recordings", "opened"]
 
 Stored = StoredClip | str
 """The features of a window, or why there are none."""
+
+
+@dataclass(frozen=True)
+class EncodedWindow:
+    """The features of a window.
+
+    Attributes
+    ----------
+    stored : mapping of int to (StoredClip or str)
+        By encoder.
+    active : tuple of (float, float), optional
+        Where the speech in its sound begins and ends, as shares of the window; see `ravfeat.media.active`.
+    """
+
+    stored: Mapping[EncoderIndex, Stored]
+    active: tuple[float, float] | None = None
+
 
 _Events = Iterator[Event | SoundRead]
 
@@ -30,8 +48,8 @@ class EncodedRecording:
     ----------
     windows : tuple of (float, float)
         Empty where nothing could be read.
-    stored : iterator of mapping of int to (StoredClip or str)
-        Of every window in order, by encoder. Windows of sound are encoded as they are asked for, so that an hour takes
+    stored : iterator of EncodedWindow
+        Of every window in order. Windows of sound are encoded as they are asked for, so that an hour takes
         the memory of one window; ask for all of them before the next recording.
     reasons : mapping of int to str
         Of the whole recording, by encoder: why there is nothing in any window.
@@ -45,7 +63,7 @@ class EncodedRecording:
     """
 
     windows: tuple[Window, ...]
-    stored: Iterator[Mapping[EncoderIndex, Stored]]
+    stored: Iterator[EncodedWindow]
     reasons: Mapping[EncoderIndex, str]
     sound: SoundRead
     frames: EncodedFrames | None
@@ -106,11 +124,13 @@ def _encode(
     windows = sound.windows or (() if math.isnan(duration_s) else windowing.of(duration_s))
     duration_s = sound.duration_s if sound.windows else duration_s
 
-    def stored() -> Iterator[Mapping[EncoderIndex, Stored]]:
+    def stored() -> Iterator[EncodedWindow]:
         for number in range(len(windows)):
             seen = {index: _stored(each, opened(windows, number)) for index, each in frames.items()}
-            heard = _encode_window(recording, listening, recipes, events) if listening and sound.windows else {}
-            yield reasons | seen | heard
+            heard = EncodedWindow({})
+            if listening and sound.windows:
+                heard = _encode_window(recording, listening, recipes, events)
+            yield replace(heard, stored={**reasons, **seen, **heard.stored})
 
     followed = max(frames.values(), key=lambda each: "faces" in each.columns, default=None)
     return EncodedRecording(windows, stored(), reasons, sound, followed, duration_s, digests)
@@ -118,10 +138,12 @@ def _encode(
 
 def _encode_window(
     recording: ToPredict, group: EncoderGroup, recipes: Mapping[EncoderIndex, StoreRecipe], events: _Events
-) -> dict[EncoderIndex, Stored]:
+) -> EncodedWindow:
     reducers = {index: ClipReducer(recipes[index], "audio") for index in group.encoders}
     encoded = encode_clip(clip_of(recording), _next_clip(events), group.encoders, reducers)
-    return {**encoded.results, **encoded.reasons}
+    further = {} if encoded.recording is None else encoded.recording.further
+    active = (further[ACTIVE_COLUMNS[0]], further[ACTIVE_COLUMNS[1]]) if further else None
+    return EncodedWindow({**encoded.results, **encoded.reasons}, active)
 
 
 def _sound(events: _Events) -> SoundRead:

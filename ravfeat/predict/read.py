@@ -16,6 +16,8 @@ from ravfeat.encoders.base import Encoder
 from ravfeat.errors import ClipError, MediaError, UsageError
 from ravfeat.extract.decode import ClipEnd, EncoderIndex, Event, read_clip
 from ravfeat.manifest import Clip
+from ravfeat.media.active import active_part
+from ravfeat.media.augment import View
 from ravfeat.media.sound import MAX_PEAK, SILENCE_PEAK, Waveform, read_waveform
 from ravfeat.media.source import Recording, Source
 from ravfeat.predict.result import Envelope
@@ -44,10 +46,13 @@ class EncoderGroup:
     source : Source
         Reads waveforms, or pictures with faces.
     encoders : mapping of int to Encoder
+    views : mapping of int to View
+        For encoders that get a view of every window; a view that draws does so as for a clip without a name.
     """
 
     source: Source[Any]
     encoders: Mapping[EncoderIndex, Encoder[Any]]
+    views: Mapping[EncoderIndex, View] = field(default_factory=dict)
 
     @property
     def listens(self) -> bool:
@@ -115,7 +120,8 @@ class _Cut:
         if np.abs(samples - samples.mean()).max() < SILENCE_PEAK:
             raise ClipError("silent")
         yield self.waveform
-        return Recording(len(samples), float(self.waveform.sample_rate_hz), self.waveform.sha256)
+        rate = self.waveform.sample_rate_hz
+        return Recording(len(samples), float(rate), self.waveform.sha256, active_part(samples, rate).columns())
 
     def provenance(self) -> dict[str, Any]:
         return {}
@@ -173,7 +179,7 @@ def _read_sound(
             reason = f"no sound between {window[0]:.1f} and {window[1]:.1f} s"
             yield ClipEnd(clip_of(recording), reasons=dict.fromkeys(group.encoders, reason))
         else:
-            yield from read_clip(clip_of(recording), Path(), _Cut(piece), group.encoders)
+            yield from read_clip(clip_of(recording), Path(), _Cut(piece), group.encoders, group.views)
 
 
 def clip_of(recording: ToPredict) -> Clip:

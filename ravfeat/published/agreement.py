@@ -8,12 +8,11 @@ import numpy as np
 
 from ravfeat.calibrate import calibrate
 from ravfeat.errors import HeadError
-from ravfeat.features.clips import ClipFeatures
-from ravfeat.features.statistics import select_clips
 from ravfeat.predictions import Predictions
 from ravfeat.published.caches import match, read_clips
 from ravfeat.published.head import PublishedHead
 from ravfeat.published.parts import PublishedClip
+from ravfeat.published.scored_clips import ScoredClips
 
 __all__ = ["UNCHECKED", "RunAgreement", "compare"]
 
@@ -78,12 +77,12 @@ def _all_tested(head: PublishedHead, system: int) -> list[PublishedClip]:
 
 
 def _of_fold(
-    features: Sequence[ClipFeatures],
+    features: Sequence[ScoredClips],
     clips: Sequence[Sequence[PublishedClip]],
     tested: Sequence[Sequence[PublishedClip]],
-) -> list[ClipFeatures]:
+) -> list[ScoredClips]:
     chosen = []
     for read, system_clips, wanted in zip(features, clips, tested, strict=True):
         place: Mapping[PublishedClip, int] = {clip: row for row, clip in enumerate(system_clips)}
-        chosen.append(select_clips(read, np.array([place[clip] for clip in wanted], dtype=np.int64)))
+        chosen.append(read.select(np.array([place[clip] for clip in wanted], dtype=np.int64)))
     return chosen

@@ -16,6 +16,7 @@ from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
 from ravfeat.features.narrow import concatenate_features
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem
+from ravfeat.published.scored_clips import ScoredClips, with_views
 from ravfeat.schema import SEVERAL_STREAMS
 
 __all__ = ["Caches", "among_tested", "clips_of_caches", "combine", "differences", "match", "read_clips", "rows_among"]
@@ -26,8 +27,15 @@ Caches = Cache | str | Path | Iterable[Cache | str | Path]
 _SHORT = 60
 
 
-def match(systems: Sequence[PublishedSystem], caches: Caches) -> list[tuple[Cache, ...]]:
+def match(systems: Sequence[PublishedSystem], caches: Caches, *, views: bool = True) -> list[tuple[Cache, ...]]:
     """Find the caches that every system reads, by their identity.
+
+    Parameters
+    ----------
+    systems : sequence of PublishedSystem
+    caches : Caches
+    views : bool
+        Whether those of the views that are averaged are wanted too; they come after the others.
 
     Raises
     ------
@@ -39,7 +47,9 @@ def match(systems: Sequence[PublishedSystem], caches: Caches) -> list[tuple[Cach
     corpora = sorted({str(cache.about["corpus"]) for cache in opened})
     if len(corpora) > 1:
         raise CacheError(f"the caches are of several corpora ({', '.join(corpora)}); give those of one at a time")
-    return [tuple(_find(system, need, opened) for need in system.needs) for system in systems]
+    return [
+        tuple(_find(system, need, opened) for need in (system.reads if views else system.needs)) for system in systems
+    ]
 
 
 def _find(system: PublishedSystem, need: Need, caches: Sequence[Cache]) -> Cache:
@@ -116,7 +126,7 @@ def _by_performance(
     return table
 
 
-def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[PublishedClip]) -> ClipFeatures:
+def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[PublishedClip]) -> ScoredClips:
     """Read what a system's heads read.
 
     Parameters
@@ -128,17 +138,23 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
         As the first of them calls them.
     """
     names = [clip.clip_id for clip in clips]
-    clip_ids = [names]
-    if len(caches) > 1:
-        clip_ids = [[clip.clip_id for clip in group] for group in clips_of_caches(caches, names)]
-    prints = [need.fingerprint for need in system.needs]
-    sides = dict(zip(prints, zip(caches, clip_ids, strict=True), strict=True))
+    own = caches[: len(system.needs)]
+    clip_ids = [[clip.clip_id for clip in group] for group in clips_of_caches(own, names)] if len(own) > 1 else [names]
+    ids = dict(zip((need.fingerprint for need in system.needs), clip_ids, strict=True))
+    ids |= {view.fingerprint: ids[need.fingerprint] for need in system.needs for view in need.views}
+    by_print = dict(zip((need.fingerprint for need in system.reads), caches, strict=True))
 
     def load(need: Need, reading: Reading) -> ClipFeatures:
-        cache, cache_ids = sides[need.fingerprint]
-        return load_features(cache, cache_ids, reading, layers=need.layers)
+        return load_features(by_print[need.fingerprint], ids[need.fingerprint], reading, layers=need.layers)
 
-    return combine(system, load)
+    def load_view(view: Need, reading: Reading) -> tuple[ClipFeatures, NDArray[np.int64]]:
+        cache, named = by_print[view.fingerprint], ids[view.fingerprint]
+        # A run that was allowed to averaged over the views that were there.
+        rows = [row for row, clip_id in enumerate(named) if clip_id in cache]
+        features = load_features(cache, [named[row] for row in rows], reading, layers=view.layers)
+        return features, np.array(rows, np.int64)
+
+    return with_views(system, combine(system, load), load_view)
 
 
 def combine(system: PublishedSystem, load: Callable[[Need, Reading], ClipFeatures]) -> ClipFeatures:

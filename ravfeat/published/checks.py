@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from ravfeat.cache.origin_file import check_published
-from ravfeat.errors import HeadError
+from ravfeat.errors import HeadError, UsageError
 from ravfeat.files import check_name
 from ravfeat.heads.base import Model
+from ravfeat.media.augment import CLEAN, View
 from ravfeat.model_origin import check_origin
 from ravfeat.published.documents import FoldClips, HeadFile, LearnedEntry, LearnedFile, TransferEntry
 from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY
@@ -40,6 +41,7 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
         for place, need in enumerate(part.needs):
             said = f"{where}: systems[{number}].caches[{place}].model"
             check_origin(need.model or {}, said, HeadError, REMEDY, on_hub=True)
+        _check_views(f"{where}: systems[{number}]", part)
     for origin in document.get("made_from", ()):
         check_published(origin, f"{where}: made_from", HeadError, REMEDY)
     if "cross_corpus" in document:
@@ -48,6 +50,20 @@ def check_document(folder: Path, document: HeadFile, parts: Sequence[PublishedSy
     n_heads = sum(len(part.seeds) for part in parts) * n_sources
     if 2 * n_heads > len(document["files"]):  # before a million of them are looked for
         raise HeadError(f"{where} lists {len(document['files'])} files, fewer than the {n_heads} heads have; {REMEDY}")
+
+
+def _check_views(where: str, part: PublishedSystem) -> None:
+    named = [view for need in part.needs for view in need.view_names]
+    if bool(named) != (part.average != "none"):
+        raise HeadError(f"{where} averages {part.average} over {len(named)} views, which cannot be; {REMEDY}")
+    if part.average == "statistics" and not part.reading.statistics:
+        raise HeadError(f"{where} averages statistics over views and reads frames; {REMEDY}")
+    try:
+        unchanged = CLEAN in [view if View.parse(view) else CLEAN for view in named]
+    except UsageError as error:
+        raise HeadError(f"{where}: {error}; use the ravfeat that wrote it, or {REMEDY}") from error
+    if unchanged or (named and any(need.identity.get("stream") != "audio" for need in part.needs if need.view_names)):
+        raise HeadError(f"{where}: views are changed sound, and {named} are to be views; {REMEDY}")
 
 
 def _check_transfer(where: Path, transfer: TransferEntry, document: HeadFile) -> None:
@@ -72,6 +88,7 @@ def _lists_of_distinct(
         yield f"systems[{number}].reading.statistics", part.reading.statistics
         for place, need in enumerate(part.needs):
             yield f"systems[{number}].caches[{place}].read_layers", need.layers or ()
+            yield f"systems[{number}].caches[{place}].views", need.view_names
 
 
 def check_learned(folder: Path, document: HeadFile, record: LearnedFile, parts: Sequence[PublishedSystem]) -> None:

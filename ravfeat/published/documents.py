@@ -51,6 +51,7 @@ class CacheEntry(TypedDict):
     fingerprint: Text
     content_sha256: Text
     read_layers: NotRequired[Annotated[list[Index], NotEmpty]]
+    views: NotRequired[Annotated[list[Text], NotEmpty]]
     identity: dict[str, Any]
     model: NotRequired[ModelOrigin]
 
@@ -72,6 +73,7 @@ class SystemEntry(TypedDict):
     head: Text
     seeds: Annotated[list[Index], NotEmpty]
     trained_on: Text
+    average_views: NotRequired[Literal["scores", "statistics"]]
     reading: _Reading
     caches: Annotated[list[CacheEntry], NotEmpty]
 

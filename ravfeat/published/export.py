@@ -143,12 +143,12 @@ def export_heads(
     with whole_folder(to, force=force, **_WHAT) as folder:
         _write(folder, parts, by_source, learned, read)
         if not unchecked:
-            groups = match(parts, [places[origin.path] for system in where for origin in system.trained])
+            groups = match(parts, [places[origin.path] for system in where for origin in system.trained], views=False)
             document |= _write_training(folder, read, parts, groups, list(by_source))
         write_document(folder, document | {"check": UNCHECKED, "chosen": _chosen(parts, by_source)})
         check = UNCHECKED
         if not unchecked:
-            tested = [places[origin.path] for system in where for origin in system.tested]
+            tested = [places[origin.path] for system in where for origin in (*system.tested, *system.averaged)]
             check = str(compare(load_head(folder, device=device), read.predictions, tested, run))
         document |= {"check": check, "chosen": _chosen(parts, by_source)}
         replace_file(folder / CARD_FILE, card(document, read.records).encode())
@@ -179,7 +179,7 @@ def _check_leak(read: Run, run: Path, *, allow_leak: bool) -> None:
 def _places(
     where: Sequence[SystemOrigins], read: Run, caches: Sequence[Path], run: Path, *, views: bool
 ) -> dict[Path, Path]:
-    origins = [origin for system in where for origin in (*system.trained, *system.tested)]
+    origins = [origin for system in where for origin in (*system.trained, *system.tested, *system.averaged)]
     return locate([*origins, *(views_of(read.recipe) if views else ())], caches, run)
 
 

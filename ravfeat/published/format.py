@@ -41,8 +41,9 @@ __all__ = [
 ]
 
 FORMAT = "ravfeat-published-head"
-FORMAT_VERSION = 1
-"""Raised when a reader of the old version would misread the new one."""
+FORMAT_VERSION = 2
+"""Raised when a reader of the old version would misread the new one: it would not average over views. Heads that do not
+average are still written as version 1."""
 
 HEAD_FILE = "head.toml"
 CARD_FILE = "card.md"
@@ -89,7 +90,8 @@ def write_document(folder: Path, document: Mapping[str, Any]) -> None:
     """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     files = {name: sha256_of(folder / name) for name in names if name not in _OPEN}
-    whole = {"format": FORMAT, "format_version": FORMAT_VERSION, **document, "files": files}
+    version = FORMAT_VERSION if any("average_views" in system for system in document.get("systems", ())) else 1
+    whole = {"format": FORMAT, "format_version": version, **document, "files": files}
     try:
         text = tomli_w.dumps({"sha256": _digest(whole), **whole})
     except (TypeError, ValueError) as error:  # JSON knows null, and so may the recipe of a run that somebody edited
@@ -174,7 +176,7 @@ def head_folder(folder: Path, data: bytes, where: str) -> HeadFolder:
     """
     about = parse_toml(data, dict[str, Any], where, HeadError, REMEDY)
     version = check_value(about, PublishedFormat, where, HeadError, REMEDY)
-    if version["format"] != FORMAT or version["format_version"] != FORMAT_VERSION:
+    if version["format"] != FORMAT or version["format_version"] not in range(1, FORMAT_VERSION + 1):
         raise HeadError(
             f"{where} has format {version['format']!r} version {version['format_version']}, this ravfeat reads {FORMAT}"
             f" version {FORMAT_VERSION}; use the ravfeat that wrote it ({version.get('ravfeat', 'unknown')!r}) or a"

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import UsageError
-from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.predictions import System
@@ -22,6 +21,7 @@ from ravfeat.published.format import HeadFolder
 from ravfeat.published.mixing import score_clips, system_attention
 from ravfeat.published.parts import Learned, PublishedClip, PublishedSystem, Source, mixed_in
 from ravfeat.published.recordings import read_recordings, taught
+from ravfeat.published.scored_clips import ScoredClips
 from ravfeat.schema import FUSED_STREAMS
 
 if TYPE_CHECKING:
@@ -254,7 +254,8 @@ class PublishedHead:
     def _probabilities(self, caches: Caches, clip_ids: Sequence[str], fold: Fold) -> dict[System, _FLOATS]:
         sources = self.sources(fold)
         groups = match(self.parts, caches)
-        flat = list(dict.fromkeys(cache for group in groups for cache in group))
+        own = [group[: len(part.needs)] for part, group in zip(self.parts, groups, strict=True)]  # without views
+        flat = list(dict.fromkeys(cache for group in own for cache in group))
         named = dict(zip(flat, clips_of_caches(flat, clip_ids), strict=True))
         asked = [named[group[0]] for group in groups]
         if not clip_ids:
@@ -317,7 +318,7 @@ class PublishedHead:
 
     def score(
         self,
-        features: Sequence[ClipFeatures | None],
+        features: Sequence[ScoredClips | None],
         clips: Sequence[Sequence[PublishedClip]],
         sources: Sequence[Source],
     ) -> dict[System, _FLOATS]:
@@ -325,7 +326,7 @@ class PublishedHead:
 
         Parameters
         ----------
-        features : sequence of ClipFeatures or None
+        features : sequence of ScoredClips or None
             One for each system; None for a system that is not to be scored.
         clips : sequence of sequence of PublishedClip
             Which clips each system's rows are; all have the same, in any order. Not looked at where there are no
@@ -354,7 +355,7 @@ class PublishedHead:
         return {system: np.mean([probs[system] for probs in by_source], axis=0) for system in by_source[0]}
 
     def attention(
-        self, system: System, features: ClipFeatures, sources: Sequence[Source]
+        self, system: System, features: ScoredClips, sources: Sequence[Source]
     ) -> list[NDArray[np.float32]] | None:
         """Say where in clips a system's heads pool from, on average over seeds and sources.
 
@@ -362,7 +363,7 @@ class PublishedHead:
         ----------
         system : System
             One of those that are not mixtures.
-        features : ClipFeatures
+        features : ScoredClips
             As for `score`.
         sources : sequence of (int or "refit")
 

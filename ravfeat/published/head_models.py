@@ -91,7 +91,7 @@ def load_head_models(
         For a system that the head does not have, or a model of a name that it does not read.
     """
     check_model_names(models, [need for part in head.parts for need in part.needs], head.path)
-    needs = [need for part in _asked(head, systems) for need in part.needs]
+    needs = [need for part in _asked(head, systems) for need in part.reads]
     finder = ModelFinder(device, models, detector_models, offline)
     by_key: dict[tuple[str, ...], Encoder[Any]] = {}
     encoders: dict[str, Encoder[Any]] = {}

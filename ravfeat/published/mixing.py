@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.errors import HeadError
-from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import fused_logits, name_of
 from ravfeat.heads.base import Model
 from ravfeat.heads.parallel import one_thread_each
 from ravfeat.predictions import System, mean_of_seeds
 from ravfeat.published.parts import Learned, PublishedClip, at, mixed_in
+from ravfeat.published.scored_clips import ScoredClips
 from ravfeat.schema import FUSED_STREAMS
 
 __all__ = ["probabilities", "score_clips", "system_attention"]
@@ -28,7 +28,7 @@ def score_clips(
     systems: Sequence[System],
     models: Sequence[Sequence[Model]],
     learned: Learned,
-    features: Sequence[ClipFeatures | None],
+    features: Sequence[ScoredClips | None],
     clips: Sequence[Sequence[PublishedClip]],
     where: Path,
 ) -> dict[System, NDArray[np.float64]]:
@@ -73,21 +73,20 @@ def _shared_orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.
     return [np.argsort(np.array(system_clips, dtype=str), kind="stable") for system_clips in keys]
 
 
-def _system_logits(models: Sequence[Model], features: ClipFeatures) -> NDArray[np.float32]:
+def _system_logits(models: Sequence[Model], features: ScoredClips) -> NDArray[np.float32]:
     """Score all clips with the models of all seeds, shape (N, S, K)."""
-    rows = np.arange(len(features))
     # What overflows is not finite, and the caller looks for that. One thread, as in a run: the last bits of a product
     # depend on how many threads share it.
     with np.errstate(all="ignore"), one_thread_each():
-        return np.stack([model.logits(features, rows) for model in models], axis=1)
+        return np.stack([features.logits(model) for model in models], axis=1)
 
 
-def system_attention(models: Sequence[Model], features: ClipFeatures) -> list[NDArray[np.float32]] | None:
-    """Average over models where they pool from, clip by clip; see `ravfeat.heads.base.Model.attention`."""
+def system_attention(models: Sequence[Model], features: ScoredClips) -> list[NDArray[np.float32]] | None:
+    """Average over models where they pool from, clip by clip, not view; see `ravfeat.heads.base.Model.attention`."""
     rows, by_model = np.arange(len(features)), []
     for model in models:
         with np.errstate(all="ignore"), one_thread_each():
-            attention = model.attention(features, rows)
+            attention = model.attention(features.features, rows)
         if attention is None:
             return None
         by_model.append(attention)

@@ -1,12 +1,13 @@
 """Parts of a published head: systems, the caches each reads, temperatures and fusion weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from ravfeat.cache.format import fingerprint
 from ravfeat.calibrate import Temperature
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import Reading
@@ -16,7 +17,7 @@ from ravfeat.media.augment import CLEAN
 from ravfeat.model_origin import ModelOrigin
 from ravfeat.predictions import System
 from ravfeat.published.documents import CacheEntry, FoldClips, LearnedEntry, SystemEntry
-from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, AverageViews
 
 __all__ = [
     "Learned", "Need", "PublishedClip", "PublishedSystem", "Source", "at", "clips_of", "clips_record", "mixed_in",
@@ -52,6 +53,8 @@ class Need:
         The layers to read; None reads all.
     model : ModelOrigin or None
         What it takes to make the encoder again; None where the cache did not say it.
+    view_names : tuple of str
+        Views of the clips that are averaged with them, see `PublishedSystem.average`.
     """
 
     encoder: str
@@ -60,13 +63,25 @@ class Need:
     content_sha256: str
     layers: tuple[int, ...] | None
     model: ModelOrigin | None = None
+    view_names: tuple[str, ...] = ()
+
+    @property
+    def views(self) -> tuple["Need", ...]:
+        """The caches of these views: they have this cache's identity but for the view."""
+        return tuple(map(self.of_view, self.view_names))
+
+    def of_view(self, name: str) -> "Need":
+        """Give the cache of one view of the clips; the digest of its content is not recorded."""
+        identity = {**self.identity, "view": name}
+        return replace(self, identity=identity, fingerprint=fingerprint(identity), content_sha256="", view_names=())
 
     def record(self) -> dict[str, Any]:
         """Give plain values for ``head.toml``; TOML has no empty value, so those are left out."""
         read = {} if self.layers is None else {"read_layers": list(self.layers)}
         held = {name: value for name, value in self.identity.items() if value is not None}
         cache = {"encoder": self.encoder, "fingerprint": self.fingerprint, "content_sha256": self.content_sha256}
-        return cache | read | {"identity": held} | ({} if self.model is None else {"model": self.model})
+        views = {"views": list(self.view_names)} if self.view_names else {}
+        return cache | read | views | {"identity": held} | ({} if self.model is None else {"model": self.model})
 
     @classmethod
     def of(cls, record: CacheEntry) -> "Need":
@@ -74,7 +89,7 @@ class Need:
         layers = tuple(record["read_layers"]) if "read_layers" in record else None
         return cls(
             record["encoder"], record["fingerprint"], record["identity"], record["content_sha256"], layers,
-            record.get("model"),
+            record.get("model"), tuple(record.get("views", ())),
         )  # fmt: skip
 
 
@@ -93,6 +108,8 @@ class PublishedSystem:
         More than one where caches are concatenated.
     trained_on : str
         ``clean``, or ``clean + gain-1:seed0`` where the heads were trained on views of the clips too.
+    average : {"none", "scores", "statistics"}
+        What of a clip is averaged over the clip and the views that its `needs` name.
     """
 
     system: System
@@ -100,6 +117,12 @@ class PublishedSystem:
     reading: Reading
     needs: tuple[Need, ...]
     trained_on: str = CLEAN
+    average: AverageViews = "none"
+
+    @property
+    def reads(self) -> tuple[Need, ...]:
+        """All caches that are read: those of the clips, and those of their views that are averaged."""
+        return (*self.needs, *(view for need in self.needs for view in need.views))
 
     @property
     def folder(self) -> str:
@@ -112,7 +135,8 @@ class PublishedSystem:
         reading = first | ({"also": others} if others else {})
         caches = [need.record() for need in self.needs]
         record = {"seeds": list(self.seeds), "trained_on": self.trained_on, "reading": reading, "caches": caches}
-        return self.system._asdict() | record
+        average = {} if self.average == "none" else {"average_views": self.average}
+        return self.system._asdict() | average | record
 
     @classmethod
     def of(cls, record: SystemEntry) -> "PublishedSystem":
@@ -122,7 +146,9 @@ class PublishedSystem:
         reading = Reading(read["window"], tuple(read["statistics"]), also)
         needs = tuple(Need.of(need) for need in record["caches"])
         system = System(record["stream"], record["features"], record["head"])
-        return cls(system, tuple(record["seeds"]), reading, needs, record["trained_on"])
+        none: AverageViews = "none"
+        average = record.get("average_views", none)
+        return cls(system, tuple(record["seeds"]), reading, needs, record["trained_on"], average)
 
 
 def _plain_reading(reading: Reading) -> dict[str, Any]:

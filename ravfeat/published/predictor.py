@@ -21,7 +21,7 @@ from ravfeat.extract.decode import EncoderIndex
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.narrow import StoredLayout, narrow_blocks
 from ravfeat.heads.recipe import Layers
-from ravfeat.predict.encode import EncodedRecording, Stored, encode_recordings, opened
+from ravfeat.predict.encode import EncodedRecording, EncodedWindow, Stored, encode_recordings, opened
 from ravfeat.predict.frames import EncodedFrames
 from ravfeat.predict.read import EncoderGroup, Samples, ToPredict, waveform_of
 from ravfeat.predict.result import Attention, FilePrediction, SystemPrediction, WindowPrediction
@@ -31,6 +31,7 @@ from ravfeat.published.caches import combine
 from ravfeat.published.domain import MEANS, pooled_means
 from ravfeat.published.format import HEAD_FILE, REMEDY
 from ravfeat.published.parts import Need, PublishedClip, PublishedSystem, Source, mixed_in
+from ravfeat.published.scored_clips import ScoredClips, with_views
 from ravfeat.published.scorer import Scorer
 from ravfeat.schema import FUSED_STREAMS
 
@@ -76,7 +77,7 @@ class Predictor:
         self._groups, self._sources = groups, tuple(sources)
         self._index = {need.fingerprint: index for index, need in enumerate(needs)}
         self._recipes = {index: recipe_of(need) for index, need in enumerate(needs)}
-        self._parts = [part for part in head.parts if all(need.fingerprint in self._index for need in part.needs)]
+        self._parts = [part for part in head.parts if all(need.fingerprint in self._index for need in part.reads)]
         self._digests: dict[str, frozenset[str]] = {}
 
     def __enter__(self) -> Self:
@@ -117,8 +118,8 @@ class Predictor:
 
     def _predict(self, path: str, encoded: EncodedRecording) -> FilePrediction:
         answers = [
-            self._answer(path, stored, max(start_s, encoded.sound.start_s))
-            for (start_s, _), stored in zip(encoded.windows, encoded.stored, strict=True)
+            self._answer(path, window, max(start_s, encoded.sound.start_s))
+            for (start_s, _), window in zip(encoded.windows, encoded.stored, strict=True)
         ]
         levels = encoded.sound.speech_db or (math.nan,) * (len(encoded.windows) + 1)
         frames = encoded.frames or EncodedFrames(StoreRecipe(), [])
@@ -142,12 +143,11 @@ class Predictor:
             self._digests[stream] = frozenset().union(*digests)
         return self._digests[stream]
 
-    def _answer(self, path: str, stored: Mapping[EncoderIndex, Stored], start_s: float) -> tuple[SystemPrediction, ...]:
+    def _answer(self, path: str, window: EncodedWindow, start_s: float) -> tuple[SystemPrediction, ...]:
         """Score one window with every system that has features of it."""
+        stored = window.stored
         features = [
-            combine(part, lambda need, reading: self._features(need, reading, stored))
-            if part in self._parts and not self._reason(part, stored)
-            else None
+            self._scored(part, window) if part in self._parts and not self._reason(part, stored) else None
             for part in self._head.parts
         ]
         probs = self._head.score(features, [_TWICE for _ in features], self._sources) if any(features) else {}
@@ -167,7 +167,7 @@ class Predictor:
         )
 
     def _attention(
-        self, part: PublishedSystem, features: ClipFeatures, stored: Mapping[EncoderIndex, Stored], start_s: float
+        self, part: PublishedSystem, features: ScoredClips, stored: Mapping[EncoderIndex, Stored], start_s: float
     ) -> Attention | None:
         weights = self._head.attention(part.system, features, self._sources)
         clip = stored[self._index[part.needs[0].fingerprint]]
@@ -176,7 +176,7 @@ class Predictor:
         # A window of sound is encoded by itself, so its times begin at 0; those of pictures are of the recording.
         times_s = clip.times_s + (start_s if part.needs[0].identity["stream"] == "audio" else 0.0)
         stride = self._recipes[self._index[part.needs[0].fingerprint]].frame_stride
-        edges = list(range(0, len(times_s), features.window // stride))
+        edges = list(range(0, len(times_s), features.features.window // stride))
         return Attention(np.add.reduceat(times_s, edges) / np.diff([*edges, len(times_s)]), weights[0])
 
     def _in_order(
@@ -203,23 +203,30 @@ class Predictor:
         return SystemPrediction(system, probs, reason, max(distances, default=math.nan), unlike)
 
     def _reason(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> str:
-        reasons = [stored[self._index[need.fingerprint]] for need in part.needs]
+        reasons = [stored[self._index[need.fingerprint]] for need in part.reads]
         return "; ".join(dict.fromkeys(reason for reason in reasons if isinstance(reason, str)))
 
-    def _features(self, need: Need, reading: Reading, stored: Mapping[EncoderIndex, Stored]) -> ClipFeatures:
+    def _scored(self, part: PublishedSystem, window: EncodedWindow) -> ScoredClips:
+        """Give what a system's heads read of a window, and of its views where these are averaged."""
+        clips = combine(part, lambda need, reading: self._features(need, reading, window))
+        rows = np.arange(len(_TWICE))
+        return with_views(part, clips, lambda view, reading: (self._features(view, reading, window), rows))
+
+    def _features(self, need: Need, reading: Reading, window: EncodedWindow) -> ClipFeatures:
         """Narrow the features of a window to what a head reads of a cache."""
         index = self._index[need.fingerprint]
         recipe = self._recipes[index]
         held = recipe.layers or ()
         layers = held if need.layers is None else need.layers
         positions = [held.index(layer) for layer in layers]
-        clip = stored[index]
+        clip = window.stored[index]
         if isinstance(clip, str):
             raise HeadError(f"no features of '{need.encoder}': {clip}")
         block = clip.block if layers == held else clip.block[positions]
         statistics = recipe.statistics(str(need.identity["stream"]))
         layout = StoredLayout(block.shape[2], block.dtype, statistics, recipe.frame_stride)
-        return narrow_blocks([block for _ in _TWICE], layout, layers, reading)
+        active = None if window.active is None else [window.active for _ in _TWICE]
+        return narrow_blocks([block for _ in _TWICE], layout, layers, reading, active)
 
     def _domain(self, part: PublishedSystem, stored: Mapping[EncoderIndex, Stored]) -> tuple[float, bool]:
         """Give the largest distance over the caches of a system, and whether one is above its limit."""
@@ -228,7 +235,7 @@ class Predictor:
             clip, domain = stored[self._index[need.fingerprint]], self._head.domain(need.fingerprint)
             if isinstance(clip, str) or domain is None:
                 continue
-            pooled = pooled_means(self._features(need, MEANS, stored))[0]
+            pooled = pooled_means(self._features(need, MEANS, EncodedWindow(stored)))[0]
             distance = float(np.mean([domain.distance(source, pooled) for source in self._sources]))
             unlike |= distance > float(np.mean([domain.limit(source) for source in self._sources]))
             largest = distance if math.isnan(largest) else max(largest, distance)

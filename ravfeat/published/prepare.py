@@ -10,6 +10,7 @@ from typing_extensions import TypedDict, Unpack
 
 from ravfeat.errors import UsageError
 from ravfeat.faces.source import FaceSource
+from ravfeat.media.augment import CLEAN, View
 from ravfeat.predict.read import EncoderGroup
 from ravfeat.predict.windows import Windowing
 from ravfeat.predictions import System
@@ -93,10 +94,15 @@ def prepare_predictor(head: Scorer, sources: Sequence[Source], **options: Unpack
 
 def _numbered(head: Scorer, loaded: HeadModels, max_s: float) -> tuple[list[EncoderGroup], list[Need]]:
     """Give encoders numbers, as an extraction does, and the need that each number stands for."""
-    by_fingerprint = {need.fingerprint: need for part in head.parts for need in part.needs}
+    by_fingerprint = {need.fingerprint: need for part in head.parts for need in part.reads}
     names = [name for group in loaded.groups for name in group.encoders]
+    views = {name: View.parse(str(by_fingerprint[name].identity.get("view", CLEAN))) for name in names}
     groups = [
-        EncoderGroup(_limited(group, max_s), {names.index(name): encoder for name, encoder in group.encoders.items()})
+        EncoderGroup(
+            _limited(group, max_s),
+            {names.index(name): encoder for name, encoder in group.encoders.items()},
+            {names.index(name): view for name in group.encoders if (view := views[name]) is not None},
+        )
         for group in loaded.groups
     ]
     return groups, [by_fingerprint[name] for name in names]

@@ -7,10 +7,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.features.clips import ClipFeatures
 from ravfeat.predictions import System
 from ravfeat.published.domain import Domain
 from ravfeat.published.parts import PublishedClip, PublishedSystem, Source
+from ravfeat.published.scored_clips import ScoredClips
 
 __all__ = ["Scorer"]
 
@@ -53,7 +53,7 @@ class Scorer(Protocol):
 
     def score(
         self,
-        features: Sequence[ClipFeatures | None],
+        features: Sequence[ScoredClips | None],
         clips: Sequence[Sequence[PublishedClip]],
         sources: Sequence[Source],
     ) -> dict[System, NDArray[np.float64]]:
@@ -61,7 +61,7 @@ class Scorer(Protocol):
         ...
 
     def attention(
-        self, system: System, features: ClipFeatures, sources: Sequence[Source]
+        self, system: System, features: ScoredClips, sources: Sequence[Source]
     ) -> list[NDArray[np.float32]] | None:
         """Say where in clips a system's heads pool from."""
         ...

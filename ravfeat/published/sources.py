@@ -1,7 +1,7 @@
 """Systems, heads and caches of a run that is to be published, checked against its recipe."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,7 @@ from ravfeat.published.cross_corpus import published_systems
 from ravfeat.published.parts import Need, PublishedSystem
 from ravfeat.runs.format import AGAIN, HEADS_FOLDER, RECIPE_FILE, head_stem
 from ravfeat.runs.recipe import CacheOrigin, Recipe, SystemInputs
-from ravfeat.schema import FUSED_STREAMS
+from ravfeat.schema import AVERAGED, FUSED_STREAMS
 
 __all__ = ["SystemOrigins", "inputs_of", "load_models", "locate", "origins_of", "parts_of", "views_of"]
 
@@ -32,10 +32,13 @@ class SystemOrigins:
     ----------
     trained, tested : tuple of CacheOrigin
         The same, but for a test on another corpus.
+    averaged : tuple of CacheOrigin
+        Views whose scores or statistics are averaged with those of the clips.
     """
 
     trained: tuple[CacheOrigin, ...]
     tested: tuple[CacheOrigin, ...]
+    averaged: tuple[CacheOrigin, ...] = ()
 
 
 def origins_of(recipe: Recipe, system: System, run: Path) -> SystemOrigins:
@@ -59,7 +62,9 @@ def origins_of(recipe: Recipe, system: System, run: Path) -> SystemOrigins:
         for name in ("identity", "content_sha256"):
             if not getattr(origin, name):
                 raise PredictionsError(f"{run / RECIPE_FILE} does not say the '{name}' of its caches; {AGAIN}")
-    return SystemOrigins(origins, origins) if inputs.train_cache is None else SystemOrigins(origins[:1], origins[1:])
+    if inputs.train_cache is not None:
+        return SystemOrigins(origins[:1], origins[1:])
+    return SystemOrigins(origins, origins, inputs.views if inputs.average_views != "none" else ())
 
 
 def inputs_of(recipe: Recipe, system: System, run: Path) -> SystemInputs:
@@ -180,24 +185,34 @@ def parts_of(run: Path, predictions: Predictions, recipe: Recipe) -> tuple[Publi
 
 
 def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, layers: str | None) -> PublishedSystem:
+    origins, inputs = origins_of(recipe, system, run), inputs_of(recipe, system, run)
     needs = tuple(
-        Need(
-            origin.features,
-            origin.fingerprint,
-            origin.identity,
-            origin.content_sha256,
-            _layers(run, layers, origin),
-            _model(origin.source),
+        _with_views(
+            Need(
+                # The name of the features says what was averaged, that of the encoder does not.
+                origin.features.removesuffix(AVERAGED[inputs.average_views]),
+                origin.fingerprint,
+                origin.identity,
+                origin.content_sha256,
+                _layers(run, layers, origin),
+                _model(origin.source),
+            ),
+            origins.averaged,
         )
-        for origin in origins_of(recipe, system, run).trained
+        for origin in origins.trained
     )
     from ravfeat.heads.registry import head_of  # brings torch
 
     seeds = predictions.seeds(system)
     first = _load(run, predictions, system, _folds(predictions, system)[0], seeds[0])
     reading = head_of(first.recipe).reading
-    trained_on = inputs_of(recipe, system, run).trained_on or CLEAN
-    return PublishedSystem(system, seeds, reading, needs, trained_on)
+    return PublishedSystem(system, seeds, reading, needs, inputs.trained_on or CLEAN, inputs.average_views)
+
+
+def _with_views(need: Need, views: Sequence[CacheOrigin]) -> Need:
+    """Name the views that are of this cache: those whose identity is its own but for the view."""
+    names = tuple(view.view for view in views if need.of_view(view.view).fingerprint == view.fingerprint)
+    return replace(need, view_names=names)
 
 
 def _model(source: ModelOrigin) -> ModelOrigin | None:

@@ -251,7 +251,7 @@ def test_attention_is_the_mean_over_seeds_and_sources(head, places) -> None:
     models = [model for source in (0, 1) for model in head.models[source][0]]
     assert len(models) == 4
     for row, weights in enumerate(attention):
-        by_model = [model.attention(features, np.array([row]))[0] for model in models]
+        by_model = [model.attention(features.features, np.array([row]))[0] for model in models]
         np.testing.assert_allclose(weights, np.mean(by_model, axis=0), atol=1e-6)
         assert weights.sum() == pytest.approx(1, abs=1e-6)
     assert head.attention(head.systems[1], features, [0]) is None
@@ -279,8 +279,8 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def test_a_newer_format_is_refused(copy) -> None:
-    edit(copy / "head.toml", "format_version = 1", "format_version = 2")
-    with pytest.raises(HeadError, match="version 2, this ravfeat reads ravfeat-published-head version 1; use the rav"):
+    edit(copy / "head.toml", "format_version = 1", "format_version = 3")
+    with pytest.raises(HeadError, match="version 3, this ravfeat reads ravfeat-published-head version 2; use the rav"):
         load_head(copy)
 
 

@@ -64,7 +64,7 @@ def test_features_are_those_of_the_caches_bit_for_bit(head, spoken, tested) -> N
     for clip_id, encoded in zip(tested, encode_recordings(recordings, groups, recipes, Windowing()), strict=False):
         (of_window,) = encoded.stored
         for number, name in enumerate(names):
-            stored = of_window[number]
+            stored = of_window.stored[number]
             assert not isinstance(stored, str)
             assert np.array_equal(stored.block.transpose(1, 0, 2), caches[name][clip_id])
             assert encoded.digests[str(needs[name].identity["stream"])] == caches[name].records()[clip_id].input_sha256

@@ -1,0 +1,181 @@
+"""Heads that average over views and pool the speech-active part: published, and asked about recordings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from ravfeat.cache.format import StoreRecipe
+from ravfeat.calibrate import calibrate
+from ravfeat.corpora.ravdess import scan_ravdess
+from ravfeat.corpora.synth import generate
+from ravfeat.encoders.logmel import LogMelEncoder
+from ravfeat.errors import CacheError, HeadError
+from ravfeat.experiment.fit import FitPlan, fit_heads
+from ravfeat.extract.streams import extract_stream
+from ravfeat.faces.source import FaceOptions
+from ravfeat.media.augment import CLEAN
+from ravfeat.predictions import Predictions
+from ravfeat.published import load_head
+from ravfeat.published.checks import check_document
+from ravfeat.published.export import export_heads
+from ravfeat.published.head import PublishedHead
+from ravfeat.runs.read import read_run
+from ravfeat.runs.write import write_run
+
+VIEWS = (CLEAN, "speed-1:0.8", "speed-1:1.25")
+HEADS = {"scores": ("attentive", "logreg"), "statistics": ("logreg",), "none": ("logreg",)}
+ACTORS, RATE_HZ = 6, 16_000
+
+
+@dataclass(frozen=True)
+class Told:
+    """Recordings, their caches by view, and a run on them that was published."""
+
+    data: Path
+    caches: dict[str, Path]
+    predictions: Predictions
+    head: PublishedHead
+    check: str
+
+    def recording(self, clip_id: str) -> Path:
+        return next(self.data.rglob(f"{clip_id}.wav"))
+
+
+@pytest.fixture(scope="module")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Path]]:
+    """Six generated people, two words each of three emotions, amid quiet noise; and their caches by view."""
+    folder = tmp_path_factory.mktemp("voices")
+    generate(folder / "whole", actors=ACTORS)
+    rng = np.random.default_rng(0)
+    for path in sorted((folder / "whole").rglob("03-01-0[145]-01-0?-01-*.wav")):
+        before, after = (rng.normal(0, 1e-3, int(rng.integers(3000, 9000))) for _ in range(2))
+        samples = np.concatenate([before, soundfile.read(path)[0], after])
+        (folder / "synth" / path.parent.name).mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / "synth" / path.parent.name / path.name, samples, RATE_HZ, subtype="FLOAT")
+    data = folder / "synth"
+    results = extract_stream(
+        scan_ravdess(data, corpus="synth", synthetic=True), data, [LogMelEncoder()], folder / "cache",
+        faces=FaceOptions(), recipe=StoreRecipe(), views=VIEWS,
+    )  # fmt: skip
+    return data, {view: result.path for view, result in zip(VIEWS, results, strict=True)}
+
+
+@pytest.fixture(scope="module")
+def told(voices: tuple[Path, dict[str, Path]], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Told]:
+    """Publish, once for each, a run that averages scores, statistics, or nothing."""
+    data, caches = voices
+    done: dict[str, Told] = {}
+
+    def of(average: str) -> Told:
+        if average not in done:
+            out = tmp_path_factory.mktemp(average)
+            heads = HEADS[average]
+            views = () if average == "none" else tuple(caches[view] for view in VIEWS[1:])
+            plan = FitPlan(
+                (caches[CLEAN],), heads=heads, protocol="group3", train_views=views, average_views=average, seeds=1,
+                settings={"parts": ("whole", "active")} | ({"epochs": 6, "hidden": 8} if "attentive" in heads else {}),
+            )  # fmt: skip
+            write_run(out / "run", fit_heads(plan), {})
+            exported = export_heads(out / "run", out / "head", refitted=average == "statistics")
+            predictions = read_run(out / "run").predictions
+            done[average] = Told(data, caches, predictions, load_head(out / "head"), exported.check)
+        return done[average]
+
+    return of
+
+
+@pytest.mark.parametrize("average", ["scores", "statistics", "none"])
+def test_recordings_get_the_probabilities_that_the_run_gave_their_clips(told, average) -> None:
+    it = told(average)
+    assert "identical, bit for bit" in it.check
+    tested = [clip.clip_id for clip in it.head.tested[1][0]]
+    recordings = map(it.recording, tested)
+    predictions = list(it.head.predict_files(recordings, fold=1, whole=True, device="cpu"))
+    for system in it.head.systems:
+        got = np.stack([prediction.summary.of(system).probs for prediction in predictions])
+        of_run = calibrate(it.predictions, system).test
+        rows = of_run.folds == 1
+        assert of_run.clip_ids[rows].tolist() == tested
+        assert np.abs(got - of_run.probs[rows]).max() < 1e-5
+
+
+@pytest.mark.parametrize("average", ["scores", "statistics"])
+def test_caches_of_the_clips_and_of_their_views_are_asked_together(told, average) -> None:
+    it = told(average)
+    clips = [clip.clip_id for clip in it.head.tested[0][0]][:3]
+    system = it.head.systems[0]
+    expected = calibrate(it.predictions, system).test
+    rows = [expected.clip_ids.tolist().index(clip_id) for clip_id in clips]
+    got = it.head.predict(it.caches.values(), clips, fold=0, system=system)
+    assert np.array_equal(got, expected.probs[rows])
+    with pytest.raises(CacheError, match=r"holds features of another kind: view is .*, expected speed-1:1\.25"):
+        it.head.predict([it.caches[view] for view in VIEWS[:2]], clips, fold=0, system=system)
+
+
+def test_the_answer_is_not_that_of_the_clip_alone(told) -> None:
+    it = told("scores")
+    clips = [clip.clip_id for clip in it.head.tested[0][0]]
+    system = it.head.systems[1]
+    plain = replace(
+        it.head,
+        parts=tuple(
+            replace(part, average="none", needs=tuple(replace(need, view_names=()) for need in part.needs))
+            for part in it.head.parts
+        ),
+    )
+    alone, together = (head.predict(it.caches.values(), clips, fold=0, system=system) for head in (plain, it.head))
+    assert np.abs(alone - together).max() > 1e-3
+
+
+def test_the_recipe_of_a_head_says_what_is_averaged_and_which_parts_are_pooled(told) -> None:
+    it = told("statistics")
+    (first,) = it.head.about["systems"]
+    assert first["average_views"] == "statistics"
+    assert first["caches"][0]["views"] == list(VIEWS[1:])
+    assert "active:mean" in first["reading"]["statistics"]
+    card = (it.head.path / "card.md").read_text(encoding="utf-8")
+    assert "the mean statistics of clean + speed-1:0.8 + speed-1:1.25" in card
+    assert (it.head.about["format_version"], told("none").head.about["format_version"]) == (2, 1)
+    assert "average_views" not in told("none").head.about["systems"][0]
+    assert "views" not in told("none").head.about["systems"][0]["caches"][0]
+
+
+def test_a_recording_too_short_for_a_fast_view_says_which(told) -> None:
+    it = told("scores")
+    samples = np.random.default_rng(0).normal(0, 0.1, 450).astype(np.float32)
+    with it.head.predictor(device="cpu", whole=True) as predictor:
+        answer = predictor((RATE_HZ, samples)).summary.of(it.head.systems[0])
+    assert answer.probs is None
+    assert answer.reason.startswith("too short: 360 samples at 16 kHz")
+    assert answer.reason.endswith("(view speed-1:1.25)")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"average": "none"}, "averages none over 2 views, which cannot be"),
+        ({"view_names": ()}, "averages scores over 0 views, which cannot be"),
+        ({"view_names": ("speed-1:0.8", "speed-1:0.8")}, "views names 'speed-1:0.8' twice"),
+        ({"view_names": ("echo-1:seed0",)}, "no view 'echo'.*; use the ravfeat that wrote it"),
+        ({"view_names": ("clean",)}, "views are changed sound, and \\['clean'\\] are to be views"),
+        ({"stream": "face"}, "views are changed sound, and "),
+        ({"average": "statistics", "window": True}, "averages statistics over views and reads frames"),
+    ],
+)
+def test_a_recipe_whose_views_cannot_be_is_refused(told, change: dict[str, Any], message: str) -> None:
+    head = told("scores").head
+    part, *others = head.parts
+    (need,) = part.needs
+    if "view_names" in change:
+        need = replace(need, view_names=change["view_names"])
+    if "stream" in change:
+        need = replace(need, identity={**need.identity, "stream": "face"})
+    reading = replace(part.reading, statistics=() if "window" in change else part.reading.statistics)
+    part = replace(part, needs=(need,), reading=reading, average=change.get("average", part.average))
+    with pytest.raises(HeadError, match=message):
+        check_document(head.path, head.folder.document, (part, *others))
