@@ -18,6 +18,7 @@ from ravfeat.errors import CacheError, HeadError
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.extract.streams import extract_stream
 from ravfeat.faces.source import FaceOptions
+from ravfeat.heads import registry
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import Predictions
 from ravfeat.published import load_head
@@ -26,6 +27,9 @@ from ravfeat.published.export import export_heads
 from ravfeat.published.head import PublishedHead
 from ravfeat.runs.read import read_run
 from ravfeat.runs.write import write_run
+from tests.bothhead import BothHead
+from tests.toycaches import actors_and_emotions
+from tests.writtencaches import write_cache
 
 VIEWS = (CLEAN, "speed-1:0.8", "speed-1:1.25")
 HEADS = {"scores": ("attentive", "logreg"), "statistics": ("logreg",), "none": ("logreg",)}
@@ -179,3 +183,39 @@ def test_a_recipe_whose_views_cannot_be_is_refused(told, change: dict[str, Any],
     part = replace(part, needs=(need,), reading=reading, average=change.get("average", part.average))
     with pytest.raises(HeadError, match=message):
         check_document(head.path, head.folder.document, (part, *others))
+
+
+# --- several streams
+
+
+@pytest.mark.parametrize("average", ["scores", "statistics"])
+def test_a_head_over_a_voice_and_a_face_averages_over_the_views_of_the_voice(
+    average, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.HEADS, BothHead.name, BothHead)
+    takes = actors_and_emotions(actors=6)
+    faces = [replace(take, performance_id=take.clip_id, clip_id=f"face-{take.clip_id}") for take in reversed(takes)]
+    voice = write_cache(tmp_path, takes, name="voice", stream="audio")
+    face = write_cache(tmp_path, faces, name="face")
+    # The face first: the head says in which order it reads. One view lacks a clip.
+    views = [
+        write_cache(tmp_path, takes, name="voice", stream="audio", view=view, heard=heard, lost=lost)
+        for view, heard, lost in (
+            (VIEWS[1], actors_and_emotions(actors=6, seed=1), ()),
+            (VIEWS[2], actors_and_emotions(actors=6, seed=2), (takes[0].clip_id,)),
+        )
+    ]
+    plan = FitPlan(
+        (face, voice), heads=("both",), protocol="group3", layers="1", train_views=tuple(views), average_views=average,
+        allow_missing=True,
+    )  # fmt: skip
+    write_run(tmp_path / "run", fit_heads(plan), {})
+    assert "identical, bit for bit" in export_heads(tmp_path / "run", tmp_path / "head").check
+    head = load_head(tmp_path / "head")
+    (part,) = head.parts
+    assert [(need.encoder, need.view_names) for need in part.needs] == [("voice", VIEWS[1:]), ("face", ())]
+    expected = calibrate(read_run(tmp_path / "run").predictions, part.system).test
+    for clip_id in (takes[0].clip_id, takes[-1].clip_id):
+        row = expected.clip_ids.tolist().index(clip_id)
+        got = head.predict([voice, face, *views], [clip_id], fold=int(expected.folds[row]))
+        assert np.array_equal(got[0], expected.probs[row])
