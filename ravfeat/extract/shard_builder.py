@@ -7,7 +7,6 @@ from ravfeat.cache.format import ClipRecord, FailedClip, ShardContent, StoreReci
 from ravfeat.encoders.base import EncoderSpec
 from ravfeat.extract.reduce import StoredClip
 from ravfeat.manifest import Clip
-from ravfeat.media.augment import View
 from ravfeat.media.source import Recording
 
 __all__ = ["RestoredClip", "ShardBuilder"]
@@ -33,7 +32,6 @@ class ShardBuilder:
         self.clips = clips
         self._spec = spec
         self._recipe = recipe
-        self._view = View.parse(recipe.view)
         self._stored: dict[str, RestoredClip] = {}
         self._failed: dict[str, tuple[str, str]] = {}
         self._in_parts: set[str] = set()
@@ -120,9 +118,7 @@ class ShardBuilder:
             source = (recording.n_samples, recording.rate_hz, recording.input_sha256)
             n_frames = stored.block.shape[1]
             place = (start, n_frames, stored.layers_sha256)
-            # Of a view that crops it is not known where in it the speech is.
-            further = {} if self._view is not None and self._view.crops else recording.further
-            records.append(ClipRecord(*facts, *source, stored.sha256, *place, further))
+            records.append(ClipRecord(*facts, *source, stored.sha256, *place, recording.further))
             stored_clips.append(stored)
             start += n_frames
         spec = self._spec

@@ -213,11 +213,6 @@ class View:
             )
         return view
 
-    @property
-    def crops(self) -> bool:
-        """Whether a part of the clip is left out, so that shares of its length are not those of the view's."""
-        return self.recipe in _RECIPES and _crop in _RECIPES[self.recipe].steps
-
     def of(self, samples: Samples, sample_rate_hz: int, key: str) -> Samples:
         """Apply this view to a clip; see `augment`."""
         if self.factor is not None:

@@ -9,7 +9,7 @@ from ravfeat.cache.origin_file import check_published
 from ravfeat.errors import HeadError, UsageError
 from ravfeat.files import check_name
 from ravfeat.heads.base import Model
-from ravfeat.media.augment import CLEAN, View
+from ravfeat.media.augment import View
 from ravfeat.model_origin import check_origin
 from ravfeat.published.documents import FoldClips, HeadFile, LearnedEntry, LearnedFile, TransferEntry
 from ravfeat.published.format import CLIPS_FILE, HEAD_FILE, LEARNED_FILE, REMEDY
@@ -59,11 +59,13 @@ def _check_views(where: str, part: PublishedSystem) -> None:
     if part.average == "statistics" and not part.reading.statistics:
         raise HeadError(f"{where} averages statistics over views and reads frames; {REMEDY}")
     try:
-        unchanged = CLEAN in [view if View.parse(view) else CLEAN for view in named]
+        views = [View.parse(name) for name in named]
     except UsageError as error:
         raise HeadError(f"{where}: {error}; use the ravfeat that wrote it, or {REMEDY}") from error
-    if unchanged or (named and any(need.identity.get("stream") != "audio" for need in part.needs if need.view_names)):
+    if None in views or any(need.identity.get("stream") != "audio" for need in part.needs if need.view_names):
         raise HeadError(f"{where}: views are changed sound, and {named} are to be views; {REMEDY}")
+    if part.reading.active and any(view.crops for view in views if view is not None):
+        raise HeadError(f"{where} pools the active part of {named}, which is not known of what was cropped; {REMEDY}")
 
 
 def _check_transfer(where: Path, transfer: TransferEntry, document: HeadFile) -> None:

@@ -168,6 +168,7 @@ def test_a_recording_too_short_for_a_fast_view_says_which(told) -> None:
         ({"view_names": ("echo-1:seed0",)}, "no view 'echo'.*; use the ravfeat that wrote it"),
         ({"view_names": ("clean",)}, "views are changed sound, and \\['clean'\\] are to be views"),
         ({"stream": "face"}, "views are changed sound, and "),
+        ({"view_names": ("crop-1:seed0",), "active": True}, "pools the active part of .'crop-1:seed0'., which is not"),
         ({"average": "statistics", "window": True}, "averages statistics over views and reads frames"),
     ],
 )
@@ -179,6 +180,8 @@ def test_a_recipe_whose_views_cannot_be_is_refused(told, change: dict[str, Any],
         need = replace(need, view_names=change["view_names"])
     if "stream" in change:
         need = replace(need, identity={**need.identity, "stream": "face"})
+    if "active" in change:
+        part = replace(part, reading=replace(part.reading, statistics=("active:mean",)))
     reading = replace(part.reading, statistics=() if "window" in change else part.reading.statistics)
     part = replace(part, needs=(need,), reading=reading, average=change.get("average", part.average))
     with pytest.raises(HeadError, match=message):
