@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import ravfeat as package
+from ravfeat.faces.geometry import face_geometry
 from ravfeat.media.pictures import read_pictures
 from tests.media.videos import cut, quarters, write_video
 from tests.tinyfaces import write_net, write_videos
@@ -181,14 +182,15 @@ def test_faces_are_found_counted_and_never_made_up(here, shared, tmp_path) -> No
     write_video(folder / "02-01-03-01-01-01-01.mp4", [np.hstack([face, face]) for face in faces])  # two of them
     write_video(folder / "02-01-03-01-01-01-02.mp4", [np.rot90(face, 1) for face in faces], rotation=270)  # on its side
     models = shared / "models/face"
-    encoders = ["--encoder", models / "fer_mini_xception.onnx", "--encoder", "landmarks"]
+    encoders = ["--encoder", models / "fer_mini_xception.onnx", "--encoder", "landmarks", "--encoder", "face-geometry"]
     done = here("extract", "--data", folder, *encoders, "--detector-model", models, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
-    assert done.stderr.count("02-01-01-01-01-01-02.mp4: no face was found in any of its") == 2
+    assert done.stderr.count("02-01-01-01-01-01-02.mp4: no face was found in any of its") == 3
     assert "no face in 12 of 72 pictures: the last box" in done.stdout
     assert "several faces in 12 of 72 pictures: the largest at first" in done.stdout
-    crops, points = (
-        package.open_cache(next((tmp_path / "cache/ravdess").glob(f"face-{name}-*"))) for name in ("fer", "landmarks")
+    crops, points, geometry = (
+        package.open_cache(next((tmp_path / "cache/ravdess").glob(f"face-{name}-*")))
+        for name in ("fer", "landmarks", "face-geometry")
     )
     found = {clip_id[6:]: crops.columns(clip_id)["found"].tolist() for clip_id in crops.clip_ids}
     assert found["02-01-01-01-01"] == [0] * 6 + [1] * 12
@@ -202,6 +204,9 @@ def test_faces_are_found_counted_and_never_made_up(here, shared, tmp_path) -> No
     assert points["02-01-02-01-01-01-01"].shape[0] == 12
     assert points.times("02-01-02-01-01-01-01")[0] == pytest.approx(6 / 25, abs=1e-3)
     assert points["02-01-02-01-01-01-02"].shape[0] == 18
+    mesh = np.asarray(points["02-01-02-01-01-01-02"], np.float32)[:, 0, :1434].reshape(-1, 478, 3)
+    measured = np.asarray(geometry["02-01-02-01-01-01-02"], np.float32)[:, 0]
+    np.testing.assert_allclose(measured, face_geometry(mesh), atol=5e-3)  # both are stored in float16
 
 
 def test_videos_whose_header_and_pictures_disagree_can_be_gone_on_with(here, net, tmp_path) -> None:

@@ -245,8 +245,9 @@ def test_encoders_of_the_same_pictures_share_a_source_that_finds_boxes_and_landm
     pytest.importorskip("mediapipe")
     crops, wide = (faces_need(net, face_models, fps=5, margin=margin) for margin in (1.0, 1.5))
     meshes, slow = (faces_need("landmarks", face_models, fps=fps) for fps in (5, 1))
+    geometry = faces_need("face-geometry", face_models, fps=5)
     other, whole = faces_need(net, face_models, fps=5, detector="two.tflite"), faces_need(net, fps=5, cropped=True)
-    head = head_of(need_of(load_encoder("logmel")), meshes, crops, wide, slow, other, whole)
+    head = head_of(need_of(load_encoder("logmel")), meshes, geometry, crops, wide, slow, other, whole)
     voice, *groups = load_head_models(
         head, device="cpu", models={"tiny": str(net)}, detector_models=[face_models]
     ).groups
@@ -260,7 +261,7 @@ def test_encoders_of_the_same_pictures_share_a_source_that_finds_boxes_and_landm
         (5.0, None, None),
     ]
     assert [set(group.encoders) for group in groups] == [
-        {meshes.fingerprint, crops.fingerprint, wide.fingerprint},
+        {meshes.fingerprint, geometry.fingerprint, crops.fingerprint, wide.fingerprint},
         {slow.fingerprint},
         {other.fingerprint},
         {whole.fingerprint},
