@@ -32,7 +32,10 @@ def test_keys_of_later_versions_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"kind": "pickle"}, "kind is \"pickle\", expected 'transformers', 'onnx', 'landmarks', 'face-geometry' or 'logmel'"),
+        (
+            {"kind": "pickle"},
+            "kind is \"pickle\", expected 'transformers', 'onnx', 'landmarks', 'face-geometry' or 'logmel'",
+        ),
         ({"repository": "../../etc"}, r"repository is '\.\./\.\./etc', expected owner/name; write it again"),
         ({"repository": "one"}, "repository is 'one', expected owner/name"),
         ({"revision": "a\nb"}, r"revision is 'a\\nb', expected a commit"),

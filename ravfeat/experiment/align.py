@@ -6,6 +6,7 @@ from ravfeat.align import AlignErrors, Alignment, align, common_key
 from ravfeat.cache import Cache
 from ravfeat.cache.format import ClipRecord
 from ravfeat.errors import CacheError, CorpusError, ProtocolError, UsageError
+from ravfeat.heads.registry import several_streams
 from ravfeat.protocols.leakage import Fold
 
 __all__ = ["align_caches", "check_fold_by_fold", "common_clips"]
@@ -93,7 +94,9 @@ def _check_one_stream(caches: Sequence[Cache]) -> None:
 
 def _check_several_streams(caches: Sequence[Cache], head: str) -> None:
     streams = [str(cache.about["stream"]) for cache in caches]
-    if len(streams) < 2 or len(set(streams)) < len(streams):
+    kind = several_streams(head)
+    once = [stream for stream in streams if not (kind and kind.several_of_last and stream == kind.streams[-1])]
+    if len(set(streams)) < 2 or len(set(once)) < len(once):
         raise UsageError(
             f"the head '{head}' reads several streams: give it one --cache of each (a voice, a face), got\n"
             f"  {_streams_of(caches)}"

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from ravfeat.errors import UsageError
+from ravfeat.experiment.choose import read_together
 from ravfeat.experiment.plan import FitPlan, HeadPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.layers import parse_layers
@@ -13,8 +14,6 @@ from ravfeat.heads.base import Head
 from ravfeat.heads.registry import HEADS, get_head, several_streams
 
 __all__ = [
-    "FACE_EXPRESSION_STATISTICS",
-    "FACE_MOTION_STATISTICS",
     "FACE_STATISTICS",
     "build_head",
     "build_heads",
@@ -34,17 +33,6 @@ Judged on inner actors of RAVDESS that neither trained nor tested, ``speed`` (th
 std took logistic regression on landmarks from a UAR of 0.587 to 0.600 (expressions: 0.579 to 0.582). The
 kernel head on both concatenated had 0.647 with mean, std, min and max, and 0.665 with these three, which a
 pooled cache of faces holds."""
-
-FACE_MOTION_STATISTICS = (
-    "mean", "log_std", "log_speed", "log_acceleration", "power1", "power2", "power3", "power4", "power5", "power6",
-    "third1", "third2", "third3", "q10", "q90",
-    "third1_rise", "third2_rise", "third3_rise", "q10_rise", "q90_rise",
-)  # fmt: skip
-"""What describes the distances of ``face-geometry`` over a clip: how large, how far and fast they move, how often in a
-second, how that differs from part to part, and from the face with which the clip begins."""
-
-FACE_EXPRESSION_STATISTICS = ("mean", "std", "speed", "third1", "third2", "third3", "q10", "q90")
-"""What describes the log probabilities of a net for facial expressions over a clip."""
 
 
 def check_plan(plan: FitPlan) -> None:
@@ -73,10 +61,10 @@ def _check_several_streams(plan: FitPlan, entries: Sequence[tuple[str, str]]) ->
     for stream, name in entries:
         if stream:
             raise UsageError(f"'{stream}:{name}': the head '{name}' reads several streams; ask for --head {name}")
-        if len(plan.caches) < 2:
+        if len(paths := read_together(plan, name)) < 2:
             raise UsageError(
                 f"the head '{name}' reads several streams: give it one --cache of each (a voice, a face), got"
-                f" {', '.join(map(str, plan.caches)) or 'none'}"
+                f" {', '.join(map(str, paths)) or 'none'}"
             )
 
 
@@ -160,7 +148,7 @@ def build_head(name: str, plan: HeadPlan, system: CacheSystem) -> Head:
     settings = {key: value for key, value in plan.settings.items() if key in _settings_of(name)}
     if system.stream == "face" and "statistics" in _settings_of(name):
         # What was asked for comes after the default, and so replaces it.
-        settings = {"statistics": FACE_STATISTICS, **settings}
+        settings = {"statistics": getattr(HEADS[name], "of_faces", FACE_STATISTICS), **settings}
     if system.stream in {"face", "other"}:
         settings.pop("parts", None)  # only voices have a speech-active part
     # The layers of concatenated caches are one layer by the time a head sees them.

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
@@ -14,7 +15,7 @@ from ravfeat.experiment.subset import ClipSubset, planned_among
 from ravfeat.experiment.training_views import refuse_views
 from ravfeat.heads.registry import several_streams
 
-__all__ = ["ChosenClips", "choose_clips", "missing_clips_error"]
+__all__ = ["ChosenClips", "choose_clips", "missing_clips_error", "read_together"]
 
 _SHOWN = 10
 """Missing clips that a message names; 'ravfeat cache verify' names all."""
@@ -77,11 +78,12 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
     heads = [name for name in plan.heads if several_streams(name)]
     paths = [*([] if set(plan.heads) == set(heads) else [(path,) for path in plan.caches]), *plan.joins]
     # Each cache is opened once, however many systems read it: its records are kept in memory.
-    all_paths = [path for group in paths for path in group] + (list(plan.caches) if heads else [])
-    caches = {path: open_cache(path) for path in dict.fromkeys(all_paths)}
+    all_paths = dict.fromkeys([*plan.caches, *(path for group in plan.joins for path in group)])
+    caches = {path: open_cache(path) for path in all_paths}
     groups = [tuple(caches[path] for path in group) for group in paths]
-    together = tuple(caches[path] for path in plan.caches) if heads else ()
-    _check_belong([*groups, together] if heads else groups)
+    _check_belong(
+        [tuple(caches[path] for path in group) for group in [*((path,) for path in plan.caches), *plan.joins]]
+    )
     refuse_views(caches.values())
     subset = ClipSubset.of(plan.clips, list(caches.values()))
     for cache in caches.values():
@@ -89,23 +91,37 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
             raise missing_clips_error(cache, missing)
     labels = _labels_for(plan, caches.values())
     chosen = [_choose(group, plan, subset, labels) for group in groups]
-    chosen += [_choose(_in_order(together, head), plan, subset, labels, head) for head in heads]
+    chosen += [
+        _choose(_in_order([caches[path] for path in read_together(plan, head)], head), plan, subset, labels, head)
+        for head in heads
+    ]
     _check_classes(chosen)
     return chosen if plan.rule is None else _in_common(chosen, allow_missing=plan.allow_missing)
 
 
-def _in_order(caches: tuple[Cache, ...], head: str) -> tuple[Cache, ...]:
+def read_together(plan: FitPlan, head: str) -> list[Path]:
+    """Give the caches that a head of several streams reads: every --cache, and where it may, those of --concat."""
+    kind = several_streams(head)
+    concatenated = [path for group in plan.joins for path in group] if kind and kind.several_of_last else []
+    return list(dict.fromkeys([*plan.caches, *concatenated]))
+
+
+def _in_order(caches: Sequence[Cache], head: str) -> tuple[Cache, ...]:
     """Give the caches of a head of several streams in the order in which it reads them."""
     kind = several_streams(head)
     if kind is None or not kind.streams:
-        return caches
-    by_stream = {str(cache.about["stream"]): cache for cache in caches}
-    if len(caches) != len(kind.streams) or set(by_stream) != set(kind.streams):
+        return tuple(caches)
+    streams = [str(cache.about["stream"]) for cache in caches]
+    counts = {stream: streams.count(stream) for stream in (*streams, *kind.streams)}
+    several = kind.streams[-1] if kind.several_of_last else None
+    if set(streams) != set(kind.streams) or any(n != 1 for stream, n in counts.items() if stream != several):
         listing = "\n  ".join(f"{cache.about['stream']}: {cache.path}" for cache in caches)
+        more = f", and may read several of {several}" if several else ""
         raise UsageError(
-            f"the head '{head}' reads one --cache of each of the streams {', '.join(kind.streams)}, got\n  {listing}"
+            f"the head '{head}' reads one --cache of each of the streams {', '.join(kind.streams)}{more}; got\n"
+            f"  {listing}"
         )
-    return tuple(by_stream[stream] for stream in kind.streams)
+    return tuple(sorted(caches, key=lambda cache: kind.streams.index(str(cache.about["stream"]))))
 
 
 def _check_belong(groups: Sequence[tuple[Cache, ...]]) -> None:

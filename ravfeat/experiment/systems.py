@@ -181,15 +181,15 @@ def _in_folds(chosen: ChosenClips, protocol: Protocol, *, allow_leak: bool) -> C
 
 
 def _with_views(systems: Sequence[CacheSystem], plan: FitPlan) -> list[CacheSystem]:
-    if any(system.concatenated or not _may_have_views(system) for system in systems):
+    caches = [cache for system in systems for cache in system.caches]
+    views = open_views(plan.train_views, caches)
+    viewed = [replace(system, views=_views_of(system, views, plan)) for system in systems]
+    if any(system.views and (system.concatenated or not _may_have_views(system)) for system in viewed):
         raise UsageError(
             "--train-views adds views of clips to a cache that feeds a head alone: neither --concat nor the head"
             " 'joint' has a view of all its caches at once; train it in a run without --train-views"
         )
-    views = open_views(plan.train_views, [cache for system in systems for cache in system.caches])
-    return [
-        _with_averages(replace(system, views=_views_of(system, views, plan)), plan.average_views) for system in systems
-    ]
+    return [_with_averages(system, plan.average_views) for system in viewed]
 
 
 def _with_averages(system: CacheSystem, average: AverageViews) -> CacheSystem:

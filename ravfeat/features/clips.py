@@ -29,7 +29,7 @@ class Reading:
         Names of statistics, of the whole clip or of a part (`ravfeat.numerics.parts.of_parts`), where these are all
         the head reads; empty where it reads frames.
     also : tuple of Reading
-        Of a head that reads several streams: what it needs of each further one; empty where that is the same.
+        Of a head that reads several streams: what it needs of each further cache; empty where that is the same.
     """
 
     window: int = 1
@@ -42,8 +42,8 @@ class Reading:
         return any(reads_active(reading.statistics) for reading in (self, *self.also))
 
     def of_stream(self, number: int) -> "Reading":
-        """Give what is read of one of several streams, from 0."""
-        return self.also[number - 1] if number and self.also else replace(self, also=())
+        """Give what is read of one of several caches, from 0; the last that is named holds for all after it."""
+        return self.also[min(number, len(self.also)) - 1] if number and self.also else replace(self, also=())
 
 
 @dataclass(frozen=True)

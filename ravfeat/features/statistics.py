@@ -19,6 +19,7 @@ from ravfeat.numerics.parts import reads_active
 from ravfeat.numerics.pooling import pool_frames
 
 __all__ = [
+    "FACE_MOTION_STATISTICS",
     "check_features",
     "clip_statistics",
     "layer_positions",
@@ -26,6 +27,14 @@ __all__ = [
     "source_of",
     "split_statistics",
 ]
+
+FACE_MOTION_STATISTICS = (
+    "mean", "log_std", "log_speed", "log_acceleration", "power1", "power2", "power3", "power4", "power5", "power6",
+    "third1", "third2", "third3", "q10", "q90",
+    "third1_rise", "third2_rise", "third3_rise", "q10_rise", "q90_rise",
+)  # fmt: skip
+"""What describes the distances of ``face-geometry`` over a clip: how large, how far and fast they move, how often in a
+second, how that differs from part to part, and from the face with which the clip begins."""
 
 _SOURCE = ("dim", "pooled", "blocks", "also_dims", "also_layers", "also_pooled")
 

@@ -137,7 +137,7 @@ class KernelHead:
                 "layers": list(choice["layers"]),
                 **source_of(features),
             }
-            models.append(_fit_one(of_layers, y, n_classes, job, recipe, self._names))
+            models.append(self._fit_one(of_layers, y, n_classes, job, recipe))
         return models
 
     def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
@@ -193,26 +193,20 @@ class KernelHead:
                 scored[number] += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
         return np.stack([logits for of_set in scored for logits in of_set]).astype(np.float32)
 
-
-def _fit_one(
-    statistics: NDArray[np.float32],
-    y: NDArray[np.int64],
-    n_classes: int,
-    job: Job,
-    recipe: dict[str, Any],
-    names: tuple[str, ...],
-) -> "KernelModel":
-    scaler = Scaler.of(statistics, job.train, recipe.get("blocks", ()))
-    z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
-    # The rows are part of the model: rounding them before solving keeps its file small and exact.
-    rows = np.hstack(z).astype(np.float16)
-    # Not divided by the number of layers, as in the sweep: gamma is relative to the mean distance, so that cancels.
-    squared = squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
-    width = mean_distance(squared)
-    chosen = recipe["chosen"]
-    ridge = KernelRidge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
-    dual = ridge.dual(chosen["alpha"]).astype(np.float32)
-    return KernelModel(scaler, rows, dual, np.array([width], np.float64), recipe, names)
+    def _fit_one(
+        self, statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, recipe: dict[str, Any]
+    ) -> "KernelModel":
+        scaler = Scaler.of(statistics, job.train, recipe.get("blocks", ()))
+        z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
+        # The rows are part of the model: rounding them before solving keeps its file small and exact.
+        rows = np.hstack(z).astype(np.float16)
+        # Not divided by the number of layers, as in the sweep: gamma is relative to the mean distance, so that cancels.
+        squared = squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
+        width = mean_distance(squared)
+        chosen = recipe["chosen"]
+        ridge = KernelRidge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
+        dual = ridge.dual(chosen["alpha"]).astype(np.float32)
+        return KernelModel(scaler, rows, dual, np.array([width], np.float64), recipe, self._names)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from scipy.optimize import minimize_scalar
 from ravfeat.heads.checks import balanced_weights
 from ravfeat.numerics.softmax import log_softmax
 
-__all__ = ["KernelRidge", "mean_distance", "squared_distances"]
+__all__ = ["KernelRidge", "logit_scale", "mean_distance", "rows_of_clips", "squared_distances"]
 
 
 def squared_distances(a: NDArray[np.float32], rows: NDArray[np.float16]) -> NDArray[np.float32]:
@@ -54,7 +54,7 @@ class KernelRidge:
         self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, clips: NDArray[np.int64] | None
     ) -> None:
         self._y = y
-        self._clips = None if clips is None else _rows_of_clips(clips)
+        self._clips = None if clips is None else rows_of_clips(clips)
         # W^(1/2) on both sides keeps the weighted kernel symmetric, which `eigh` needs.
         self._root = np.sqrt(balanced_weights(y, n_classes)[y].astype(np.float64))
         weighted = self._root[:, None] * np.asarray(kernel, np.float64) * self._root
@@ -69,7 +69,7 @@ class KernelRidge:
         residual = self._vectors @ (shrink[:, None] * rotated)
         # Leave-one-out values without another fit; the errors were of weighted rows, so the weights are taken out.
         left_out = self._targets - self._errors(residual, shrink) / self._root[:, None]
-        return np.asarray(self._root[:, None] * residual * self._logit_scale(left_out))
+        return np.asarray(self._root[:, None] * residual * logit_scale(left_out, self._y, np.square(self._root)))
 
     def _errors(self, residual: NDArray[np.float64], shrink: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weighted errors of rows that were left out: one by one, or with all views of their clip."""
@@ -83,17 +83,27 @@ class KernelRidge:
             errors[rows] = np.linalg.solve((vectors * shrink) @ vectors.transpose(0, 2, 1), residual[rows])
         return errors
 
-    def _logit_scale(self, left_out: NDArray[np.float64]) -> float:
-        weights, rows = np.square(self._root), np.arange(len(self._y))
 
-        def nll(log_scale: float) -> float:
-            return float(-(weights * log_softmax(left_out * np.exp(log_scale))[rows, self._y]).sum())
+def logit_scale(left_out: NDArray[np.float64], y: NDArray[np.int64], weights: NDArray[np.float64]) -> float:
+    """Give the factor that makes logits of regressed values: with the lowest weighted NLL.
 
-        # Over the logarithm: a scale is positive, and equal steps are equal ratios.
-        return float(np.exp(minimize_scalar(nll, bounds=(-2.0, 5.0), method="bounded").x))
+    Parameters
+    ----------
+    left_out : ndarray of shape (n, K)
+        Values of rows that were left out of the regression.
+    y : ndarray of shape (n,), int64
+    weights : ndarray of shape (n,)
+    """
+    rows = np.arange(len(y))
+
+    def nll(log_scale: float) -> float:
+        return float(-(weights * log_softmax(left_out * np.exp(log_scale))[rows, y]).sum())
+
+    # Over the logarithm: a scale is positive, and equal steps are equal ratios.
+    return float(np.exp(minimize_scalar(nll, bounds=(-2.0, 5.0), method="bounded").x))
 
 
-def _rows_of_clips(clips: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+def rows_of_clips(clips: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     """Put rows of one clip together: for every number of rows, an array of shape (clips with as many, rows of each)."""
     order = np.argsort(clips, kind="stable")
     _, starts, counts = np.unique(clips[order], return_index=True, return_counts=True)

@@ -11,7 +11,9 @@ from ravfeat.errors import HeadError
 from ravfeat.heads.attentive import AttentiveHead
 from ravfeat.heads.attentive_sum import AttentiveSumHead
 from ravfeat.heads.base import Head, Model
+from ravfeat.heads.block_kernel import BlockKernelHead
 from ravfeat.heads.joint import JointHead
+from ravfeat.heads.joint_kernel import JointKernelHead
 from ravfeat.heads.kernel import KernelHead
 from ravfeat.heads.logreg import LogregHead
 
@@ -22,7 +24,9 @@ HEADS: dict[str, Callable[..., Head]] = {
     AttentiveSumHead.name: AttentiveSumHead,
     LogregHead.name: LogregHead,
     KernelHead.name: KernelHead,
+    BlockKernelHead.name: BlockKernelHead,
     JointHead.name: JointHead,
+    JointKernelHead.name: JointKernelHead,
 }
 
 
@@ -38,11 +42,14 @@ class SeveralStreams:
         Those that it reads, in its order; empty for any two or more, in the order in which they are given.
     reads_views : bool
         Whether views of a stream may train it, each beside the other streams of its clip.
+    several_of_last : bool
+        Whether it reads several caches of the last of its streams, those that are concatenated for other heads too.
     """
 
     stream: str
     streams: tuple[str, ...] = ()
     reads_views: bool = False
+    several_of_last: bool = False
 
 
 def several_streams(name: str) -> SeveralStreams | None:

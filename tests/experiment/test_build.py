@@ -8,8 +8,6 @@ import pytest
 
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.experiment.build import (
-    FACE_EXPRESSION_STATISTICS,
-    FACE_MOTION_STATISTICS,
     FACE_STATISTICS,
     build_head,
     check_plan,
@@ -18,6 +16,7 @@ from ravfeat.experiment.build import (
 from ravfeat.experiment.fit import fit_heads, prepare
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.systems import CacheSystem, open_systems
+from ravfeat.features.statistics import FACE_MOTION_STATISTICS
 from ravfeat.heads.registry import head_of
 from ravfeat.numerics.pooling import pool_block
 from ravfeat.protocols.named import get_protocol
@@ -41,7 +40,7 @@ def test_a_face_is_read_with_its_speed_and_a_voice_is_not(head, tmp_path) -> Non
     assert build_head(head, chosen, system(tmp_path)).reading.statistics == ("mean", "max")
 
 
-@pytest.mark.parametrize("names", [FACE_STATISTICS, FACE_EXPRESSION_STATISTICS, FACE_MOTION_STATISTICS])
+@pytest.mark.parametrize("names", [FACE_STATISTICS, FACE_MOTION_STATISTICS])
 def test_a_head_can_be_asked_for_the_statistics_of_faces(names, tmp_path) -> None:
     plan = FitPlan(settings={"statistics": names})
     assert pool_block(np.ones((1, 5, 2)), build_head("kernel", plan, system(tmp_path)).reading.statistics).shape == (
