@@ -15,6 +15,7 @@ from ravfeat.cache.format import FailedClip, StoreRecipe, shard_file
 from ravfeat.cache.reader import Cache
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import CacheError, ShardError, UsageError
+from ravfeat.schema import ACTIVE_COLUMNS
 from tests.toycaches import Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
 
@@ -56,6 +57,9 @@ def test_of_single_precision_it_is_the_extracted_cache_bit_for_bit(extracted, tm
     assert derived.about == expected.about
     for clip_id in expected.clip_ids:
         np.testing.assert_array_equal(derived.times(clip_id), expected.times(clip_id))
+        further = derived.records()[clip_id].further
+        assert further == expected.records()[clip_id].further
+        assert set(further) == set(ACTIVE_COLUMNS)
     assert verify_cache(done.path) == []
     assert (done.written, done.present, done.failed) == (len(derived.shards), 0, {})
 

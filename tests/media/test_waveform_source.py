@@ -20,7 +20,7 @@ from ravfeat.extract.size import missing_bytes
 from ravfeat.extract.streams import stream_requests
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Clip
-from ravfeat.media.active import active_part
+from ravfeat.media.active import ActivePart, active_part
 from ravfeat.media.augment import View, augment
 from ravfeat.media.sound import Waveform, read_waveform
 from ravfeat.media.source import Recording
@@ -137,6 +137,26 @@ def test_a_view_of_clips_elsewhere_is_drawn_by_performance(corpus: Any, publishe
     part = replace(corpus, manifest=corpus.manifest.with_clips([last]))
     alone = open_cache(extract(part, tmp_path).path)
     np.testing.assert_allclose(alone[last.clip_id], open_cache(published)[last.clip_id], rtol=1e-2, atol=1e-2)
+
+
+# --- the speech-active part
+
+
+def test_a_cache_of_before_goes_on_and_its_clips_lack_the_active_part(
+    corpus: Any, whole_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(ActivePart, "columns", lambda _: {})
+        folder = run_extraction(corpus.extraction(), tmp_path).path
+    (folder / shard_file(1)).unlink()
+    result = run_extraction(corpus.extraction(), tmp_path)
+    assert (result.path, result.written, result.failed) == (folder, 1, {})
+    assert verify_cache(folder) == []
+    cache, whole = open_cache(folder), open_cache(whole_cache)
+    assert (cache.identity, cache.content_sha256()) == (whole.identity, whole.content_sha256())
+    new = {clip_id for clip_id, record in cache.records().items() if record.further}
+    assert new == {clip.clip_id for clip in cache.header(1).clips}
+    assert (folder / shard_file(1)).read_bytes() == (whole_cache / shard_file(1)).read_bytes()
 
 
 # --- several views in one pass
