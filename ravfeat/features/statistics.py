@@ -34,7 +34,10 @@ FACE_MOTION_STATISTICS = (
     "third1_rise", "third2_rise", "third3_rise", "q10_rise", "q90_rise",
 )  # fmt: skip
 """What describes the distances of ``face-geometry`` over a clip: how large, how far and fast they move, how often in a
-second, how that differs from part to part, and from the face with which the clip begins."""
+second, how that differs from part to part, and from the face with which the clip begins.
+
+With the head ``kernel`` on inner actors of RAVDESS (``ravdess6``, nested) these took the mean UAR from 0.645, with mean,
+std and speed, to 0.704; concatenated with log probabilities of expressions they gave 0.753."""
 
 _SOURCE = ("dim", "pooled", "blocks", "also_dims", "also_layers", "also_pooled")
 
