@@ -32,7 +32,7 @@ def test_distances_of_the_mesh_change_as_those_of_68_points_of_another_tracker(s
     points = face_geometry(given["xy"][rows][frames < len(mesh)])
     mesh = mesh[frames[frames < len(mesh)]]
     alike = {name: np.corrcoef(mesh[:, i], points[:, i])[0, 1] for i, name in enumerate(GEOMETRY_NAMES)}
-    # Both trackers err; over 11 performances the median is 0.85 within a clip, and in this one 0.81.
+    # Both trackers err; over 11 videos the median is 0.85 within each, and in this one 0.81.
     assert np.median(list(alike.values())) > 0.75
     for name in ("mouth_width", "mouth_height", "nose_to_chin", "left_corner_height", "right_corner_height"):
         assert alike[name] > 0.75, name
