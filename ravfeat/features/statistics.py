@@ -37,8 +37,9 @@ FACE_MOTION_STATISTICS = (
 second, how that differs from part to part, and from the face with which the clip begins.
 
 With the head ``kernel`` on inner actors of RAVDESS (``ravdess6``, nested) these took the mean UAR from 0.645, with
-mean, std and speed, to 0.704; concatenated with log probabilities of expressions they gave 0.753. Each of four groups
-is worth 0.007 to 0.022: mean and logarithms of spread, powers, thirds and quantiles, rises."""
+mean, std and speed, to 0.704; concatenated with log probabilities of expressions they gave 0.753. In a
+kernel of equal blocks each of four groups is worth 0.007 to 0.022: mean and logarithms of spread, powers, thirds and
+quantiles, rises."""
 
 _SOURCE = ("dim", "pooled", "blocks", "also_dims", "also_layers", "also_pooled")
 
