@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.numerics.parts import reads_active
-from ravfeat.numerics.pooling import pool_frames
+from ravfeat.numerics.pooling import Statistic, pool_frames
 
 __all__ = [
     "FACE_MOTION_STATISTICS",
@@ -28,7 +28,7 @@ __all__ = [
     "split_statistics",
 ]
 
-FACE_MOTION_STATISTICS = (
+FACE_MOTION_STATISTICS: tuple[Statistic, ...] = (
     "mean", "log_std", "log_speed", "log_acceleration", "power1", "power2", "power3", "power4", "power5", "power6",
     "third1", "third2", "third3", "q10", "q90",
     "third1_rise", "third2_rise", "third3_rise", "q10_rise", "q90_rise",

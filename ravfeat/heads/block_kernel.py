@@ -89,8 +89,9 @@ class BlockKernelHead(KernelHead):
         chosen: Mapping[str, Any] = recipe["chosen"]
         scaler, centres = Scaler.of(statistics, job.train, recipe.get("blocks", ())), centres_of(job)
         train, middle = (block_distances(statistics, scaler, rows, centres) for rows in (job.train, centres))
-        kernels = (np.exp(-chosen["gamma"] * distances) for distances in (train, middle))
-        dual = SubsetRidge(*kernels, y[job.train], n_classes, job.clips).dual(chosen["alpha"]).astype(np.float32)
+        kernel, centre_kernel = (np.exp(-chosen["gamma"] * distances) for distances in (train, middle))
+        ridge = SubsetRidge(kernel, centre_kernel, y[job.train], n_classes, job.clips)
+        dual = ridge.dual(chosen["alpha"]).astype(np.float32)
         rows = np.hstack([scaler.rows(statistics, centres, layer) for layer in range(statistics.shape[1])])
         # The distance of two rows is 2 for every layer on average; see `KernelModel.logits`.
         width = np.array([2.0 * statistics.shape[1]], np.float64)

@@ -121,8 +121,16 @@ class JointKernelHead:
             for share, gamma, alpha in product(self.shares, self.gammas, self.alphas)
         )
         streams = self._statistics(features, self._voice_layers(features))
-        scored = map_jobs(lambda job: self._score(streams, y, n_classes, job), jobs, self.name)
-        return [Sweep(candidates, logits) for logits in scored]
+        groups = _same_rows(jobs)
+        scored = map_jobs(
+            lambda group: self._score(streams, y, n_classes, [jobs[index] for index in group]), groups, self.name
+        )
+        sweeps = {
+            index: Sweep(candidates, logits)
+            for group, of_group in zip(groups, scored, strict=True)
+            for index, logits in zip(group, of_group, strict=True)
+        }
+        return [sweeps[index] for index in range(len(jobs))]
 
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[Rows]) -> int:
         """Pick the lowest NLL on the validation rows; see `ravfeat.heads.checks.likeliest`."""
@@ -135,22 +143,25 @@ class JointKernelHead:
         check_jobs(jobs, y, n_classes)
         layers = self._voice_layers(features)
         streams = self._statistics(features, layers)
-        models: list[Model] = []
-        for job, choice in zip(jobs, chosen, strict=True):
-            distances = _Distances(streams, job, y, self.pairs)
-            ridge = distances.ridge(choice["share"], choice["gamma"], n_classes)
-            recipe = {
-                "head": self.name,
-                "settings": plain_settings(self),
-                "chosen": dict(choice),
-                "seed": job.seed,
-                "n_classes": n_classes,
-                "layers": layers,
-                **source_of(features),
-            }
-            dual = ridge.dual(choice["alpha"]).astype(np.float32)
-            models.append(JointKernelModel(tuple(distances.scalers), tuple(distances.stored()), dual, recipe, self))
-        return models
+        models: dict[int, Model] = {}
+        for group in _same_rows(jobs):
+            distances = _Distances(streams, jobs[group[0]])
+            rows = tuple(distances.stored())
+            for index in group:
+                job, choice = jobs[index], chosen[index]
+                ridge = distances.ridge(_paired(job, y, self.pairs), y, n_classes, choice["share"], choice["gamma"])
+                recipe = {
+                    "head": self.name,
+                    "settings": plain_settings(self),
+                    "chosen": dict(choice),
+                    "seed": job.seed,
+                    "n_classes": n_classes,
+                    "layers": layers,
+                    **source_of(features),
+                }
+                dual = ridge.dual(choice["alpha"]).astype(np.float32)
+                models[index] = JointKernelModel(distances.scalers, rows, dual, recipe, self)
+        return [models[index] for index in range(len(jobs))]
 
     def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
         """Scales and centres of every cache, and dual coefficients; see `ravfeat.heads.base.Head`."""
@@ -197,45 +208,49 @@ class JointKernelHead:
         voice = clip_statistics(replace(features, also=()), self._of_voice, layers=layers)
         return [voice, *(clip_statistics(stream, self.face_statistics) for stream in features.also)]
 
-    def _score(self, streams: Sequence[Floats], y: Rows, n_classes: int, job: Job) -> Floats:
-        distances = _Distances(streams, job, y, self.pairs)
-        voices, faces = distances.of(streams, job.val)
-        scored = []
+    def _score(self, streams: Sequence[Floats], y: Rows, n_classes: int, jobs: Sequence[Job]) -> list[Floats]:
+        """Score jobs that differ in their seed alone."""
+        distances = _Distances(streams, jobs[0])
+        voices, faces = distances.of(jobs[0].val)
+        scored: list[list[NDArray[np.float64]]] = [[] for _ in jobs]
         for share, gamma in product(self.shares, self.gammas):
-            ridge = distances.ridge(share, gamma, n_classes)
             kernel = _kernel(voices, faces, share, gamma)
-            scored += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
-        return np.stack(scored).astype(np.float32)
+            for of_job, job in zip(scored, jobs, strict=True):
+                ridge = distances.ridge(_paired(job, y, self.pairs), y, n_classes, share, gamma)
+                of_job += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
+        return [np.stack(of_job).astype(np.float32) for of_job in scored]
 
 
 class _Distances:
-    """Distances of the training rows of one job to its centres, of the voice and of the face.
+    """Distances to the centres of a job, of the voice and of the face; the same for every seed and every pair.
 
     Attributes
     ----------
-    scalers : list of Scaler
+    scalers : tuple of Scaler
         Of every cache, over its training rows.
     """
 
-    def __init__(self, streams: Sequence[Floats], job: Job, y: Rows, pairs: int) -> None:
-        self._streams, self._centres = streams, centres_of(job)
-        voices, faces, self._clips = _paired(job, y, pairs)
-        self._y = y[voices]
+    def __init__(self, streams: Sequence[Floats], job: Job) -> None:
+        self._streams, self._job, self._centres = streams, job, centres_of(job)
         # Views are of the voice alone: faces are scaled by the clips.
-        self.scalers = [
+        self.scalers = tuple(
             Scaler.of(statistics, self._centres if number else job.train) for number, statistics in enumerate(streams)
-        ]
-        self._of_rows = self._apart(streams, voices, faces)
-        self._of_centres = self._apart(streams, self._centres, self._centres)
+        )
+        self._voices = block_distances(streams[0], self.scalers[0], job.train, self._centres)
+        self._faces = self._of_faces(self._centres)
 
-    def of(self, streams: Sequence[Floats], rows: Rows) -> tuple[Floats, Floats]:
+    def of(self, rows: Rows) -> tuple[Floats, Floats]:
         """Distances of rows, each with its own voice and face, to the centres: shape (len(rows), m) each."""
-        return self._apart(streams, rows, rows)
+        return block_distances(self._streams[0], self.scalers[0], rows, self._centres), self._of_faces(rows)
 
-    def ridge(self, share: float, gamma: float, n_classes: int) -> SubsetRidge:
-        """Set up the regression of all training rows."""
-        kernels = (_kernel(*apart, share, gamma) for apart in (self._of_rows, self._of_centres))
-        return SubsetRidge(*kernels, self._y, n_classes, self._clips)
+    def ridge(self, pairs: tuple[Rows, Rows, Rows], y: Rows, n_classes: int, share: float, gamma: float) -> SubsetRidge:
+        """Set up the regression of pairs of voice and face; see `_paired`."""
+        voices, faces, clips = pairs
+        kernel = _kernel(
+            self._voices[_places(voices, self._job.train)], self._faces[_places(faces, self._centres)], share, gamma
+        )
+        # The first pairs are the centres themselves.
+        return SubsetRidge(kernel, kernel[: len(self._centres)], y[voices], n_classes, clips)
 
     def stored(self) -> Iterator[NDArray[np.float16]]:
         """Give the centres of every cache as a model keeps them."""
@@ -243,12 +258,26 @@ class _Distances:
             layers = range(statistics.shape[1])
             yield np.hstack([scaler.rows(statistics, self._centres, layer) for layer in layers]).astype(np.float16)
 
-    def _apart(self, streams: Sequence[Floats], voices: Rows, faces: Rows) -> tuple[Floats, Floats]:
-        voice, *others = (
-            block_distances(statistics, scaler, faces if number else voices, self._centres)
-            for number, (statistics, scaler) in enumerate(zip(streams, self.scalers, strict=True))
-        )
-        return voice, np.asarray(sum(others) / np.float32(len(others)), np.float32)
+    def _of_faces(self, rows: Rows) -> Floats:
+        faces = [
+            block_distances(statistics, scaler, rows, self._centres)
+            for statistics, scaler in zip(self._streams[1:], self.scalers[1:], strict=True)
+        ]
+        return np.asarray(sum(faces) / np.float32(len(faces)), np.float32)
+
+
+def _same_rows(jobs: Sequence[Job]) -> list[list[int]]:
+    """Group jobs that train and score the same rows: they differ in their seed."""
+    groups: dict[tuple[bytes, bytes], list[int]] = {}
+    for index, job in enumerate(jobs):
+        groups.setdefault((job.train.tobytes(), job.val.tobytes()), []).append(index)
+    return list(groups.values())
+
+
+def _places(rows: Rows, among: Rows) -> Rows:
+    """Say where rows are in an array that holds each of them once."""
+    order = np.argsort(among)
+    return np.asarray(order[np.searchsorted(among[order], rows)], np.int64)
 
 
 @dataclass(frozen=True)
