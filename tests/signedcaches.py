@@ -52,6 +52,9 @@ def sign_metadata(file: h5py.File) -> None:
         value["frames"] = {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in columns.items()}
     if "layers_sha256" in file["clips"]:
         value["layers_sha256"] = file["clips/layers_sha256"].asstr()[...].tolist()
+    if "further" in file["clips"]:
+        further = file["clips/further"]
+        value["further"] = {name: [None if cell != cell else cell for cell in further[name][...]] for name in further}
     if "source" in file.attrs:
         value["source"] = json.loads(file.attrs["source"])
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)  # with NaN

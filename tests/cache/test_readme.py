@@ -56,7 +56,7 @@ def columns(group: Any) -> list[dict[str, Any]]:
     values = {
         name: (d.asstr()[...] if h5py.check_string_dtype(d.dtype) else d[...]).tolist()
         for name, d in group.items()
-        if name != "layers_sha256"
+        if name not in {"layers_sha256", "further"}
     }
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
 
@@ -93,7 +93,9 @@ def test_digests_are_what_the_page_says(shard: Any) -> None:
         "failed": failed,
         "time_s": hashlib.sha256(shard["frames/time_s"][...].astype("<f8").tobytes()).hexdigest(),
         "layers_sha256": digests,
+        "further": {name: values[...].tolist() for name, values in shard["clips/further"].items()},
     }
+    assert set(value["further"]) == {"active1_start", "active1_end"}
     assert shard.attrs["metadata_sha256"] == hashlib.sha256(canonical(value)).hexdigest()
     assert shard.attrs["fingerprint"] == hashlib.sha256(canonical(value["identity"])).hexdigest()[:12]
 
