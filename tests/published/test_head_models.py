@@ -15,6 +15,7 @@ from ravfeat.errors import EncoderError, MissingExtraError, UsageError
 from ravfeat.faces.models import BLAZE_FACE, ModelFile
 from ravfeat.faces.source import FaceOptions, FaceSource
 from ravfeat.features.clips import Reading
+from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.predictions import System
 from ravfeat.published.format import HeadFolder
 from ravfeat.published.head import PublishedHead
@@ -73,7 +74,7 @@ def encoders_of(models: HeadModels) -> dict[str, Encoder[Any]]:
 def test_an_encoder_without_weights_is_made_and_reads_whole_recordings() -> None:
     need = need_of(load_encoder("logmel"), view="gain-1:seed0")
     (group,) = load_head_models(head_of(need), offline=True).groups
-    assert (group.stream, group.source.view) == ("audio", "clean")
+    assert (group.stream, group.source) == ("audio", WaveformSource())
     assert group.encoders[need.fingerprint].spec.identity() == load_encoder("logmel").spec.identity()
 
 
