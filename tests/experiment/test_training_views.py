@@ -351,7 +351,7 @@ def test_two_heads_over_several_streams_are_two_systems(clean, face) -> None:
 def test_a_head_over_a_voice_and_a_face_needs_one_of_each(clean, takes, tmp_path) -> None:
     other = write_cache(tmp_path, takes, stream="audio", name="other")
     with pytest.raises(
-        UsageError, match=r"'both' reads one --cache of each of the streams audio, face, got\n  audio: "
+        UsageError, match=r"'both' reads one --cache of each of the streams audio, face; got\n  audio: "
     ):
         prepare(FitPlan((clean, other), heads=("both",)))
     with pytest.raises(UsageError, match=r"'audio:both': the head 'both' reads several streams; ask for --head both"):
