@@ -27,20 +27,21 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
               help="A cache, or a folder that holds one; repeat for more. [default: all under cache/]")  # fmt: skip
 @click.option("--concat", "concat", cls=RenamedOption, formerly="--join", multiple=True, metavar="A,B",
-              help="Caches of one stream whose pooled features are concatenated for one head (logreg, kernel); repeat"
-              " for more. Without --cache, only these are trained.")  # fmt: skip
+              help="Caches of one stream whose pooled features are concatenated for one head (logreg, kernel,"
+              " block-kernel); repeat for more. Without --cache, only these are trained.")  # fmt: skip
 @click.option("--train-views", "views", type=click.Path(path_type=Path), multiple=True, metavar="CACHE",
               help="A cache of augmented views (extract --view) of a --cache's clips: they train beside these and are "
               "are tested on only as part of a mean; repeat for more.")  # fmt: skip
 @click.option("--average-views", type=click.Choice(["scores", "statistics"]), is_flag=False, flag_value="scores",
               help="Take every clip, of validation and test too, as the mean over itself and its own views: of the "
               "scores of heads that trained on all of them (the value if none is given), or of the pooled statistics "
-              "(logreg, kernel). Never of another clip.")  # fmt: skip
+              "(logreg and the kernels). Never of another clip.")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
-              help="attentive, attentive-sum, logreg or kernel, audio:NAME and face:NAME for caches of one stream, or"
-              " joint (one network over one cache of each stream, a control); repeat for more.")  # fmt: skip
+              help="attentive, attentive-sum, logreg, kernel or block-kernel, audio:NAME and face:NAME for caches of"
+              " one stream; joint-kernel (over one voice and all caches of its face) or joint (one network over one"
+              " cache of each stream, a control); repeat for more.")  # fmt: skip
 @click.option("--fusion", cls=RenamedOption, formerly="--rule",
               type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
               help="How systems (caches x heads) are fused; auto takes what is best on validation rows.")  # fmt: skip
@@ -52,8 +53,8 @@ __all__ = ["command", "resolve_inputs"]
 @click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-<heads>]")
 @click.option("--layers", help="Layers that heads may use: last, 3, 6-12 or 1,5,9. [default: all]")
 @click.option("--pool", type=click.Choice(["whole", "active", "whole+active"]),
-              help="Frames that logreg and kernel pool of a voice: all, those of its speech, or each apart. [default:"
-              " whole]")  # fmt: skip
+              help="Frames that logreg and the kernels pool of a voice: all, those of its speech, or each apart."
+              " [default: whole]")  # fmt: skip
 @click.option("--no-std", is_flag=True, help="Pool the mean only, without the standard deviation.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of networks (attentive, attentive-sum, joint).")
 @click.option("--frame-average", type=click.IntRange(1, 10_000), metavar="K",
@@ -122,6 +123,7 @@ def command(
     ravfeat fit-heads --cache cache/clean --train-views cache/augmented
     ravfeat fit-heads --cache cache/clean --train-views cache/slow --average-views --head kernel --pool whole+active
     ravfeat fit-heads --head logreg --concat cache/landmarks,cache/expression --out runs/face
+    ravfeat fit-heads --cache cache/voice --concat cache/geometry,cache/fer --head block-kernel --head joint-kernel
     ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --label-map labels.csv --select nested
     """  # noqa: D301
     from ravfeat.cache import resolve_cache

@@ -24,7 +24,7 @@ __all__ = ["command"]
               help="A cache, or a folder that holds some; repeat for more. [default: cache]")  # fmt: skip
 @click.option("--role", "roles", multiple=True, metavar="ROLE=DIR",
               help="What a cache holds where its name does not tell: wavlm, hubert, voice (stands in for these),"
-              " expression, imagenet or landmarks.")  # fmt: skip
+              " expression, imagenet, landmarks or geometry.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path),
               help="The recordings, for features that no cache holds and for fine-tuning."
               " [default: data/ravdess where it exists]")  # fmt: skip

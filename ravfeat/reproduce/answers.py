@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ravfeat.experiment.plan import FitPlan
+from ravfeat.reproduce.best import PROTOCOLS, best_systems
 from ravfeat.reproduce.caches import PUBLISHED, Material, Materials, Role
 from ravfeat.reproduce.options import StudyOptions
 from ravfeat.reproduce.rows import ROWS, StudyRow
@@ -95,6 +96,7 @@ class _Study:
         pairs: dict[str, Answer] = {"9": self._joint, "10": self._late, "R3": self._luna}
         tuned: dict[str, tuple[Role, int]] = {"3b": ("hubert", 3), "4": ("wavlm", 6)}
         faces: dict[str, Role] = {"7": "imagenet", "8": "expression"}
+        best = {"B1": "audio", "B2": "face", "B3": "fused"}
         if key in voices:
             return self._with_stand_in(row, *voices[key])
         if key in pairs:
@@ -103,7 +105,7 @@ class _Study:
             return self._tuned(row, *tuned[key])
         if key in faces:
             return self._face_splits(row, faces[key])
-        return [self._other(row)]
+        return [self._best(row, best[key]) if key in best else self._other(row)]
 
     def _plan(self, *materials: Material, heads: Sequence[str], **options: object) -> FitPlan:
         plan = FitPlan(tuple(material.path for material in materials), heads=tuple(heads), seeds=self.options.seeds)
@@ -238,6 +240,19 @@ class _Study:
 
     def _all_encoders(self, voice: Material) -> str:
         return " + ".join([voice.encoder, *(face.encoder for face in self.materials.faces())])
+
+    def _best(self, row: StudyRow, stream: str) -> Entry:
+        systems = best_systems(self.materials)
+        if missing := systems.missing(stream):
+            return Entry(row, missing=missing)
+        steps = [systems.step(protocol, self.options) for protocol in PROTOCOLS]
+        if stream == "fused":
+            figures = [StudyFigure(steps[0], "av", "joint-kernel", label="one kernel over both")]
+            figures += [StudyFigure(step, "fused", label="all three fused") for step in steps]
+        else:
+            figures = [StudyFigure(step, stream, "block-kernel") for step in steps]
+        differs = (row.setup, *systems.differs(stream))
+        return Entry(row, tuple(figures), systems.encoders(stream), differs)
 
     # --- the rest
 

@@ -7,14 +7,15 @@ from typing import Any, Literal, get_args
 
 from ravfeat.cache import Cache, find_caches, open_cache, resolve_cache
 from ravfeat.errors import CacheError, UsageError
-from ravfeat.media.augment import CLEAN
+from ravfeat.media.augment import CLEAN, SPEED
 from ravfeat.reproduce.options import StudyOptions
+from ravfeat.schema import ACTIVE_COLUMNS
 
 __all__ = ["PUBLISHED", "ROLES", "Material", "Materials", "Role", "find_materials"]
 
-Role = Literal["wavlm", "hubert", "voice", "expression", "imagenet", "landmarks"]
+Role = Literal["wavlm", "hubert", "voice", "expression", "imagenet", "landmarks", "geometry"]
 ROLES: tuple[str, ...] = get_args(Role)
-"""``voice`` stands in for the first two; the last three are faces."""
+"""``voice`` stands in for the first two; the last four are faces."""
 
 PUBLISHED: Mapping[str, str] = {
     "wavlm": "wavlm-large",
@@ -22,6 +23,7 @@ PUBLISHED: Mapping[str, str] = {
     "expression": "facial-emotions",
     "imagenet": "mobilenet-v2",
     "landmarks": "landmarks",
+    "geometry": "face-geometry",
 }
 """The encoder that each role means, as the registry calls it."""
 
@@ -29,8 +31,12 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "expression": ("expression", "emotion", "fer"),
     "imagenet": ("imagenet", "mobilenet", "efficientnet"),
     "landmarks": ("landmark",),
+    "geometry": ("geometry",),
 }
-"""Words in the name of a face encoder that tell its role."""
+"""Words in the name of a face encoder that tell its role; the geometry of landmarks is no landmarks."""
+
+_SPEEDS = f"{SPEED}-"
+"""With which the names of speed views begin."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,7 @@ class Material:
     Attributes
     ----------
     path : Path
+    role : Role
     encoder, stream : str
     exact : bool
         Whether it is of the encoder that the role means, not of one that stands in.
@@ -49,11 +56,15 @@ class Material:
     synthetic : bool
     views : tuple of Path
         Caches of augmented views of the same clips by the same encoder.
-    views_sha256 : tuple of str
-        What they hold.
+    views_sha256, view_names : tuple of str
+        What they hold, and of which view.
+    active : bool
+        Whether this cache and its speed views say of all clips where their speech begins and ends, and store frames, so
+        that the speech can be pooled apart.
     """
 
     path: Path
+    role: Role
     encoder: str
     stream: str
     exact: bool
@@ -64,6 +75,19 @@ class Material:
     synthetic: bool
     views: tuple[Path, ...] = ()
     views_sha256: tuple[str, ...] = ()
+    view_names: tuple[str, ...] = ()
+    active: bool = False
+
+    def with_speeds_only(self) -> "Material":
+        """Leave out views that are no other speed."""
+        views = zip(self.views, self.views_sha256, self.view_names, strict=True)
+        speeds = [view for view in views if view[2].startswith(_SPEEDS)]
+        return replace(
+            self,
+            views=tuple(path for path, _, _ in speeds),
+            views_sha256=tuple(digest for _, digest, _ in speeds),
+            view_names=tuple(name for _, _, name in speeds),
+        )
 
 
 @dataclass(frozen=True)
@@ -162,8 +186,12 @@ def _of_role(role: Role, caches: Sequence[Cache]) -> list[Cache]:
         return [cache for cache in voices if cache.about["encoder"] not in (PUBLISHED["wavlm"], PUBLISHED["hubert"])]
     faces = [cache for cache in caches if cache.about["stream"] == "face"]
     exact = [cache for cache in faces if cache.about["encoder"] == PUBLISHED[role]]
-    like = [cache for cache in faces if any(word in str(cache.about["encoder"]).lower() for word in _WORDS[role])]
-    return [*exact, *like]
+    return [*exact, *(cache for cache in faces if _is_named_like(role, str(cache.about["encoder"]).lower()))]
+
+
+def _is_named_like(role: Role, encoder: str) -> bool:
+    others = () if role == "geometry" else _WORDS["geometry"]
+    return any(word in encoder for word in _WORDS[role]) and not any(word in encoder for word in others)
 
 
 def _views_of(cache: Cache, caches: Sequence[Cache]) -> list[Cache]:
@@ -183,6 +211,7 @@ def _material(role: Role, cache: Cache, views: Sequence[Cache]) -> Material:
     exact = encoder == PUBLISHED.get(role) and not str(cache.identity["layer_convention"]).startswith("as imported")
     return Material(
         cache.path,
+        role,
         encoder,
         str(cache.about["stream"]),
         exact,
@@ -193,7 +222,19 @@ def _material(role: Role, cache: Cache, views: Sequence[Cache]) -> Material:
         bool(cache.about["synthetic"]),
         tuple(view.path for view in views),
         tuple(view.content_sha256() for view in views),
+        tuple(str(view.identity["view"]) for view in views),
+        all(_says_where_speech_is(one) for one in (cache, *filter(_is_speed, views))),
     )
+
+
+def _is_speed(cache: Cache) -> bool:
+    return str(cache.identity["view"]).startswith(_SPEEDS)
+
+
+def _says_where_speech_is(cache: Cache) -> bool:
+    stored = (record.further.get(name) for record in cache.records().values() for name in ACTIVE_COLUMNS)
+    # What a pooled cache holds is of whole clips.
+    return not cache.statistics and all(share is not None for share in stored)
 
 
 def _check_one_corpus(caches: Sequence[Cache]) -> None:

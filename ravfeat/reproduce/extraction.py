@@ -24,6 +24,7 @@ GIGABYTES: Mapping[str, float] = {
     "facial-emotions": 0.25,
     "mobilenet-v2": 0.42,
     "landmarks": 0.5,
+    "face-geometry": 0.02,
 }
 """Of all 1440 clips, every frame and layer, float16."""
 

@@ -21,7 +21,8 @@ class StudyRow:
     Attributes
     ----------
     key : str
-        ``1`` to ``12`` as the study counts them; a letter where a row has parts, ``R`` for references.
+        ``1`` to ``12`` as the study counts them; a letter where a row has parts, ``R`` for references, ``B`` for the
+        best systems found here.
     system : str
     published : str
         As published, metric and averaging included.
@@ -40,6 +41,9 @@ class StudyRow:
     value: float | None = None
     metric: str = "wa"
 
+
+_BEST = "chosen on inner actor-grouped folds of RAVDESS; emobox6 regroups the same people"
+"""How the best systems were found."""
 
 ROWS: dict[str, StudyRow] = {
     row.key: row
@@ -94,5 +98,8 @@ ROWS: dict[str, StudyRow] = {
         StudyRow(
             "R3", "Voice and video, five folds", "80.08 (2021); 86.70 (2022)", "luna5; 2022 chose on test", 0.8008
         ),
+        StudyRow("B1", "The best voice: a kernel on blocks of statistics, mean over speed views", "-", _BEST),
+        StudyRow("B2", "The best face: a kernel on how distances in the face move, and expressions", "-", _BEST),
+        StudyRow("B3", "The best of voice and face: both kernels and one over both, fused", "-", _BEST),
     )
 }

@@ -67,8 +67,13 @@ Step = Fit | Splits | Tune
 _UNIT = 5 * 384 * 1440
 """Layers x dimensions x clips of the cache that the seconds below were measured with, on two cores."""
 
-_SECONDS = {"attentive": 14.0, "attentive-sum": 22.0, "logreg": 8.0, "kernel": 8.0, "joint": 70.0}
+_SECONDS = {
+    "attentive": 14.0, "attentive-sum": 22.0, "logreg": 8.0, "kernel": 8.0, "block-kernel": 16.0, "joint": 70.0,
+    "joint-kernel": 32.0,
+}  # fmt: skip
 """Six folds, one seed, chosen on validation actors."""
+
+_SEEDLESS = ("logreg", "kernel", "block-kernel")
 
 _NESTED = 5.0
 """How many times as long nested selection takes."""
@@ -87,16 +92,15 @@ def estimate_s(step: Step) -> float | None:
     plan = step.plan
     nested = plan.select == "nested" or plan.protocol == "loso24"
     folds = 4.0 if plan.protocol == "loso24" else 1.0
-    once = sum(_head_s(entry, step.materials, plan.seeds) for entry in plan.heads)
+    once = sum(_head_s(entry, step.materials, plan) for entry in plan.heads)
     return once * folds * (_NESTED if nested else 1.0) * (2.0 if isinstance(step, Splits) else 1.0)
 
 
-def _head_s(entry: str, materials: Sequence[Material], seeds: int) -> float:
+def _head_s(entry: str, materials: Sequence[Material], plan: FitPlan) -> float:
     stream, _, head = entry.rpartition(":")
     size = sum(
-        len(material.layers) * material.dim * material.clips
+        len(material.layers) * material.dim * material.clips * (1 + len(material.views) * bool(plan.train_views))
         for material in materials
         if stream in ("", material.stream)
     )
-    seeded = head not in ("logreg", "kernel")
-    return _SECONDS.get(head, 10.0) * max(0.2, size / _UNIT) * (seeds if seeded else 1)
+    return _SECONDS.get(head, 10.0) * max(0.2, size / _UNIT) * (1 if head in _SEEDLESS else plan.seeds)

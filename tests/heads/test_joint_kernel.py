@@ -150,6 +150,15 @@ def test_another_seed_pairs_otherwise_and_the_same_seed_alike(both) -> None:
     assert without == [0, 1]
 
 
+def test_seeds_that_are_trained_together_are_what_each_is_alone(both) -> None:
+    jobs = [ALONE, replace(VIEWED, seed=3), replace(VIEWED, seed=4), replace(ALONE, seed=1)]
+    head = JointKernelHead(alphas=(0.1,))
+    together, swept = head.fit(both, LABELS, K, jobs, [CHOICE] * 4), head.sweep(both, LABELS, K, jobs)
+    for job, model, sweep in zip(jobs, together, swept, strict=True):
+        np.testing.assert_equal(model.arrays(), fitted(both, job).arrays())
+        np.testing.assert_array_equal(sweep.logits, head.sweep(both, LABELS, K, [job])[0].logits)
+
+
 def test_more_pairs_teach_otherwise(both) -> None:
     one, four = (fitted(both, pairs=pairs).logits(both, TEST) for pairs in (1, 4))
     assert not np.allclose(one, four, atol=1e-2)

@@ -43,7 +43,8 @@ def encoder(tmp_path_factory) -> Path:
 def test_an_encoder_at_hand_is_extracted_once_and_what_cannot_be_says_why(spoken, encoder, tmp_path) -> None:
     options = StudyOptions(tmp_path / "out", (), data=spoken, home=tmp_path / "cache", encoder=str(encoder))
     wishes = wishes_of(plan_study(options).materials, options)
-    assert [wish.role for wish in wishes] == ["wavlm", "hubert", "expression", "imagenet", "landmarks", "voice"]
+    roles = ["wavlm", "hubert", "expression", "imagenet", "landmarks", "geometry", "voice"]
+    assert [wish.role for wish in wishes] == roles
     here = [wish for wish in wishes if wish.role == "voice"]
     lost = Wish("wavlm", str(tmp_path / "nowhere"))
     reasons = make_caches([lost, *here], options)

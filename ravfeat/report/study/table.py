@@ -51,7 +51,9 @@ def _rows(line: StudyLine) -> list[TableRow]:
     ]
     rows += [TableRow((line.key, name, line.published, *_NOTHING, _sentence(finding))) for finding in line.said]
     if line.missing:
-        setup = f" Published with {line.setup}." if line.setup != _NONE else ""
+        setup = "" if line.setup == _NONE else f" {_sentence(line.setup)}"
+        if setup and line.published != _NONE:
+            setup = f" Published with {line.setup}."
         reason = f"{_sentence(line.missing)}{setup}"
         rows.append(TableRow((line.key, name, line.published, "not here", *_NOTHING[1:], reason), quiet=True))
     return rows
