@@ -97,8 +97,8 @@ class JointKernelHead:
     parts: Annotated[tuple[Part, ...], NotEmpty] = WHOLE
     pairs: Count = 4
     shares: Annotated[tuple[Share, ...], NotEmpty] = (0.6,)
-    gammas: Annotated[tuple[Positive, ...], NotEmpty] = (0.5, 1.0)
-    alphas: Annotated[tuple[Positive, ...], NotEmpty] = (0.03, 0.1, 0.3)
+    gammas: Annotated[tuple[Positive, ...], NotEmpty] = (0.5, 0.7)
+    alphas: Annotated[tuple[Positive, ...], NotEmpty] = (0.03, 0.1)
 
     @property
     def reading(self) -> Reading:

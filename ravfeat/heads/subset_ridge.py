@@ -16,7 +16,7 @@ Axes: n training rows, m centres, K classes.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_solve, solve_triangular
 
 from ravfeat.heads.checks import balanced_weights
 from ravfeat.heads.kernel_ridge import logit_scale, rows_of_clips
@@ -65,13 +65,13 @@ class SubsetRidge:
         """Coefficients of shape (m, K), already multiplied by the scale that makes logits."""
         system = self._products + alpha * self._centres
         system[np.diag_indices(len(system))] += _JITTER
-        factor = cho_factor(system, lower=True)
-        coefficients = cho_solve(factor, self._weighted.T @ self._targets)
+        root = np.linalg.cholesky(system)
+        coefficients = cho_solve((root, True), self._weighted.T @ self._targets)
         errors = self._targets - self._kernel @ coefficients
-        solved = cho_solve(factor, self._kernel.T)  # (m, n)
+        half = solve_triangular(root, self._kernel.T, lower=True).T  # (n, m)
         left_out = np.empty_like(errors)
         for rows in self._clips:
             # The hat matrix among the rows of a clip gives the errors without them (Hastie et al. 2009, eq. 7.64).
-            hat = self._kernel[rows] @ solved[:, rows].transpose(1, 0, 2) * self._weights[rows][:, None, :]
+            hat = half[rows] @ half[rows].transpose(0, 2, 1) * self._weights[rows][:, None, :]
             left_out[rows] = self._targets[rows] - np.linalg.solve(np.eye(rows.shape[1]) - hat, errors[rows])
         return np.asarray(coefficients * logit_scale(left_out, self._y, self._weights))
