@@ -132,7 +132,7 @@ def _show_plan(study: "Study", wishes: "list[Wish]") -> None:
     for role, material in study.materials.found.items():
         echo(f"{role}: {material.path} ({material.encoder}{'' if material.exact else ', stands in'})")
     for wish in wishes:
-        disk = f"about {GIGABYTES[wish.encoder]:.1f} GB" if wish.encoder in GIGABYTES else "size as of its encoder"
+        disk = f"about {GIGABYTES[wish.encoder]:.3g} GB" if wish.encoder in GIGABYTES else "size as of its encoder"
         echo(f"{wish.role}: to be extracted with {wish.encoder} if its weights can be had, {disk} on disk")
     total = 0.0
     for step in study.steps:

@@ -78,9 +78,9 @@ def test_it_knows_what_only_both_streams_say(both) -> None:
 
 @pytest.mark.parametrize("job", [ALONE, VIEWED], ids=["clips", "views"])
 def test_a_fitted_model_says_what_the_sweep_said(both, job) -> None:
-    head = JointKernelHead(shares=(0.6, 0.3))
+    head = JointKernelHead(shares=(0.6, 0.3), gammas=(0.5, 1.0), alphas=(0.03, 0.3))
     (sweep,) = head.sweep(both, LABELS, K, [job])
-    assert len(sweep.candidates) == 12
+    assert len(sweep.candidates) == 8
     for choice, said in zip(sweep.candidates, sweep.logits, strict=True):
         (model,) = head.fit(both, LABELS, K, [job], [choice])
         logits = model.logits(both, VAL)
