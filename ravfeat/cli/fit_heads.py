@@ -38,7 +38,7 @@ __all__ = ["command", "resolve_inputs"]
               "(logreg and the kernels). Never of another clip.")  # fmt: skip
 @click.option("--protocol", default="ravdess6", show_default=True,
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
-@click.option("--head", "heads", multiple=True, default=["attentive"], show_default=True,
+@click.option("--head", "heads", multiple=True, default=["block-kernel"], show_default=True,
               help="attentive, attentive-sum, logreg, kernel or block-kernel, audio:NAME and face:NAME for caches of"
               " one stream; joint-kernel (over one voice and all caches of its face) or joint (one network over one"
               " cache of each stream, a control); repeat for more.")  # fmt: skip

@@ -64,7 +64,7 @@ class HeadPlan:
     device : str
     """
 
-    heads: tuple[str, ...] = ("attentive",)
+    heads: tuple[str, ...] = ("block-kernel",)
     layers: str | None = None
     std: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)

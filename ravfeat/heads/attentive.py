@@ -1,4 +1,4 @@
-"""The default head: attentive pooling of every layer by itself, a small classifier on all of them.
+"""Attentive pooling of every layer by itself, a small classifier on all of them.
 
 Every layer is pooled to an attended mean and standard deviation; these are standardised by fixed
 statistics of the training clips, scaled by learned layer weights, and concatenated. Attention

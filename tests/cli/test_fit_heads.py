@@ -10,6 +10,7 @@ import pytest
 
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.cli.fit_heads import command
+from ravfeat.experiment.plan import FitPlan
 from ravfeat.media.augment import View
 from tests.toycaches import Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
@@ -30,11 +31,11 @@ def home(takes, tmp_path_factory) -> Path:
     return folder
 
 
-def test_bare_it_means_ravdess6_attentive_val_one_seed_auto() -> None:
+def test_bare_it_means_ravdess6_block_kernel_val_one_seed_auto() -> None:
     defaults = {parameter.name: parameter.default for parameter in command.params}
     wanted = {"protocol": "ravdess6", "select": "val", "seeds": 1, "device": "auto"}
     assert wanted.items() <= defaults.items()
-    assert list(defaults["heads"]) == ["attentive"]
+    assert list(defaults["heads"]) == ["block-kernel"] == list(FitPlan().heads)
 
 
 def test_bare_it_trains_on_every_cache_under_cache_and_makes_a_dated_run(here, home, takes, tmp_path) -> None:
@@ -47,10 +48,10 @@ def test_bare_it_trains_on_every_cache_under_cache_and_makes_a_dated_run(here, h
     done = here("fit-heads", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = (tmp_path / "runs").iterdir()
-    assert re.fullmatch(r"\d{8}-\d{6}-attentive", run.name)
+    assert re.fullmatch(r"\d{8}-\d{6}-block-kernel", run.name)
     records = json.loads((run / "metrics.json").read_text())
     assert {(r["features"], r["head"], r["protocol"], r["select"]) for r in records} == {
-        (name, "attentive", "ravdess6", "val") for name in ("toy", "other", "other+toy")
+        (name, "block-kernel", "ravdess6", "val") for name in ("toy", "other", "other+toy")
     }
     assert json.loads((run / "recipe.json").read_text())["command"].endswith("fit-heads")
 
@@ -251,7 +252,8 @@ def test_a_join_names_two_caches_or_more(join, here, tmp_path) -> None:
 
 def test_a_join_is_refused_to_a_head_that_pools_by_itself(here, takes, tmp_path) -> None:
     paths = [write_cache(tmp_path / "caches", takes, name=name) for name in ("one", "two")]
-    done = here("fit-heads", "--concat", ",".join(map(str, paths)), "--device", "cpu", "--out", tmp_path / "a")
+    options = ["--head", "attentive", "--device", "cpu", "--out", tmp_path / "a"]
+    done = here("fit-heads", "--concat", ",".join(map(str, paths)), *options)
     assert done.returncode == 2
     assert "head 'attentive' pools the frames of a cache by itself" in done.stderr
 
@@ -357,7 +359,8 @@ def test_a_view_alone_ends_with_2_and_what_to_do(here, viewed, tmp_path) -> None
 
 
 def test_memory_precision_and_averages_are_options_and_memory_is_no_part_of_the_plan(here, home, tmp_path) -> None:
-    common = ["fit-heads", "--cache", str(home), "--epochs", "2", "--frame-average", "1", "--precision", "bfloat16"]
+    common = ["fit-heads", "--cache", str(home), "--head", "attentive", "--epochs", "2", "--frame-average", "1"]
+    common += ["--precision", "bfloat16"]
     done = here(*common, "--memory", "600MB", "--protocol", "group3", "--out", str(tmp_path / "a"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     plan = json.loads((tmp_path / "a" / "recipe.json").read_text())["plan"]

@@ -54,6 +54,13 @@ def test_a_pooled_cache_of_faces_serves_every_head(tmp_path) -> None:
         build_head(head, FitPlan(), pooled)
 
 
+def test_the_default_head_reads_what_a_pooled_cache_stores(tmp_path) -> None:
+    pooled = system(tmp_path, pooled=("mean", "std"), stream="audio")
+    assert build_head("block-kernel", FitPlan(), pooled).reading.statistics == ("mean", "std")
+    with pytest.raises(CacheError, match=r"holds pooled \['mean', 'std'\], the head needs \['max'\] as well"):
+        build_head("block-kernel", FitPlan(settings={"statistics": ("mean", "max")}), pooled)
+
+
 def test_a_pooled_cache_without_speed_is_refused(tmp_path) -> None:
     pooled = system(tmp_path, pooled=("mean", "std"))
     with pytest.raises(CacheError, match=r"holds pooled \['mean', 'std'\], the head needs \['speed'\] as well"):
