@@ -30,7 +30,7 @@ __all__ = ["command", "resolve_inputs"]
               help="Caches of one stream whose pooled features are concatenated for one head (logreg, kernel,"
               " block-kernel); repeat for more. Without --cache, only these are trained.")  # fmt: skip
 @click.option("--train-views", "views", type=click.Path(path_type=Path), multiple=True, metavar="CACHE",
-              help="A cache of augmented views (extract --view) of a --cache's clips: they train beside these and are "
+              help="A cache of augmented views (extract --view) of a --cache's clips: they train beside these and "
               "are tested on only as part of a mean; repeat for more.")  # fmt: skip
 @click.option("--average-views", type=click.Choice(["scores", "statistics"]), is_flag=False, flag_value="scores",
               help="Take every clip, of validation and test too, as the mean over itself and its own views: of the "
