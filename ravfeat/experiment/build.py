@@ -99,9 +99,9 @@ def heads_of(plan: HeadPlan, system: CacheSystem) -> list[str]:
     several = heads_of_several_streams(plan)
     wanted = [name for stream, name in map(_parsed, plan.heads) if stream in ("", system.stream)]
     names = [name for name in wanted if name not in several]
-    together = [path for head in several for path in read_together(plan, head)]
-    if not names and all(cache.path in together for cache in system.caches):
-        return []  # a head of several streams reads all of it
+    kinds = [several_streams(name) for name in several]
+    if not names and kinds and (not system.concatenated or any(kind and kind.several_of_last for kind in kinds)):
+        return []  # a head of several streams reads it
     if not names:
         raise UsageError(
             f"no head is meant for {system.stream} {system.features}: the heads are {', '.join(plan.heads)}; add one"

@@ -151,3 +151,11 @@ def test_faces_alone_have_no_part_to_pool(parts, tmp_path) -> None:
     plan = FitPlan((path,), heads=("kernel",), protocol="group3", settings={"parts": parts})
     with pytest.raises(UsageError, match=r"--pool .*active is of voices, .* none of the heads kernel pools one here"):
         prepare(plan)
+
+
+def test_concatenated_faces_may_be_for_the_joint_kernel_alone(tmp_path) -> None:
+    faces = tuple(write_cache(tmp_path, TAKES, name=name) for name in ("one", "two"))
+    voice = write_cache(tmp_path, TAKES, stream="audio", name="voice")
+    plan = FitPlan((voice,), joins=(faces,), heads=("joint-kernel",), protocol="group3", rule=None)
+    prepared = prepare(plan)
+    assert [(system.stream, len(system.caches)) for system in prepared.systems] == [("av", 3)]
