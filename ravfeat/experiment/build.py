@@ -48,7 +48,10 @@ def check_plan(plan: FitPlan) -> None:
     entries = [_parsed(entry) for entry in plan.heads]
     _check_names(plan, entries)
     if unused := sorted(plan.settings.keys() - {name for _, head in entries for name in _settings_of(head)}):
-        raise UsageError(f"none of the heads {', '.join(plan.heads)} has the setting '{unused[0]}'")
+        option = "--pool" if unused[0] == "parts" else f"the setting '{unused[0]}'"
+        raise UsageError(
+            f"none of the heads {', '.join(plan.heads)} has {option}; add a head that has, or leave it out"
+        )
     if not plan.caches and not plan.joins:
         raise UsageError("expected at least one --cache or --concat, got none")
     if plan.average_views != "none" and not plan.train_views:

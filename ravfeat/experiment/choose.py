@@ -103,7 +103,10 @@ def read_together(plan: FitPlan, head: str) -> list[Path]:
     """Give the caches that a head of several streams reads: every --cache, and where it may, those of --concat."""
     kind = several_streams(head)
     concatenated = [path for group in plan.joins for path in group] if kind and kind.several_of_last else []
-    return list(dict.fromkeys([*plan.caches, *concatenated]))
+    by_place: dict[Path, Path] = {}
+    for path in [*plan.caches, *concatenated]:
+        by_place.setdefault(path.resolve(), path)  # a face that is named twice must not have twice its weight
+    return list(by_place.values())
 
 
 def _in_order(caches: Sequence[Cache], head: str) -> tuple[Cache, ...]:

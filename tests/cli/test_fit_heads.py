@@ -320,7 +320,7 @@ def test_parts_and_means_that_nobody_can_use_end_with_2(here, viewed, tmp_path) 
     alone = here("fit-heads", "--average-views", *out)
     assert (alone.returncode, "averages over the views of --train-views, got none" in alone.stderr) == (2, True)
     frames = here("fit-heads", "--pool", "active", "--head", "attentive", *out)
-    assert (frames.returncode, "has the setting 'parts'" in frames.stderr) == (2, True)
+    assert (frames.returncode, "none of the heads attentive has --pool" in frames.stderr) == (2, True)
 
 
 def test_a_leaky_control_may_have_views_and_says_leaky_beside_them(here, viewed, tmp_path) -> None:

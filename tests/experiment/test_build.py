@@ -159,3 +159,11 @@ def test_concatenated_faces_may_be_for_the_joint_kernel_alone(tmp_path) -> None:
     plan = FitPlan((voice,), joins=(faces,), heads=("joint-kernel",), protocol="group3", rule=None)
     prepared = prepare(plan)
     assert [(system.stream, len(system.caches)) for system in prepared.systems] == [("av", 3)]
+
+
+def test_an_option_that_no_head_has_is_named_as_it_was_given() -> None:
+    plan = FitPlan((Path("a"),), heads=("attentive",))
+    with pytest.raises(UsageError, match="none of the heads attentive has --pool; add a head that has"):
+        check_plan(replace(plan, settings={"parts": ("whole", "active")}))
+    with pytest.raises(UsageError, match="none of the heads logreg has the setting 'epochs'; add a head"):
+        check_plan(replace(plan, heads=("logreg",), settings={"epochs": 3}))

@@ -49,6 +49,13 @@ def test_a_face_that_is_concatenated_too_is_read_once(paths) -> None:
     assert read_together(plan, "joint") == [paths["voice"], paths["landmarks"]]
 
 
+def test_a_face_by_two_paths_is_one_face(paths, monkeypatch) -> None:
+    monkeypatch.chdir(paths["landmarks"].parent)
+    relative = Path(paths["landmarks"].name)
+    plan = FitPlan((paths["voice"], relative), joins=((paths["landmarks"], paths["expressions"]),))
+    assert read_together(plan, "joint-kernel") == [paths["voice"], relative, paths["expressions"]]
+
+
 @pytest.mark.parametrize(
     "names", [("voice", "other"), ("landmarks", "expressions"), ("voice", "other", "landmarks")], ids=" ".join
 )
