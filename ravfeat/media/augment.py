@@ -61,7 +61,7 @@ CROP_SECONDS = 0.1
 """Longer than the shortest clip that any encoder accepts; see `ravfeat.encoders`."""
 
 Samples = NDArray[np.float32]
-_NAME = re.compile(r"(?P<recipe>[a-z]+)-[0-9]+:(?:seed(?P<seed>[0-9]{1,9})|(?P<factor>[0-9]\.?[0-9]*))")
+_NAME = re.compile(r"(?P<recipe>[a-z]+)-[0-9]+:(?:seed(?P<seed>[0-9]{1,999})|(?P<factor>[0-9]\.?[0-9]*))")
 _Step = Callable[[Samples, int, np.random.Generator], Samples]
 
 
@@ -171,6 +171,10 @@ class View:
         UsageError
         """
         recipe, colon, factor = text.partition(":")
+        if colon and recipe in VIEWS:
+            raise UsageError(
+                f"view '{text}': '{recipe}' has no factor; write it without the colon, and give a seed with --view-seed"
+            )
         try:
             return cls(recipe, seed, float(factor) if colon else None)
         except ValueError as error:

@@ -54,7 +54,8 @@ def compare(head: PublishedHead, predictions: Predictions, caches: Sequence[Path
     groups = match(head.parts, caches)
     clips = [_all_tested(head, number) for number in range(len(head.parts))]
     features = [
-        read_clips(part, group, fold_clips) for part, group, fold_clips in zip(head.parts, groups, clips, strict=True)
+        read_clips(part, group, fold_clips, allow_missing=head.allows_missing)
+        for part, group, fold_clips in zip(head.parts, groups, clips, strict=True)
     ]
     expected = {system: calibrate(predictions, system).test for system in predictions.systems()}
     n, largest = 0, 0.0

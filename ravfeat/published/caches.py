@@ -126,7 +126,9 @@ def _by_performance(
     return table
 
 
-def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[PublishedClip]) -> ScoredClips:
+def read_clips(
+    system: PublishedSystem, caches: Sequence[Cache], clips: Sequence[PublishedClip], *, allow_missing: bool = False
+) -> ScoredClips:
     """Read what a system's heads read.
 
     Parameters
@@ -136,6 +138,13 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
         As `match` gave them.
     clips : sequence of PublishedClip
         As the first of them calls them.
+    allow_missing : bool
+        Average over the views that there are of a clip, as a run does that was allowed to.
+
+    Raises
+    ------
+    CacheError
+        Where a view lacks clips without `allow_missing`, or holds another recording under a clip's name.
     """
     names = [clip.clip_id for clip in clips]
     own = caches[: len(system.needs)]
@@ -147,14 +156,44 @@ def read_clips(system: PublishedSystem, caches: Sequence[Cache], clips: Sequence
     def load(need: Need, reading: Reading) -> ClipFeatures:
         return load_features(by_print[need.fingerprint], ids[need.fingerprint], reading, layers=need.layers)
 
-    def load_view(view: Need, reading: Reading) -> tuple[ClipFeatures, NDArray[np.int64]]:
-        cache, named = by_print[view.fingerprint], ids[view.fingerprint]
-        # A run that was allowed to averaged over the views that were there.
-        rows = [row for row, clip_id in enumerate(named) if clip_id in cache]
-        features = load_features(cache, [named[row] for row in rows], reading, layers=view.layers)
-        return features, np.array(rows, np.int64)
+    rows_of = {
+        view.fingerprint: _rows_of_view(
+            by_print[need.fingerprint], by_print[view.fingerprint], ids[view.fingerprint], allow_missing=allow_missing
+        )
+        for need in system.needs
+        for view in need.views
+    }
 
-    return with_views(system, combine(system, load), load_view)
+    def load_view(view: Need, reading: Reading) -> tuple[ClipFeatures, NDArray[np.int64]]:
+        rows, named = rows_of[view.fingerprint], ids[view.fingerprint]
+        held = [named[row] for row in rows]
+        return load_features(by_print[view.fingerprint], held, reading, layers=view.layers), rows
+
+    # A view that has none of these clips adds nothing to a mean.
+    held = tuple(
+        replace(
+            need, view_names=tuple(str(view.identity["view"]) for view in need.views if len(rows_of[view.fingerprint]))
+        )
+        for need in system.needs
+    )
+    return with_views(replace(system, needs=held), combine(system, load), load_view)
+
+
+def _rows_of_view(clean: Cache, view: Cache, clip_ids: Sequence[str], *, allow_missing: bool) -> NDArray[np.int64]:
+    """Say which of the clips a view holds, and see that they are the same recordings."""
+    clips, heard = clean.records(clip_ids), view.records(clip_ids)
+    if (lacking := [clip_id for clip_id in clip_ids if clip_id not in heard]) and not allow_missing:
+        raise CacheError(
+            f"{view.path} lacks {len(lacking)} of {len(clip_ids)} clips that are to be averaged over their views"
+            f" ('{lacking[0]}'); run the same extraction with --view again"
+        )
+    for clip_id, record in heard.items():
+        if record.input_sha256 != clips[clip_id].input_sha256:
+            raise CacheError(
+                f"{view.path} holds another recording as '{clip_id}' than {clean.path}: a view is of the same"
+                " recording; extract both again from the same data"
+            )
+    return np.array([row for row, clip_id in enumerate(clip_ids) if clip_id in heard], np.int64)
 
 
 def combine(system: PublishedSystem, load: Callable[[Need, Reading], ClipFeatures]) -> ClipFeatures:

@@ -185,7 +185,13 @@ def head_folder(folder: Path, data: bytes, where: str) -> HeadFolder:
     del about["sha256"]
     if version["sha256"] != _digest(about):
         raise HeadError(f"{where} does not match its own digest; it was changed or is damaged: {REMEDY}")
-    return HeadFolder(folder, about, check_value(about, HeadFile, where, HeadError, REMEDY))
+    document = check_value(about, HeadFile, where, HeadError, REMEDY)
+    if version["format_version"] < FORMAT_VERSION and any("average_views" in part for part in document["systems"]):
+        raise HeadError(
+            f"{where} averages over views and has version {version['format_version']}, whose readers do not; expected"
+            f" version {FORMAT_VERSION}: {REMEDY}"
+        )
+    return HeadFolder(folder, about, document)
 
 
 def read_inside(folder: Path, path: Path, limit: int) -> bytes:

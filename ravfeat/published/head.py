@@ -251,6 +251,11 @@ class PublishedHead:
         """
         return self._probabilities(caches, clip_ids, fold)
 
+    @property
+    def allows_missing(self) -> bool:
+        """Whether the run averaged over the views that there were of a clip, where some lacked it."""
+        return self.about["plan"].get("allow_missing") is True
+
     def _probabilities(self, caches: Caches, clip_ids: Sequence[str], fold: Fold) -> dict[System, _FLOATS]:
         sources = self.sources(fold)
         groups = match(self.parts, caches)
@@ -267,7 +272,7 @@ class PublishedHead:
         if corpus == self.tested_corpus and fold in self.tested:
             clips = among_tested(groups, asked, self.tested[fold])  # type: ignore[index]  # only numbers are in there
         features = [
-            read_clips(part, group, system_clips)
+            read_clips(part, group, system_clips, allow_missing=self.allows_missing)
             for part, group, system_clips in zip(self.parts, groups, clips, strict=True)
         ]
         scored = self.score(features, clips, sources)

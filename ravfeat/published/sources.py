@@ -201,6 +201,11 @@ def _part(run: Path, predictions: Predictions, recipe: Recipe, system: System, l
         )
         for origin in origins.trained
     )
+    if len(origins.averaged) != sum(len(need.view_names) for need in needs):
+        raise PredictionsError(
+            f"{run / RECIPE_FILE}: of the {len(origins.averaged)} views over which {' '.join(system)} is averaged, some"
+            f" are not of its caches; {AGAIN}"
+        )
     from ravfeat.heads.registry import head_of  # brings torch
 
     seeds = predictions.seeds(system)

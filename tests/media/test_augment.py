@@ -253,13 +253,19 @@ def test_a_speed_has_one_name(name) -> None:
         ("speed:0.9001", "with at most three decimals, such as speed:0.9"),
         ("speed:nan", "view 'speed:nan': expected a factor"),
         ("speed:fast", "view 'speed:fast': expected a number after the colon, such as speed:0.9"),
-        ("gain:2", "view 'gain' has no factor, got 2; write it without the colon"),
+        ("gain:2", "view 'gain:2': 'gain' has no factor; write it without the colon"),
+        ("gain:seed3", "write it without the colon, and give a seed with --view-seed"),
         ("pitch:0.9", "no view 'pitch'; choose from gain, noise, mask, crop, published, speed:FACTOR"),
     ],
 )
 def test_factors_that_cannot_be_are_refused(written, message) -> None:
     with pytest.raises(UsageError, match=message):
         View.written(written)
+
+
+def test_a_seed_may_have_many_digits() -> None:
+    view = View("gain", 12_345_678_901)
+    assert View.parse(view.name) == view
 
 
 def test_a_speed_has_no_seed() -> None:

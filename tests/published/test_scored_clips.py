@@ -1,6 +1,6 @@
 """Heads that average over views and pool the speech-active part: published, and asked about recordings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from ravfeat.cache.format import StoreRecipe
+from ravfeat.cache import Cache, open_cache
+from ravfeat.cache.format import ClipRecord, StoreRecipe
 from ravfeat.calibrate import calibrate
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.corpora.synth import generate
 from ravfeat.encoders.logmel import LogMelEncoder
-from ravfeat.errors import CacheError, HeadError
+from ravfeat.errors import CacheError, HeadError, PredictionsError
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.extract.streams import extract_stream
 from ravfeat.faces.source import FaceOptions
@@ -22,9 +23,12 @@ from ravfeat.heads import registry
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import Predictions
 from ravfeat.published import load_head
+from ravfeat.published.caches import read_clips
 from ravfeat.published.checks import check_document
 from ravfeat.published.export import export_heads
+from ravfeat.published.format import open_folder, write_document
 from ravfeat.published.head import PublishedHead
+from ravfeat.published.sources import parts_of
 from ravfeat.runs.read import read_run
 from ravfeat.runs.write import write_run
 from tests.bothhead import BothHead
@@ -48,6 +52,20 @@ class Told:
 
     def recording(self, clip_id: str) -> Path:
         return next(self.data.rglob(f"{clip_id}.wav"))
+
+
+class _Without:
+    """A cache that lacks a clip, or says something else of clips."""
+
+    def __init__(self, cache: Cache, clip_id: str, **said: str) -> None:
+        self._cache, self._clip_id, self._said = cache, clip_id, said
+
+    def records(self, clip_ids: Sequence[str]) -> dict[str, ClipRecord]:
+        stored = self._cache.records(clip_ids).items()
+        return {clip_id: replace(record, **self._said) for clip_id, record in stored if clip_id != self._clip_id}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +139,27 @@ def test_caches_of_the_clips_and_of_their_views_are_asked_together(told, average
         it.head.predict([it.caches[view] for view in VIEWS[:2]], clips, fold=0, system=system)
 
 
+def test_a_view_without_a_clip_is_no_smaller_mean_unless_the_run_was_allowed_to(told) -> None:
+    it = told("scores")
+    (clean, *views) = map(open_cache, it.caches.values())
+    part = it.head.parts[0]
+    (clip, *_) = it.head.tested[0][0]
+    lacking = [_Without(view, clip.clip_id) for view in views]
+    with pytest.raises(CacheError, match=f"lacks 1 of 1 clips that are to be averaged .*'{clip.clip_id}'"):
+        read_clips(part, [clean, lacking[0], views[1]], [clip])
+    assert len(read_clips(part, [clean, lacking[0], views[1]], [clip], allow_missing=True).features) == 2
+    assert len(read_clips(part, [clean, *lacking], [clip], allow_missing=True).features) == 1
+
+
+def test_another_recording_under_the_name_of_a_clip_is_no_view_of_it(told) -> None:
+    it = told("scores")
+    caches = [open_cache(path) for path in it.caches.values()]
+    (clip, *_) = it.head.tested[0][0]
+    other = _Without(caches[2], "", input_sha256="0" * 64)
+    with pytest.raises(CacheError, match=f"another recording as '{clip.clip_id}' than .*; extract both again"):
+        read_clips(it.head.parts[0], [*caches[:2], other], [clip])
+
+
 def test_the_answer_is_not_that_of_the_clip_alone(told) -> None:
     it = told("scores")
     clips = [clip.clip_id for clip in it.head.tested[0][0]]
@@ -186,6 +225,23 @@ def test_a_recipe_whose_views_cannot_be_is_refused(told, change: dict[str, Any],
     part = replace(part, needs=(need,), reading=reading, average=change.get("average", part.average))
     with pytest.raises(HeadError, match=message):
         check_document(head.path, head.folder.document, (part, *others))
+
+
+def test_an_older_format_that_averages_over_views_is_refused(told, tmp_path: Path) -> None:
+    document = {name: value for name, value in told("scores").head.about.items() if name != "sha256"}
+    write_document(tmp_path, document | {"format_version": 1})
+    with pytest.raises(HeadError, match="averages over views and has version 1, whose readers do not; expected"):
+        open_folder(tmp_path)
+
+
+def test_a_view_that_is_of_none_of_the_caches_is_not_left_out(told) -> None:
+    it = told("scores")
+    run = it.head.path.parent / "run"
+    read = read_run(run)
+    (inputs, *others) = read.recipe.caches
+    odd = replace(inputs, views=(inputs.views[0], replace(inputs.views[1], fingerprint="0" * 12)))
+    with pytest.raises(PredictionsError, match=r"of the 2 views over which .* is averaged, some are not of its caches"):
+        parts_of(run, read.predictions, replace(read.recipe, caches=(odd, *others)))
 
 
 # --- several streams
