@@ -232,6 +232,8 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
     corpus = recipe.caches[0].corpus if transfer is None else transfer["train"]
     planned = recipe.plan or {}
     plan = {name: planned[name] for name in _SETTINGS if planned.get(name) is not None}
+    # Said only where it is so: whose views lack clips is averaged over those there are, in an answer as in the run.
+    plan |= {"allow_missing": True} if planned.get("allow_missing") else {}
     return {
         "name": to.resolve().name,
         "ravfeat": __version__,
