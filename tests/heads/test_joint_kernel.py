@@ -225,3 +225,21 @@ def test_a_recipe_with_another_choice_is_refused(both) -> None:
     recipe = fitted(both).recipe | {"chosen": {"share": 2.0, "gamma": 0.5, "alpha": 0.1}}
     with pytest.raises(HeadError, match="chosen"):
         get_head("joint-kernel").array_kinds(recipe)  # type: ignore[arg-type]
+
+
+# --- what it never sees
+
+
+def test_labels_of_validation_and_test_clips_never_reach_the_model(both) -> None:
+    other = LABELS.copy()
+    other[np.concatenate([VAL, TEST])] = 0
+    head = JointKernelHead()
+    (model,) = head.fit(both, LABELS, K, [VIEWED], [CHOICE])
+    (again,) = head.fit(both, other, K, [VIEWED], [CHOICE])
+    assert all(np.array_equal(value, again.arrays()[name]) for name, value in model.arrays().items())
+
+
+def test_logits_do_not_depend_on_the_other_rows(both) -> None:
+    model = fitted(both)
+    together = model.logits(both, TEST)
+    np.testing.assert_allclose(model.logits(both, TEST[3:5]), together[3:5], atol=1e-5)
