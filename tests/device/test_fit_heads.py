@@ -7,7 +7,7 @@ import torch
 
 from ravfeat import resources
 from ravfeat.experiment.fit import FitPlan, Fitted, fit_heads
-from ravfeat.heads.registry import HEADS
+from ravfeat.heads.registry import HEADS, several_streams
 from ravfeat.resources import limited_memory
 from tests.device.table import difference, logits_of
 
@@ -18,8 +18,8 @@ LARGEST = 1e-3
 
 
 def fit(cache_of: Any, head: str, device: str, families: tuple[str, ...] = ("wavlm",), **options: Any) -> Fitted:
-    """Train one head on the caches of families; `joint` reads a face beside them."""
-    if head == "joint":
+    """Train one head on the caches of families; those over several streams read a face beside them."""
+    if several_streams(head):
         families = (*families, "vit")
     settings = (QUICK if head in NETWORKS else {}) | (ONE_CANDIDATE if head == "joint" else {})
     settings |= options.pop("settings", {})

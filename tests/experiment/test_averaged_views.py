@@ -83,8 +83,8 @@ def models(fitted: Fitted, fold: int) -> list[dict[str, Any]]:
 CASES = [
     ("scores", "logreg", "val"),
     ("scores", "kernel", "nested"),
-    ("scores", "attentive", "val"),
-    ("statistics", "logreg", "nested"),
+    pytest.param("scores", "attentive", "val", marks=pytest.mark.slow),
+    pytest.param("statistics", "logreg", "nested", marks=pytest.mark.slow),
     ("statistics", "kernel", "val"),
 ]
 

@@ -94,7 +94,7 @@ def rows_of(fitted: Fitted, split: str, fold: int) -> dict[tuple[str, str], list
     }
 
 
-@pytest.mark.parametrize("average", AVERAGES)
+@pytest.mark.parametrize("average", ["scores", pytest.param("statistics", marks=pytest.mark.slow)])
 def test_a_run_is_fused_audited_and_published(average, caches, trained, tmp_path) -> None:
     fitted = trained(average)
     systems = {system.stream: system for system in fitted.predictions.systems()}

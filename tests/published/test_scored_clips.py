@@ -111,7 +111,7 @@ def told(voices: tuple[Path, dict[str, Path]], tmp_path_factory: pytest.TempPath
     return of
 
 
-@pytest.mark.parametrize("average", ["scores", "statistics", "none"])
+@pytest.mark.parametrize("average", ["scores", "statistics", pytest.param("none", marks=pytest.mark.slow)])
 def test_recordings_get_the_probabilities_that_the_run_gave_their_clips(told, average) -> None:
     it = told(average)
     assert "identical, bit for bit" in it.check
@@ -247,7 +247,7 @@ def test_a_view_that_is_of_none_of_the_caches_is_not_left_out(told) -> None:
 # --- several streams
 
 
-@pytest.mark.parametrize("average", ["scores", "statistics"])
+@pytest.mark.parametrize("average", ["scores", pytest.param("statistics", marks=pytest.mark.slow)])
 def test_a_head_over_a_voice_and_a_face_averages_over_the_views_of_the_voice(
     average, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
