@@ -34,7 +34,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-import soxr
 from numpy.typing import NDArray
 
 from ravfeat.errors import ClipError, UsageError
@@ -281,6 +280,8 @@ def _crop(samples: Samples, sample_rate_hz: int, rng: np.random.Generator) -> Sa
 
 
 def _change_speed(samples: Samples, sample_rate_hz: int, factor: float) -> Samples:
+    import soxr  # here: names of views are read without the packages of the extraction
+
     # As if the clip had been recorded at `factor` times its rate.
     changed = soxr.resample(np.float32(samples), sample_rate_hz * factor, sample_rate_hz, quality="HQ")
     return np.asarray(changed, np.float32)

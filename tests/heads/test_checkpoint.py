@@ -11,9 +11,13 @@ from tests.toyhead import RecurrentHead
 CHOICES = {
     "logreg": {"layers": [1, 2], "C": 3.0},
     "kernel": {"layers": [2, 3], "gamma": 0.5, "alpha": 0.1},
+    "block-kernel": {"layers": [2, 3], "gamma": 0.5, "alpha": 0.1},
     "joint": {"epochs": 2, "lr": 1e-3, "stream_dropout": 0.0},
 }
 """What is chosen for a head; of any other network, an epoch."""
+
+OF_ONE_CACHE = [name for name, head in HEADS.items() if not getattr(head, "streams", ())]
+"""The joint kernel needs a voice and a face: its own tests save and load it."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +31,7 @@ def trained(name, problem, **settings):
 
 
 @pytest.mark.parametrize("settings", [{}, {"std": False, "layers": (2, 3, 1)}], ids=["default", "ablation"])
-@pytest.mark.parametrize("name", [*HEADS, RecurrentHead.name])
+@pytest.mark.parametrize("name", [*OF_ONE_CACHE, RecurrentHead.name])
 def test_a_reloaded_head_gives_identical_logits(name, settings, problem, tmp_path):
     model = trained(name, problem, **settings)
     save_model(tmp_path / "made" / "fold-0.seed-1", model)
