@@ -11,7 +11,6 @@ from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.layers import parse_layers
 from ravfeat.features.load import check_reading
 from ravfeat.heads.base import Head
-from ravfeat.heads.block_kernel import BlockKernelHead
 from ravfeat.heads.registry import HEADS, get_head, several_streams
 
 __all__ = [
@@ -155,11 +154,9 @@ def build_head(name: str, plan: HeadPlan, system: CacheSystem) -> Head:
         # What was asked for comes after the default, and so replaces it.
         settings = {"statistics": getattr(HEADS[name], "of_faces", FACE_STATISTICS), **settings}
     stored = system.caches[0].statistics
-    if name == BlockKernelHead.name and stored and "statistics" not in plan.settings:
-        # The default head reads a pooled cache too: of its statistics those that are stored.
-        defaults = settings.get("statistics", BlockKernelHead.statistics)
-        pooled = tuple(statistic for statistic in defaults if statistic in stored)
-        settings = {**settings, "statistics": pooled or defaults}
+    if stored and getattr(HEADS[name], "fits_pooled", False) and "statistics" not in plan.settings:
+        defaults: tuple[str, ...] = settings.get("statistics") or get_head(name).statistics  # type: ignore[attr-defined]
+        settings = {**settings, "statistics": tuple(each for each in defaults if each in stored) or defaults}
     if system.stream in {"face", "other"}:
         settings.pop("parts", None)  # only voices have a speech-active part
     # The layers of concatenated caches are one layer by the time a head sees them.

@@ -1,18 +1,15 @@
 """Load the features of a system as a head reads them, and keep them for several heads or plans."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ravfeat.experiment.build import read_layers
 from ravfeat.experiment.plan import HeadPlan
 from ravfeat.experiment.systems import CacheSystem
-from ravfeat.experiment.training_views import TrainingView
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
-from ravfeat.features.statistics import select_clips
-from ravfeat.features.training_rows import average_features, stack_features
+from ravfeat.features.training_rows import add_views
 
 __all__ = ["FeatureLoader", "Load", "load_scored", "load_system", "load_training"]
 
@@ -31,41 +28,22 @@ def load_system(plan: HeadPlan, system: CacheSystem, reading: Reading) -> ClipFe
 
 
 def load_training(plan: HeadPlan, system: CacheSystem, reading: Reading, load: Load = load_system) -> ClipFeatures:
-    """Read the features of all rows of a system, see `CacheSystem.rows`: of its clips and, after them, of their views.
-
-    Of several streams, each has these rows: where a row is a view of another stream, the clip itself stands there.
-    Where statistics are averaged over views, each clip is one row, and a stream without views is as it is.
-    """
-    clips = load(plan, system, reading)
-    if not system.views:
-        return clips
-    streams = enumerate((replace(clips, also=()), *clips.also))
-    first, *others = (
-        _with_views(plan, system, reading.of_stream(number), number, stream) for number, stream in streams
-    )
-    return replace(first, also=tuple(others))
+    """Read the features of all rows of a system, see `CacheSystem.rows`, with its views as `add_views` adds them."""
+    layers = read_layers(plan, system)
+    views = [
+        (
+            view.of,
+            view.rows,
+            partial(load_features, view.cache, view.clip_ids, reading.of_stream(view.of), layers=layers[view.of]),
+        )
+        for view in system.views
+    ]
+    return add_views(load(plan, system, reading), views, system.average)
 
 
 def load_scored(plan: HeadPlan, system: CacheSystem, reading: Reading, load: Load = load_system) -> ClipFeatures:
     """Read what `TrainingRows.logits` needs to score the clips of a system: views only where something is averaged."""
     return (load if system.average == "none" else partial(load_training, load=load))(plan, system, reading)
-
-
-def _with_views(
-    plan: HeadPlan, system: CacheSystem, reading: Reading, number: int, stream: ClipFeatures
-) -> ClipFeatures:
-    """Add to one of the system's streams what every view is in it."""
-    layers = read_layers(plan, system)[number]
-
-    def read(view: TrainingView) -> ClipFeatures:
-        return load_features(view.cache, view.clip_ids, reading, layers=layers)
-
-    if system.average == "statistics":
-        views = [view for view in system.views if view.of == number]
-        return average_features(stream, ((read(view), view.rows) for view in views)) if views else stream
-    return stack_features(
-        [stream, *(read(view) if view.of == number else select_clips(stream, view.rows) for view in system.views)]
-    )
 
 
 class FeatureLoader:

@@ -6,7 +6,7 @@ checked wherever rows are handed to a head. Where scores are averaged, what is s
 mean over the clip and its own views; they are scored and never trained on.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -17,10 +17,15 @@ from ravfeat.errors import LeakError
 from ravfeat.features.allocate import allocate_array
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.features.on_disk import StoredFrames
+from ravfeat.features.statistics import select_clips
+from ravfeat.schema import AverageViews
 
-__all__ = ["TrainingRows", "average_features", "in_memory", "stack_features"]
+__all__ = ["TrainingRows", "View", "add_views", "average_features", "in_memory", "stack_features"]
 
 Rows = NDArray[np.int64]
+
+View = tuple[int, Rows, Callable[[], ClipFeatures]]
+"""A view of clips: of which stream, from 0; which clips it holds; and what reads its features."""
 
 
 class _Scores(Protocol):
@@ -153,6 +158,38 @@ def stack_features(parts: Sequence[ClipFeatures]) -> ClipFeatures:
     if len(stored) == len(parts):
         return replace(parts[0], offsets=_offsets(parts), stored=StoredFrames.stacked(stored))
     return _stack_in_memory(parts)
+
+
+def add_views(clips: ClipFeatures, views: Sequence[View], average: AverageViews) -> ClipFeatures:
+    """Add to the features of clips what their views are to heads.
+
+    Parameters
+    ----------
+    clips : ClipFeatures
+        Of N clips.
+    views : sequence of View
+        Read one after another.
+    average : {"none", "scores", "statistics"}
+        With ``statistics`` each clip stays one row, the mean over it and its views. Else views are rows after the
+        clips, one view after the other, see `TrainingRows.of`; of several streams each has all these rows, and where
+        one is a view of another stream, the clip itself stands there.
+    """
+    if not views:
+        return clips
+    first, *others = (
+        _add_to_stream(stream, number, views, average)
+        for number, stream in enumerate((replace(clips, also=()), *clips.also))
+    )
+    return replace(first, also=tuple(others))
+
+
+def _add_to_stream(clips: ClipFeatures, number: int, views: Sequence[View], average: AverageViews) -> ClipFeatures:
+    if average == "statistics":
+        own = [(rows, read) for stream, rows, read in views if stream == number]
+        return average_features(clips, ((read(), rows) for rows, read in own)) if own else clips
+    return stack_features(
+        [clips, *(read() if stream == number else select_clips(clips, rows) for stream, rows, read in views)]
+    )
 
 
 def average_features(clips: ClipFeatures, views: Iterable[tuple[ClipFeatures, Rows]]) -> ClipFeatures:

@@ -47,6 +47,8 @@ class BlockKernelHead(KernelHead):
     name: ClassVar[str] = "block-kernel"
     of_faces: ClassVar[tuple[Statistic, ...]] = FACE_MOTION_STATISTICS
     """The statistics of faces, where none are asked for."""
+    fits_pooled: ClassVar[bool] = True
+    """Of a pooled cache it reads those of its default statistics that are stored."""
 
     statistics: Annotated[tuple[Statistic, ...], NotEmpty] = ("mean", "std", "min", "max", "speed")
     gammas: Annotated[tuple[Positive, ...], NotEmpty] = (0.25, 0.5)
@@ -92,7 +94,7 @@ class BlockKernelHead(KernelHead):
         kernel, centre_kernel = (np.exp(-chosen["gamma"] * distances) for distances in (train, middle))
         ridge = SubsetRidge(kernel, centre_kernel, y[job.train], n_classes, job.clips)
         dual = ridge.dual(chosen["alpha"]).astype(np.float32)
-        rows = np.hstack([scaler.rows(statistics, centres, layer) for layer in range(statistics.shape[1])])
+        rows = scaler.wide_rows(statistics, centres)
         # The distance of two rows is 2 for every layer on average; see `KernelModel.logits`.
         width = np.array([2.0 * statistics.shape[1]], np.float64)
         return KernelModel(scaler, rows.astype(np.float16), dual, width, recipe, self._names)

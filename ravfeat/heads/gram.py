@@ -71,6 +71,10 @@ class Scaler:
         z = (statistics[rows, layer] - self.mean[layer]) / self.std[layer]  # (m, S, D)
         return np.asarray(z.reshape(len(rows), self.mean[layer].size), np.float32)
 
+    def wide_rows(self, statistics: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Standardise all layers of some rows, side by side: shape (len(rows), L * S * D)."""
+        return np.hstack([self.rows(statistics, rows, layer) for layer in range(len(self.mean))])
+
 
 def scaler_kinds(recipe: HeadRecipe, chosen: Sequence[int], statistics: Sequence[str]) -> dict[str, ArrayKind]:
     """Say what the arrays of the scaler of a trained head are.
@@ -184,10 +188,7 @@ def set_rows(
     of_set = statistics[:, list(positions)]
     scaler = Scaler.of(of_set, job.train, blocks)
     scale = np.float32(1 / np.sqrt(scaler.mean.size))
-    train, val = (
-        np.hstack([scaler.rows(of_set, rows, layer) for layer in range(len(positions))]) * scale
-        for rows in (job.train, job.val)
-    )
+    train, val = (scaler.wide_rows(of_set, rows) * scale for rows in (job.train, job.val))
     return train, val
 
 

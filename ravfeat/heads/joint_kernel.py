@@ -255,8 +255,7 @@ class _Distances:
     def stored(self) -> Iterator[NDArray[np.float16]]:
         """Give the centres of every cache as a model keeps them."""
         for statistics, scaler in zip(self._streams, self.scalers, strict=True):
-            layers = range(statistics.shape[1])
-            yield np.hstack([scaler.rows(statistics, self._centres, layer) for layer in layers]).astype(np.float16)
+            yield scaler.wide_rows(statistics, self._centres).astype(np.float16)
 
     def _of_faces(self, rows: Rows) -> Floats:
         faces = [
@@ -315,8 +314,7 @@ class JointKernelModel:
         return np.concatenate(scored).astype(np.float32)
 
     def _apart(self, number: int, statistics: Floats) -> Floats:
-        scaler, clips = self.scalers[number], np.arange(len(statistics))
-        z = np.hstack([scaler.rows(statistics, clips, layer) for layer in range(statistics.shape[1])])
+        z = self.scalers[number].wide_rows(statistics, np.arange(len(statistics)))
         return np.asarray(squared_distances(z, self.rows[number]) / np.float32(2 * z.shape[1]))
 
     def arrays(self) -> dict[str, NDArray[Any]]:

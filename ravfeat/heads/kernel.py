@@ -197,9 +197,8 @@ class KernelHead:
         self, statistics: NDArray[np.float32], y: NDArray[np.int64], n_classes: int, job: Job, recipe: dict[str, Any]
     ) -> "KernelModel":
         scaler = Scaler.of(statistics, job.train, recipe.get("blocks", ()))
-        z = [scaler.rows(statistics, job.train, layer) for layer in range(statistics.shape[1])]
         # The rows are part of the model: rounding them before solving keeps its file small and exact.
-        rows = np.hstack(z).astype(np.float16)
+        rows = scaler.wide_rows(statistics, job.train).astype(np.float16)
         # Not divided by the number of layers, as in the sweep: gamma is relative to the mean distance, so that cancels.
         squared = squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
         width = mean_distance(squared)
@@ -242,7 +241,7 @@ class KernelModel:
         scored = [np.zeros((0, self.dual.shape[1]), np.float32)]
         for start in range(0, len(rows), _SCORED_AT_ONCE):
             chunk = np.arange(start, min(start + _SCORED_AT_ONCE, len(rows)))
-            z = np.hstack([self.scaler.rows(statistics, chunk, layer) for layer in range(n_layers)])
+            z = self.scaler.wide_rows(statistics, chunk)
             squared = squared_distances(z, self.rows) / (z.shape[1] // n_layers)
             scored.append(np.exp(-self.recipe["chosen"]["gamma"] / self.width[0] * squared) @ self.dual)
         return np.concatenate(scored).astype(np.float32)

@@ -164,10 +164,10 @@ def read_clips(
         for view in need.views
     }
 
-    def load_view(view: Need, reading: Reading) -> tuple[ClipFeatures, NDArray[np.int64]]:
-        rows, named = rows_of[view.fingerprint], ids[view.fingerprint]
-        held = [named[row] for row in rows]
-        return load_features(by_print[view.fingerprint], held, reading, layers=view.layers), rows
+    def load_view(view: Need, reading: Reading) -> ClipFeatures:
+        named = ids[view.fingerprint]
+        held = [named[row] for row in rows_of[view.fingerprint]]
+        return load_features(by_print[view.fingerprint], held, reading, layers=view.layers)
 
     # A view that has none of these clips adds nothing to a mean.
     held = tuple(
@@ -176,7 +176,8 @@ def read_clips(
         )
         for need in system.needs
     )
-    return with_views(replace(system, needs=held), combine(system, load), load_view)
+    clips_read = combine(system, load)
+    return with_views(replace(system, needs=held), clips_read, lambda view: rows_of[view.fingerprint], load_view)
 
 
 def _rows_of_view(clean: Cache, view: Cache, clip_ids: Sequence[str], *, allow_missing: bool) -> NDArray[np.int64]:

@@ -210,7 +210,7 @@ class Predictor:
         """Give what a system's heads read of a window, and of its views where these are averaged."""
         clips = combine(part, lambda need, reading: self._features(need, reading, window))
         rows = np.arange(len(_TWICE))
-        return with_views(part, clips, lambda view, reading: (self._features(view, reading, window), rows))
+        return with_views(part, clips, lambda _: rows, lambda view, reading: self._features(view, reading, window))
 
     def _features(self, need: Need, reading: Reading, window: EncodedWindow) -> ClipFeatures:
         """Narrow the features of a window to what a head reads of a cache."""

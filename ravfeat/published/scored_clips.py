@@ -1,21 +1,19 @@
 """Clips as a published head scores them: their features, and those of their views where a mean over these is scored."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.statistics import select_clips
-from ravfeat.features.training_rows import TrainingRows, average_features, stack_features
+from ravfeat.features.training_rows import TrainingRows, View, add_views
 from ravfeat.heads.base import Model
 from ravfeat.published.parts import Need, PublishedSystem
 
-__all__ = ["LoadView", "ScoredClips", "with_views"]
-
-LoadView = Callable[[Need, Reading], tuple[ClipFeatures, NDArray[np.int64]]]
-"""Gives the features of a view, and which of the clips it holds."""
+__all__ = ["ScoredClips", "with_views"]
 
 
 @dataclass(frozen=True)
@@ -52,35 +50,30 @@ class ScoredClips:
         return ScoredClips(select_clips(self.features, rows), chosen)
 
 
-def with_views(system: PublishedSystem, clips: ClipFeatures, load: LoadView) -> ScoredClips:
-    """Add to the features of clips what their views are to the heads, as `ravfeat.experiment.load.load_training` does.
+def with_views(
+    system: PublishedSystem,
+    clips: ClipFeatures,
+    rows_of: Callable[[Need], NDArray[np.int64]],
+    read: Callable[[Need, Reading], ClipFeatures],
+) -> ScoredClips:
+    """Add to the features of clips what their views are to the heads of a system.
 
     Parameters
     ----------
     system : PublishedSystem
     clips : ClipFeatures
-    load : callable
-        See `LoadView`.
+    rows_of : callable
+        Says which of the clips a view holds.
+    read : callable
+        Reads the features of a view.
     """
-    if system.average == "none":
-        return ScoredClips(clips, TrainingRows.of(len(clips)))
-    streams = [replace(clips, also=()), *clips.also]
-    readings = [system.reading.of_stream(number) for number in range(len(streams))]
-    sides = list(zip(system.needs, readings, strict=True))
-    if system.average == "statistics":
-        joined = [
-            average_features(stream, (load(view, reading) for view in need.views)) if need.views else stream
-            for stream, (need, reading) in zip(streams, sides, strict=True)
+    views: list[View] = []
+    if system.average != "none":
+        views = [
+            (number, rows_of(view), partial(read, view, system.reading.of_stream(number)))
+            for number, need in enumerate(system.needs)
+            for view in need.views
         ]
-        return ScoredClips(_joined(joined), TrainingRows.of(len(clips)))
-    views = [(number, *load(view, reading)) for number, (need, reading) in enumerate(sides) for view in need.views]
-    # Where a row is a view of another stream, the clip itself stands there.
-    joined = [
-        stack_features([stream, *(view if of == number else select_clips(stream, rows) for of, view, rows in views)])
-        for number, stream in enumerate(streams)
-    ]
-    return ScoredClips(_joined(joined), TrainingRows.of(len(clips), [rows for _, _, rows in views], averages=True))
-
-
-def _joined(streams: list[ClipFeatures]) -> ClipFeatures:
-    return replace(streams[0], also=tuple(streams[1:]))
+    own_rows = [rows for _, rows, _ in views] if system.average == "scores" else []
+    rows = TrainingRows.of(len(clips), own_rows, averages=system.average == "scores")
+    return ScoredClips(add_views(clips, views, system.average), rows)

@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Job
+from ravfeat.heads.registry import HEADS
 from ravfeat.numerics.pooling import pool_frames
 
 N_CLASSES = 3
 INFORMATIVE = 2
+
+
+OF_ONE_CACHE = [name for name, head in HEADS.items() if not getattr(head, "streams", ())]
+"""All heads but those that need a voice and a face, whose own tests ask the same of them."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import pytest
 from ravfeat.errors import HeadError
 from ravfeat.heads.checkpoint import FORMAT_VERSION, load_model, save_model
 from ravfeat.heads.registry import HEADS, get_head
+from tests.heads.conftest import OF_ONE_CACHE
 from tests.toyhead import RecurrentHead
 
 CHOICES = {
@@ -15,9 +16,6 @@ CHOICES = {
     "joint": {"epochs": 2, "lr": 1e-3, "stream_dropout": 0.0},
 }
 """What is chosen for a head; of any other network, an epoch."""
-
-OF_ONE_CACHE = [name for name, head in HEADS.items() if not getattr(head, "streams", ())]
-"""The joint kernel needs a voice and a face: its own tests save and load it."""
 
 
 @pytest.fixture(autouse=True)

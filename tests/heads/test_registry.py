@@ -12,6 +12,7 @@ from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head, Job, Model, Sweep
 from ravfeat.heads.neural import NeuralHead
 from ravfeat.heads.registry import HEADS, get_head, restore
+from tests.heads.conftest import OF_ONE_CACHE
 from tests.toyhead import RecurrentHead
 
 QUICK = {
@@ -32,9 +33,6 @@ QUICK = {
 
 QUICK_NETWORK = {"epochs": 12, "hidden": 16, "frame_average": 4, "lr": 2e-2, "batch_size": 9}
 """Those of a network that has none in the table, such as one that was just added."""
-
-OF_ONE_CACHE = [name for name, head in HEADS.items() if not getattr(head, "streams", ())]
-"""All but those that need a voice and a face: they keep the same promises in tests of their own."""
 
 EVERY = pytest.mark.parametrize("name", [*OF_ONE_CACHE, RecurrentHead.name])
 
