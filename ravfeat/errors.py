@@ -14,6 +14,7 @@
     ├── ProtocolError                 a protocol does not fit the data
     │   └── LeakError                 somebody or something would sit on two sides of a fold
     ├── HeadError                     a head cannot be trained or loaded
+    ├── PluginError                   a user's own code, named by a reference, fails or gives something else
     ├── PredictionsError              prediction tables cannot be read or do not belong together
     ├── DownloadError                 a file could not be fetched or is not what was promised
     └── RemoteError                   an address of files cannot be read or written, or holds other than promised
@@ -33,6 +34,7 @@ __all__ = [
     "LeakError",
     "MediaError",
     "MissingExtraError",
+    "PluginError",
     "PredictionsError",
     "ProtocolError",
     "RavfeatError",
@@ -102,6 +104,10 @@ class LeakError(ProtocolError):
 
 class HeadError(RavfeatError):
     """A head cannot be trained or loaded."""
+
+
+class PluginError(RavfeatError):
+    """A user's own code fails, or gives something else than was asked of it."""
 
 
 class PredictionsError(RavfeatError):
