@@ -277,6 +277,7 @@ class _DerivedWriter:
         self._failed = {clip.clip_id: clip for header in headers for clip in header.failed}
         self._provenance = _provenance(source, headers)
         self._encoder_source = next((header.source for header in headers if header.source), {})
+        self._feature_names = next((header.feature_names for header in headers if header.feature_names), ())
 
     def run(self, numbers: Sequence[int]) -> dict[int, IndexedShard]:
         """Write those of some shards that are missing, and return them."""
@@ -335,6 +336,7 @@ class _DerivedWriter:
             shape=(len(step.layers), step.dim),
             columns=tuple(step.columns(clip_id) for clip_id in blocks),
             source=self._encoder_source,
+            feature_names=self._feature_names,
         )
 
     def _blocks(self, clip_ids: Sequence[str], bar: Any) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:

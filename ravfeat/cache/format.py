@@ -296,6 +296,8 @@ class ShardContent:
         where there are none.
     source : mapping
         Where the encoder came from: ``repository``, ``revision``, ``licence``, as far as known.
+    feature_names : tuple of str
+        Of the encoder's dimensions, where they have names; see `ravfeat.cache.feature_names`.
     """
 
     number: int
@@ -309,6 +311,7 @@ class ShardContent:
     shape: tuple[int, int]
     columns: tuple[Mapping[str, NDArray[np.float32]], ...] = ()
     source: Mapping[str, Any] = field(default_factory=dict)
+    feature_names: tuple[str, ...] = ()
 
     def frame_columns(self) -> dict[str, NDArray[np.float32]]:
         """Concatenate every column over the frames of all clips."""

@@ -105,4 +105,5 @@ def _content(header: ShardHeader, features: NDArray[Any], frames: dict[str, NDAr
         shape=(header.shape[0], header.shape[2]),
         columns=tuple({name: values[frame_range] for name, values in frames.items()} for frame_range in ranges),
         source=header.source,
+        feature_names=header.feature_names,
     )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ravfeat.cache.buffers import ClipBuffers
 from ravfeat.cache.columns import attribute_number
 from ravfeat.cache.discovery import resolve_cache
+from ravfeat.cache.feature_names import stored_names
 from ravfeat.cache.features import Fetcher, StoredFeatures
 from ravfeat.cache.file_pool import FilePool, check_unchanged, reading_shard
 from ravfeat.cache.format import (
@@ -79,6 +80,8 @@ class Cache(IndexedClips):
         Encoder frames that were averaged to one stored frame.
     dim : int
         Width of the last axis.
+    feature_names : tuple of str
+        Names of the last axis, as far as the first shard knows them; else empty. See `ravfeat.cache.feature_names`.
     dtype : numpy.dtype
         As stored, float16 or float32.
     clip_ids : sequence of str
@@ -111,6 +114,7 @@ class Cache(IndexedClips):
         self.statistics: tuple[str, ...] = tuple(self.identity["statistics"])
         self.frame_stride: int = int(self.identity["frame_stride"])
         self.dim: int = header.shape[2]
+        self.feature_names: tuple[str, ...] = stored_names(header.feature_names, self.statistics)
         self.dtype: np.dtype[Any] = np.dtype(header.dtype)
 
     def __repr__(self) -> str:

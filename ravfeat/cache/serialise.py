@@ -57,7 +57,7 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
     times_s = np.concatenate([np.zeros(0), *content.times_s]).astype("<f8")
     columns = content.frame_columns()
     facts = (content.number, content.about, content.identity, content.provenance, content.clips, content.failed)
-    metadata = metadata_sha256(*facts, times_s, columns, content.source)
+    metadata = metadata_sha256(*facts, times_s, columns, content.source, content.feature_names)
     with _file_in_memory() as file:
         attributes: dict[str, Any] = {
             "format": FORMAT,
@@ -82,6 +82,8 @@ def serialise_shard(content: ShardContent) -> SerialisedShard:
         frames.create_dataset("time_s", data=times_s)
         for name, values in columns.items():
             frames.create_dataset(name, data=values)
+        if content.feature_names:
+            file.create_dataset("feature_names", data=content.feature_names, dtype=h5py.string_dtype("utf-8"))
         _write_features(file, content, len(times_s))
         file.flush()
         features = file["features"]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.columns import attribute_number, attribute_numbers, attribute_text, read_column
+from ravfeat.cache.feature_names import names_problem
 from ravfeat.cache.format import (
     CLIP_COLUMNS,
     FAILED_COLUMNS,
@@ -72,7 +73,7 @@ class ShardHeader:
         Length of the time column.
     columns : mapping of str to int
         Names of the additional columns, and their lengths.
-    source : mapping
+    source, feature_names
         See `ravfeat.cache.format.ShardContent`.
     """
 
@@ -90,6 +91,7 @@ class ShardHeader:
     n_times: int
     columns: Mapping[str, int]
     source: Mapping[str, Any]
+    feature_names: tuple[str, ...]
 
 
 def metadata_sha256(
@@ -102,6 +104,7 @@ def metadata_sha256(
     times_s: NDArray[np.float64],
     columns: Mapping[str, NDArray[np.float32]] = MappingProxyType({}),
     source: Mapping[str, Any] = MappingProxyType({}),
+    feature_names: Sequence[str] = (),
 ) -> str:
     """Compute the digest of a shard without its features (which have one digest per clip)."""
     value: dict[str, Any] = {
@@ -126,6 +129,8 @@ def metadata_sha256(
         value["further"] = further
     if source:
         value["source"] = dict(source)
+    if feature_names:
+        value["feature_names"] = list(feature_names)
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
@@ -201,7 +206,7 @@ def read_header(path: Path) -> ShardHeader:
             _check_frame_columns({"time_s": times_s, **columns})
             header = _header(file, len(times_s), {name: len(column) for name, column in columns.items()})
             facts = (header.number, header.about, header.identity, header.provenance, header.clips, header.failed)
-            should_be = metadata_sha256(*facts, times_s, columns, header.source)
+            should_be = metadata_sha256(*facts, times_s, columns, header.source, header.feature_names)
         except UNREADABLE as error:
             raise ShardError(f"{path} is damaged: its metadata cannot be read ({error}); {_REMEDY}") from error
     if header.metadata_sha256 != should_be:
@@ -227,12 +232,14 @@ def _layout_problem(header: ShardHeader) -> str:
         return f"fingerprint {header.fingerprint} is not that of the identity it stores"
     if header.about["stream"] != header.identity["stream"]:
         return f"about says the stream {header.about['stream']}, the identity {header.identity['stream']}"
-    layers, frames, _ = header.shape
+    layers, frames, dim = header.shape
     if (layers, header.layers, header.dtype) != (len(stored), stored, dtype):
         return (
             f"features have the shape {header.shape} and hold layers {list(header.layers)} as {header.dtype},"
             f" the identity says layers {list(stored)} as {dtype}"
         )
+    if problem := names_problem(header.feature_names, dim, header.identity["statistics"]):
+        return problem
     for name, count in {"time": header.n_times, **header.columns}.items():
         if count != frames:
             return f"features have {frames} frames, {count} frames have a {name}"
@@ -288,6 +295,7 @@ def _header(file: h5py.File, n_times: int, columns: Mapping[str, int]) -> ShardH
         layers=attribute_numbers(features, "layers"),
         n_times=n_times,
         columns=columns,
+        feature_names=tuple(read_column(file, "feature_names", str)) if "feature_names" in file else (),
         **documents,
     )
 

@@ -39,6 +39,10 @@ def check_structure(path: Path, file: h5py.File) -> None:
     if features.nbytes > stored * _MAX_RATIO:
         raise ShardError(f"{path} is not a plain shard: 'features' claims {features.nbytes} bytes and has {stored}")
     metadata_bytes = 0
+    if file.get("feature_names", getlink=True) is not None:  # asking whether it is `in` the file would follow a link
+        metadata_bytes = (names := _checked_array(path, file, "feature_names")).nbytes
+        if names.ndim != 1 or len(names) > features.shape[-1]:
+            raise ShardError(f"{path} is not a plain shard: 'feature_names' has the shape {names.shape}; do not use it")
     for name in _GROUPS:
         if name == "clips/further" and "further" not in file["clips"]:
             continue  # only where the corpus's table has more columns

@@ -63,6 +63,8 @@ class EncoderSpec:
     source : ModelOrigin
         Where it came from and what it takes to load it again, as far as known; stored in every shard, not part of
         the identity.
+    feature_names : tuple of str
+        Of the ``dim`` dimensions, each once, where they have names; stored in every shard, not part of the identity.
     """
 
     name: str
@@ -74,6 +76,7 @@ class EncoderSpec:
     dim: int
     frame_rate_hz: float
     source: ModelOrigin = field(default_factory=ModelOrigin)
+    feature_names: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Return the values that determine the features; see `ravfeat.cache.format.fingerprint`."""

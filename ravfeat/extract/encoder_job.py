@@ -103,7 +103,12 @@ class EncoderJob:
         """Assemble a numbered part of every unfinished shard that has clips which no part holds yet."""
         about = self.folder.about, self.folder.identity, self.provenance
         parts = [builder.next_part(*about) for builder in self._shards.builders]
-        return [(part[0], replace(part[1], source=self.encoder.spec.source)) for part in parts if part is not None]
+        return [(part[0], self.with_origin(part[1])) for part in parts if part is not None]
+
+    def with_origin(self, content: ShardContent) -> ShardContent:
+        """Add to a shard what its encoder says of itself beside the identity."""
+        spec = self.encoder.spec
+        return replace(content, source=spec.source, feature_names=spec.feature_names)
 
     def _batches_to_read(self) -> list[list[list[Clip]]]:
         """Plan batches, and leave out those whose clips are all in finished shards or restored."""

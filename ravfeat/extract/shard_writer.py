@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from time import monotonic
 from typing import Self
 
@@ -66,7 +65,7 @@ def _write_parts(parts: Sequence[tuple[EncoderJob, tuple[int, ShardContent]]]) -
 
 def _write_one(job: EncoderJob, builder: ShardBuilder) -> IndexedShard | None:
     content = builder.content(job.folder.about, job.folder.identity, job.provenance)
-    content = replace(content, source=job.encoder.spec.source)
+    content = job.with_origin(content)
     # A shard with failed clips is written again when one of them can be stored. If another of its clips has become
     # unreadable since, replacing the shard would lose features that are there.
     if lost := lost_clips(job.folder, content):
