@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ravfeat.clips import CLIP_SCHEMA, Clip, ClipsById, ClipTable, check_clips
+from ravfeat.clip_checks import check_clips
+from ravfeat.clips import CLIP_SCHEMA, Clip, ClipsById, ClipTable, clip_schema
 from ravfeat.documents import parse_json
 from ravfeat.errors import CorpusError, RavfeatError
 from ravfeat.files import read_limited, replace_file
@@ -36,7 +37,8 @@ __all__ = [
     "read_parquet",
 ]
 
-MANIFEST_VERSION = "1"
+_PLAIN, _EXTENDED = "1", "2"
+"""Versions of a manifest: without and with columns beside those of `MANIFEST_SCHEMA`."""
 _META_KEY = b"ravfeat.manifest"
 _CORPUS_NAME = re.compile(r"\w[\w.-]*")
 _MAX_PARQUET_BYTES = 4 << 30
@@ -86,7 +88,9 @@ class Manifest:
     skipped : dict of str to int
         Reasons for files that a scan of the folder left out, with counts.
     unread : tuple of str
-        Columns of a table that were not understood.
+        Columns of a table that are not kept.
+    notes : tuple of str
+        Sentences about the data that whoever extracts them should read.
 
     Raises
     ------
@@ -102,6 +106,7 @@ class Manifest:
     # Not compared: what a scan left out does not make another corpus.
     skipped: dict[str, int] = field(default_factory=dict, compare=False)
     unread: tuple[str, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if not _CORPUS_NAME.fullmatch(self.corpus):
@@ -110,7 +115,7 @@ class Manifest:
                 " every actor id; use letters, digits, '_', '-' and '.'"
             )
         # Whatever order a folder was listed in: shards and folds are planned in this order.
-        object.__setattr__(self, "clips", ClipTable.of(self.clips).sorted())
+        object.__setattr__(self, "clips", ClipTable.of(self.clips).compact().sorted())
         if not self.clips:
             raise CorpusError(f"corpus '{self.corpus}' has no clips")
         check_clips(self.corpus, self.classes, self.columns)
@@ -144,7 +149,7 @@ class Manifest:
         """Convert the manifest to an Arrow table."""
         # Classes are stored, not derived from the labels: their order is that of the logits.
         meta = {
-            "version": MANIFEST_VERSION,
+            "version": _EXTENDED if self.columns.extra else _PLAIN,
             "corpus": self.corpus,
             "classes": list(self.classes),
             "synthetic": self.synthetic,
@@ -164,12 +169,12 @@ class Manifest:
         if meta is None:
             raise CorpusError(f"{where} is not a ravfeat manifest: its Parquet metadata has no '{_META_KEY.decode()}'")
         about = parse_json(meta, _Metadata, f"{where}, {_META_KEY.decode()}", CorpusError, _REMEDY)
-        if about.version != MANIFEST_VERSION:
+        if about.version not in {_PLAIN, _EXTENDED}:
             raise CorpusError(
-                f"{where} has manifest version {about.version}, this ravfeat reads {MANIFEST_VERSION};"
+                f"{where} has manifest version {about.version}, this ravfeat reads {_PLAIN} and {_EXTENDED};"
                 " install a newer ravfeat"
             )
-        table = checked_columns(table, MANIFEST_SCHEMA, where, CorpusError, _REMEDY)
+        table = checked_columns(table, clip_schema(table.schema), where, CorpusError, _REMEDY)
         # A null would pass as one more actor or label.
         if any(column.null_count for column in table.columns):
             raise CorpusError(f"{where} is damaged: it has empty cells")
@@ -192,7 +197,7 @@ class Manifest:
 
     def with_clips(self, clips: Iterable[Clip]) -> "Manifest":
         """Return the same corpus with other clips."""
-        # Without `skipped` and `unread`, which describe the scan of the whole folder.
+        # Without `skipped`, `unread` and `notes`, which describe the scan of the whole folder.
         return Manifest(self.corpus, self.classes, ClipTable.of(clips), synthetic=self.synthetic)
 
 

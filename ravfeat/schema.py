@@ -58,6 +58,14 @@ MANIFEST_COLUMNS: tuple[str, ...] = (
 )
 """Columns of ``manifest.parquet``; ``cache/README.md`` describes them."""
 
+OWN_COLUMNS = frozenset(
+    {
+        *MANIFEST_COLUMNS, *ACTIVE_COLUMNS, "performance", "speaker", "start_s", "end_s", "shard", "n_samples",
+        "rate_hz", "input_sha256", "features_sha256", "layers_sha256", "frame_start", "n_frames",
+    }
+)  # fmt: skip
+"""Names that no further column of a corpus's table may have in a manifest or shard."""
+
 PREDICTION_COLUMNS: tuple[str, ...] = (
     "stream",
     "features",

@@ -16,8 +16,8 @@ PACKAGE = Path(ravfeat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {
-    "align", "clips", "documents", "errors", "escape", "schema", "files", "manifest", "metrics", "model_origin",
-    "plugins", "progress", "resources", "texts",
+    "align", "clip_checks", "clips", "documents", "errors", "escape", "schema", "files", "manifest", "metrics",
+    "model_origin", "plugins", "progress", "resources", "texts",
 }  # fmt: skip
 """Loose modules at the root, which every package may import."""
 
@@ -30,7 +30,8 @@ ALLOWED: dict[str, set[str]] = {
     "resources": {"errors"},
     "texts": set(),
     "clips": {"errors", "escape", "schema", "texts"},
-    "manifest": {"clips", "documents", "errors", "files", "texts"},
+    "clip_checks": {"clips", "errors", "escape", "schema"},
+    "manifest": {"clip_checks", "clips", "documents", "errors", "files", "texts"},
     "metrics": {"errors"},
     "align": {"errors"},
     "model_origin": {"documents", "errors", "files"},
@@ -108,7 +109,7 @@ OWNERS: dict[str, set[str]] = {
     "onnxruntime": {"encoders"},
     "soundfile": {"media"},
     "soxr": {"media"},
-    "pyarrow": {"cache", "clips", "corpora", "extract", "manifest", "predict", "predictions", "texts"},
+    "pyarrow": {"cache", "clip_checks", "clips", "corpora", "extract", "manifest", "predict", "predictions", "texts"},
     "matplotlib": {"report", "splits"},
     "gradio": {"demo"},
     "starlette": {"demo"},

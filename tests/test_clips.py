@@ -4,9 +4,10 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from ravfeat.clips import Clip, ClipsById, ClipTable, check_clips
+from ravfeat.clips import Clip, ClipsById, ClipTable
 from ravfeat.errors import CorpusError
 from ravfeat.texts import SortedTexts
 
@@ -15,10 +16,6 @@ CLIPS = (
     Clip("b", "b", "c:2", "male", "sad", "b.wav", 1.5),
     Clip("c", "ü", "c:2", "female", "sad", "c.wav", 2),
 )
-
-
-def check(*clips: Clip) -> None:
-    check_clips("c", ("calm", "sad"), ClipTable.of(clips))
 
 
 def test_a_table_of_clips_is_read_like_a_tuple() -> None:
@@ -54,35 +51,44 @@ def test_clips_are_found_by_their_ids() -> None:
         by_id["x"]
 
 
+PART = replace(CLIPS[0], start_s=0.5, end_s=2.0, further={"session": 1.0, "split": "train"})
+
+
+def test_columns_that_only_some_clips_have_are_kept() -> None:
+    table = ClipTable.of([PART, *CLIPS[1:]])
+    assert table == (PART, *CLIPS[1:])
+    assert (table[0].is_part, table[1].is_part) == (True, False)
+    assert table.extra == ("start_s", "end_s", "further/session", "further/split")
+    assert table.further == ("session", "split")
+    assert PART.described == {"session": 1.0, "split": "train", "start_s": 0.5, "end_s": 2.0}
+    assert table[1:].compact().extra == ()
+    assert table != ClipTable.of(CLIPS)
+    assert len({PART, *table}) == 3
+
+
+def test_a_column_of_numbers_and_texts_becomes_texts() -> None:
+    mixed = [replace(CLIPS[0], further={"take": 3.0}), replace(CLIPS[1], further={"take": "3b"}), CLIPS[2]]
+    together = ClipTable.joined(ClipTable.of([clip]) for clip in mixed)
+    assert together == ClipTable.of(mixed)
+    assert [clip.further for clip in together] == [{"take": "3"}, {"take": "3b"}, {}]
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("name", "column", "message"),
     [
-        ({"gender": "m"}, r"clip 'b' has gender 'm'; expected \('male', 'female', ''\)"),
-        ({"performance_id": ""}, "clip 'b' lacks its id or performance, or lasts 1.5 s"),
-        ({"duration_s": -1.0}, "or lasts -1.0 s"),
-        ({"duration_s": math.inf}, "or lasts inf s"),
-        ({"actor": "c:\u2003"}, "clip 'b' has no actor"),
-        ({"label": "glad"}, "clip 'b' has label 'glad'"),
-        ({"label": "sad\x9b"}, "the label of a clip is 'sad.x9b': it holds control characters"),
-        ({"path": "\udcff.wav"}, "the path of a clip is '.udcff.wav': it holds control characters"),
-        ({"clip_id": "a"}, "two clips with one id: 'a' is x/a.wav and b.wav;"),
+        ("start_s", pa.array(["1"]), "'start_s' of clips has the type string, expected double"),
+        ("further/x", pa.array([1]), "'further/x' of clips has the type int64, expected string"),
+        ("further/active1_start", pa.array(["a"]), "'further/active1_start' cannot be the name of a further column"),
+        ("further/a/b", pa.array(["a"]), "'further/a/b' cannot be the name"),
+        ("further/\x1b[31m", pa.array(["a"]), r"'further/.x1b\[31m' cannot be the name"),
     ],
 )
-def test_the_first_wrong_clip_is_named(change: dict[str, str], message: str) -> None:
-    check(*CLIPS)
+def test_columns_that_cannot_be_stored_are_refused(name: str, column: pa.Array, message: str) -> None:
+    table = ClipTable.of(CLIPS[:1]).table
     with pytest.raises(CorpusError, match=message):
-        check(CLIPS[0], replace(CLIPS[1], **change), replace(CLIPS[2], label="mad"))  # type: ignore[arg-type]
+        ClipTable(table.append_column(name, column))
 
 
-def test_a_table_of_very_many_classes_is_checked_at_once() -> None:
-    class Classes(tuple[str, ...]):
-        __slots__ = ()
-
-        def __contains__(self, label: object) -> bool:
-            raise AssertionError("the classes were searched from end to end for a label")
-
-    check_clips("c", Classes(("calm", "sad", *map(str, range(1000)))), ClipTable.of(CLIPS).sorted())
-
-
-def test_names_in_any_script_are_taken() -> None:
-    check(replace(CLIPS[1], clip_id="größe/中文 é", actor="c:Ольга", path="😀.wav"))
+def test_too_many_columns_are_refused() -> None:
+    with pytest.raises(CorpusError, match="clips have 65 further columns, expected at most 64"):
+        ClipTable.of([replace(CLIPS[0], further={f"column{n}": 1.0 for n in range(65)})])

@@ -91,9 +91,9 @@ def test_a_damaged_manifest_is_refused_by_name(tmp_path: Path, change: object, m
 
 def test_a_newer_manifest_asks_for_a_newer_library(tmp_path: Path) -> None:
     table = manifest(CLIP).table()
-    about = json.loads(table.schema.metadata[b"ravfeat.manifest"]) | {"version": "2"}
+    about = json.loads(table.schema.metadata[b"ravfeat.manifest"]) | {"version": "3"}
     pq.write_table(table.replace_schema_metadata({b"ravfeat.manifest": json.dumps(about)}), tmp_path / "m.parquet")
-    with pytest.raises(CorpusError, match="version 2, this ravfeat reads 1; install a newer"):
+    with pytest.raises(CorpusError, match="version 3, this ravfeat reads 1 and 2; install a newer"):
         Manifest.read(tmp_path / "m.parquet")
 
 
@@ -159,3 +159,19 @@ def test_every_type_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_control_characters_in_names_are_refused_and_not_obeyed(field: str) -> None:
     with pytest.raises(CorpusError, match=rf"the {field} of a clip is 'a.n.x1b\[2J': it holds control characters"):
         manifest(replace(CLIP, **{field: "a\n\x1b[2J"}))
+
+
+def test_a_manifest_with_further_columns_survives_the_disk_and_says_so(tmp_path: Path) -> None:
+    part = replace(CLIP, start_s=0.25, end_s=1.75, further={"session": 2.0, "split": "test"})
+    manifest(part, OTHER).write(tmp_path / "m.parquet")
+    table = pq.read_table(tmp_path / "m.parquet")
+    assert table.column_names[7:] == ["start_s", "end_s", "further/session", "further/split"]
+    assert json.loads(table.schema.metadata[b"ravfeat.manifest"])["version"] == "2"
+    assert Manifest.read(tmp_path / "m.parquet") == manifest(part, OTHER)
+    assert json.loads(manifest(CLIP).table().schema.metadata[b"ravfeat.manifest"])["version"] == "1"
+
+
+def test_columns_that_say_nothing_are_not_kept() -> None:
+    table = manifest(replace(CLIP, further={"session": 2.0}), OTHER).columns.take(np.array([0]))
+    assert manifest(*table).columns.table.schema.equals(manifest(OTHER).columns.table.schema)
+    assert manifest(*table).columns.extra == ()

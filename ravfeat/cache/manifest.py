@@ -17,17 +17,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ravfeat.cache.json_columns import hash_items, rows_as_json
-from ravfeat.clips import ClipTable
+from ravfeat.clips import ClipTable, clip_schema
 from ravfeat.documents import parse_json
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import canonical_json
-from ravfeat.manifest import MANIFEST_SCHEMA, Clip, Manifest, checked_columns, read_parquet
+from ravfeat.manifest import Clip, Manifest, checked_columns, read_parquet
 from ravfeat.texts import SortedTexts
 
 __all__ = ["PlannedManifest", "ShardNumbers", "read_planned"]
 
 _PLAN_KEY = b"ravfeat.plan"
-_SCHEMA = MANIFEST_SCHEMA.append(pa.field("shard", pa.int64()))
+_SHARD = pa.field("shard", pa.int64())
 _MAX_SHARD = 1 << 31
 
 
@@ -92,7 +92,9 @@ class PlannedManifest:
         digest, manifest = hashlib.sha256(), self.manifest
         digest.update(f'{{"classes":{canonical_json(list(manifest.classes))},"clips":['.encode())
         hash_items(digest, rows_as_json(manifest.columns.table))
-        digest.update(f'],"corpus":{canonical_json(manifest.corpus)},"shard":['.encode())
+        # Manifests without further columns keep the digest that they had before there were such.
+        extra = f',"columns":{canonical_json(list(names))}' if (names := manifest.columns.extra) else ""
+        digest.update(f']{extra},"corpus":{canonical_json(manifest.corpus)},"shard":['.encode())
         hash_items(digest, [pa.array(self.column).cast(pa.string())])
         digest.update(f'],"synthetic":{canonical_json(manifest.synthetic)}}}'.encode())
         return digest.hexdigest()
@@ -147,8 +149,9 @@ def read_planned(path: Path) -> PlannedManifest:
             f"{path} is missing: without it nobody can say what belongs in this cache;"
             " run the same 'ravfeat extract' again: it is made anew, finished shards are kept"
         )
-    table = checked_columns(read_parquet(path, CacheError, remedy), _SCHEMA, str(path), CacheError, remedy)
+    table = read_parquet(path, CacheError, remedy)
     try:
+        table = checked_columns(table, clip_schema(table.schema).append(_SHARD), str(path), CacheError, remedy)
         manifest = Manifest.from_table(table, where=str(path))
     except CorpusError as error:
         raise CacheError(f"{path} cannot be read ({error}); {remedy}") from error

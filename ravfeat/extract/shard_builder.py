@@ -118,7 +118,8 @@ class ShardBuilder:
             source = (recording.n_samples, recording.rate_hz, recording.input_sha256)
             n_frames = stored.block.shape[1]
             place = (start, n_frames, stored.layers_sha256)
-            records.append(ClipRecord(*facts, *source, stored.sha256, *place, recording.further))
+            further = {**recording.further, **clip.described}
+            records.append(ClipRecord(*facts, *source, stored.sha256, *place, further))
             stored_clips.append(stored)
             start += n_frames
         spec = self._spec

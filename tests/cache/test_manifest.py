@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+from dataclasses import replace
+from typing import Any
 
 from ravfeat.cache.manifest import PlannedManifest
 from ravfeat.files import canonical_json
@@ -26,6 +28,16 @@ def test_the_digest_is_that_of_the_canonical_json() -> None:
     ]  # fmt: skip
     about = {"corpus": "c", "classes": ["calm", "sad"], "synthetic": False, "clips": rows, "shard": [0, 0, 1, 1, 2, 2]}
     assert planned(0, 0, 1, 1, 2, 2).sha256 == hashlib.sha256(canonical_json(about).encode()).hexdigest()
+
+
+def test_further_columns_are_in_the_digest_under_their_names() -> None:
+    clips = [replace(clip, further={"session": 1.0}) for clip in CLIPS[:1]]
+    plan = PlannedManifest(Manifest("c", ("calm", "sad"), clips), {CLIPS[0].clip_id: 0})
+    c = CLIPS[0]
+    rows = [[c.clip_id, c.performance_id, c.actor, c.gender, c.label, c.path, 1.5, 1.0]]
+    about: dict[str, Any] = {"corpus": "c", "classes": ["calm", "sad"], "synthetic": False, "clips": rows, "shard": [0]}
+    about["columns"] = ["further/session"]
+    assert plan.sha256 == hashlib.sha256(canonical_json(about).encode()).hexdigest()
 
 
 def test_shards_give_their_clips_also_where_a_corpus_has_grown() -> None:

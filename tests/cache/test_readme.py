@@ -134,7 +134,7 @@ def test_the_manifests_digest_is_what_the_page_says(whole_cache: Path, corpus: A
     meta = {key: json.loads(value) for key, value in table.schema.metadata.items()}
     about = meta[b"ravfeat.manifest"]
     rows = [list(row.values()) for row in table.drop_columns(["shard"]).to_pylist()]
-    assert rows[0] == list(astuple(corpus.manifest.clips[0]))
+    assert rows[0] == list(astuple(corpus.manifest.clips[0])[:7])
     value = {name: about[name] for name in ("corpus", "classes", "synthetic")}
     value |= {"clips": rows, "shard": table["shard"].to_pylist()}
     assert meta[b"ravfeat.plan"]["sha256"] == hashlib.sha256(canonical(value)).hexdigest()
