@@ -31,7 +31,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ravfeat.corpora.tables import cell_text, plain_name
+from ravfeat.corpora.columns import find_column
+from ravfeat.corpora.tables import cell_text
 from ravfeat.errors import UsageError
 
 __all__ = ["Where"]
@@ -155,7 +156,7 @@ class Where:
     def empty_cells(self, table: pa.Table) -> dict[str, int]:
         """Count the clips without a value, by column of the condition; columns without such clips are not named."""
         names = sorted(_columns_in(self._condition))
-        counts = {name: _find(self.text, name, table).null_count for name in names}
+        counts = {name: find_column(table, name, f"where {self.text!r}").null_count for name in names}
         return {name: count for name, count in counts.items() if count}
 
 
@@ -301,7 +302,7 @@ class _Column:
 
     @classmethod
     def of(cls, text: str, name: str, tables: Sequence[pa.Table]) -> "_Column":
-        columns = [_find(text, name, table) for table in tables]
+        columns = [find_column(table, name, f"where {text!r}") for table in tables]
         if len({pa.types.is_string(column.type) for column in columns}) > 1:  # text in one cache, numbers in another
             columns = [pa.chunked_array([_as_text(column)]) for column in columns]
         cells = [cell for column in columns for cell in column.to_pylist()]
@@ -363,25 +364,14 @@ def _rows_where(condition: _Condition, columns: Mapping[str, _Column], text: str
     parts = [_rows_where(part, columns, text) for part in condition.parts]
     if condition.word == "not":
         return ~parts[0]
-    return np.array(parts).all(0) if condition.word == "and" else np.array(parts).any(0)
+    join = np.logical_and if condition.word == "and" else np.logical_or
+    return np.asarray(join.reduce(parts), bool)
 
 
 def _columns_in(condition: _Condition) -> set[str]:
     if isinstance(condition, _Comparison):
         return {condition.column}
     return {name for part in condition.parts for name in _columns_in(part)}
-
-
-def _find(text: str, name: str, table: pa.Table) -> pa.ChunkedArray:
-    """Find a column by its name, whatever its case; ``speaker`` is the actor."""
-    for wanted in (plain_name(name), {"speaker": "actor", "emotion": "label"}.get(plain_name(name))):
-        if matching := [column for column in table.column_names if plain_name(column) == wanted]:
-            # The exact name wins over another one in the same letters.
-            return table[name if name in matching else matching[0]]
-    raise UsageError(
-        f"where {text!r}: no column '{name}'; there is {', '.join(table.column_names)}. A value stands in quotes:"
-        " label == 'happy'; a name with spaces in backticks"
-    )
 
 
 def _shown(value: Value) -> str:

@@ -1,10 +1,12 @@
 """What is known of clips, as columns."""
 
+import math
 from dataclasses import replace
 
 import pyarrow as pa
 
 from ravfeat.cache.format import ClipRecord
+from ravfeat.clips import Clip
 from ravfeat.corpora.columns import clip_columns
 from ravfeat.schema import ACTIVE_COLUMNS
 
@@ -47,6 +49,12 @@ def test_names_of_ravdess_give_intensity_statement_and_repetition() -> None:
     assert "intensity" not in clip_columns([*clips, record("other")]).column_names
     told = clip_columns([record("03-01-05-02-01-02-07", intensity="shouted")])
     assert told["intensity"].to_pylist() == ["shouted"]
+
+
+def test_clips_of_a_manifest_have_columns_too() -> None:
+    clip = Clip("a", "p", "x:1", "", "sad", "a.wav", 2.5, further={"session": 1.0})
+    assert clip_columns([clip]).select(["duration_s", "session"]).to_pylist() == [{"duration_s": 2.5, "session": 1.0}]
+    assert clip_columns([replace(clip, duration_s=math.nan)])["duration_s"].to_pylist() == [None]
 
 
 def test_no_clips_are_a_table_without_rows() -> None:
