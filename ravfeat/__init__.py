@@ -13,6 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ravfeat.api.extract import extract
+    from ravfeat.api.fit_heads import fit_heads
+    from ravfeat.api.run import Run, open_run
     from ravfeat.cache import Cache, verify_cache
     from ravfeat.errors import RavfeatError
     from ravfeat.manifest import Clip, Manifest
@@ -27,9 +30,13 @@ __all__ = [
     "Manifest",
     "PublishedHead",
     "RavfeatError",
+    "Run",
     "__version__",
+    "extract",
+    "fit_heads",
     "load_head",
     "open_cache",
+    "open_run",
     "verify_cache",
 ]
 
@@ -39,10 +46,16 @@ _HOMES = {
     "Manifest": "ravfeat.manifest",
     "PublishedHead": "ravfeat.published",
     "RavfeatError": "ravfeat.errors",
+    "Run": "ravfeat.api.run",
+    "fit_heads": "ravfeat.api.fit_heads",
     "load_head": "ravfeat.published",
     "open_cache": "ravfeat.remote.reading",
+    "open_run": "ravfeat.api.run",
     "verify_cache": "ravfeat.cache",
 }
+
+_CALLABLE = ("extract",)
+"""Packages that are functions as well; see `ravfeat.callable_module`."""
 
 
 def _version() -> str:
@@ -58,6 +71,8 @@ def _version() -> str:
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return globals().setdefault(name, _version())
+    if name in _CALLABLE:
+        return import_module(f"ravfeat.{name}")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ravfeat' has no attribute '{name}'")

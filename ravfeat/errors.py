@@ -1,4 +1,4 @@
-"""Exceptions of ravfeat, and a helper for messages about missing items.
+"""Exceptions of ravfeat, and helpers for messages about many or missing items.
 
 ::
 
@@ -22,7 +22,7 @@
 Messages say what was expected, what came, where, and what to do next.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 __all__ = [
     "CacheError",
@@ -42,6 +42,7 @@ __all__ = [
     "ShardError",
     "UsageError",
     "format_missing",
+    "listed",
 ]
 
 
@@ -120,6 +121,19 @@ class DownloadError(RavfeatError):
 
 class RemoteError(RavfeatError):
     """An address of files cannot be read or written, or holds something else than was promised."""
+
+
+def listed(names: Iterable[str], shown: int = 30) -> str:
+    """Join names by commas, the first of them where there are many.
+
+    Examples
+    --------
+    >>> listed(["sad", "angry", "calm"], 2)
+    'sad, angry and 1 more'
+    """
+    every = list(names)
+    more = f" and {len(every) - shown} more" if len(every) > shown else ""
+    return f"{', '.join(every[:shown])}{more}"
 
 
 def format_missing(names: Sequence[object], have: Sequence[Collection[str]], shown: int = 3) -> str:

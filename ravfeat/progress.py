@@ -3,6 +3,8 @@
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
+from contextvars import ContextVar
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,7 +14,7 @@ from tqdm import tqdm
 from ravfeat.errors import UsageError
 from ravfeat.escape import printable
 
-__all__ = ["ProgressBar", "track_progress"]
+__all__ = ["Progress", "ProgressBar", "shown_progress", "track_progress"]
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +24,12 @@ _FIRST_S = 10.0  # soon, so that whoever starts a job sees that it runs
 _LEAST_S = 1.0  # a shorter loop is over before anybody reads of it
 
 Item = TypeVar("Item")
+
+Progress = bool | Callable[[float, float | None, str], object] | None
+"""How `shown_progress` shows the loops: ``callback(done, total, what)``, a bar always (True), or none (False)."""
+
+# Not a global: threads may work for callers of their own.
+_shown: ContextVar[Progress] = ContextVar("progress", default=None)
 
 
 class ProgressBar:
@@ -64,7 +72,10 @@ class ProgressBar:
         **bar: Any,
     ) -> None:
         # disable=None: no bar where stderr is no terminal. A disabled bar counts nothing, so the count is kept here.
-        self._bar: tqdm[Any] = tqdm(total=total, desc=desc, unit=unit, initial=initial, disable=None, **bar)
+        shown = _shown.get()
+        self._heard = shown if callable(shown) else None
+        disable = None if shown is None else shown is not True
+        self._bar: tqdm[Any] = tqdm(total=total, desc=desc, unit=unit, initial=initial, disable=disable, **bar)
         self._desc, self._unit, self._note = desc, unit, note
         self._scaled = bool(bar.get("unit_scale"))
         self._total = total
@@ -87,6 +98,8 @@ class ProgressBar:
         """Count ``n`` more steps; 0 only writes a line where one is due."""
         self._bar.update(n)
         self._n += n
+        if self._heard is not None:
+            self._heard(self._n, self._total, self._desc)
         if monotonic() - self._started > _LEAST_S and _lines.due():
             self._wrote_line = True
             _log.info("%s", " · ".join([*_lines.around(self), self.line()]))
@@ -140,6 +153,30 @@ class ProgressBar:
 
     def _number(self, number: float) -> str:
         return tqdm.format_sizeof(number) if self._scaled else f"{number:g}"
+
+
+@contextmanager
+def shown_progress(progress: Progress) -> Iterator[None]:
+    """Show the loops that begin in the block in another way than by a bar on a terminal.
+
+    Parameters
+    ----------
+    progress : bool or callable, optional
+        True: a bar also where stderr is no terminal, as in a notebook; False: none; a callable is called as
+        ``progress(done, total, what)`` after every step, with None for a total that is not known. None changes nothing.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise UsageError(f"progress={progress!r:.60}: expected True, False, or a function of done, total and what")
+    token = _shown.set(_shown.get() if progress is None else progress)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
 
 
 def track_progress(items: Iterable[Item], *, total: int | None = None, **options: Any) -> Iterator[Item]:

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ravfeat.errors import UsageError
+from ravfeat.errors import RavfeatError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -21,10 +21,12 @@ __all__ = [
     "is_out_of_memory",
     "limited_memory",
     "memory_budget",
+    "memory_remedy",
     "parse_size",
     "peak_device_memory",
     "physical_memory",
     "processors",
+    "short_of_memory",
 ]
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(|k|m|g|t)i?b?", re.IGNORECASE)
@@ -90,6 +92,29 @@ def peak_device_memory(device: "str | torch.device", work: Callable[[], object])
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out; torch raises a RuntimeError for that."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_SHORT.search(str(error))))
+
+
+def short_of_memory(error: BaseException, remedy: str) -> str:
+    """Say that memory ran out, with the first line of the reason, and what to do."""
+    # The first line: torch goes on with advice about its allocator.
+    reason = next(iter(str(error).strip().splitlines()), "no detail given")
+    return f"not enough memory ({reason}); {remedy}"
+
+
+@contextmanager
+def memory_remedy(remedy: str) -> Iterator[None]:
+    """Say what the options of a command can do where memory runs out in the block.
+
+    Raises
+    ------
+    RavfeatError
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise RavfeatError(short_of_memory(error, remedy)) from error
 
 
 def attempt(work: Callable[[], _Out]) -> _Out | MemoryError:

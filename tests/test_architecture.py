@@ -16,13 +16,14 @@ PACKAGE = Path(ravfeat.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 BASE = {
-    "align", "clip_checks", "clips", "documents", "errors", "escape", "schema", "files", "manifest", "metrics",
-    "model_origin", "plugins", "progress", "resources", "texts",
+    "align", "callable_module", "clip_checks", "clips", "documents", "errors", "escape", "schema", "files", "manifest",
+    "metrics", "model_origin", "plugins", "progress", "resources", "texts",
 }  # fmt: skip
 """Loose modules at the root, which every package may import."""
 
 ALLOWED: dict[str, set[str]] = {
     # The base itself.
+    "callable_module": set(),
     "errors": set(),
     "schema": set(),
     "files": {"errors"},
@@ -76,6 +77,11 @@ ALLOWED: dict[str, set[str]] = {
     },
     # New recordings: predicted, shown.
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
+    "api": BASE
+    | {
+        "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "extract", "faces", "media", "remote",
+        "runs",
+    },
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
     "identity": BASE | {"cache", "features", "heads", "numerics", "stats"},
     "cards": BASE | {"cache", "corpora", "features", "identity"},
@@ -336,10 +342,10 @@ def test_a_cache_is_read_without_torch(whole_cache) -> None:
 
 def test_the_public_names_are_these_and_all_exist() -> None:
     assert ravfeat.__all__ == [
-        "Cache", "Clip", "Manifest", "PublishedHead", "RavfeatError", "__version__", "load_head", "open_cache",
-        "verify_cache",
+        "Cache", "Clip", "Manifest", "PublishedHead", "RavfeatError", "Run", "__version__", "extract", "fit_heads",
+        "load_head", "open_cache", "open_run", "verify_cache",
     ]  # fmt: skip
     assert all(getattr(ravfeat, name) is not None for name in ravfeat.__all__)
     assert dir(ravfeat) == sorted(ravfeat.__all__)
-    with pytest.raises(AttributeError, match="module 'ravfeat' has no attribute 'torch'"):
-        _ = ravfeat.torch
+    with pytest.raises(AttributeError, match="module 'ravfeat' has no attribute 'tensorflow'"):
+        _ = ravfeat.tensorflow

@@ -19,6 +19,7 @@ ELSEWHERE = {
     "test_startup.py": "all commands: how long they take to start",
     "integration/": "several packages together, on generated and on real data",
     "device/": "all packages on a CUDA device, in a session of its own: make test-device",
+    "api/test_options.py": "the commands: their options are the keywords of their functions",
     "benchmarks/": "benchmarks/ is not in the package",
     "fuzz/": "readers of every kind of file, with damaged ones",
     "docs/": "docs/ and examples/ are not in the package",

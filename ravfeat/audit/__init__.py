@@ -3,5 +3,8 @@
 from ravfeat.audit.record import Audit, write_audit
 from ravfeat.audit.run import audit_run
 from ravfeat.audit.verdicts import Line
+from ravfeat.callable_module import make_callable
 
 __all__ = ["Audit", "Line", "audit_run", "write_audit"]
+
+make_callable(__name__)

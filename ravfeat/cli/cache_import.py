@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
-from ravfeat.cli.show_corpus import listed, show_unread
+from ravfeat.cli.show_corpus import show_unread
 from ravfeat.cli.show_extraction import show_result
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
 from ravfeat.cli.terminal import echo
+from ravfeat.errors import listed
 
 if TYPE_CHECKING:
     from ravfeat.importers import ImportPlan

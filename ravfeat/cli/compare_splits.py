@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from ravfeat.cli import command_line
-from ravfeat.cli.errors import memory_remedy
-from ravfeat.cli.fit_heads import resolve_inputs
+from ravfeat.cli.observer import TerminalObserver
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.table_options import as_written_option
 from ravfeat.cli.terminal import echo
@@ -68,16 +67,18 @@ def command(
     ravfeat compare-splits --cache cache/a --cache cache/b --concat cache/a,cache/b --select nested
     ravfeat compare-splits --protocol group6 --cache cache/crema-d
     """  # noqa: D301
+    from ravfeat.api.inputs import find_inputs
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment.fit import FitPlan
+    from ravfeat.resources import memory_remedy
     from ravfeat.splits.compare import check_comparison_out, compare_splits, write_comparison
     from ravfeat.splits.rows import HEADINGS, MEANING, cells, summary
 
-    cache_paths, concatenated = resolve_inputs(caches, concat)
+    inputs = find_inputs(caches, concat, (), TerminalObserver(command_line()))
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-splits"
     check_comparison_out(target, force=force)
     plan = FitPlan(
-        caches=cache_paths,
+        caches=inputs.caches,
         protocol=protocol,
         heads=heads,
         select=select,  # type: ignore[arg-type]  # click.Choice keeps it to the two
@@ -88,7 +89,7 @@ def command(
         labels=labels,
         allow_missing=allow_missing,
         as_written=as_written,
-        joins=concatenated,
+        joins=inputs.joins,
     )
     started = perf_counter()
     with memory_remedy("read fewer --layers, or compare caches one by one"):

@@ -1,24 +1,12 @@
-"""Options of ``ravfeat extract`` for extraction by several processes, and the command's part that runs them."""
+"""Options of ``ravfeat extract`` for extraction by several processes."""
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from ravfeat.cli.errors import NOT_WHOLE
-from ravfeat.cli.show_extraction import show_result
-from ravfeat.cli.terminal import echo
-
-if TYPE_CHECKING:
-    from ravfeat.engines.base import EngineOptions
-    from ravfeat.engines.run import Engine
-    from ravfeat.extract.named_work import NamedWork
-
-__all__ = ["ChosenEngine", "chosen_engine", "engine_options", "place", "run_engine"]
+__all__ = ["engine_options", "parse_slurm", "place"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -28,14 +16,6 @@ def place(text: str | Path) -> Path | str:
     from ravfeat.remote.store import is_remote
 
     return str(text) if is_remote(text) else Path(text)
-
-
-@dataclass(frozen=True)
-class ChosenEngine:
-    """An engine and its options."""
-
-    name: "Engine"
-    options: "EngineOptions"
 
 
 def engine_options(command: Command) -> Command:
@@ -55,23 +35,15 @@ def engine_options(command: Command) -> Command:
     return command
 
 
-def chosen_engine(given: Mapping[str, Any], *, dry_run: bool, divided: bool) -> ChosenEngine | None:
-    """Return the engine that the options name; None without --engine."""
-    if given["engine"] is None:
-        if extra := [name for name, value in given.items() if value]:
-            raise click.UsageError(f"--{extra[0].replace('_', '-')} goes with --engine")
-        return None
-    if dry_run or divided:
-        raise click.UsageError(
-            f"{'--dry-run' if dry_run else '--num-shards'} goes without --engine: "
-            + ("it measures this process alone" if dry_run else "an engine divides the work itself")
-        )
-    from ravfeat.engines.base import EngineOptions
+def parse_slurm(options: Sequence[str]) -> dict[str, str]:
+    """Read --slurm KEY=VALUE options.
 
-    options = EngineOptions(
-        given["workers"], given["gpus_per_worker"], given["address"], dict(map(_pair, given["slurm"]))
-    )
-    return ChosenEngine(given["engine"], options)
+    Raises
+    ------
+    click.UsageError
+        For what is not of that form.
+    """
+    return dict(map(_pair, options))
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -79,25 +51,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not key.isidentifier():
         raise click.UsageError(f"--slurm {text}: expected KEY=VALUE, such as partition=gpu")
     return key, value
-
-
-def run_engine(engine: ChosenEngine, works: "Sequence[NamedWork]", out: Path | str) -> None:
-    """Extract every stream with an engine, and show what came of it."""
-    from ravfeat.corpora.last_table import record_absent
-    from ravfeat.engines.run import extract_with
-
-    whole = True
-    for work in works:
-        started = perf_counter()
-        done = extract_with(engine.name, work, out, engine.options)
-        seconds = perf_counter() - started
-        for result, name in zip(done.results, done.names, strict=True):
-            if work.manifest is not None and not result.address:
-                record_absent(result.path, work.manifest.by_id())
-            whole &= not show_result(result, seconds, name=name)
-        for shard, reason in done.given_up.items():
-            whole = False
-            echo(f"given up: {shard}: every worker died with it, the last as {reason}", err=True)
-    if not whole:
-        echo("repair what the reasons name and run the same command again: only these are tried", err=True)
-        sys.exit(NOT_WHOLE)

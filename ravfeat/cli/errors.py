@@ -10,9 +10,9 @@ import click
 
 from ravfeat.cli.terminal import echo, show_wrong_call
 from ravfeat.errors import MissingExtraError, RavfeatError, UsageError
-from ravfeat.resources import is_out_of_memory
+from ravfeat.resources import is_out_of_memory, short_of_memory
 
-__all__ = ["NOT_WHOLE", "memory_remedy", "reporting"]
+__all__ = ["NOT_WHOLE", "reporting"]
 
 _log = logging.getLogger(__name__)
 
@@ -62,32 +62,11 @@ def reporting() -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        _end(_short_of_memory(error, "end other programs, or use a larger machine"), 1)
+        _end(short_of_memory(error, "end other programs, or use a larger machine"), 1)
     except OSError as error:
         if error.errno is None:  # raised by a program, not by the system: a bug as well
             raise
         _end(f"{error.filename or 'a file'}: {error.strerror}; {_remedy(error.errno)}", 1)
-
-
-@contextmanager
-def memory_remedy(remedy: str) -> Iterator[None]:
-    """Say what the options of a command can do where memory runs out in the block.
-
-    Raises
-    ------
-    RavfeatError
-    """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        raise RavfeatError(_short_of_memory(error, remedy)) from error
-
-
-def _short_of_memory(error: BaseException, remedy: str) -> str:
-    reason = next(iter(str(error).strip().splitlines()), "no detail given")
-    return f"not enough memory ({reason}); {remedy}"
 
 
 def _remedy(number: int) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli import command_line
-from ravfeat.cli.errors import memory_remedy
 from ravfeat.cli.show_corpus import show_unread
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
@@ -102,6 +101,7 @@ def command(
     from ravfeat.corpora import data_root, load_corpus
     from ravfeat.finetune import FineTunePlan, fine_tune, prepare, remove_work, work_folder
     from ravfeat.media.augment import CLEAN
+    from ravfeat.resources import memory_remedy
     from ravfeat.runs.folder import check_out
     from ravfeat.runs.write import write_run
 

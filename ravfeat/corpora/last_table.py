@@ -14,11 +14,13 @@ import pyarrow.compute as pc
 
 from ravfeat.cache.format import MANIFEST_FILE
 from ravfeat.documents import read_json
-from ravfeat.errors import CacheError
+from ravfeat.errors import CacheError, listed
 from ravfeat.files import replace_file
 from ravfeat.manifest import Manifest
 
-__all__ = ["read_absent", "record_absent"]
+__all__ = ["absent_note", "read_absent", "record_absent"]
+
+_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,22 @@ def read_absent(cache: Path) -> tuple[str, ...]:
     if not path.is_file():
         return ()
     return read_json(path, _Absent, CacheError, "delete it, or run the same extraction again").clip_ids
+
+
+def absent_note(cache: Path) -> str:
+    """Say which clips of a cache are not in the table that was given last, and are used all the same; else empty.
+
+    Raises
+    ------
+    CacheError
+        See `read_absent`.
+    """
+    if not (absent := read_absent(cache)):
+        return ""
+    return (
+        f"{cache}: {len(absent)} clips are not in the table that was last extracted, and are used all the same:"
+        f" {listed(absent, _NAMED)}; leave them out with an empty label (--labels), or extract into another --out"
+    )
 
 
 def _file(cache: Path) -> Path:

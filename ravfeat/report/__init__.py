@@ -5,6 +5,9 @@ weights) and nothing else; no torch, no cache. What can be made again from the p
 compared, so that no page shows a number that its run does not hold. The same runs always give the same bytes.
 """
 
+from ravfeat.callable_module import make_callable
 from ravfeat.report.build import build_report
 
 __all__ = ["build_report"]
+
+make_callable(__name__)

@@ -31,7 +31,7 @@ def _options(command: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "works"),
     [
-        ("fit-heads", "ravfeat.experiment.fit.fit_heads"),
+        ("fit-heads", "ravfeat.api.fit_heads.fit_plan"),
         ("compare-splits", "ravfeat.splits.compare.compare_splits"),
         ("fine-tune", "ravfeat.finetune.prepare"),
     ],

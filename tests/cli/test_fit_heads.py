@@ -32,9 +32,10 @@ def home(takes, tmp_path_factory) -> Path:
 
 
 def test_bare_it_means_ravdess6_block_kernel_val_one_seed_auto() -> None:
-    defaults = {parameter.name: parameter.default for parameter in command.params}
-    wanted = {"protocol": "ravdess6", "select": "val", "seeds": 1, "device": "auto"}
-    assert wanted.items() <= defaults.items()
+    defaults = {parameter.name: parameter.to_info_dict()["default"] for parameter in command.params}
+    wanted = {"protocol": None, "select": "val", "seeds": 1, "device": "auto"}
+    assert wanted == {name: defaults[name] for name in wanted}
+    assert FitPlan().protocol == "ravdess6"
     assert list(defaults["heads"]) == ["block-kernel"] == list(FitPlan().heads)
 
 
@@ -171,7 +172,7 @@ def test_a_run_is_replaced_only_by_force_and_refused_before_training(here, home,
     call = ["fit-heads", "--cache", home / "cache", *QUICK, "--out", tmp_path / "a"]
     assert here(*call).returncode == 0
     with monkeypatch.context() as patch:
-        patch.setattr("ravfeat.experiment.fit.fit_heads", pytest.fail)
+        patch.setattr("ravfeat.api.fit_heads.fit_plan", pytest.fail)
         refused = here(*call)
     assert refused.returncode == 2
     assert "already holds a run; choose another --out, or replace it with --force" in refused.stderr

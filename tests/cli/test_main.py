@@ -142,7 +142,7 @@ def test_ctrl_c_is_one_line(ravfeat, tmp_path) -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_what_the_system_refuses_is_one_line(error, message, here, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("ravfeat.corpora.load_corpus", Mock(side_effect=error))
+    monkeypatch.setattr("ravfeat.api.extract.load_corpus", Mock(side_effect=error))
     assert_one_line(here("extract", cwd=tmp_path), message)
 
 

@@ -1,6 +1,6 @@
 """Classes and columns that commands print."""
 
-from ravfeat.cli.show_corpus import listed, show_classes, show_unread
+from ravfeat.cli.show_corpus import show_classes, show_unread
 from ravfeat.manifest import Clip, Manifest
 
 
@@ -15,8 +15,3 @@ def test_columns_that_were_not_read_are_printed(capsys) -> None:
     assert capsys.readouterr().out == ""
     show_unread(Manifest("x", ("sad",), clips, unread=("note", "")))
     assert capsys.readouterr().out == "columns not read: note, (without a name)\n"
-
-
-def test_long_lists_are_cut() -> None:
-    assert listed(map(str, range(5)), 3) == "0, 1, 2 and 2 more"
-    assert listed("abc", 3) == "a, b, c"
