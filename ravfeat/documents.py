@@ -24,6 +24,7 @@ from ravfeat.files import read_limited
 __all__ = [
     "MAX_BYTES",
     "MAX_TOML_BYTES",
+    "Between",
     "Bytes",
     "Count",
     "Index",
@@ -49,6 +50,7 @@ Index = Annotated[int, Ge(0), Le(1 << 31)]
 Positive = Annotated[float, Gt(0)]
 Bytes = Annotated[int, Ge(0), Le(1 << 50)]
 Share = Annotated[float, Ge(0), Lt(1)]
+Between = Annotated[float, Gt(0), Lt(1)]
 Text = Annotated[str, MinLen(1)]
 NotEmpty = MinLen(1)
 """Of a list: ``Annotated[list[Text], NotEmpty]``."""

@@ -36,9 +36,9 @@ __all__ = ["command"]
 @click.option("--protocol", show_default="ravdess6",
               help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["block-kernel"], show_default=True,
-              help="attentive, attentive-sum, logreg, kernel or block-kernel, audio:NAME and face:NAME for caches of"
-              " one stream; joint-kernel (over one voice and all caches of its face) or joint (one network over one"
-              " cache of each stream, a control); repeat for more.")  # fmt: skip
+              help="attentive, attentive-sum, mlp, logreg, lda, svm, kernel or block-kernel, audio:NAME and face:NAME"
+              " for caches of one stream; joint-kernel (over one voice and all caches of its face) or joint (one"
+              " network over one cache of each stream, a control); repeat for more.")  # fmt: skip
 @click.option("--fusion", cls=RenamedOption, formerly="--rule",
               type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
               help="How systems (caches x heads) are fused; auto takes what is best on validation rows.")  # fmt: skip
@@ -53,7 +53,7 @@ __all__ = ["command"]
               help="Frames that logreg and the kernels pool of a voice: all, those of its speech, or each apart."
               " [default: whole]")  # fmt: skip
 @click.option("--no-std", is_flag=True, help="Pool the mean only, without the standard deviation.")
-@click.option("--epochs", type=click.IntRange(1), help="Epochs of networks (attentive, attentive-sum, joint).")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of networks (attentive, attentive-sum, mlp, joint).")
 @click.option("--frame-average", type=click.IntRange(1, 10_000), metavar="K",
               help="Frames that networks average to one before anything else. [default: 16]")  # fmt: skip
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]),

@@ -22,17 +22,13 @@ from torch.nn import functional
 from ravfeat.documents import Count, Positive, Share
 from ravfeat.heads.attention import mean_attention, pooled_layers, pooling_constants, pooling_params
 from ravfeat.heads.base import Sweep
-from ravfeat.heads.checks import candidate_scores
 from ravfeat.heads.network import Dropout, Network, first_weights
-from ravfeat.heads.neural import NeuralHead, best_epoch
+from ravfeat.heads.neural import NeuralHead, last_or_clearly_better
 from ravfeat.heads.stacks.base import Start
 from ravfeat.heads.stacks.pooled import PooledSettings, PooledStack
 from ravfeat.heads.windows import Batch, Windows
 
 __all__ = ["AttentiveHead", "AttentiveNet"]
-
-CLEARLY = 0.05
-"""Lead in validation UAR that makes an earlier epoch than the last one worth choosing."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +113,5 @@ class AttentiveHead(NeuralHead):
         )
 
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
-        """Median of the inner folds' best epochs; with a single sweep, the last epoch.
-
-        One fold's few validation actors cannot tell late epochs of an annealed, averaged schedule
-        apart: their best epoch is chance. The last one is kept unless another is better by
-        `CLEARLY`.
-        """
-        if len(sweeps) > 1:
-            return best_epoch(sweeps, y_val)
-        uar, _ = candidate_scores(sweeps, y_val)
-        best = int(np.argmax(uar))
-        return best if uar[best] > uar[-1] + CLEARLY else len(uar) - 1
+        """Keep the last epoch of a single sweep unless another is clearly better."""
+        return last_or_clearly_better(sweeps, y_val)

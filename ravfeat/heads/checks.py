@@ -12,7 +12,9 @@ from ravfeat.heads.base import Job, Sweep
 from ravfeat.numerics.parts import WHOLE
 from ravfeat.numerics.softmax import log_softmax
 
-__all__ = ["balanced_weights", "candidate_scores", "check_jobs", "likeliest", "plain_settings"]
+__all__ = [
+    "balanced_weights", "candidate_scores", "check_jobs", "likeliest", "likeliest_at_best_scale", "plain_settings",
+]  # fmt: skip
 
 
 _LATER: dict[str, Any] = {"parts": WHOLE}
@@ -103,3 +105,21 @@ def likeliest(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> in
     uar, nll = candidate_scores(sweeps, y_val)
     # `lexsort` sorts by its last key first.
     return int(np.lexsort((-uar, nll))[0])
+
+
+def likeliest_at_best_scale(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+    """Pick as `likeliest` does, each candidate's logits multiplied by the factor that makes them likeliest.
+
+    Distances from a margin, and the posteriors of wide discriminants, rank classes on scales of their own that differ
+    from candidate to candidate. A run fits such a factor to every system anyway: its temperature (Guo et al. 2017, "On
+    calibration of modern neural networks").
+    """
+    scores = [candidate_scores(scaled, y_val) for scaled in _scaled(sweeps)]
+    uar, nll = scores[0][0], np.min([nll for _, nll in scores], axis=0)
+    return int(np.lexsort((-uar, nll))[0])
+
+
+def _scaled(sweeps: Sequence[Sweep]) -> list[list[Sweep]]:
+    """Give sweeps at every factor: each a quarter above the one before."""
+    factors = 1.25 ** np.arange(-24, 25)  # 0.005 to 210
+    return [[Sweep(sweep.candidates, sweep.logits * np.float32(factor)) for sweep in sweeps] for factor in factors]

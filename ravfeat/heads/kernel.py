@@ -1,6 +1,7 @@
-"""RBF kernel ridge regression on pooled statistics of several layers.
+"""RBF kernels on pooled statistics of several layers: what such heads share, and kernel ridge regression.
 
-Sets of layers, kernel widths and ridge strengths are candidates; `ravfeat.heads.kernel_ridge` solves for them.
+Sets of layers, kernel widths and strengths of the penalty are candidates; for kernel ridge `ravfeat.heads.kernel_ridge`
+solves for them.
 
 Conventions
 -----------
@@ -8,7 +9,8 @@ Axes: N clips, n training rows, m rows to score, L layers, S statistics, D dimen
 ``gamma`` is relative: the kernel is ``exp(-gamma * d2 / mean d2)`` over the training rows.
 """
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -37,7 +39,10 @@ from ravfeat.numerics.parts import WHOLE, of_parts
 from ravfeat.numerics.pooling import Statistic
 from ravfeat.schema import Part
 
-__all__ = ["KernelHead", "KernelModel"]
+__all__ = ["KernelHead", "KernelModel", "PooledKernelHead", "Solution"]
+
+Solution = tuple[NDArray[np.float64], NDArray[np.float64] | None]
+"""Dual coefficients of shape (n, K), and an intercept of shape (K,) where there is one."""
 
 _SCORED_AT_ONCE = 256
 """Clips whose kernel rows are held at once."""
@@ -50,8 +55,8 @@ class _Choice(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelHead:
-    """RBF kernel ridge regression.
+class PooledKernelHead(ABC):
+    """What heads with an RBF kernel on pooled statistics share; a subclass solves for the coefficients of the rows.
 
     Parameters
     ----------
@@ -63,19 +68,32 @@ class KernelHead:
         Names out of `ravfeat.numerics.pooling.STATISTICS`.
     parts : tuple of {"whole", "active"}
         What of a clip is pooled: all frames, and those of its speech; see `ravfeat.numerics.parts`.
-    gammas, alphas : tuple of float
-        Relative kernel widths and ridge strengths to choose among.
+    gammas : tuple of float
+        Relative kernel widths to choose among.
     """
 
-    name: ClassVar[str] = "kernel"
+    name: ClassVar[str]
     seeded: ClassVar[bool] = False
+    strength: ClassVar[str]
+    """What `strengths` are called in a choice."""
+    choice: ClassVar[type]
 
     layers: tuple[int, ...] | None = None
     std: bool = True
     statistics: Annotated[tuple[Statistic, ...], NotEmpty] = ("mean", "std", "min", "max")
     parts: Annotated[tuple[Part, ...], NotEmpty] = WHOLE
     gammas: Annotated[tuple[Positive, ...], NotEmpty] = (0.25, 0.5, 1.0)
-    alphas: Annotated[tuple[Positive, ...], NotEmpty] = (0.03, 0.1, 0.3)
+
+    @property
+    @abstractmethod
+    def strengths(self) -> tuple[float, ...]:
+        """Strengths of the penalty to choose among."""
+
+    @abstractmethod
+    def _solver(
+        self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, clips: NDArray[np.int64] | None
+    ) -> Callable[[float], Solution]:
+        """Give what solves for a strength, for training rows with this kernel, of shape (n, n)."""
 
     @property
     def reading(self) -> Reading:
@@ -92,15 +110,15 @@ class KernelHead:
         """
         check_jobs(jobs, y, n_classes)
         if any(not len(job.val) for job in jobs):
-            raise HeadError("choosing layers, gamma and alpha needs validation rows, got a job without any")
+            raise HeadError(f"choosing layers, gamma and {self.strength} needs validation rows, got a job without any")
         sets = self._layer_sets(features)
         used = sorted({layer for layers in sets for layer in layers})
         statistics = clip_statistics(features, self._names, layers=used)
         candidates = tuple(
-            {"layers": layers, "gamma": gamma, "alpha": alpha}
+            {"layers": layers, "gamma": gamma, self.strength: strength}
             for layers in sets
             for gamma in self.gammas
-            for alpha in self.alphas
+            for strength in self.strengths
         )
         # Only layers of some set are pooled; positions count among these.
         positions = [[used.index(layer) for layer in layers] for layers in sets]
@@ -121,7 +139,7 @@ class KernelHead:
         jobs: Sequence[Job],
         chosen: Sequence[Mapping[str, Any]],
     ) -> list[Model]:
-        """Solve every job with its chosen layers, gamma and alpha."""
+        """Solve every job with its chosen layers, gamma and strength."""
         check_jobs(jobs, y, n_classes)
         used = sorted({layer for choice in chosen for layer in choice["layers"]})
         statistics = clip_statistics(features, self._names, layers=used)
@@ -143,9 +161,8 @@ class KernelHead:
     def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
         """Scale, training rows and dual coefficients; see `ravfeat.heads.base.Head`."""
         check_recipe(recipe, concatenated=True, several_streams=False)
-        chosen = check_value(
-            recipe["chosen"], _Choice, "chosen", HeadError, "a kernel head chooses layers, gamma and alpha"
-        )
+        remedy = f"a {self.name} head chooses layers, gamma and {self.strength}"
+        chosen: Any = check_value(recipe["chosen"], self.choice, "chosen", HeadError, remedy)
         return scaler_kinds(recipe, chosen["layers"], self._names) | {
             "rows": ArrayKind(("clips", len(self._names) * len(recipe["layers"]) * recipe["dim"]), "float16"),
             "dual": ArrayKind(("clips", recipe["n_classes"])),
@@ -156,7 +173,8 @@ class KernelHead:
         """Rebuild a model from what `KernelModel.arrays` and `KernelModel.recipe` gave."""
         scaler = Scaler(np.asarray(arrays["mean"]), np.asarray(arrays["std"]))
         solution = [np.asarray(arrays[name]) for name in ("rows", "dual", "width")]
-        return KernelModel(scaler, solution[0], solution[1], solution[2], dict(recipe), self._names)
+        intercept = None if "intercept" not in arrays else np.asarray(arrays["intercept"])
+        return KernelModel(scaler, solution[0], solution[1], solution[2], dict(recipe), self._names, intercept)
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -181,16 +199,16 @@ class KernelHead:
         sets: list[list[int]],
         blocks: tuple[int, ...],
     ) -> NDArray[np.float32]:
-        scored: list[list[NDArray[np.float64]]] = [[] for _ in sets]
+        scored: list[list[NDArray[np.floating]]] = [[] for _ in sets]
         for number, products in set_products(statistics, job, sets, blocks):
             train, val = products.distances()  # (n, n), (m, n)
             # Relative to the mean distance, one gamma means the same for every encoder, width and set of layers.
             width = mean_distance(train)
             for gamma in self.gammas:
-                # One decomposition for each gamma serves every alpha.
-                ridge = KernelRidge(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
+                # What is prepared for each gamma serves every strength.
+                solve = self._solver(np.exp(-gamma / width * train), y[job.train], n_classes, job.clips)
                 kernel = np.exp(-gamma / width * val)  # (m, n)
-                scored[number] += [kernel @ ridge.dual(alpha) for alpha in self.alphas]
+                scored[number] += [_scores(kernel, *solve(strength)) for strength in self.strengths]
         return np.stack([logits for of_set in scored for logits in of_set]).astype(np.float32)
 
     def _fit_one(
@@ -203,14 +221,53 @@ class KernelHead:
         squared = squared_distances(rows.astype(np.float32), rows) / (rows.shape[1] // statistics.shape[1])
         width = mean_distance(squared)
         chosen = recipe["chosen"]
-        ridge = KernelRidge(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
-        dual = ridge.dual(chosen["alpha"]).astype(np.float32)
-        return KernelModel(scaler, rows, dual, np.array([width], np.float64), recipe, self._names)
+        solve = self._solver(np.exp(-chosen["gamma"] / width * squared), y[job.train], n_classes, job.clips)
+        dual, free = solve(chosen[self.strength])
+        intercept = None if free is None else free.astype(np.float32)
+        one_width = np.array([width], np.float64)
+        return KernelModel(scaler, rows, dual.astype(np.float32), one_width, recipe, self._names, intercept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelHead(PooledKernelHead):
+    """RBF kernel ridge regression.
+
+    Parameters
+    ----------
+    layers, std, statistics, parts, gammas
+        As of `PooledKernelHead`.
+    alphas : tuple of float
+        Ridge strengths to choose among.
+    """
+
+    name: ClassVar[str] = "kernel"
+    strength: ClassVar[str] = "alpha"
+    choice: ClassVar[type] = _Choice
+
+    alphas: Annotated[tuple[Positive, ...], NotEmpty] = (0.03, 0.1, 0.3)
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """`alphas`."""
+        return self.alphas
+
+    def _solver(
+        self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, clips: NDArray[np.int64] | None
+    ) -> Callable[[float], Solution]:
+        ridge = KernelRidge(kernel, y, n_classes, clips)
+        return lambda alpha: (ridge.dual(alpha), None)
+
+
+def _scores(
+    kernel: NDArray[np.floating], dual: NDArray[np.floating], intercept: NDArray[np.floating] | None
+) -> NDArray[np.floating]:
+    """Logits of rows with this kernel from the training rows, (m, n) to (m, K)."""
+    return np.asarray(kernel @ dual if intercept is None else kernel @ dual + intercept)
 
 
 @dataclass(frozen=True)
 class KernelModel:
-    """A solved kernel ridge regression.
+    """A solved model of an RBF kernel.
 
     Attributes
     ----------
@@ -223,6 +280,7 @@ class KernelModel:
         Mean squared distance of training rows, which gamma is relative to.
     recipe : dict
     statistics : tuple of str
+    intercept : ndarray of shape (K,), float32, or None
     """
 
     scaler: Scaler
@@ -231,6 +289,7 @@ class KernelModel:
     width: NDArray[np.float64]
     recipe: dict[str, Any]
     statistics: tuple[str, ...]
+    intercept: NDArray[np.float32] | None = None
 
     def logits(self, features: ClipFeatures, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score clips; see `ravfeat.heads.base.Model`."""
@@ -243,7 +302,8 @@ class KernelModel:
             chunk = np.arange(start, min(start + _SCORED_AT_ONCE, len(rows)))
             z = self.scaler.wide_rows(statistics, chunk)
             squared = squared_distances(z, self.rows) / (z.shape[1] // n_layers)
-            scored.append(np.exp(-self.recipe["chosen"]["gamma"] / self.width[0] * squared) @ self.dual)
+            kernel = np.exp(-self.recipe["chosen"]["gamma"] / self.width[0] * squared)
+            scored.append(_scores(kernel, self.dual, self.intercept))
         return np.concatenate(scored).astype(np.float32)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -254,6 +314,7 @@ class KernelModel:
             "rows": self.rows,
             "dual": self.dual,
             "width": self.width,
+            **({} if self.intercept is None else {"intercept": self.intercept}),
         }
 
     def attention(self, features: ClipFeatures, rows: NDArray[np.int64]) -> None:

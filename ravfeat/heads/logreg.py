@@ -9,7 +9,7 @@ Axes: N clips, L layers, S statistics, D dimensions, K classes. C applies to sta
 divided by the root of their number, so that one grid serves every width.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -68,6 +68,8 @@ class LogregHead:
 
     name: ClassVar[str] = "logreg"
     seeded: ClassVar[bool] = False
+    strength: ClassVar[str] = "C"
+    choice: ClassVar[type] = _Choice
 
     layers: tuple[int, ...] | None = None
     std: bool = True
@@ -85,11 +87,11 @@ class LogregHead:
         """
         check_jobs(jobs, y, n_classes)
         if any(not len(job.val) for job in jobs):
-            raise HeadError("choosing layers and C needs validation rows, got a job without any")
+            raise HeadError(f"choosing layers and {self.strength} needs validation rows, got a job without any")
         statistics = clip_statistics(features, self._names, layers=self.layers)
         sets = self._layer_sets(features)
         candidates = tuple(
-            {"layers": [features.layers[position] for position in positions], "C": strength}
+            {"layers": [features.layers[position] for position in positions], self.strength: strength}
             for positions in sets
             for strength in self.grid
         )
@@ -128,7 +130,9 @@ class LogregHead:
     def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
         """Scale, weights and intercept; see `ravfeat.heads.base.Head`."""
         check_recipe(recipe, concatenated=True, several_streams=False)
-        chosen = check_value(recipe["chosen"], _Choice, "chosen", HeadError, "a logreg head chooses layers and C")
+        chosen: Any = check_value(
+            recipe["chosen"], self.choice, "chosen", HeadError, f"a {self.name} head chooses layers and {self.strength}"
+        )
         return scaler_kinds(recipe, chosen["layers"], self._names) | {
             "weights": ArrayKind((len(self._names) * len(recipe["layers"]) * recipe["dim"], recipe["n_classes"])),
             "intercept": ArrayKind((recipe["n_classes"],)),
@@ -177,13 +181,25 @@ class LogregHead:
         tall = [number for number, positions in enumerate(sets) if is_tall(len(job.train), len(positions) * width)]
         for number in tall:
             train, val = set_rows(statistics, job, sets[number], blocks)
-            for dual, intercept in regularization_path(TallProducts(train), y[job.train], n_classes, self.grid):
+            for dual, intercept in self._path(TallProducts(train), y[job.train], n_classes, self.grid, train.shape[1]):
                 scored[number].append(val @ (train.T @ dual) + intercept)
         others = [number for number in range(len(sets)) if number not in tall]
         for place, products in set_products(statistics, job, [sets[number] for number in others], blocks):
-            for dual, intercept in regularization_path(products.train, y[job.train], n_classes, self.grid):
+            wide = len(sets[others[place]]) * width
+            for dual, intercept in self._path(products.train, y[job.train], n_classes, self.grid, wide):
                 scored[others[place]].append(products.val @ dual + intercept)
         return np.stack([logits for of_set in scored for logits in of_set]).astype(np.float32)
+
+    def _path(
+        self,
+        products: NDArray[np.floating] | RowProducts,
+        y: NDArray[np.int64],
+        n_classes: int,
+        grid: Sequence[float],
+        width: int,
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Solve for every value of a rising grid; `width` numbers of a row were multiplied, and divided by it."""
+        return regularization_path(products, y, n_classes, grid)
 
     def _fit_one(
         self,
@@ -197,9 +213,10 @@ class LogregHead:
         scaler = Scaler.of(statistics, job.train, source.get("blocks", ()))
         n_layers, width = statistics.shape[1], scaler.mean.size
         products = _products(scaler, statistics, job, source.get("blocks", ()))
-        grid = [c for c in self.grid if c < choice["C"]] + [choice["C"]]
+        chosen = choice[self.strength]
+        grid = [strength for strength in self.grid if strength < chosen] + [chosen]
         # Along the grid as in the sweep: each solution starts from the one before, and so ends where the sweep's did.
-        *_, (dual, intercept) = regularization_path(products, y[job.train], n_classes, grid)
+        *_, (dual, intercept) = self._path(products, y[job.train], n_classes, grid, width)
         # Back from rows to standardised statistics.
         weights = [scaler.rows(statistics, job.train, layer).T @ dual / width for layer in range(n_layers)]
         recipe = {

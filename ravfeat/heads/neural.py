@@ -39,7 +39,10 @@ from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Batch, Windows
 from ravfeat.resources import attempt
 
-__all__ = ["EpochChoice", "NeuralHead", "NeuralModel", "best_epoch"]
+__all__ = ["EpochChoice", "NeuralHead", "NeuralModel", "best_epoch", "last_or_clearly_better"]
+
+_CLEARLY = 0.05
+"""Lead in validation UAR that makes an earlier epoch than the last one worth choosing."""
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +82,8 @@ class NeuralHead(ABC):
     name: ClassVar[str]
     seeded: ClassVar[bool] = True
     several_streams: ClassVar[bool] = False
+    concatenated: ClassVar[bool] = False
+    """Whether it reads pooled statistics, and so those of concatenated caches."""
     choice: ClassVar[type] = EpochChoice
 
     layers: tuple[int, ...] | None = None
@@ -191,7 +196,7 @@ class NeuralHead(ABC):
 
     def array_kinds(self, recipe: HeadRecipe) -> dict[str, ArrayKind]:
         """Parameters and constants of the network; see `ravfeat.heads.base.Head`."""
-        check_recipe(recipe, concatenated=False, several_streams=self.several_streams)
+        check_recipe(recipe, concatenated=self.concatenated, several_streams=self.several_streams)
         check_value(recipe["chosen"], self.choice, "chosen", HeadError, f"as a head '{self.name}' chooses")
         layers, dims = [recipe["layers"], *recipe.get("also_layers", [])], [recipe["dim"], *recipe.get("also_dims", [])]
         streams = tuple(zip(map(tuple, layers), dims, strict=True))
@@ -213,7 +218,7 @@ class NeuralHead(ABC):
         return Schedule(stop=stop, **{name: getattr(self, name) for name in shared})
 
     def _windows(self, features: ClipFeatures) -> Windows:
-        if features.blocks:
+        if features.blocks and not self.concatenated:
             raise HeadError(
                 f"head '{self.name}' pools frames by itself, these features were concatenated after pooling"
             )
@@ -336,3 +341,16 @@ def best_epoch(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> i
         best.append(int(np.lexsort((nll, -uar))[0]))
     # The lower median is an epoch that some sweep chose, never one between two.
     return median_low(best)
+
+
+def last_or_clearly_better(sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
+    """Median of the inner folds' best epochs; with a single sweep, the last epoch.
+
+    One fold's few validation actors cannot tell late epochs of an annealed, averaged schedule apart: their best epoch
+    is chance. The last one is kept unless another is better by `_CLEARLY`.
+    """
+    if len(sweeps) > 1:
+        return best_epoch(sweeps, y_val)
+    uar, _ = candidate_scores(sweeps, y_val)
+    best = int(np.argmax(uar))
+    return best if uar[best] > uar[-1] + _CLEARLY else len(uar) - 1

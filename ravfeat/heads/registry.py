@@ -15,7 +15,10 @@ from ravfeat.heads.block_kernel import BlockKernelHead
 from ravfeat.heads.joint import JointHead
 from ravfeat.heads.joint_kernel import JointKernelHead
 from ravfeat.heads.kernel import KernelHead
+from ravfeat.heads.lda import LdaHead
 from ravfeat.heads.logreg import LogregHead
+from ravfeat.heads.mlp import MlpHead
+from ravfeat.heads.svm import SvmHead
 
 __all__ = ["HEADS", "SeveralStreams", "get_head", "head_of", "restore", "several_streams"]
 
@@ -25,6 +28,9 @@ HEADS: dict[str, Callable[..., Head]] = {
     LogregHead.name: LogregHead,
     KernelHead.name: KernelHead,
     BlockKernelHead.name: BlockKernelHead,
+    SvmHead.name: SvmHead,
+    LdaHead.name: LdaHead,
+    MlpHead.name: MlpHead,
     JointHead.name: JointHead,
     JointKernelHead.name: JointKernelHead,
 }

@@ -54,20 +54,24 @@ class DenseProducts:
     Parameters
     ----------
     products : ndarray of shape (n, n)
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (n, n), float32
     """
 
     def __init__(self, products: NDArray[np.floating]) -> None:
-        self._products = np.ascontiguousarray(products, np.float32)  # errs far below the tolerance
-        self.trace: float | np.floating = np.trace(self._products)
+        self.matrix = np.ascontiguousarray(products, np.float32)  # errs far below the tolerance
+        self.trace: float | np.floating = np.trace(self.matrix)
 
     def times(self, dual: _FLOATS) -> _FLOATS:
         """Multiply in single precision."""
-        return np.asarray(dual.astype(np.float32) @ self._products)
+        return np.asarray(dual.astype(np.float32) @ self.matrix)
 
     def solver(self, ridge: _FLOATS) -> Solve:
         """Decompose once, in single precision."""
         # A copy: the diagonal is added in place, and the same products serve every C.
-        matrix = torch.from_numpy(self._products.copy())
+        matrix = torch.from_numpy(self.matrix.copy())
         matrix.diagonal().add_(torch.from_numpy(ridge))
         # Torch's, not SciPy's: SciPy's keep every other thread waiting until they are done.
         factor = torch.linalg.cholesky(matrix)
@@ -86,20 +90,24 @@ class TallProducts:
     ----------
     rows : ndarray of shape (n, P)
         Z, of which K is Z Z'.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (n, P), float64
     """
 
     def __init__(self, rows: NDArray[np.floating]) -> None:
         # In double precision, as Woodbury's identity takes differences of nearly equal numbers.
-        self._rows = torch.from_numpy(np.ascontiguousarray(rows, np.float64))
-        self.trace: float | np.floating = float(torch.square(self._rows).sum())
+        self.rows = torch.from_numpy(np.ascontiguousarray(rows, np.float64))
+        self.trace: float | np.floating = float(torch.square(self.rows).sum())
 
     def times(self, dual: _FLOATS) -> _FLOATS:
         """Multiply by way of the rows."""
-        return np.asarray(((torch.from_numpy(dual) @ self._rows) @ self._rows.T).numpy())
+        return np.asarray(((torch.from_numpy(dual) @ self.rows) @ self.rows.T).numpy())
 
     def solver(self, ridge: _FLOATS) -> Solve:
         """Decompose a matrix of P x P once."""
-        rows, inverse = self._rows, torch.from_numpy(1 / ridge)
+        rows, inverse = self.rows, torch.from_numpy(1 / ridge)
         inner = rows.T @ (inverse[:, None] * rows)
         inner.diagonal().add_(1.0)
         factor = torch.linalg.cholesky(inner)

@@ -25,7 +25,7 @@ from ravfeat.heads.lbfgs import Loss, minimise
 from ravfeat.heads.row_products import DenseProducts, RowProducts
 from ravfeat.numerics.softmax import softmax
 
-__all__ = ["regularization_path"]
+__all__ = ["among_all_classes", "regularization_path"]
 
 _FLOATS = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def regularization_path(
         solved = [*solved[-1:], np.stack([dual, scores])]
         # Scores are products with the coefficients plus the intercept; the mean over rows evens out rounding.
         intercept = (scores - products.times(dual)).mean(1)
-        yield _among_all(dual, intercept - intercept.mean(), present, n_classes)
+        yield among_all_classes(dual, intercept - intercept.mean(), present, n_classes)
 
 
 def _continued(solved: Sequence[_FLOATS], grid: Sequence[float], strength: float) -> _FLOATS:
@@ -90,10 +90,26 @@ def _continued(solved: Sequence[_FLOATS], grid: Sequence[float], strength: float
     return np.asarray(solved[-1] + ratio * (solved[-1] - solved[-2]))
 
 
-def _among_all(
+def among_all_classes(
     dual: _FLOATS, intercept: _FLOATS, present: NDArray[np.int64], n_classes: int
 ) -> tuple[_FLOATS, _FLOATS]:
-    """Add the classes without rows. Scores have mean 0, so that their exponentials sum to at least their number."""
+    """Add the classes without rows. Scores have mean 0, so that their exponentials sum to at least their number.
+
+    Parameters
+    ----------
+    dual : ndarray of shape (classes with rows, n)
+        With mean 0 over the classes.
+    intercept : ndarray of shape (classes with rows,)
+        With mean 0 too.
+    present : ndarray of int64
+        Classes with rows.
+    n_classes : int
+
+    Returns
+    -------
+    dual : ndarray of shape (n, K)
+    intercept : ndarray of shape (K,)
+    """
     wide = np.zeros((dual.shape[1], n_classes))
     wide[:, present] = dual.T
     all_intercepts = np.full(n_classes, np.log(_ABSENT * len(present)))

@@ -11,7 +11,7 @@ from ravfeat.heads.registry import HEADS, several_streams
 from ravfeat.resources import limited_memory
 from tests.device.table import difference, logits_of
 
-NETWORKS = ("attentive", "attentive-sum", "joint")
+NETWORKS = ("attentive", "attentive-sum", "mlp", "joint")
 QUICK: dict[str, Any] = {"epochs": 2, "hidden": 8}
 ONE_CANDIDATE: dict[str, Any] = {"lrs": (1e-2,), "stream_dropouts": (0.0,)}
 LARGEST = 1e-3

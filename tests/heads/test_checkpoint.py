@@ -12,6 +12,8 @@ from tests.toyhead import RecurrentHead
 CHOICES = {
     "logreg": {"layers": [1, 2], "C": 3.0},
     "kernel": {"layers": [2, 3], "gamma": 0.5, "alpha": 0.1},
+    "svm": {"layers": [2, 3], "gamma": 0.5, "C": 3.0},
+    "lda": {"layers": [1, 2], "shrinkage": 0.5},
     "block-kernel": {"layers": [2, 3], "gamma": 0.5, "alpha": 0.1},
     "joint": {"epochs": 2, "lr": 1e-3, "stream_dropout": 0.0},
 }

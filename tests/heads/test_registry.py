@@ -20,6 +20,7 @@ QUICK = {
     "attentive-sum": {"epochs": 12, "hidden": 16, "attention": 8, "frame_average": 4, "lr": 1e-2, "batch_size": 18},
     "logreg": {},
     "kernel": {},
+    "mlp": {"epochs": 12, "hidden": 16, "lr": 1e-2, "batch_size": 9},
     "joint": {
         "epochs": 8,
         "hidden": 16,
@@ -83,8 +84,8 @@ def trained(problem) -> Callable[[str], Fit]:
 
 
 def test_a_registry_miss_lists_the_choices():
-    with pytest.raises(HeadError, match="no head 'svm'; choose from attentive, attentive-sum, logreg, kernel"):
-        get_head("svm")
+    with pytest.raises(HeadError, match="no head 'forest'; choose from attentive, attentive-sum, logreg, kernel"):
+        get_head("forest")
 
 
 def test_an_unknown_setting_lists_the_choices():
@@ -334,7 +335,9 @@ def joined(problem):
     return ClipFeatures(frames, pooled.offsets, (0,), ("mean", "std"), blocks=(60, 12))
 
 
-@pytest.mark.parametrize(("name", "settings"), [("logreg", {}), ("kernel", {"statistics": ("mean", "std")})])
+@pytest.mark.parametrize(
+    ("name", "settings"), [("logreg", {}), ("kernel", {"statistics": ("mean", "std")}), ("mlp", {})]
+)
 def test_joined_features_train_and_are_refused_in_another_order(name, settings, problem, joined):
     head, job = quick(name, **settings), problem.job()
     sweep = head.sweep(joined, problem.y, problem.n_classes, [job])[0]
