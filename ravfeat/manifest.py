@@ -32,14 +32,17 @@ __all__ = [
     "Manifest",
     "actor_number",
     "checked_columns",
+    "is_unknown",
     "parquet_bytes",
     "parquet_table",
     "read_parquet",
+    "unknown_actor",
 ]
 
 _PLAIN, _EXTENDED = "1", "2"
 """Versions of a manifest: without and with columns beside those of `MANIFEST_SCHEMA`."""
 _META_KEY = b"ravfeat.manifest"
+_UNKNOWN = "?"
 _CORPUS_NAME = re.compile(r"\w[\w.-]*")
 _MAX_PARQUET_BYTES = 4 << 30
 _ROW_GROUP = 1 << 17
@@ -68,6 +71,24 @@ def actor_number(actor: str) -> int | None:
     """
     tail = actor.rpartition(":")[2]
     return int(tail) if tail.isdecimal() else None
+
+
+def unknown_actor(corpus: str, performance: str) -> str:
+    """Give the actor of a clip of which nobody says who speaks: one of its own, marked as unknown.
+
+    Folds cannot keep such people apart, so whatever is tested with them says UNCHECKED.
+
+    Examples
+    --------
+    >>> unknown_actor("msp-podcast", "MSP-PODCAST_0001_0008")
+    'msp-podcast:?MSP-PODCAST_0001_0008'
+    """
+    return f"{corpus}:{_UNKNOWN}{performance}"
+
+
+def is_unknown(actor: str) -> bool:
+    """Whether an actor is nobody in particular; see `unknown_actor`."""
+    return actor.partition(":")[2].startswith(_UNKNOWN)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from ravfeat.corpora.ravdess import parse_stem
 from ravfeat.corpora.tables import cell_text, plain_name
 from ravfeat.errors import UsageError
+from ravfeat.manifest import is_unknown
 from ravfeat.schema import ACTIVE_COLUMNS
 
 __all__ = ["KnownClip", "clip_columns", "find_column"]
@@ -48,15 +49,16 @@ def clip_columns(records: Iterable[KnownClip]) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        One row per record, in their order: ``clip_id``, ``performance``, ``actor`` (without the corpus), ``gender``,
-        ``label``, ``duration_s`` (of the input, in seconds) and every further column but where speech lies. A column
-        holds numbers (float64) where every known value is one, else text; null where nothing is known.
+        One row per record, in their order: ``clip_id``, ``performance``, ``actor`` (without the corpus; null where
+        nobody knows who speaks), ``gender``, ``label``, ``duration_s`` (of the input, in seconds) and every further
+        column but where speech lies. A column holds numbers (float64) where every known value is one, else text; null
+        where nothing is known.
     """
     clips = list(records)
     columns: dict[str, Sequence[Any]] = {
         "clip_id": [clip.clip_id for clip in clips],
         "performance": [clip.performance_id for clip in clips],
-        "actor": [clip.actor.partition(":")[2] or clip.actor for clip in clips],
+        "actor": [None if is_unknown(clip.actor) else clip.actor.partition(":")[2] or clip.actor for clip in clips],
         "gender": [clip.gender or None for clip in clips],
         "label": [clip.label for clip in clips],
     }

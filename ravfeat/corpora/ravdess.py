@@ -8,21 +8,18 @@ without its first field.
 Source: Livingstone SR, Russo FA (2018), PLoS ONE 13(5): e0196391, doi:10.5281/zenodo.1188976.
 """
 
-import filecmp
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from ravfeat.corpora.probe import with_durations
+from ravfeat.corpora.walk import files_below, same_bytes
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import RAVDESS_LABELS, Stream
 
 __all__ = ["MODALITIES", "parse_stem", "scan_performances", "scan_ravdess"]
 
-MEDIA_SUFFIXES = frozenset({".wav", ".flac", ".mp4", ".mp3", ".ogg", ".m4a", ".avi", ".mov", ".mkv", ".webm"})
 MODALITIES: dict[Stream, tuple[str, ...]] = {"audio": ("03", "01"), "face": ("02", "01")}
 """Which copies of a performance can feed a stream, the preferred first."""
 
@@ -136,7 +133,7 @@ def _find_copies(root: Path, corpus: str) -> tuple[dict[str, dict[str, Clip]], C
         raise CorpusError(f"{root} is not a folder; --data must name the folder that holds the {corpus} clips")
     performances: dict[str, dict[str, Clip]] = {}
     skipped: Counter[str] = Counter()
-    for file in sorted(_media_files(root)):
+    for file in sorted(files_below(root)):
         path = file.relative_to(root).as_posix()
         clip = parse_stem(file.stem, corpus=corpus, path=path)
         if clip is None:
@@ -147,7 +144,7 @@ def _find_copies(root: Path, corpus: str) -> tuple[dict[str, dict[str, Clip]], C
         modality = clip.clip_id[:2]
         if modality not in copies:
             copies[modality] = clip
-        elif _same_bytes(root / copies[modality].path, file):
+        elif same_bytes(root / copies[modality].path, file):
             skipped["files that are there twice"] += 1  # one popular archive holds a folder and its copy
         else:
             raise CorpusError(
@@ -155,34 +152,6 @@ def _find_copies(root: Path, corpus: str) -> tuple[dict[str, dict[str, Clip]], C
                 " differ; remove one of them"
             )
     return performances, skipped
-
-
-def _media_files(root: Path) -> Iterator[Path]:
-    """Walk through folders and links to folders, each once; complain about what cannot be read."""
-
-    def refuse(error: OSError) -> None:
-        raise CorpusError(f"{error.filename} cannot be searched ({error.strerror}); check its permissions") from error
-
-    seen = set()
-    for folder, below, names in os.walk(root, followlinks=True, onerror=refuse):
-        # A link to a parent folder would be walked for ever.
-        if (place := os.path.realpath(folder)) in seen:
-            below.clear()
-            continue
-        seen.add(place)
-        # Which of two links to a folder is walked must not depend on the file system.
-        below.sort()
-        for name in names:
-            file = Path(folder, name)
-            if file.suffix.lower() in MEDIA_SUFFIXES and not name.startswith("."):
-                yield file
-
-
-def _same_bytes(path: Path, other: Path) -> bool:
-    try:
-        return filecmp.cmp(path, other, shallow=False)
-    except OSError:
-        return False  # the caller then says that there are two
 
 
 def _one_per_performance(

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ravfeat.corpora.ravdess import MEDIA_SUFFIXES
 from ravfeat.corpora.tables import name_columns, read_table
+from ravfeat.corpora.walk import MEDIA_SUFFIXES
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.media.sound import SOUNDFILE_SUFFIXES
 

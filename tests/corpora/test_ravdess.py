@@ -146,7 +146,9 @@ def test_a_generated_corpus_does_not_pass_for_the_real_one(generated: Path) -> N
 
 
 def test_wrong_calls_are_usage_errors(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no corpus 'crema'; choose from ravdess, folder, synth"):
+    with pytest.raises(
+        UsageError, match=r"no corpus 'crema'; choose from ravdess, crema-d, .*, folder, synth, or name"
+    ):
         load_corpus("crema")
     with pytest.raises(UsageError, match="--name goes with --corpus folder"):
         load_corpus("ravdess", tmp_path, name="x")

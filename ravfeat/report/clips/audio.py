@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ravfeat.corpora.ravdess import MEDIA_SUFFIXES
+from ravfeat.corpora.walk import MEDIA_SUFFIXES
 from ravfeat.errors import MediaError, UsageError
 from ravfeat.media.sound import SOUNDFILE_SUFFIXES, read_waveform, resample
 
