@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": BASE | {"cache", "encoders", "extract", "faces", "media"},
     # Training.
     "features": BASE | {"cache", "numerics"},
-    "protocols": BASE | {"features"},
+    "protocols": BASE | {"corpora", "features"},
     "heads": BASE | {"features", "numerics"},
     "experiment": BASE
     | {"cache", "corpora", "features", "fusion", "heads", "media", "predictions", "protocols", "runs"},

@@ -18,7 +18,8 @@ from ravfeat.experiment.fit import PreparedPlan, prepare
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_of
 from ravfeat.predictions import Predictions, System
-from ravfeat.protocols.named import get_protocol
+from ravfeat.protocols.fold_file import fold_file_name
+from ravfeat.protocols.named import fold_file_of, get_protocol
 from ravfeat.runs.format import HEADS_FOLDER, PREDICTIONS_FILE
 from ravfeat.runs.recipe import Recipe, read_recipe
 
@@ -163,8 +164,11 @@ def _plan_entry(recipe: Recipe) -> Mapping[str, Any]:
 
 def _contradiction(recipe: Recipe, plan: Mapping[str, Any], locations: Sequence[CacheLocation]) -> str:
     """Say where the plan contradicts what else the recipe tells; empty where nothing does."""
-    select = "nested" if _always_nested(str(plan.get("protocol"))) else plan.get("select")
-    for name, planned in (("protocol", plan.get("protocol")), ("select", select), ("seeds", plan.get("seeds"))):
+    protocol = str(plan.get("protocol"))
+    if file := fold_file_of(protocol):
+        protocol = fold_file_name(file, str(plan.get("protocol_sha256")))
+    select = "nested" if not file and _always_nested(protocol) else plan.get("select")
+    for name, planned in (("protocol", protocol), ("select", select), ("seeds", plan.get("seeds"))):
         if (value := getattr(recipe, name)) != planned:
             return f"the recipe says {name} = {value!r}, and its plan {planned!r}"
     paths = [*plan["caches"], *plan.get("train_views", []), *(path for join in plan.get("joins", []) for path in join)]

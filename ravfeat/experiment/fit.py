@@ -26,6 +26,7 @@ from ravfeat.fusion import fuse, members_of
 from ravfeat.heads.base import Head
 from ravfeat.heads.parallel import one_thread_each
 from ravfeat.predictions import Predictions, concatenate
+from ravfeat.protocols.given_folds import split_record
 from ravfeat.protocols.named import Protocol, get_protocol
 from ravfeat.runs.result import Fitted, FittedModel
 from ravfeat.schema import Rule, Select
@@ -94,6 +95,7 @@ def prepare(plan: FitPlan) -> PreparedPlan:
     built = [(system, build_heads(plan, system)) for system in open_systems(plan, protocol)]
     # A cache that only the joint head reads is no system of its own.
     systems, heads = zip(*((system, heads) for system, heads in built if heads), strict=True)
+    protocol = replace(protocol, leaky=any(system.leaky for system in systems))
     check_parts(plan, (head for of_system in heads for head in of_system))
     inner = tuple(inner_folds_of(system, protocol, system.folds) if select == "nested" else None for system in systems)
     return PreparedPlan(plan, protocol, select, systems, heads, inner)
@@ -195,6 +197,8 @@ def _about(prepared: PreparedPlan) -> dict[str, Any]:
         "plan": plan_record(prepared.plan),
         "versions": _versions(),
     }
+    if prepared.protocol.given:
+        about["split"] = split_record(prepared.protocol, first.folds, first.clips.records)
     if labels is not None:
         about["replaced_labels"] = replaced_labels(labels, first.clips, first.caches[0].records(first.clip_ids[0]))
     return about

@@ -12,12 +12,14 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from ravfeat.errors import UsageError
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.files import sha256_of
+from ravfeat.protocols.named import fold_file_of
 
 __all__ = ["plan_of", "plan_record"]
 
 _DIGESTS: Mapping[str, tuple[str, str]] = {
     "labels": ("labels_sha256", "the table of labels"),
     "clips": ("clips_sha256", "the table of clips"),
+    "protocol": ("protocol_sha256", "the file of folds"),
 }
 """Tables that a plan names: where the record has the digest of each, and what to call it."""
 
@@ -39,10 +41,10 @@ def plan_record(plan: FitPlan) -> dict[str, Any]:
     Returns
     -------
     dict
-        Every field of `FitPlan`, and ``labels_sha256`` and ``clips_sha256`` (empty without such a table).
+        Every field of `FitPlan`, and ``labels_sha256`` and the like (empty without such a table).
     """
     record = {field.name: _to_plain(getattr(plan, field.name)) for field in fields(plan)}
-    tables = {digest: getattr(plan, name) for name, (digest, _) in _DIGESTS.items()}
+    tables = {digest: _table_of(plan, name) for name, (digest, _) in _DIGESTS.items()}
     return record | {digest: "" if table is None else sha256_of(table) for digest, table in tables.items()}
 
 
@@ -79,9 +81,15 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
     digests = {name: complete.pop(digest) for name, (digest, _) in _DIGESTS.items()}
     plan = FitPlan(**{name: _from_plain(value, kinds[name], where) for name, value in complete.items()})
     for name, (_, called) in _DIGESTS.items():
-        if (table := getattr(plan, name)) is not None:
+        if (table := _table_of(plan, name)) is not None:
             _check_table(table, called, digests[name])
     return plan
+
+
+def _table_of(plan: FitPlan, name: str) -> Path | None:
+    """Give the path of a table that a plan names, as its protocol too; None where it names none."""
+    value: str | Path | None = getattr(plan, name)
+    return fold_file_of(value) if isinstance(value, str) else value
 
 
 def _check_table(table: Path, called: str, digest: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ravfeat.cache import Cache
+from ravfeat.cache.format import ClipRecord
 from ravfeat.cache.origin_file import read_origin
 from ravfeat.corpora.labels import LabelledClips
 from ravfeat.errors import UsageError
@@ -16,7 +17,7 @@ from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_concatenated, load_features
 from ravfeat.features.training_rows import TrainingRows
 from ravfeat.heads.registry import several_streams
-from ravfeat.protocols.folds import Fold, check_folds, fold_counts, make_folds
+from ravfeat.protocols.folds import Fold, fold_counts, make_folds, settled
 from ravfeat.protocols.named import Protocol
 from ravfeat.schema import AVERAGED, AverageViews
 
@@ -47,6 +48,8 @@ class CacheSystem:
         What of a clip is averaged over the clip and these; see `DataPlan.average_views`.
     head : str
         Name of the head that reads several streams, where the caches are for it alone.
+    leaky : bool
+        Whether clips of one actor are on both sides, by the protocol's rule or by the split that was given.
     """
 
     caches: tuple[Cache, ...]
@@ -58,6 +61,7 @@ class CacheSystem:
     views: tuple[TrainingView, ...] = ()
     average: AverageViews = "none"
     head: str = ""
+    leaky: bool = False
 
     @property
     def rows(self) -> TrainingRows:
@@ -168,16 +172,21 @@ def open_systems(plan: FitPlan, protocol: Protocol) -> list[CacheSystem]:
 def _in_folds(chosen: ChosenClips, protocol: Protocol, *, allow_leak: bool) -> CacheSystem:
     caches, clips = chosen.caches, chosen.clips
     folds = make_folds(protocol, clips.records, allow_leak=allow_leak)
-    if not chosen.aligned:
-        clip_ids = [tuple(record.clip_id for record in clips.records)]
-        return CacheSystem(caches, _name_of(caches), clips, tuple(clip_ids), folds, chosen.missing)
-    clip_ids = []
-    for table in chosen.aligned:
-        # With the labels of the first cache: a label file names its clips only.
-        records = [replace(table[record.performance_id], label=record.label) for record in clips.records]
-        check_folds(protocol, folds, records)  # one recording may be under two actors in one of the caches only
-        clip_ids.append(tuple(record.clip_id for record in records))
-    return CacheSystem(caches, _name_of(caches), clips, tuple(clip_ids), folds, chosen.missing, head=chosen.head)
+    known: list[Sequence[ClipRecord]] = [clips.records]
+    # With the labels of the first cache: a label file names its clips only.
+    known += [[replace(of[r.performance_id], label=r.label) for r in clips.records] for of in chosen.aligned]
+    # One recording may be under two actors in one of the caches only.
+    checked = [settled(protocol, folds, records, allow_leak=allow_leak) for records in known]
+    return CacheSystem(
+        caches,
+        _name_of(caches),
+        clips,
+        tuple(tuple(record.clip_id for record in records) for records in (known[1:] or known)),
+        folds,
+        chosen.missing,
+        head=chosen.head,
+        leaky=any(each.leaky for each in checked),
+    )
 
 
 def _with_views(systems: Sequence[CacheSystem], plan: FitPlan) -> list[CacheSystem]:

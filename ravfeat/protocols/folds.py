@@ -8,15 +8,18 @@ files. Clips that share one of these stay together wherever groups are made here
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ravfeat.errors import LeakError, ProtocolError
 from ravfeat.features.layers import spans
 from ravfeat.manifest import actor_number
-from ravfeat.protocols.groups import FoldClip, Rows, deal_clips, deal_groups, digest, group_order, tied_groups
+from ravfeat.protocols.drawing import draw_gendered, draw_groups, drawn_fold, fold_of
+from ravfeat.protocols.fold_file import in_order
+from ravfeat.protocols.given_folds import file_folds, side_folds, value_folds
+from ravfeat.protocols.groups import FoldClip, Rows, deal_clips, deal_groups, digest, tied_groups
 from ravfeat.protocols.leakage import Fold, check_classes, check_folds, check_inner, check_sides, fold_counts
 from ravfeat.protocols.named import Protocol
 
@@ -31,6 +34,7 @@ __all__ = [
     "fold_counts",
     "inner_folds",
     "make_folds",
+    "settled",
 ]
 
 N_INNER = 5
@@ -45,7 +49,7 @@ def make_folds(protocol: Protocol, clips: Sequence[FoldClip], *, allow_leak: boo
     clips : sequence of FoldClip
         Sorted by ``clip_id``.
     allow_leak : bool
-        Needed for a leaky protocol.
+        Needed for a leaky protocol, and for a column or a file whose folds leak.
 
     Returns
     -------
@@ -59,14 +63,32 @@ def make_folds(protocol: Protocol, clips: Sequence[FoldClip], *, allow_leak: boo
         Where the protocol does not fit the corpus.
     """
     check_allowed(protocol, allow_leak=allow_leak)
-    if protocol.leaky:
-        folds = _clip_folds(protocol, clips)
-    elif protocol.test:
-        folds = _fixed_folds(protocol, clips)
+    if protocol.file is not None:
+        folds = file_folds(protocol, protocol.file, clips)
     else:
-        folds = _group_folds(protocol, clips)
-    check_folds(protocol, folds, clips)
+        folds = _RULES[protocol.kind](protocol, clips)
+    settled(protocol, folds, clips, allow_leak=allow_leak)
     return folds
+
+
+def settled(
+    protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldClip], *, allow_leak: bool = False
+) -> Protocol:
+    """Check folds, and mark the protocol LEAKY where a column or a file gave folds that leak and it may.
+
+    Raises
+    ------
+    LeakError, ProtocolError
+        See `ravfeat.protocols.leakage.check_folds`.
+    """
+    try:
+        check_folds(protocol, folds, clips)
+    except LeakError:
+        if not (protocol.given and allow_leak):
+            raise
+        protocol = replace(protocol, leaky=True)
+        check_folds(protocol, folds, clips)
+    return protocol
 
 
 def check_allowed(protocol: Protocol, *, allow_leak: bool) -> None:
@@ -84,16 +106,19 @@ def check_allowed(protocol: Protocol, *, allow_leak: bool) -> None:
 
 
 def _fixed_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
-    numbers = [actor_number(clip.actor) for clip in clips]
     _check_actors(protocol, clips)
+    # Numbers as text, so that 07 and 7 are drawn alike.
+    numbers = [str(actor_number(clip.actor)) for clip in clips]
     by_number = np.array(numbers)
-    genders = {actor_number(clip.actor): clip.gender for clip in clips}
+    genders = {number: clip.gender for number, clip in zip(numbers, clips, strict=True)}
     folds = []
     for fold, group in enumerate(protocol.test):
-        val_group = protocol.val[fold] if protocol.val else _draw_gendered(protocol.name, fold, group, genders)
+        tested = list(map(str, group))
+        val_group = (
+            map(str, protocol.val[fold]) if protocol.val else draw_gendered(protocol.draw, fold, tested, genders)
+        )
         # Masks over clips, from numbers of actors.
-        test, val = np.isin(by_number, group), np.isin(by_number, val_group)
-        folds.append(_fold(fold, test, val))
+        folds.append(fold_of(fold, np.isin(by_number, tested), np.isin(by_number, list(val_group))))
     return folds
 
 
@@ -105,30 +130,46 @@ def _check_actors(protocol: Protocol, clips: Sequence[FoldClip]) -> None:
     extra = [actor for actor in actors if actor_number(actor) not in want or have[actor_number(actor)] > 1]
     if not lacking and not extra:
         return
-    remedy = f"use --protocol group{min(5, len(actors))}" if len(actors) > 2 else "no protocol fits fewer than 3 actors"
     others = f", and has others ({', '.join(extra[:3])} …)" if extra else ""
     raise ProtocolError(
         f"protocol '{protocol.name}' needs the actors 1 to {max(want)}, each once; the cache has {len(actors)} actors"
-        f"{f', lacks {spans(lacking)}' if lacking else ''}{others}; {remedy}"
+        f"{f', lacks {spans(lacking)}' if lacking else ''}{others}; {_fitting(clips)}"
     )
 
 
-def _draw_gendered(
-    protocol: str, fold: int, test: Sequence[int], genders: dict[int | None, str], per_gender: int = 2
-) -> list[int]:
-    drawn: list[int] = []
-    rest = [actor for actor in genders if actor is not None and actor not in test]
-    for gender in ("male", "female"):
-        candidates = [actor for actor in rest if genders[actor] == gender]
-        # Ordered by a digest of names, which no seed, library or order of clips changes.
-        drawn += sorted(candidates, key=lambda actor: digest(protocol, fold, actor))[:per_gender]
-    # A corpus that does not say who is a man or a woman still gets its four.
-    others = [actor for actor in rest if actor not in drawn]
-    return drawn + sorted(others, key=lambda actor: digest(protocol, fold, actor))[: 2 * per_gender - len(drawn)]
+def _fitting(clips: Sequence[FoldClip]) -> str:
+    """Name the protocols that these clips have enough actors for."""
+    n_actors, n_groups = len({clip.actor for clip in clips}), len(tied_groups(clips))
+    if n_groups < 3:
+        return f"no protocol fits fewer than 3 actors, who share no recording or performance; there are {n_groups}"
+    alone = " or --protocol loso (every actor left out once)" if n_groups == n_actors else ""
+    return f"use --protocol group{min(5, n_groups)}{alone}"
 
 
-def _fold(number: int, test: NDArray[np.bool_], val: NDArray[np.bool_]) -> Fold:
-    return Fold(number, np.flatnonzero(~test & ~val), np.flatnonzero(val), np.flatnonzero(test))
+def _actor_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
+    """Test one actor after the other, numbers in their order."""
+    numbers = {clip.actor: actor_number(clip.actor) for clip in clips}
+    # As `loso24` calls them, "07" like "7", unless two actors would have one name.
+    names = {actor: str(number) if number is not None else actor.partition(":")[2] for actor, number in numbers.items()}
+    if len(set(names.values())) < len(names):
+        names = dict(zip(names, names, strict=True))
+    if len(names) < 3:
+        raise ProtocolError(
+            f"protocol '{protocol.name}' needs 3 actors, one each to train, validate and test; the cache has"
+            f" {len(names)}: {', '.join(sorted(names))}"
+        )
+    rows = {actor: np.array([row for row, clip in enumerate(clips) if clip.actor == actor]) for actor in names}
+    genders = {names[clip.actor]: clip.gender for clip in clips}
+    actor_of = {name: actor for actor, name in names.items()}
+    folds = []
+    for number, tested in enumerate(in_order(actor_of)):
+        first = draw_gendered(protocol.draw, number, [tested], genders)
+        rest = sorted({*actor_of} - {tested, *first}, key=lambda name: digest(protocol.draw, number, name))
+        test = np.zeros(len(clips), bool)
+        test[rows[actor_of[tested]]] = True
+        groups = [rows[actor_of[name]] for name in (*first, *rest)]
+        folds.append(fold_of(number, test, draw_groups(clips, groups, min(4, len(groups) // 2))))
+    return folds
 
 
 def _group_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
@@ -145,56 +186,31 @@ def _group_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
         test = np.zeros(len(clips), bool)
         test[np.concatenate(part)] = True
         # A group is tested as a whole, so its first row speaks for all.
-        rest = sorted((group for group in groups if not test[group[0]]), key=group_order(protocol.name, number, clips))
+        rest = [group for group in groups if not test[group[0]]]
         if len(rest) < 2:
             raise ProtocolError(
                 f"fold {number} of '{protocol.name}' leaves {len(rest)} group of clips for training and validation;"
                 f" use --protocol group{len(groups)}"
             )
-        n_tested, n_left = _count_actors(clips, test), _count_actors(clips, ~test)
-        # As many as are tested; where folds are so few that this would eat the training actors, half of them.
-        wanted = min(n_tested, n_left // 2)
-        folds.append(_fold(number, test, draw_groups(clips, rest, wanted)))
+        folds.append(drawn_fold(protocol, number, test, clips, rest))
     return folds
-
-
-def draw_groups(clips: Sequence[FoldClip], rest: Sequence[Rows], wanted: int) -> NDArray[np.bool_]:
-    """Draw groups for validation, in order, passing over one that alone still has the training clips of a class.
-
-    Parameters
-    ----------
-    clips : sequence of FoldClip
-    rest : sequence of rows
-        The groups that can be drawn; together they are the training and validation clips.
-    wanted : int
-        Actors.
-
-    Returns
-    -------
-    ndarray of bool, as long as clips
-    """
-    val = np.zeros(len(clips), bool)
-    left = Counter(clips[row].label for group in rest for row in group.tolist())
-    for group in rest:
-        if val.any() and _count_actors(clips, val) >= wanted:
-            break
-        counts = Counter(clips[row].label for row in group.tolist())
-        # More, not as many: one clip of the class must be left to train on.
-        if all(left[label] > count for label, count in counts.items()):
-            left -= counts
-            val[group] = True
-    return val
-
-
-def _count_actors(clips: Sequence[FoldClip], chosen: NDArray[np.bool_]) -> int:
-    return len({clip.actor for clip, is_chosen in zip(clips, chosen.tolist(), strict=True) if is_chosen})
 
 
 def _clip_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
     # The next part validates, so every clip validates once, too.
     part = deal_clips(protocol.name, clips, np.arange(len(clips)), protocol.n_folds)
     n = protocol.n_folds
-    return [_fold(number, part == number, part == (number + 1) % n) for number in range(n)]
+    return [fold_of(number, part == number, part == (number + 1) % n) for number in range(n)]
+
+
+_RULES: Mapping[str, Callable[[Protocol, Sequence[FoldClip]], list[Fold]]] = {
+    "published": _fixed_folds,
+    "groups": _group_folds,
+    "actors": _actor_folds,
+    "clips": _clip_folds,
+    "values": value_folds,
+    "sides": side_folds,
+}
 
 
 def inner_folds(protocol: Protocol, fold: Fold, clips: Sequence[FoldClip], n: int = N_INNER) -> list[tuple[Rows, Rows]]:
@@ -221,7 +237,7 @@ def inner_folds(protocol: Protocol, fold: Fold, clips: Sequence[FoldClip], n: in
     """
     rows = np.sort(np.concatenate([fold.train, fold.val]))  # test rows never come in
     # A name of its own: inner groups are not drawn in the order of the outer ones.
-    name = f"{protocol.name}:inner{fold.number}"
+    name = f"{protocol.draw}:inner{fold.number}"
     if protocol.leaky:
         part = deal_clips(name, clips, rows, n)
         return [(rows[part != i], rows[part == i]) for i in range(n)]

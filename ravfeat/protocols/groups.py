@@ -60,8 +60,18 @@ def _actor_key(clip: FoldClip) -> tuple[str, str]:
     return str(number) if number is not None else clip.actor.partition(":")[2], clip.actor
 
 
-def tied_groups(clips: Sequence[FoldClip], rows: Iterable[int] | None = None) -> list[Rows]:
+def tied_groups(
+    clips: Sequence[FoldClip], rows: Iterable[int] | None = None, values: Sequence[str] | None = None
+) -> list[Rows]:
     """Put clips together that share an actor, a performance or a recording, directly or through others.
+
+    Parameters
+    ----------
+    clips : sequence of FoldClip
+    rows : iterable of int, optional
+        Those to group; all by default.
+    values : sequence of str, optional
+        A value of every clip; clips of one value stay together, too.
 
     Returns
     -------
@@ -80,7 +90,7 @@ def tied_groups(clips: Sequence[FoldClip], rows: Iterable[int] | None = None) ->
 
     first: dict[tuple[str, str], int] = {}
     for row in chosen:
-        for tie in ties(clips[row]):
+        for tie in [*ties(clips[row]), *([] if values is None else [("value", values[row])])]:
             other = first.setdefault(tie, row)
             # The smaller row becomes the root, so groups do not depend on the order in which ties are met.
             parent[max(root(other), root(row))] = min(root(other), root(row))

@@ -12,6 +12,9 @@ from ravfeat.protocols.named import Protocol
 
 __all__ = ["Fold", "check_classes", "check_folds", "check_inner", "check_sides", "fold_counts"]
 
+_SHOWN = 12
+"""Actors that a message names."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -23,12 +26,15 @@ class Fold:
         From 0.
     train, val, test : ndarray of int64
         Rows, sorted.
+    name : str
+        What the column or the file that says who is tested calls it.
     """
 
     number: int
     train: Rows
     val: Rows
     test: Rows
+    name: str = ""
 
 
 def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldClip]) -> None:
@@ -36,7 +42,8 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldC
 
     In every fold train, val and test are disjoint and together hold every clip (so the union of
     their actors is all actors); no actor, performance or recording is on two sides; every clip is
-    tested exactly once; every class can be learned; groups that the protocol balances by gender are.
+    tested exactly once (of an official split, once at most); every class can be learned; groups that
+    the protocol balances by gender are.
 
     Raises
     ------
@@ -55,18 +62,40 @@ def check_folds(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[FoldC
         if empty := [side for side, rows in sides.items() if not len(rows)]:
             raise ProtocolError(f"fold {fold.number} of '{protocol.name}' has no clip in {' and '.join(empty)}")
         if not protocol.leaky:
-            remedy = "use --protocol groupK, which keeps tied clips together"
-            check_sides(f"fold {fold.number} of '{protocol.name}'", sides, clips, remedy)
+            _check_fold(protocol, fold, sides, clips)
         check_classes(f"fold {fold.number} of '{protocol.name}'", fold.train, np.arange(len(clips)), clips)
         tested[fold.test] += 1
-    if (tested != 1).any():
-        row = int(np.flatnonzero(tested != 1)[0])
+    wrong = np.flatnonzero(tested != 1 if protocol.tests_all else tested > 1)
+    if len(wrong):
+        row = int(wrong[0])
         raise ProtocolError(f"'{protocol.name}' tests clip '{clips[row].clip_id}' {tested[row]} times, expected once")
     # For every protocol: this refuses an actor who has two genders.
     genders = _genders(clips)
     if protocol.per_gender:
         for fold in folds:
             _check_balance(protocol, fold, genders, clips)
+
+
+def _check_fold(protocol: Protocol, fold: Fold, sides: dict[str, Rows], clips: Sequence[FoldClip]) -> None:
+    """Refuse sides that share an actor, a performance or a recording; name all actors where somebody gave the sides."""
+    where = f"fold {fold.number}{f' ({fold.name})' if fold.name else ''} of '{protocol.name}'"
+    remedy = "use --protocol groupK, which keeps tied clips together"
+    if not protocol.given:
+        check_sides(where, sides, clips, remedy)
+        return
+    of_sides = {side: {clips[row].actor for row in rows.tolist()} for side, rows in sides.items()}
+    counts = Counter(actor for actors in of_sides.values() for actor in actors)
+    remedy = f"{remedy}; as a control, which every output calls LEAKY, it runs with --allow-leak"
+    if shared := sorted(actor for actor, n in counts.items() if n > 1):
+        listing = ", ".join(
+            f"{actor} in {' and '.join(side for side, actors in of_sides.items() if actor in actors)}"
+            for actor in shared[:_SHOWN]
+        )
+        more = f" and {len(shared) - _SHOWN} more" if len(shared) > _SHOWN else ""
+        raise LeakError(
+            f"{where} leaks: {len(shared)} of {len(counts)} actors are on two sides ({listing}{more}); {remedy}"
+        )
+    check_sides(where, sides, clips, remedy)
 
 
 def check_inner(protocol: Protocol, fold: Fold, inner: Sequence[tuple[Rows, Rows]], clips: Sequence[FoldClip]) -> None:

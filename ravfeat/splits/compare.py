@@ -29,6 +29,7 @@ from ravfeat.stats import bootstrap, paired_difference
 __all__ = ["CLIP_SPLIT", "Comparison", "check_comparison_out", "compare_splits", "write_comparison"]
 
 CLIP_SPLIT = "clip6"
+"""Random clips in six folds; of protocols with another number of folds the counterpart is ``randomK``."""
 
 _TOLERANCE = 0.05
 """Share by which the training sizes may differ. From 16 to 20 training actors, a quarter more, UAR rose
@@ -109,7 +110,7 @@ def _compare_system(actor: PreparedPlan, clip: PreparedPlan, bar: ProgressBar) -
     bar.describe(f"{system.features}: actor split")
     honest = train(actor, load)
     bar.update()
-    bar.describe(f"{system.features}: {CLIP_SPLIT} LEAKY")
+    bar.describe(f"{system.features}: {clip.protocol.name} LEAKY")
     leaky = train(clip, load)
     bar.update()
     bar.describe(f"{system.features}: identity probe")
@@ -134,17 +135,34 @@ def _prepare(plan: FitPlan) -> tuple[PreparedPlan, PreparedPlan]:
         raise ProtocolError(
             f"{error}. To compare it with '{CLIP_SPLIT}' take group6, whose folds are as large as those"
         ) from error
+    split = _clip_split(plan.protocol, len(actor.systems[0].folds))
     # Selection as the actor split has it: a protocol may force nested selection, and only the split shall differ.
-    clip = prepare(replace(plan, protocol=CLIP_SPLIT, select=actor.select, allow_leak=True, rule=None))
+    clip = prepare(replace(plan, protocol=split, select=actor.select, allow_leak=True, rule=None))
     for system, leaky_system in zip(actor.systems, clip.systems, strict=True):
         n_actor, n_clip = _train_clips(system, actor.select), _train_clips(leaky_system, clip.select)
         if abs(n_actor - n_clip) > _TOLERANCE * n_clip:
             raise UsageError(
-                f"'{plan.protocol}' trains on {n_actor:.0f} clips of {system.features} per fold, '{CLIP_SPLIT}' on"
-                f" {n_clip:.0f}: the gap would be one of size, too. Choose a protocol of six folds: ravdess6, emobox6,"
+                f"'{plan.protocol}' trains on {n_actor:.0f} clips of {system.features} per fold, '{split}' on"
+                f" {n_clip:.0f}: the gap would be one of size, too. Choose a protocol of even folds: ravdess6, emobox6,"
                 " hicmae6, or group6 for any corpus"
             )
     return actor, clip
+
+
+def _clip_split(protocol: str, n_folds: int) -> str:
+    """Name the split of random clips that has as many folds.
+
+    Raises
+    ------
+    UsageError
+        For fewer than three: random clips train, validate and test by turns.
+    """
+    if n_folds < 3:
+        raise UsageError(
+            f"'{protocol}' has {n_folds} fold{'s' * (n_folds != 1)}, and random clips are compared over three or more:"
+            " choose a protocol of several folds, such as group6"
+        )
+    return CLIP_SPLIT if n_folds == 6 else f"random{n_folds}"
 
 
 def _train_clips(system: CacheSystem, select: str) -> float:
@@ -207,6 +225,7 @@ def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any
     figure = split_figure(
         comparison.rows,
         protocol=about["protocol"],
+        clip_protocol=about["clip_protocol"],
         synthetic=about["synthetic"],
         n_classes=len(about["classes"]),
     )

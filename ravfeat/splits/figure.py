@@ -15,7 +15,9 @@ __all__ = ["split_figure"]
 _SCORES, _PROBE = 0.03, -0.11  # heights within a row in inches, between its words and those of the next
 
 
-def split_figure(rows: Sequence[SplitRow], *, protocol: str, synthetic: bool, n_classes: int) -> Figure:
+def split_figure(
+    rows: Sequence[SplitRow], *, protocol: str, synthetic: bool, n_classes: int, clip_protocol: str = "clip6"
+) -> Figure:
     """Draw, for each system, both scores with their intervals, the gap between them, and the probe.
 
     Parameters
@@ -42,7 +44,7 @@ def split_figure(rows: Sequence[SplitRow], *, protocol: str, synthetic: bool, n_
             axes.plot([row.probe.value], [below], marker="D", markersize=4.5, color=style.INK)
 
     figure = system_rows(
-        [_label(row, protocol, synthetic=synthetic) for row in rows],
+        [_label(row, (protocol, clip_protocol), synthetic=synthetic) for row in rows],
         draw,
         xlabel="UAR (mean recall), pooled · dotted: chance\n◆ share of clips whose actor is named",
         line=1 / n_classes,
@@ -51,9 +53,9 @@ def split_figure(rows: Sequence[SplitRow], *, protocol: str, synthetic: bool, n_
     return figure
 
 
-def _label(row: SplitRow, protocol: str, *, synthetic: bool) -> RowLabel:
+def _label(row: SplitRow, protocols: tuple[str, str], *, synthetic: bool) -> RowLabel:
     gap = row.gap
-    splits = f"{protocol} (filled) to clip6 LEAKY (hollow) · n = {gap.n}"
+    splits = f"{protocols[0]} (filled) to {protocols[1]} LEAKY (hollow) · n = {gap.n}"
     return RowLabel(
         f"{row.system.head} · {row.system.stream}",
         f"{gap.value:+.3f} [{gap.ci_low:+.3f}, {gap.ci_high:+.3f}]",

@@ -59,7 +59,7 @@ def test_a_comparison_is_replaced_only_by_force_and_refused_before_training(here
     ("options", "message"),
     [
         (["--protocol", "clip6"], "'clip6' is what is compared with"),
-        (["--protocol", "luna5"], "Choose a protocol of six folds"),
+        (["--protocol", "group2"], "has 2 folds, and random clips are compared over three or more"),
         (["--head", "attentive", "--concat", "x"], "--concat 'x': expected two or more caches"),
         (["--head", "forest"], "no head 'forest'"),
     ],

@@ -115,6 +115,53 @@ def test_ravdess6_has_16_training_actors_and_equal_classes() -> None:
     assert counts[3, "val"]["genders"] == {"female": 120, "male": 120}
 
 
+def test_leaving_one_speaker_out_is_loso24_on_its_actors_inner_folds_included() -> None:
+    clips, loso, loso24 = ravdess(), get_protocol("loso"), get_protocol("loso24")
+    for one, other in zip(make_folds(loso, clips), make_folds(loso24, clips), strict=True):
+        for side in ("train", "val", "test"):
+            np.testing.assert_array_equal(getattr(one, side), getattr(other, side))
+        inner = zip(inner_folds(loso, one, clips), inner_folds(loso24, other, clips), strict=True)
+        assert all(np.array_equal(a, b) for pair in inner for a, b in zip(*pair, strict=True))
+    assert loso.always_nested
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_speaker_can_be_left_out(seed) -> None:
+    clips = some_corpus(random.Random(seed))
+    folds = make_folds(get_protocol("loso"), clips)
+    assert_sound(folds, clips)
+    assert len(folds) == len({one.actor for one in clips})
+    assert all(len({clips[row].actor for row in fold.test}) == 1 for fold in folds)
+
+
+def test_three_speakers_are_enough_to_leave_one_out_and_two_are_not() -> None:
+    clips = [clip(f"x:{name}", take, ("sad", "happy")[take]) for name in ("anna", "bob", "7", "07") for take in (0, 1)]
+    assert_sound(make_folds(get_protocol("loso"), clips[:6]), clips[:6])
+    # Two people with one number, as --as-written allows.
+    assert_sound(make_folds(get_protocol("loso"), clips), clips)
+    with pytest.raises(ProtocolError, match=r"'loso' needs 3 actors, .*; the cache has 2: x:anna, x:bob"):
+        make_folds(get_protocol("loso"), clips[:4])
+
+
+def test_speakers_who_share_a_recording_cannot_be_left_out_one_by_one() -> None:
+    clips = ravdess()
+    clips[60] = replace(clips[60], input_sha256=clips[0].input_sha256)
+    with pytest.raises(
+        LeakError, match=r"fold 0 of 'loso' leaks: recording .*; correct the corpus, or use --protocol gr"
+    ):
+        make_folds(get_protocol("loso"), clips)
+
+
+def test_random_clips_are_dealt_into_as_many_folds_as_asked_for() -> None:
+    clips = ravdess()
+    folds = make_folds(get_protocol("random5"), clips, allow_leak=True)
+    assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(len(clips)))
+    with pytest.raises(
+        LeakError, match=r"'random5' puts clips of one actor on both sides.*every output will say LEAKY"
+    ):
+        make_folds(get_protocol("random5"), clips)
+
+
 def test_other_actors_are_refused_with_a_protocol_that_would_do() -> None:
     clips = [one for one in ravdess() if one.actor <= "ravdess:04"]
     with pytest.raises(ProtocolError, match=r"needs the actors 1 to 24, each once; the cache has 4 actors, lacks 5-24"):

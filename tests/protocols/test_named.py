@@ -1,9 +1,11 @@
 """The named protocols, against the facts they were published with."""
 
+from pathlib import Path
+
 import pytest
 
-from ravfeat.errors import UsageError
-from ravfeat.protocols.named import FIXED, get_protocol, protocol_names
+from ravfeat.errors import CorpusError, UsageError
+from ravfeat.protocols.named import FIXED, fold_file_of, get_protocol, protocol_names
 
 PUBLISHED = {
     "ravdess6": "11,12,15,16 5,6,17,20 13,14,19,22 7,10,18,23 1,4,8,9 2,3,21,24",
@@ -48,8 +50,61 @@ def test_a_group_protocol_is_made_for_any_number_of_folds() -> None:
     assert not get_protocol("group7").leaky
 
 
-@pytest.mark.parametrize("name", ["ravdess", "group", "group1", "group-5", "clip7", "", "GROUP5"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ravdess",
+        "group",
+        "group1",
+        "group-5",
+        "clip7",
+        "",
+        "GROUP5",
+        "random2",
+        "random",
+        "column:",
+        "group1:session",
+        "group0:session",
+        "column",
+        "loso5",
+        "a\nb",
+        "x" * 500,
+    ],
+)
 def test_another_name_lists_the_choices(name) -> None:
-    with pytest.raises(UsageError, match=r"choose from ravdess6, .*clip6, groupK"):
+    with pytest.raises(UsageError, match=r"choose from ravdess6, .*clip6, loso, groupK"):
         get_protocol(name)
     assert "loso24" in protocol_names()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "n_folds", "column", "leaky"),
+    [
+        ("loso", "actors", 0, "", False),
+        ("group5", "groups", 5, "", False),
+        ("group:session", "values", 0, "session", False),
+        ("group5:`my session`", "values", 5, "my session", False),
+        ("column:split", "sides", 0, "split", False),
+        ("column:a/b.csv", "sides", 0, "a/b.csv", False),
+        ("random5", "clips", 5, "", True),
+    ],
+)
+def test_rules_for_any_corpus_are_made_on_demand(name, kind, n_folds, column, leaky) -> None:
+    protocol = get_protocol(name)
+    made = (protocol.name, protocol.kind, protocol.n_folds, protocol.column, protocol.leaky)
+    assert made == (name, kind, n_folds, column, leaky)
+    assert protocol.always_nested == (name == "loso")
+    assert fold_file_of(name) is None
+
+
+@pytest.mark.parametrize("name", ["folds.csv", "a/folds.PARQUET", "a/b", "./group:session.csv", "/x/loso"])
+def test_what_looks_like_a_path_is_a_file_of_folds(name) -> None:
+    assert fold_file_of(name) == Path(name)
+    with pytest.raises(CorpusError, match="is not a file; expected a CSV or Parquet table"):
+        get_protocol(name)
+
+
+def test_a_file_that_is_called_like_a_protocol_is_not_read(tmp_path, monkeypatch) -> None:
+    (tmp_path / "loso").write_text("clip_id,fold\na,1\n")
+    monkeypatch.chdir(tmp_path)
+    assert get_protocol("loso").kind == "actors"

@@ -117,20 +117,34 @@ def test_the_clip_split_is_not_compared_with_itself(paths) -> None:
         compare_splits(FitPlan(paths, protocol="clip6", heads=("logreg",)))
 
 
-@pytest.mark.parametrize("protocol", ["luna5", "loso24", "group3"])
-def test_protocols_that_train_on_other_sizes_are_refused_before_training(protocol, paths, monkeypatch) -> None:
+def test_folds_of_uneven_size_are_refused_before_training(paths, monkeypatch) -> None:
     monkeypatch.setattr("ravfeat.splits.compare.train", pytest.fail)
-    with pytest.raises(
-        UsageError, match=rf"'{protocol}' trains on \d+ clips of toy per fold, 'clip6' on 1\d\d: the gap"
-    ):
+    with pytest.raises(UsageError, match=r"'luna5' trains on 122 clips of toy per fold, 'random5' on 115: the gap"):
+        compare_splits(FitPlan(paths, protocol="luna5", heads=("logreg",)))
+
+
+@pytest.mark.parametrize(("protocol", "select", "twin"), [("group4", "val", "random4"), ("loso", "nested", "random24")])
+def test_the_clip_split_has_as_many_folds_and_chooses_alike(protocol, select, twin, paths, monkeypatch) -> None:
+    prepared = []
+
+    def keep(actor, clip, _bar):
+        prepared[:] = [actor, clip]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ravfeat.splits.compare._compare_system", keep)
+    with pytest.raises(KeyboardInterrupt):
         compare_splits(FitPlan(paths, protocol=protocol, heads=("logreg",)))
+    actor, clip = prepared
+    assert (clip.protocol.name, clip.protocol.leaky) == (twin, True)
+    assert {actor.select, clip.select} == {select}
+    assert len(actor.systems[0].folds) == len(clip.systems[0].folds)
 
 
-def test_the_clip_split_chooses_as_a_protocol_that_is_always_nested(paths) -> None:
-    with pytest.raises(UsageError, match=r"'loso24' trains on 184 clips of toy per fold, 'clip6' on 160: the gap"):
-        compare_splits(
-            FitPlan(paths, protocol="loso24", heads=("logreg",), select="val")
-        )  # 160 of 192: validation clips teach, too
+def test_a_single_fold_has_no_counterpart_of_random_clips(paths, tmp_path) -> None:
+    split = tmp_path / "split.csv"
+    split.write_text("actor,split\n" + "\n".join(f"{n},{'test' if n < 7 else 'train'}" for n in range(1, 25)))
+    with pytest.raises(UsageError, match=r"has 1 fold, and random clips are compared over three or more"):
+        compare_splits(FitPlan(paths, protocol=str(split), heads=("logreg",)))
 
 
 def test_other_people_are_sent_to_six_groups_which_work(tmp_path) -> None:
