@@ -201,6 +201,8 @@ class ClipTable(Sequence[Clip]):
     def compact(self) -> "ClipTable":
         """Drop columns beside those of `CLIP_SCHEMA` that say nothing of any clip; the same object without such."""
         empty = [name for name in self.extra if _says_nothing(self.table[name])]
+        if not {*SPAN} <= {*empty}:
+            empty = [name for name in empty if name not in SPAN]  # both, or none of them
         return ClipTable(self.table.drop_columns(empty)) if empty else self
 
     def take(self, rows: NDArray[np.int64]) -> "ClipTable":
@@ -252,6 +254,8 @@ def clip_schema(schema: pa.Schema) -> pa.Schema:
         kinds = (pa.float64(),) if column.name in SPAN else (pa.float64(), pa.string())
         if column.type not in kinds:
             raise CorpusError(f"the column '{column.name}' of clips has the type {column.type}, expected {kinds[-1]}")
+    if len(extra) - len(further) == 1:
+        raise CorpusError(f"clips have one of the columns {' and '.join(SPAN)}, expected both or none")
     if len(further) > MAX_FURTHER:
         raise CorpusError(f"clips have {len(further)} further columns, expected at most {MAX_FURTHER}")
     if wrong := [name for name in further if not is_column_name(name.removeprefix(FURTHER))]:

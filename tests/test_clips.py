@@ -77,6 +77,7 @@ def test_a_column_of_numbers_and_texts_becomes_texts() -> None:
     ("name", "column", "message"),
     [
         ("start_s", pa.array(["1"]), "'start_s' of clips has the type string, expected double"),
+        ("start_s", pa.array([1.0]), "one of the columns start_s and end_s, expected both or none"),
         ("further/x", pa.array([1]), "'further/x' of clips has the type int64, expected string"),
         ("further/active1_start", pa.array(["a"]), "'further/active1_start' cannot be the name of a further column"),
         ("further/a/b", pa.array(["a"]), "'further/a/b' cannot be the name"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli.errors import NOT_WHOLE
-from ravfeat.cli.show_corpus import show_unread
+from ravfeat.cli.show_corpus import show_columns
 from ravfeat.cli.show_extraction import show_result
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
 from ravfeat.cli.terminal import echo
@@ -119,7 +119,7 @@ def _show_plan(plan: "ImportPlan") -> None:
         f"{corpus.corpus}{' (synthetic)' if corpus.synthetic else ''}: {len(corpus)} performances of"
         f" {len(corpus.actors)} actors"
     )
-    show_unread(corpus)
+    show_columns(corpus)
     shape = " x ".join(map(str, files.shape)) or "1"
     echo(f"{plan.n_files} {files.kind} files: {len(files.clips)} names, {files.array}, {shape} numbers a row")
     if plan.taken:

@@ -11,7 +11,7 @@ from ravfeat.cli import command_line
 from ravfeat.cli.engine_options import engine_options, parse_slurm, place
 from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.observer import TerminalObserver
-from ravfeat.cli.show_corpus import show_classes, show_unread
+from ravfeat.cli.show_corpus import show_classes, show_columns
 from ravfeat.cli.show_extraction import show_result
 from ravfeat.cli.show_plan import show_plan
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
@@ -133,4 +133,4 @@ def _show_manifest(manifest: "Manifest") -> None:
         f" {len(manifest.actors)} actors{f'; not taken: {skipped}' if skipped else ''}"
     )
     show_classes(Counter(clip.label for clip in manifest), manifest.classes)
-    show_unread(manifest)
+    show_columns(manifest)

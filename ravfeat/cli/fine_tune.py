@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli import command_line
-from ravfeat.cli.show_corpus import show_unread
+from ravfeat.cli.show_corpus import show_columns
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
 from ravfeat.cli.terminal import echo
@@ -110,7 +110,7 @@ def command(
     check_out(target, force=force)
     chosen = None if folds is None else _numbers(folds)
     manifest = load_corpus(corpus, data, name=name, columns=parse_columns(columns), as_written=as_written)
-    show_unread(manifest)
+    show_columns(manifest)
     plan = FineTunePlan(
         manifest, data_root(corpus, data), encoder, unfreeze_top, protocol=protocol, head=head, epochs=epochs,
         batch_clips=batch_clips, lr=lr, head_lr=head_lr, augment=CLEAN if augment == "none" else augment,

@@ -9,7 +9,7 @@ from ravfeat.errors import listed
 if TYPE_CHECKING:
     from ravfeat.manifest import Manifest
 
-__all__ = ["show_classes", "show_unread"]
+__all__ = ["show_classes", "show_columns"]
 
 
 def show_classes(counts: Mapping[str, int], classes: Iterable[str]) -> None:
@@ -17,7 +17,11 @@ def show_classes(counts: Mapping[str, int], classes: Iterable[str]) -> None:
     echo(f"classes: {listed([f'{label} {counts.get(label, 0)}' for label in classes])}")
 
 
-def show_unread(manifest: "Manifest") -> None:
-    """Print the columns of a table that were not understood, if any."""
+def show_columns(manifest: "Manifest") -> None:
+    """Print the further columns of a table, those that are not kept, and on stderr what is odd about its rows."""
+    if kept := manifest.columns.further:
+        echo(f"further columns: {listed(kept)}")
     if manifest.unread:
-        echo(f"columns not read: {listed([name or '(without a name)' for name in manifest.unread])}")
+        echo(f"columns not kept: {listed(manifest.unread)}")
+    for note in manifest.notes:
+        echo(note, err=True)

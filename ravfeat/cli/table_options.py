@@ -23,7 +23,7 @@ def columns_option(flag: str = "--columns") -> Callable[[F], F]:
     """Add the option to a command that says which columns of a corpus's table are meant."""
     return click.option(
         flag, "columns", multiple=True, metavar="NAME=COLUMN",
-        help="Which column of the table holds the path, actor, label, performance, gender or clip_id:"
+        help="Which column of the table holds the path, actor, label, performance, gender, clip_id, start or end:"
         " actor=person,label=emotion; for --corpus folder. [default: columns of that or a common name]",
     )  # fmt: skip
 

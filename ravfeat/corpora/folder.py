@@ -1,13 +1,19 @@
-"""Read any corpus from a table: CSV or Parquet with ``path``, ``actor`` (or ``speaker``) and ``label``."""
+"""Read any corpus from a table: CSV, JSON lines or Parquet with ``path``, ``actor`` (or ``speaker``) and ``label``."""
 
-import os
+import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ravfeat.corpora.probe import with_durations
+import pyarrow as pa
+
+from ravfeat.corpora.clip_ids import default_ids, relative_path
+from ravfeat.corpora.further import FurtherColumns
+from ravfeat.corpora.probe import file_lengths
+from ravfeat.corpora.segments import SpanColumns, file_lengths_checked, span_notes, span_text
 from ravfeat.corpora.spellings import check_clips
-from ravfeat.corpora.tables import cell_text, name_columns, plain_name, read_table
+from ravfeat.corpora.tables import cell_text, name_columns, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
@@ -18,15 +24,10 @@ _RESERVED = ("synth", "ravdess")
 
 _REQUIRED = ("path", "actor", "label")
 _OPTIONAL = ("performance", "gender", "clip_id")
+_SPAN = ("start", "end")
 _GENDERS: Mapping[str, str] = {
     "male": "male", "m": "male", "man": "male", "female": "female", "f": "female", "woman": "female", "": ""
 }  # fmt: skip
-_SEGMENT = re.compile(
-    r"(segment|clip|utterance|utt|turn|audio|time|t)?(start|end|begin|stop|onset|offset|min|max)"
-    r"(time|timestamp|times|frame|sample|samples|s|sec|secs|second|seconds|ms)?"
-)
-"""Columns, in lower case without separators, that say which part of its file a row means."""
-_NO_SEGMENT = frozenset({"min", "max", "clipmin", "clipmax", "audiomin", "audiomax"})
 
 
 def read_folder_corpus(
@@ -42,10 +43,11 @@ def read_folder_corpus(
     Parameters
     ----------
     table_path : Path
-        CSV or Parquet with columns ``path`` (relative to the table; absolute ones are made so),
+        CSV, JSON lines or Parquet with columns ``path`` (relative to the table; absolute ones are made so),
         ``actor`` (or ``speaker``), ``label`` and optionally ``performance`` (default: the clip itself),
-        ``gender``, ``clip_id`` (default: the path without its ending); in any case, and under the other names of
-        `ravfeat.corpora.tables.name_columns`.
+        ``gender``, ``clip_id`` (default: the path without its ending, and the part of it), ``start`` and ``end`` of a
+        part of the file (see `ravfeat.corpora.segments`); in any case, and under the other names of
+        `ravfeat.corpora.tables.name_columns`. Further columns are kept, see `ravfeat.corpora.further`.
     name : str, optional
         The corpus's name; default the table's own name, or its folder's where that says nothing,
         with ``-`` for what a corpus's name cannot hold.
@@ -59,47 +61,93 @@ def read_folder_corpus(
     Returns
     -------
     Manifest
-        Classes are the labels that occur, sorted; ``unread`` are the columns that were not understood.
+        Classes are the labels that occur, sorted; ``unread`` are the columns that are not kept, and ``notes`` say what
+        is odd about parts of files.
 
     Raises
     ------
     CorpusError
-        Where a column is missing or there are start and end times, a value is empty, a path names no file, a gender is
-        not known, two clips share an id, or an actor, a label or a performance has two spellings.
+        Where a column is missing, a value is empty, a path names no file, a gender is not known, a part does not lie in
+        its file, two clips share an id, or an actor, a label or a performance has two spellings.
     UsageError
         Where ``columns`` names what there is not.
     """
     # Who says which column holds the actors need not hear that another column names others.
     whole = read_table(table_path, speaker_as_actor="actor" not in (columns or {}))
-    table, unread = name_columns(table_path, whole, (*_REQUIRED, *_OPTIONAL), columns)
-    _refuse_segments(table_path, unread)
-    if missing := [column for column in _REQUIRED if column not in table.column_names]:
-        raise CorpusError(
-            f"{table_path} lacks the columns {missing}; expected {list(_REQUIRED)} ('speaker' is read as"
-            f" 'actor'), optionally {list(_OPTIONAL)}; got {whole.column_names}. Say which column is meant:"
-            f" --columns {missing[0]}=COLUMN"
-        )
+    rows = _Rows.of(table_path, whole, columns or {})
     corpus = _default_name(table_path) if name is None else name
     if corpus in _RESERVED:
         raise CorpusError(f"'{corpus}' is the name of a corpus of its own; give another with --name")
-    rows = table.to_pylist()
-    # Rows are counted as in a spreadsheet, where line 1 is the header.
-    clips = [_clip(corpus, table_path, number, row) for number, row in enumerate(rows, start=2)]
+    clips = list(rows.clips(corpus))
     if not clips:
         raise CorpusError(f"{table_path} has no rows")
     check_clips(str(table_path), clips, as_written)
-    classes = tuple(sorted({clip.label for clip in clips}))
-    return Manifest(corpus, classes, tuple(with_durations(table_path.parent, clips, stream)), unread=unread)
+    lengths_s = file_lengths(table_path.parent, [clip.path for clip in clips], stream)
+    with_lengths = list(file_lengths_checked(str(table_path), clips, lengths_s))
+    return Manifest(
+        corpus,
+        tuple(sorted({clip.label for clip in clips})),
+        with_lengths,
+        unread=rows.further.left_out,
+        notes=tuple(span_notes(clips, with_lengths)),
+    )
 
 
-def _refuse_segments(table_path: Path, unread: Collection[str]) -> None:
-    plain = {column: plain_name(column) for column in unread}
-    segments = [column for column, name in plain.items() if _SEGMENT.fullmatch(name) and name not in _NO_SEGMENT]
-    if segments:
-        raise CorpusError(
-            f"{table_path} has the columns {segments}, and rows that are parts of a file cannot be read yet: each would"
-            " get the features of the whole file; cut the recordings into one file per row and drop these columns"
-        )
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a table: columns that ravfeat reads, under its names, and what else they say."""
+
+    path: Path
+    table: pa.Table
+    span: SpanColumns
+    further: FurtherColumns
+    whole: pa.Table
+
+    @classmethod
+    def of(cls, path: Path, whole: pa.Table, columns: Mapping[str, str]) -> "_Rows":
+        table, free = name_columns(path, whole, (*_REQUIRED, *_OPTIONAL), columns, elsewhere=_SPAN)
+        if missing := [column for column in _REQUIRED if column not in table.column_names]:
+            raise CorpusError(
+                f"{path} lacks the columns {missing}; expected {list(_REQUIRED)} ('speaker' is read as"
+                f" 'actor'), optionally {[*_OPTIONAL, *_SPAN]}; got {whole.column_names}. Say which column is meant:"
+                f" --columns {missing[0]}=COLUMN"
+            )
+        span = SpanColumns.of(str(path), free, {name: columns[name] for name in _SPAN if name in columns})
+        further = FurtherColumns.of(whole, [name for name in free if name not in span.names])
+        return cls(path, table, span, further, whole)
+
+    def clips(self, corpus: str) -> Iterator[Clip]:
+        """Make a clip of every row; rows are counted as in a spreadsheet, where line 1 is the header."""
+        texts = [{name: cell_text(value) for name, value in row.items()} for row in self.table.to_pylist()]
+        for number, values in enumerate(texts, start=2):
+            _check_row(f"{self.path}, row {number}", values)
+        ids = default_ids([values["path"] for values in texts], self.path.parent)
+        spans = self.whole.select(self.span.names).to_pylist() if self.span.names else [{}] * len(texts)
+        for row, (values, default, cells) in enumerate(zip(texts, ids, spans, strict=True)):
+            start_s, end_s = self.span.read(cells, f"{self.path}, row {row + 2}")
+            part = "" if math.isnan(start_s) and math.isnan(end_s) else f"_{span_text(start_s, end_s)}"
+            clip_id = values.get("clip_id") or default + part
+            yield Clip(
+                clip_id=clip_id,
+                performance_id=values.get("performance") or clip_id,
+                actor=f"{corpus}:{values['actor']}",
+                gender=_GENDERS[values.get("gender", "").lower()],
+                label=values["label"],
+                path=relative_path(values["path"], self.path.parent).as_posix(),
+                start_s=start_s,
+                end_s=end_s,
+                further=self.further.row(row),
+            )
+
+
+def _check_row(where: str, values: Mapping[str, str]) -> None:
+    for column in _REQUIRED:
+        if not values[column]:
+            raise CorpusError(f"{where}: '{column}' is empty")
+    if values.get("gender", "").lower() not in _GENDERS:
+        raise CorpusError(f"{where}: gender is '{values['gender']}'; expected male, female or empty")
+    if PurePosixPath(values["path"].replace("\\", "/")).name in {"", ".."}:
+        raise CorpusError(f"{where}: path is '{values['path']}'; expected a file's path relative to the table's folder")
 
 
 def _default_name(table_path: Path) -> str:
@@ -107,36 +155,3 @@ def _default_name(table_path: Path) -> str:
     # Such a file name says nothing; the folder's does.
     chosen = table_path.resolve().parent.name if stem in {"manifest", "index", "clips"} else stem
     return re.sub(r"^\W+|[^\w.-]+", "-", chosen).lstrip("-.") or "corpus"
-
-
-def _clip(corpus: str, table_path: Path, line: int, row: Mapping[str, object]) -> Clip:
-    values = {key: cell_text(value) for key, value in row.items()}
-    for column in _REQUIRED:
-        if not values[column]:
-            raise CorpusError(f"{table_path}, row {line}: '{column}' is empty")
-    gender = _GENDERS.get(values.get("gender", "").lower())
-    if gender is None:
-        raise CorpusError(f"{table_path}, row {line}: gender is '{values['gender']}'; expected male, female or empty")
-    path = _relative(values["path"], table_path)
-    if path.name in {"", ".."}:
-        raise CorpusError(
-            f"{table_path}, row {line}: path is '{values['path']}'; expected a file's path relative to the table's"
-            " folder"
-        )
-    # A clip's id is a name in the cache, and must not lead out of a folder.
-    inside = PurePosixPath(*(part for part in path.parts if part != ".."))
-    clip_id = values.get("clip_id") or inside.with_suffix("").as_posix()
-    return Clip(
-        clip_id=clip_id,
-        performance_id=values.get("performance") or clip_id,
-        actor=f"{corpus}:{values['actor']}",
-        gender=gender,
-        label=values["label"],
-        path=path.as_posix(),
-    )
-
-
-def _relative(text: str, table_path: Path) -> PurePosixPath:
-    # A cache must not remember where a corpus lay on one machine, so absolute paths become relative ones.
-    path = PurePosixPath(text.replace("\\", "/"))
-    return PurePosixPath(os.path.relpath(path, table_path.resolve().parent)) if path.is_absolute() else path

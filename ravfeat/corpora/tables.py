@@ -117,7 +117,7 @@ def read_table(path: Path, *, speaker_as_actor: bool = True) -> pa.Table:
         table = read_parquet(path, CorpusError, "write it again") if is_parquet else _read_csv(path)
     except (OSError, pa.ArrowException, UnicodeError, csv.Error) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
-    table = _distinct(path, table)
+    table = _in_seconds(_distinct(path, table))
     return _with_actor(path, table) if speaker_as_actor else table
 
 
@@ -138,7 +138,12 @@ def _read_csv(path: Path) -> pa.Table:
 
 
 def name_columns(
-    path: Path, table: pa.Table, wanted: Sequence[str], columns: Mapping[str, str] | None = None
+    path: Path,
+    table: pa.Table,
+    wanted: Sequence[str],
+    columns: Mapping[str, str] | None = None,
+    *,
+    elsewhere: Sequence[str] = (),
 ) -> tuple[pa.Table, tuple[str, ...]]:
     """Find the columns of a table, whatever case and common name they are written in.
 
@@ -151,6 +156,8 @@ def name_columns(
         Names of this package.
     columns : mapping of str to str, optional
         Name of this package → column that holds it, where somebody said so.
+    elsewhere : sequence of str
+        Names among ``columns`` whose columns somebody else reads.
 
     Returns
     -------
@@ -168,8 +175,8 @@ def name_columns(
     """
     chosen = dict(columns or {})
     for name, column in chosen.items():
-        if name not in wanted:
-            raise UsageError(f"--columns {name}={column}: '{name}' is none of {', '.join(wanted)}")
+        if name not in (*wanted, *elsewhere):
+            raise UsageError(f"--columns {name}={column}: '{name}' is none of {', '.join((*wanted, *elsewhere))}")
         if column not in table.column_names:
             raise UsageError(f"--columns {name}={column}: {path} has no such column; it has {table.column_names}")
     free = [column for column in table.column_names if column not in chosen.values()]
@@ -228,6 +235,17 @@ def _distinct(path: Path, table: pa.Table) -> pa.Table:
     twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if twice:
         raise CorpusError(f"{path} has more than one column called {twice}; rename or drop one")
+    return table
+
+
+def _in_seconds(table: pa.Table) -> pa.Table:
+    """Make columns of durations, which pandas writes, numbers of seconds."""
+    for place, column in enumerate(table.schema):
+        if pa.types.is_duration(column.type):
+            per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+            counts = table[column.name].cast(pa.int64()).to_pylist()
+            seconds = [None if count is None else count / per_second for count in counts]
+            table = table.set_column(place, column.name, pa.array(seconds, pa.float64()))
     return table
 
 

@@ -58,21 +58,23 @@ def preview_rows(cache: Cache, root: Path, clip_ids: Sequence[str], *, n_picture
     MediaError
         Where a video is missing, or does not match the stored times.
     """
-    paths = {row["clip_id"]: row["path"] for row in cache.manifest.select(["clip_id", "path"]).to_pylist()}
+    clips = cache.planned_manifest.by_id()
     records = cache.records()
     margin = margin_of(cache.identity["preprocessing"]) or _UNCROPPED_MARGIN
     rows = []
     for clip_id in track_progress(clip_ids, desc="cutting", unit="clip", delay=1.0):
         columns = cache.columns(clip_id)  # raises for an unknown clip
         found, label = columns["found"], records[clip_id].label
-        path = root / paths[clip_id]
+        clip = clips[clip_id]
+        path = root / clip.path
         if not path.is_file():
             raise MediaError(f"{path} is not there; --data must name the folder that the cache was made from")
         title = f"{clip_id}  {label}  found in {found.mean():.0%} of {len(found)} pictures"
         times_s = cache.times(clip_id)
         rows.append(
             stored_crops(
-                path, times_s, columns["box"], found, margin=margin, n=n_pictures, size=_SIZE, title=title
+                path, times_s, columns["box"], found, margin=margin, n=n_pictures, size=_SIZE, title=title,
+                start_s=clip.start_s, end_s=clip.end_s,
             )
         )  # fmt: skip
     return rows

@@ -1,6 +1,7 @@
 """Draw a contact sheet of face crops, to inspect the input of face encoders."""
 
 import io
+import math
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ def stored_crops(
     n: int,
     size: int,
     title: str = "",
+    start_s: float = math.nan,
+    end_s: float = math.nan,
 ) -> SheetRow:
     """Crop faces out of a video at stored times and boxes.
 
@@ -69,6 +72,8 @@ def stored_crops(
         Number of evenly spaced pictures, the first and the last included; fewer where T is smaller.
     size : int
     title : str
+    start_s, end_s : float
+        Of a part of the video, from whose start times count; see `ravfeat.media.pictures.read_pictures`.
 
     Raises
     ------
@@ -77,7 +82,7 @@ def stored_crops(
     """
     wanted = np.unique(np.linspace(0, len(times_s) - 1, min(n, len(times_s))).round().astype(int))
     crops: list[NDArray[np.uint8]] = []
-    with closing(read_pictures(path)) as pictures:
+    with closing(read_pictures(path, start_s=start_s, end_s=end_s)) as pictures:
         for picture in pictures:
             # Half a millisecond of tolerance for rounded times.
             if picture.time_s < times_s[wanted[len(crops)]] - 0.0005:

@@ -88,7 +88,10 @@ class FaceSource:
                 stack.enter_context(FaceDetector(self.detector)) if self.detector else None,
                 stack.enter_context(FaceLandmarker(self.landmarker)) if self.landmarker else None,
             )
-            pictures = stack.enter_context(closing(read_pictures(root / clip.path, fps=self.fps, limit_s=self.limit_s)))
+            reading = read_pictures(
+                root / clip.path, fps=self.fps, limit_s=self.limit_s, start_s=clip.start_s, end_s=clip.end_s
+            )
+            pictures = stack.enter_context(closing(reading))
             frames: list[_FaceFrame] = []
             while True:
                 try:

@@ -1,8 +1,9 @@
 """Read every clip of a manifest once before training: can it be read, is it long enough, what is its digest."""
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from ravfeat.encoders.base import Encoder, EncoderInput
 from ravfeat.errors import ClipError, MediaError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.augment import augment
-from ravfeat.media.sound import Waveform, read_waveform
+from ravfeat.media.parts import PartReader
+from ravfeat.media.sound import Waveform
 from ravfeat.progress import track_progress
 
 __all__ = ["ClipReader", "ReadClip", "read_all"]
@@ -29,6 +31,8 @@ class ReadClip:
         As in `ravfeat.manifest.Clip`.
     input_sha256 : str
         Of the decoded samples.
+    start_s, end_s : float
+        Of a part of a file, as in `ravfeat.manifest.Clip`.
     """
 
     clip_id: str
@@ -38,6 +42,13 @@ class ReadClip:
     label: str
     path: str
     input_sha256: str
+    start_s: float = math.nan
+    end_s: float = math.nan
+
+    def facts(self) -> list[str | float]:
+        """Return what the digest of the clips covers; of a whole file what it did before clips could be parts."""
+        span = [] if math.isnan(self.start_s) and math.isnan(self.end_s) else [repr(self.start_s), repr(self.end_s)]
+        return [*astuple(self)[:-2], *span]
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class ClipReader:
     root: Path
     encoder: Encoder[Any]
     view: str = ""
+    _parts: PartReader = field(default_factory=PartReader, repr=False, compare=False)
 
     def clean(self, clip: ReadClip) -> EncoderInput:
         """Read a clip as it is."""
@@ -69,7 +81,7 @@ class ClipReader:
         return self.encoder.prepare(Waveform(samples, rate))
 
     def _waveform(self, clip: ReadClip) -> Waveform:
-        waveform = read_waveform(self.root / clip.path)
+        waveform = self._parts.read(self.root / clip.path, clip.start_s, clip.end_s)
         # Folds were checked with this digest; another recording could be one that is tested.
         if waveform.sha256 != clip.input_sha256:
             raise MediaError(f"{self.root / clip.path} was replaced while this was running; run the same command again")
@@ -89,17 +101,19 @@ def read_all(manifest: Manifest, root: Path, encoder: Encoder[Any]) -> list[Read
     MediaError
         Where clips cannot be read or are too short or too long, naming the first of them.
     """
+    parts = PartReader()
 
     def read(clip: Clip) -> ReadClip | str:
         try:
-            waveform = read_waveform(root / clip.path)
+            waveform = parts.read(root / clip.path, clip.start_s, clip.end_s)
             encoder.prepare(waveform)
         except (MediaError, ClipError) as error:
             # Given back, not raised: one message names several bad clips, not only the first.
             return f"{'' if clip.path in str(error) else f'{clip.path}: '}{error}"
         return ReadClip(
-            clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label, clip.path, waveform.sha256
-        )
+            clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label, clip.path, waveform.sha256,
+            clip.start_s, clip.end_s,
+        )  # fmt: skip
 
     with ThreadPoolExecutor(2, thread_name_prefix="read") as pool:
         done = pool.map(read, manifest)

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -74,7 +74,7 @@ class PreparedFineTune:
 
     def recipe(self) -> dict[str, Any]:
         """Give everything that training depends on, as plain values."""
-        clips = canonical_json([list(astuple(clip)) for clip in self.clips])
+        clips = canonical_json([clip.facts() for clip in self.clips])
         return {
             "settings": self.plan.settings(),
             "view": CLEAN if self.plan.augment == CLEAN else View(self.plan.augment, 0).name.partition(":")[0],

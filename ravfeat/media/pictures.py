@@ -42,6 +42,19 @@ MAX_RATE_HZ = 120.0
 """Pictures per second that are read of a recording whose length is limited."""
 
 _DEFAULT_PERIOD_S = 0.04
+_STAMP_S = 0.001
+"""Timestamps are rounded to milliseconds in some containers."""
+
+_LATE_S = 0.1
+"""So much later than its last picture a part may end: tables are rounded, and pictures far apart."""
+
+_PREROLL_S = 15.0
+"""Decoding begins so much before a part, or earlier: with another distance of key pictures than usual, the first one
+before the part may lean on pictures before itself."""
+
+_INDEXED = frozenset({"mp4", "mov", "matroska", "webm"})
+"""Formats that find a picture by its time; others are decoded from their start."""
+
 _COVER = ("attached_pic", "still_image", "timed_thumbnails")
 
 
@@ -79,7 +92,12 @@ class Picture:
 
 
 def read_pictures(
-    path: Path, *, fps: float | None = None, limit_s: float = math.inf
+    path: Path,
+    *,
+    fps: float | None = None,
+    limit_s: float = math.inf,
+    start_s: float = math.nan,
+    end_s: float = math.nan,
 ) -> Generator[Picture, None, Recording]:
     """Decode the pictures of a file, in the order in which they are shown.
 
@@ -93,16 +111,20 @@ def read_pictures(
     limit_s : float
         More than this is refused as soon as it is decoded, and so are more pictures than `MAX_RATE_HZ` has in that
         time.
+    start_s, end_s : float
+        Read only the pictures from ``start_s`` to before ``end_s``, in seconds from the file's start; NaN for the
+        file's own start or end. Decoding begins at a key picture some seconds before the part.
 
     Yields
     ------
     Picture
+        Times count from the start of the part.
 
     Returns
     -------
     Recording
-        ``n_samples`` counts all pictures of the file, selected or not; ``rate_hz`` is their mean rate, from the
-        first picture to the end of the last one; ``input_sha256`` covers all of them as decoded (see
+        ``n_samples`` counts all pictures of the file, or of its part, selected or not; ``rate_hz`` is their mean rate,
+        from the first picture to the end of the last one; ``input_sha256`` covers all of them as decoded (see
         `ravfeat.media.frames.add_to_digest`), without times or any other metadata.
 
     Raises
@@ -115,8 +137,9 @@ def read_pictures(
     try:
         check_file(path)
         share = promised_share(path)
+        part = _Part(0.0 if math.isnan(start_s) else start_s, math.inf if math.isnan(end_s) else end_s)
         with open_media(path) as container:
-            recording = yield from _read_track(path, container, _video_track(path, container), fps, limit_s)
+            recording = yield from _read_track(path, container, _video_track(path, container), fps, limit_s, part)
         length_s = recording.n_samples / recording.rate_hz
         _check_length(path, length_s, share * length_s)
         return recording
@@ -159,31 +182,75 @@ def _is(stream: Any, kind: str) -> bool:
     return bool(stream.disposition & getattr(av.stream.Disposition, kind))
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Which pictures of a file are read, by their times."""
+
+    start_s: float
+    end_s: float
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start_s <= 0 and self.end_s == math.inf
+
+    def seek(self, container: Any, track: Any) -> None:
+        """Let decoding begin at a key picture before the part, where the container has an index."""
+        if self.start_s <= _PREROLL_S or not {*container.format.name.split(",")} & _INDEXED or not track.time_base:
+            return
+        first_s = (container.start_time or 0) / av.time_base
+        target = int((first_s + self.start_s - _PREROLL_S) / track.time_base)
+        container.seek(target, stream=track)
+        stamp = next(container.demux(track)).pts
+        # An index may be wrong.
+        is_before = stamp is not None and stamp * track.time_base - first_s <= self.start_s
+        if is_before:
+            container.seek(target, stream=track)
+        else:
+            container.seek(container.start_time or 0)
+
+    def check_end(self, path: Path, last_s: float, length_s: float) -> None:
+        """Refuse a file whose pictures end before the part does; its header promises so many seconds."""
+        if self.end_s == math.inf:
+            _check_length(path, last_s, length_s)
+        elif last_s < self.end_s - _LATE_S:
+            raise MediaError(f"{path} has pictures until {last_s:.2f} s, and the part ends at {self.end_s:g} s")
+
+
 def _read_track(
-    path: Path, container: Any, track: Any, fps: float | None, limit_s: float
+    path: Path, container: Any, track: Any, fps: float | None, limit_s: float, part: _Part
 ) -> Generator[Picture, None, Recording]:
-    start_s = None if container.start_time is None else container.start_time / av.time_base
+    container_s = None if container.start_time is None else container.start_time / av.time_base
     rate = track.average_rate or track.guessed_rate
-    clock = PictureClock(float(1 / rate) if rate else _DEFAULT_PERIOD_S, start_s)
+    clock = PictureClock(float(1 / rate) if rate else _DEFAULT_PERIOD_S, container_s)
     grid = None if fps is None else Grid(fps)
     digest, reformatter, n_pictures = hashlib.sha256(), VideoReformatter(), 0
     pixel = _pixel_shape(path, track.sample_aspect_ratio)
     _check_size(path, track.codec_context, pixel)
+    part.seek(container, track)
+    first_s = end_s = 0.0
     for frame in _whole_frames(path, container, track, pixel):
         time_s = clock.time_of(*_stamps(frame))
+        if time_s >= part.end_s - _STAMP_S:
+            break
+        end_s = clock.end_s
+        if time_s < part.start_s - _STAMP_S:
+            continue
+        first_s = first_s if n_pictures else time_s
         # Before the selection by `fps`: the digest identifies the recording, whatever pictures an extraction looks
         # at.
         add_to_digest(digest, frame)
         n_pictures += 1
-        check_limit(path, max(clock.end_s - clock.first_s, n_pictures / MAX_RATE_HZ), limit_s)
-        if grid is None or grid.takes(time_s):
-            yield Picture(time_s, path, frame, reformatter, pixel)
+        check_limit(path, max(end_s - first_s, n_pictures / MAX_RATE_HZ), limit_s)
+        if grid is None or grid.takes(max(0.0, time_s - part.start_s)):
+            yield Picture(max(0.0, time_s - part.start_s), path, frame, reformatter, pixel)
+    else:
+        # FFmpeg ends without an error at the end of a truncated file, so its length is compared with the header.
+        before_s = clock.first_s if part.is_whole else 0.0
+        first_stamp_s = clock.first_stamp_s if part.is_whole else 0.0
+        part.check_end(path, end_s - before_s, promised_s(container, track, first_stamp_s))
     if n_pictures == 0:
-        raise MediaError(f"{path} has a video track without pictures")
-    length_s = clock.end_s - clock.first_s
-    # FFmpeg ends without an error at the end of a truncated file, so its length is compared with the header.
-    _check_length(path, length_s, promised_s(container, track, clock.first_stamp_s))
-    return Recording(n_pictures, n_pictures / length_s, digest.hexdigest())
+        raise MediaError(f"{path} has a video track without pictures{'' if part.is_whole else ' in this part'}")
+    return Recording(n_pictures, n_pictures / (end_s - first_s), digest.hexdigest())
 
 
 def _whole_frames(path: Path, container: Any, track: Any, pixel: Fraction) -> Generator[Any, None, None]:

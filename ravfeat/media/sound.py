@@ -10,6 +10,8 @@ reads all other formats, and files that soundfile cannot open or whose length it
 
 import hashlib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +26,7 @@ from ravfeat.errors import MediaError
 from ravfeat.media.base import check_file, check_limit, check_whole, open_media, promised_s, reason_of
 from ravfeat.media.container import promised_share
 
-__all__ = ["RESAMPLING", "Waveform", "read_waveform", "resample"]
+__all__ = ["RESAMPLING", "Waveform", "check_audible", "exact_length", "read_exactly", "read_waveform", "resample"]
 
 RESAMPLING = "mono-mean, soxr-HQ/1"
 """Name and version of the conversion from the file's samples to the encoder's rate."""
@@ -39,6 +41,10 @@ CANCELLED = 0.01
 """Channels cancel each other where their mean is so much quieter than the loudest of them (-40 dB)."""
 
 SOUNDFILE_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".aif", ".aiff", ".au", ".caf", ".w64", ".mp3"})
+_LOSSLESS_FORMATS = frozenset({"WAV", "WAVEX", "RF64", "FLAC", "AIFF", "AU", "CAF", "W64"})
+_LOSSLESS_CODINGS = frozenset(
+    {"PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"}
+)  # of a fixed size per sample, or FLAC's frames: any sample is found exactly
 _BLOCK_SAMPLES = 1 << 20
 _LATE_S = 0.1
 UNKNOWN_FRAMES = 1 << 62  # libsndfile returns values above this for streams of unknown length
@@ -96,16 +102,74 @@ def read_waveform(path: Path, *, limit_s: float = math.inf) -> Waveform:
         Where the file is missing, unreadable, empty, truncated, not audio, silent, or has NaN samples; where it holds
         several recordings one after the other, samples far outside [-1, 1], or channels that cancel each other.
     """
-    try:
+    with _readable(path):
         check_file(path)
         share = promised_share(path)
         channels, rate, start_s = _decode(path, limit_s)
         _check_count(path, len(channels) / rate, share * len(channels) / rate)
         return Waveform(_mono(path, channels), rate, start_s)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise MediaError(f"{path} cannot be read ({reason_of(error)})") from error
     except MemoryError as error:
         raise MediaError(f"{path} does not fit into memory; split it, or see whether its header is right") from error
+
+
+def exact_length(path: Path) -> tuple[int, int] | None:
+    """Check a file as a whole, without decoding it, and return the number of its samples and its rate.
+
+    Returns
+    -------
+    tuple of int, or None
+        None for a file of which `read_exactly` cannot read a part: neither soundfile's, nor lossless.
+
+    Raises
+    ------
+    MediaError
+        Where the file is missing, empty or truncated, or holds several recordings one after the other.
+    """
+    with _readable(path):
+        check_file(path)
+        if path.suffix.lower() not in SOUNDFILE_SUFFIXES:
+            return None
+        try:
+            file = soundfile.SoundFile(path)
+        except (soundfile.SoundFileError, UnicodeError):
+            return None
+        with file:
+            frames, rate = len(file), int(file.samplerate)
+            lossless = file.format in _LOSSLESS_FORMATS and file.subtype in _LOSSLESS_CODINGS
+            if not (lossless and file.seekable() and 0 < frames < UNKNOWN_FRAMES):
+                return None
+            is_flac = file.format == "FLAC"
+        _check_count(path, frames / rate, promised_share(path) * frames / rate)
+        if is_flac:
+            _check_all_read(path, frames, rate)
+        return frames, rate
+
+
+def read_exactly(path: Path, start: int, stop: int) -> Waveform:
+    """Read the samples from ``start`` to ``stop`` of a file that has an `exact_length`; bits as in the whole file.
+
+    Raises
+    ------
+    MediaError
+        As `read_waveform`, of the part only.
+    """
+    with _readable(path):
+        try:
+            with soundfile.SoundFile(path) as file:
+                file.seek(start)
+                channels, rate = file.read(stop - start, dtype="float32", always_2d=True), int(file.samplerate)
+        except soundfile.SoundFileError as error:
+            raise MediaError(f"{path} cannot be decoded as audio ({reason_of(error)})") from error
+        _check_count(path, len(channels) / rate, (stop - start) / rate)
+        return Waveform(_mono(path, channels), rate)
 
 
 def _check_count(path: Path, got_s: float, length_s: float) -> None:
@@ -123,13 +187,23 @@ def _mono(path: Path, channels: NDArray[np.float32]) -> NDArray[np.float32]:
     _check_scale(path, max(float(channels.max()), -float(channels.min())))
     # (n, channels) -> (n,)
     samples = channels.mean(axis=1, dtype=np.float32) if channels.shape[1] > 1 else channels[:, 0]
-    # Around the mean, so that a constant offset does not count as sound.
-    peak = float(np.abs(samples - samples.mean()).max())
     if channels.shape[1] > 1:
         _check_cancelling(path, channels, samples)
+    check_audible(path, samples)
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+def check_audible(path: Path, samples: NDArray[np.float32]) -> None:
+    """Refuse samples of shape (n,) that are silence.
+
+    Raises
+    ------
+    MediaError
+    """
+    # Around the mean, so that a constant offset does not count as sound.
+    peak = float(np.abs(samples - samples.mean()).max())
     if peak < SILENCE_PEAK:
         raise MediaError(f"{path} is silent (peak {peak:.1e} around its mean)")
-    return np.ascontiguousarray(samples, dtype=np.float32)
 
 
 def _check_scale(path: Path, peak: float) -> None:

@@ -1,7 +1,7 @@
 """Read the waveform of each clip for an extraction, and make augmented views of it."""
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 from ravfeat.manifest import Clip
 from ravfeat.media.active import active_part
 from ravfeat.media.augment import View
-from ravfeat.media.sound import Waveform, read_waveform
+from ravfeat.media.parts import PartReader
+from ravfeat.media.sound import Waveform
 from ravfeat.media.source import Recording
 from ravfeat.resources import processors
 
@@ -19,6 +20,8 @@ __all__ = ["WaveformSource", "viewed"]
 @dataclass(frozen=True)
 class WaveformSource:
     """Source of waveforms from media files; see `ravfeat.media.source.Source`."""
+
+    _parts: PartReader = field(default_factory=PartReader, repr=False, compare=False)
 
     @property
     def readers(self) -> int:
@@ -32,7 +35,7 @@ class WaveformSource:
         All that is said of the recording is that of the clean clip, whichever views are made of it: a view is the same
         recording, and the leak check must not let a fold train on one view and test on another.
         """
-        waveform = read_waveform(root / clip.path)
+        waveform = self._parts.read(root / clip.path, clip.start_s, clip.end_s)
         yield waveform
         part = active_part(waveform.samples, waveform.sample_rate_hz)
         return Recording(len(waveform.samples), float(waveform.sample_rate_hz), waveform.sha256, part.columns())

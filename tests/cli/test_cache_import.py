@@ -133,7 +133,7 @@ def test_targets_and_indices_are_named_and_not_taken(bring, tmp_path) -> None:
     mine = ["--corpus", "folder", "--data", "t.csv", "--corpus-columns", "actor=person", "--name", "x"]
     code, said, wrong = bring("f.csv", "--stream", "audio", *mine)
     assert (code, wrong) == (0, [])
-    assert said[1] == "columns not read: note"
+    assert said[1] == "further columns: note"
     assert said[3:5] == [
         "columns taken: loudness",
         "columns not taken: (without a name), class_id; --columns takes those that it names",

@@ -117,7 +117,7 @@ def test_a_clip_that_left_the_table_is_named_at_every_training(here, clips, tmp_
     (clips / "clips.csv").write_text("\n".join(["path,actor,label,note", *(f"{row},x" for row in rows)]))
     done = here("extract", *options)
     assert done.returncode == 0, done.stderr
-    assert "columns not read: note\n" in done.stdout
+    assert "further columns: note\n" in done.stdout
     (clips / "clips.csv").write_text("\n".join(["path,actor,label", *rows[1:]]))
     assert here("extract", *options).returncode == 0
     train = ["fit-heads", "--cache", tmp_path / "out", "--protocol", "group3", "--head", "logreg", "--force"]

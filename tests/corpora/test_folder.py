@@ -120,8 +120,7 @@ def test_an_absolute_path_is_remembered_relative_to_the_table(generated: Path, t
     table.parent.mkdir()
     table.write_text(f"path,actor,label\n{wav.resolve()},a,sad\n")
     (clip,) = read_folder_corpus(table).clips
-    assert clip.clip_id.endswith(wav.stem)
-    assert ".." not in clip.clip_id
+    assert clip.clip_id == wav.stem
     assert not Path(clip.path).is_absolute()
     assert (table.parent / clip.path).resolve() == wav.resolve()
 
@@ -136,30 +135,72 @@ def test_a_table_cannot_pass_for_ravdess(tmp_path: Path) -> None:
         read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n"), name="ravdess")
 
 
-def test_what_is_not_understood_is_named(tmp_path: Path) -> None:
-    manifest = read_folder_corpus(table(tmp_path, "path,actor,label,session,note\na.wav,1,sad,2,x\n"))
-    assert manifest.unread == ("session", "note")
-    assert read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n")).unread == ()
+def test_further_columns_are_kept_and_empty_ones_are_named(tmp_path: Path) -> None:
+    path = table(tmp_path, "path,actor,label,Session No.,code,gap,\na.wav,1,sad,2,01,,\nb.wav,1,sad,,02,,x\n")
+    manifest = read_folder_corpus(path)
+    assert [clip.further for clip in manifest] == [{"session_no": 2.0, "code": "01"}, {"code": "02"}]
+    assert manifest.unread == ("gap (empty)", "(without a name)")
+    plain = read_folder_corpus(table(tmp_path, "path,actor,label\na.wav,1,sad\n"))
+    assert (plain.unread, plain.columns.extra) == ((), ())
 
 
-@pytest.mark.parametrize(
-    "column", ["start", "End", "start_time", "end_s", "segment_start", "begin", "Onset", "offset", "start (s)", "tmin"]
-)
-def test_parts_of_files_are_refused_as_each_would_be_the_whole(tmp_path: Path, column: str) -> None:
-    with pytest.raises(CorpusError, match="rows that are parts of a file cannot be read yet"):
-        read_folder_corpus(table(tmp_path, f"file,{column},speaker,emotion\na.wav,0.5,1,sad\n"))
+def recording(path: Path, seconds: float = 4.0) -> None:
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, round(16_000 * seconds)), 16_000)
 
 
-@pytest.mark.parametrize("column", ["duration", "max", "trend", "restart", "weekend", "age", "stopword"])
+def test_rows_are_parts_of_files_with_ids_of_their_own(tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav")
+    path = table(tmp_path, "file,start,end,speaker,emotion\na.wav,0 days 00:00:01.5,0 days 00:00:02,1,sad\n"
+                 "a.wav,0 days,0 days 00:00:01,1,sad\na.wav,2,NaT,2,glad\na.wav,,,3,glad\n")  # fmt: skip
+    clips = {clip.clip_id: clip for clip in read_folder_corpus(path)}
+    assert list(clips) == ["a", "a_0.000-1.000", "a_1.500-2.000", "a_2.000-end"]
+    spans = [(clip.start_s, clip.end_s, clip.duration_s) for clip in clips.values()]
+    np.testing.assert_array_equal(spans, [(np.nan, np.nan, 4.0), (0.0, 1.0, 1.0), (1.5, 2.0, 0.5), (2.0, np.nan, 2.0)])
+    assert clips["a_2.000-end"].performance_id == "a_2.000-end"
+
+
+def test_an_end_a_little_behind_the_file_is_cut_and_said_and_a_later_one_is_refused(tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav", 3.98)
+    manifest = read_folder_corpus(table(tmp_path, "file,start,end,speaker,emotion\na.wav,1,4.0,1,sad\n"))
+    assert manifest.notes == ("1 parts end up to 50 ms behind their file and are cut there, such as 'a_1.000-4.000'",)
+    assert (manifest.clips[0].end_s, manifest.clips[0].duration_s) == (pytest.approx(np.nan, nan_ok=True), 2.98)
+    for row in ("a.wav,1,4.1,1,sad", "a.wav,3.98,,1,sad"):
+        with pytest.raises(
+            CorpusError, match=r"the part of a\.wav from .*this file lasts 3\.980 s\. Are times seconds"
+        ):
+            read_folder_corpus(table(tmp_path, f"file,start,end,speaker,emotion\n{row}\n"))
+
+
+def test_parts_that_overlap_or_are_listed_twice_are_said(tmp_path: Path) -> None:
+    rows = "a.wav,0,2,1,sad,x\na.wav,1,3,2,sad,y\na.wav,1,3,1,sad,z\nb.wav,1,3,2,sad,w\n"
+    manifest = read_folder_corpus(table(tmp_path, f"file,start,end,speaker,emotion,clip_id\n{rows}"))
+    assert manifest.notes == (
+        "1 parts are listed twice, such as 'y' and 'z'",
+        "1 parts overlap one of another actor in the same file, such as 'x' and 'y'",
+    )
+    with pytest.raises(CorpusError, match=r"two clips with one id: 'a_0\.000-2\.000'"):
+        read_folder_corpus(table(tmp_path, "file,start,end,speaker,emotion\na.wav,0,2,1,sad\na.wav,0,2.0,1,sad\n"))
+
+
+@pytest.mark.parametrize("column", ["max", "trend", "restart", "weekend", "age", "stopword", "duration"])
 def test_other_columns_are_no_times(tmp_path: Path, column: str) -> None:
-    assert read_folder_corpus(table(tmp_path, f"path,actor,label,{column}\na.wav,1,sad,3\n")).unread == (column,)
+    (clip,) = read_folder_corpus(table(tmp_path, f"path,actor,label,{column}\na.wav,1,sad,3\n"))
+    assert (clip.is_part, clip.further) == (False, {column: 3.0})
 
 
-def test_an_audformat_index_is_refused_in_parquet_too(tmp_path: Path) -> None:
-    columns = {"file": ["a.wav"], "start": [0], "end": [None], "speaker": [1], "emotion": ["sad"]}
-    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
-    with pytest.raises(CorpusError, match=r"columns \['start', 'end'\], and rows that are parts of a file"):
-        read_folder_corpus(tmp_path / "t.parquet")
+def test_an_audformat_index_in_parquet_has_durations(tmp_path: Path) -> None:
+    times = {"start": pa.array([1_500_000_000], pa.duration("ns")), "end": pa.array([None], pa.duration("ns"))}
+    pq.write_table(pa.table({"file": ["a.wav"], **times, "speaker": [1], "emotion": ["sad"]}), tmp_path / "t.parquet")
+    (clip,) = read_folder_corpus(tmp_path / "t.parquet")
+    assert (clip.clip_id, clip.start_s) == ("a_1.500-end", 1.5)
+
+
+def test_the_columns_of_times_can_be_named(tmp_path: Path) -> None:
+    path = table(tmp_path, "file,von,bis_ms,speaker,emotion\na.wav,1,2500,1,sad\n")
+    (clip,) = read_folder_corpus(path, columns={"start": "von", "end": "bis_ms"})
+    assert (clip.start_s, clip.end_s) == (1.0, 2.5)
+    with pytest.raises(UsageError, match=r"--columns begin=von: 'begin' is none of path, .*clip_id, start, end"):
+        read_folder_corpus(path, columns={"begin": "von"})
 
 
 def test_one_person_in_two_spellings_is_refused_until_both_are_meant(tmp_path: Path) -> None:
@@ -173,7 +214,7 @@ def test_columns_can_be_named_and_a_speaker_that_is_not_meant_does_not_matter(tm
     path = table(tmp_path, "Path,actor,speaker,person,mood\na.wav,hero,x,1,sad\nb.wav,hero,y,2,glad\n")
     manifest = load_corpus("folder", path, columns={"actor": "person", "label": "mood"})
     assert (manifest.actors, manifest.classes) == (("mine:1", "mine:2"), ("glad", "sad"))
-    assert manifest.unread == ("actor", "speaker")
+    assert manifest.columns.further == ("table_actor", "table_speaker")
     with pytest.raises(UsageError, match="--columns and --as-written go with a table"):
         load_corpus("synth", tmp_path / "x", columns={"actor": "person"})
 
