@@ -19,7 +19,15 @@ __all__ = ["COMMIT", "IN_RAVFEAT", "FaceModel", "FaceOrigin", "ModelOrigin", "ch
 COMMIT = re.compile("[0-9a-f]{40}")
 """A revision that can never mean other files later."""
 
-IN_RAVFEAT: tuple[str, ...] = ("logmel", "landmarks", "face-geometry")
+IN_RAVFEAT: tuple[str, ...] = (
+    "logmel",
+    "landmarks",
+    "face-geometry",
+    "egemaps",
+    "egemaps-lld",
+    "compare",
+    "compare-lld",
+)
 """Kinds that are code of ravfeat: the name alone loads them."""
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -49,14 +57,19 @@ class ModelOrigin(TypedDict, total=False):
     """Where an encoder came from; every key where it is known.
 
     ``kind`` says what loads it, ``name`` what it is called. ``repository`` and ``revision`` (a commit) are on the
-    Hugging Face hub. ``licence`` is what its model card or sidecar says. ``files`` are the SHA-256 of its files by
+    Hugging Face hub. ``reference`` names code that a user brought; nothing is ever loaded because it stands here.
+    ``licence`` is what its model card or sidecar says. ``files`` are the SHA-256 of its files by
     name. ``settings`` is the table beside an ONNX net, see `ravfeat.encoders.onnx_sidecar`.
     """
 
-    kind: Literal["transformers", "onnx", "landmarks", "face-geometry", "logmel"]
+    kind: Literal[
+        "transformers", "onnx", "landmarks", "face-geometry", "logmel", "egemaps", "egemaps-lld", "compare",
+        "compare-lld", "code",
+    ]  # fmt: skip
     name: Text
     repository: Text
     revision: Text
+    reference: Text
     licence: Text
     files: dict[str, str]
     settings: dict[str, Any]

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -243,9 +244,15 @@ def _versions(module: ModuleType, source: bytes) -> dict[str, str]:
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}
     tops = {name.partition(".")[0] for name in (*names, module.__name__)} - sys.stdlib_module_names
-    packages = metadata.packages_distributions() if tops else {}
+    packages = _distributions(tuple(sys.path)) if tops else {}
     found = {package for top in tops for package in packages.get(top, ())}
     return {package: metadata.version(package) for package in sorted(found)}
+
+
+@cache
+def _distributions(path: tuple[str, ...]) -> Mapping[str, list[str]]:
+    """Find which package brings which module; it reads the files of all that is installed on the path."""
+    return metadata.packages_distributions()
 
 
 def _parsed(source: bytes) -> ast.Module:

@@ -75,7 +75,7 @@ class _Options(TypedDict):
     device: str
     store: Store
     frame_stride: Count
-    dtype: Literal["float16", "float32"]
+    dtype: Literal["float16", "float32"] | None
     fps: Positive | None
     crop_margin: Positive | None
     cropped: bool
@@ -106,7 +106,7 @@ def extract(
     layers: str | int | Iterable[int] | None = None,
     store: Store = "frames",
     frame_stride: int = 1,
-    dtype: Literal["float16", "float32"] = "float16",
+    dtype: Literal["float16", "float32"] | None = None,
     fps: float | None = None,
     detector_models: Many[AnyPath] = (),
     crop_margin: float | None = None,
@@ -247,8 +247,9 @@ class _Job:
         options = self.options
         return {
             "faces": self.faces,
-            "recipe": StoreRecipe(store=options["store"], frame_stride=options["frame_stride"], dtype=options["dtype"]),
+            "recipe": StoreRecipe(store=options["store"], frame_stride=options["frame_stride"]),
             "layers": self.layers,
+            "dtype": options["dtype"],
             "views": _view_names(self.views, options["view_seed"], self.by_stream),
             "batch_clips": options["batch_clips"],
             "batch_s": options["batch_seconds"],

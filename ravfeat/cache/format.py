@@ -297,7 +297,7 @@ class ShardContent:
     source : mapping
         Where the encoder came from: ``repository``, ``revision``, ``licence``, as far as known.
     feature_names : tuple of str
-        Of the encoder's dimensions, where they have names; see `ravfeat.cache.feature_names`.
+        Of the encoder's dimensions, where they have names; see `ravfeat.feature_names`.
     """
 
     number: int

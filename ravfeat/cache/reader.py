@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ravfeat.cache.buffers import ClipBuffers
 from ravfeat.cache.columns import attribute_number
 from ravfeat.cache.discovery import resolve_cache
-from ravfeat.cache.feature_names import stored_names
 from ravfeat.cache.features import Fetcher, StoredFeatures
 from ravfeat.cache.file_pool import FilePool, check_unchanged, reading_shard
 from ravfeat.cache.format import (
@@ -38,6 +37,7 @@ from ravfeat.cache.places import ClipPlace, contiguous_runs
 from ravfeat.cache.schemas import read_identity
 from ravfeat.cache.shard import ShardHeader, foreign, read_header
 from ravfeat.errors import CacheError, ShardError
+from ravfeat.feature_names import stored_names
 from ravfeat.files import sha256_of
 from ravfeat.model_origin import ModelOrigin, check_origin
 
@@ -81,7 +81,7 @@ class Cache(IndexedClips):
     dim : int
         Width of the last axis.
     feature_names : tuple of str
-        Names of the last axis, as far as the first shard knows them; else empty. See `ravfeat.cache.feature_names`.
+        Names of the last axis, as far as the first shard knows them; else empty. See `ravfeat.feature_names`.
     dtype : numpy.dtype
         As stored, float16 or float32.
     clip_ids : sequence of str

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.columns import attribute_number, attribute_numbers, attribute_text, read_column
-from ravfeat.cache.feature_names import names_problem
 from ravfeat.cache.format import (
     CLIP_COLUMNS,
     FAILED_COLUMNS,
@@ -28,6 +27,7 @@ from ravfeat.cache.schemas import check_about, check_identity
 from ravfeat.cache.structure import check_structure
 from ravfeat.documents import parse_json
 from ravfeat.errors import ShardError
+from ravfeat.feature_names import names_problem
 from ravfeat.files import canonical_json
 from ravfeat.model_origin import check_origin
 from ravfeat.schema import Gender

@@ -37,8 +37,9 @@ __all__ = ["command"]
 @columns_option()
 @as_written_option
 @click.option("--encoder", "encoders", multiple=True, default=["wavlm-large"], show_default=True,
-              help="A name (wavlm-large, whisper-small, logmel, facial-emotions, landmarks …), a hub id, a folder, or"
-              " an ONNX net; repeat for more. Each implies its stream.")  # fmt: skip
+              help="A name (wavlm-large, whisper-small, logmel, egemaps, facial-emotions, landmarks …), a hub id, a"
+              " folder, an ONNX net, or code of your own (path.py:NAME); repeat for more. Each implies its"
+              " stream.")  # fmt: skip
 @click.option("--device", default="auto", show_default=True,
               help="cpu, cuda (the first GPU), cuda:N, auto, or several GPUs for encoders of speech:"
               " cuda:0,cuda:1.")  # fmt: skip
@@ -49,8 +50,9 @@ __all__ = ["command"]
               help="Every frame, or mean and standard deviation per clip (for faces, mean absolute delta"
               " too).")  # fmt: skip
 @click.option("--frame-stride", type=click.IntRange(1), default=1, show_default=True, help="Average this many frames.")
-@click.option("--dtype", type=click.Choice(["float16", "float32"]), default="float16", show_default=True,
-              help="How features are stored; they are always computed in float32.")  # fmt: skip
+@click.option("--dtype", type=click.Choice(["float16", "float32"]),
+              help="How features are stored; they are always computed in float32. [default: float16; of openSMILE"
+              " and code of your own float32]")  # fmt: skip
 @click.option("--fps", type=click.FloatRange(0, min_open=True),
               help="Pictures per second, at most. [default: every picture]")  # fmt: skip
 @click.option("--detector-model", "detector_models", type=click.Path(path_type=Path), multiple=True,
@@ -90,6 +92,7 @@ def command(**options: Any) -> None:
     ravfeat extract --device cuda:0,cuda:1
     ravfeat extract --encoder wavlm-large --encoder facial-emotions --encoder landmarks --device cuda
     ravfeat extract --encoder nets/expression.onnx --fps 10
+    ravfeat extract --encoder egemaps --encoder mine.py:Prosody
     ravfeat extract --corpus folder --data crema-d/clips.csv --encoder hubert-base
     ravfeat extract --corpus folder --data clips.csv --columns actor=person,label=mood
     ravfeat extract --encoder ~/models/my-wavlm --layers 6-12 --out /scratch/cache
@@ -101,7 +104,11 @@ def command(**options: Any) -> None:
     ravfeat extract --device cuda --engine slurm --workers 8 --slurm partition=gpu --slurm time=04:00:00
     """  # noqa: D301
     from ravfeat.api.extract import extract
+    from ravfeat.encoders.known import licence_of
 
+    for name in options["encoders"]:
+        if licence := licence_of(name):
+            echo(f"{name}: computed by {licence}")
     options["columns"] = parse_columns(options["columns"])
     options["slurm"] = parse_slurm(options["slurm"])
     done = extract(**options, observer=_Terminal(command_line()))

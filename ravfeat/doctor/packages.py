@@ -17,6 +17,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "extract": ("torch>=2.6", "transformers>=5.0", "safetensors>=0.4", "av>=18", "soundfile>=0.12", "soxr>=0.5"),
     "face": ("mediapipe>=0.10.30,<0.10.35", "onnxruntime>=1.20", "pillow>=10.3"),
     "heads": ("torch>=2.6", "threadpoolctl>=3.1", "safetensors>=0.4", "tomli-w>=1.1", "scikit-learn>=1.5"),
+    "opensmile": ("opensmile>=2.5",),
     "fuse": ("scipy>=1.13",),
     "report": ("matplotlib>=3.9", "jinja2>=3.1"),
 }  # fmt: skip
@@ -27,6 +28,9 @@ IMPORT_NAMES = {
     "annotated-types": "annotated_types",
 }  # fmt: skip
 """Names of modules that differ from the package's."""
+
+_LICENCES = {"opensmile": "openSMILE's research licence, no commercial use"}
+"""Of extras that bring what not everybody may use."""
 
 _GPU_BUILDS = {"onnxruntime": "onnxruntime-gpu"}
 """Packages that bring the same module."""
@@ -67,6 +71,7 @@ def _check_extra(extra: str, requirements: tuple[str, ...], imports: Mapping[str
         f"not installed: {', '.join(missing)}" if missing else "",
         f"cannot be imported: {', '.join(broken)}" if broken else "",
         f"does not fit: {', '.join(unfit)}" if unfit else "",
+        _LICENCES.get(extra, ""),
     ]
     name = "ravfeat" if extra == "base" else f"ravfeat[{extra}]"
     return Finding(

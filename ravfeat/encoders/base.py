@@ -59,12 +59,15 @@ class EncoderSpec:
     n_layers, dim : int
         Of the hidden states.
     frame_rate_hz : float
-        Frames per second, to estimate the size of shards; nominal where it depends on the clip.
+        Frames per second, to estimate the size of shards; nominal where it depends on the clip, 0 where every clip has
+        one frame.
     source : ModelOrigin
         Where it came from and what it takes to load it again, as far as known; stored in every shard, not part of
         the identity.
     feature_names : tuple of str
         Of the ``dim`` dimensions, each once, where they have names; stored in every shard, not part of the identity.
+    dtype : {"float16", "float32"}
+        In which features are stored unless somebody says otherwise: float32 where their range or scale needs it.
     """
 
     name: str
@@ -77,6 +80,7 @@ class EncoderSpec:
     frame_rate_hz: float
     source: ModelOrigin = field(default_factory=ModelOrigin)
     feature_names: tuple[str, ...] = ()
+    dtype: Literal["float16", "float32"] = "float16"
 
     def identity(self) -> dict[str, Any]:
         """Return the values that determine the features; see `ravfeat.cache.format.fingerprint`."""

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ravfeat.encoders.base import Encoder
+from ravfeat.encoders.brought import is_brought, open_brought, stream_of_brought
 from ravfeat.encoders.cuda import cuda_number, split_devices
+from ravfeat.encoders.known import ENCODERS, OPENSMILE, BuiltIn, Pretrained, unknown_encoder
 from ravfeat.errors import EncoderError, MissingExtraError
 from ravfeat.model_origin import ModelOrigin, is_hub_id
 from ravfeat.schema import Stream
@@ -17,37 +19,6 @@ if TYPE_CHECKING:
     from ravfeat.faces.source import FaceOptions, FaceSource
 
 __all__ = ["ENCODERS", "BuiltIn", "LoadRules", "Pretrained", "describe_encoder", "load_encoder", "stream_of"]
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """A published encoder.
-
-    Attributes
-    ----------
-    repository : str
-        On the Hugging Face hub.
-    revision : str, optional
-        Commit to use, so that a name always means the same weights. None takes the newest; the digest of the
-        weights, which is part of every cache's identity, then tells which they were.
-    stream : {"audio", "face"}
-    """
-
-    repository: str
-    revision: str | None
-    stream: Stream = "audio"
-
-
-@dataclass(frozen=True)
-class BuiltIn:
-    """An encoder that needs no weights from the hub.
-
-    Attributes
-    ----------
-    stream : {"audio", "face"}
-    """
-
-    stream: Stream
 
 
 @dataclass(frozen=True)
@@ -88,26 +59,6 @@ class LoadRules:
             )
 
 
-ENCODERS: dict[str, Pretrained | BuiltIn] = {
-    "wavlm-large": Pretrained("microsoft/wavlm-large", "c1423ed94bb01d80a3f5ce5bc39f6026a0f4828c"),
-    "wavlm-base-plus": Pretrained("microsoft/wavlm-base-plus", "4c66d4806a428f2e922ccfa1a962776e232d487b"),
-    "hubert-base": Pretrained("facebook/hubert-base-ls960", "dba3bb02fda4248b6e082697eee756de8fe8aa8a"),
-    "hubert-large": Pretrained("facebook/hubert-large-ll60k", "ff022d095678a2995f3c49bab18a96a9e553f782"),
-    "wav2vec2-base": Pretrained("facebook/wav2vec2-base", "0b5b8e868dd84f03fd87d01f9c4ff0f080fecfe8"),
-    "whisper-tiny.en": Pretrained("openai/whisper-tiny.en", "87c7102498dcde7456f24cfd30239ca606ed9063"),
-    "whisper-base": Pretrained("openai/whisper-base", "e37978b90ca9030d5170a5c07aadb050351a65bb"),
-    "whisper-small": Pretrained("openai/whisper-small", "973afd24965f72e36ca33b3055d56a652f456b4d"),
-    "whisper-medium": Pretrained("openai/whisper-medium", "abdf7c39ab9d0397620ccaea8974cc764cd0953e"),
-    "whisper-large-v3": Pretrained("openai/whisper-large-v3", "06f233fe06e710322aca913c1bc4249a0d71fce1"),
-    "logmel": BuiltIn("audio"),
-    # Not pinned to a commit; see `Pretrained.revision`.
-    "facial-emotions": Pretrained("dima806/facial_emotions_image_detection", None, "face"),
-    "mobilenet-v2": Pretrained("google/mobilenet_v2_1.0_224", None, "face"),
-    "landmarks": BuiltIn("face"),
-    "face-geometry": BuiltIn("face"),
-}
-"""Encoders by short name."""
-
 MARGIN = 1.0
 """Default margin of crops: the box of the face itself."""
 
@@ -133,6 +84,8 @@ def stream_of(name_or_path: str) -> Stream:
     """
     if name_or_path in ENCODERS:
         return ENCODERS[name_or_path].stream
+    if is_brought(name_or_path):
+        return stream_of_brought(name_or_path)
     if _is_net(name_or_path):
         return "face"
     try:
@@ -159,9 +112,9 @@ def load_encoder(
     Parameters
     ----------
     name_or_path : str
-        A registry name, an ONNX model (``.onnx``, or the ``.toml`` beside it), a local folder, or a hub id
-        (``owner/name``, optionally ``@revision``), tried in this order; ``./wavlm-large`` is always a
-        folder.
+        A registry name, code (``path.py:NAME``, ``package.module:NAME``, or what an installed package brings), an
+        ONNX model (``.onnx``, or the ``.toml`` beside it), a local folder, or a hub id (``owner/name``, optionally
+        ``@revision``), tried in this order; ``./wavlm-large`` is always a folder.
     device : str
         ``cpu``, ``cuda``, ``cuda:N``, ``auto``, or several GPUs as ``cuda:0,cuda:1``: batches of speech encoders
         then go to all of them; encoders of pictures, which wait for decoding most of the time, use the first.
@@ -191,14 +144,10 @@ def load_encoder(
     if len(devices) > 1:
         return _replicated(name_or_path, devices, faces, tf32=tf32, rules=rules)
     cuda_number(device)  # encoders that need no device would take any name
-    if name_or_path == "logmel":
-        from ravfeat.encoders.logmel import LogMelEncoder
-
-        return _with_origin(LogMelEncoder(), ModelOrigin(kind="logmel", name="logmel"))
-    if name_or_path == "landmarks":
-        return _landmarks("landmarks", faces)
-    if name_or_path == "face-geometry":
-        return _landmarks("face-geometry", faces)
+    if isinstance(ENCODERS.get(name_or_path), BuiltIn):
+        return _built_in(name_or_path, faces)
+    if name_or_path not in ENCODERS and is_brought(name_or_path):
+        return _brought(name_or_path, device, faces, rules)
     if _is_net(name_or_path):
         return _onnx_net(_path(name_or_path), device, faces, rules)
     try:
@@ -231,14 +180,42 @@ def describe_encoder(name_or_path: str, *, faces: "FaceOptions | None" = None) -
     EncoderError, MissingExtraError
         See `load_encoder`.
     """
-    entry = ENCODERS.get(name_or_path)
-    if isinstance(entry, BuiltIn) or stream_of(name_or_path) == "face":
+    built_in = isinstance(ENCODERS.get(name_or_path), BuiltIn)
+    if built_in or is_brought(name_or_path) or stream_of(name_or_path) == "face":
         return load_encoder(name_or_path, "cpu", faces=faces)
     try:
         from ravfeat.encoders.speech import describe_speech_encoder
     except ModuleNotFoundError as error:
         raise MissingExtraError(str(error.name), "extract") from error
     return describe_speech_encoder(*_find(name_or_path, LoadRules()))
+
+
+def _built_in(name: str, faces: "FaceOptions | None") -> Encoder[Any]:
+    if name in ("landmarks", "face-geometry"):
+        return _landmarks(name, faces)  # type: ignore[arg-type]  # one of the two
+    if name == "logmel":
+        from ravfeat.encoders.logmel import LogMelEncoder
+
+        return _with_origin(LogMelEncoder(), ModelOrigin(kind="logmel", name="logmel"))
+    try:
+        from ravfeat.encoders.opensmile import OpenSmileEncoder
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(str(error.name), "opensmile") from error
+    origin = ModelOrigin(kind=name, name=name, licence=OPENSMILE)  # type: ignore[typeddict-item]  # one of the four
+    return _with_origin(OpenSmileEncoder(name), origin)
+
+
+def _brought(text: str, device: str, faces: "FaceOptions | None", rules: LoadRules) -> Encoder[Any]:
+    code = open_brought(text, device)
+    rules.check(code.source_sha256, Path(text))
+    from ravfeat.encoders.brought_encoder import BroughtFaceEncoder, BroughtSoundEncoder
+
+    if code.stream == "audio":
+        return BroughtSoundEncoder(code)
+    source, rate_hz = _source(faces, detector=True, landmarker=False)
+    margin = (faces.margin if faces else None) or code.margin or MARGIN
+    encoder = BroughtFaceEncoder(code, steps=source.crop_steps, margin=margin, frame_rate_hz=rate_hz)
+    return _with_origin(encoder, code.origin(), source)
 
 
 def _replicated(
@@ -286,14 +263,7 @@ def _hub_id(name_or_path: str) -> tuple[str, str | None]:
         raise EncoderError(f"{path} is a file, and not an ONNX net (.onnx, .toml); {_EXPECTED_FOLDER}")
     if name_or_path.startswith((".", "~")) or "/" in name_or_path or "\\" in name_or_path:
         raise EncoderError(f"{path} does not exist; {_EXPECTED_FOLDER}")
-    by_stream = {
-        stream: ", ".join(sorted(name for name, entry in ENCODERS.items() if entry.stream == stream))
-        for stream in ("audio", "face")
-    }
-    raise EncoderError(
-        f"no encoder '{name_or_path}'; choose from {by_stream['audio']} (audio), {by_stream['face']} (face), or give a"
-        " folder as save_pretrained writes it, an ONNX net (.onnx), or a hub id such as microsoft/wavlm-large"
-    )
+    raise unknown_encoder(name_or_path)
 
 
 def _is_net(name_or_path: str) -> bool:

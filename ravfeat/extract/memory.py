@@ -92,7 +92,7 @@ class BatchStarter:
             )  # fmt: skip
             _log.warning(
                 "%s ran out of memory with %d clips or pieces at once and goes on with fewer; %s %.0f avoids this",
-                self._encoder.spec.name, len(group), option, max(1.0, _n_frames(group) / rate / 2),
+                self._encoder.spec.name, len(group), option, max(1.0, _n_frames(group) / (rate or 1.0) / 2),
             )  # fmt: skip
         self._most_frames = _n_frames(group) / 2
 

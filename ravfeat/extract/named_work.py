@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from ravfeat.cache.format import StoreRecipe, fingerprint
 from ravfeat.encoders.base import Encoder
@@ -36,8 +36,8 @@ class NamedWork:
     device, faces, tf32
         See `ravfeat.encoders.registry.load_encoder`.
     recipe : StoreRecipe
-        Its ``layers`` are ignored.
-    layers, views
+        Its ``layers`` and ``dtype`` are ignored.
+    layers, dtype, views
         See `ravfeat.extract.streams.stream_requests`.
     batch_clips, batch_s, batch_frames
         See `ravfeat.extract.request.Extraction`.
@@ -53,6 +53,7 @@ class NamedWork:
     tf32: bool = False
     recipe: StoreRecipe = field(default_factory=StoreRecipe)
     layers: str | None = None
+    dtype: Literal["float16", "float32"] | None = None
     views: tuple[str, ...] = ()
     batch_clips: int | None = None
     batch_s: float | None = None
@@ -109,5 +110,6 @@ class NamedWork:
     def _requests(self, manifest: Manifest, encoders: Sequence[Encoder[Any]]) -> list[Extraction]:
         return stream_requests(
             manifest, self.root, encoders, faces=self.faces, recipe=self.recipe, layers=self.layers,
-            views=self.views, batch_clips=self.batch_clips, batch_s=self.batch_s, batch_frames=self.batch_frames,
+            dtype=self.dtype, views=self.views, batch_clips=self.batch_clips, batch_s=self.batch_s,
+            batch_frames=self.batch_frames,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.encoders.base import Encoder
@@ -51,6 +51,7 @@ def stream_requests(
     faces: FaceOptions,
     recipe: StoreRecipe,
     layers: str | None = None,
+    dtype: Literal["float16", "float32"] | None = None,
     views: Sequence[str] = (),
     **options: Any,
 ) -> list[Extraction]:
@@ -65,9 +66,11 @@ def stream_requests(
         At least one, all of one stream.
     faces : FaceOptions
     recipe : StoreRecipe
-        How the features of each encoder are stored; its ``layers`` are ignored.
+        How the features of each encoder are stored; its ``layers`` and ``dtype`` are ignored.
     layers : str, optional
         Layers to store, such as ``6-12`` or ``0,9,24``, see `ravfeat.features.layers.parse_layers`; default all.
+    dtype : {"float16", "float32"}, optional
+        By default what each encoder asks for, which mostly is float16.
     views : sequence of str
         Names of views, each of which gets a cache of its own; see `ravfeat.media.augment`. Default that of the recipe.
     **options
@@ -87,7 +90,12 @@ def stream_requests(
             manifest,
             root,
             encoder,
-            replace(recipe, layers=parse_layers(layers, range(encoder.spec.n_layers)), view=view),
+            replace(
+                recipe,
+                layers=parse_layers(layers, range(encoder.spec.n_layers)),
+                dtype=dtype or encoder.spec.dtype,
+                view=view,
+            ),
             source,
             **options,
         )

@@ -8,6 +8,7 @@ from typing import Any
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.registry import ENCODERS, LoadRules, Pretrained, load_encoder
 from ravfeat.errors import DownloadError, EncoderError, UsageError
+from ravfeat.escape import printable
 from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, find_recorded_model, models_folder
 from ravfeat.faces.source import FaceOptions, FaceSource
 from ravfeat.faces.steps import FaceSteps, parse_steps
@@ -125,6 +126,11 @@ class ModelFinder:
         kind = origin.get("kind")
         if kind in IN_RAVFEAT:
             return kind, rules
+        if kind == "code":  # never run because a file names it
+            raise EncoderError(
+                f"{_described(need)}: they were made by code, {printable(origin.get('reference', 'unnamed'))}, which"
+                f" runs only where you name it: --model {need.encoder}=FILE.py:NAME"
+            )
         if kind in ("onnx", None) and (net := net_at_hand(weights)) is not None:
             return str(net), rules
         if kind == "onnx":

@@ -8,12 +8,12 @@ import h5py
 import pytest
 
 from ravfeat.cache.convert import Conversion, convert_cache
-from ravfeat.cache.feature_names import names_problem, stored_names
 from ravfeat.cache.format import ShardContent
 from ravfeat.cache.reader import open_cache
 from ravfeat.cache.serialise import serialise_shard
 from ravfeat.cache.shard import read_header
 from ravfeat.errors import ShardError
+from ravfeat.feature_names import names_problem, stored_names
 
 NAMES = ("loudness", "F0", "jitter", "shimmer", "été")
 

@@ -31,7 +31,7 @@ def test_bare_it_means_ravdess_through_wavlm_large_into_cache() -> None:
         ["wavlm-large"],
         Path("cache"),
     )
-    assert (defaults["device"], defaults["store"], defaults["dtype"]) == ("auto", "frames", "float16")
+    assert (defaults["device"], defaults["store"]) == ("auto", "frames")
 
 
 def test_bare_it_looks_for_data_ravdess_before_it_fetches_an_encoder(here, tmp_path) -> None:

@@ -97,7 +97,7 @@ def test_without_a_base_package_nothing_works() -> None:
     names = {packages.IMPORT_NAMES.get(name, name) for name in base}
     everything = dict.fromkeys(names, Import()) | {"h5py": Import(missing=True, error="no")}
     rest = {"torch", "transformers", "safetensors", "av", "soundfile", "soxr", "mediapipe", "onnxruntime", "PIL"}
-    rest |= {"threadpoolctl", "tomli_w", "sklearn", "scipy", "matplotlib", "jinja2"}
+    rest |= {"threadpoolctl", "tomli_w", "sklearn", "scipy", "matplotlib", "jinja2", "opensmile"}
     report = check_packages(everything | dict.fromkeys(rest, Import(missing=True, error="no")))[0]
     assert (report.name, report.state, report.breaks, report.remedy) == (
         "base",

@@ -65,8 +65,8 @@ def test_logmel_needs_no_weights() -> None:
 @pytest.mark.parametrize("which", ["wavlm", "", "wavlm large"])
 def test_an_unknown_name_lists_the_choices(which) -> None:
     choices = (
-        r"no encoder '.*'; choose from hubert-base, .*wavlm-large.*\(audio\), face-geometry, facial-emotions,"
-        r" .*\(face\), or give a"
+        r"no encoder '.*'; choose from compare, .*egemaps, .*hubert-base, .*wavlm-large.*\(audio\), face-geometry,"
+        r" facial-emotions, .*\(face\), or give a"
     )
     with pytest.raises(EncoderError, match=choices):
         load_encoder(which, "cpu")
