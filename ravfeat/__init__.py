@@ -13,8 +13,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ravfeat.api.audit import audit
     from ravfeat.api.extract import extract
     from ravfeat.api.fit_heads import fit_heads
+    from ravfeat.api.fuse import fuse
+    from ravfeat.api.report import report
     from ravfeat.api.run import Run, open_run
     from ravfeat.cache import Cache, verify_cache
     from ravfeat.errors import RavfeatError
@@ -32,11 +35,14 @@ __all__ = [
     "RavfeatError",
     "Run",
     "__version__",
+    "audit",
     "extract",
     "fit_heads",
+    "fuse",
     "load_head",
     "open_cache",
     "open_run",
+    "report",
     "verify_cache",
 ]
 
@@ -48,13 +54,14 @@ _HOMES = {
     "RavfeatError": "ravfeat.errors",
     "Run": "ravfeat.api.run",
     "fit_heads": "ravfeat.api.fit_heads",
+    "fuse": "ravfeat.api.fuse",
     "load_head": "ravfeat.published",
     "open_cache": "ravfeat.remote.reading",
     "open_run": "ravfeat.api.run",
     "verify_cache": "ravfeat.cache",
 }
 
-_CALLABLE = ("extract",)
+_CALLABLE = ("audit", "extract", "report")
 """Packages that are functions as well; see `ravfeat.callable_module`."""
 
 

@@ -80,8 +80,8 @@ ALLOWED: dict[str, set[str]] = {
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
     "api": BASE
     | {
-        "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "extract", "faces", "media", "remote",
-        "runs",
+        "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "extract", "faces", "fusion",
+        "heads", "media", "predictions", "remote", "report", "runs", "scorefiles",
     },
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
     "identity": BASE | {"cache", "features", "heads", "numerics", "stats"},
@@ -117,7 +117,18 @@ OWNERS: dict[str, set[str]] = {
     "opensmile": {"encoders"},
     "soundfile": {"media"},
     "soxr": {"media"},
-    "pyarrow": {"cache", "clip_checks", "clips", "corpora", "extract", "manifest", "predict", "predictions", "texts"},
+    "pyarrow": {
+        "api",
+        "cache",
+        "clip_checks",
+        "clips",
+        "corpora",
+        "extract",
+        "manifest",
+        "predict",
+        "predictions",
+        "texts",
+    },
     "matplotlib": {"report", "splits"},
     "gradio": {"demo"},
     "starlette": {"demo"},
@@ -344,8 +355,8 @@ def test_a_cache_is_read_without_torch(whole_cache) -> None:
 
 def test_the_public_names_are_these_and_all_exist() -> None:
     assert ravfeat.__all__ == [
-        "Cache", "Clip", "Manifest", "PublishedHead", "RavfeatError", "Run", "__version__", "extract", "fit_heads",
-        "load_head", "open_cache", "open_run", "verify_cache",
+        "Cache", "Clip", "Manifest", "PublishedHead", "RavfeatError", "Run", "__version__", "audit", "extract",
+        "fit_heads", "fuse", "load_head", "open_cache", "open_run", "report", "verify_cache",
     ]  # fmt: skip
     assert all(getattr(ravfeat, name) is not None for name in ravfeat.__all__)
     assert dir(ravfeat) == sorted(ravfeat.__all__)

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ravfeat.audit import Audit
     from ravfeat.extract import ExtractResult
     from ravfeat.extract.plan import ExtractionPlan
     from ravfeat.manifest import Manifest
     from ravfeat.runs.result import Fitted
+    from ravfeat.scorefiles import Part
 
 __all__ = ["Observer"]
 
@@ -38,7 +40,13 @@ class Observer:
     def extracted(self, result: "ExtractResult", name: str, seconds: float) -> None:
         """Hear that a cache is filled, with the name of its encoder."""
 
+    def gathered(self, part: "Part") -> None:
+        """Hear that scores were read which are to be fused."""
+
     def trained(
         self, run: Path, fitted: "Fitted", records: Sequence[Mapping[str, Any]], *, seconds: float, trained_s: float
     ) -> None:
         """Hear that a run is written: the records of its ``metrics.json``, seconds in all and of training."""
+
+    def audited(self, audit: "Audit", path: Path, seconds: float) -> None:
+        """Hear what an audit found, and where it is written."""

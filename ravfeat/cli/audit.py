@@ -3,11 +3,12 @@
 import sys
 import textwrap
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ravfeat.cli import command_line
+from ravfeat.cli.observer import TerminalObserver
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -27,14 +28,7 @@ _WIDTH = 118
     "--without-caches", is_flag=True, help="Go on where a cache is gone; checks that need it are not possible."
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or auto.")
-def command(
-    runs: tuple[Path, ...],
-    caches: tuple[Path, ...],
-    device: str,
-    *,
-    quick: bool,
-    without_caches: bool,
-) -> None:
+def command(**options: Any) -> None:
     """Try to break the numbers of finished runs; exit code 1 where one is broken.
 
     The audit looks for actors (speakers), performances and recordings that are both trained and tested on; trains
@@ -48,19 +42,17 @@ def command(
     ravfeat audit runs/a --quick
     ravfeat audit runs/a --cache /mnt/elsewhere/cache
     """  # noqa: D301
-    from ravfeat.audit import audit_run, write_audit
-    from ravfeat.encoders.device import resolve_device
+    from ravfeat.api.audit import audit
 
-    broken = False
-    for run in runs:
-        started = perf_counter()
-        audit = audit_run(run, caches=caches, device=resolve_device(device), quick=quick, without_caches=without_caches)
-        path = write_audit(audit)
-        _show(audit)
-        echo(f"{path}: {_count(audit)}, in {perf_counter() - started:.1f} s")
-        broken = broken or bool(audit.broken)
-    if broken:
+    if any(found.broken for found in audit(**options, observer=_Terminal(command_line()))):
         sys.exit(1)
+
+
+class _Terminal(TerminalObserver):
+    def audited(self, audit: "Audit", path: Path, seconds: float) -> None:
+        """Print what was found, and where it is written."""
+        _show(audit)
+        echo(f"{path}: {_count(audit)}, in {seconds:.1f} s")
 
 
 def _show(audit: "Audit") -> None:

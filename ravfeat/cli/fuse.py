@@ -1,43 +1,36 @@
 """``ravfeat fuse``."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ravfeat.cli import command_line
+from ravfeat.cli.observer import TerminalObserver
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
+    from ravfeat.runs.result import Fitted
     from ravfeat.scorefiles import Part
 
 __all__ = ["command"]
 
 
 @click.command("fuse")
-@click.option("--scores", "paths", type=click.Path(path_type=Path), multiple=True, required=True,
+@click.option("--scores", "scores", type=click.Path(path_type=Path), multiple=True, required=True,
               help="A CSV or Parquet file of scores, or a run's folder; repeat for more.")  # fmt: skip
-@click.option("--fusion", "rule", cls=RenamedOption, formerly="--rule",
+@click.option("--fusion", cls=RenamedOption, formerly="--rule",
               type=click.Choice(["auto", "linear", "loglinear"]), default="auto", show_default=True,
               help="How systems are fused; auto takes what is best on the rows that it learns from.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="Where the run goes. [default: runs/<date>-fused]")
 @as_written_option
 @click.option("--allow-leak", is_flag=True, help="Fuse LEAKY scores as a control.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
-def command(
-    paths: tuple[Path, ...],
-    rule: str,
-    out: Path | None,
-    as_written: tuple[str, ...],
-    *,
-    allow_leak: bool,
-    force: bool,
-) -> None:
+def command(**options: Any) -> None:
     """Calibrate and fuse scores: those of finished runs, and those that any other program made.
 
     A score file is a table with a row per clip and fold. It has the columns name (a RAVDESS file name, or any
@@ -52,28 +45,25 @@ def command(
     ravfeat fuse --scores voice.csv --scores face.parquet --fusion loglinear --out runs/fused
     ravfeat fuse --scores runs/voice --scores runs/face --scores text.csv
     """  # noqa: D301
-    from ravfeat.fusion import fuse
-    from ravfeat.runs.folder import check_out
-    from ravfeat.runs.result import Fitted
-    from ravfeat.runs.write import write_run
-    from ravfeat.scorefiles import check_apart, gather_scores
+    from ravfeat.api.fuse import fuse
 
-    target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-fused"
-    check_out(target, force=force)
-    check_apart(target, paths)
-    started = perf_counter()
-    gathered = gather_scores(paths, allow_leak=allow_leak, as_written=as_written)
-    for part in gathered.parts:
+    fuse(**options, observer=_Terminal(command_line()))
+
+
+class _Terminal(TerminalObserver):
+    def gathered(self, part: "Part") -> None:
+        """Print what a file was read as."""
         echo(_describe(part))
-    predictions, fusion = fuse(gathered.predictions, rule)  # type: ignore[arg-type]  # click.Choice keeps it to these
-    fitted = Fitted(predictions, (), gathered.about(), fusion)
-    recipe = {"command": command_line(), "rule": rule}
-    records = write_run(target, fitted, recipe, force=force)
-    show_run(target, records, fitted)
-    echo(
-        f"{target}: predictions, scores, metrics, temperatures and weights, in {perf_counter() - started:.1f} s;"
-        f" 'ravfeat report {target}' makes the report"
-    )
+
+    def trained(
+        self, run: Path, fitted: "Fitted", records: Sequence[Mapping[str, Any]], *, seconds: float, trained_s: float
+    ) -> None:
+        """Print scores, and where the run is."""
+        show_run(run, records, fitted)
+        echo(
+            f"{run}: predictions, scores, metrics, temperatures and weights, in {seconds:.1f} s;"
+            f" 'ravfeat report {run}' makes the report"
+        )
 
 
 def _describe(part: "Part") -> str:

@@ -1,6 +1,7 @@
 """``ravfeat report``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,7 +22,7 @@ __all__ = ["command"]
     help="Put the recordings of the few clips of 'Recorded predictions' into the page, from the folder that extract "
     "read. They are then inside the file: pass it on only as their terms allow (RAVDESS: CC BY-NC-SA 4.0).",
 )
-def command(runs: tuple[Path, ...], out: Path | None, with_audio: Path | None) -> None:
+def command(**options: Any) -> None:
     """Make one self-contained HTML page, its Markdown and its figures from finished runs.
 
     A clip6 run beside an actor-disjoint run of the same head shows the gain of the leak; the folder that
@@ -32,8 +33,6 @@ def command(runs: tuple[Path, ...], out: Path | None, with_audio: Path | None) -
     ravfeat report runs/a runs/a-leaky --out runs/a-report
     ravfeat report runs/a --with-audio data/ravdess
     """  # noqa: D301
-    from ravfeat.report import build_report
-    from ravfeat.runs.format import runs_of
+    from ravfeat.api.report import report
 
-    folders = [run for path in runs for run in runs_of(path)]
-    echo(build_report(folders, out or runs[0] / "report", audio=with_audio))
+    echo(report(**options))

@@ -1,4 +1,4 @@
-"""One toy cache and one small run of it for all tests of the API. Read only."""
+"""One toy cache and two small runs of it for all tests of the API. Read only."""
 
 from pathlib import Path
 
@@ -12,6 +12,13 @@ from tests.toycaches import actors_and_emotions, build_cache
 def toy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     takes = actors_and_emotions(actors=6, repeats=2)
     return build_cache(tmp_path_factory.mktemp("toy"), takes, corpus="toy")
+
+
+@pytest.fixture(scope="package")
+def small_run(toy_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> ravfeat.Run:
+    """A run of one head on one layer."""
+    out = tmp_path_factory.mktemp("smallrun") / "run"
+    return ravfeat.fit_heads(toy_cache, heads="logreg", protocol="group2", device="cpu", layers=1, out=out)
 
 
 @pytest.fixture(scope="package")

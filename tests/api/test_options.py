@@ -17,13 +17,15 @@ def plain(default: Any) -> Any:
     return tuple(map(str, default)) if isinstance(default, list | tuple) else (str(default),)
 
 
-@pytest.mark.parametrize("name", ["extract", "fit_heads"])
+@pytest.mark.parametrize("name", ["audit", "extract", "fit_heads", "fuse", "report"])
 def test_the_keywords_are_the_options(name) -> None:
     function = getattr(import_module(f"ravfeat.api.{name}"), name)
     options = {
         option.name: option.to_info_dict()["default"] for option in import_module(f"ravfeat.cli.{name}").command.params
     }
     keywords = {parameter.name: parameter.default for parameter in inspect.signature(function).parameters.values()}
+    required = [name for name, default in keywords.items() if default is inspect.Parameter.empty]
+    keywords |= dict.fromkeys(required)
     assert options.keys() == keywords.keys() - MORE
     assert {option: plain(default) for option, default in options.items()} == {
         option: plain(keywords[option]) for option in options

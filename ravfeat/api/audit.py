@@ -1,0 +1,106 @@
+"""``ravfeat.audit``: try to break the numbers of finished runs; as the command."""
+
+from collections.abc import Iterable
+from os import PathLike
+from time import perf_counter
+from typing import overload
+
+from typing_extensions import TypedDict
+
+from ravfeat.api.arguments import AnyPath, Many, as_paths, checked
+from ravfeat.api.observer import Observer
+from ravfeat.audit import Audit, audit_run, write_audit
+from ravfeat.encoders.device import resolve_device
+from ravfeat.errors import UsageError
+from ravfeat.progress import Progress, shown_progress
+
+__all__ = ["audit"]
+
+
+class _Options(TypedDict):
+    device: str
+    quick: bool
+    without_caches: bool
+
+
+@overload
+def audit(  # type: ignore[overload-overlap]  # a text is a list of texts, too
+    runs: AnyPath,
+    *,
+    caches: Many[AnyPath] = ...,
+    quick: bool = ...,
+    without_caches: bool = ...,
+    device: str = ...,
+    progress: Progress = ...,
+    observer: Observer | None = ...,
+) -> Audit: ...
+
+
+@overload
+def audit(
+    runs: Iterable[AnyPath],
+    *,
+    caches: Many[AnyPath] = ...,
+    quick: bool = ...,
+    without_caches: bool = ...,
+    device: str = ...,
+    progress: Progress = ...,
+    observer: Observer | None = ...,
+) -> list[Audit]: ...
+
+
+def audit(
+    runs: Many[AnyPath],
+    *,
+    caches: Many[AnyPath] = (),
+    quick: bool = False,
+    without_caches: bool = False,
+    device: str = "cpu",
+    progress: Progress = None,
+    observer: Observer | None = None,
+) -> Audit | list[Audit]:
+    """Try to break the numbers of finished runs, and write what was found into their folders.
+
+    What ``ravfeat audit`` does, with its options as keywords; ``ravfeat audit --help`` says what each is.
+
+    Parameters
+    ----------
+    runs : path, or several
+        Folders of runs, or what `ravfeat.open_run` gave.
+    caches : path, or several
+        Caches of the runs that were moved.
+    progress : bool or callable, optional
+        See `ravfeat.progress.shown_progress`.
+    observer : Observer, optional
+        Hears what happens, see `ravfeat.api.observer`.
+
+    Returns
+    -------
+    Audit or list of Audit
+        One for one run, a list for several; look at ``broken``.
+
+    Raises
+    ------
+    RavfeatError
+        Where a run cannot be audited. A broken one is no error.
+
+    Examples
+    --------
+    >>> ravfeat.audit("runs/a").summary  # doctest: +SKIP
+    'nothing broke it'
+    """
+    observer = observer or Observer()
+    checked("audit", _Options, device=device, quick=quick, without_caches=without_caches)
+    if not (folders := as_paths("runs", runs)):
+        raise UsageError("expected at least one run, got none")
+    moved = as_paths("caches", caches)
+    audits = []
+    with shown_progress(progress):
+        for folder in folders:
+            started = perf_counter()
+            found = audit_run(
+                folder, caches=moved, device=resolve_device(device), quick=quick, without_caches=without_caches
+            )
+            observer.audited(found, write_audit(found), perf_counter() - started)
+            audits.append(found)
+    return audits[0] if isinstance(runs, str | PathLike) else audits
