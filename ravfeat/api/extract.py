@@ -71,6 +71,7 @@ class Extracted:
 
 class _Options(TypedDict):
     corpus: str
+    speaker_pattern: str | None
     name: str | None
     device: str
     store: Store
@@ -97,6 +98,8 @@ def extract(
     corpus: str = "ravdess",
     data: AnyPath | None = None,
     *,
+    audio: AnyPath | None = None,
+    speaker_pattern: str | None = None,
     name: str | None = None,
     columns: Mapping[str, str] | None = None,
     as_written: Many[str] = (),
@@ -139,6 +142,8 @@ def extract(
     corpus : str
     data : path, optional
         Folder of clips, or a table.
+    audio : path, optional
+        Where the recordings lie that EmoBox lists.
     columns, slurm : mapping of str to str, optional
         ``{"actor": "person"}``, ``{"partition": "gpu"}``.
     layers : int, iterable of int or str, optional
@@ -166,8 +171,9 @@ def extract(
     >>> cache = ravfeat.open_cache(done.caches[0])  # doctest: +SKIP
     """
     options = checked(
-        "extract", _Options, corpus=corpus, name=name, device=device, store=store, frame_stride=frame_stride,
-        dtype=dtype, fps=fps, crop_margin=crop_margin, cropped=cropped, view_seed=view_seed, shard_index=shard_index,
+        "extract", _Options, corpus=corpus, speaker_pattern=speaker_pattern, name=name, device=device, store=store,
+        frame_stride=frame_stride, dtype=dtype, fps=fps, crop_margin=crop_margin, cropped=cropped,
+        view_seed=view_seed, shard_index=shard_index,
         num_shards=num_shards, batch_clips=batch_clips, batch_seconds=batch_seconds, batch_pictures=batch_pictures,
         tf32=tf32, engine=engine, workers=workers, gpus_per_worker=gpus_per_worker, address=address, dry_run=dry_run,
     )  # fmt: skip
@@ -179,7 +185,13 @@ def extract(
     source = _Corpus(
         corpus,
         as_path("data", data),
-        {"name": name, "columns": as_pairs("columns", columns), "as_written": as_names("as_written", as_written)},
+        {
+            "name": name,
+            "columns": as_pairs("columns", columns),
+            "as_written": as_names("as_written", as_written),
+            "audio": as_path("audio", audio),
+            "speaker_pattern": speaker_pattern,
+        },
     )
     faces = FaceOptions(
         fps=options["fps"], models=as_paths("detector_models", detector_models), cropped=cropped,
@@ -208,7 +220,7 @@ class _Corpus:
 
     @property
     def root(self) -> Path:
-        return data_root(self.kind, self.data)
+        return data_root(self.kind, self.data, self.options["audio"])
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ COMMANDS = {
     "fit-heads": ("ravfeat.cli.fit_heads", "Train small heads on caches, predict, score."),
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores of any program."),
     "heads": ("ravfeat.cli.heads", "Publish heads, and fetch published ones."),
+    "list": ("ravfeat.cli.list", "List encoders, heads, corpora and protocols."),
     "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
     "predict": ("ravfeat.cli.predict", "Predict the emotions of recordings."),
     "report": ("ravfeat.cli.report", "Make the report of finished runs, one HTML page."),
@@ -93,6 +94,7 @@ def group(verbose: int, log: Path | None) -> None:
 
     \b
     ravfeat doctor                              what this machine has, and what to install
+    ravfeat list corpora                        what can be read, and how else it can be named
     ravfeat download ravdess                    fetch the speech recordings into data/ravdess
     ravfeat extract --device cuda               encode data/ravdess with WavLM-large into cache/
     ravfeat cache verify cache                  check the caches against their checksums

@@ -11,7 +11,13 @@ import click
 from ravfeat.cli.errors import NOT_WHOLE
 from ravfeat.cli.show_corpus import show_columns
 from ravfeat.cli.show_extraction import show_result
-from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
+from ravfeat.cli.table_options import (
+    as_written_option,
+    columns_option,
+    corpus_option,
+    data_option,
+    parse_columns,
+)
 from ravfeat.cli.terminal import echo
 from ravfeat.errors import listed
 
@@ -23,12 +29,8 @@ __all__ = ["command"]
 
 @click.command("import", short_help="Import features that another program made.")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--corpus", default="ravdess", show_default=True, help="ravdess, folder or synth.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="As for extract; clips of any modality will do. [default: data/<corpus>]",
-)
+@corpus_option
+@data_option
 @click.option("--corpus-name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
 @columns_option("--corpus-columns")
 @as_written_option

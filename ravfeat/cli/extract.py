@@ -14,7 +14,13 @@ from ravfeat.cli.observer import TerminalObserver
 from ravfeat.cli.show_corpus import show_classes, show_columns
 from ravfeat.cli.show_extraction import show_result
 from ravfeat.cli.show_plan import show_plan
-from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
+from ravfeat.cli.table_options import (
+    as_written_option,
+    columns_option,
+    corpus_option,
+    data_option,
+    parse_columns,
+)
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -26,13 +32,13 @@ __all__ = ["command"]
 
 
 @click.command("extract")
-@click.option("--corpus", default="ravdess", show_default=True, help="ravdess, folder or synth.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="Folder of clips; for --corpus folder a CSV or Parquet table of path, label, actor (or speaker)."
-    " [default: data/<corpus>]",
-)
+@corpus_option
+@data_option
+@click.option("--audio", type=click.Path(path_type=Path),
+              help="Where the recordings lie that EmoBox lists, for --corpus emobox.")  # fmt: skip
+@click.option("--speaker-pattern", metavar="REGEX",
+              help="Whose first group is the speaker in a key or a path, for --corpus emobox. [default: known for"
+              " emodb, cremad, savee, tess, iemocap, esd and ravdess; else speakers are unknown]")  # fmt: skip
 @click.option("--name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
 @columns_option()
 @as_written_option
@@ -93,7 +99,8 @@ def command(**options: Any) -> None:
     ravfeat extract --encoder wavlm-large --encoder facial-emotions --encoder landmarks --device cuda
     ravfeat extract --encoder nets/expression.onnx --fps 10
     ravfeat extract --encoder egemaps --encoder mine.py:Prosody
-    ravfeat extract --corpus folder --data crema-d/clips.csv --encoder hubert-base
+    ravfeat extract --corpus crema-d --data CREMA-D --encoder hubert-base
+    ravfeat extract --corpus emobox --data EmoBox/data/emodb --audio downloads --encoder logmel
     ravfeat extract --corpus folder --data clips.csv --columns actor=person,label=mood
     ravfeat extract --encoder ~/models/my-wavlm --layers 6-12 --out /scratch/cache
     ravfeat extract --encoder wavlm-large --view published --view-seed 1

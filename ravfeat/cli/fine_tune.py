@@ -9,7 +9,13 @@ import click
 from ravfeat.cli import command_line
 from ravfeat.cli.show_corpus import show_columns
 from ravfeat.cli.show_scores import show_run
-from ravfeat.cli.table_options import as_written_option, columns_option, parse_columns
+from ravfeat.cli.table_options import (
+    as_written_option,
+    columns_option,
+    corpus_option,
+    data_option,
+    parse_columns,
+)
 from ravfeat.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -20,13 +26,8 @@ __all__ = ["command"]
 
 
 @click.command("fine-tune")
-@click.option("--corpus", default="ravdess", show_default=True, help="ravdess, folder or synth.")
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    help="Folder of clips; for --corpus folder a CSV or Parquet table of path, label, actor (or speaker)."
-    " [default: data/<corpus>]",
-)
+@corpus_option
+@data_option
 @click.option("--name", help="Name of the corpus, for --corpus folder. [default: the table's name]")
 @columns_option()
 @as_written_option

@@ -1,4 +1,4 @@
-"""What commands print of a corpus: its classes with their counts, and columns that were not read."""
+"""What commands print of a corpus: its classes with their counts, columns that were not read, what to know of it."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING

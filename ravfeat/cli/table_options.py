@@ -1,13 +1,32 @@
 """The options of commands that read tables of clips: which column is which, and names that are meant as written."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-__all__ = ["as_written_option", "columns_option", "parse_columns"]
+__all__ = ["as_written_option", "columns_option", "corpus_option", "data_option", "parse_columns"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def corpus_option(command: F) -> F:
+    """Add --corpus to a command."""
+    return click.option(
+        "--corpus", default="ravdess", show_default=True, metavar="NAME",
+        help="ravdess, crema-d, emodb, savee, tess, iemocap, meld, msp-podcast, esd, emobox, folder (any table), synth,"
+        " one that a package brings, or path.py:NAME; 'ravfeat list corpora' says more.",
+    )(command)  # fmt: skip
+
+
+def data_option(command: F) -> F:
+    """Add --data to a command."""
+    return click.option(
+        "--data", type=click.Path(path_type=Path),
+        help="Folder of the corpus as it is distributed; for --corpus folder a CSV or Parquet table of path, label,"
+        " actor (or speaker). [default: data/<corpus>]",
+    )(command)  # fmt: skip
 
 
 def as_written_option(command: F) -> F:

@@ -156,7 +156,7 @@ def test_targets_and_indices_are_named_and_not_taken(bring, tmp_path) -> None:
         (["--modality", "04"], "--modality 04: choose from 01"),
         (["--fps", "-1"], "--fps -1: expected a number above 0"),
         (["--name", "a/b"], "--name 'a/b' becomes a part of the cache's folder"),
-        (["--corpus", "crema"], "no corpus 'crema'; choose from ravdess, folder, synth"),
+        (["--corpus", "crema"], "no corpus 'crema'; choose from ravdess, crema-d, emodb"),
         (["--columns", "x"], "--columns goes with tables; npz files have arrays"),
         (["--as-written", "3"], "--corpus-columns and --as-written go with --corpus folder"),
         (["--corpus-name", "mine"], "--corpus-name goes with --corpus folder"),

@@ -10,6 +10,7 @@ import soundfile
 import ravfeat as package
 from ravfeat.cli.extract import command
 from ravfeat.corpora.synth import generate
+from tests.distributed import crema_d, emobox
 
 
 @pytest.fixture
@@ -172,7 +173,7 @@ def test_one_person_in_two_spellings_is_refused_before_anything_is_written(here,
         (["--layers", "a"], "layers 'a': expected"),
         (["--store", "pooled", "--frame-stride", "2"], "--frame-stride goes with --store frames"),
         (["--shard-index", "2", "--num-shards", "2"], "the index counts from 0 to 1"),
-        (["--corpus", "iemocap"], "no corpus 'iemocap'; choose from ravdess, folder, synth"),
+        (["--corpus", "nocorpus"], "no corpus 'nocorpus'; choose from ravdess, crema-d,"),
         (["--name", "mine"], "--name goes with --corpus folder"),
         (["--encoder", "logmel", "--device", "mps"], "device 'mps': Apple's GPUs are not supported"),
         (["--encoder", "hubert-base", "--device", "gpu"], "no device 'gpu'; choose from auto, cpu, cuda, cuda:N"),
@@ -259,3 +260,27 @@ def test_options_of_engines_that_do_not_fit_are_a_wrong_call(here, corpus, tmp_p
     done = here(*command, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_a_corpus_known_by_name_is_read_as_it_is_distributed(here, tmp_path) -> None:
+    options = ("--data", crema_d(tmp_path / "CREMA-D"), "--encoder", "logmel", "--out", tmp_path / "c")
+    done = here("extract", "--corpus", "crema-d", *options)
+    assert done.returncode == 0
+    assert "crema-d: 4 clips of 3 actors; not taken: 1 recording known to be without sound" in done.stdout
+    assert "labels are what actors were asked to show" in done.stderr
+    (cache,) = (tmp_path / "c/crema-d").iterdir()
+    record = package.open_cache(cache).records()["1001_IEO_HAP_HI"]
+    assert (record.actor, record.label, record.further["intensity"]) == ("crema-d:1001", "happy", "high")
+
+
+def test_folds_of_emobox_are_kept_in_the_cache(here, tmp_path) -> None:
+    root = emobox(tmp_path)
+    options = ("--data", root / "data/emodb", "--audio", root / "audio", "--encoder", "logmel", "--out", tmp_path / "c")
+    done = here("extract", "--corpus", "emobox", *options)
+    assert done.returncode == 0
+    assert "emobox-emodb: 16 clips of 4 actors" in done.stdout
+    (cache,) = (tmp_path / "c/emobox-emodb").iterdir()
+    record = package.open_cache(cache).records()["emodb-03a01Fa"]
+    assert (record.actor, record.further["fold_1"]) == ("emobox-emodb:03", "test")
+    refused = here("extract", "--corpus", "emobox", *options, "--speaker-pattern", "x")
+    assert (refused.returncode, "has no group" in refused.stderr) == (2, True)

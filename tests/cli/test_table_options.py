@@ -3,7 +3,8 @@
 import click
 import pytest
 
-from ravfeat.cli.table_options import parse_columns
+from ravfeat.cli.table_options import corpus_option, parse_columns
+from ravfeat.corpora.registry import BUILT_IN
 
 
 def test_columns_are_named_one_by_one_or_with_commas() -> None:
@@ -24,3 +25,11 @@ def test_what_is_no_pair_is_refused(option) -> None:
 def test_a_name_has_one_column() -> None:
     with pytest.raises(click.UsageError, match="--columns gives two columns for 'actor', 'a' and 'b'"):
         parse_columns(["actor=a,actor=b"])
+
+
+def test_the_help_names_every_corpus() -> None:
+    command = corpus_option(click.command("x")(lambda: None))
+    (option,) = command.params
+    assert isinstance(option, click.Option)
+    assert option.help is not None
+    assert all(f"{name}," in option.help or f"{name} (" in option.help for name in BUILT_IN)
