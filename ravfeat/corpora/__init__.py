@@ -72,7 +72,7 @@ def load_corpus(
 def data_root(kind: str, data: Path | None, audio: Path | None = None) -> Path:
     """Give the folder that a manifest's paths are relative to."""
     if kind == "folder" and data is not None:
-        return data.parent
+        return data if data.is_dir() else data.parent
     if kind == "emobox" and audio is not None:
         return audio
     return data or Path("data") / kind.rpartition(":")[2]
@@ -89,7 +89,8 @@ def _table(
 
     if data is None:
         raise UsageError(
-            "--corpus folder needs --data TABLE: a CSV or Parquet file with path, actor (or speaker), label"
+            "--corpus folder needs --data TABLE: a CSV, JSON lines or Parquet file with path, actor (or speaker),"
+            " label, or a folder of Kaldi, lhotse, audformat or Hugging Face's audiofolder"
         )
     return read_folder_corpus(data, name=name, stream=stream, columns=columns, as_written=as_written)
 

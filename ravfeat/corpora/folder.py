@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 
 from ravfeat.corpora.clip_ids import default_ids, relative_path
+from ravfeat.corpora.formats.base import read_clips
 from ravfeat.corpora.further import FurtherColumns
 from ravfeat.corpora.probe import file_lengths
 from ravfeat.corpora.segments import SpanColumns, file_lengths_checked, span_notes, span_text
 from ravfeat.corpora.spellings import check_clips
-from ravfeat.corpora.tables import cell_text, name_columns, read_table
+from ravfeat.corpora.tables import cell_text, name_columns
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
@@ -43,7 +44,8 @@ def read_folder_corpus(
     Parameters
     ----------
     table_path : Path
-        CSV, JSON lines or Parquet with columns ``path`` (relative to the table; absolute ones are made so),
+        A folder or table of audformat, Kaldi, lhotse or audiofolder (see `ravfeat.corpora.formats.base`), or CSV, JSON
+        lines or Parquet with columns ``path`` (relative to the table; absolute ones are made so),
         ``actor`` (or ``speaker``), ``label`` and optionally ``performance`` (default: the clip itself),
         ``gender``, ``clip_id`` (default: the path without its ending, and the part of it), ``start`` and ``end`` of a
         part of the file (see `ravfeat.corpora.segments`); in any case, and under the other names of
@@ -72,10 +74,9 @@ def read_folder_corpus(
     UsageError
         Where ``columns`` names what there is not.
     """
-    # Who says which column holds the actors need not hear that another column names others.
-    whole = read_table(table_path, speaker_as_actor="actor" not in (columns or {}))
-    rows = _Rows.of(table_path, whole, columns or {})
     corpus = _default_name(table_path) if name is None else name
+    table_path, whole = read_clips(table_path, columns or {})
+    rows = _Rows.of(table_path, whole, columns or {})
     if corpus in _RESERVED:
         raise CorpusError(f"'{corpus}' is the name of a corpus of its own; give another with --name")
     clips = list(rows.clips(corpus))
@@ -151,7 +152,8 @@ def _check_row(where: str, values: Mapping[str, str]) -> None:
 
 
 def _default_name(table_path: Path) -> str:
-    stem = table_path.stem
+    stem = "clips" if table_path.is_dir() else table_path.name.removesuffix(".gz").rpartition(".")[0] or table_path.name
     # Such a file name says nothing; the folder's does.
-    chosen = table_path.resolve().parent.name if stem in {"manifest", "index", "clips"} else stem
+    folder = table_path.resolve() if table_path.is_dir() else table_path.resolve().parent
+    chosen = folder.name if stem in {"manifest", "index", "clips", "wav"} else stem
     return re.sub(r"^\W+|[^\w.-]+", "-", chosen).lstrip("-.") or "corpus"

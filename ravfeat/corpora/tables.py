@@ -1,4 +1,4 @@
-"""Read tables that people bring: CSV (any separator, UTF-8, UTF-16 or Latin-1) or Parquet, under the field's names."""
+"""Read tables that people bring: CSV (any separator, UTF-8, UTF-16 or Latin-1), JSON lines or Parquet."""
 
 import codecs
 import csv
@@ -13,10 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
+from ravfeat.corpora.jsonl import is_jsonl, read_jsonl
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.manifest import read_parquet
 
-__all__ = ["CsvFormat", "cell_text", "csv_format", "name_columns", "plain_name", "read_table"]
+__all__ = ["CsvFormat", "cell_text", "column_of", "csv_format", "name_columns", "plain_name", "read_table"]
 
 _SEPARATORS = ",;\t|"
 _BYTE_ORDER_MARKS = (
@@ -30,7 +31,7 @@ _BYTE_ORDER_MARKS = (
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
-    "path": ("file", "filename", "filepath", "audiopath", "wav"),
+    "path": ("file", "filename", "filepath", "audiopath", "audiofilepath", "audiofile", "wav"),
     "actor": ("speaker", "speakerid", "actorid", "subject", "subjectid", "participant"),
     "label": ("emotion",),
     "performance": ("performanceid",),
@@ -96,7 +97,7 @@ def _encoding(path: Path) -> str:
 
 
 def read_table(path: Path, *, speaker_as_actor: bool = True) -> pa.Table:
-    """Read a CSV (every column as text) or Parquet file.
+    """Read a CSV or JSON lines (every column as text) or Parquet file.
 
     Parameters
     ----------
@@ -111,10 +112,11 @@ def read_table(path: Path, *, speaker_as_actor: bool = True) -> pa.Table:
         actor and speaker.
     """
     if not path.is_file():
-        raise CorpusError(f"{path} is not a file; expected a CSV or Parquet table")
+        raise CorpusError(f"{path} is not a file; expected a CSV, JSON lines or Parquet table")
     try:
         is_parquet = path.suffix.lower() in {".parquet", ".pq"}
-        table = read_parquet(path, CorpusError, "write it again") if is_parquet else _read_csv(path)
+        read = read_jsonl if is_jsonl(path) else _read_csv
+        table = read_parquet(path, CorpusError, "write it again") if is_parquet else read(path)
     except (OSError, pa.ArrowException, UnicodeError, csv.Error) as error:
         raise CorpusError(f"{path} cannot be read as a table ({error})") from error
     table = _in_seconds(_distinct(path, table))
@@ -181,15 +183,21 @@ def name_columns(
             raise UsageError(f"--columns {name}={column}: {path} has no such column; it has {table.column_names}")
     free = [column for column in table.column_names if column not in chosen.values()]
     for name in wanted:
-        if name not in chosen and (column := _column_of(path, name, free)):
+        if name not in chosen and (column := column_of(path, name, free)):
             chosen[name] = column
     present = [name for name in wanted if name in chosen]
     unread = tuple(column for column in table.column_names if column not in chosen.values())
     return table.select([chosen[name] for name in present]).rename_columns(present), unread
 
 
-def _column_of(path: Path, name: str, columns: Sequence[str]) -> str:
-    """Return the column that is meant by a name; empty where there is none."""
+def column_of(path: Path, name: str, columns: Sequence[str]) -> str:
+    """Return the column that is meant by a name; empty where there is none.
+
+    Raises
+    ------
+    CorpusError
+        Where several could be meant.
+    """
     # The name itself wins over its other case, and that over other names.
     for spelled in ([name], [column for column in columns if plain_name(column) == plain_name(name)]):
         if candidates := [column for column in spelled if column in columns]:
