@@ -36,7 +36,8 @@ PAGES = tuple(
     f"docs/{name}.md"
     for name in (
         "tutorial", "installing", "read-a-cache", "corpora", "your-corpus", "encoders-and-heads", "protocols", "runs",
-        "fusion", "audit", "published-heads", "predicting", "smaller-caches", "sharing", "views", "cross-corpus",
+        "sweeps", "fusion", "audit", "published-heads", "predicting", "smaller-caches", "sharing", "views",
+        "cross-corpus",
         "fine-tuning", "long-jobs", "speed", "faces", "numbers",
     )
 )  # fmt: skip

@@ -91,6 +91,8 @@ ALLOWED: dict[str, set[str]] = {
         "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "identity", "numerics",
         "predictions", "protocols", "runs", "splits", "stats",
     },
+    "sweep": BASE
+    | {"cache", "experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
     "reproduce": BASE
     | {
         "audit", "cache", "corpora", "encoders", "experiment", "extract", "faces", "finetune", "media", "report",
@@ -129,7 +131,7 @@ OWNERS: dict[str, set[str]] = {
         "predictions",
         "texts",
     },
-    "matplotlib": {"report", "splits"},
+    "matplotlib": {"report", "splits", "sweep"},
     "gradio": {"demo"},
     "starlette": {"demo"},
     "jinja2": {"report"},

@@ -35,6 +35,7 @@ COMMANDS = {
     "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
     "predict": ("ravfeat.cli.predict", "Predict the emotions of recordings."),
     "report": ("ravfeat.cli.report", "Make the report of finished runs, one HTML page."),
+    "sweep": ("ravfeat.cli.sweep", "Rank many plans by validation, test the winner once."),
 }
 
 
@@ -99,6 +100,7 @@ def group(verbose: int, log: Path | None) -> None:
     ravfeat extract --device cuda               encode data/ravdess with WavLM-large into cache/
     ravfeat cache verify cache                  check the caches against their checksums
     ravfeat fit-heads --seeds 3 --out runs/a    train heads, predict the test folds, score
+    ravfeat sweep plan.toml                     rank many plans by validation, test the winner once
     ravfeat fuse --scores a.csv --scores b.csv  calibrate and fuse scores of any program
     ravfeat compare-splits                      measure the gain of knowing the actors
     ravfeat export-heads runs/a --to heads/a    publish the heads, to predict with them elsewhere

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ravfeat.cli.show_corpus import show_classes
-from ravfeat.cli.terminal import echo
+from ravfeat.cli.terminal import aligned, echo
 from ravfeat.schema import NORMALISED
 
 if TYPE_CHECKING:
@@ -48,9 +48,7 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
     echo(f"{first['protocol']}{leaky}, select {first['select']}{n}{about}")
     rows = [("system", "UAR pooled, 95 % over actors", "UAR of folds", "WA (plain accuracy)")]
     rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    for row, line in zip(rows, aligned(rows), strict=True):
         leaky = "  LEAKY" if first["leaky"] and row is not rows[0] else ""
         echo(f"{line}{leaky}{'  TRANSDUCTIVE' if NORMALISED in row[0] else ''}")
     if not same_clips:

@@ -1,12 +1,13 @@
 """Print to the terminal: nothing that comes from outside steers it, or passes for a message of ours."""
 
 import io
+from collections.abc import Iterator, Sequence
 
 import click
 
 from ravfeat.escape import printable
 
-__all__ = ["echo", "message", "show_wrong_call"]
+__all__ = ["aligned", "echo", "message", "show_wrong_call"]
 
 
 def echo(text: object = "", *, err: bool = False) -> None:
@@ -32,3 +33,10 @@ def message(text: str) -> str:
     """
     first, *more = printable(text, lines=True).split("\n")
     return "\n".join([first, *(line if line.startswith("  ") or not line else f"  {line}" for line in more)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Give the rows of a table as lines, their cells under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ravfeat.experiment.load import Load, load_system, load_training
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_record
 from ravfeat.experiment.selection import InnerFolds, TrainedHead, by_validation, inner_folds_of, nested
-from ravfeat.experiment.systems import CacheSystem, open_systems
+from ravfeat.experiment.systems import CacheSystem, OpenSystems, open_systems
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.fusion import fuse, members_of
 from ravfeat.heads.base import Head
@@ -74,8 +75,14 @@ def fit_heads(plan: FitPlan) -> Fitted:
     return fused(train(prepare(plan)), plan.rule)
 
 
-def prepare(plan: FitPlan) -> PreparedPlan:
+def prepare(plan: FitPlan, opened: OpenSystems = open_systems) -> PreparedPlan:
     """Open what a plan names and check that it can be done.
+
+    Parameters
+    ----------
+    plan : FitPlan
+    opened : callable
+        Gives the systems of a plan; one that remembers them where many plans read the same caches.
 
     Raises
     ------
@@ -92,7 +99,7 @@ def prepare(plan: FitPlan) -> PreparedPlan:
     if select != plan.select:
         _log.warning("protocol '%s' has no validation actors of its own: selection is nested", protocol.name)
     check_plan(plan)
-    built = [(system, build_heads(plan, system)) for system in open_systems(plan, protocol)]
+    built = [(system, build_heads(plan, system)) for system in opened(plan, protocol)]
     # A cache that only the joint head reads is no system of its own.
     systems, heads = zip(*((system, heads) for system, heads in built if heads), strict=True)
     protocol = replace(protocol, leaky=any(system.leaky for system in systems))
@@ -101,7 +108,7 @@ def prepare(plan: FitPlan) -> PreparedPlan:
     return PreparedPlan(plan, protocol, select, systems, heads, inner)
 
 
-def train(prepared: PreparedPlan, load: Load = load_system) -> Fitted:
+def train(prepared: PreparedPlan, load: Load = load_system, *, test: bool = True) -> Fitted:
     """Train what was prepared.
 
     Parameters
@@ -109,6 +116,8 @@ def train(prepared: PreparedPlan, load: Load = load_system) -> Fitted:
     prepared : PreparedPlan
     load : callable
         Reads a system's features; `FeatureLoader` where several plans are trained on them.
+    test : bool
+        Whether test clips are scored; False gives predictions of validation rows alone.
     """
     parts: list[Predictions] = []
     models: list[FittedModel] = []
@@ -119,7 +128,8 @@ def train(prepared: PreparedPlan, load: Load = load_system) -> Fitted:
                 features = None  # or both would be in memory
                 reading, features = head.reading, load_training(prepared.plan, system, head.reading, load)
             trained = _train_head(system, head, features, prepared.plan.seeds, inner)
-            parts.append(_predictions(prepared, system, head, trained, _test_logits(system, trained, features)))
+            tested = _test_logits(system, trained, features) if test else []
+            parts.append(_predictions(prepared, system, head, trained, tested))
             models += [
                 FittedModel(system.stream, system.features, head.name, final.seed, final.fold.number, final.model)
                 for final in trained
@@ -154,11 +164,15 @@ def _predictions(
     trained: Sequence[TrainedHead],
     test_logits: Sequence[NDArray[np.float32]],
 ) -> Predictions:
-    """Put the validation and test rows of one head into a table."""
+    """Put the validation and test rows of one head into a table; without test logits the validation rows alone."""
     blocks = [
-        block
-        for final, logits in zip(trained, test_logits, strict=True)
-        for block in ((final, "val", final.val_rows, final.val_logits), (final, "test", final.fold.test, logits))
+        (final, split, rows, logits)
+        for final, tested in zip_longest(trained, test_logits)
+        for split, rows, logits in (
+            ("val", final.val_rows, final.val_logits),
+            ("test", final.fold.test, tested),
+        )
+        if logits is not None
     ]
     records = [system.clips.records[int(row)] for _, _, rows, _ in blocks for row in rows]
     columns: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Open the caches of a plan as systems: features and clips under a protocol, with folds that were checked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from ravfeat.protocols.folds import Fold, fold_counts, make_folds, settled
 from ravfeat.protocols.named import Protocol
 from ravfeat.schema import AVERAGED, AverageViews
 
-__all__ = ["CacheSystem", "open_systems", "origin_of"]
+__all__ = ["CacheSystem", "OpenSystems", "open_systems", "origin_of"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,9 @@ def origin_of(cache: Cache) -> dict[str, Any]:
         **({"source": cache.source} if cache.source else {}),
         **({"published": published} if published else {}),
     }
+
+
+OpenSystems = Callable[[FitPlan, Protocol], list[CacheSystem]]
 
 
 def _fingerprints(caches: Sequence[Cache]) -> str:

@@ -21,7 +21,16 @@ from ravfeat.features.load import check_reading
 from ravfeat.media.augment import CLEAN, View
 from ravfeat.schema import AverageViews
 
-__all__ = ["TrainingView", "match_views", "open_views", "pass_over_views", "refuse_views", "tested_on", "trained_on"]
+__all__ = [
+    "TrainingView",
+    "match_views",
+    "open_views",
+    "pass_over_views",
+    "refuse_views",
+    "tested_on",
+    "trained_on",
+    "views_beside",
+]
 
 _SHOWN = 10
 _LONGEST = 60
@@ -149,6 +158,12 @@ def open_views(paths: Sequence[Path], clean: Sequence[Cache]) -> list[Cache]:
             raise UsageError(_no_partner(view, clean))
         views.append(view)
     return views
+
+
+def views_beside(paths: Sequence[Path], clean: Sequence[Path]) -> list[Path]:
+    """Choose among caches of views those that are of one of the clean caches."""
+    caches = [open_cache(path) for path in clean]
+    return [path for path in paths if any(not _differences(open_cache(path), cache) for cache in caches)]
 
 
 def match_views(

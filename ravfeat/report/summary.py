@@ -39,8 +39,16 @@ def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[F
             f"With actors kept apart, pooled UAR (mean recall) is {span} ({conditions_of(honest)}); "
             f"chance is {1 / len(probs.classes):.3f}."
         )
+    lines += _chosen(graded)
     lines += [_gain_sentence(fused_run) for fused_run in fused if not fused_run.fused.leaky]
     return lines + [_gap_sentence(gap) for gap in _widest(gaps)]
+
+
+def _chosen(graded: Sequence[Graded]) -> list[str]:
+    """Say of the winners of sweeps among how many they were chosen."""
+    runs = {entry.run.name: entry.run.recipe for entry in graded}
+    swept = [(name, recipe.sweep) for name, whole in runs.items() for recipe in whole.with_fused() if recipe.sweep]
+    return [f"Run {name} was {sweep.said}." for name, sweep in dict.fromkeys(swept)]
 
 
 def _encoders(graded: Sequence[Graded]) -> list[str]:

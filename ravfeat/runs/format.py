@@ -15,7 +15,8 @@ file                     holds                                                  
 ``audit.json``           what ``ravfeat audit`` found; only where it was called        `audit_file.AuditRecord`
 =======================  ============================================================  ==============================
 
-The folder of a comparison of splits holds two runs, ``actor/`` and ``clip/``, and ``splits.json``.
+The folder of a comparison of splits holds two runs, ``actor/`` and ``clip/``, and ``splits.json``. That of a sweep
+holds ``sweep.json``, plans that were validated only, in ``trials/``, and runs of those that won; see `ravfeat.sweep`.
 """
 
 from pathlib import Path
@@ -40,7 +41,10 @@ __all__ = [
     "RECIPE_FILE",
     "SCORES_FILE",
     "SPLITS_FILE",
+    "SWEEP_FILE",
+    "TRIAL_FILE",
     "head_stem",
+    "refuse_unrevealed",
     "runs_of",
 ]
 
@@ -64,6 +68,9 @@ HEADS_FOLDER = "heads"
 SPLITS_FILE = "splits.json"
 """Marks the folder of a comparison of splits."""
 
+SWEEP_FILE, TRIAL_FILE = "sweep.json", "trial.json"
+"""Marks the folder of a sweep, and the folders in it of plans that were validated and not tested."""
+
 ACTOR_RUN, CLIP_RUN = "actor", "clip"
 """Folders of its two runs; the second one is LEAKY."""
 
@@ -71,6 +78,25 @@ ACTOR_RUN, CLIP_RUN = "actor", "clip"
 def runs_of(path: Path) -> list[Path]:
     """Give the two runs of a comparison's folder; any other path as it is."""
     return [path / ACTOR_RUN, path / CLIP_RUN] if (path / SPLITS_FILE).is_file() else [path]
+
+
+def refuse_unrevealed(path: Path) -> None:
+    """Refuse the folder of a sweep, or of a plan in it, where a run is wanted: nothing in it was tested.
+
+    Raises
+    ------
+    PredictionsError
+    """
+    if (path / TRIAL_FILE).is_file():
+        raise PredictionsError(
+            f"{path} is a plan of a sweep: validation only, no test clip was scored. Its scores are in sweep.md; the"
+            " winner is tested by 'ravfeat sweep PLAN --reveal'"
+        )
+    if (path / SWEEP_FILE).is_file():
+        raise PredictionsError(
+            f"{path} is a sweep: validation only. Once 'ravfeat sweep PLAN --reveal' tested the winner, give its"
+            f" folder, such as {path / 'winner'}"
+        )
 
 
 def head_stem(run: Path, system: System, fold: int, seed: int) -> Path:

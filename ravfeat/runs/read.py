@@ -28,6 +28,7 @@ from ravfeat.runs.format import (
     PREDICTIONS_FILE,
     RECIPE_FILE,
     SCORES_FILE,
+    refuse_unrevealed,
 )
 from ravfeat.runs.recipe import Recipe
 from ravfeat.runs.records import LayerWeightsEntry
@@ -137,6 +138,7 @@ def read_run(path: Path, name: str = "") -> Run:
     """
     if not path.is_dir():
         raise PredictionsError(f"{path} is not a folder; give the folder that `fit-heads --out` wrote")
+    refuse_unrevealed(path)
     if missing := [file for file in _FILES if not (path / file).is_file()]:
         raise PredictionsError(f"{path} is not a finished run: {', '.join(missing)} missing; {AGAIN}")
     predictions = Predictions.read(path / PREDICTIONS_FILE)

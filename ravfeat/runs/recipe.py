@@ -4,9 +4,10 @@
 command line was), ``protocol``, ``leaky``, ``select``, ``seeds``, ``classes``, ``caches``, ``chosen`` and ``versions``.
 Runs of trained heads have ``plan`` too (checked by whoever makes it a `FitPlan` again), runs of two corpora
 ``cross_corpus``, fine-tuned ones ``fine_tuned`` and ``tested_folds``, runs of other labels than the corpus's
-``replaced_labels``, fusions of runs and score files ``runs`` and ``scores``. Recipes without a version are those of
-ravfeat before there was one, or were written by hand: they are read as far as they go, and may have ``corpus``,
-``missing``, ``missing_clips`` and ``random_weights`` (the encoder was never trained) at their top.
+``replaced_labels``, winners of a sweep ``sweep``, fusions of runs and score files ``runs`` and ``scores``. Recipes
+without a version are those of ravfeat before there was one, or were written by hand: they are read as far as they go,
+and may have ``corpus``, ``missing``, ``missing_clips`` and ``random_weights`` (the encoder was never trained) at their
+top.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from ravfeat.documents import check_value, read_json
 from ravfeat.errors import PredictionsError
 from ravfeat.model_origin import ModelOrigin
 from ravfeat.predictions import System
-from ravfeat.runs.format import AGAIN, FORMAT_VERSION, RECIPE_FILE
+from ravfeat.runs.format import AGAIN, FORMAT_VERSION, RECIPE_FILE, refuse_unrevealed
 from ravfeat.schema import AverageViews, Split
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Recipe",
     "ReplacedLabels",
     "RunOrigin",
+    "SweepOrigin",
     "SystemInputs",
     "TestedFolds",
     "read_recipe",
@@ -40,7 +42,7 @@ __all__ = [
 ]
 
 _ALWAYS = ("command", "protocol", "leaky", "select", "seeds", "classes", "caches", "chosen", "versions")
-_OBJECTS = ("plan", "cross_corpus", "fine_tuned", "tested_folds", "replaced_labels", "step")
+_OBJECTS = ("plan", "cross_corpus", "fine_tuned", "tested_folds", "replaced_labels", "step", "sweep")
 _ALWAYS_OF_INPUTS = ("stream", "features", "corpus", "fingerprint", "missing", "folds")
 
 
@@ -231,6 +233,47 @@ class ReplacedLabels:
 
 
 @dataclass(frozen=True)
+class SweepOrigin:
+    """How a run was chosen among the plans of a sweep, before any of its test clips was scored; ``sweep``.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the sweep: its plans and how the winner is chosen.
+    digest : str
+        Of the plan that won.
+    among : int
+        Plans that it was chosen among.
+    choose_by : str
+        ``uar`` or ``nll``.
+    uar, nll : float
+        Its mean over the validation rows of folds and seeds.
+    n : int
+        Validation rows.
+    look : int
+        How often a winner of this sweep was tested under this protocol, this one included.
+    """
+
+    sha256: str
+    digest: str
+    among: int
+    choose_by: str
+    uar: float
+    nll: float
+    n: int
+    look: int = 1
+
+    @property
+    def said(self) -> str:
+        """What to say beside its number."""
+        looks = f"; look {self.look} at the test clips in this sweep" if self.look > 1 else ""
+        return (
+            f"chosen among {self.among} by validation {self.choose_by.upper()} (UAR {self.uar:.3f}, NLL {self.nll:.3f},"
+            f" n = {self.n}){looks}"
+        )
+
+
+@dataclass(frozen=True)
 class RunOrigin:
     """A run that was fused with others, and its recipe without the settings of every head; an entry of ``runs``."""
 
@@ -265,6 +308,7 @@ class Recipe:
     replaced_labels: ReplacedLabels | None = None
     runs: tuple[RunOrigin, ...] = ()
     step: Mapping[str, Any] | None = None
+    sweep: SweepOrigin | None = None
     corpus: str = ""
     missing: tuple[str, ...] = ()
     missing_clips: tuple[str, ...] = ()
@@ -309,6 +353,7 @@ def read_recipe(run: Path) -> Recipe:
     PredictionsError
         Where it is missing, damaged or of a newer version; see `ravfeat.documents.read_json`.
     """
+    refuse_unrevealed(run)
     path = run / RECIPE_FILE
     if not path.is_file():
         raise PredictionsError(f"{run} is not a run: it has no {RECIPE_FILE}; give the folder that --out named")

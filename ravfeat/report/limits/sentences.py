@@ -31,6 +31,7 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _views,
         _some_folds,
         _actors,
+        _swept,
         selection_val,
         selection_nested,
         crossfit,
@@ -186,6 +187,15 @@ def _actors(graded: Sequence[Graded]) -> str:
         f"With {actors} test actors the 95 % interval of pooled UAR is about ±{width:.3f}; whether two systems differ "
         "is a matter of the paired interval of their difference. Intervals draw actors only: other folds, seeds, "
         "labels and corpora would add to them."
+    )
+
+
+def _swept(graded: Sequence[Graded]) -> str:
+    if not any(recipe.sweep for entry in graded for recipe in entry.run.recipe.with_fused()):
+        return ""
+    return (
+        "Where a run was chosen among many by validation, its validation scores owe something to that choice. Its test "
+        "scores do not, as long as nobody chose by them: every further look in the same sweep is said."
     )
 
 
