@@ -93,6 +93,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "sweep": BASE
     | {"cache", "experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
+    "importance": BASE
+    | {"audit", "cache", "calibrate", "experiment", "features", "heads", "predictions", "protocols", "runs", "stats"},
     "reproduce": BASE
     | {
         "audit", "cache", "corpora", "encoders", "experiment", "extract", "faces", "finetune", "media", "report",

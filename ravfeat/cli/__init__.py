@@ -31,6 +31,7 @@ COMMANDS = {
     "fit-heads": ("ravfeat.cli.fit_heads", "Train small heads on caches, predict, score."),
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores of any program."),
     "heads": ("ravfeat.cli.heads", "Publish heads, and fetch published ones."),
+    "importance": ("ravfeat.cli.importance", "Say which layers and features a run's heads decide by."),
     "list": ("ravfeat.cli.list", "List encoders, heads, corpora and protocols."),
     "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
     "predict": ("ravfeat.cli.predict", "Predict the emotions of recordings."),
@@ -107,6 +108,7 @@ def group(verbose: int, log: Path | None) -> None:
     ravfeat heads publish heads/a --to hf://…   put them on the Hugging Face hub, with a card
     ravfeat demo heads/a                        record speech on a page, and see the answer
     ravfeat audit runs/a                        try to break the numbers
+    ravfeat importance runs/a                   which layers, statistics, features the heads decide by
     ravfeat report runs/a                       tables and figures, one HTML page
     ravfeat reproduce                           every published row beside the one measured here
 

@@ -11,6 +11,7 @@ from ravfeat.report.emotions.section import emotion_section
 from ravfeat.report.folds.section import fold_section
 from ravfeat.report.fused import fused_runs
 from ravfeat.report.graded import Graded
+from ravfeat.report.importance.section import importance_section
 from ravfeat.report.layers.section import layer_section
 from ravfeat.report.leak.findings import leak_gaps
 from ravfeat.report.leak.section import leak_section
@@ -41,6 +42,7 @@ def compose(
         emotion_section(graded),
         clips_section(graded, audio),
         layer_section(graded),
+        importance_section(graded),
         calibration_section(graded),
         mixing_section(fused),
         Section("limits", "What this does not show", points=tuple(limits(graded, fused))),

@@ -13,6 +13,7 @@ file                     holds                                                  
 ``layer_weights.json``   learned weights of the encoder's layers                       `records.LayerWeightsEntry`
 ``heads/``               trained heads; only where some were trained                   `ravfeat.heads.checkpoint`
 ``audit.json``           what ``ravfeat audit`` found; only where it was called        `audit_file.AuditRecord`
+``importance.json``      what the heads decide by; only where it was measured          `importance_file.Importance`
 =======================  ============================================================  ==============================
 
 The folder of a comparison of splits holds two runs, ``actor/`` and ``clip/``, and ``splits.json``. That of a sweep
@@ -35,6 +36,7 @@ __all__ = [
     "FORMAT_VERSION",
     "FUSION_FILE",
     "HEADS_FOLDER",
+    "IMPORTANCE_FILE",
     "LAYER_WEIGHTS_FILE",
     "METRICS_FILE",
     "PREDICTIONS_FILE",
@@ -63,6 +65,7 @@ CALIBRATION_FILE = "calibration.json"
 FUSION_FILE = "fusion.json"
 LAYER_WEIGHTS_FILE = "layer_weights.json"
 AUDIT_FILE = "audit.json"
+IMPORTANCE_FILE = "importance.json"
 HEADS_FOLDER = "heads"
 
 SPLITS_FILE = "splits.json"

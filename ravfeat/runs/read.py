@@ -30,6 +30,7 @@ from ravfeat.runs.format import (
     SCORES_FILE,
     refuse_unrevealed,
 )
+from ravfeat.runs.importance_file import Importance, read_importance
 from ravfeat.runs.recipe import Recipe
 from ravfeat.runs.records import LayerWeightsEntry
 from ravfeat.schema import FUSED_STREAMS
@@ -70,6 +71,8 @@ class Run:
         What ``fusion.json`` says was learned, and the rows give again; None where nothing was fused.
     audit : AuditRecord or None
         What ``ravfeat audit`` found; None where it was never called.
+    importance : Importance or None
+        What its heads decide by; None where it was never measured.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Run:
     calibrations: Mapping[System, Calibration]
     fusion: Fusion | None
     audit: AuditRecord | None = None
+    importance: Importance | None = None
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -165,6 +169,7 @@ def _read(path: Path, name: str, predictions: Predictions) -> Run:
         calibrations=calibrations,
         fusion=_fusion(path, predictions),
         audit=read_audit(path),
+        importance=read_importance(path),
     )
 
 

@@ -1,0 +1,1 @@
+"""What shuffling groups of inputs costs a run's heads."""
