@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ravfeat.api.audit import audit
+    from ravfeat.api.cache import Cache, open_cache
     from ravfeat.api.extract import extract
     from ravfeat.api.fit_heads import fit_heads
     from ravfeat.api.fuse import fuse
     from ravfeat.api.report import report
     from ravfeat.api.run import Run, open_run
-    from ravfeat.cache import Cache, verify_cache
+    from ravfeat.cache import verify_cache
     from ravfeat.errors import RavfeatError
     from ravfeat.manifest import Clip, Manifest
     from ravfeat.published import PublishedHead, load_head
-    from ravfeat.remote.reading import open_cache
 
     __version__: str
 
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Cache": "ravfeat.cache",
+    "Cache": "ravfeat.api.cache",
     "Clip": "ravfeat.manifest",
     "Manifest": "ravfeat.manifest",
     "PublishedHead": "ravfeat.published",
@@ -56,7 +56,7 @@ _HOMES = {
     "fit_heads": "ravfeat.api.fit_heads",
     "fuse": "ravfeat.api.fuse",
     "load_head": "ravfeat.published",
-    "open_cache": "ravfeat.remote.reading",
+    "open_cache": "ravfeat.api.cache",
     "open_run": "ravfeat.api.run",
     "verify_cache": "ravfeat.cache",
 }

@@ -10,7 +10,8 @@
     ├── EncoderError                  an encoder cannot be found, loaded or run
     │   └── ClipError                 one clip cannot be encoded; the others can
     ├── CacheError                    a cache is missing, damaged, busy, or another one than expected
-    │   └── ShardError                one shard file is damaged or does not belong
+    │   ├── ShardError                one shard file is damaged or does not belong
+    │   └── MissingClipError          a clip is not stored; a KeyError as well
     ├── ProtocolError                 a protocol does not fit the data
     │   └── LeakError                 somebody or something would sit on two sides of a fold
     ├── HeadError                     a head cannot be trained or loaded
@@ -33,6 +34,7 @@ __all__ = [
     "HeadError",
     "LeakError",
     "MediaError",
+    "MissingClipError",
     "MissingExtraError",
     "PluginError",
     "PredictionsError",
@@ -93,6 +95,13 @@ class CacheError(RavfeatError):
 
 class ShardError(CacheError):
     """One shard file is damaged or does not belong to its cache."""
+
+
+class MissingClipError(CacheError, KeyError):
+    """A clip is not stored in a cache, which is a mapping."""
+
+    # A KeyError would show its message in quotes.
+    __str__ = Exception.__str__
 
 
 class ProtocolError(RavfeatError):

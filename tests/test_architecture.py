@@ -80,9 +80,10 @@ ALLOWED: dict[str, set[str]] = {
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
     "api": BASE
     | {
-        "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "extract", "faces", "fusion",
-        "heads", "media", "predictions", "remote", "report", "runs", "scorefiles",
+        "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "extract", "faces", "features",
+        "fusion", "heads", "media", "numerics", "predictions", "remote", "report", "runs", "scorefiles",
     },
+    "torch": BASE | {"api", "features"},
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
     "identity": BASE | {"cache", "features", "heads", "numerics", "stats"},
     "cards": BASE | {"cache", "corpora", "features", "identity"},
@@ -104,7 +105,7 @@ ALLOWED: dict[str, set[str]] = {
 """What the modules of each package may import from the rest of ravfeat. The command line may import everything."""
 
 OWNERS: dict[str, set[str]] = {
-    "torch": {"encoders", "heads", "finetune", "resources"},
+    "torch": {"encoders", "heads", "finetune", "resources", "torch"},
     "transformers": {"encoders"},
     "huggingface_hub": {"cards", "encoders", "doctor", "remote"},
     "fsspec": {"remote"},

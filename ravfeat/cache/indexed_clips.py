@@ -11,13 +11,20 @@ from ravfeat.cache.format import INDEX_FILE
 from ravfeat.cache.index import indexed_shards, read_index_table
 from ravfeat.cache.manifest import PlannedManifest
 from ravfeat.cache.places import ClipPlace, ClipPlaces
-from ravfeat.errors import CacheError
+from ravfeat.errors import CacheError, MissingClipError
 from ravfeat.manifest import Manifest
 from ravfeat.texts import SortedTexts
 
-__all__ = ["IndexedClips"]
+__all__ = ["IndexedClips", "as_ids"]
 
 _LISTED = 1 << 14
+
+
+def as_ids(clip_ids: Iterable[str]) -> Collection[str]:
+    """Give clip ids as a collection; one that is given by itself is one, not its letters."""
+    if isinstance(clip_ids, str):
+        return [clip_ids]
+    return clip_ids if isinstance(clip_ids, Collection) else list(clip_ids)
 
 
 class IndexedClips:
@@ -49,6 +56,10 @@ class IndexedClips:
 
     def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._places.ids
+
+    def __fspath__(self) -> str:
+        """Return the folder of the cache, so that a cache may stand where a path of one is wanted."""
+        return str(self.path)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -94,7 +105,7 @@ class IndexedClips:
     def shards_of(self, clip_ids: Iterable[str]) -> tuple[int, ...]:
         """Return the numbers of the shards that hold some clips, stored or failed; sorted."""
         present = set(self.shards)
-        return tuple(sorted({self._planned.shards[clip_id] for clip_id in clip_ids} & present))
+        return tuple(sorted({self._planned.shards[clip_id] for clip_id in as_ids(clip_ids)} & present))
 
     def clips_of(self, number: int) -> Set[str]:
         """Return the ids of the clips that a shard holds, from the index."""
@@ -102,10 +113,10 @@ class IndexedClips:
 
     def by_shard(self, clip_ids: Collection[str]) -> Mapping[int, Set[str]]:
         """Group stored clips by their shards, in the order of the files; others are left out."""
-        return self._places.by_shard(clip_ids)
+        return self._places.by_shard(as_ids(clip_ids))
 
     def _place(self, clip_id: str) -> ClipPlace:
         if (place := self._places.find(clip_id)) is None:
             reason = f"; it failed: {self.failed[clip_id]}" if clip_id in self.failed else ""
-            raise CacheError(f"clip '{clip_id}' is not stored in {self.path}{reason}")
+            raise MissingClipError(f"clip '{clip_id}' is not stored in {self.path}{reason}")
         return place

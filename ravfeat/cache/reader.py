@@ -6,7 +6,7 @@ Features are returned as (T, L, D). ``layers`` are the encoder's layer numbers, 
 is the input to the first block.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from ravfeat.cache.format import (
     shard_number,
 )
 from ravfeat.cache.index import read_sums
-from ravfeat.cache.indexed_clips import IndexedClips
+from ravfeat.cache.indexed_clips import IndexedClips, as_ids
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.places import ClipPlace, contiguous_runs
 from ravfeat.cache.schemas import read_identity
@@ -60,8 +60,8 @@ class ShardBlock:
     features: NDArray[Any]
 
 
-class Cache(IndexedClips):
-    """A cache open for reading; make one with `open_cache`.
+class Cache(IndexedClips, Mapping[str, NDArray[Any]]):
+    """A cache open for reading: a mapping of clip ids, sorted, to features; make one with `open_cache`.
 
     Attributes
     ----------
@@ -120,9 +120,17 @@ class Cache(IndexedClips):
     def __repr__(self) -> str:
         return f"<Cache {self.path} ({len(self)} clips, layers {self.layers[0]}-{self.layers[-1]}, dim {self.dim})>"
 
+    # A cache is equal to itself: a mapping would read all features to compare them.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
     def __getitem__(self, clip_id: str) -> NDArray[Any]:
         """Read one clip, shape (T, L, D), in the stored dtype."""
         return self.read([clip_id])[0]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the clip ids, as every mapping; `iter` gives the features as well, in the order of the files."""
+        return iter(self.clip_ids)
 
     @property
     def fingerprint(self) -> str:
@@ -162,14 +170,15 @@ class Cache(IndexedClips):
             yield clip_id, {name: values[place.frames] for name, values in columns.items()}
 
     def read(
-        self, clip_ids: Iterable[str], *, layers: Sequence[int] | None = None, verify: bool = False
+        self, clip_ids: Iterable[str], *, layers: int | Sequence[int] | None = None, verify: bool = False
     ) -> list[NDArray[Any]]:
         """Read clips; their digests are checked only with ``verify``.
 
         Parameters
         ----------
         clip_ids : iterable of str
-        layers : sequence of int, optional
+            One that is given by itself is a list of one.
+        layers : int or sequence of int, optional
             Layer numbers; default all that are stored. Only these are read from the disk.
         verify : bool
             Whether to hold what was read against its digests. Training always does (`ravfeat fit-heads`), and so does
@@ -189,7 +198,7 @@ class Cache(IndexedClips):
         """
         positions = self.positions(layers)
         runs = contiguous_runs(positions)
-        clip_ids = list(clip_ids)
+        clip_ids = as_ids(clip_ids)
         self.fetch(clip_ids, layers)
         clips = [self._read_clip(self._place(clip_id), runs) for clip_id in clip_ids]
         if verify:
@@ -197,7 +206,7 @@ class Cache(IndexedClips):
                 self._verify(clip_id, positions, clip)
         return clips
 
-    def fetch(self, clip_ids: Iterable[str], layers: Sequence[int] | None = None) -> None:
+    def fetch(self, clip_ids: Iterable[str], layers: int | Sequence[int] | None = None) -> None:
         """Bring what `read` would read of a cache that lies elsewhere, with few requests; nothing else happens.
 
         Raises
@@ -208,14 +217,14 @@ class Cache(IndexedClips):
         if self._fetcher is None:
             return
         frames: dict[int, list[slice]] = {}
-        for clip_id in clip_ids:
+        for clip_id in as_ids(clip_ids):
             place = self._place(clip_id)
             frames.setdefault(place.shard, []).append(place.frames)
         for number, ranges in sorted(frames.items()):
             self._fetcher.features(number, self.positions(layers), ranges)
 
     def iter(
-        self, clip_ids: Iterable[str] | None = None, *, layers: Sequence[int] | None = None
+        self, clip_ids: Iterable[str] | None = None, *, layers: int | Sequence[int] | None = None
     ) -> Iterator[tuple[str, NDArray[Any]]]:
         """Iterate over clips, by default all of them in the order of the files.
 
@@ -229,7 +238,7 @@ class Cache(IndexedClips):
         # Buffers as large as the longest clip fit every clip, so memory is taken once or twice in all.
         longest = int(self._places.places[:, 2].max(initial=0))
         buffers = ClipBuffers(longest * n_layers * self.dim * self.dtype.itemsize)
-        for clip_id in clip_ids:
+        for clip_id in [clip_ids] if isinstance(clip_ids, str) else clip_ids:
             place = self._place(clip_id)
             if in_order and place.shard != shard:
                 shard = place.shard
@@ -238,14 +247,14 @@ class Cache(IndexedClips):
                     self.features(shard).expect()  # all of it will be read: let the system read ahead
             yield clip_id, self._read_clip(place, runs, buffers)
 
-    def read_shard(self, number: int, *, layers: Sequence[int] | None = None) -> ShardBlock:
+    def read_shard(self, number: int, *, layers: int | Sequence[int] | None = None) -> ShardBlock:
         """Read one whole shard into new memory; `map_shard` is faster."""
         runs = contiguous_runs(self.positions(layers))
         header = self.header(number)
         features = self.features(number)
         return ShardBlock(header.clips, self._read(number, features, runs, slice(0, features.shape[1])))
 
-    def map_shard(self, number: int, *, layers: Sequence[int] | None = None) -> ShardBlock:
+    def map_shard(self, number: int, *, layers: int | Sequence[int] | None = None) -> ShardBlock:
         """Return one shard with its features mapped into memory: pages are read from the file when accessed.
 
         The array is copy-on-write: changes to it do not reach the cache. It stays valid when the cache is
@@ -321,6 +330,7 @@ class Cache(IndexedClips):
         """
         if clip_ids is None:
             return {clip.clip_id: clip for number in self.shards for clip in self.header(number).clips}
+        clip_ids = as_ids(clip_ids)
         by_shard = self.by_shard(clip_ids).items()
         return {clip.clip_id: clip for n, ids in by_shard for clip in self.header(n).clips if clip.clip_id in ids}
 
@@ -387,7 +397,7 @@ class Cache(IndexedClips):
                 start = stop
         return block
 
-    def positions(self, layers: Sequence[int] | None) -> list[int]:
+    def positions(self, layers: int | Sequence[int] | None) -> list[int]:
         """Return the positions of layers on the first axis of the stored features; None means all.
 
         Raises
@@ -397,6 +407,10 @@ class Cache(IndexedClips):
         """
         if layers is None:
             return list(range(len(self.layers)))
+        if isinstance(layers, str):
+            raise CacheError(f"layers='{layers}' is a text: expected numbers, such as 6, [6, 7] or range(6, 13)")
+        if isinstance(layers, int | np.integer):
+            layers = [int(layers)]
         if not len(layers):
             raise CacheError(f"no layers asked for; {self.path} has {list(self.layers)}")
         # A cache of layers 6 to 12 has layer 6 at position 0.

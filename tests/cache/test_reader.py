@@ -238,7 +238,8 @@ def test_reading_needs_neither_torch_nor_media_libraries(whole_cache: Path) -> N
 
 def test_the_public_door_opens_folders_as_this_room_does(whole_cache: Path) -> None:
     cache = ravfeat.open_cache(whole_cache)
-    assert type(cache) is Cache is ravfeat.Cache
+    assert isinstance(cache, Cache)
+    assert issubclass(ravfeat.Cache, Cache)
     assert cache.content_sha256() == open_cache(whole_cache).content_sha256()
 
 
