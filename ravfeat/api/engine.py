@@ -6,8 +6,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from ravfeat.api.given import remember_given
 from ravfeat.api.observer import Observer
-from ravfeat.corpora.last_table import record_absent
 from ravfeat.engines.base import EngineOptions
 from ravfeat.engines.run import Engine, extract_with
 from ravfeat.errors import UsageError
@@ -64,8 +64,8 @@ def extract_by_engine(
         done = extract_with(engine.name, work, out, engine.options)
         seconds = perf_counter() - started
         for result, name in zip(done.results, done.names, strict=True):
-            if work.manifest is not None and not result.address:
-                record_absent(result.path, work.manifest.by_id())
+            if work.manifest is not None:
+                remember_given(result, work.manifest, observer)
             observer.extracted(result, name, seconds)
         results += done.results
         given_up |= done.given_up

@@ -10,10 +10,10 @@ from typing_extensions import TypedDict
 
 from ravfeat.api.arguments import AnyPath, Many, as_layers, as_names, as_pairs, as_path, as_paths, as_place, checked
 from ravfeat.api.engine import chosen_engine, extract_by_engine
+from ravfeat.api.given import remember_given
 from ravfeat.api.observer import Observer
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.corpora import data_root, load_corpus
-from ravfeat.corpora.last_table import record_absent
 from ravfeat.documents import Count, Index, Positive
 from ravfeat.encoders.base import Encoder
 from ravfeat.encoders.registry import load_encoder, stream_of
@@ -306,8 +306,7 @@ def _extract_here(
         results = extract_together(requests, place)
         seconds = perf_counter() - started
         for result, request in zip(results, requests, strict=True):
-            if not result.address:
-                record_absent(result.path, request.manifest.by_id())
+            remember_given(result, request.manifest, observer, divided=request.num_shards > 1)
             observer.extracted(result, request.encoder.spec.name, seconds)
         done += results
     return Extracted(tuple(done))

@@ -37,6 +37,9 @@ class Observer:
     def planned(self, plan: "ExtractionPlan") -> None:
         """Hear the plan of a dry run."""
 
+    def columns(self, cache: Path, names: Sequence[str], n_clips: int) -> None:
+        """Hear which further columns of stored clips have new values, and of how many clips."""
+
     def extracted(self, result: "ExtractResult", name: str, seconds: float) -> None:
         """Hear that a cache is filled, with the name of its encoder."""
 

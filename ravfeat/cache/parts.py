@@ -17,7 +17,7 @@ from ravfeat.cache.shard import UNREADABLE, ShardHeader, open_shard, read_header
 from ravfeat.errors import ShardError
 from ravfeat.files import sha256_of
 
-__all__ = ["is_part", "part_file", "part_header", "part_number", "present_parts", "read_part"]
+__all__ = ["is_part", "part_file", "part_header", "part_number", "present_parts", "read_content", "read_part"]
 
 _DIGITS = 16
 _PART = re.compile(rf"shard-\d{{5,}}\.part-(\d{{4,}})-([0-9a-f]{{{_DIGITS}}})\.h5")
@@ -65,7 +65,19 @@ def read_part(path: Path) -> ShardContent:
     ShardError
         Where it is damaged.
     """
-    header = part_header(path)
+    part_header(path)
+    return read_content(path)
+
+
+def read_content(path: Path) -> ShardContent:
+    """Read all of a shard's file and check every digest; HDF5 must be known to open it.
+
+    Raises
+    ------
+    ShardError
+        Where it is damaged.
+    """
+    header = read_header(path)
     if problems := check_shard(path, header).problems:
         raise ShardError(f"{path} is damaged: {problems[0]}")
     with open_shard(path) as file:

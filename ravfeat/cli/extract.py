@@ -22,8 +22,11 @@ from ravfeat.cli.table_options import (
     parse_columns,
 )
 from ravfeat.cli.terminal import echo
+from ravfeat.errors import listed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ravfeat.extract import ExtractResult
     from ravfeat.extract.plan import ExtractionPlan
     from ravfeat.manifest import Manifest
@@ -134,6 +137,10 @@ class _Terminal(TerminalObserver):
     def planned(self, plan: "ExtractionPlan") -> None:
         """Print the plan of a dry run."""
         show_plan(plan)
+
+    def columns(self, cache: Path, names: "Sequence[str]", n_clips: int) -> None:
+        """Print what is known of stored clips now."""
+        echo(f"{cache}: stored for {n_clips} clips that were there: {listed(names)}")
 
     def extracted(self, result: "ExtractResult", name: str, seconds: float) -> None:
         """Print what was stored, and what could not be."""

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +12,7 @@ from ravfeat.corpora.clip_ids import default_ids, relative_path
 from ravfeat.corpora.formats.base import read_clips
 from ravfeat.corpora.further import FurtherColumns
 from ravfeat.corpora.probe import file_lengths
+from ravfeat.corpora.scales import scale_of
 from ravfeat.corpora.segments import SpanColumns, file_lengths_checked, span_notes, span_text
 from ravfeat.corpora.spellings import check_clips
 from ravfeat.corpora.tables import cell_text, name_columns
@@ -90,8 +91,14 @@ def read_folder_corpus(
         tuple(sorted({clip.label for clip in clips})),
         with_lengths,
         unread=rows.further.left_out,
-        notes=tuple(span_notes(clips, with_lengths)),
+        notes=(*span_notes(clips, with_lengths), *filter(None, [_scale_note(clips, as_written)])),
     )
+
+
+def _scale_note(clips: Sequence[Clip], as_written: Collection[str]) -> str:
+    # Features do not depend on labels, and a label map may come with the training.
+    scale = scale_of((clip.label for clip in clips), as_written)
+    return f"{scale} of 'ravfeat fit-heads', which refuses them otherwise; features are extracted" if scale else ""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.clip_names import ClipNames
 from ravfeat.corpora.spellings import check_names
-from ravfeat.corpora.tables import cell_text, name_columns, read_table
+from ravfeat.corpora.tables import cell_text, column_of, name_columns, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.files import sha256_of
 
@@ -70,29 +71,40 @@ class LabelledClips:
         return LabelledClips(tuple(records), tuple(classes), left_out=len(self.records) - len(records))
 
 
-def read_labels(path: Path, as_written: Collection[str] = ()) -> dict[str, str]:
-    """Read a CSV or Parquet table with the columns ``clip_id`` and ``label``.
+def read_labels(path: Path, as_written: Collection[str] = (), names: ClipNames | None = None) -> dict[str, str]:
+    """Read a table with the columns ``clip_id`` (or ``path``, ``file``) and ``label``.
 
     Parameters
     ----------
     path : Path
     as_written : collection of str
         Labels that are meant as they are written; see `ravfeat.corpora.spellings`.
+    names : ClipNames, optional
+        Finds the clips that are meant by path, file name or stem; by default every name is an id.
 
     Raises
     ------
     CorpusError
-        Where a column or a clip id is missing, a clip has two labels, or a label has two spellings.
+        Where a column or a clip id is missing, a name could be several clips, a clip has two labels, or a label has two
+        spellings.
     """
     whole = read_table(path)
-    table, _ = name_columns(path, whole, ("clip_id", "label"))
-    if missing := [name for name in ("clip_id", "label") if name not in table.column_names]:
-        raise CorpusError(f"{path} lacks the columns {missing}; expected clip_id and label, got {whole.column_names}")
+    column = "clip_id" if column_of(path, "clip_id", whole.column_names) else "path"
+    table, _ = name_columns(path, whole, (column, "label"))
+    if column not in table.column_names or "label" not in table.column_names:
+        missing = [name for name in ("clip_id", "label") if name not in table.column_names]
+        raise CorpusError(
+            f"{path} lacks the columns {missing}; expected clip_id (or path, file) and label, got {whole.column_names}"
+        )
     labels: dict[str, str] = {}
     for row in table.to_pylist():
-        clip_id, label = cell_text(row["clip_id"]), cell_text(row["label"])
-        if not clip_id:
-            raise CorpusError(f"{path} has a row without clip_id, labelled '{label}'")
+        written, label = cell_text(row[column]), cell_text(row["label"])
+        if not written:
+            raise CorpusError(f"{path} has a row without {column}, labelled '{label}'")
+        try:
+            clip_id = (names.find(written) if names else None) or written
+        except CorpusError as error:
+            raise CorpusError(f"{path}: {error}") from error
         if labels.setdefault(clip_id, label) != label:
             raise CorpusError(f"{path} labels clip '{clip_id}' twice, as '{labels[clip_id]}' and as '{label}'")
     check_names(str(path), "label", labels.values(), as_written)

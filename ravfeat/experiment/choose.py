@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.clip_names import ClipNames
 from ravfeat.corpora.labels import LabelledClips, check_known, read_labels
+from ravfeat.corpora.scales import check_no_scale
 from ravfeat.corpora.spellings import check_clips
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.experiment.align import align_caches, common_clips
@@ -96,6 +98,8 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
         for head in heads
     ]
     _check_classes(chosen)
+    for each in chosen:
+        check_no_scale(str(each.caches[0].path), each.clips.classes, plan.as_written)
     return chosen if plan.rule is None else _in_common(chosen, allow_missing=plan.allow_missing)
 
 
@@ -150,10 +154,12 @@ def missing_clips_error(cache: Cache, missing: Sequence[str]) -> CacheError:
     )
 
 
-def _labels_for(plan: DataPlan, caches: Iterable[Cache]) -> Mapping[str, str] | None:
+def _labels_for(plan: DataPlan, caches: Collection[Cache]) -> Mapping[str, str] | None:
     if plan.labels is None:
         return None
-    labels = read_labels(plan.labels, plan.as_written)
+    manifests = [cache.planned_manifest for cache in caches]
+    names = ClipNames(clip_id for manifest in manifests for clip_id in manifest.ids)
+    labels = read_labels(plan.labels, plan.as_written, names)
     # The table speaks of the corpus: it may name clips that the caches lack.
     corpus = frozenset().union(*(planned_among(labels.keys(), cache) for cache in caches))
     check_known(labels, corpus, plan.labels)

@@ -88,7 +88,7 @@ def test_what_pandas_writes_for_no_label_is_no_label(tmp_path) -> None:
     [
         (
             "clip,label\na,sad\n",
-            r"lacks the columns \['clip_id'\]; expected clip_id and label, got \['clip', 'label'\]",
+            r"lacks the columns \['clip_id'\]; expected clip_id .or path, file. and label, got \['clip', 'label'\]",
         ),
         ("clip_id,label\na,sad\na,calm\n", "labels clip 'a' twice, as 'sad' and as 'calm'"),
         ("clip_id,label\n,sad\n", "has a row without clip_id, labelled 'sad'"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ravfeat.errors import UsageError
+from ravfeat.errors import CorpusError, UsageError
 from ravfeat.experiment.choose import choose_clips, read_together
 from ravfeat.experiment.plan import FitPlan
 from tests.toycaches import actors_and_emotions
@@ -41,6 +41,27 @@ def test_the_voice_comes_first_and_every_face_after_it(paths) -> None:
     assert read(together(paths, "landmarks", "expressions", "voice")) == ["voice", "landmarks", "expressions"]
     concatenated = together(paths, "voice", joins=("expressions", "landmarks"))
     assert read(concatenated) == ["voice", "expressions", "landmarks"]
+
+
+def test_labels_are_found_by_path_file_name_or_stem(paths, tmp_path) -> None:
+    (clips,) = choose_clips(FitPlan((paths["voice"],)))
+    ids = [record.clip_id for record in clips.clips.records]
+    written = [f"/data/{clip_id}.wav" if n % 3 == 0 else f"{clip_id}.flac" for n, clip_id in enumerate(ids)]
+    rows = [f"{name},{'ab'[n % 2]}" for n, name in enumerate(written)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    (labelled,) = choose_clips(FitPlan((paths["voice"],), labels=tmp_path / "labels.csv"))
+    assert [record.label for record in labelled.clips.records] == ["ab"[n % 2] for n in range(len(ids))]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows, f"{written[1]},b", f"{written[1]},c"]))
+    with pytest.raises(CorpusError, match=rf"labels clip '{ids[1]}' twice, as 'b' and as 'c'"):
+        choose_clips(FitPlan((paths["voice"],), labels=tmp_path / "labels.csv"))
+
+
+def test_labels_on_a_scale_are_not_trained_on(paths, tmp_path) -> None:
+    (clips,) = choose_clips(FitPlan((paths["voice"],)))
+    rows = [f"{record.clip_id},{n / 4}" for n, record in enumerate(clips.clips.records)]
+    (tmp_path / "labels.csv").write_text("\n".join(["clip_id,label", *rows]))
+    with pytest.raises(CorpusError, match=r"the labels are .* numbers.*: classification only; map it to classes"):
+        choose_clips(FitPlan((paths["voice"],), labels=tmp_path / "labels.csv"))
 
 
 def test_a_face_that_is_concatenated_too_is_read_once(paths) -> None:
