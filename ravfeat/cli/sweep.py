@@ -27,6 +27,7 @@ _SHOWN = 20
 @click.option("--shard-index", type=click.IntRange(0), default=0, show_default=True, help="Of --num-shards, from 0.")
 @click.option("--reveal", is_flag=True, help="Test the winner, once; a line in reveals.json counts every look.")
 @click.option("--dry-run", is_flag=True, help="Check all plans and say what would be trained; write nothing.")
+@click.option("--own-code", is_flag=True, help="Run the code that heads of the plan name, such as mine.py:SVC.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
 @click.option("--memory", metavar="SIZE", help="Train in at most this much memory, such as 4GB. [default: half of what"
               " is free]")  # fmt: skip
@@ -40,6 +41,7 @@ def command(
     *,
     reveal: bool,
     dry_run: bool,
+    own_code: bool,
 ) -> None:
     """Train every combination of a plan's caches, protocols, heads, settings and layers, and rank them.
 
@@ -67,7 +69,7 @@ def command(
 
     target = out or Path("sweeps") / plan.stem
     started = perf_counter()
-    sweep = open_sweep(plan, device=resolve_device(device))
+    sweep = open_sweep(plan, device=resolve_device(device), own_code=own_code)
     _show_plan(sweep)
     if dry_run:
         _show_waiting(sweep, target)
@@ -88,7 +90,8 @@ def command(
 
 
 def _show_plan(sweep: "ReadySweep") -> None:
-    echo(f"{len(sweep.trials)} plans, chosen by validation {sweep.plan.choose_by.upper()}")
+    n = len(sweep.trials)
+    echo(f"{n} plan{'s' if n > 1 else ''}, chosen by validation {sweep.plan.choose_by.upper()}")
     for reason in sweep.left_out:
         echo(f"not combined: {reason}")
 

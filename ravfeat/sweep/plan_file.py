@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from ravfeat.documents import Count, NotEmpty, Text, check_value, read_toml
 from ravfeat.errors import UsageError
+from ravfeat.plugins import is_reference
 from ravfeat.schema import Select
 
 __all__ = ["ChooseBy", "SweepPlan", "Views", "read_plan"]
@@ -15,7 +16,7 @@ __all__ = ["ChooseBy", "SweepPlan", "Views", "read_plan"]
 ChooseBy = Literal["uar", "nll"]
 Views = Literal["none", "train", "scores", "statistics"]
 
-_REMEDY = "docs/sweeps.md shows a plan"
+_REMEDY = "'ravfeat sweep --help' shows a plan"
 
 _LISTS = ("protocols", "heads", "caches", "layers", "std", "views")
 """Keys that are lists of alternatives; a single value stands for a list of one."""
@@ -71,8 +72,14 @@ class SweepPlan:
     choose_by: ChooseBy = "uar"
 
 
-def read_plan(path: Path) -> SweepPlan:
+def read_plan(path: Path, *, own_code: bool = False) -> SweepPlan:
     """Read a plan; paths in it are relative to its folder.
+
+    Parameters
+    ----------
+    path : Path
+    own_code : bool
+        Whether heads may be code that the plan names, which is run: a plan may be somebody else's.
 
     Raises
     ------
@@ -95,8 +102,12 @@ def read_plan(path: Path) -> SweepPlan:
     if "layers" in value:  # a number is written like one
         value["layers"] = [str(layer) if type(layer) is int else layer for layer in value["layers"]]
     plan = check_value(value, SweepPlan, str(path), UsageError, _REMEDY)
-    _check_heads(plan, path)
+    _check_heads(plan, path, own_code=own_code)
     _check_once(value, path)
+    for name in ("concat", "together"):
+        for number, paths in enumerate(getattr(plan, name)):
+            if len(paths) < 2:
+                raise UsageError(f"{path}: {name}[{number}] names one cache, expected two or more")
     return _located(plan, path.parent)
 
 
@@ -104,10 +115,14 @@ def _as_list(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _check_heads(plan: SweepPlan, path: Path) -> None:
+def _check_heads(plan: SweepPlan, path: Path, *, own_code: bool) -> None:
     for number, head in enumerate(plan.heads):
         if not isinstance(head.get("name"), str) or not head["name"]:
             raise UsageError(f"{path}: heads[{number}] lacks 'name', such as name = \"logreg\"; {_REMEDY}")
+        if is_reference(head["name"]) and not own_code:
+            raise UsageError(
+                f"{path}: heads[{number}] names code, '{head['name']}', that would be run; read it, then add --own-code"
+            )
         if wrong := sorted(head.keys() & _NOT_OF_HEADS):
             raise UsageError(
                 f"{path}: heads[{number}].{wrong[0]} is no setting of a head here: layers and std are keys of the plan,"

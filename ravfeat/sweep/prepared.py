@@ -22,7 +22,7 @@ from ravfeat.sweep.trials import Trial
 
 __all__ = ["ReadyTrial", "prepare_trials"]
 
-_PLACES = ("caches", "joins", "train_views", "labels", "clips", "device")
+_PLACES = ("caches", "joins", "train_views", "labels", "clips", "device", "heads")
 """Fields of a plan that say where something lies; what lies there is in the digest instead."""
 
 _LONGEST_NAME = 80
@@ -98,7 +98,11 @@ def prepare_trials(trials: Sequence[Trial], where: str) -> list[ReadyTrial]:
         try:
             prepared = prepare(trial.plan, opened)
         except RavfeatError as error:
-            error.args = (f"{where}, the plan with {_words(trial.factors)}: {error}",)
+            # Messages name options of the command line, which are keys of a plan.
+            keys = (
+                "; here an option such as --allow-missing is a key: allow_missing = true" if "--" in str(error) else ""
+            )
+            error.args = (f"{where}, the plan with {_words(trial.factors)}: {error}{keys}",)
             raise
         features = prepared.systems[0].features
         factors = {"protocol": trial.factors["protocol"], "features": features} | dict(trial.factors)

@@ -65,7 +65,7 @@ class SweepResult:
     n_waiting: int
 
 
-def open_sweep(path: Path, *, device: str = "cpu") -> ReadySweep:
+def open_sweep(path: Path, *, device: str = "cpu", own_code: bool = False) -> ReadySweep:
     """Read a plan and make all its plans ready, so that whatever can be refused is refused now.
 
     Raises
@@ -73,7 +73,7 @@ def open_sweep(path: Path, *, device: str = "cpu") -> ReadySweep:
     RavfeatError
         See `read_plan`, `make_trials` and `prepare_trials`; for two combinations that are one plan.
     """
-    plan = read_plan(path)
+    plan = read_plan(path, own_code=own_code)
     trials, left_out = make_trials(plan, device=device)
     ready = prepare_trials(trials, str(path))
     for digest, same in groupby(sorted(ready, key=lambda trial: trial.digest), key=lambda trial: trial.digest):

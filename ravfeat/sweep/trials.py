@@ -14,7 +14,7 @@ from typing import Any
 
 from ravfeat.cache import open_cache, resolve_cache
 from ravfeat.errors import UsageError
-from ravfeat.experiment.plan import FitPlan
+from ravfeat.experiment.plan import FitPlan, shared_options
 from ravfeat.experiment.training_views import views_beside
 from ravfeat.heads.registry import HEADS, get_head, several_streams
 from ravfeat.sweep.plan_file import SweepPlan
@@ -61,7 +61,7 @@ class _Input:
 
     @property
     def data(self) -> dict[str, Any]:
-        return {"joins": (self.paths,)} if self.kind == "concat" else {"caches": self.paths}
+        return {"caches": (), "joins": (self.paths,)} if self.kind == "concat" else {"caches": self.paths}
 
 
 def make_trials(sweep: SweepPlan, *, device: str = "cpu") -> tuple[list[Trial], list[str]]:
@@ -109,25 +109,18 @@ def _trials_of(
     device: str,
 ) -> Iterator[Trial]:
     for layers, std in product(sweep.layers, sweep.std):
-        plan = FitPlan(
-            **source.data,
-            train_views=beside,
-            average_views=views if views in ("scores", "statistics") else "none",  # type: ignore[arg-type]
-            labels=sweep.labels,
-            clips=sweep.clips,
-            allow_missing=sweep.allow_missing,
-            as_written=sweep.as_written,
-            heads=(head.entry,),
-            layers=None if layers == "all" else layers,
-            std=std,
-            settings=head.settings,
-            device=device,
-            protocol=protocol,
-            select=sweep.select,
-            seeds=sweep.seeds,
-            rule=None,  # each is ranked alone
-            allow_leak=sweep.allow_leak,
-        )
+        of_this = source.data | {
+            "train_views": beside,
+            "average_views": views if views in ("scores", "statistics") else "none",
+            "heads": (head.entry,),
+            "layers": None if layers == "all" else layers,
+            "std": std,
+            "settings": head.settings,
+            "device": device,
+            "protocol": protocol,
+            "rule": None,  # each is ranked alone
+        }
+        plan = FitPlan(**(shared_options(sweep, FitPlan) | of_this))
         settings = {f"{head.name}.{key}": _text(value) for key, value in head.settings.items()}
         yield Trial(
             plan,
