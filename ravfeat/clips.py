@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ravfeat.errors import CorpusError
 from ravfeat.escape import is_printable, printable
 from ravfeat.schema import OWN_COLUMNS
+from ravfeat.short_repr import short_repr
 from ravfeat.texts import SortedTexts
 
 __all__ = [
@@ -56,6 +57,7 @@ _CHUNK = 1 << 13
 CLIP_SCHEMA = pa.schema([*((name, pa.string()) for name in TEXTS), ("duration_s", pa.float64())])
 
 
+@short_repr
 @dataclass(frozen=True)
 class Clip:
     """One media file, or a part of one.

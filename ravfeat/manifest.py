@@ -24,6 +24,7 @@ from ravfeat.clips import CLIP_SCHEMA, Clip, ClipsById, ClipTable, clip_schema
 from ravfeat.documents import parse_json
 from ravfeat.errors import CorpusError, RavfeatError
 from ravfeat.files import read_limited, replace_file
+from ravfeat.short_repr import short_repr
 from ravfeat.texts import SortedTexts
 
 __all__ = [
@@ -91,6 +92,7 @@ def is_unknown(actor: str) -> bool:
     return actor.partition(":")[2].startswith(_UNKNOWN)
 
 
+@short_repr
 @dataclass(frozen=True)
 class Manifest:
     """All clips of one corpus.

@@ -29,12 +29,14 @@ from ravfeat.manifest import Manifest
 from ravfeat.media.augment import CLEAN, SPEED, View
 from ravfeat.progress import Progress, shown_progress
 from ravfeat.schema import Store, Stream
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Extracted", "extract"]
 
 _LESS = "make room, choose another --out, or store less: --layers, --store pooled, --frame-stride"
 
 
+@short_repr
 @dataclass(frozen=True)
 class Extracted:
     """What an extraction gave.

@@ -12,10 +12,12 @@ from ravfeat.audit.verdicts import BROKEN, Line
 from ravfeat.files import replace_file
 from ravfeat.runs.audit_file import AUDIT_FORMAT, AUDIT_FORMAT_VERSION, is_hollow
 from ravfeat.runs.format import AUDIT_FILE
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Audit", "write_audit"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Audit:
     """What an audit found.

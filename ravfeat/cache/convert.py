@@ -39,6 +39,7 @@ from ravfeat.numerics.pooling import average_block, average_frames, pool_block
 from ravfeat.numerics.rounding import SAMPLE, describe_flattened, evenly, flattened_columns
 from ravfeat.progress import ProgressBar
 from ravfeat.schema import Store
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Conversion", "Converted", "convert_cache"]
 
@@ -46,6 +47,7 @@ _SAMPLE_CLIPS = 64
 _TOO_LARGE = "do not fit into float16 (at most 65504); convert with --dtype float32"
 
 
+@short_repr
 @dataclass(frozen=True)
 class Conversion:
     """Requested changes; None leaves a property as it is.
@@ -66,6 +68,7 @@ class Conversion:
     dtype: Literal["float16", "float32"] | None = None
 
 
+@short_repr
 @dataclass(frozen=True)
 class Converted:
     """Result of a conversion.

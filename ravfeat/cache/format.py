@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.files import canonical_json, check_name
 from ravfeat.schema import Store
+from ravfeat.short_repr import short_repr
 
 __all__ = [
     "CLIP_COLUMNS",
@@ -73,6 +74,7 @@ POOLED_STATISTICS: Mapping[str, tuple[str, ...]] = {"audio": ("mean", "std"), "f
 FINGERPRINT_LENGTH = 12
 
 
+@short_repr
 @dataclass(frozen=True)
 class StoreRecipe:
     """Which part of an encoder's output is stored, and how. Part of a cache's identity.
@@ -198,6 +200,7 @@ def shard_number(path: Path) -> int | None:
     return int(digits)
 
 
+@short_repr
 @dataclass(frozen=True)
 class ClipRecord:
     """Record of one stored clip in its shard.
@@ -242,6 +245,7 @@ class ClipRecord:
         return {name: getattr(self, name) for name in CLIP_COLUMNS}
 
 
+@short_repr
 @dataclass(frozen=True)
 class FailedClip:
     """A clip that belongs in a shard and could not be stored.
@@ -269,6 +273,7 @@ CLIP_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(ClipRecord) if f.na
 FAILED_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(FailedClip))
 
 
+@short_repr
 @dataclass(frozen=True)
 class ShardContent:
     """Contents of a shard file.

@@ -22,6 +22,7 @@ from ravfeat.documents import parse_json
 from ravfeat.errors import CacheError, CorpusError
 from ravfeat.files import canonical_json
 from ravfeat.manifest import Clip, Manifest, checked_columns, read_parquet
+from ravfeat.short_repr import short_repr
 from ravfeat.texts import SortedTexts
 
 __all__ = ["PlannedManifest", "ShardNumbers", "read_planned"]
@@ -61,6 +62,7 @@ class ShardNumbers(Mapping[str, int]):
         return int(self.column[row])
 
 
+@short_repr
 @dataclass(frozen=True)
 class PlannedManifest:
     """A manifest and the shard of every clip.

@@ -40,10 +40,12 @@ from ravfeat.errors import CacheError, ShardError
 from ravfeat.feature_names import stored_names
 from ravfeat.files import sha256_of
 from ravfeat.model_origin import ModelOrigin, check_origin
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Cache", "ShardBlock", "open_cache"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class ShardBlock:
     """Stored features of one shard.

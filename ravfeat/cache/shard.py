@@ -31,6 +31,7 @@ from ravfeat.feature_names import names_problem
 from ravfeat.files import canonical_json
 from ravfeat.model_origin import check_origin
 from ravfeat.schema import Gender
+from ravfeat.short_repr import short_repr
 
 __all__ = [
     "UNREADABLE",
@@ -52,6 +53,7 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 _REMEDY = "delete it and run the same 'ravfeat extract' again"
 
 
+@short_repr
 @dataclass(frozen=True)
 class ShardHeader:
     """Metadata of a shard.

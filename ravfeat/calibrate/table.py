@@ -8,6 +8,7 @@ import numpy as np
 
 from ravfeat.calibrate.temperature import Temperature
 from ravfeat.predictions import Evidence, Predictions, System, SystemProbs, check_learnable, evidence_of
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Calibration", "FoldTemperature", "calibrate", "calibration_record", "fit_temperature"]
 
@@ -22,6 +23,7 @@ class FoldTemperature:
     n: int
 
 
+@short_repr
 @dataclass(frozen=True)
 class Calibration:
     """A system at its temperatures.

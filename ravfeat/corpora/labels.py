@@ -14,10 +14,12 @@ from ravfeat.corpora.spellings import check_names
 from ravfeat.corpora.tables import cell_text, column_of, name_columns, read_table
 from ravfeat.errors import CorpusError
 from ravfeat.files import sha256_of
+from ravfeat.short_repr import short_repr
 
 __all__ = ["LabelledClips", "check_known", "labels_said", "read_clip_ids", "read_labels", "replaced_labels"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class LabelledClips:
     """Clips with their labels; actors, performances and digests always come from the shards.

@@ -13,10 +13,12 @@ from ravfeat.experiment.plan import FitPlan, GradingPlan, HeadPlan, shared_optio
 from ravfeat.protocols.folds import inner_folds
 from ravfeat.runs.result import Fitted
 from ravfeat.schema import Normalise
+from ravfeat.short_repr import short_repr
 
 __all__ = ["CrossPlan", "fit_across", "prepare_across"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class CrossPlan(GradingPlan, HeadPlan):
     """What is to be trained on one corpus and tested on another: heads and grading of a `FitPlan`, and other data.

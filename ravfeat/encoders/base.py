@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ravfeat.model_origin import ModelOrigin
 from ravfeat.schema import Stream
+from ravfeat.short_repr import short_repr
 
 __all__ = [
     "Batching",
@@ -41,6 +42,7 @@ is encoded by itself, so that a clip's pieces are encoded as they come."""
 Piece_contra = TypeVar("Piece_contra", contravariant=True)
 
 
+@short_repr
 @dataclass(frozen=True)
 class EncoderSpec:
     """Description of an encoder: identity and output shape.
@@ -92,6 +94,7 @@ class EncoderSpec:
         }
 
 
+@short_repr
 @dataclass(frozen=True)
 class EncoderInput:
     """Model input of one piece of a clip.
@@ -162,6 +165,7 @@ class EncodingBatch(Protocol):
         ...
 
 
+@short_repr
 @dataclass(frozen=True)
 class FinishedBatch:
     """A batch that is already encoded; see `EncodingBatch`.

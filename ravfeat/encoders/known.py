@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from ravfeat.errors import EncoderError
 from ravfeat.schema import Stream
+from ravfeat.short_repr import short_repr
 
 __all__ = ["ENCODERS", "OPENSMILE", "BuiltIn", "Pretrained", "licence_of", "unknown_encoder"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Pretrained:
     """A published encoder.

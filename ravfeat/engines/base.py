@@ -9,6 +9,7 @@ import ravfeat.errors
 from ravfeat.errors import MissingExtraError, RavfeatError
 from ravfeat.extract.report import ShardReport
 from ravfeat.extract.work_plan import ShardNumbers
+from ravfeat.short_repr import short_repr
 
 __all__ = ["USUAL_WORKERS", "Answer", "Counts", "EngineOptions", "Pool", "Problem"]
 
@@ -16,6 +17,7 @@ USUAL_WORKERS = 2
 """Where no GPU is used."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class EngineOptions:
     """How many workers, and where.

@@ -14,6 +14,7 @@ from ravfeat.extract.named_work import NamedWork
 from ravfeat.extract.request import ExtractResult
 from ravfeat.extract.run import finish, kept_clips
 from ravfeat.extract.work_plan import WorkPlan, plan_work
+from ravfeat.short_repr import short_repr
 
 __all__ = ["ENGINES", "Engine", "EngineResult", "extract_with"]
 
@@ -21,6 +22,7 @@ Engine = Literal["local", "ray", "slurm"]
 ENGINES: tuple[str, ...] = get_args(Engine)
 
 
+@short_repr
 @dataclass(frozen=True)
 class EngineResult:
     """What an engine has done.

@@ -31,12 +31,14 @@ from ravfeat.protocols.given_folds import split_record
 from ravfeat.protocols.named import Protocol, get_protocol
 from ravfeat.runs.result import Fitted, FittedModel
 from ravfeat.schema import Rule, Select
+from ravfeat.short_repr import short_repr
 
 __all__ = ["FitPlan", "Fitted", "PreparedPlan", "fit_heads", "fused", "gather", "prepare", "train"]
 
 _log = logging.getLogger(__name__)
 
 
+@short_repr
 @dataclass(frozen=True)
 class PreparedPlan:
     """A plan whose caches are open and whose folds and heads are checked; nothing is trained yet.

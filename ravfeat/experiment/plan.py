@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ravfeat.schema import AverageViews, Rule, Select
+from ravfeat.short_repr import short_repr
 
 __all__ = ["DataPlan", "FitPlan", "GradingPlan", "HeadPlan", "shared_options"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class DataPlan:
     """Which features are read, of which clips, under which labels.
@@ -46,6 +48,7 @@ class DataPlan:
     as_written: tuple[str, ...] = field(default=(), kw_only=True)
 
 
+@short_repr
 @dataclass(frozen=True, kw_only=True)
 class HeadPlan:
     """Which heads are trained, and with which options.
@@ -97,6 +100,7 @@ class GradingPlan:
 
 
 # The parts are bases and not fields, so that a plan is written and replaced flat: replace(plan, seeds=3).
+@short_repr
 @dataclass(frozen=True)
 class FitPlan(GradingPlan, HeadPlan, DataPlan):
     """All three parts; each function takes the part that it reads.

@@ -17,10 +17,12 @@ from ravfeat.extract.streams import stream_requests
 from ravfeat.extract.work_plan import WorkPlan
 from ravfeat.faces.source import FaceOptions
 from ravfeat.manifest import Manifest
+from ravfeat.short_repr import short_repr
 
 __all__ = ["NamedWork"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class NamedWork:
     """What ``ravfeat extract`` was asked to do with one stream; small and picklable once it is `to_send`.

@@ -19,10 +19,12 @@ from ravfeat.extract.sample import Sample, measure_batch, measure_speed
 from ravfeat.extract.size import ASSUMED_S, MissingBytes, free_bytes, missing_bytes
 from ravfeat.manifest import Clip
 from ravfeat.schema import Stream
+from ravfeat.short_repr import short_repr
 
 __all__ = ["EncoderPlan", "ExtractionPlan", "PassPlan", "plan_extraction"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class EncoderPlan:
     """What one encoder has to do.
@@ -74,6 +76,7 @@ class EncoderPlan:
     batch_fits: bool
 
 
+@short_repr
 @dataclass(frozen=True)
 class PassPlan:
     """Encoders of one stream, which read every clip once.
@@ -104,6 +107,7 @@ class PassPlan:
         return self.sample.seconds * self.media_s / self.sample.media_s if self.sample else None
 
 
+@short_repr
 @dataclass(frozen=True)
 class ExtractionPlan:
     """Plan of an extraction.

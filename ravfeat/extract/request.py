@@ -14,10 +14,12 @@ from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.augment import View
 from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
+from ravfeat.short_repr import short_repr
 
 __all__ = ["ExtractResult", "Extraction", "read_planned_clip"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Extraction:
     """One encoder to run over a manifest.
@@ -81,6 +83,7 @@ class Extraction:
         return numbers[begin:end]
 
 
+@short_repr
 @dataclass(frozen=True)
 class ExtractResult:
     """Counts and failures of an extraction.

@@ -28,6 +28,7 @@ from ravfeat.extract.stored_folder import (
 )
 from ravfeat.manifest import Manifest
 from ravfeat.remote.store import is_remote
+from ravfeat.short_repr import short_repr
 
 __all__ = ["CachePlan", "LoadedWork", "ShardNumbers", "Work", "WorkPlan", "plan_work"]
 
@@ -35,6 +36,7 @@ ShardNumbers = tuple[tuple[int, ...], ...]
 """Numbers of shards, for every cache of a plan: several encoders of one pass have shards of different sizes."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class CachePlan:
     """What is left to do in one cache.
@@ -98,6 +100,7 @@ class CachePlan:
         return planned.with_clips(replace(clip, path=self.moved.get(clip.clip_id, clip.path)) for clip in clips)
 
 
+@short_repr
 @dataclass(frozen=True)
 class WorkPlan:
     """What is left to do in the caches of one pass over the clips.

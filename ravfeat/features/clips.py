@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ravfeat.features.on_disk import StoredFrames
 from ravfeat.numerics.parts import reads_active
+from ravfeat.short_repr import short_repr
 
 __all__ = ["ClipFeatures", "Reading"]
 
@@ -46,6 +47,7 @@ class Reading:
         return self.also[min(number, len(self.also)) - 1] if number and self.also else replace(self, also=())
 
 
+@short_repr
 @dataclass(frozen=True)
 class ClipFeatures:
     """Features of N clips in memory.

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from ravfeat.align import AlignErrors, align, common_key
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import System, SystemProbs
+from ravfeat.short_repr import short_repr
 
 __all__ = ["AlignedRows", "align_rows"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class AlignedRows:
     """Rows of M systems on the same N performances, sorted by them.

@@ -14,6 +14,7 @@ from ravfeat.fusion.mixing import linear, mix
 from ravfeat.fusion.weights import LARGEST, best_nll, fit_linear, fit_loglinear
 from ravfeat.predictions import Evidence, System
 from ravfeat.schema import FUSED_STREAMS, Rule
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Choice", "FoldFusion", "FusionScore", "fit_fold"]
 
@@ -39,6 +40,7 @@ class FusionScore:
         return -round(self.uar, 9), round(self.nll, 9)
 
 
+@short_repr
 @dataclass(frozen=True)
 class FoldFusion:
     """The fusion of one fold.

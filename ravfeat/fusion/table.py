@@ -12,10 +12,12 @@ from ravfeat.fusion.aligned import AlignedRows, align_rows
 from ravfeat.fusion.fit import FoldFusion, fit_fold
 from ravfeat.predictions import CROSSFIT, Evidence, Predictions, System, concatenate, evidence_of
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, Rule
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Fusion", "fuse", "fused_logits", "members_of", "name_of"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Fusion:
     """What the fusion of a table learned.

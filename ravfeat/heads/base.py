@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.heads.arrays import ArrayKind
 from ravfeat.heads.recipe import HeadRecipe
+from ravfeat.short_repr import short_repr
 
 __all__ = ["ChoosesInTraining", "Head", "Job", "Model", "Sweep"]
 
@@ -42,6 +43,7 @@ class Job:
     clips: NDArray[np.int64] | None = None
 
 
+@short_repr
 @dataclass(frozen=True)
 class Sweep:
     """Validation logits of every candidate of one job.

@@ -19,6 +19,7 @@ from ravfeat.heads.lda import LdaHead
 from ravfeat.heads.logreg import LogregHead
 from ravfeat.heads.mlp import MlpHead
 from ravfeat.heads.svm import SvmHead
+from ravfeat.short_repr import short_repr
 
 __all__ = ["HEADS", "SeveralStreams", "get_head", "head_of", "restore", "several_streams"]
 
@@ -36,6 +37,7 @@ HEADS: dict[str, Callable[..., Head]] = {
 }
 
 
+@short_repr
 @dataclasses.dataclass(frozen=True)
 class SeveralStreams:
     """What a head that reads several streams at once says of itself, as attributes of its class.

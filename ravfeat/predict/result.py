@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.predictions import System
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Attention", "Envelope", "FaceTrace", "FilePrediction", "SystemPrediction", "WindowPrediction"]
 
@@ -62,6 +63,7 @@ class SystemPrediction:
         return "failed" if self.probs is None else "ok"
 
 
+@short_repr
 @dataclass(frozen=True)
 class WindowPrediction:
     """What all systems say of one stretch of time.
@@ -123,6 +125,7 @@ class FaceTrace:
     found: NDArray[np.bool_]
 
 
+@short_repr
 @dataclass(frozen=True)
 class FilePrediction:
     """Prediction of one recording.

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from ravfeat.errors import PredictionsError
 from ravfeat.numerics.softmax import log_softmax
 from ravfeat.predictions.columns import System, logit_array
+from ravfeat.short_repr import short_repr
 
 __all__ = ["SystemProbs", "average_seeds", "mean_of_seeds"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class SystemProbs:
     """Probabilities of one system on one split, seeds averaged, sorted by clip (then fold).

@@ -14,10 +14,12 @@ from ravfeat.predictions.average import SystemProbs, average_seeds
 from ravfeat.predictions.checks import check_table
 from ravfeat.predictions.columns import SYSTEM_COLUMNS, System, fixed_lists, logit_array, normalised
 from ravfeat.predictions.files import read_predictions, write_predictions
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Predictions", "concatenate"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Predictions:
     """A validated prediction table.

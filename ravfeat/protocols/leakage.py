@@ -9,6 +9,7 @@ import numpy as np
 from ravfeat.errors import LeakError, ProtocolError
 from ravfeat.protocols.groups import FoldClip, Rows, ties
 from ravfeat.protocols.named import Protocol
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Fold", "check_classes", "check_folds", "check_inner", "check_sides", "fold_counts"]
 
@@ -16,6 +17,7 @@ _SHOWN = 12
 """Actors that a message names."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class Fold:
     """One outer fold.

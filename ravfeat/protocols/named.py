@@ -19,6 +19,7 @@ from typing import Literal
 from ravfeat.errors import UsageError
 from ravfeat.escape import is_printable
 from ravfeat.protocols.fold_file import FoldFile, read_fold_file
+from ravfeat.short_repr import short_repr
 
 __all__ = ["FIXED", "Protocol", "fold_file_of", "get_protocol", "protocol_names"]
 
@@ -31,6 +32,7 @@ values of a column; a column, or a file, that says on which side each clip is.""
 _LONGEST = 200
 
 
+@short_repr
 @dataclass(frozen=True)
 class Protocol:
     """Who is tested when.

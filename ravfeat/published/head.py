@@ -65,7 +65,7 @@ class PublishedHead:
 
     def __repr__(self) -> str:
         systems = "; ".join(map(str, self.systems))
-        return f"<PublishedHead {self.path} ({systems}; {len(self.classes)} classes)>"
+        return f"<PublishedHead {str(self.path)[-150:]} ({systems:.250}; {len(self.classes)} classes)>"
 
     @property
     def path(self) -> Path:

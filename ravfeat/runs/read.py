@@ -34,6 +34,7 @@ from ravfeat.runs.importance_file import Importance, read_importance
 from ravfeat.runs.recipe import Recipe
 from ravfeat.runs.records import LayerWeightsEntry
 from ravfeat.schema import FUSED_STREAMS
+from ravfeat.short_repr import short_repr
 
 __all__ = ["LayerWeights", "Run", "read_run", "read_runs"]
 
@@ -50,6 +51,7 @@ class LayerWeights:
     weights: Mapping[int, float]
 
 
+@short_repr
 @dataclass(frozen=True)
 class Run:
     """One run folder.

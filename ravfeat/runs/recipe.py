@@ -24,6 +24,7 @@ from ravfeat.model_origin import ModelOrigin
 from ravfeat.predictions import System
 from ravfeat.runs.format import AGAIN, FORMAT_VERSION, RECIPE_FILE, refuse_unrevealed
 from ravfeat.schema import AverageViews, Split
+from ravfeat.short_repr import short_repr
 
 __all__ = [
     "CacheOrigin",
@@ -57,6 +58,7 @@ class FoldSide(TypedDict):
     genders: NotRequired[dict[str, int]]
 
 
+@short_repr
 @dataclass(frozen=True)
 class CacheOrigin:
     """A cache as it was when a run read it.
@@ -92,6 +94,7 @@ class CacheOrigin:
     corpus: str = ""
 
 
+@short_repr
 @dataclass(frozen=True)
 class SystemInputs:
     """What one system reads; an entry of ``caches``.
@@ -281,6 +284,7 @@ class RunOrigin:
     path: Path = Path()
 
 
+@short_repr
 @dataclass(frozen=True)
 class Recipe:
     """What a run was made from, how, and with which versions; the module's text lists the keys.

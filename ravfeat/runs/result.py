@@ -6,10 +6,12 @@ from typing import Any
 from ravfeat.fusion import Fusion
 from ravfeat.heads.base import Model
 from ravfeat.predictions import Predictions
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Fitted", "FittedModel"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class FittedModel:
     """One trained head and where it comes from.
@@ -29,6 +31,7 @@ class FittedModel:
     model: Model
 
 
+@short_repr
 @dataclass(frozen=True)
 class Fitted:
     """Everything that a plan or a fusion gave.

@@ -12,6 +12,7 @@ from ravfeat.runs.format import PREDICTIONS_FILE, RECIPE_FILE
 from ravfeat.runs.recipe import Recipe, read_recipe
 from ravfeat.schema import CONTROL_STREAMS, PREDICTION_COLUMNS
 from ravfeat.scorefiles.fold_actors import FoldActors
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Part", "RunScores", "fold_actors_of", "is_run", "read_run", "table_path"]
 
@@ -38,6 +39,7 @@ class RunScores:
     recipe: Recipe
 
 
+@short_repr
 @dataclass(frozen=True)
 class Part:
     """One --scores.

@@ -18,12 +18,14 @@ from ravfeat.scorefiles.compatibility import check_alike, check_leaks, check_nor
 from ravfeat.scorefiles.fold_actors import protocol_of, select_of
 from ravfeat.scorefiles.inputs import Part, RunScores, fold_actors_of, is_run, read_run, table_path
 from ravfeat.scorefiles.read import ScoreFile, read_score_file
+from ravfeat.short_repr import short_repr
 
 __all__ = ["Gathered", "gather_scores"]
 
 _GENERATED = "synth"  # the corpus of `ravfeat.corpora.synth`; no other may have this name
 
 
+@short_repr
 @dataclass(frozen=True)
 class Gathered:
     """Everything that --scores named.

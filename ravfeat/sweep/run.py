@@ -11,6 +11,7 @@ from ravfeat.errors import UsageError
 from ravfeat.experiment.fit import train
 from ravfeat.files import canonical_json
 from ravfeat.progress import ProgressBar
+from ravfeat.short_repr import short_repr
 from ravfeat.sweep.features import SharedFeatures, reading_key
 from ravfeat.sweep.folder import TrialRecord, check_sweep_out, read_trial, trial_folder, write_sweep, write_trial
 from ravfeat.sweep.page import write_page
@@ -45,6 +46,7 @@ class ReadySweep:
         return hashlib.sha256(canonical_json(facts).encode()).hexdigest()
 
 
+@short_repr
 @dataclass(frozen=True)
 class SweepResult:
     """What is known of a sweep: no test clip was scored for it.

@@ -21,6 +21,7 @@ from ravfeat.errors import CorpusError
 from ravfeat.files import read_limited
 from ravfeat.manifest import Clip, Manifest, unknown_actor
 from ravfeat.schema import Gender, Stream
+from ravfeat.short_repr import short_repr
 
 __all__ = ["CorpusReader", "Person", "Scan", "Who", "number_or_empty", "read_corpus"]
 
@@ -52,6 +53,7 @@ Who = Callable[[str], Person | None]
 """From a name or path of a recording to who speaks in it; None where that does not say it."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class CorpusReader:
     """How one corpus is read.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ravfeat.predictions import System
+from ravfeat.short_repr import short_repr
 
 __all__ = ["HeadFacts", "LearnedLayers", "Score"]
 
@@ -41,6 +42,7 @@ class LearnedLayers:
     weights: Mapping[int, float]
 
 
+@short_repr
 @dataclass(frozen=True)
 class HeadFacts:
     """What is known of a head.
