@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ravfeat.api.audit import audit
     from ravfeat.api.cache import Cache, open_cache
+    from ravfeat.api.explore import explore
     from ravfeat.api.extract import extract
     from ravfeat.api.fit_heads import fit_heads
     from ravfeat.api.fuse import fuse
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "__version__",
     "audit",
+    "explore",
     "extract",
     "fit_heads",
     "fuse",
@@ -61,7 +63,7 @@ _HOMES = {
     "verify_cache": "ravfeat.cache",
 }
 
-_CALLABLE = ("audit", "extract", "report")
+_CALLABLE = ("audit", "explore", "extract", "report")
 """Packages that are functions as well; see `ravfeat.callable_module`."""
 
 

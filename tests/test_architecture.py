@@ -71,7 +71,8 @@ ALLOWED: dict[str, set[str]] = {
     "scorefiles": BASE | {"corpora", "fusion", "importers", "media", "predictions", "protocols", "runs"},
     "runs": BASE | {"calibrate", "fusion", "heads", "predictions", "stats"},
     # Reading runs.
-    "report": BASE | {"calibrate", "corpora", "demo", "fusion", "media", "predict", "predictions", "runs", "stats"},
+    "report": BASE
+    | {"calibrate", "corpora", "demo", "explore", "fusion", "media", "predict", "predictions", "runs", "stats"},
     "splits": BASE | {"experiment", "identity", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {
@@ -82,12 +83,13 @@ ALLOWED: dict[str, set[str]] = {
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
     "api": BASE
     | {
-        "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "extract", "faces", "features",
-        "fusion", "heads", "media", "numerics", "predictions", "remote", "report", "runs", "scorefiles",
+        "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "explore", "extract", "faces",
+        "features", "fusion", "heads", "media", "numerics", "predictions", "remote", "report", "runs", "scorefiles",
     },
     "torch": BASE | {"api", "features"},
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
     "identity": BASE | {"cache", "features", "heads", "numerics", "stats"},
+    "explore": BASE | {"cache", "corpora", "features", "identity", "media", "numerics", "protocols"},
     "cards": BASE | {"cache", "corpora", "features", "identity"},
     "audit": BASE
     | {
@@ -112,24 +114,25 @@ OWNERS: dict[str, set[str]] = {
     "huggingface_hub": {"cards", "encoders", "doctor", "remote"},
     "fsspec": {"remote"},
     "h5py": {"cache"},
-    "sklearn": {"protocols", "heads", "metrics"},
+    "sklearn": {"explore", "protocols", "heads", "metrics"},
     "scipy": {"heads", "metrics", "stats", "calibrate", "fusion"},
     "safetensors": {"heads", "finetune", "published"},
     "tomli_w": {"heads", "published"},
-    "threadpoolctl": {"heads"},
+    "threadpoolctl": {"explore", "heads"},
     "av": {"media"},
     "mediapipe": {"faces"},
     "PIL": {"demo", "encoders", "faces"},
     "onnxruntime": {"encoders"},
     "opensmile": {"encoders"},
     "soundfile": {"media"},
-    "soxr": {"media"},
+    "soxr": {"explore", "media"},
     "pyarrow": {
         "api",
         "cache",
         "clip_checks",
         "clips",
         "corpora",
+        "explore",
         "extract",
         "manifest",
         "predict",
@@ -333,6 +336,7 @@ RUN = "import click.testing; from ravfeat.cli import group; click.testing.CliRun
                 ["doctor"],
                 ["fine-tune"],
                 ["compare-splits"],
+                ["explore"],
                 ["audit"],
                 ["fuse"],
                 ["export-heads"],
@@ -365,8 +369,8 @@ def test_a_cache_is_read_without_torch(whole_cache) -> None:
 
 def test_the_public_names_are_these_and_all_exist() -> None:
     assert ravfeat.__all__ == [
-        "Cache", "Clip", "Manifest", "PublishedHead", "RavfeatError", "Run", "__version__", "audit", "extract",
-        "fit_heads", "fuse", "load_head", "open_cache", "open_run", "report", "verify_cache",
+        "Cache", "Clip", "Manifest", "PublishedHead", "RavfeatError", "Run", "__version__", "audit", "explore",
+        "extract", "fit_heads", "fuse", "load_head", "open_cache", "open_run", "report", "verify_cache",
     ]  # fmt: skip
     assert all(getattr(ravfeat, name) is not None for name in ravfeat.__all__)
     assert dir(ravfeat) == sorted(ravfeat.__all__)

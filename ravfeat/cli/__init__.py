@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": ("ravfeat.cli.demo", "Record or upload speech on a page, and see the answer."),
     "doctor": ("ravfeat.cli.doctor", "Show what this machine has and what extract would use."),
     "download": ("ravfeat.cli.download", "Fetch RAVDESS from Zenodo, checksummed."),
+    "explore": ("ravfeat.cli.explore", "Look at a corpus before any head is trained."),
     "export-heads": ("ravfeat.cli.export_heads", "Publish the heads of a run in one folder."),
     "extract": ("ravfeat.cli.extract", "Run frozen encoders once over a corpus."),
     "fine-tune": ("ravfeat.cli.fine_tune", "Train an encoder's top layers too (a control)."),
@@ -98,6 +99,7 @@ def group(verbose: int, log: Path | None) -> None:
     ravfeat doctor                              what this machine has, and what to install
     ravfeat list corpora                        what can be read, and how else it can be named
     ravfeat download ravdess                    fetch the speech recordings into data/ravdess
+    ravfeat explore --corpus ravdess            look at it: counts, doubts, sound, copies
     ravfeat extract --device cuda               encode data/ravdess with WavLM-large into cache/
     ravfeat cache verify cache                  check the caches against their checksums
     ravfeat fit-heads --seeds 3 --out runs/a    train heads, predict the test folds, score

@@ -20,14 +20,14 @@ from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
 
-__all__ = ["read_folder_corpus"]
+__all__ = ["GENDERS", "default_name", "read_folder_corpus"]
 
 _RESERVED = ("synth", "ravdess")
 
 _REQUIRED = ("path", "actor", "label")
 _OPTIONAL = ("performance", "gender", "clip_id")
 _SPAN = ("start", "end")
-_GENDERS: Mapping[str, str] = {
+GENDERS: Mapping[str, str] = {
     "male": "male", "m": "male", "man": "male", "female": "female", "f": "female", "woman": "female", "": ""
 }  # fmt: skip
 
@@ -75,7 +75,7 @@ def read_folder_corpus(
     UsageError
         Where ``columns`` names what there is not.
     """
-    corpus = _default_name(table_path) if name is None else name
+    corpus = default_name(table_path) if name is None else name
     table_path, whole = read_clips(table_path, columns or {})
     rows = _Rows.of(table_path, whole, columns or {})
     if corpus in _RESERVED:
@@ -139,7 +139,7 @@ class _Rows:
                 clip_id=clip_id,
                 performance_id=values.get("performance") or clip_id,
                 actor=f"{corpus}:{values['actor']}",
-                gender=_GENDERS[values.get("gender", "").lower()],
+                gender=GENDERS[values.get("gender", "").lower()],
                 label=values["label"],
                 path=relative_path(values["path"], self.path.parent).as_posix(),
                 start_s=start_s,
@@ -152,13 +152,14 @@ def _check_row(where: str, values: Mapping[str, str]) -> None:
     for column in _REQUIRED:
         if not values[column]:
             raise CorpusError(f"{where}: '{column}' is empty")
-    if values.get("gender", "").lower() not in _GENDERS:
+    if values.get("gender", "").lower() not in GENDERS:
         raise CorpusError(f"{where}: gender is '{values['gender']}'; expected male, female or empty")
     if PurePosixPath(values["path"].replace("\\", "/")).name in {"", ".."}:
         raise CorpusError(f"{where}: path is '{values['path']}'; expected a file's path relative to the table's folder")
 
 
-def _default_name(table_path: Path) -> str:
+def default_name(table_path: Path) -> str:
+    """Name a corpus whose table says no name: as the table is called, or its folder where that says nothing."""
     stem = "clips" if table_path.is_dir() else table_path.name.removesuffix(".gz").rpartition(".")[0] or table_path.name
     # Such a file name says nothing; the folder's does.
     folder = table_path.resolve() if table_path.is_dir() else table_path.resolve().parent

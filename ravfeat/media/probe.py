@@ -1,4 +1,4 @@
-"""Read the length of a media file from its header, without decoding it."""
+"""Read the length of a media file, and its channels, from its header, without decoding it."""
 
 import math
 from contextlib import suppress
@@ -11,7 +11,7 @@ import soundfile
 from ravfeat.media.base import open_media
 from ravfeat.media.sound import SOUNDFILE_SUFFIXES, UNKNOWN_FRAMES, is_mp3
 
-__all__ = ["probe_duration"]
+__all__ = ["probe_channels", "probe_duration"]
 
 
 def probe_duration(path: Path, track: Literal["audio", "video"] = "audio") -> float:
@@ -57,3 +57,15 @@ def _duration_of_packets(container: Any, streams: Any) -> float:
         if packet.pts is not None
     ]
     return float(max(ends, default=math.nan))
+
+
+def probe_channels(path: Path) -> int:
+    """Read the number of channels of a file's sound from its header; 0 where it cannot be read."""
+    try:
+        if path.suffix.lower() in SOUNDFILE_SUFFIXES:
+            with suppress(soundfile.SoundFileError, UnicodeError):
+                return int(soundfile.info(str(path)).channels)
+        with open_media(path) as container:
+            return int(container.streams.audio[0].channels) if container.streams.audio else 0
+    except (av.FFmpegError, OSError, ValueError):
+        return 0

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 __all__ = [
     "BLUE",
+    "CATEGORIES",
     "DOTTED",
     "GREEN",
     "GRID",
@@ -47,6 +48,8 @@ GREEN = "#009e73"
 VERMILION = "#d55e00"
 PAPER = "#fdfdfd"  # inside of hollow dots
 ON_FILL = "#fefefe"  # text on a filled cell; a white of its own, so that a page can set it apart
+CATEGORIES = (BLUE, VERMILION, GREEN, PURPLE, "#e69f00", "#56b4e9", INK, "#a89b00")
+"""Colours of values that only have to be told apart; beyond them shapes change. The last is a darker yellow."""
 DOTTED: Any = (0, (2, 2))  # of lines that mark what nobody scored: chance, zero, equal weights
 
 _VARIABLES = {

@@ -1,0 +1,1 @@
+"""The corpus itself: counts, doubts, sound, copies, and what features tell apart."""
