@@ -84,7 +84,7 @@ def unknown_actor(corpus: str, performance: str) -> str:
     >>> unknown_actor("msp-podcast", "MSP-PODCAST_0001_0008")
     'msp-podcast:?MSP-PODCAST_0001_0008'
     """
-    return f"{corpus}:{_UNKNOWN}{performance}"
+    return f"{corpus}:{_UNKNOWN}{performance.replace(':', '_')}"
 
 
 def is_unknown(actor: str) -> bool:

@@ -116,3 +116,17 @@ DIFFERENCE_FIELDS: tuple[str, ...] = (
     "n",
 )
 """Fields of one record of ``differences.json``; ``a`` and ``b`` hold stream, features and head."""
+
+UNCHECKED = "UNCHECKED"
+"""Ends the name of a protocol where of some clips nobody says who speaks."""
+
+
+def is_unchecked(protocol: str) -> bool:
+    """Whether a protocol, by its name, could not be checked for people on two sides.
+
+    Examples
+    --------
+    >>> is_unchecked("column:split UNCHECKED"), is_unchecked("group5")
+    (True, False)
+    """
+    return protocol.endswith(f" {UNCHECKED}")

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from ravfeat.audit.context import RunContext
 from ravfeat.audit.overlap import Overlap, overlaps_of
-from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
+from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_, warn
 from ravfeat.cache.format import ClipRecord
 from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.selection import InnerFolds
 from ravfeat.experiment.systems import CacheSystem
+from ravfeat.manifest import is_unknown
 from ravfeat.protocols.folds import fold_counts
 from ravfeat.runs.format import PREDICTIONS_FILE, RECIPE_FILE
+from ravfeat.schema import is_unchecked
 
 __all__ = ["check_folds", "check_protocol"]
 
@@ -47,6 +49,9 @@ def check_protocol(context: RunContext) -> list[Line]:
                 protocol=name,
             )
         ]
+    if is_unchecked(name):
+        finding = f"'{name}': of some clips nobody says who speaks, so whether it keeps actors apart cannot be checked"
+        return [warn(_PROTOCOL, "", finding, protocol=name)]
     return [pass_(_PROTOCOL, "", f"'{name}' is not LEAKY by any file", protocol=name)]
 
 
@@ -89,11 +94,13 @@ def _check_overlaps(system: CacheSystem, inner: InnerFolds | None, prepared: Pre
         where, first = overlaps[0]
         rest = f" ({len(overlaps)} such overlaps)" if len(overlaps) > 1 else ""
         return leak(_FOLDS, system_name(system), f"{where}: {first}{rest}", **evidence)
-    return pass_(
+    unknown = sum(is_unknown(record.actor) for record in system.clips.records)
+    return (warn if unknown else pass_)(
         _FOLDS,
         system_name(system),
         f"{counts} of '{prepared.protocol.name}', {len(actors)} actors, {len(system.clips.records)} clips: no actor,"
-        " performance or recording on two sides",
+        " performance or recording on two sides"
+        f"{f', as far as is known: of {unknown} clips nobody says who speaks' if unknown else ''}",
         **evidence,
     )
 

@@ -11,6 +11,7 @@ from ravfeat.cache.origin_file import PublishedOrigin, is_public
 from ravfeat.cards.sections import citation, front_matter, hub_datasets, made_from, tags, terms_lines
 from ravfeat.corpora.terms import Terms
 from ravfeat.escape import printable
+from ravfeat.schema import is_unchecked
 
 __all__ = ["head_card"]
 
@@ -59,7 +60,13 @@ def _facts(document: Mapping[str, Any], terms: Terms) -> Mapping[str, Any]:
         "language": [terms.corpus.language] if terms.corpus is not None else [],
         "library_name": "ravfeat",
         "pipeline_tag": _TASK if set(streams) == {"audio"} else None,
-        "tags": tags(*streams, *heads, leaky=document["leaky"], synthetic=document["synthetic"]),
+        "tags": tags(
+            *streams,
+            *heads,
+            leaky=document["leaky"],
+            unchecked=is_unchecked(document["protocol"]),
+            synthetic=document["synthetic"],
+        ),
         "base_model": sorted({model["repository"] for model in models if "repository" in model}),
         "datasets": hub_datasets(origins),
         "metrics": list(dict.fromkeys(result.metric_type for result in results)),
@@ -68,8 +75,8 @@ def _facts(document: Mapping[str, Any], terms: Terms) -> Mapping[str, Any]:
 
 
 def _results(document: Mapping[str, Any]) -> list[EvalResult]:
-    """Give the scores of every system; none of a LEAKY head, which a list of models would show as if it were one."""
-    if document["leaky"]:
+    """Give the scores of every system; none of a LEAKY or UNCHECKED head: lists of models do not show that it is."""
+    if document["leaky"] or is_unchecked(document["protocol"]):
         return []
     corpus = document["cross_corpus"]["test"] if "cross_corpus" in document else document["corpus"]
     name = f"{corpus} (synthetic)" if document["synthetic"] else corpus

@@ -36,9 +36,9 @@ def _plain(value: Any) -> Any:
     return {_plain(key): _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def tags(*further: str, leaky: bool = False, synthetic: bool = False) -> list[str]:
+def tags(*further: str, leaky: bool = False, unchecked: bool = False, synthetic: bool = False) -> list[str]:
     """List the tags of a repository."""
-    marks = [name for name, is_so in (("leaky", leaky), ("synthetic", synthetic)) if is_so]
+    marks = [name for name, is_so in (("leaky", leaky), ("unchecked", unchecked), ("synthetic", synthetic)) if is_so]
     return ["ravfeat", "speech-emotion-recognition", "emotion-recognition", *marks, *dict.fromkeys(further)]
 
 

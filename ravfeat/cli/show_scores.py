@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravfeat.cli.show_corpus import show_classes
 from ravfeat.cli.terminal import aligned, echo
-from ravfeat.schema import NORMALISED
+from ravfeat.schema import NORMALISED, is_unchecked
 
 if TYPE_CHECKING:
     from ravfeat.fusion import Fusion
@@ -41,6 +41,8 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
         by_system.setdefault(system, {})[record["metric"], record["averaging"]] = record
     first = records[0]
     leaky = " LEAKY (tested on actors it was trained on)" if first["leaky"] else ""
+    if is_unchecked(first["protocol"]):
+        leaky += " (of some clips nobody says who speaks: it may have been tested on people it was trained on)"
     about = " on a synthetic corpus (says nothing about people)" if synthetic else ""
     counts = {system: scores["uar", "pooled"]["n"] for system, scores in by_system.items()}
     same_clips = len(set(counts.values())) == 1

@@ -29,6 +29,7 @@ from ravfeat.heads.parallel import one_thread_each
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols.given_folds import split_record
 from ravfeat.protocols.named import Protocol, get_protocol
+from ravfeat.protocols.unchecked import mark_unchecked
 from ravfeat.runs.result import Fitted, FittedModel
 from ravfeat.schema import Rule, Select
 from ravfeat.short_repr import short_repr
@@ -105,6 +106,7 @@ def prepare(plan: FitPlan, opened: OpenSystems = open_systems) -> PreparedPlan:
     # A cache that only the joint head reads is no system of its own.
     systems, heads = zip(*((system, heads) for system, heads in built if heads), strict=True)
     protocol = replace(protocol, leaky=any(system.leaky for system in systems))
+    protocol = mark_unchecked(protocol, (clip for system in systems for clip in system.clips.records))
     check_parts(plan, (head for of_system in heads for head in of_system))
     inner = tuple(inner_folds_of(system, protocol, system.folds) if select == "nested" else None for system in systems)
     return PreparedPlan(plan, protocol, select, systems, heads, inner)

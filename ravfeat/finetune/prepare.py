@@ -22,6 +22,7 @@ from ravfeat.finetune.plan import FineTunePlan, check_plan
 from ravfeat.media.augment import CLEAN, View
 from ravfeat.protocols.folds import Fold, check_allowed, make_folds
 from ravfeat.protocols.named import Protocol, get_protocol
+from ravfeat.protocols.unchecked import mark_unchecked
 
 __all__ = ["PreparedFineTune", "prepare"]
 
@@ -119,6 +120,7 @@ def prepare(plan: FineTunePlan) -> PreparedFineTune:
         raise CorpusError(f"corpus '{plan.manifest.corpus}' has clips of {len(classes)} class; a head needs two")
     clips = read_all(plan.manifest, plan.root, encoder)
     folds = make_folds(protocol, clips, allow_leak=plan.allow_leak)
+    protocol = mark_unchecked(protocol, clips)
     return PreparedFineTune(plan, protocol, encoder, split, clips, classes, _chosen(plan, folds), len(folds))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ravfeat.errors import LeakError, ProtocolError
 from ravfeat.features.layers import spans
-from ravfeat.manifest import actor_number
+from ravfeat.manifest import actor_number, is_unknown
 from ravfeat.protocols.drawing import draw_gendered, draw_groups, drawn_fold, fold_of
 from ravfeat.protocols.fold_file import in_order
 from ravfeat.protocols.given_folds import file_folds, side_folds, value_folds
@@ -148,6 +148,11 @@ def _fitting(clips: Sequence[FoldClip]) -> str:
 
 def _actor_folds(protocol: Protocol, clips: Sequence[FoldClip]) -> list[Fold]:
     """Test one actor after the other, numbers in their order."""
+    if unknown := sum(is_unknown(clip.actor) for clip in clips):
+        raise ProtocolError(
+            f"protocol '{protocol.name}' leaves one actor out at a time, and of {unknown} clips nobody says who speaks;"
+            " leave them out with --where \"actor != ''\""
+        )
     numbers = {clip.actor: actor_number(clip.actor) for clip in clips}
     # As `loso24` calls them, "07" like "7", unless two actors would have one name.
     names = {actor: str(number) if number is not None else actor.partition(":")[2] for actor, number in numbers.items()}

@@ -9,7 +9,7 @@ from ravfeat.corpora.terms import Terms, known_corpus, licence_for
 from ravfeat.escape import code_span, markdown_text
 from ravfeat.model_origin import IN_RAVFEAT
 from ravfeat.published.agreement import UNCHECKED
-from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, NORMALISED
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, NORMALISED, is_unchecked
 
 __all__ = ["card", "terms_of"]
 
@@ -61,6 +61,8 @@ def _warnings(document: Mapping[str, Any]) -> list[str]:
     lines = []
     if document["leaky"]:
         lines += ["**LEAKY: tested on actors it was trained on. Its numbers say how well it knows these actors.**", ""]
+    if is_unchecked(document["protocol"]):
+        lines += ["**UNCHECKED: of some clips nobody says who speaks; it may have been tested on people it knew.**", ""]
     if document["synthetic"]:
         what = "Trained or tested" if "cross_corpus" in document else "Trained"
         lines += [f"**{what} on a synthetic corpus: no number here says anything about people.**", ""]
@@ -212,6 +214,8 @@ def _folds(document: Mapping[str, Any]) -> str:
         )
     if document["leaky"]:
         return f"{document['folds']} folds of clips: every actor is on both sides (LEAKY)"
+    if is_unchecked(document["protocol"]):
+        return f"{document['folds']} folds; whether they share people could not be checked (UNCHECKED)"
     return f"{document['folds']} folds of actors: no head was trained on an actor whose clips it tests, {checked}"
 
 

@@ -6,7 +6,7 @@ from ravfeat.report.drawings.labels import conditions_of
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.leak.findings import LeakGap
-from ravfeat.schema import NORMALISED
+from ravfeat.schema import NORMALISED, UNCHECKED, is_unchecked
 from ravfeat.stats import Pairing
 
 __all__ = ["summary", "title", "warnings"]
@@ -99,6 +99,8 @@ def warnings(graded: Sequence[Graded]) -> list[tuple[str, str]]:
     if any(entry.leaky for entry in graded):
         sentence = "Rows with this word test on actors that were trained on. They are a control, not a result."
         notes.append(("LEAKY", sentence))
+    if any(is_unchecked(entry.run.predictions.protocol) for entry in graded):
+        notes.append((UNCHECKED, "Of some clips nobody says who speaks; their rows may test on people trained on."))
     runs = {entry.run.name: entry.run.audit for entry in graded if entry.run.audit is not None}
     for name, audit in runs.items():
         if audit.stale:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from ravfeat.demo.page.answers import stream_names
 from ravfeat.demo.page.facts import HeadFacts, Score
 from ravfeat.escape import printable
+from ravfeat.schema import is_unchecked
 
 __all__ = ["limits"]
 
@@ -26,8 +27,11 @@ def _limits(facts: HeadFacts, streams: Sequence[str] | None) -> Iterator[str]:
         yield "This head learned from a generated corpus: its answers say nothing about people."
     if facts.leaky:
         yield "LEAKY: this head was tested on people it was trained on. Its scores say how well it knows these people."
+    unchecked = is_unchecked(facts.protocol)
+    if unchecked:
+        yield "UNCHECKED: of some of its clips nobody says who speaks; it may have been tested on people it knew."
     scores = [score for score in facts.scores if streams is None or score.system.stream in streams]
-    people = "people it knows" if facts.leaky else "people they never met"
+    people = "people it knows" if facts.leaky else "its test clips" if unchecked else "people they never met"
     if told := [score for score in scores if score.metric == "wa"]:
         rights = "; ".join(
             f"{name} {_of_100(score)}"

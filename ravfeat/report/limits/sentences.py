@@ -9,7 +9,7 @@ from ravfeat.corpora.labels import labels_said
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.limits.learned import bounds, calibration, crossfit, fusion_floor, selection_nested, selection_val
-from ravfeat.schema import NORMALISED
+from ravfeat.schema import NORMALISED, is_unchecked
 
 __all__ = ["limits"]
 
@@ -22,6 +22,7 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _random_weights,
         _synthetic,
         _leaky,
+        _unchecked,
         _leak_gap,
         _across,
         _transductive,
@@ -73,6 +74,17 @@ def _leaky(graded: Sequence[Graded]) -> str:
     return (
         f"Rows marked LEAKY ({', '.join(protocols)}) test on actors whose other clips were trained on. They say "
         "nothing about new speakers and stand here only to show how much a careless split would have claimed."
+    )
+
+
+def _unchecked(graded: Sequence[Graded]) -> str:
+    protocols = sorted({entry.protocol for entry in graded if is_unchecked(entry.run.predictions.protocol)})
+    if not protocols:
+        return ""
+    return (
+        f"Of some clips nobody says who speaks ({', '.join(protocols)}). Whether people were both trained and tested "
+        "on could not be checked: these numbers may be too high for new speakers, and their intervals, over actors, "
+        "too narrow."
     )
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from ravfeat.demo.page import stylesheet
 from ravfeat.report.drawings.style import Drawing
 from ravfeat.report.page.document import Document, PageFigure
+from ravfeat.schema import UNCHECKED
 
 __all__ = ["render_html"]
 
@@ -45,6 +46,8 @@ def _named(text: str) -> Markup:
 
 
 def _marked(text: str) -> Markup:
-    """Set the word LEAKY apart wherever it stands, keep n by its number, and give intervals a line of their own."""
-    safe = escape(text).replace("LEAKY", Markup('<b class="leaky">LEAKY</b>')).replace("n = ", Markup("n&nbsp;=&nbsp;"))
+    """Set LEAKY and UNCHECKED apart wherever they stand, keep n by its number, give intervals a line of their own."""
+    safe = escape(text).replace("n = ", Markup("n&nbsp;=&nbsp;"))
+    for word in ("LEAKY", UNCHECKED):
+        safe = safe.replace(word, Markup(f'<b class="leaky">{word}</b>'))
     return Markup(_INTERVAL.sub(r'<span class="interval">\g<0></span>', str(safe)))
