@@ -2,7 +2,7 @@
 
 import click
 
-from ravfeat.cli.terminal import echo
+from ravfeat.cli.terminal import aligned, echo
 
 __all__ = ["command"]
 
@@ -25,8 +25,10 @@ def command(kind: str) -> None:
     from ravfeat.api.available import available
 
     entries = available(kind)  # type: ignore[arg-type]  # click.Choice
-    width = max(len(entry.name) for entry in entries)
+    rows = []
     for entry in entries:
         state = "BROKEN: " if entry.broken else ""
         origin = "" if entry.origin == "built in" else f" ({entry.origin})"
-        echo(f"{entry.name.ljust(width)}  {state}{entry.about}{origin}".rstrip())
+        rows.append((entry.name, f"{state}{entry.about}{origin}"))
+    for line in aligned(rows):
+        echo(line)
