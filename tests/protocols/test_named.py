@@ -100,7 +100,7 @@ def test_rules_for_any_corpus_are_made_on_demand(name, kind, n_folds, column, le
 @pytest.mark.parametrize("name", ["folds.csv", "a/folds.PARQUET", "a/b", "./group:session.csv", "/x/loso"])
 def test_what_looks_like_a_path_is_a_file_of_folds(name) -> None:
     assert fold_file_of(name) == Path(name)
-    with pytest.raises(CorpusError, match="is not a file; expected a CSV or Parquet table"):
+    with pytest.raises(CorpusError, match="is not a file; expected a CSV"):
         get_protocol(name)
 
 
