@@ -31,8 +31,8 @@ def remember_given(result: ExtractResult, given: Manifest, observer: Observer, *
         if update := changed_columns(planned, given):
             advice = "run the same extraction once more without --num-shards" if divided else "choose another --out"
             observer.warning(
-                f"{result.address or result.path} holds other values of {listed(update.names)} for"
-                f" {len(update.clips)} clips, and keeps them: {advice}"
+                f"{result.address or result.path} does not hold what the data say of {len(update.clips)} clips now"
+                f" ({listed(update.names)}): {advice}"
             )
     elif update := update_columns(result.path, given):
         observer.columns(result.path, update.names, len(update.clips))

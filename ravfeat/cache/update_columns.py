@@ -18,7 +18,7 @@ from ravfeat.cache.locks import WorkLock
 from ravfeat.cache.manifest import PlannedManifest, read_planned
 from ravfeat.cache.parts import read_content
 from ravfeat.cache.writer import CacheFolder
-from ravfeat.clips import FURTHER, Clip
+from ravfeat.clips import FURTHER, Clip, number_text
 from ravfeat.files import replace_file
 from ravfeat.manifest import Manifest, parquet_bytes
 
@@ -62,14 +62,19 @@ def changed_columns(planned: Manifest, given: Manifest) -> ColumnUpdate:
     clips: dict[str, Further] = {}
     changed = dict[str, None]()
     for name in names:
-        plain = name.removeprefix(FURTHER)
-        for row, value in zip(here.tolist(), now[name].to_pylist(), strict=True):
-            clip = planned.clips[row]
-            if value in ("", None) or value != value or clip.further.get(plain) == value:
+        plain, cells = name.removeprefix(FURTHER), now[name].to_pylist()
+        held = before[name].to_pylist() if name in before.column_names else [""] * len(cells)
+        for row, old, value in zip(here.tolist(), held, cells, strict=True):
+            if value == "" or value != value or _text(old) == _text(value):
                 continue
+            clip = planned.clips[row]
             clips[clip.clip_id] = {**clips.get(clip.clip_id, clip.further), plain: value}
             changed[plain] = None
     return ColumnUpdate(tuple(changed), clips)
+
+
+def _text(value: str | float) -> str:
+    return value if isinstance(value, str) else number_text(value)
 
 
 def _same(before: pa.Table, now: pa.Table, name: str) -> bool:

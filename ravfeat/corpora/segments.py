@@ -220,8 +220,8 @@ def file_lengths_checked(where: str, clips: Sequence[Clip], lengths_s: Mapping[s
         if begin_s >= length_s or end_s > length_s + _CUT_S:
             raise CorpusError(
                 f"{where}: clip '{clip.clip_id}' is the part of {clip.path} from {begin_s:g} to {end_s:g} s, and this"
-                f" file lasts {length_s:.3f} s. Are times seconds from the start of this very file? If rows are whole"
-                " files, drop or rename these columns"
+                f" file lasts {length_s:.3f} s. Are times seconds from the start of this very file (or else: start_ms,"
+                " end_ms)? If rows are whole files, drop or rename these columns"
             )
         if end_s > length_s:
             clip, end_s = replace(clip, end_s=math.nan), length_s
