@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 import ravfeat
+from ravfeat.api.observer import Observer
 from ravfeat.errors import UsageError
 
 N_CLIPS = 4
@@ -80,3 +81,27 @@ def test_what_is_wrong_is_refused_by_name(options, message, voices, tmp_path) ->
 def test_tf32_is_refused_where_nothing_computes_with_it(voices, tmp_path) -> None:
     with pytest.raises(UsageError, match="--tf32 goes with --device cuda and an encoder that torch computes"):
         ravfeat.extract("ravdess", voices, encoders="logmel", device="cpu", tf32=True, out=tmp_path)
+
+
+def test_columns_that_come_later_are_stored_unless_others_write_the_cache_too(voices, tmp_path) -> None:
+    class Hears(Observer):
+        def columns(self, cache, names, n_clips):
+            heard.append((names, n_clips))
+
+    def extract(header: str, cell: str, **options: object) -> ravfeat.Cache:
+        rows = [f"{path},{n % 2},{'ab'[n % 2]}{cell}" for n, path in enumerate(sorted(voices.iterdir()))]
+        (tmp_path / "t.csv").write_text("\n".join([f"file,speaker,emotion{header}", *rows]))
+        done = ravfeat.extract(
+            "folder", tmp_path / "t.csv", encoders="logmel", out=tmp_path / "out", observer=Hears(), **options
+        )
+        return ravfeat.open_cache(done.caches[0])
+
+    heard: list[object] = []
+    extract("", "")
+    with pytest.warns(UserWarning, match=r"does not hold what the data say of 4 clips now \(session\): run the same"):
+        cache = extract(",Session", ",2", num_shards=2)
+    assert {record.further.get("session") for record in cache.records().values()} == {None}
+    assert heard == []
+    cache = extract(",Session", ",2")
+    assert {record.further.get("session") for record in cache.records().values()} == {2.0}
+    assert heard == [(("session",), N_CLIPS)]
