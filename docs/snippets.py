@@ -7,7 +7,8 @@ Conventions
 -----------
 A ``console`` block holds lines that start with ``$``, and what they print; a ``python`` block may be followed by a
 ``text`` block with what it prints. A line that is only ``…`` stands for any number of lines. Blocks without output
-may print anything. ``<!-- not run: REASON -->`` before a block keeps it from running; its options are still checked.
+may print anything. A Python block whose first line is ``# NAME.py`` is that file as well. ``<!-- not run: REASON -->``
+before a block keeps it from running; its options are still checked.
 """
 
 import argparse
@@ -47,6 +48,7 @@ TOLERANCE = 0.02
 """How far a score may be from the one on the page: networks differ in last bits between processors."""
 
 _FENCE = re.compile(r"^(?P<mark><!-- not run: (?P<reason>.+?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+_FILE = re.compile(r"# (?P<name>\w+\.py)$", re.M)
 _VOLATILE = re.compile(
     r"\d+(?:\.\d+)?(?= (?:s|min|h|TB|GB|MB)\b)|[\d.]+(?= clips/s)|[\d.]+(?= x real)|(?<=about )[\d:]+"
     r"|(?<=over )\d+(?= clips in)|(?<=busy )\d+|(?<=linear in )\d+|(?<=loglinear in )\d+"
@@ -239,6 +241,8 @@ class Runner:
     def python(self, block: Block, names: dict[str, Any]) -> list[str]:
         """Run a Python block; give the lines it printed."""
         printed = io.StringIO()
+        if named := _FILE.match(block.text):
+            Path(named["name"]).write_text(block.text, encoding="utf-8")
         try:
             with contextlib.redirect_stdout(printed):
                 exec(compile("\n" * block.line + block.text, str(ROOT / block.page), "exec"), names)

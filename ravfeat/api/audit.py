@@ -7,7 +7,7 @@ from typing import overload
 
 from typing_extensions import TypedDict
 
-from ravfeat.api.arguments import AnyPath, Many, as_paths, checked
+from ravfeat.api.arguments import AnyPath, Many, as_names, as_paths, checked
 from ravfeat.api.observer import Observer
 from ravfeat.audit import Audit, audit_run, write_audit
 from ravfeat.encoders.device import resolve_device
@@ -28,6 +28,7 @@ def audit(  # type: ignore[overload-overlap]  # a text is a list of texts, too
     runs: AnyPath,
     *,
     caches: Many[AnyPath] = ...,
+    heads: Many[str] = ...,
     quick: bool = ...,
     without_caches: bool = ...,
     device: str = ...,
@@ -41,6 +42,7 @@ def audit(
     runs: Iterable[AnyPath],
     *,
     caches: Many[AnyPath] = ...,
+    heads: Many[str] = ...,
     quick: bool = ...,
     without_caches: bool = ...,
     device: str = ...,
@@ -53,6 +55,7 @@ def audit(
     runs: Many[AnyPath],
     *,
     caches: Many[AnyPath] = (),
+    heads: Many[str] = (),
     quick: bool = False,
     without_caches: bool = False,
     device: str = "cpu",
@@ -69,6 +72,8 @@ def audit(
         Folders of runs, or what `ravfeat.open_run` gave.
     caches : path, or several
         Caches of the runs that were moved.
+    heads : str, or several
+        References to the code of the runs' own heads, which is run: ``"mine.py:SVC"``.
     progress : bool or callable, optional
         See `ravfeat.progress.shown_progress`.
     observer : Observer, optional
@@ -93,14 +98,15 @@ def audit(
     checked("audit", _Options, device=device, quick=quick, without_caches=without_caches)
     if not (folders := as_paths("runs", runs)):
         raise UsageError("expected at least one run, got none")
-    moved = as_paths("caches", caches)
+    moved, references = as_paths("caches", caches), as_names("heads", heads)
     audits = []
     with shown_progress(progress):
         for folder in folders:
             started = perf_counter()
             found = audit_run(
-                folder, caches=moved, device=resolve_device(device), quick=quick, without_caches=without_caches
-            )
+                folder, caches=moved, device=resolve_device(device), quick=quick, without_caches=without_caches,
+                heads=references,
+            )  # fmt: skip
             observer.audited(found, write_audit(found), perf_counter() - started)
             audits.append(found)
     return audits[0] if isinstance(runs, str | PathLike) else audits

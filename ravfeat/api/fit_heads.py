@@ -18,6 +18,7 @@ from ravfeat.encoders.device import resolve_device
 from ravfeat.errors import UsageError
 from ravfeat.experiment.fit import FitPlan
 from ravfeat.experiment.fit import fit_heads as fit_plan
+from ravfeat.experiment.own_heads import bring_heads
 from ravfeat.progress import Progress, shown_progress
 from ravfeat.resources import limited_memory, memory_remedy, parse_size
 from ravfeat.runs.folder import check_out
@@ -114,6 +115,8 @@ def fit_heads(
         By default all under ``cache/``.
     concat : str, or several
         Caches of one stream for one head: ``"a,b"`` or ``[("a", "b")]``.
+    heads : str, or several
+        Names, or references to code of your own, which is run: ``"mine.py:SVC"``.
     layers : int, iterable of int or str, optional
         ``6``, ``[6, 7]``, ``"6-12"``, ``"last"``.
     memory : str or int, optional
@@ -147,8 +150,9 @@ def fit_heads(
         precision=precision, memory=memory, allow_leak=allow_leak, allow_missing=allow_missing, force=force,
         normalise=normalise,
     )  # fmt: skip
-    if not (names := as_names("heads", heads)):
+    if not (asked := as_names("heads", heads)):
         raise UsageError("expected at least one --head, got none")
+    names, brought = bring_heads(asked)
     data: dict[str, Any] = {
         "caches": caches, "concat": concat, "train_views": train_views, "labels": as_path("labels", labels),
         "clips": as_path("clips", clips),
@@ -157,11 +161,11 @@ def fit_heads(
         "train_caches": as_paths("train_caches", train_caches), "test_caches": as_paths("test_caches", test_caches),
         "label_map": as_path("label_map", label_map),
     }  # fmt: skip
-    shared = _shared(options, names, as_layers(layers), as_names("as_written", as_written))
+    shared = _shared(options, names, as_layers(layers), as_names("as_written", as_written)) | {"brought": brought}
     fit = _across(corpora, data, options, shared, observer) or _within(data, options, shared, observer)
     target = run_folder(as_path("out", out), "-".join(names))
     check_out(target, force=force)  # before anything is trained: no hour may end at a folder that is taken
-    recipe = {"command": observer.command, "heads": list(names), "settings": shared["settings"]}
+    recipe = {"command": observer.command, "heads": list(asked), "settings": shared["settings"]}
     with limited_memory(_bytes(options["memory"])), shown_progress(progress):
         return _train(fit, target, recipe, observer, force=force)
 

@@ -15,6 +15,7 @@ from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
 from ravfeat.crosscorpus.run import prepare_across
 from ravfeat.errors import LeakError, PredictionsError, RavfeatError, UsageError
 from ravfeat.experiment.fit import PreparedPlan, prepare
+from ravfeat.experiment.own_heads import with_code
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_of
 from ravfeat.predictions import Predictions, System
@@ -67,7 +68,12 @@ class RunContext:
 
 
 def open_run(
-    path: Path, caches: Sequence[Path] = (), *, device: str = "cpu", without_caches: bool = False
+    path: Path,
+    caches: Sequence[Path] = (),
+    *,
+    device: str = "cpu",
+    without_caches: bool = False,
+    heads: Sequence[str] = (),
 ) -> RunContext:
     """Open a run folder.
 
@@ -80,6 +86,8 @@ def open_run(
         Where heads are trained and read.
     without_caches : bool
         Go on where caches are gone.
+    heads : sequence of str
+        References to the code of the run's own heads, which is run.
 
     Raises
     ------
@@ -87,6 +95,8 @@ def open_run(
         Where there is no run, or its recipe cannot be read.
     CacheError
         Where a cache is gone; see `locate_caches`.
+    UsageError, PluginError
+        Where code is none of the run's, has changed since, or fails.
     """
     recipe = read_recipe(path)
     predictions, refusal = _read_predictions(path / PREDICTIONS_FILE)
@@ -105,6 +115,7 @@ def open_run(
         plan = plan_of(entry, where=locate)
     except RavfeatError as error:
         return replace(context, reason=str(error), plan_fault=str(error))
+    plan = with_code(plan, heads) if heads else plan
     context = replace(context, plan_fault=_contradiction(recipe, entry, locations))
     if reason := _unusable(locations):
         return replace(context, reason=reason)

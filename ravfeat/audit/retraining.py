@@ -9,6 +9,7 @@ import numpy as np
 from ravfeat import metrics
 from ravfeat.audit.context import RunContext
 from ravfeat.audit.fixed_choice import AsRecorded
+from ravfeat.audit.own_heads import NOT_RUN, is_absent, recorded_versions
 from ravfeat.audit.saved_heads import TOLERANCE, distance, logits_of
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_, warn
 from ravfeat.errors import HeadError
@@ -17,6 +18,7 @@ from ravfeat.experiment.load import FeatureLoader, load_training
 from ravfeat.experiment.selection import averaged, job_of
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.heads.base import Head
+from ravfeat.heads.own_code import OwnCode
 from ravfeat.predictions import Predictions, System
 from ravfeat.runs.result import Fitted
 
@@ -69,10 +71,15 @@ class _Retraining:
 
 def check_retrained(context: RunContext, prepared: PreparedPlan, load: FeatureLoader) -> list[Line]:
     """Train the heads of one system as the plan says and compare what was chosen, and every val and test row."""
-    again = train(prepared, load)
     (system,), (heads,) = prepared.systems, prepared.heads
-    lines = []
-    for head in heads:
+    present = tuple(head for head in heads if not is_absent(head))
+    lines = [not_possible(_CHECK, str(System(system.stream, system.features, head.name)), NOT_RUN)
+             for head in heads if head not in present]  # fmt: skip
+    if not present:
+        return lines
+    prepared = replace(prepared, heads=(present,))
+    again = train(prepared, load)
+    for head in present:
         name = System(system.stream, system.features, head.name)
         if context.predictions is None or name not in context.systems():
             reason = context.refusal or "the predictions hold no row of it"
@@ -192,10 +199,14 @@ def _compare_rows(retraining: _Retraining) -> Line:
 
 def _elsewhere(retraining: _Retraining) -> str:
     """Say what is other than when the run was made, where that can move a trained network; empty for nothing."""
-    if not retraining.head.seeded:
+    recipe, head = retraining.context.recipe, retraining.head
+    if isinstance(head, OwnCode):
+        then, now = recorded_versions(recipe, head.name), head.brought.versions
+        if changed := [name for name in now if then.get(name) != now[name]]:
+            return f"it was trained with other versions ({changed[0]} {then.get(changed[0])}, now {now[changed[0]]})"
+    if not head.seeded:
         return ""
-    recipe = retraining.context.recipe
-    then, now = recipe.versions, retraining.again.about["versions"]
+    then, now = dict(recipe.versions), retraining.again.about["versions"]
     if not then:
         return "with which versions it was trained is not recorded"
     if changed := [f"{name} {then.get(name)}, now {now[name]}" for name in now if then.get(name) != now[name]]:

@@ -107,6 +107,7 @@ def audit_run(
     device: str = "cpu",
     quick: bool = False,
     without_caches: bool = False,
+    heads: Sequence[str] = (),
 ) -> Audit:
     """Try to break the number of a run.
 
@@ -122,6 +123,9 @@ def audit_run(
         Do not train the run's heads again.
     without_caches : bool
         Go on where a cache is gone: what needs it is not possible.
+    heads : sequence of str
+        References to the code of the run's own heads, such as ``mine.py:SVC``, which is run; without it, what needs it
+        is not possible.
 
     Raises
     ------
@@ -129,8 +133,10 @@ def audit_run(
         Where there is no run.
     CacheError
         Where a cache is gone, or one that is given is none of the run's.
+    UsageError, PluginError
+        Where code is none of the run's, has changed since, or fails.
     """
-    context = open_run(path, caches, device=device, without_caches=without_caches)
+    context = open_run(path, caches, device=device, without_caches=without_caches, heads=heads)
     lines = [location.line for location in context.locations]
     systems = () if context.prepared is None else context.prepared.by_system()
     with ProgressBar(total=len(_RUN_CHECKS) + len(_SYSTEM_CHECKS) * len(systems), unit="check") as bar:

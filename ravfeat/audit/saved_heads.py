@@ -8,13 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat.audit.context import RunContext
+from ravfeat.audit.own_heads import NOT_RUN, is_absent
 from ravfeat.audit.verdicts import Line, edited, leak, not_possible, pass_
 from ravfeat.errors import HeadError
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.load import FeatureLoader, load_scored
+from ravfeat.experiment.own_heads import head_kinds
+from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head
+from ravfeat.heads.own_code import OwnCode
 from ravfeat.predictions import Predictions, System
 from ravfeat.protocols.folds import Fold
 from ravfeat.runs.format import head_stem
@@ -48,6 +52,10 @@ def _check(context: RunContext, prepared: PreparedPlan, system: CacheSystem, hea
     folder = head_stem(context.path, name, 0, 0).parent
     if context.predictions is None or name not in context.systems():
         return not_possible(_CHECK, str(name), context.refusal or "the predictions hold no row of it")
+    if is_absent(head):
+        return not_possible(_CHECK, str(name), NOT_RUN)
+    if isinstance(head, OwnCode) and head.kind == "classifier":
+        return not_possible(_CHECK, str(name), "models of a user's own classifier are Python objects, and are not kept")
     if not folder.is_dir():
         return edited(_CHECK, str(name), f"{folder} is missing; the run was written with its heads")
     features = load_scored(prepared.plan, system, head.reading, load)
@@ -60,7 +68,7 @@ def _check(context: RunContext, prepared: PreparedPlan, system: CacheSystem, hea
             stem = head_stem(context.path, name, fold.number, seed)
             try:
                 distances = [
-                    (_distance(stem, seed, (fold, split), system, features, stored, prepared.plan.device), split)
+                    (_distance(stem, seed, (fold, split), system, features, stored, prepared.plan), split)
                     for split in sides
                 ]
             except HeadError as error:
@@ -92,13 +100,13 @@ def _distance(
     system: CacheSystem,
     features: ClipFeatures,
     stored: Logits,
-    device: str,
+    plan: FitPlan,
 ) -> float:
     from ravfeat.heads.checkpoint import load_model  # brings torch
 
     fold, split = side
     rows = fold.test if split == "test" else fold.val
-    model = load_model(stem, device=device)
+    model = load_model(stem, device=plan.device, kinds=head_kinds(plan))
     with np.errstate(all="ignore"):  # what overflows is no agreement, see `distance`
         logits = system.rows.logits(model, features, rows)
     clip_ids = [system.clips.records[row].clip_id for row in rows.tolist()]

@@ -23,6 +23,9 @@ _WIDTH = 118
 @click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
               help="A cache of the run that was moved, or a folder of such caches; repeat for more.")  # fmt: skip
+@click.option("--head", "heads", multiple=True, metavar="PATH.py:NAME",
+              help="Run the code of a head of your own, as fit-heads did; only while it has not changed. Without it,"
+              " checks that need it are not possible.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Do not train the run's heads again.")
 @click.option(
     "--without-caches", is_flag=True, help="Go on where a cache is gone; checks that need it are not possible."
@@ -41,6 +44,7 @@ def command(**options: Any) -> None:
     ravfeat audit runs/a
     ravfeat audit runs/a --quick
     ravfeat audit runs/a --cache /mnt/elsewhere/cache
+    ravfeat audit runs/mine --head mine.py:SVC
     """  # noqa: D301
     from ravfeat.api.audit import audit
 

@@ -70,6 +70,7 @@ def command(
     from ravfeat.api.inputs import find_inputs
     from ravfeat.encoders.device import resolve_device
     from ravfeat.experiment.fit import FitPlan
+    from ravfeat.experiment.own_heads import bring_heads
     from ravfeat.resources import memory_remedy
     from ravfeat.splits.compare import check_comparison_out, compare_splits, write_comparison
     from ravfeat.splits.rows import HEADINGS, MEANING, cells, summary
@@ -77,10 +78,12 @@ def command(
     inputs = find_inputs(caches, concat, (), TerminalObserver(command_line()))
     target = out or Path("runs") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-splits"
     check_comparison_out(target, force=force)
+    names, brought = bring_heads(heads)
     plan = FitPlan(
         caches=inputs.caches,
         protocol=protocol,
-        heads=heads,
+        heads=names,
+        brought=brought,
         select=select,  # type: ignore[arg-type]  # click.Choice keeps it to the two
         seeds=seeds,
         device=resolve_device(device),

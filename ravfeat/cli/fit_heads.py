@@ -38,7 +38,8 @@ __all__ = ["command"]
 @click.option("--head", "heads", multiple=True, default=["block-kernel"], show_default=True,
               help="attentive, attentive-sum, mlp, logreg, lda, svm, kernel or block-kernel, audio:NAME and face:NAME"
               " for caches of one stream; joint-kernel (over one voice and all caches of its face) or joint (one"
-              " network over one cache of each stream, a control); repeat for more.")  # fmt: skip
+              " network over one cache of each stream, a control); mine.py:NAME or package.module:NAME for a"
+              " classifier or network of your own, which is run; repeat for more.")  # fmt: skip
 @click.option("--fusion", cls=RenamedOption, formerly="--rule",
               type=click.Choice(["auto", "linear", "loglinear", "none"]), default="auto", show_default=True,
               help="How systems (caches x heads) are fused; auto takes what is best on validation rows.")  # fmt: skip
@@ -84,6 +85,7 @@ def command(**options: Any) -> None:
     ravfeat fit-heads --cache cache --head attentive --head logreg --select nested --seeds 3 --out runs/a
     ravfeat fit-heads --cache cache/voice --cache cache/face --head audio:attentive --head face:kernel
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
+    ravfeat fit-heads --head mine.py:SVC --head mine.py:GRU --head sklearn.ensemble:RandomForestClassifier
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --cache cache/wavlm-large --frame-average 1 --memory 4GB --precision bfloat16
     ravfeat fit-heads --protocol group5 --cache cache/large --clips some.csv --head logreg
@@ -105,7 +107,12 @@ class _Terminal(TerminalObserver):
         """Print scores, and where the run is."""
         show_across(fitted.about)
         show_run(run, records, fitted)
+        from ravfeat.heads.checkpoint import is_kept
+
+        if lost := sorted({trained.head for trained in fitted.models if not is_kept(trained.model)}):
+            echo(f"no model is kept of {', '.join(lost)}: Python objects of your own code; their predictions are")
+        kept = sum(is_kept(trained.model) for trained in fitted.models)
         echo(
-            f"{run}: predictions, scores, metrics and {len(fitted.models)} heads, in {seconds:.1f} s"
+            f"{run}: predictions, scores, metrics and {kept} heads, in {seconds:.1f} s"
             f" ({trained_s:.1f} s training); 'ravfeat report {run}' makes the report"
         )

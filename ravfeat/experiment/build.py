@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any
 
 from ravfeat.errors import UsageError
 from ravfeat.experiment.choose import read_together
+from ravfeat.experiment.own_heads import GROUP, STREAMS, head_kinds
 from ravfeat.experiment.plan import FitPlan, HeadPlan
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.features.layers import parse_layers
 from ravfeat.features.load import check_reading
 from ravfeat.heads.base import Head
-from ravfeat.heads.registry import HEADS, get_head, several_streams
+from ravfeat.heads.registry import make_head, several_streams
+from ravfeat.plugins import installed
 
 __all__ = [
     "FACE_STATISTICS",
@@ -23,8 +24,6 @@ __all__ = [
     "heads_of_several_streams",
     "read_layers",
 ]
-
-_STREAMS = ("audio", "face")
 
 FACE_STATISTICS = ("mean", "std", "speed")
 """What heads on pooled statistics read of a face: what it looks like, how much it moves, how fast.
@@ -46,7 +45,7 @@ def check_plan(plan: FitPlan) -> None:
     """
     entries = [_parsed(entry) for entry in plan.heads]
     _check_names(plan, entries)
-    if unused := sorted(plan.settings.keys() - {name for _, head in entries for name in _settings_of(head)}):
+    if unused := sorted(plan.settings.keys() - {name for _, head in entries for name in _settings_of(head, plan)}):
         option = "--pool" if unused[0] == "parts" else f"the setting '{unused[0]}'"
         raise UsageError(
             f"none of the heads {', '.join(plan.heads)} has {option}; add a head that has, or leave it out"
@@ -57,7 +56,7 @@ def check_plan(plan: FitPlan) -> None:
         raise UsageError("--average-views averages over the views of --train-views, got none; name their caches")
     _check_several_streams(plan, [entry for entry in entries if several_streams(entry[1])])
     if plan.joins:
-        _check_pooling([name for stream, name in entries if not stream and not several_streams(name)])
+        _check_pooling([name for stream, name in entries if not stream and not several_streams(name)], plan)
 
 
 def _check_several_streams(plan: FitPlan, entries: Sequence[tuple[str, str]]) -> None:
@@ -72,12 +71,16 @@ def _check_several_streams(plan: FitPlan, entries: Sequence[tuple[str, str]]) ->
 
 
 def _check_names(plan: HeadPlan, entries: Sequence[tuple[str, str]]) -> None:
-    if unknown := [name for _, name in entries if name not in HEADS]:
-        raise UsageError(f"no head '{unknown[0]}'; choose from {', '.join(HEADS)}")
-    if unknown := [stream for stream, _ in entries if stream not in ("", *_STREAMS)]:
-        raise UsageError(f"no stream '{unknown[0]}' to keep a head for; choose from {', '.join(_STREAMS)}")
+    kinds = head_kinds(plan)
+    if unknown := [name for _, name in entries if name not in kinds]:
+        more = [name for name in installed(GROUP) if name not in kinds]
+        raise UsageError(
+            f"no head '{unknown[0]}'; choose from {', '.join([*kinds, *more])}, or give one of your own: path.py:NAME"
+        )
+    if unknown := [stream for stream, _ in entries if stream not in ("", *STREAMS)]:
+        raise UsageError(f"no stream '{unknown[0]}' to keep a head for; choose from {', '.join(STREAMS)}")
     # Per stream: audio:logreg and face:logreg are two heads, logreg and face:logreg are one head twice on a face.
-    for stream in _STREAMS:
+    for stream in STREAMS:
         names = [name for wanted, name in entries if wanted in ("", stream)]
         if not entries or len(set(names)) < len(names):
             raise UsageError(f"expected every head once, got {', '.join(plan.heads) or 'none'}")
@@ -110,7 +113,7 @@ def heads_of(plan: HeadPlan, system: CacheSystem) -> list[str]:
             f" with --head {system.stream}:NAME, or leave that cache out"
         )
     if system.concatenated:
-        _check_pooling(names)
+        _check_pooling(names, plan)
     return names
 
 
@@ -125,8 +128,9 @@ def _parsed(entry: str) -> tuple[str, str]:
     return stream, name
 
 
-def _check_pooling(names: Sequence[str]) -> None:
-    pooling = [name for name in HEADS if get_head(name).reading.statistics and not several_streams(name)]
+def _check_pooling(names: Sequence[str], plan: HeadPlan) -> None:
+    kinds = head_kinds(plan).items()
+    pooling = [name for name, kind in kinds if kind().reading.statistics and not several_streams(name)]
     if unfit := [name for name in names if name not in pooling]:
         raise UsageError(
             f"head '{unfit[0]}' pools the frames of a cache by itself, and caches are concatenated after pooling; give"
@@ -149,19 +153,20 @@ def build_head(name: str, plan: HeadPlan, system: CacheSystem) -> Head:
     UsageError
         Where layers are named that are not stored.
     """
-    settings = {key: value for key, value in plan.settings.items() if key in _settings_of(name)}
-    if system.stream == "face" and "statistics" in _settings_of(name):
+    kind = head_kinds(plan)[name]
+    settings = {key: value for key, value in plan.settings.items() if key in _settings_of(name, plan)}
+    if system.stream == "face" and "statistics" in _settings_of(name, plan):
         # What was asked for comes after the default, and so replaces it.
-        settings = {"statistics": getattr(HEADS[name], "of_faces", FACE_STATISTICS), **settings}
+        settings = {"statistics": getattr(kind, "of_faces", FACE_STATISTICS), **settings}
     stored = system.caches[0].statistics
-    if stored and getattr(HEADS[name], "fits_pooled", False) and "statistics" not in plan.settings:
-        defaults: tuple[str, ...] = settings.get("statistics") or get_head(name).statistics  # type: ignore[attr-defined]
+    if stored and getattr(kind, "fits_pooled", False) and "statistics" not in plan.settings:
+        defaults: tuple[str, ...] = settings.get("statistics") or kind().statistics
         settings = {**settings, "statistics": tuple(each for each in defaults if each in stored) or defaults}
     if system.stream in {"face", "other"}:
         settings.pop("parts", None)  # only voices have a speech-active part
     # The layers of concatenated caches are one layer by the time a head sees them.
     layers = None if len(system.caches) > 1 else read_layers(plan, system)[0]
-    head = get_head(name, layers=layers, std=plan.std, device=plan.device, **settings)
+    head = make_head(kind, name, {"layers": layers, "std": plan.std, "device": plan.device, **settings})
     if system.average == "statistics" and not head.reading.statistics:
         raise UsageError(
             f"--average-views statistics averages pooled statistics, and the head '{name}' reads frames; average its"
@@ -200,6 +205,5 @@ def read_layers(plan: HeadPlan, system: CacheSystem) -> list[tuple[int, ...] | N
     return [parse_layers(plan.layers, cache.layers) for cache in system.caches]
 
 
-def _settings_of(head: str) -> set[str]:
-    kind: Any = HEADS[head]
-    return {field.name for field in fields(kind)}
+def _settings_of(head: str, plan: HeadPlan) -> set[str]:
+    return {field.name for field in fields(head_kinds(plan)[head])}

@@ -65,6 +65,9 @@ class HeadPlan:
     settings : mapping
         Further settings, for those heads that have them.
     device : str
+    brought : mapping
+        By name, the classes of those of `heads` that are a user's own code, see `ravfeat.experiment.own_heads`; in a
+        recipe what `ravfeat.heads.own_code.OwnRecord` holds.
     """
 
     heads: tuple[str, ...] = ("block-kernel",)
@@ -72,6 +75,7 @@ class HeadPlan:
     std: bool = True
     settings: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
+    brought: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,6 +80,10 @@ def plan_of(record: Mapping[str, Any], *, where: Callable[[Path], Path] = Path) 
     # Beside the plan, not in it: it says which table the path meant.
     digests = {name: complete.pop(digest) for name, (digest, _) in _DIGESTS.items()}
     plan = FitPlan(**{name: _from_plain(value, kinds[name], where) for name, value in complete.items()})
+    if plan.brought:
+        from ravfeat.experiment.own_heads import with_absent  # brings torch
+
+        plan = with_absent(plan)
     for name, (_, called) in _DIGESTS.items():
         if (table := _table_of(plan, name)) is not None:
             _check_table(table, called, digests[name])
@@ -142,6 +146,8 @@ def _from_plain(value: Any, kind: Any, where: Callable[[Path], Path]) -> Any:
 def _to_plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
+    if hasattr(value, "record"):  # the class of a user's own head
+        return value.record()
     if isinstance(value, Mapping):
         return {str(name): _to_plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -18,10 +18,11 @@ from ravfeat.escape import printable
 from ravfeat.files import read_limited
 from ravfeat.heads.arrays import largest_file, read_arrays
 from ravfeat.heads.base import Model
+from ravfeat.heads.own_code import OwnCode
 from ravfeat.heads.recipe import HeadDocument, HeadFormat, NamedHead
 from ravfeat.heads.registry import HEADS, head_of
 
-__all__ = ["FORMAT_VERSION", "ReadFile", "load_model", "read_file", "save_model"]
+__all__ = ["FORMAT_VERSION", "ReadFile", "is_kept", "load_model", "read_file", "save_model"]
 
 FORMAT_VERSION = 1
 
@@ -40,6 +41,11 @@ def read_file(path: Path, limit: int) -> bytes:
         Where it is missing, larger, or something else.
     """
     return read_limited(path, limit, HeadError, "a trained head is two files: " + _REMEDY)
+
+
+def is_kept(model: Model) -> bool:
+    """Whether a model can be written: that of a user's own classifier is a Python object, and no set of arrays."""
+    return bool(getattr(model, "kept", True))
 
 
 def save_model(stem: Path, model: Model) -> None:
@@ -68,7 +74,9 @@ def save_model(stem: Path, model: Model) -> None:
     temporary.replace(recipe)
 
 
-def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -> Model:
+def load_model(
+    stem: Path, *, device: str = "cpu", read: ReadFile = read_file, kinds: Mapping[str, Any] = HEADS
+) -> Model:
     """Read a trained head back; it gives the logits it gave before.
 
     Parameters
@@ -78,6 +86,8 @@ def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -
         Where a network scores clips.
     read : callable
         Gives the content of a file of at most so many bytes; a published head's checks the digest.
+    kinds : mapping of str to class
+        Heads that it may be of. Code that a recipe names is never loaded.
 
     Raises
     ------
@@ -90,12 +100,14 @@ def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -
     document = parse_toml(read(path, _MAX_RECIPE_BYTES), dict[str, Any], str(path), HeadError, _REMEDY)
     _check_version(document, path)
     name = check_value(document, NamedHead, str(path), HeadError, _REMEDY)["recipe"]["head"]
-    if name not in HEADS:
-        raise HeadError(f"{path}: no head '{printable(name)}'; choose from {', '.join(HEADS)}")
+    if name not in kinds:
+        raise HeadError(f"{path}: {_unknown(document, name, kinds)}")
     checked = check_value(document, HeadDocument, str(path), HeadError, _REMEDY)
     recipe = document["recipe"]  # with keys that this version does not know: later ones may write some
     try:
-        head = head_of(recipe, device=device)
+        if isinstance(kinds[name], type) and issubclass(kinds[name], OwnCode):
+            kinds[name].check_same(recipe, str(path))
+        head = head_of(recipe, device=device, kinds=kinds)
         kinds = head.array_kinds(checked["recipe"])
     except HeadError as error:
         raise HeadError(f"{path}: {printable(str(error))}; {_REMEDY}") from error
@@ -103,6 +115,17 @@ def load_model(stem: Path, *, device: str = "cpu", read: ReadFile = read_file) -
     model = head.restore(arrays, recipe)
     _check_layer_weights(model, checked.get("layer_weights"), path)
     return model
+
+
+def _unknown(document: Mapping[str, Any], name: str, kinds: Mapping[str, Any]) -> str:
+    brought = document["recipe"].get("brought")
+    if isinstance(brought, Mapping):
+        reference = printable(str(brought.get("reference")))[:200]
+        return (
+            f"the head '{printable(name)}' is a user's own code, {reference}, which is no part of its files and never"
+            " loaded unasked; such a head serves the run that trained it only"
+        )
+    return f"no head '{printable(name)}'; choose from {', '.join(kinds)}"
 
 
 def _check_version(document: Mapping[str, Any], path: Path) -> None:

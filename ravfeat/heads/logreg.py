@@ -39,7 +39,7 @@ from ravfeat.numerics.parts import WHOLE, of_parts
 from ravfeat.numerics.pooling import Statistic
 from ravfeat.schema import Part
 
-__all__ = ["LogregHead", "LogregModel"]
+__all__ = ["LogregHead", "LogregModel", "layer_sets"]
 
 
 class _Choice(TypedDict):
@@ -89,7 +89,7 @@ class LogregHead:
         if any(not len(job.val) for job in jobs):
             raise HeadError(f"choosing layers and {self.strength} needs validation rows, got a job without any")
         statistics = clip_statistics(features, self._names, layers=self.layers)
-        sets = self._layer_sets(features)
+        sets = layer_sets(features, self.layers)
         candidates = tuple(
             {"layers": [features.layers[position] for position in positions], self.strength: strength}
             for positions in sets
@@ -152,15 +152,6 @@ class LogregHead:
     @property
     def _names(self) -> tuple[str, ...]:
         return of_parts(self.statistics if self.std else ("mean",), self.parts)
-
-    def _layer_sets(self, features: ClipFeatures) -> list[list[int]]:
-        """Positions on the features' layer axis of every set of layers to try."""
-        positions = layer_positions(features, self.layers)
-        upper = [position for position in positions if features.layers[position] != 0]
-        sets = [[position] for position in positions]
-        sets += [wide for wide in (positions, upper) if len(wide) > 1]
-        # Without layer 0 the two wide sets are the same; with one layer each set can be.
-        return [layer_set for index, layer_set in enumerate(sets) if layer_set not in sets[:index]]
 
     def _sets_within(self, features: ClipFeatures, sets: list[list[int]]) -> list[list[int]]:
         positions = layer_positions(features, self.layers)
@@ -230,6 +221,23 @@ class LogregHead:
         }
         solution = np.concatenate(weights).astype(np.float32), intercept.astype(np.float32)
         return LogregModel(scaler, *solution, recipe, self._names)
+
+
+def layer_sets(features: ClipFeatures, layers: Sequence[int] | None) -> list[list[int]]:
+    """List the sets of layers to choose among, as positions: each alone, all of them, and all but layer 0.
+
+    Parameters
+    ----------
+    features : ClipFeatures
+    layers : sequence of int, optional
+        Encoder layers to choose among; all by default.
+    """
+    positions = layer_positions(features, layers)
+    upper = [position for position in positions if features.layers[position] != 0]
+    sets = [[position] for position in positions]
+    sets += [wide for wide in (positions, upper) if len(wide) > 1]
+    # Without layer 0 the two wide sets are the same; with one layer each set can be.
+    return [layer_set for index, layer_set in enumerate(sets) if layer_set not in sets[:index]]
 
 
 def _products(scaler: Scaler, statistics: NDArray[np.float32], job: Job, blocks: Sequence[int]) -> RowProducts:

@@ -109,6 +109,10 @@ class NeuralHead(ABC):
     def net(self) -> Network:
         """Build the network these settings describe."""
 
+    def net_for(self, n_classes: int) -> Network:
+        """Build the network for a number of classes; by default `net`, which learns of them in `Network.init`."""
+        return self.net()
+
     def choose(self, sweeps: Sequence[Sweep], y_val: Sequence[NDArray[np.int64]]) -> int:
         """Stop at the best epoch on the validation rows; median over several sweeps."""
         return best_epoch(sweeps, y_val)
@@ -125,7 +129,7 @@ class NeuralHead(ABC):
             raise HeadError("choosing an epoch needs validation rows, got a job without any")
         windows = self._windows(features)
         schedules = [self.schedule()] * len(jobs)
-        trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True)
+        trained = train(self.net_for(n_classes), windows, y, n_classes, jobs, schedules, score_epochs=True)
         return [_epochs(network.val_logits) for network in trained]
 
     def fit(
@@ -145,12 +149,14 @@ class NeuralHead(ABC):
         """
         windows = self._windows(features)
         schedules = [self.schedule(int(choice["epochs"])) for choice in chosen]
-        trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=False)
+        trained = train(self.net_for(n_classes), windows, y, n_classes, jobs, schedules, score_epochs=False)
         recipe = self._recipe(windows, n_classes, features)
         models: list[Model] = []
         for network, job, choice in zip(trained, jobs, chosen, strict=True):
             recipe_of_job = recipe | {"chosen": dict(choice), "seed": job.seed}
-            models.append(NeuralModel(self.net(), network.params, network.constants, recipe_of_job, self.device))
+            models.append(
+                NeuralModel(self.net_for(n_classes), network.params, network.constants, recipe_of_job, self.device)
+            )
         return models
 
     def fit_chosen(
@@ -167,7 +173,9 @@ class NeuralHead(ABC):
             return best_epoch([_epochs(logits)], [y[jobs[number].val]])
 
         schedules = [self.schedule()] * len(jobs)
-        trained = train(self.net(), windows, y, n_classes, jobs, schedules, score_epochs=True, lead=leading)
+        trained = train(
+            self.net_for(n_classes), windows, y, n_classes, jobs, schedules, score_epochs=True, lead=leading
+        )
         picks = [
             self.choose([_epochs(network.val_logits)], [y[job.val]]) for network, job in zip(trained, jobs, strict=True)
         ]
@@ -177,7 +185,9 @@ class NeuralHead(ABC):
             if pick in (self.epochs - 1, network.leading):
                 params = network.params if pick == self.epochs - 1 else network.leader
                 recipe_of_job = recipe | {"chosen": {"epochs": pick + 1}, "seed": job.seed}
-                models[number] = NeuralModel(self.net(), params, network.constants, recipe_of_job, self.device)
+                models[number] = NeuralModel(
+                    self.net_for(n_classes), params, network.constants, recipe_of_job, self.device
+                )
         untrained = [number for number in range(len(jobs)) if number not in models]
         if untrained:  # the head's `choose` picked neither the leading epoch nor the last
             choices = [{"epochs": picks[number] + 1} for number in untrained]
@@ -200,8 +210,11 @@ class NeuralHead(ABC):
         check_value(recipe["chosen"], self.choice, "chosen", HeadError, f"as a head '{self.name}' chooses")
         layers, dims = [recipe["layers"], *recipe.get("also_layers", [])], [recipe["dim"], *recipe.get("also_dims", [])]
         streams = tuple(zip(map(tuple, layers), dims, strict=True))
-        shapes = network_shapes(self.net(), streams, recipe["n_classes"])
-        return {name: ArrayKind(shape, positive=name.endswith("_std")) for name, shape in shapes.items()}
+        shapes = network_shapes(self.net_for(recipe["n_classes"]), streams, recipe["n_classes"])
+        return {
+            name: ArrayKind(shape, positive=name.startswith("constants.") and name.endswith("_std"))
+            for name, shape in shapes.items()
+        }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any]) -> Model:
         """Rebuild a model from what `NeuralModel.arrays` and `NeuralModel.recipe` gave."""
@@ -210,7 +223,9 @@ class NeuralHead(ABC):
             part, _, key = name.partition(".")
             # A copy: `from_numpy` would share memory with the caller's array.
             parts[part][key] = torch.from_numpy(np.array(values))
-        return NeuralModel(self.net(), parts["params"], parts["constants"], dict(recipe), self.device)
+        return NeuralModel(
+            self.net_for(recipe["n_classes"]), parts["params"], parts["constants"], dict(recipe), self.device
+        )
 
     def schedule(self, stop: int | None = None) -> Schedule:
         """Give the training schedule, or its beginning up to an epoch."""

@@ -21,7 +21,7 @@ from ravfeat.heads.mlp import MlpHead
 from ravfeat.heads.svm import SvmHead
 from ravfeat.short_repr import short_repr
 
-__all__ = ["HEADS", "SeveralStreams", "get_head", "head_of", "restore", "several_streams"]
+__all__ = ["HEADS", "SeveralStreams", "get_head", "head_of", "make_head", "restore", "several_streams"]
 
 HEADS: dict[str, Callable[..., Head]] = {
     AttentiveHead.name: AttentiveHead,
@@ -92,7 +92,18 @@ def get_head(name: str, /, **settings: Any) -> Head:
     """
     if name not in HEADS:
         raise HeadError(f"no head '{name}'; choose from {', '.join(HEADS)}")
-    kind: Any = HEADS[name]
+    return make_head(HEADS[name], name, settings)
+
+
+def make_head(kind: Any, name: str, settings: Mapping[str, Any]) -> Head:
+    """Build a head from its class and settings; see `get_head`.
+
+    Raises
+    ------
+    HeadError
+        If it has no such setting, or one of another type or out of its bounds.
+    """
+    settings = dict(settings)
     fields = {field.name: field for field in dataclasses.fields(kind)}
     if "device" not in fields:
         settings.pop("device", None)
@@ -116,8 +127,8 @@ def restore(arrays: Mapping[str, NDArray[Any]], recipe: Mapping[str, Any], *, de
     return head_of(recipe, device=device).restore(arrays, recipe)
 
 
-def head_of(recipe: Mapping[str, Any], *, device: str = "cpu") -> Head:
-    """Build the head that a recipe names, with its settings.
+def head_of(recipe: Mapping[str, Any], *, device: str = "cpu", kinds: Mapping[str, Any] = HEADS) -> Head:
+    """Build the head that a recipe names, one of `kinds`, with its settings.
 
     Raises
     ------
@@ -126,4 +137,6 @@ def head_of(recipe: Mapping[str, Any], *, device: str = "cpu") -> Head:
     """
     if "device" in recipe["settings"]:
         raise HeadError(f"the settings of head '{recipe['head']}' name a device, which is no part of a recipe")
-    return get_head(recipe["head"], **recipe["settings"], device=device)
+    if recipe["head"] not in kinds:
+        raise HeadError(f"no head '{recipe['head']}'; choose from {', '.join(kinds)}")
+    return make_head(kinds[recipe["head"]], recipe["head"], {**recipe["settings"], "device": device})

@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.svm import SVC
 from typing_extensions import TypedDict
 
 from ravfeat.documents import NotEmpty, Positive
@@ -69,6 +68,8 @@ class SvmHead(PooledKernelHead):
     def _solver(
         self, kernel: NDArray[np.floating], y: NDArray[np.int64], n_classes: int, clips: NDArray[np.int64] | None
     ) -> Callable[[float], Solution]:
+        from sklearn.svm import SVC  # takes a second to import, which whoever predicts does not need
+
         products, present = np.asarray(kernel, np.float64), np.unique(y)
 
         def solve(strength: float) -> Solution:

@@ -8,6 +8,7 @@ from typing import cast
 from ravfeat.cache import Cache, open_cache
 from ravfeat.documents import check_value
 from ravfeat.errors import CacheError, HeadError, PredictionsError, UsageError
+from ravfeat.escape import printable
 from ravfeat.features.layers import parse_layers
 from ravfeat.heads.base import Model
 from ravfeat.heads.recipe import Layers
@@ -167,6 +168,11 @@ def parts_of(run: Path, predictions: Predictions, recipe: Recipe) -> tuple[Publi
         raise HeadError(
             f"{run}: fine-tuned heads are not exported, they read waveforms and no features; 'ravfeat fine-tune"
             " --keep-weights' keeps what was trained in the run"
+        )
+    if recipe.plan is not None and (own := recipe.plan.get("brought")):
+        raise HeadError(
+            f"{run} has heads of a user's own code ({printable(', '.join(map(str, own)))}), which cannot be exported: a"
+            " published head is numbers, and works without anybody's code; export a run without them"
         )
     if not (run / HEADS_FOLDER).is_dir():
         raise HeadError(

@@ -100,9 +100,10 @@ def _write_recipe(path: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> None
 def _save_heads(run: Path, models: Sequence[FittedModel]) -> None:
     if not models:
         return
-    from ravfeat.heads.checkpoint import save_model  # brings torch, which a run without heads can do without
+    # Brings torch, which a run without heads can do without.
+    from ravfeat.heads.checkpoint import is_kept, save_model
 
-    for trained in models:
+    for trained in filter(lambda trained: is_kept(trained.model), models):
         system = System(trained.stream, trained.features, trained.head)
         save_model(head_stem(run, system, trained.fold, trained.seed), trained.model)
 

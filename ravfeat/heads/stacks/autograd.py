@@ -105,7 +105,9 @@ class AutogradStack:
             value.requires_grad_()
         logits = self._autocast(params, _of_heads(self._constants, heads), batch, masks.dropout(step.n_drawn))
         loss = replace(step, weights=weights).loss(logits, head_clips)
-        return dict(zip(params, torch.autograd.grad(loss, list(params.values())), strict=True))
+        # A parameter that took no part in this step has a gradient of 0.
+        grads = torch.autograd.grad(loss, list(params.values()), allow_unused=True, materialize_grads=True)
+        return dict(zip(params, grads, strict=True))
 
     def _autocast(self, params: Tensors, constants: Tensors, batch: Batch, dropout: Dropout) -> Tensor:
         """Forward pass with narrow products where the schedule asks for them; logits are float32."""
