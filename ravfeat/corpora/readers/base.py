@@ -128,10 +128,16 @@ class Scan:
     def find(self, *names: str) -> Path | None:
         """Return the first file of one of these names (any case) in the folder, its folders, or the one above it."""
         wanted = {name.lower() for name in names}
-        for folder in (self.root, *sorted(filter(Path.is_dir, self.root.iterdir())), self.root.absolute().parent):
-            for file in sorted(folder.iterdir()):
-                if file.name.lower() in wanted and file.is_file():
-                    return file
+        try:
+            inside = sorted(filter(Path.is_dir, self.root.iterdir()))
+            for folder in (self.root, *inside, self.root.absolute().parent):
+                for file in sorted(folder.iterdir()):
+                    if file.name.lower() in wanted and file.is_file():
+                        return file
+        except OSError as error:
+            raise CorpusError(
+                f"{error.filename} cannot be searched ({error.strerror}); check its permissions"
+            ) from error
         return None
 
     def text(self, path: Path) -> str:

@@ -7,6 +7,7 @@ train, val or test.
 Source: Ma et al. (2024), EmoBox, Interspeech, arXiv:2406.07162; github.com/emo-box/EmoBox.
 """
 
+import codecs
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from ravfeat.corpora.readers.base import CorpusReader, Person, Scan, Who, read_corpus
 from ravfeat.documents import MAX_BYTES, parse_json, read_json
 from ravfeat.errors import CorpusError, UsageError
+from ravfeat.escape import printable
 from ravfeat.files import read_limited
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.schema import Stream
@@ -25,6 +27,7 @@ __all__ = ["LAYOUT", "read_emobox", "speaker_pattern"]
 LAYOUT = "NAME.jsonl, label_map.json and fold_1/NAME_train_fold_1.jsonl, as in EmoBox's folder data/NAME"
 _REMEDY = f"expected {LAYOUT}; fetch EmoBox again"
 _SIDES = {"train": "train", "valid": "val", "test": "test"}
+_LONGEST_PATH = 200
 _FOLD = re.compile(r"fold_?(\d{1,4})")
 
 
@@ -39,6 +42,11 @@ class _Row:
     label: str = ""
     start_time: float = math.nan
     end_time: float = math.nan
+
+    @property
+    def said(self) -> tuple[str, str]:
+        """The file and the class."""
+        return self.path, self.emo or self.label
 
     @property
     def path(self) -> str:
@@ -72,9 +80,16 @@ def read_emobox(data: Path, audio: Path, who: Who | None = None, stream: Stream 
         raise CorpusError(f"{data} is not a folder; {_REMEDY}")
     name = data.resolve().name
     folds = _read_folds(data, name)
-    rows = {row.key: row for listed in folds.values() for side in listed.values() for row in side}
+    lists = [side for listed in folds.values() for side in listed.values()]
     if (whole := data / f"{name}.jsonl").is_file():
-        rows |= {row.key: row for row in _read_list(whole)}
+        lists.append(_read_list(whole))
+    rows: dict[str, _Row] = {}
+    for row in (row for listed in lists for row in listed):
+        if (other := rows.setdefault(row.key, row)).said != row.said:
+            raise CorpusError(
+                f"the lists below {data} say of '{printable(row.key)}' both {' '.join(other.said)} and"
+                f" {' '.join(row.said)}; {_REMEDY}"
+            )
     if not rows:
         raise CorpusError(f"{data} holds no list of recordings; {_REMEDY}")
     labels = _Labels(data / "label_map.json")
@@ -155,8 +170,8 @@ class _Labels:
 def _find(root: Path, listed: str) -> PurePosixPath | None:
     """Return the longest end of a listed path that is a file: it begins with folders such as ``downloads``."""
     parts = [part for part in PurePosixPath(listed).parts if part != "/"]
-    if ".." in parts:
-        raise CorpusError(f"the path '{listed}' leads out of its folder; {_REMEDY}")
+    if ".." in parts or len(listed) > _LONGEST_PATH:
+        raise CorpusError(f"the path '{printable(listed[:80])}' leads out of its folder, or is no path; {_REMEDY}")
     ends = (PurePosixPath(*parts[dropped:]) for dropped in range(len(parts)))
     return next((path for path in ends if (root / path).is_file()), None)
 
@@ -178,7 +193,8 @@ def _read_folds(data: Path, name: str) -> dict[int, dict[str, list[_Row]]]:
 
 
 def _read_list(path: Path) -> list[_Row]:
-    lines = [line for line in read_limited(path, MAX_BYTES, CorpusError, _REMEDY).splitlines() if line.strip()]
+    text = read_limited(path, MAX_BYTES, CorpusError, _REMEDY).removeprefix(codecs.BOM_UTF8)
+    lines = [line for line in text.splitlines() if line.strip()]
     return parse_json(b"[" + b",\n".join(lines) + b"]", list[_Row], str(path), CorpusError, _REMEDY)
 
 

@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 
 from ravfeat.corpora.readers.base import CorpusReader, Scan
 from ravfeat.corpora.spellings import spelling_key
+from ravfeat.errors import CorpusError
+from ravfeat.escape import printable
 from ravfeat.manifest import Clip
 from ravfeat.schema import Gender
 
@@ -70,7 +72,11 @@ def _rows(scan: Scan) -> Rows:
             scan.note(f"{split}_sent_emo.csv is not there, so no {split} clip is known")
             continue
         for row in scan.rows(table, *_COLUMNS):
-            rows[f"{split}_dia{row['dialogue_id']}_utt{row['utterance_id']}"] = row
+            clip_id = f"{split}_dia{row['dialogue_id']}_utt{row['utterance_id']}"
+            if rows.setdefault(clip_id, row) != row:
+                raise CorpusError(
+                    f"{table} has two rows that differ for '{printable(clip_id)}'; fetch the corpus again"
+                )
     return rows
 
 

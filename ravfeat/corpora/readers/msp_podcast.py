@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from ravfeat.corpora.readers.base import CorpusReader, Scan, number_or_empty
 from ravfeat.errors import CorpusError
+from ravfeat.escape import printable
 from ravfeat.manifest import Clip
 from ravfeat.schema import Gender
 
@@ -63,7 +64,11 @@ def _rows(scan: Scan) -> dict[str, dict[str, str]]:
     table = scan.find(*names)
     if table is None:
         raise CorpusError(f"{scan.root} holds no {names[0]}, beside the recordings or in Labels/; expected {_LAYOUT}")
-    return {PurePosixPath(row["filename"]).stem: row for row in scan.rows(table, "filename", "emoclass")}
+    rows: dict[str, dict[str, str]] = {}
+    for row in scan.rows(table, "filename", "emoclass"):
+        if rows.setdefault(stem := PurePosixPath(row["filename"]).stem, row) != row:
+            raise CorpusError(f"{table} has two rows that differ for '{printable(stem)}'; fetch the corpus again")
+    return rows
 
 
 def _lines(scan: Scan, name: str, line: re.Pattern[str]) -> list[tuple[str, str]]:

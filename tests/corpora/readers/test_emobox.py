@@ -23,7 +23,7 @@ def test_speakers_of_a_corpus_with_a_reader_are_known(tmp_path: Path) -> None:
     clip = manifest.by_id()["emodb-03a01Fa"]
     assert (clip.label, clip.gender, clip.path) == ("Happy", "male", "emodb/wav/03a01Fa.wav")
     assert clip.further == {"fold_1": "test", "fold_2": "test"}
-    assert manifest.by_id()["emodb-10a01Wa"].further == {"fold_1": "train", "fold_2": "train"}
+    assert manifest.by_id()["emodb-10a02Wa"].further == {"fold_1": "train", "fold_2": "train"}
 
 
 def test_a_pattern_names_speakers_of_any_corpus(tmp_path: Path) -> None:
@@ -83,7 +83,15 @@ def damage_json(data: Path) -> None:
 
 
 def damage_path(data: Path) -> None:
-    (data / "emodb.jsonl").write_text('{"key": "emodb-03a01Fa", "wav": "../../etc/03a01Fa.wav", "emo": "anger"}\n')
+    (data / "emodb.jsonl").write_text('{"key": "k", "wav": "../../etc/03a01Fa.wav", "emo": "anger"}\n')
+
+
+def damage_long(data: Path) -> None:
+    (data / "emodb.jsonl").write_text(f'{{"key": "k", "wav": "{"x" * 5000}.wav", "emo": "anger"}}\n')
+
+
+def damage_twice(data: Path) -> None:
+    (data / "emodb.jsonl").write_text('{"key": "emodb-03a01Fa", "wav": "emodb/wav/03a01Fa.wav", "emo": "anger"}\n')
 
 
 def damage_sides(data: Path) -> None:
@@ -108,6 +116,11 @@ def damage_all(data: Path) -> None:
         (damage_label_map, r"label_map.json has no class for 'happy', the label of 'emodb-"),
         (damage_json, r"emodb.jsonl is not valid JSON|emodb.jsonl: "),
         (damage_path, r"the path '../../etc/03a01Fa.wav' leads out of its folder"),
+        (damage_long, r"the path 'xxxx.* leads out of its folder, or is no path"),
+        (
+            damage_twice,
+            r"the lists below .* say of 'emodb-03a01Fa' both downloads.*happy and emodb/wav/03a01Fa.wav anger",
+        ),
         (damage_sides, r"fold 1 has 'emodb-.*' in train and in test"),
         (damage_fold, r"fold_2 has no list of test; expected NAME.jsonl"),
         (damage_all, r"holds no list of recordings; expected NAME.jsonl"),

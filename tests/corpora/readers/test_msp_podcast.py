@@ -44,6 +44,15 @@ def test_older_releases_have_speakers_and_splits_in_files_of_their_own(tmp_path:
     assert (clip.actor, clip.label, clip.further) == ("msp-podcast:31", "sadness", {"split": "val"})
 
 
+def test_two_rows_of_one_recording_are_refused(tmp_path: Path) -> None:
+    shape = Shape(tmp_path).put(f"Audios/{name(1)}.wav")
+    shape.table("labels_consensus.csv", ("FileName", "EmoClass"), (f"{name(1)}.wav", "S"), (f"{name(1)}.wav", "A"))
+    with pytest.raises(
+        CorpusError, match=r"labels_consensus\.csv has two rows that differ for 'MSP-PODCAST_0001_0001'"
+    ):
+        load_corpus("msp-podcast", tmp_path)
+
+
 def test_a_folder_without_the_table_is_refused(tmp_path: Path) -> None:
     Shape(tmp_path).put(f"Audios/{name(1)}.wav")
     with pytest.raises(
