@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from ravfeat.cache import open_cache
 from ravfeat.errors import HeadError, PluginError, UsageError
+from ravfeat.experiment.build import check_plan
 from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.experiment.own_heads import bring_heads, with_code
 from ravfeat.experiment.plan_file import plan_of, plan_record
@@ -71,6 +72,25 @@ def test_names_are_short_plain_and_of_one_head_each(file, tmp_path) -> None:
     expected = ["audio:net", "face:net", "kernel", "svc", f"svc-{digest}", f"logreg-{digest}", "my-gru"]
     assert list(heads) == [*expected, "voice:logreg"]
     assert sorted(brought) == sorted({name.rpartition(":")[2] for name in expected} - {"kernel"})
+
+
+def test_a_package_brings_a_head_by_its_name(tmp_path, monkeypatch) -> None:
+    (tmp_path / "toyown.py").write_text(
+        "from sklearn.naive_bayes import GaussianNB\n\n\ndef svc():\n    return GaussianNB()\n"
+    )
+    info = tmp_path / "toyown-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toyown\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[ravfeat.heads]\ntoy-svc = toyown:svc\nlogreg = toyown:svc\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    heads, brought = bring_heads(["audio:toy-svc", "logreg"])
+    assert heads == ("audio:toy-svc", "logreg")
+    assert brought.keys() == {"toy-svc"}  # a head of ravfeat's own is never replaced
+    assert brought["toy-svc"].brought.reference == "toyown:svc"
+    with pytest.raises(
+        UsageError, match=r"no head 'forest'; choose from attentive, .*, toy-svc, or give one of your own"
+    ):
+        check_plan(FitPlan(heads=("forest",)))
 
 
 def test_a_run_of_both_kinds_beside_ours_is_recorded_and_known_again_without_running_code(cache, file) -> None:
