@@ -35,11 +35,12 @@ def write_cache(
     spec: EncoderSpec | None = None,
     synthetic: bool = False,
     active: Mapping[str, tuple[float, float]] | None = None,
+    further: Mapping[str, Mapping[str, str | float]] | None = None,
 ) -> Path:
     """Write the takes as a cache in one shard and give its folder; `pooled` names statistics, `lost` clips.
 
     A `view` stores the features of `heard`, take by take, under the facts and digests of the takes. With a `spec` they
-    pass for those of that encoder. `active` is the part of every clip in which it speaks.
+    pass for those of that encoder. `active` is the part of every clip in which it speaks, `further` its other columns.
     """
     clips = [
         Clip(take.clip_id, take.performance_id or take.clip_id, take.actor, take.gender, take.label, take.clip_id, 1.0)
@@ -74,7 +75,8 @@ def write_cache(
                 features_sha256(block),
                 start,
                 block.shape[1],
-                further=dict(zip(ACTIVE_COLUMNS, (active or {}).get(clip.clip_id, ()), strict=False)),
+                further=dict(zip(ACTIVE_COLUMNS, (active or {}).get(clip.clip_id, ()), strict=False))
+                | (further or {}).get(clip.clip_id, {}),
             )
         )
         start += block.shape[1]

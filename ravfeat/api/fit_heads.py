@@ -8,7 +8,7 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from ravfeat.api.arguments import AnyPath, Many, as_layers, as_names, as_path, as_paths, checked, run_folder
-from ravfeat.api.inputs import find_inputs, tell_absent
+from ravfeat.api.inputs import absent_clips, find_inputs
 from ravfeat.api.observer import Observer
 from ravfeat.api.run import Run
 from ravfeat.cache import resolve_cache
@@ -49,10 +49,11 @@ _ONE_CORPUS = {
 }
 """Options that speak of one corpus, by their keyword."""
 
-_TWO_CORPORA = {"label_map": "--label-map", "normalise": "--normalise"}
+_TWO_CORPORA = {"normalise": "--normalise"}
 
 
 class _Options(TypedDict):
+    where: str | None
     average_views: Averaged | None
     protocol: str | None
     fusion: Fusion
@@ -93,6 +94,7 @@ def fit_heads(
     memory: str | int | None = None,
     labels: AnyPath | None = None,
     clips: AnyPath | None = None,
+    where: str | None = None,
     as_written: Many[str] = (),
     allow_leak: bool = False,
     allow_missing: bool = False,
@@ -145,8 +147,8 @@ def fit_heads(
     """
     observer = observer or Observer()
     options = checked(
-        "fit_heads", _Options, average_views=average_views, protocol=protocol, fusion=fusion, select=select,
-        seeds=seeds, device=device, pool=pool, no_std=no_std, epochs=epochs, frame_average=frame_average,
+        "fit_heads", _Options, where=where, average_views=average_views, protocol=protocol, fusion=fusion,
+        select=select, seeds=seeds, device=device, pool=pool, no_std=no_std, epochs=epochs, frame_average=frame_average,
         precision=precision, memory=memory, allow_leak=allow_leak, allow_missing=allow_missing, force=force,
         normalise=normalise,
     )  # fmt: skip
@@ -155,11 +157,10 @@ def fit_heads(
     names, brought = bring_heads(asked)
     data: dict[str, Any] = {
         "caches": caches, "concat": concat, "train_views": train_views, "labels": as_path("labels", labels),
-        "clips": as_path("clips", clips),
+        "clips": as_path("clips", clips), "label_map": as_path("label_map", label_map),
     }  # fmt: skip
     corpora: dict[str, Any] = {
         "train_caches": as_paths("train_caches", train_caches), "test_caches": as_paths("test_caches", test_caches),
-        "label_map": as_path("label_map", label_map),
     }  # fmt: skip
     shared = _shared(options, names, as_layers(layers), as_names("as_written", as_written)) | {"brought": brought}
     fit = _across(corpora, data, options, shared, observer) or _within(data, options, shared, observer)
@@ -188,6 +189,7 @@ def _shared(
         "std": not options["no_std"],
         "settings": {name: value for name, value in settings.items() if value is not None},
         "allow_missing": options["allow_missing"],
+        "where": options["where"] or "",
         "as_written": as_written,
         "rule": None if options["fusion"] == "none" else options["fusion"],
     }
@@ -201,6 +203,7 @@ def _within(
     plan = FitPlan(
         caches=inputs.caches, joins=inputs.joins, train_views=inputs.train_views,
         average_views=options["average_views"] or "none", labels=data["labels"], clips=data["clips"],
+        label_map=data["label_map"], absent=inputs.absent,
         protocol=options["protocol"] or FitPlan.protocol, allow_leak=options["allow_leak"], **shared,
     )  # fmt: skip
     return lambda: fit_plan(plan)
@@ -231,9 +234,9 @@ def _across(
             f" {len(test)} of --test-cache"
         )
     pairs = tuple(zip(map(resolve_cache, train), map(resolve_cache, test), strict=True))
-    tell_absent((path for pair in pairs for path in pair), observer)
+    absent = absent_clips((path for pair in pairs for path in pair), observer)
     normalise = options["normalise"] or CrossPlan.normalise
-    plan = CrossPlan(pairs, label_map=corpora["label_map"], normalise=normalise, **shared)
+    plan = CrossPlan(pairs, label_map=data["label_map"], absent=absent, normalise=normalise, **shared)
     return lambda: fit_across(plan)
 
 

@@ -1,4 +1,4 @@
-"""Find the caches that a training names, and say which are passed over and which hold clips that were given no more."""
+"""Find the caches that a training names, say which are passed over, and leave out clips that were given no more."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,11 @@ from pathlib import Path
 from ravfeat.api.arguments import AnyPath, Many, as_paths
 from ravfeat.api.observer import Observer
 from ravfeat.cache import find_caches, resolve_cache
-from ravfeat.corpora.last_table import absent_note
+from ravfeat.corpora.last_table import absent_note, read_absent
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.experiment.training_views import pass_over_views
 
-__all__ = ["Inputs", "find_inputs", "tell_absent"]
+__all__ = ["Inputs", "absent_clips", "find_inputs"]
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,14 @@ class Inputs:
     joins : tuple of tuple of Path
         Those that are concatenated for one head.
     train_views : tuple of Path
+    absent : tuple of str
+        Clips of them that are not in the table that was given last, and are left out.
     """
 
     caches: tuple[Path, ...]
     joins: tuple[tuple[Path, ...], ...]
     train_views: tuple[Path, ...]
+    absent: tuple[str, ...] = ()
 
 
 def find_inputs(
@@ -57,8 +60,8 @@ def find_inputs(
     paths = tuple(map(resolve_cache, as_paths("caches", caches)))
     if not paths and not joins:
         paths = _all_but_views(view_paths, observer)
-    tell_absent([*paths, *(path for join in joins for path in join), *view_paths], observer)
-    return Inputs(paths, joins, view_paths)
+    absent = absent_clips([*paths, *(path for join in joins for path in join)], observer)
+    return Inputs(paths, joins, view_paths, absent)
 
 
 def _concatenated(listing: AnyPath | Sequence[AnyPath]) -> tuple[Path, ...]:
@@ -85,8 +88,11 @@ def _all_but_views(train_views: Sequence[Path], observer: Observer) -> tuple[Pat
     return tuple(paths)
 
 
-def tell_absent(caches: Iterable[Path], observer: Observer) -> None:
-    """Warn of clips of caches that are not in the table that was given last."""
+def absent_clips(caches: Iterable[Path], observer: Observer) -> tuple[str, ...]:
+    """Give the clips of caches that are not in the table given last, sorted, and warn that they are left out."""
+    absent: set[str] = set()
     for cache in dict.fromkeys(caches):
+        absent.update(read_absent(cache))
         if note := absent_note(cache):
             observer.warning(note)
+    return tuple(sorted(absent))

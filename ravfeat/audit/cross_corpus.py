@@ -37,8 +37,8 @@ def cross_plan_of(recipe: Recipe, plan: FitPlan, locate: Callable[[Path], Path])
         )
     pairs = tuple(dict.fromkeys((locate(train), locate(test)) for train, test in _pairs(recipe)))
     _check_unused(plan)
-    options = shared_options(plan, CrossPlan)
-    return CrossPlan(pairs, label_map=transfer.label_map, normalise=_normalise(transfer), **options)
+    options = shared_options(plan, CrossPlan) | {"label_map": transfer.label_map, "normalise": _normalise(transfer)}
+    return CrossPlan(pairs, **options)
 
 
 def _check_unused(plan: FitPlan) -> None:

@@ -24,10 +24,14 @@ def check_labels(context: RunContext) -> list[Line]:
     """Compare the label of every row with that in the shards."""
     if context.prepared is None or context.predictions is None:
         return [not_possible(_LABELS, "", context.reason or context.refusal)]
-    return [_check_labels(system, context.predictions) for system in context.prepared.systems]
+    # A label map renames whole classes.
+    mapped = context.recipe.cross_corpus is not None or bool(
+        context.recipe.narrowed and context.recipe.narrowed.label_map
+    )
+    return [_check_labels(system, context.predictions, mapped=mapped) for system in context.prepared.systems]
 
 
-def _check_labels(system: CacheSystem, predictions: Predictions) -> Line:
+def _check_labels(system: CacheSystem, predictions: Predictions, *, mapped: bool) -> Line:
     stored = {clip_id: record.label for cache in _named_caches(system) for clip_id, record in cache.records().items()}
     labels = _labels(system, predictions)
     moved = Counter(
@@ -37,8 +41,7 @@ def _check_labels(system: CacheSystem, predictions: Predictions) -> Line:
         return pass_(_LABELS, system_name(system), f"{len(labels)} clips are labelled as the shards label them")
     listing = ", ".join(f"{a} to {b} {n}" for (a, b), n in sorted(moved.items()))
     evidence = [{"shards": a, "rows": b, "clips": n} for (a, b), n in sorted(moved.items())]
-    whole_classes = isinstance(system, CorpusPair) and len({a for a, _ in moved}) == len(moved)
-    line = info if whole_classes else warn  # a label map renames whole classes
+    line = info if mapped and len({a for a, _ in moved}) == len(moved) else warn
     return line(
         _LABELS,
         system_name(system),

@@ -24,8 +24,9 @@ __all__ = ["command"]
               " for more.")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["logreg"], show_default=True,
               help="logreg, kernel, attentive or attentive-sum; repeat for more.")  # fmt: skip
-@click.option("--protocol", default="ravdess6", show_default=True,
-              help="The actor split: six folds, as large as clip6 has; group6 for any corpus.")  # fmt: skip
+@click.option("--protocol", default="ravdess6", show_default=True, metavar="NAME|FILE",
+              help="The actor split, as for fit-heads: even folds, three or more; group6 for any corpus. The clip split"
+              " has as many folds: clip6, or randomK.")  # fmt: skip
 @click.option("--select", type=click.Choice(["val", "nested"]), default="val", show_default=True,
               help="Choose on validation clips, or on inner folds over all that is not tested.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Train with this many seeds.")
@@ -90,6 +91,7 @@ def command(
         layers=layers,
         std=not no_std,
         labels=labels,
+        absent=inputs.absent,
         allow_missing=allow_missing,
         as_written=as_written,
         joins=inputs.joins,

@@ -23,8 +23,10 @@ def across_options(command: F) -> F:
         click.option("--test-cache", "test_caches", type=click.Path(path_type=Path), multiple=True,
                      help="The other corpus, by the same encoder; matched with --train-cache in the order given."),
         click.option("--label-map", cls=RenamedOption, formerly="--map", type=click.Path(path_type=Path),
-                     help="Table of the columns label, class and, if need be, corpus. [default: labels of the same"
-                     " name]"),
+                     help="Table of the columns label, class and, if need be, corpus: which class a label stands for."
+                     " Of one corpus it names every label, with an empty class for clips to leave out; of two, labels"
+                     " that it does not name are left out. [default: labels as they are; of two corpora, those of the"
+                     " same name]"),
         click.option("--normalise", type=click.Choice(["none", "corpus", "both"]), show_default="both",
                      help="Standardise each corpus by its own unlabelled clips (TRANSDUCTIVE), or not, or grade both."),
     )  # fmt: skip

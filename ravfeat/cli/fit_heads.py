@@ -33,8 +33,11 @@ __all__ = ["command"]
               help="Take every clip, of validation and test too, as the mean over itself and its own views: of the "
               "scores of heads that trained on all of them (the value if none is given), or of the pooled statistics "
               "(logreg and the kernels). Never of another clip.")  # fmt: skip
-@click.option("--protocol", show_default="ravdess6",
-              help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
+@click.option("--protocol", show_default="ravdess6", metavar="NAME|FILE",
+              help="Of RAVDESS: ravdess6, emobox6, luna5, hicmae6, loso24. Of any corpus: loso (one speaker left out),"
+              " group5 (five groups of speakers), group:COLUMN (one value left out, such as a session),"
+              " group5:COLUMN, column:COLUMN (an official split: train, val, test), or a table of clip (or actor), fold"
+              " and split. LEAKY: clip6, random5.")  # fmt: skip
 @click.option("--head", "heads", multiple=True, default=["block-kernel"], show_default=True,
               help="attentive, attentive-sum, mlp, logreg, lda, svm, kernel or block-kernel, audio:NAME and face:NAME"
               " for caches of one stream; joint-kernel (over one voice and all caches of its face) or joint (one"
@@ -68,8 +71,11 @@ __all__ = ["command"]
 @click.option("--clips", type=click.Path(path_type=Path), metavar="TABLE",
               help="Table with a column clip_id: only these clips are used, and only their shards read. [default:"
               " all]")  # fmt: skip
+@click.option("--where", metavar="CONDITION",
+              help="Only clips of which this holds: \"label != 'calm' and session in (1, 2)\", over the columns of the"
+              " corpus's table.")  # fmt: skip
 @as_written_option
-@click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
+@click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol, or a split that leaks, as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
 @across_options
@@ -86,6 +92,9 @@ def command(**options: Any) -> None:
     ravfeat fit-heads --cache cache/voice --cache cache/face --head audio:attentive --head face:kernel
     ravfeat fit-heads --protocol group5 --cache cache/crema-d
     ravfeat fit-heads --head mine.py:SVC --head mine.py:GRU --head sklearn.ensemble:RandomForestClassifier
+    ravfeat fit-heads --protocol group:session --cache cache/iemocap --label-map classes.csv --where "session != 5"
+    ravfeat fit-heads --protocol column:split --cache cache/meld
+    ravfeat fit-heads --protocol folds.csv --cache cache/mine
     ravfeat fit-heads --protocol clip6 --allow-leak --out runs/a-leaky
     ravfeat fit-heads --cache cache/wavlm-large --frame-average 1 --memory 4GB --precision bfloat16
     ravfeat fit-heads --protocol group5 --cache cache/large --clips some.csv --head logreg

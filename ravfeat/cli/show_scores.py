@@ -30,6 +30,7 @@ def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
     if fitted.fusion is not None:
         _show_fusion(run, fitted.fusion, leaky="  LEAKY" if fitted.predictions.leaky else "")
     _show_bounds(calibration_record(fitted.predictions))
+    _show_chosen(fitted.about)
     _show_missing(fitted)
 
 
@@ -142,6 +143,23 @@ def _show_bounds(entries: Sequence[Mapping[str, Any]]) -> None:
     for (system, bound), folds in folds_at.items():
         listing = ", ".join(map(str, folds))
         echo(f"{' '.join(system)}: temperature at its {bound} bound in fold {listing}: {reasons[bound]}", err=True)
+
+
+def _show_chosen(about: Mapping[str, Any]) -> None:
+    """Print who gave the folds, how large their sides are where not all is tested, and which clips are used."""
+    from ravfeat.corpora.labels import narrowed_said, split_said
+
+    if split := about.get("split"):
+        echo(split_said(split))
+        first = about["caches"][0]
+        rows = [(row["split"], row["clips"]) for row in first["folds"]]
+        tested = sum(n for side, n in rows if side == "test")
+        if tested < first["clips"]:
+            means = {side: sum(n for of, n in rows if of == side) / len(split["folds"]) for side, _ in rows}
+            listing = ", ".join(f"{side} {mean:.0f}" for side, mean in means.items())
+            echo(f"clips of a fold: {listing}; {tested} of {first['clips']} are tested")
+    if narrowed := about.get("narrowed"):
+        echo(narrowed_said(narrowed))
 
 
 def _show_missing(fitted: "Fitted") -> None:

@@ -12,11 +12,20 @@ from ravfeat.cache.format import ClipRecord
 from ravfeat.corpora.clip_names import ClipNames
 from ravfeat.corpora.spellings import check_names
 from ravfeat.corpora.tables import cell_text, column_of, name_columns, read_table
-from ravfeat.errors import CorpusError
+from ravfeat.errors import CorpusError, listed
 from ravfeat.files import sha256_of
 from ravfeat.short_repr import short_repr
 
-__all__ = ["LabelledClips", "check_known", "labels_said", "read_clip_ids", "read_labels", "replaced_labels"]
+__all__ = [
+    "LabelledClips",
+    "check_known",
+    "labels_said",
+    "narrowed_said",
+    "read_clip_ids",
+    "read_labels",
+    "replaced_labels",
+    "split_said",
+]
 
 
 @short_repr
@@ -173,3 +182,22 @@ def labels_said(record: Mapping[str, Any]) -> str:
         f" another label than there for {record['relabelled']} of {record['clips']} clips, and"
         f" {record['left_out']} more left out."
     )
+
+
+def narrowed_said(record: Mapping[str, Any]) -> str:
+    """Say which clips a run is about and what left out the others, of what `narrowed_record` gave, in a sentence."""
+    condition = f" where {record['where']}" if record.get("where") else ""
+    table = record.get("label_map")
+    classes = f", classes by {table} (SHA-256 {str(record['label_map_sha256'])[:12]}…)" if table else ""
+    counts = ", ".join(f"{label} {n}" for label, n in record["labels"].items())
+    left_out = ", ".join(f"{n} by {what}" for what, n in record["left_out"].items()) or "none"
+    return f"Used are {record['clips']} clips{condition}{classes}: {counts}; left out: {left_out}."
+
+
+def split_said(record: Mapping[str, Any]) -> str:
+    """Say who gave the folds of a run, of what `ravfeat.protocols.given_folds.split_record` gave, in a sentence."""
+    if record.get("column"):
+        return f"Folds are those of the column '{record['column']}': {listed(record['folds'])}."
+    unused = f"; {record['unused']} of its names are no {record['by']} of the run" if record.get("unused") else ""
+    digest = str(record["sha256"])[:12]
+    return f"Folds are those of {record['file']} (SHA-256 {digest}…): {listed(record['folds'])}{unused}."

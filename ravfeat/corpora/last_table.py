@@ -1,7 +1,7 @@
 """Remember, beside a cache, which of its clips are not in the table that was given last.
 
-A cache keeps every clip that was ever extracted into it, so a row that is deleted from a table is still trained on; who
-trains is told. The file lies beside the cache's folder, not in it: it is no part of the cache's format.
+A cache keeps every clip that was ever extracted into it; who trains leaves those out whose row is gone from the table,
+and is told. The file lies beside the cache's folder, not in it: it is no part of the cache's format.
 """
 
 import json
@@ -61,7 +61,7 @@ def read_absent(cache: Path) -> tuple[str, ...]:
 
 
 def absent_note(cache: Path) -> str:
-    """Say which clips of a cache are not in the table that was given last, and are used all the same; else empty.
+    """Say which clips of a cache are not in the table that was given last, and are left out; empty where all are in it.
 
     Raises
     ------
@@ -71,8 +71,8 @@ def absent_note(cache: Path) -> str:
     if not (absent := read_absent(cache)):
         return ""
     return (
-        f"{cache}: {len(absent)} clips are not in the table that was last extracted, and are used all the same:"
-        f" {listed(absent, _NAMED)}; leave them out with an empty label (--labels), or extract into another --out"
+        f"{cache}: {len(absent)} clips are not in the table that was last extracted, and are left out:"
+        f" {listed(absent, _NAMED)}; to have them back, extract with a table that has them"
     )
 
 

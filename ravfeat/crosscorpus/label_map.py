@@ -1,39 +1,14 @@
 """Map the labels of two corpora to shared classes: by a table, or where labels have the same name."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.label_map import CorpusLabels, MapRow, classes_of, meanings, read_map_rows
 from ravfeat.corpora.spellings import check_names
-from ravfeat.corpora.tables import cell_text, read_table
 from ravfeat.errors import CorpusError
 
-__all__ = ["CorpusLabels", "LabelMap", "read_label_map", "shared_labels"]
-
-_REQUIRED = ("label", "class")
-
-
-@dataclass(frozen=True)
-class CorpusLabels:
-    """The labels of one corpus.
-
-    Attributes
-    ----------
-    name : str
-        Of the corpus.
-    clips : mapping of str to int
-        Clips of every label, in the corpus's own order; 0 where a label is known and no clip has it.
-    """
-
-    name: str
-    clips: Mapping[str, int]
-
-    @classmethod
-    def of(cls, name: str, classes: Sequence[str], records: Iterable[ClipRecord]) -> "CorpusLabels":
-        """Count the labels in the shards."""
-        return cls(name, dict.fromkeys(classes, 0) | Counter(record.label for record in records))
+__all__ = ["LabelMap", "read_label_map", "shared_labels"]
 
 
 @dataclass(frozen=True)
@@ -92,46 +67,16 @@ def read_label_map(path: Path, train: CorpusLabels, test: CorpusLabels, as_writt
         For a class in two spellings, a missing column, an empty cell, a label twice, a corpus or label that there is
         not, fewer than two classes, or a class that has clips in one of the corpora only.
     """
-    table = read_table(path)
-    if missing := [name for name in _REQUIRED if name not in table.column_names]:
-        raise CorpusError(
-            f"{path} lacks the columns {missing}; expected label, class and optionally corpus, got {table.column_names}"
-        )
-    rows = [_row(path, number, row) for number, row in enumerate(table.to_pylist(), start=2)]
+    rows = read_map_rows(path, may_be_empty=False)
     _check_known(path, rows, train, test)
     check_names(str(path), "class", (row.means for row in rows), as_written)
-    classes = tuple(dict.fromkeys(row.means for row in rows))
-    if len(classes) < 2:
-        raise CorpusError(
-            f"{path} covers {len(classes)} class ({', '.join(classes) or 'it has no rows'}); a head needs at least two:"
-            " add rows for the others"
-        )
-    label_map = LabelMap(classes, _of_corpus(path, rows, train), _of_corpus(path, rows, test))
+    classes = classes_of(path, rows)
+    label_map = LabelMap(classes, meanings(path, rows, train), meanings(path, rows, test))
     _check_both_sides(path, label_map, train, test)
     return label_map
 
 
-@dataclass(frozen=True)
-class _MapRow:
-    number: int
-    corpus: str
-    label: str
-    means: str
-
-
-def _row(path: Path, number: int, cells: Mapping[str, object]) -> _MapRow:
-    row = _MapRow(number, *(cell_text(cells.get(name)) for name in ("corpus", "label", "class")))
-    if not row.label:
-        raise CorpusError(f"{path}, row {number}: 'label' is empty")
-    if not row.means:
-        raise CorpusError(
-            f"{path}, row {number}: label '{row.label}' has an empty class; name one, or drop the row: labels that are"
-            " not named are left out"
-        )
-    return row
-
-
-def _check_known(path: Path, rows: Sequence[_MapRow], train: CorpusLabels, test: CorpusLabels) -> None:
+def _check_known(path: Path, rows: Sequence[MapRow], train: CorpusLabels, test: CorpusLabels) -> None:
     for row in rows:
         if row.corpus not in ("", train.name, test.name):
             raise CorpusError(
@@ -143,21 +88,6 @@ def _check_known(path: Path, rows: Sequence[_MapRow], train: CorpusLabels, test:
             listing = "; ".join(f"'{corpus.name}' has {', '.join(corpus.clips)}" for corpus in corpora)
             subject = f"corpus '{row.corpus}' has no" if row.corpus else "neither corpus has a"
             raise CorpusError(f"{path}, row {row.number}: {subject} label '{row.label}'; {listing}")
-
-
-def _of_corpus(path: Path, rows: Sequence[_MapRow], corpus: CorpusLabels) -> dict[str, str]:
-    rows_of_labels: dict[str, _MapRow] = {}
-    for row in rows:
-        if row.corpus not in ("", corpus.name) or row.label not in corpus.clips:
-            continue
-        # A row for both corpora and one for this corpus would be two meanings of a label.
-        first = rows_of_labels.setdefault(row.label, row)
-        if first is not row:
-            raise CorpusError(
-                f"{path} names label '{row.label}' of corpus '{corpus.name}' twice, in row {first.number} as"
-                f" '{first.means}' and in row {row.number} as '{row.means}'; keep one"
-            )
-    return {label: row.means for label, row in rows_of_labels.items()}
 
 
 def _check_both_sides(path: Path, label_map: LabelMap, train: CorpusLabels, test: CorpusLabels) -> None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,18 @@ import numpy as np
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.format import ClipRecord
+from ravfeat.corpora.label_map import CorpusLabels
 from ravfeat.corpora.labels import LabelledClips
 from ravfeat.corpora.spellings import check_clips
 from ravfeat.crosscorpus.checks import check_alike, check_apart
 from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
-from ravfeat.crosscorpus.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
+from ravfeat.crosscorpus.label_map import LabelMap, read_label_map, shared_labels
 from ravfeat.crosscorpus.normalise import stacked, standardised
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.experiment.align import check_fold_by_fold, common_clips
 from ravfeat.experiment.choose import missing_clips_error
+from ravfeat.experiment.narrow import where_rows
+from ravfeat.experiment.subset import NOT_GIVEN
 from ravfeat.experiment.systems import CacheSystem, origin_of
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
@@ -96,6 +100,7 @@ class CorpusPair(CacheSystem):
             "clips": len(self.clips.records),
             "missing": list(self.missing),
             "left_out": self.clips.left_out,
+            **({"narrowed": dict(self.narrowed)} if self.narrowed else {}),
             "left_out_labels": {"train": dict(self.unmapped[0]), "test": dict(self.unmapped[1])},
             "folds": fold_counts(self.folds, self.clips.records),
         }
@@ -114,6 +119,8 @@ def open_pairs(
     paths: Sequence[tuple[Path, Path]],
     *,
     label_map: Path | None = None,
+    where: str = "",
+    absent: Collection[str] = (),
     allow_missing: bool = False,
     as_written: Collection[str] = (),
     together: bool,
@@ -126,6 +133,10 @@ def open_pairs(
         All of the same two corpora; every pair is a system of its own.
     label_map : Path, optional
         Which class every label stands for; see `ravfeat.crosscorpus.label_map`. Default the labels of the same name.
+    where : str
+        Only clips of which this condition holds; see `ravfeat.corpora.where`.
+    absent : collection of str
+        Clips that are left out.
     allow_missing : bool
         Go on without clips that are not stored.
     as_written : collection of str
@@ -144,7 +155,10 @@ def open_pairs(
     _check_pairs(opened)
     for cache in (cache for caches in opened for cache in caches):
         check_clips(str(cache.path), cache.records().values(), as_written)
-    sides = [_clips_of(caches, label_map, as_written, allow_missing=allow_missing) for caches in opened]
+    sides = [
+        _clips_of(caches, label_map, as_written, where=where, absent=frozenset(absent), allow_missing=allow_missing)
+        for caches in opened
+    ]
     if len({clips.mapped.classes for clips in sides}) > 1:
         listing = "; ".join(f"{clips.title}: {', '.join(clips.mapped.classes)}" for clips in sides)
         raise UsageError(f"the pairs of caches share different classes ({listing}); train them in runs of their own")
@@ -186,6 +200,7 @@ class _PairClips:
     mapped: LabelMap
     unmapped: tuple[Mapping[str, int], Mapping[str, int]]
     missing: tuple[str, ...]
+    narrowed: Mapping[str, int]
 
     @property
     def title(self) -> str:
@@ -214,21 +229,36 @@ class _PairClips:
             clip_ids=tuple(tuple(record.clip_id for record in records) for records in (self.train, self.test)),
             folds=[cross_fold(self.records, len(self.train))],
             missing=self.missing,
+            narrowed=self.narrowed,
             label_map=self.mapped,
             unmapped=self.unmapped,
         )
 
 
 def _clips_of(
-    caches: tuple[Cache, Cache], label_map: Path | None, as_written: Collection[str], *, allow_missing: bool
+    caches: tuple[Cache, Cache],
+    label_map: Path | None,
+    as_written: Collection[str],
+    *,
+    where: str,
+    absent: frozenset[str],
+    allow_missing: bool,
 ) -> _PairClips:
-    for cache in caches:
-        if cache.missing and not allow_missing:
-            raise missing_clips_error(cache, cache.missing)
+    missing = [tuple(clip_id for clip_id in cache.missing if clip_id not in absent) for cache in caches]
+    for cache, lacking in zip(caches, missing, strict=True):
+        if lacking and not allow_missing:
+            raise missing_clips_error(cache, lacking)
     names = [str(cache.about["corpus"]) for cache in caches]
     stored = [sorted(cache.records().values(), key=lambda record: record.clip_id) for cache in caches]
     # All clips, before labels leave any out: a person in both corpora is refused even if no class has their clips.
     check_apart(names[0], stored[0], names[1], stored[1])
+    n_stored = sum(map(len, stored))
+    stored = [[record for record in records if record.clip_id not in absent] for records in stored]
+    narrowed = {NOT_GIVEN: n} if (n := n_stored - sum(map(len, stored))) else {}
+    if where:
+        masks = where_rows(where, stored)
+        narrowed["--where"] = sum(int((~mask).sum()) for mask in masks)
+        stored = [list(compress(records, mask)) for records, mask in zip(stored, masks, strict=True)]
     train, test = (
         CorpusLabels.of(name, cache.classes, records)
         for name, cache, records in zip(names, caches, stored, strict=True)
@@ -240,7 +270,8 @@ def _clips_of(
         _labelled(stored[1], mapped.test),
         mapped,
         (_unmapped(stored[0], mapped.train), _unmapped(stored[1], mapped.test)),
-        tuple(sorted({*caches[0].missing, *caches[1].missing})),
+        tuple(sorted({*missing[0], *missing[1]})),
+        narrowed,
     )
 
 

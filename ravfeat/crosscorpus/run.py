@@ -31,6 +31,10 @@ class CrossPlan(GradingPlan, HeadPlan):
         See `ravfeat.crosscorpus.label_map`.
     normalise : {"none", "corpus", "both"}
         Whether each corpus is standardised by its own unlabelled clips; ``both`` grades every head twice.
+    where : str
+        Only clips of which this condition holds are trained on and tested; see `ravfeat.corpora.where`.
+    absent : tuple of str
+        Clips that are left out because the table that was extracted last does not have them.
     allow_missing : bool
         Go on without clips that are not stored.
     as_written : tuple of str
@@ -42,6 +46,8 @@ class CrossPlan(GradingPlan, HeadPlan):
     pairs: tuple[tuple[Path, Path], ...]
     label_map: Path | None = None
     normalise: Normalise = "both"
+    where: str = ""
+    absent: tuple[str, ...] = ()
     allow_missing: bool = False
     as_written: tuple[str, ...] = ()
     protocol: str = field(default=PROTOCOL.name, init=False)
@@ -55,7 +61,8 @@ class CrossPlan(GradingPlan, HeadPlan):
     def as_fit(self) -> FitPlan:
         """Give the plan that is recorded: the caches that are trained on, with the same heads and grading."""
         caches = tuple(train for train, _ in self.pairs)
-        return FitPlan(caches, **shared_options(self, FitPlan))
+        # The table speaks of two corpora, and is recorded with them.
+        return FitPlan(caches, **shared_options(self, FitPlan) | {"label_map": None})
 
 
 def fit_across(plan: CrossPlan) -> Fitted:
@@ -92,6 +99,8 @@ def prepare_across(plan: CrossPlan) -> PreparedPlan:
     pairs = open_pairs(
         plan.pairs,
         label_map=plan.label_map,
+        where=plan.where,
+        absent=plan.absent,
         allow_missing=plan.allow_missing,
         as_written=plan.as_written,
         together=plan.fuses,

@@ -1,7 +1,7 @@
 """Choose the clips of every system of a plan: open its caches, align them, label them, keep what all systems hold."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ravfeat.cache import Cache, open_cache
@@ -12,6 +12,7 @@ from ravfeat.corpora.scales import check_no_scale
 from ravfeat.corpora.spellings import check_clips
 from ravfeat.errors import CacheError, CorpusError, UsageError
 from ravfeat.experiment.align import align_caches, common_clips
+from ravfeat.experiment.narrow import narrow
 from ravfeat.experiment.plan import DataPlan, FitPlan
 from ravfeat.experiment.subset import ClipSubset, planned_among
 from ravfeat.experiment.training_views import refuse_views
@@ -39,6 +40,8 @@ class ChosenClips:
         Clips (of several caches: performances) that belong to the corpus and are not here, or not in another system.
     head : str
         Name of the head that reads several streams, where the caches are for it alone.
+    narrowed : mapping of str to int
+        Stored clips that are left out on purpose, by what leaves them out; see `ravfeat.experiment.narrow`.
     """
 
     caches: tuple[Cache, ...]
@@ -46,6 +49,7 @@ class ChosenClips:
     aligned: tuple[Mapping[str, ClipRecord], ...]
     missing: tuple[str, ...]
     head: str = ""
+    narrowed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -87,7 +91,7 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
         [tuple(caches[path] for path in group) for group in [*((path,) for path in plan.caches), *plan.joins]]
     )
     refuse_views(caches.values())
-    subset = ClipSubset.of(plan.clips, list(caches.values()))
+    subset = ClipSubset.of(plan.clips, list(caches.values()), plan.absent)
     for cache in caches.values():
         if (missing := subset.missing(cache)) and not plan.allow_missing:
             raise missing_clips_error(cache, missing)
@@ -97,6 +101,15 @@ def choose_clips(plan: FitPlan) -> list[ChosenClips]:
         _choose(_in_order([caches[path] for path in read_together(plan, head)], head), plan, subset, labels, head)
         for head in heads
     ]
+    known = [label for cache in caches.values() for label in cache.classes]
+    narrowed = narrow(plan, [each.clips for each in chosen], str(next(iter(caches.values())).about["corpus"]), known)
+    chosen = [
+        replace(each, clips=left.clips, narrowed={**each.narrowed, **left.left_out})
+        for each, left in zip(chosen, narrowed, strict=True)
+    ]
+    for clips in chosen:
+        if len(clips.clips.classes) < 2:
+            raise CorpusError(f"{clips.title} has clips of {len(clips.clips.classes)} class; a head needs at least two")
     _check_classes(chosen)
     for each in chosen:
         check_no_scale(str(each.caches[0].path), each.clips.classes, plan.as_written)
@@ -172,14 +185,17 @@ def _choose(
     first = caches[0]
     if len(caches) == 1 and not head:
         records = first.records(subset.of_cache(first)).values()
-        return ChosenClips(caches, _labelled(first, records, plan, labels), (), subset.missing(first))
+        clips = _labelled(first, records, plan, labels)
+        narrowed = subset.left_out(first)
+        return ChosenClips(caches, clips, (), subset.missing(first), narrowed=narrowed)
     chosen = [subset.of_cache(cache) for cache in caches]
     alignment = align_caches(caches, chosen, allow_missing=plan.allow_missing, head=head)
     aligned = alignment.records
     missing = set(alignment.missing)
     missing |= {name for cache in caches for name in _performances(cache, subset.missing(cache))}
     clips = _labelled(first, aligned[0].values(), plan, labels)
-    return ChosenClips(caches, clips, aligned, tuple(sorted(missing)), head)
+    narrowed = subset.left_out(first)
+    return ChosenClips(caches, clips, aligned, tuple(sorted(missing)), head, narrowed)
 
 
 def _labelled(
@@ -192,8 +208,6 @@ def _labelled(
         clips = clips.relabelled(labels, plan.labels)
     # Tables are checked when they are read; a cache may have been filled from several, or be older than the check.
     check_clips(str(cache.path), clips.records, plan.as_written)
-    if len(clips.classes) < 2:
-        raise CorpusError(f"{cache.path} has clips of {len(clips.classes)} class; a head needs at least two")
     return clips
 
 

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ravfeat import __version__
-from ravfeat.corpora.labels import replaced_labels
+from ravfeat.corpora.clip_names import ClipNames
+from ravfeat.corpora.labels import read_labels, replaced_labels
 from ravfeat.experiment.build import build_heads, check_parts, check_plan
 from ravfeat.experiment.load import Load, load_system, load_training
+from ravfeat.experiment.narrow import narrowed_record
 from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.plan_file import plan_record
 from ravfeat.experiment.selection import InnerFolds, TrainedHead, by_validation, inner_folds_of, nested
@@ -217,8 +219,15 @@ def _about(prepared: PreparedPlan) -> dict[str, Any]:
     }
     if prepared.protocol.given:
         about["split"] = split_record(prepared.protocol, first.folds, first.clips.records)
+    if narrowed := narrowed_record(prepared.plan, first.narrowed, first.clips.records):
+        about["narrowed"] = narrowed
     if labels is not None:
-        about["replaced_labels"] = replaced_labels(labels, first.clips, first.caches[0].records(first.clip_ids[0]))
+        clips = first.clips
+        if prepared.plan.label_map is not None:  # the table's labels, not the classes that they stand for
+            names = ClipNames(first.caches[0].planned_manifest.ids)
+            said = clips.relabelled(read_labels(labels, prepared.plan.as_written, names), labels)
+            clips = replace(said, left_out=clips.left_out)
+        about["replaced_labels"] = replaced_labels(labels, clips, first.caches[0].records(first.clip_ids[0]))
     return about
 
 

@@ -32,6 +32,12 @@ class DataPlan:
         Table of ``clip_id`` and ``label`` that replaces the corpus's labels.
     clips : Path or None
         Table with the column ``clip_id``: only these clips are read, and only the shards that hold them.
+    where : str
+        Only clips of which this condition holds are used; see `ravfeat.corpora.where`. Empty for all.
+    label_map : Path or None
+        Table of ``label`` and ``class``: what every label stands for; see `ravfeat.corpora.label_map`.
+    absent : tuple of str
+        Clips that are left out because the table that was extracted last does not have them.
     allow_missing : bool
         Go on without clips that are not stored.
     as_written : tuple of str
@@ -44,6 +50,9 @@ class DataPlan:
     average_views: AverageViews = field(default="none", kw_only=True)
     labels: Path | None = field(default=None, kw_only=True)
     clips: Path | None = field(default=None, kw_only=True)
+    where: str = field(default="", kw_only=True)
+    label_map: Path | None = field(default=None, kw_only=True)
+    absent: tuple[str, ...] = field(default=(), kw_only=True)
     allow_missing: bool = field(default=False, kw_only=True)
     as_written: tuple[str, ...] = field(default=(), kw_only=True)
 

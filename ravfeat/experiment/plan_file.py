@@ -19,6 +19,7 @@ __all__ = ["plan_of", "plan_record"]
 _DIGESTS: Mapping[str, tuple[str, str]] = {
     "labels": ("labels_sha256", "the table of labels"),
     "clips": ("clips_sha256", "the table of clips"),
+    "label_map": ("label_map_sha256", "the table of classes"),
     "protocol": ("protocol_sha256", "the file of folds"),
 }
 """Tables that a plan names: where the record has the digest of each, and what to call it."""

@@ -1,7 +1,7 @@
 """Open the caches of a plan as systems: features and clips under a protocol, with folds that were checked."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ravfeat.cache import Cache
@@ -48,6 +48,8 @@ class CacheSystem:
         What of a clip is averaged over the clip and these; see `DataPlan.average_views`.
     head : str
         Name of the head that reads several streams, where the caches are for it alone.
+    narrowed : mapping of str to int
+        Stored clips that are left out on purpose, by what leaves them out.
     leaky : bool
         Whether clips of one actor are on both sides, by the protocol's rule or by the split that was given.
     """
@@ -61,6 +63,7 @@ class CacheSystem:
     views: tuple[TrainingView, ...] = ()
     average: AverageViews = "none"
     head: str = ""
+    narrowed: Mapping[str, int] = field(default_factory=dict)
     leaky: bool = False
 
     @property
@@ -114,6 +117,7 @@ class CacheSystem:
             "clips": len(self.clips.records),
             "missing": list(self.missing),
             "left_out": self.clips.left_out,
+            **({"narrowed": dict(self.narrowed)} if self.narrowed else {}),
             "trained_on": trained_on(self.views, self.average),
             "tested_on": tested_on(self.views, self.average),
             "average_views": self.average,
@@ -188,6 +192,7 @@ def _in_folds(chosen: ChosenClips, protocol: Protocol, *, allow_leak: bool) -> C
         folds,
         chosen.missing,
         head=chosen.head,
+        narrowed=chosen.narrowed,
         leaky=any(each.leaky for each in checked),
     )
 

@@ -4,10 +4,10 @@
 command line was), ``protocol``, ``leaky``, ``select``, ``seeds``, ``classes``, ``caches``, ``chosen`` and ``versions``.
 Runs of trained heads have ``plan`` too (checked by whoever makes it a `FitPlan` again), runs of two corpora
 ``cross_corpus``, fine-tuned ones ``fine_tuned`` and ``tested_folds``, runs of other labels than the corpus's
-``replaced_labels``, winners of a sweep ``sweep``, fusions of runs and score files ``runs`` and ``scores``. Recipes
-without a version are those of ravfeat before there was one, or were written by hand: they are read as far as they go,
-and may have ``corpus``, ``missing``, ``missing_clips`` and ``random_weights`` (the encoder was never trained) at their
-top.
+``replaced_labels``, of some clips or other classes ``narrowed``, of folds that a column or a file gave ``split``,
+winners of a sweep ``sweep``, fusions of runs and score files ``runs`` and ``scores``. Recipes without a version are
+those of ravfeat before there was one, or were written by hand: they are read as far as they go, and may have
+``corpus``, ``missing``, ``missing_clips`` and ``random_weights`` (the encoder was never trained) at their top.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +32,8 @@ __all__ = [
     "CorpusTransfer",
     "FineTuned",
     "FoldSide",
+    "GivenSplit",
+    "NarrowedClips",
     "Recipe",
     "ReplacedLabels",
     "RunOrigin",
@@ -43,7 +45,9 @@ __all__ = [
 ]
 
 _ALWAYS = ("command", "protocol", "leaky", "select", "seeds", "classes", "caches", "chosen", "versions")
-_OBJECTS = ("plan", "cross_corpus", "fine_tuned", "tested_folds", "replaced_labels", "step", "sweep")
+_OBJECTS = (
+    "plan", "cross_corpus", "fine_tuned", "tested_folds", "replaced_labels", "narrowed", "split", "step", "sweep",
+)  # fmt: skip
 _ALWAYS_OF_INPUTS = ("stream", "features", "corpus", "fingerprint", "missing", "folds")
 
 
@@ -236,6 +240,30 @@ class ReplacedLabels:
 
 
 @dataclass(frozen=True)
+class NarrowedClips:
+    """Which clips a run is about, and what left out the others; ``narrowed``, see `ravfeat.experiment.narrow`."""
+
+    clips: int
+    labels: Mapping[str, int]
+    left_out: Mapping[str, int]
+    where: str = ""
+    label_map: str = ""
+    label_map_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class GivenSplit:
+    """Who gave the folds; ``split``, see `ravfeat.protocols.given_folds.split_record`."""
+
+    folds: tuple[str, ...]
+    column: str = ""
+    file: str = ""
+    sha256: str = ""
+    by: str = ""
+    unused: int = 0
+
+
+@dataclass(frozen=True)
 class SweepOrigin:
     """How a run was chosen among the plans of a sweep, before any of its test clips was scored; ``sweep``.
 
@@ -310,6 +338,8 @@ class Recipe:
     fine_tuned: FineTuned | None = None
     tested_folds: TestedFolds | None = None
     replaced_labels: ReplacedLabels | None = None
+    narrowed: NarrowedClips | None = None
+    split: GivenSplit | None = None
     runs: tuple[RunOrigin, ...] = ()
     step: Mapping[str, Any] | None = None
     sweep: SweepOrigin | None = None

@@ -6,7 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from ravfeat.crosscorpus.label_map import CorpusLabels, LabelMap, read_label_map, shared_labels
+from ravfeat.corpora.label_map import CorpusLabels
+from ravfeat.crosscorpus.label_map import LabelMap, read_label_map, shared_labels
 from ravfeat.errors import CorpusError
 
 ONE = CorpusLabels("one", {"neutral": 4, "happy": 8, "sad": 8, "calm": 0})

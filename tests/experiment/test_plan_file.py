@@ -103,3 +103,19 @@ def test_a_table_of_labels_that_is_gone_is_named(tmp_path) -> None:
     labels.unlink()
     with pytest.raises(UsageError, match=r"is not there any more; it lay at .*labels.csv: put it back"):
         plan_of(record)
+
+
+def test_a_file_of_folds_and_a_table_of_classes_are_recorded_with_their_digests(tmp_path) -> None:
+    folds, classes = tmp_path / "folds.csv", tmp_path / "classes.csv"
+    folds.write_text("actor,fold\n1,1\n")
+    classes.write_text("label,class\na,b\n")
+    record = plan_record(FitPlan((Path("c"),), protocol=str(folds), label_map=classes, where="a == 1", absent=("x",)))
+    plan = plan_of(record)
+    assert (plan.protocol, plan.label_map, plan.where, plan.absent) == (str(folds), classes, "a == 1", ("x",))
+    assert plan_record(FitPlan((Path("c"),), protocol="group:session"))["protocol_sha256"] == ""
+    folds.write_text("actor,fold\n1,2\n")
+    with pytest.raises(UsageError, match=r"folds.csv is not the file of folds that the run was made with"):
+        plan_of(record)
+    folds.unlink()
+    with pytest.raises(UsageError, match=r"the file of folds that the run was made with is not there any more; it lay"):
+        plan_of(record)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from ravfeat.corpora.labels import labels_said
+from ravfeat.corpora.labels import labels_said, narrowed_said, split_said
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.limits.learned import bounds, calibration, crossfit, fusion_floor, selection_nested, selection_val
@@ -29,6 +29,7 @@ def limits(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> list[str]:
         _acted,
         _missing,
         _labels,
+        _given_folds,
         _views,
         _some_folds,
         _actors,
@@ -155,9 +156,21 @@ def _labels(graded: Sequence[Graded]) -> str:
     for run, whole in {entry.run.name: entry.run.recipe for entry in graded}.items():
         labels = [recipe.replaced_labels for recipe in whole.with_fused()]
         sentences += [f"Run {run}: {labels_said(asdict(replaced))}" for replaced in labels if replaced]
+        chosen = [recipe.narrowed for recipe in whole.with_fused()]
+        sentences += [f"Run {run}: {narrowed_said(asdict(narrowed))}" for narrowed in chosen if narrowed]
     if not sentences:
         return ""
-    return f"{' '.join(dict.fromkeys(sentences))} Its numbers do not compare with those under the corpus's labels."
+    fewer = any(recipe.narrowed for entry in graded for recipe in entry.run.recipe.with_fused())
+    others = f"the corpus's labels{', or on all its clips' if fewer else ''}"
+    return f"{' '.join(dict.fromkeys(sentences))} Its numbers do not compare with those under {others}."
+
+
+def _given_folds(graded: Sequence[Graded]) -> str:
+    sentences = []
+    for run, whole in {entry.run.name: entry.run.recipe for entry in graded}.items():
+        splits = [recipe.split for recipe in whole.with_fused()]
+        sentences += [f"Run {run}: {split_said(asdict(split))}" for split in splits if split]
+    return " ".join(dict.fromkeys(sentences))
 
 
 def _views(graded: Sequence[Graded]) -> str:
