@@ -36,8 +36,9 @@ __all__ = ["command"]
               " wav2vec 2.0, UniSpeech, Whisper.")  # fmt: skip
 @click.option("--unfreeze-top", type=click.IntRange(1), required=True,
               help="Layers to train, from the top (the study: 6 of WavLM-large, 3 of HuBERT-base).")  # fmt: skip
-@click.option("--protocol", default="ravdess6", show_default=True,
-              help="ravdess6, emobox6, luna5, hicmae6, loso24, groupK for any corpus, or clip6 (LEAKY).")  # fmt: skip
+@click.option("--protocol", default="ravdess6", show_default=True, metavar="NAME|FILE",
+              help="As for fit-heads: ravdess6, emobox6, luna5, hicmae6, loso24; of any corpus loso, groupK,"
+              " group:COLUMN, column:COLUMN or a file of folds. LEAKY: clip6, randomK.")  # fmt: skip
 @click.option("--folds", help="Train and test these folds only, such as 0,1. [default: all]")
 @click.option("--head", default="attentive", show_default=True, help="attentive or attentive-sum.")
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True, help="Epochs.")

@@ -151,7 +151,7 @@ def _show_chosen(about: Mapping[str, Any]) -> None:
 
     if split := about.get("split"):
         echo(split_said(split))
-        first = about["caches"][0]
+    for first in about["caches"][:1] if split else ():
         rows = [(row["split"], row["clips"]) for row in first["folds"]]
         tested = sum(n for side, n in rows if side == "test")
         if tested < first["clips"]:

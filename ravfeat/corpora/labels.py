@@ -190,8 +190,8 @@ def narrowed_said(record: Mapping[str, Any]) -> str:
     table = record.get("label_map")
     classes = f", classes by {table} (SHA-256 {str(record['label_map_sha256'])[:12]}…)" if table else ""
     counts = ", ".join(f"{label} {n}" for label, n in record["labels"].items())
-    left_out = ", ".join(f"{n} by {what}" for what, n in record["left_out"].items()) or "none"
-    return f"Used are {record['clips']} clips{condition}{classes}: {counts}; left out: {left_out}."
+    left_out = ", ".join(f"{n} by {what}" for what, n in record["left_out"].items() if n) or "none"
+    return f"Clips used: {record['clips']}{condition}{classes}: {counts}; left out: {left_out}."
 
 
 def split_said(record: Mapping[str, Any]) -> str:

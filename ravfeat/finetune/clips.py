@@ -1,7 +1,7 @@
 """Read every clip of a manifest once before training: can it be read, is it long enough, what is its digest."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -33,6 +33,8 @@ class ReadClip:
         Of the decoded samples.
     start_s, end_s : float
         Of a part of a file, as in `ravfeat.manifest.Clip`.
+    further : mapping of str to str or float
+        Its other columns, which may say who is tested.
     """
 
     clip_id: str
@@ -44,11 +46,12 @@ class ReadClip:
     input_sha256: str
     start_s: float = math.nan
     end_s: float = math.nan
+    further: Mapping[str, str | float] = field(default_factory=dict, hash=False)
 
     def facts(self) -> list[str | float]:
         """Return what the digest of the clips covers; of a whole file what it did before clips could be parts."""
         span = [] if math.isnan(self.start_s) and math.isnan(self.end_s) else [repr(self.start_s), repr(self.end_s)]
-        return [*astuple(self)[:-2], *span]
+        return [*astuple(self)[:-3], *span]
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def read_all(manifest: Manifest, root: Path, encoder: Encoder[Any]) -> list[Read
             return f"{'' if clip.path in str(error) else f'{clip.path}: '}{error}"
         return ReadClip(
             clip.clip_id, clip.performance_id, clip.actor, clip.gender, clip.label, clip.path, waveform.sha256,
-            clip.start_s, clip.end_s,
+            clip.start_s, clip.end_s, clip.further,
         )  # fmt: skip
 
     with ThreadPoolExecutor(2, thread_name_prefix="read") as pool:

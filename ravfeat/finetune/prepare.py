@@ -20,7 +20,7 @@ from ravfeat.files import canonical_json
 from ravfeat.finetune.clips import ReadClip, read_all
 from ravfeat.finetune.plan import FineTunePlan, check_plan
 from ravfeat.media.augment import CLEAN, View
-from ravfeat.protocols.folds import Fold, check_allowed, make_folds
+from ravfeat.protocols.folds import Fold, check_allowed, make_folds, settled
 from ravfeat.protocols.named import Protocol, get_protocol
 from ravfeat.protocols.unchecked import mark_unchecked
 
@@ -120,7 +120,7 @@ def prepare(plan: FineTunePlan) -> PreparedFineTune:
         raise CorpusError(f"corpus '{plan.manifest.corpus}' has clips of {len(classes)} class; a head needs two")
     clips = read_all(plan.manifest, plan.root, encoder)
     folds = make_folds(protocol, clips, allow_leak=plan.allow_leak)
-    protocol = mark_unchecked(protocol, clips)
+    protocol = mark_unchecked(settled(protocol, folds, clips, allow_leak=plan.allow_leak), clips)
     return PreparedFineTune(plan, protocol, encoder, split, clips, classes, _chosen(plan, folds), len(folds))
 
 

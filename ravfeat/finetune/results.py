@@ -13,6 +13,7 @@ from ravfeat.finetune.fold import FoldResult
 from ravfeat.finetune.prepare import PreparedFineTune
 from ravfeat.predictions import Predictions
 from ravfeat.protocols.folds import Fold, fold_counts
+from ravfeat.protocols.given_folds import split_record
 from ravfeat.runs.result import Fitted, FittedModel
 
 __all__ = ["FineTunedModel", "TrainedFold", "fitted_of"]
@@ -108,6 +109,13 @@ def _predictions(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> Pre
     )
 
 
+def _split(prepared: PreparedFineTune) -> dict[str, Any]:
+    """Say who gave the folds, where that is a column or a file."""
+    if not prepared.protocol.given:
+        return {}
+    return {"split": split_record(prepared.protocol, prepared.folds, prepared.clips)}
+
+
 def _about(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> dict[str, Any]:
     plan, recipe = prepared.plan, prepared.recipe()
     return {
@@ -132,6 +140,11 @@ def _about(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> dict[str,
             ],
             **{name: recipe[name] for name in ("encoder", "settings", "view", "precision", "device")},
         },
+        **(
+            {"split": split_record(prepared.protocol, prepared.folds, prepared.clips)}
+            if prepared.protocol.given
+            else {}
+        ),
         "versions": recipe["versions"],
     }
 

@@ -47,7 +47,7 @@ from ravfeat.published.training import sides_of, write_training
 from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import PREDICTIONS_FILE
 from ravfeat.runs.read import Run, read_run
-from ravfeat.runs.recipe import Recipe
+from ravfeat.runs.recipe import Recipe, SystemInputs
 from ravfeat.runs.write import write_json
 from ravfeat.schema import FUSED_STREAMS, NORMALISED
 
@@ -286,11 +286,31 @@ def _write_training(
     for part, caches in zip(parts, groups, strict=True):
         inputs = inputs_of(read.recipe, part.system, folder)
         transfer = transfer_entry(read, inputs)
+        if transfer is None:
+            _check_all_tested(read, inputs)
         trained = None if transfer is None else training_clips(caches[0], inputs, transfer)
         sides.append(sides_of(read.predictions, part, sources, trained))
         if transfer is not None:
             terms = {"data_terms": data_terms(transfer["train"], synthetic=bool(caches[0].about["synthetic"]))}
     return terms | write_training(folder, parts, groups, sides)
+
+
+def _check_all_tested(read: Run, inputs: SystemInputs) -> None:
+    """Refuse a run of a split that has clips which only train: its predictions do not say which these are.
+
+    Raises
+    ------
+    UsageError
+    """
+    first = inputs.folds[0].get("fold") if inputs.folds else 0
+    used = sum(side["clips"] for side in inputs.folds if side["fold"] == first)
+    tested = sum(side["clips"] for side in inputs.folds if side["split"] == "test")
+    if read.recipe.split is not None and tested < used:
+        raise UsageError(
+            f"the folds of '{read.predictions.protocol}' test {tested} of {used} clips, and a run keeps the names of"
+            " tested ones only: what its heads learned from cannot be told; export heads of a protocol that tests every"
+            " clip, such as group5"
+        )
 
 
 def _chosen(

@@ -100,6 +100,24 @@ def test_a_table_of_labels_that_changed_or_moved_is_an_edited_run(caches, tmp_pa
     assert "labels.csv is not the table of labels that the run was made with" in of_plan(audit_run(run, quick=True))
 
 
+def test_an_audit_makes_the_same_clips_and_folds_again_and_notices_that_a_file_changed(caches, tmp_path) -> None:
+    folds, classes = tmp_path / "folds.csv", tmp_path / "classes.csv"
+    folds.write_text("actor,fold\n" + "".join(f"{n},{n % 3}\n" for n in range(1, 25)))
+    classes.write_text("label,class\ncalm,low\nhappy,high\nsad,low\nangry,\n")
+    options = {"protocol": str(folds), "label_map": classes, "where": "statement == 'kids' and actor != 3"}
+    run = make_run(tmp_path / "run", caches[:1], absent=(takes()[-1].clip_id,), **options)
+    audit = audit_run(run)
+    assert not audit.broken
+    assert {line.verdict for line in audit.lines if line.check == "labels are those of the corpus"} == {"info"}
+    for file, called in ((folds, "the file of folds"), (classes, "the table of classes")):
+        text = file.read_text()
+        file.write_text(text + "\n")
+        assert f"{file.name} is not {called} that the run was made with" in of_plan(audit_run(run, quick=True))
+        file.write_text(text)
+    folds.unlink()
+    assert f"it lay at {folds}: put it back" in of_plan(audit_run(run, quick=True))
+
+
 @pytest.mark.parametrize(
     ("file", "value"),
     [

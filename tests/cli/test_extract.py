@@ -1,5 +1,6 @@
 """``ravfeat extract``."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -110,7 +111,7 @@ def test_a_synthetic_corpus_is_called_synthetic(here, generated, tmp_path, monke
     assert done.stdout.startswith("synth (synthetic): 60 clips of 2 actors\n")
 
 
-def test_a_clip_that_left_the_table_is_named_at_every_training(here, clips, tmp_path) -> None:
+def test_a_clip_that_left_the_table_is_left_out_of_every_training_which_says_so(here, clips, tmp_path) -> None:
     rows = [
         f"{path.name},{number % 3},{'ab'[number % 2]}" for number, path in enumerate(sorted(clips.glob("03-01-*.wav")))
     ]
@@ -126,9 +127,11 @@ def test_a_clip_that_left_the_table_is_named_at_every_training(here, clips, tmp_
     done = here(*train)
     assert done.returncode == 0, done.stderr
     clip_id = rows[0].partition(".wav")[0]
-    assert (
-        f": 1 clips are not in the table that was last extracted, and are used all the same: {clip_id};" in done.stderr
-    )
+    assert f": 1 clips are not in the table that was last extracted, and are left out: {clip_id};" in done.stderr
+    assert f"Clips used: {len(rows) - 1}: " in done.stdout
+    assert "left out: 1 by the table extracted last." in done.stdout
+    recipe = json.loads((tmp_path / "run" / "recipe.json").read_text())
+    assert (recipe["plan"]["absent"], recipe["caches"][0]["clips"]) == ([clip_id], len(rows) - 1)
     assert here("cache", "verify", tmp_path / "out").returncode == 0
     (clips / "clips.csv").write_text("\n".join(["path,actor,label", *rows]))
     assert here("extract", *options).returncode == 0

@@ -115,6 +115,70 @@ def test_a_leaky_run_needs_leave_and_says_so_in_every_line_with_a_number(here, h
     assert len(lines) == 2 + 5 + 1 + 3 + 1
 
 
+def test_some_clips_under_other_classes_in_folds_of_a_file_are_said_and_recorded(here, home, takes, tmp_path) -> None:
+    first, second, *_ = sorted({take.label for take in takes})
+    rest = sorted({take.label for take in takes} - {first, second})
+    rows = [f"{first},low", f"{second},high", *(f"{label}," for label in rest)]
+    (tmp_path / "classes.csv").write_text("\n".join(["label,class", *rows]))
+    (tmp_path / "folds.csv").write_text("\n".join(["speaker,fold", *(f"{n},{n % 3}" for n in range(1, 31))]))
+    command = ["fit-heads", "--cache", home / "cache", *QUICK, "--protocol", tmp_path / "folds.csv"]
+    command += ["--where", "actor != 24", "--label-map", tmp_path / "classes.csv", "--out", tmp_path / "a"]
+    done = here(*command)
+    assert done.returncode == 0, done.stderr
+    recipe = json.loads((tmp_path / "a" / "recipe.json").read_text())
+    assert re.fullmatch(r"folds@[0-9a-f]{8}", recipe["protocol"])
+    assert done.stdout.startswith(f"{recipe['protocol']}, select val, n=46\n")
+    assert "classes: low 23, high 23\n" in done.stdout
+    assert "Folds are those of folds.csv (SHA-256 " in done.stdout
+    assert "…): 0, 1, 2; 7 of its names are no actor of the run.\n" in done.stdout
+    said = rf"Clips used: 46 where actor != 24, classes by classes.csv \(.*: high 23, low 23; left out: {len(rest) + 2}"
+    assert re.search(said + r" by --where, \d+ by --label-map\.\n", done.stdout)
+    assert recipe["narrowed"]["left_out"] == {"--where": len(rest) + 2, "--label-map": 23 * len(rest)}
+    assert {record["protocol"] for record in json.loads((tmp_path / "a" / "metrics.json").read_text())} == {
+        recipe["protocol"]
+    }
+
+
+def test_an_official_split_says_how_many_are_tested_and_a_leak_in_it_is_leaky(here, home, takes, tmp_path) -> None:
+    def split(name: str, side_of) -> Path:
+        rows = [f"{take.clip_id}.wav,{side_of(number, take)}" for number, take in enumerate(takes)]
+        (tmp_path / name).write_text("\n".join(["file,split", *rows]))
+        return tmp_path / name
+
+    command = ["fit-heads", "--cache", home / "cache", *QUICK, "--force", "--out", tmp_path / "a", "--protocol"]
+    done = here(*command, split("official.csv", lambda _, take: "train" if take.actor < "ravdess:17" else "eval"))
+    assert done.returncode == 0, done.stderr
+    assert f"clips of a fold: train {len(takes) // 3}, val {len(takes) // 3}, test {len(takes) // 3};" in done.stdout
+    leaky = split("leaky.csv", lambda number, _: ("train", "test", "dev")[number % 3])
+    refused = here(*command, leaky)
+    assert refused.returncode == 1
+    assert re.search(
+        r"fold 0 \(0\) of 'leaky@.*' leaks: 24 of 24 actors are on two sides \(ravdess:01 in", refused.stderr
+    )
+    done = here(*command, leaky, "--allow-leak")
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"leaky@[0-9a-f]{8} LEAKY \(tested on actors it was trained on\)", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--where", "label = 'sad'"], "write == to compare"),
+        (["--where", "label != 'bordom'"], "no clip has label 'bordom'; there is "),
+        (["--protocol", "group:session"], "protocol 'group:session': no column 'session'; there is clip_id"),
+        (["--protocol", "gone.csv"], "gone.csv is not a file"),
+        (["--protocol", "loso5"], "no protocol 'loso5'; choose from ravdess6"),
+        (["--label-map", "gone.csv"], "gone.csv is not a file"),
+    ],
+)
+def test_a_condition_a_split_or_a_map_that_cannot_be_is_one_line(options, message, here, home, tmp_path) -> None:
+    done = here("fit-heads", "--cache", home / "cache", *QUICK, *options, "--out", tmp_path / "a")
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
 def test_a_synthetic_corpus_is_called_synthetic(here, takes, tmp_path) -> None:
     path = build_cache(tmp_path, takes, corpus="synth", synthetic=True)
     done = here("fit-heads", "--cache", path, *QUICK, "--out", tmp_path / "a")

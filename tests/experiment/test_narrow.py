@@ -51,8 +51,8 @@ def test_labels_become_classes_after_the_condition_which_sees_labels(cache, tmp_
     record = narrowed_record(plan, chosen.narrowed, chosen.clips.records)
     assert record["labels"] == {"x": 8, "y": 4}
     assert narrowed_said(record) == (
-        f"Used are 12 clips where label != '{third}', classes by classes.csv (SHA-256"
-        f" {record['label_map_sha256'][:12]}…): x 8, y 4; left out: 4 by --where, 0 by --label-map."
+        f"Clips used: 12 where label != '{third}', classes by classes.csv (SHA-256"
+        f" {record['label_map_sha256'][:12]}…): x 8, y 4; left out: 4 by --where."
     )
     assert narrowed_record(FitPlan((cache,)), {}, chosen.clips.records) == {}
 

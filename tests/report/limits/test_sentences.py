@@ -41,6 +41,13 @@ ACROSS = {"cross_corpus": {"train": "a", "test": "b"}}
 
 LABELS = {"file": "mine.csv", "sha256": "ab" * 32, "clips": 90, "relabelled": 7, "left_out": 6}
 
+NARROWED = {
+    "where": "session != 5", "label_map": "classes.csv", "label_map_sha256": "cd" * 32, "clips": 90,
+    "labels": {"low": 40, "high": 50}, "left_out": {"--where": 7},
+}  # fmt: skip
+
+SPLIT = {"file": "folds.csv", "sha256": "ef" * 32, "by": "clip", "folds": ["1", "2"], "unused": 3}
+
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"synthetic": True}, "they say nothing about people"),
     ({"leaky": True, "protocol": "clip6"}, r"Rows marked LEAKY (clip6 LEAKY)"),
@@ -56,6 +63,19 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"recipe": {"replaced_labels": LABELS}},
         "Run run: Labels are those of the file mine.csv (SHA-256 abababababab…), not the corpus's: another label than "
         "there for 7 of 90 clips, and 6 more left out. Its numbers do not compare with those",
+    ),
+    (
+        {"recipe": {"narrowed": NARROWED}},
+        "Run run: Clips used: 90 where session != 5, classes by classes.csv (SHA-256 cdcdcdcdcdcd…): low 40, high"
+        " 50; left out: 7 by --where. Its numbers do not compare with those under the corpus's labels, or on all its",
+    ),
+    (
+        {"recipe": {"split": SPLIT}},
+        "Run run: Folds are those of folds.csv (SHA-256 efefefefefef…): 1, 2; 3 of its names are no clip of the run.",
+    ),
+    (
+        {"recipe": {"split": {"column": "session", "folds": ["1", "2"]}}},
+        "Folds are those of the column 'session': 1, 2.",
     ),
     ({"recipe": ACROSS}, "test another corpus than the one trained on: trained and chosen on a, tested on b."),
     ({"recipe": {"caches": [{"missing": []}, {"missing": ["c9"]}]}}, "1 clip is missing from run run (c9)"),
