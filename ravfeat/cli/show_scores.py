@@ -149,7 +149,8 @@ def _show_chosen(about: Mapping[str, Any]) -> None:
     """Print who gave the folds, how large their sides are where not all is tested, and which clips are used."""
     from ravfeat.corpora.labels import narrowed_said, split_said
 
-    if split := about.get("split"):
+    split: Mapping[str, Any] = about.get("split", {})
+    if split:
         echo(split_said(split))
     for first in about["caches"][:1] if split else ():
         rows = [(row["split"], row["clips"]) for row in first["folds"]]
