@@ -21,6 +21,7 @@ from ravfeat.cache.writer import CacheFolder
 from ravfeat.clips import FURTHER, Clip, number_text
 from ravfeat.files import replace_file
 from ravfeat.manifest import Manifest, parquet_bytes
+from ravfeat.progress import track_progress
 
 __all__ = ["ColumnUpdate", "changed_columns", "update_columns"]
 
@@ -116,7 +117,7 @@ def update_columns(folder: Path, given: Manifest) -> ColumnUpdate:
         written: dict[int, IndexedShard] = {}
         clips = planned.manifest.with_clips(_updated(clip, update.clips) for clip in planned.manifest)
         after = PlannedManifest(clips, planned.shards)
-        for number in numbers:
+        for number in track_progress(numbers, desc="storing columns", unit="shard", delay=1.0):
             if (path := folder / shard_file(number)).is_file():
                 make_sure_it_opens(path)
                 content = read_content(path)

@@ -24,8 +24,9 @@ def data_option(command: F) -> F:
     """Add --data to a command."""
     return click.option(
         "--data", type=click.Path(path_type=Path),
-        help="Folder of the corpus as it is distributed; for --corpus folder a CSV or Parquet table of path, label,"
-        " actor (or speaker). [default: data/<corpus>]",
+        help="Folder of the corpus as it is distributed; for --corpus folder a table of path, label,"
+        " actor (or speaker) in CSV, JSON lines or Parquet, or a folder of Kaldi, lhotse, audformat or audiofolder."
+        " [default: data/<corpus>]",
     )(command)  # fmt: skip
 
 
