@@ -10,8 +10,13 @@ Select = Literal["val", "nested"]
 Rule = Literal["auto", "linear", "loglinear"]
 Normalise = Literal["none", "corpus", "both"]
 
+NormaliseActors = Literal["none", "actor"]
+
 NORMALISED = "@corpus-normalised"
 """Suffix of the name of features that were standardised with their corpus's own unlabelled clips (transductive)."""
+
+ACTOR_NORMALISED = "@actor-normalised"
+"""Suffix of the name of features that were standardised with their actor's own unlabelled clips (transductive)."""
 
 ACTIVE_COLUMNS = ("active1_start", "active1_end")
 """Columns of a stored clip: where its speech begins and ends, as shares of the clip; see `ravfeat.media.active`.
@@ -130,3 +135,14 @@ def is_unchecked(protocol: str) -> bool:
     (True, False)
     """
     return protocol.endswith(f" {UNCHECKED}")
+
+
+def transductive_suffix(features: str) -> str:
+    """Return the suffix that says how features were standardised with test clips; empty where they were not.
+
+    Examples
+    --------
+    >>> transductive_suffix("logmel@actor-normalised"), transductive_suffix("logmel")
+    ('@actor-normalised', '')
+    """
+    return next((suffix for suffix in (NORMALISED, ACTOR_NORMALISED) if suffix in features), "")

@@ -31,6 +31,7 @@ ELSEWHERE = {
     "cli/test_main.py": "what all commands share",
     "demo/test_browser.py": "the page of ravfeat demo, in a real browser",
     "experiment/test_averaged_views.py": "means over a clip and its views, from loading to predictions",
+    "experiment/test_normalised_actors.py": "--normalise actor, from caches to report, audit, fusion and export",
     "experiment/test_kernels_with_views.py": "block-kernel and joint-kernel, from caches to a published head",
     "extract/test_command.py": "ravfeat extract on clips of its own, and its mistakes",
     "extract/test_interruption.py": "ravfeat extract in a process of its own, killed and gone on with",

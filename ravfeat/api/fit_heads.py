@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from typing_extensions import TypedDict
 
@@ -24,7 +24,7 @@ from ravfeat.resources import limited_memory, memory_remedy, parse_size
 from ravfeat.runs.folder import check_out
 from ravfeat.runs.result import Fitted
 from ravfeat.runs.write import write_run
-from ravfeat.schema import Normalise, Select
+from ravfeat.schema import Normalise, NormaliseActors, Select
 
 __all__ = ["fit_heads"]
 
@@ -51,6 +51,9 @@ _ONE_CORPUS = {
 
 _TWO_CORPORA = {"normalise": "--normalise"}
 
+_ACTORS: tuple[NormaliseActors, ...] = get_args(NormaliseActors)
+"""Values of ``normalise`` that speak of one corpus."""
+
 
 class _Options(TypedDict):
     where: str | None
@@ -69,7 +72,7 @@ class _Options(TypedDict):
     allow_leak: bool
     allow_missing: bool
     force: bool
-    normalise: Normalise | None
+    normalise: Normalise | NormaliseActors | None
 
 
 def fit_heads(
@@ -102,7 +105,7 @@ def fit_heads(
     train_caches: Many[AnyPath] = (),
     test_caches: Many[AnyPath] = (),
     label_map: AnyPath | None = None,
-    normalise: Normalise | None = None,
+    normalise: Normalise | NormaliseActors | None = None,
     progress: Progress = None,
     observer: Observer | None = None,
 ) -> Run:
@@ -204,7 +207,8 @@ def _within(
         caches=inputs.caches, joins=inputs.joins, train_views=inputs.train_views,
         average_views=options["average_views"] or "none", labels=data["labels"], clips=data["clips"],
         label_map=data["label_map"], absent=inputs.absent,
-        protocol=options["protocol"] or FitPlan.protocol, allow_leak=options["allow_leak"], **shared,
+        protocol=options["protocol"] or FitPlan.protocol, allow_leak=options["allow_leak"],
+        normalise="actor" if options["normalise"] == "actor" else "none", **shared,
     )  # fmt: skip
     return lambda: fit_plan(plan)
 
@@ -220,7 +224,7 @@ def _across(
     train, test = corpora["train_caches"], corpora["test_caches"]
     given = {**data, **corpora, **options}
     if not train and not test:
-        if names := [option for name, option in _TWO_CORPORA.items() if given[name] is not None]:
+        if names := [option for name, option in _TWO_CORPORA.items() if given[name] not in (None, *_ACTORS)]:
             raise UsageError(f"{names[0]} speaks of two corpora: name them with --train-cache and --test-cache")
         return None
     if names := [option for name, option in _ONE_CORPUS.items() if given[name]]:
@@ -235,7 +239,10 @@ def _across(
         )
     pairs = tuple(zip(map(resolve_cache, train), map(resolve_cache, test), strict=True))
     absent = absent_clips((path for pair in pairs for path in pair), observer)
-    normalise = options["normalise"] or CrossPlan.normalise
+    if (normalise := options["normalise"] or CrossPlan.normalise) == "actor":
+        raise UsageError(
+            "--normalise actor goes with one corpus; of two, each is standardised by its own clips: --normalise corpus"
+        )
     plan = CrossPlan(pairs, label_map=data["label_map"], absent=absent, normalise=normalise, **shared)
     return lambda: fit_across(plan)
 

@@ -17,7 +17,7 @@ from ravfeat.runs.format import head_stem
 from ravfeat.runs.read import Run as RunFiles
 from ravfeat.runs.read import read_run
 from ravfeat.runs.recipe import Recipe
-from ravfeat.schema import NORMALISED
+from ravfeat.schema import transductive_suffix
 
 __all__ = ["Run", "TrainedHead", "open_run"]
 
@@ -175,7 +175,7 @@ class Run:
         facts, audit = self.files.predictions, self.files.audit
         warnings = {
             "LEAKY": facts.leaky,
-            "TRANSDUCTIVE": any(NORMALISED in system.features for system in systems),
+            "TRANSDUCTIVE": any(transductive_suffix(system.features) for system in systems),
             "SYNTHETIC": facts.synthetic,
             "AUDIT STALE": audit is not None and audit.stale,
             "AUDIT BROKEN": audit is not None and not audit.stale and audit.broken,

@@ -158,5 +158,5 @@ def load_baseline(prepared: PreparedPlan, system: CacheSystem, load: FeatureLoad
     if system.joint:  # every stream's statistics side by side
         layers = [None] * len(system.caches)
         features = load_concatenated(system.caches, system.clip_ids, head.reading.statistics, layers=layers)
-        return Baseline(system, head, features)
+        return Baseline(system, head, system.as_planned(features))
     return Baseline(system, head, load(plan, system, head.reading))

@@ -28,6 +28,15 @@ _SMALL = 1e-6
 
 def check_per_actor(baseline: Baseline, disjoint: DisjointScores, subject: str) -> list[Line]:
     """Standardise the statistics of every actor's clips, and tell what that does to the baseline."""
+    if baseline.system.by_actor:
+        return [
+            warn(
+                _CHECK,
+                subject,
+                "TRANSDUCTIVE: the run itself standardises every actor by all clips of the actor, test actors too, and"
+                " so does every baseline of this audit; what that gives says a run without --normalise",
+            )
+        ]
     actors = np.array([record.actor for record in baseline.system.clips.records], object)
     gain = paired_difference(baseline.score(disjoint.folds, _standardised(baseline.features, actors)), disjoint.probs)
     return [

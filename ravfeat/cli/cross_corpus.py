@@ -9,7 +9,7 @@ import click
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.terminal import echo
 
-__all__ = ["across_options", "show_across"]
+__all__ = ["across_options", "show_across", "show_normalised"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,8 +27,10 @@ def across_options(command: F) -> F:
                      " Of one corpus it names every label, with an empty class for clips to leave out; of two, labels"
                      " that it does not name are left out. [default: labels as they are; of two corpora, those of the"
                      " same name]"),
-        click.option("--normalise", type=click.Choice(["none", "corpus", "both"]), show_default="both",
-                     help="Standardise each corpus by its own unlabelled clips (TRANSDUCTIVE), or not, or grade both."),
+        click.option("--normalise", type=click.Choice(["none", "actor", "corpus", "both"]),
+                     show_default="none; of two corpora both",
+                     help="TRANSDUCTIVE: standardise each actor by all their unlabelled clips, test actors too; of two"
+                     " corpora each by its own clips, or grade both without and with it."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -62,3 +64,13 @@ def show_across(about: Mapping[str, Any]) -> None:
         )
     if across["kept_apart"]:
         echo("not fused: normalised and plain systems are never mixed; fuse with --normalise none or corpus")
+
+
+def show_normalised(about: Mapping[str, Any]) -> None:
+    """Print of a run on one corpus which features were standardised with clips that are tested."""
+    if "cross_corpus" not in about:
+        for name in dict.fromkeys(entry["features"] for entry in about["caches"] if entry.get("transductive")):
+            echo(
+                f"{name}: TRANSDUCTIVE, each actor standardised by all their unlabelled clips, those that are tested"
+                " among them"
+            )

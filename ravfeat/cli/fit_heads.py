@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ravfeat.cli import command_line
-from ravfeat.cli.cross_corpus import across_options, show_across
+from ravfeat.cli.cross_corpus import across_options, show_across, show_normalised
 from ravfeat.cli.observer import TerminalObserver
 from ravfeat.cli.renamed import RenamedOption
 from ravfeat.cli.show_scores import show_run
@@ -100,6 +100,7 @@ def command(**options: Any) -> None:
     ravfeat fit-heads --protocol group5 --cache cache/large --clips some.csv --head logreg
     ravfeat fit-heads --cache cache/clean --train-views cache/augmented
     ravfeat fit-heads --cache cache/clean --train-views cache/slow --average-views --head kernel --pool whole+active
+    ravfeat fit-heads --cache cache/egemaps --head logreg --head svm --normalise actor
     ravfeat fit-heads --head logreg --concat cache/landmarks,cache/expression --out runs/face
     ravfeat fit-heads --cache cache/voice --concat cache/geometry,cache/fer --head block-kernel --head joint-kernel
     ravfeat fit-heads --train-cache cache/crema-d --test-cache cache/ravdess --label-map labels.csv --select nested
@@ -115,6 +116,7 @@ class _Terminal(TerminalObserver):
     ) -> None:
         """Print scores, and where the run is."""
         show_across(fitted.about)
+        show_normalised(fitted.about)
         show_run(run, records, fitted)
         from ravfeat.heads.checkpoint import is_kept
 

@@ -53,10 +53,10 @@ def command(
 
 
 def _show(importance: "Importance", leaky: str) -> None:
-    from ravfeat.schema import NORMALISED
+    from ravfeat.schema import transductive_suffix
 
     for measured in importance.systems:
-        marks = f"{leaky}{'  TRANSDUCTIVE' if NORMALISED in measured.features else ''}"
+        marks = f"{leaky}{'  TRANSDUCTIVE' if transductive_suffix(measured.features) else ''}"
         echo(f"{measured.system}: UAR {measured.uar:.3f}, NLL {measured.nll:.3f}, n={measured.n} test clips{marks}")
         for kind in dict.fromkeys(group.kind for group in measured.groups):
             groups = sorted(measured.of_kind(kind), key=lambda group: -group.uar_fall.value)

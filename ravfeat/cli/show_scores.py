@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ravfeat.cli.show_corpus import show_classes
 from ravfeat.cli.terminal import aligned, echo
-from ravfeat.schema import NORMALISED, is_unchecked
+from ravfeat.schema import is_unchecked, transductive_suffix
 
 if TYPE_CHECKING:
     from ravfeat.fusion import Fusion
@@ -53,7 +53,7 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
     rows += [(" ".join(system), *_cells(scores)) for system, scores in by_system.items()]
     for row, line in zip(rows, aligned(rows), strict=True):
         leaky = "  LEAKY" if first["leaky"] and row is not rows[0] else ""
-        echo(f"{line}{leaky}{'  TRANSDUCTIVE' if NORMALISED in row[0] else ''}")
+        echo(f"{line}{leaky}{'  TRANSDUCTIVE' if transductive_suffix(row[0]) else ''}")
     if not same_clips:
         listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
         echo(f"the rows rest on different clips ({listing}): their differences are not those of the systems alone")

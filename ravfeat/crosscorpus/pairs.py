@@ -17,8 +17,7 @@ from ravfeat.corpora.spellings import check_clips
 from ravfeat.crosscorpus.checks import check_alike, check_apart
 from ravfeat.crosscorpus.folds import PROTOCOL, cross_fold
 from ravfeat.crosscorpus.label_map import LabelMap, read_label_map, shared_labels
-from ravfeat.crosscorpus.normalise import stacked, standardised
-from ravfeat.errors import CorpusError, UsageError
+from ravfeat.errors import CorpusError, HeadError, UsageError
 from ravfeat.experiment.align import check_fold_by_fold, common_clips
 from ravfeat.experiment.choose import missing_clips_error
 from ravfeat.experiment.narrow import where_rows
@@ -26,11 +25,13 @@ from ravfeat.experiment.subset import NOT_GIVEN
 from ravfeat.experiment.systems import CacheSystem, origin_of
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
+from ravfeat.features.normalise import standardised
 from ravfeat.features.statistics import select_clips
+from ravfeat.features.training_rows import stack_features
 from ravfeat.protocols.folds import fold_counts
 from ravfeat.schema import NORMALISED
 
-__all__ = ["CorpusPair", "open_pairs"]
+__all__ = ["CorpusPair", "open_pairs", "stacked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,23 @@ def _load_normalised(
     features = standardised(load_features(cache, cache.clip_ids, reading, layers=layers))
     row = {clip_id: number for number, clip_id in enumerate(cache.clip_ids)}
     return select_clips(features, np.array([row[clip_id] for clip_id in clip_ids], dtype=np.int64))
+
+
+def stacked(first: ClipFeatures, second: ClipFeatures) -> ClipFeatures:
+    """Put the clips of two corpora after each other.
+
+    Raises
+    ------
+    HeadError
+        Where they were not read alike.
+    """
+    alike = (first.layers, first.statistics, first.window, first.frames.shape[1:])
+    other = (second.layers, second.statistics, second.window, second.frames.shape[1:])
+    if alike != other:
+        raise HeadError(
+            f"features of two corpora must be read alike (layers, statistics, window, shape), got {alike} and {other}"
+        )
+    return stack_features([first, second])
 
 
 def open_pairs(

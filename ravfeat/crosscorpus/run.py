@@ -61,8 +61,8 @@ class CrossPlan(GradingPlan, HeadPlan):
     def as_fit(self) -> FitPlan:
         """Give the plan that is recorded: the caches that are trained on, with the same heads and grading."""
         caches = tuple(train for train, _ in self.pairs)
-        # The table speaks of two corpora, and is recorded with them.
-        return FitPlan(caches, **shared_options(self, FitPlan) | {"label_map": None})
+        # The table speaks of two corpora, and so does `normalise`; both are recorded with these.
+        return FitPlan(caches, **shared_options(self, FitPlan) | {"label_map": None, "normalise": "none"})
 
 
 def fit_across(plan: CrossPlan) -> Fitted:

@@ -54,6 +54,11 @@ def check_plan(plan: FitPlan) -> None:
         raise UsageError("expected at least one --cache or --concat, got none")
     if plan.average_views != "none" and not plan.train_views:
         raise UsageError("--average-views averages over the views of --train-views, got none; name their caches")
+    if plan.normalise != "none" and plan.train_views:
+        raise UsageError(
+            "--normalise actor standardises the clips of each actor and none of their views: leave --train-views or"
+            " --normalise out"
+        )
     _check_several_streams(plan, [entry for entry in entries if several_streams(entry[1])])
     if plan.joins:
         _check_pooling([name for stream, name in entries if not stream and not several_streams(name)], plan)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from ravfeat.schema import AverageViews, Rule, Select
+from ravfeat.schema import AverageViews, NormaliseActors, Rule, Select
 from ravfeat.short_repr import short_repr
 
 __all__ = ["DataPlan", "FitPlan", "GradingPlan", "HeadPlan", "shared_options"]
@@ -40,6 +40,9 @@ class DataPlan:
         Clips that are left out because the table that was extracted last does not have them.
     allow_missing : bool
         Go on without clips that are not stored.
+    normalise : {"none", "actor"}
+        Whether each actor is standardised by all their clips of the run, those that are tested too; transductive, see
+        `ravfeat.features.normalise`.
     as_written : tuple of str
         Actors, labels and performances that are meant as they are written; see `ravfeat.corpora.spellings`.
     """
@@ -54,6 +57,7 @@ class DataPlan:
     label_map: Path | None = field(default=None, kw_only=True)
     absent: tuple[str, ...] = field(default=(), kw_only=True)
     allow_missing: bool = field(default=False, kw_only=True)
+    normalise: NormaliseActors = field(default="none", kw_only=True)
     as_written: tuple[str, ...] = field(default=(), kw_only=True)
 
 

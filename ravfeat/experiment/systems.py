@@ -15,11 +15,12 @@ from ravfeat.experiment.plan import FitPlan
 from ravfeat.experiment.training_views import TrainingView, match_views, open_views, tested_on, trained_on
 from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_concatenated, load_features
+from ravfeat.features.normalise import check_actors, standardised_by_actor
 from ravfeat.features.training_rows import TrainingRows
 from ravfeat.heads.registry import several_streams
 from ravfeat.protocols.folds import Fold, fold_counts, make_folds, settled
 from ravfeat.protocols.named import Protocol
-from ravfeat.schema import AVERAGED, AverageViews
+from ravfeat.schema import ACTOR_NORMALISED, AVERAGED, AverageViews
 
 __all__ = ["CacheSystem", "OpenSystems", "open_systems", "origin_of"]
 
@@ -50,6 +51,8 @@ class CacheSystem:
         Name of the head that reads several streams, where the caches are for it alone.
     narrowed : mapping of str to int
         Stored clips that are left out on purpose, by what leaves them out.
+    by_actor : bool
+        Whether each actor is standardised by all their clips, see `DataPlan.normalise`.
     leaky : bool
         Whether clips of one actor are on both sides, by the protocol's rule or by the split that was given.
     """
@@ -64,6 +67,7 @@ class CacheSystem:
     average: AverageViews = "none"
     head: str = ""
     narrowed: Mapping[str, int] = field(default_factory=dict)
+    by_actor: bool = False
     leaky: bool = False
 
     @property
@@ -96,13 +100,19 @@ class CacheSystem:
     def load(self, reading: Reading, layers: Sequence[Sequence[int] | None]) -> ClipFeatures:
         """Read the features of the clips, in the order of ``clips.records``; `layers` are those of each cache."""
         if self.concatenated:
-            return load_concatenated(self.caches, self.clip_ids, reading.statistics, layers=layers)
+            return self.as_planned(load_concatenated(self.caches, self.clip_ids, reading.statistics, layers=layers))
         parts = enumerate(zip(self.caches, self.clip_ids, layers, strict=True))
         first, *others = (
             load_features(cache, clip_ids, reading.of_stream(number), layers=read)
             for number, (cache, clip_ids, read) in parts
         )
-        return replace(first, also=tuple(others)) if self.joint else first
+        return self.as_planned(replace(first, also=tuple(others)) if self.joint else first)
+
+    def as_planned(self, features: ClipFeatures) -> ClipFeatures:
+        """Standardise the features of the clips as the plan wants it."""
+        if not self.by_actor:
+            return features
+        return standardised_by_actor(features, [record.actor for record in self.clips.records])
 
     def about(self) -> dict[str, Any]:
         """Say what was read and how it was split, for the record."""
@@ -122,6 +132,7 @@ class CacheSystem:
             "tested_on": tested_on(self.views, self.average),
             "average_views": self.average,
             "views": [view.about() for view in self.views],
+            **({"transductive": "each actor standardised by all clips of the actor"} if self.by_actor else {}),
             "folds": fold_counts(self.folds, self.clips.records),
         }
 
@@ -162,7 +173,7 @@ def open_systems(plan: FitPlan, protocol: Protocol) -> list[CacheSystem]:
     LeakError, ProtocolError
         Where the folds do not hold.
     UsageError
-        Where the caches do not belong into one run.
+        Where the caches do not belong into one run, or an actor cannot be standardised.
     """
     chosen = choose_clips(plan)  # before any folds: groups are made from the clips that are left
     systems = [_in_folds(clips, protocol, allow_leak=plan.allow_leak) for clips in chosen]
@@ -173,7 +184,14 @@ def open_systems(plan: FitPlan, protocol: Protocol) -> list[CacheSystem]:
         check_fold_by_fold(
             protocol.name, [clips.title for clips in chosen], records, [system.folds for system in systems]
         )
-    return _with_distinct_names(systems)
+    systems = _with_distinct_names(systems)
+    return [_by_actor(system) for system in systems] if plan.normalise == "actor" else systems
+
+
+def _by_actor(system: CacheSystem) -> CacheSystem:
+    """Standardise the features of a system by actor, under a name that says so."""
+    check_actors([record.actor for record in system.clips.records])
+    return replace(system, by_actor=True, features=f"{system.features}{ACTOR_NORMALISED}")
 
 
 def _in_folds(chosen: ChosenClips, protocol: Protocol, *, allow_leak: bool) -> CacheSystem:

@@ -9,7 +9,7 @@ from ravfeat.corpora.terms import Terms, known_corpus, licence_for
 from ravfeat.escape import code_span, markdown_text
 from ravfeat.model_origin import IN_RAVFEAT
 from ravfeat.published.agreement import UNCHECKED
-from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, NORMALISED, is_unchecked
+from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, is_unchecked, transductive_suffix
 
 __all__ = ["card", "terms_of"]
 
@@ -176,7 +176,7 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
 
 
 def _is_published(record: Mapping[str, Any]) -> bool:
-    return record["stream"] not in FUSED_STREAMS[1:] and NORMALISED not in record["features"]
+    return record["stream"] not in FUSED_STREAMS[1:] and not transductive_suffix(record["features"])
 
 
 def _value(record: Mapping[str, Any]) -> str:

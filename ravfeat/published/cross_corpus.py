@@ -14,13 +14,13 @@ from ravfeat.published.documents import TransferEntry
 from ravfeat.runs.format import AGAIN, RECIPE_FILE
 from ravfeat.runs.read import Run
 from ravfeat.runs.recipe import CorpusTransfer, SystemInputs
-from ravfeat.schema import NORMALISED
+from ravfeat.schema import transductive_suffix
 
 __all__ = ["check_refit", "published_systems", "training_clips", "transfer_entry"]
 
 
 def published_systems(systems: Sequence[System], name: str) -> list[System]:
-    """Leave out heads on features that were standardised by the whole of the other corpus.
+    """Leave out heads on features that were standardised by the whole of a corpus, or by all clips of an actor.
 
     Parameters
     ----------
@@ -33,12 +33,12 @@ def published_systems(systems: Sequence[System], name: str) -> list[System]:
     HeadError
         Where nothing is left.
     """
-    kept = [system for system in systems if NORMALISED not in system.features]
+    kept = [system for system in systems if not transductive_suffix(system.features)]
     if not kept:
         raise HeadError(
-            f"{name}: its heads read features that were standardised by all clips of their corpus at once"
-            f" ({NORMALISED}), which a recording that comes alone does not have; make the run with --normalise none and"
-            " export that"
+            f"{name}: its heads read features that were standardised by all clips of their corpus or actor at once"
+            f" ({transductive_suffix(systems[0].features)}), which a recording that comes alone does not have; make the"
+            " run with --normalise none and export that"
         )
     return kept
 

@@ -49,7 +49,7 @@ from ravfeat.runs.format import PREDICTIONS_FILE
 from ravfeat.runs.read import Run, read_run
 from ravfeat.runs.recipe import Recipe, SystemInputs
 from ravfeat.runs.write import write_json
-from ravfeat.schema import FUSED_STREAMS, NORMALISED
+from ravfeat.schema import FUSED_STREAMS, transductive_suffix
 
 __all__ = ["Exported", "export_heads"]
 
@@ -153,7 +153,7 @@ def export_heads(
         document |= {"check": check, "chosen": _chosen(parts, by_source)}
         replace_file(folder / CARD_FILE, card(document, read.records).encode())
         write_document(folder, document)
-    left_out = {system for system in read.predictions.systems() if NORMALISED in system.features}
+    left_out = {system for system in read.predictions.systems() if transductive_suffix(system.features)}
     n_heads = sum(len(heads) for by_system in by_source.values() for heads in by_system)
     return Exported(n_heads, check, tuple(sorted(left_out)))
 

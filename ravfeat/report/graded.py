@@ -16,7 +16,7 @@ from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.layers.findings import LayerProfile, profile_of
 from ravfeat.runs.read import Run
 from ravfeat.runs.recipe import SystemInputs
-from ravfeat.schema import FUSED_STREAMS, NORMALISED
+from ravfeat.schema import FUSED_STREAMS, transductive_suffix
 from ravfeat.stats import Compared, Recall, fold_scores, recalls
 
 __all__ = ["Graded", "Role", "grade"]
@@ -113,7 +113,7 @@ class Graded:
     @property
     def transductive(self) -> bool:
         """Whether unlabelled test clips shaped the features."""
-        return NORMALISED in self.system.features
+        return bool(transductive_suffix(self.system.features))
 
     @property
     def protocol(self) -> str:

@@ -6,11 +6,12 @@ from ravfeat.report.drawings.labels import conditions_of
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.leak.findings import LeakGap
-from ravfeat.schema import NORMALISED, UNCHECKED, is_unchecked
+from ravfeat.schema import ACTOR_NORMALISED, NORMALISED, UNCHECKED, is_unchecked, transductive_suffix
 from ravfeat.stats import Pairing
 
 __all__ = ["summary", "title", "warnings"]
 
+_SEEN = {NORMALISED: "the test corpus", ACTOR_NORMALISED: "a test actor"}
 _NAMED = 3  # encoders that the title has room for
 
 
@@ -108,9 +109,11 @@ def warnings(graded: Sequence[Graded]) -> list[tuple[str, str]]:
         elif audit.broken:
             notes.append(("Audit", f"The audit broke the numbers of {name}: read there why before you quote them."))
     if any(entry.transductive for entry in graded):
+        suffixes = sorted({transductive_suffix(e.system.features) for e in graded} - {""})
         sentence = (
-            f"Rows of features named {NORMALISED} saw all unlabelled clips of the test corpus at once. They do not hold"
-            " for a clip that comes alone."
+            f"Rows of features named {' or '.join(suffixes)} saw all unlabelled clips of"
+            f" {' and '.join(_SEEN[suffix] for suffix in suffixes)} at once. They do not hold for a clip that comes"
+            " alone."
         )
         notes.append(("TRANSDUCTIVE", sentence))
     return notes

@@ -6,7 +6,7 @@ from pathlib import Path
 from ravfeat.errors import LeakError, PredictionsError, UsageError
 from ravfeat.media.augment import CLEAN
 from ravfeat.predictions import CROSSFIT, System
-from ravfeat.schema import NORMALISED
+from ravfeat.schema import transductive_suffix
 from ravfeat.scorefiles.inputs import Part, RunScores, fold_actors_of
 from ravfeat.scorefiles.read import ScoreFile
 
@@ -121,7 +121,7 @@ def check_systems(parts: Sequence[Part]) -> None:
 
 
 def check_normalised(parts: Sequence[Part]) -> None:
-    """Refuse to mix features that were standardised by their own corpus with features that were not.
+    """Refuse to mix features that were standardised by their own corpus or actor with features that were not.
 
     Raises
     ------
@@ -129,13 +129,14 @@ def check_normalised(parts: Sequence[Part]) -> None:
         Naming one of each.
     """
     systems = [(part, system) for part in parts for system in part.systems()]
-    normalised = [pair for pair in systems if pair[1].features.endswith(NORMALISED)]
-    plain = [pair for pair in systems if not pair[1].features.endswith(NORMALISED)]
-    if normalised and plain:
-        (part, system), (other, alone) = normalised[0], plain[0]
+    kinds = {transductive_suffix(system.features): (part, system) for part, system in reversed(systems)}
+    if len(kinds) > 1:
+        suffix = max(kinds)
+        (part, system), (other, alone) = kinds[suffix], kinds[min(kinds)]
+        beside = f"which is {min(kinds)}" if min(kinds) else "which is not"
         raise PredictionsError(
-            f"{part.path} holds {system}, which is TRANSDUCTIVE, and {other.path} holds {alone}, which is not; they are"
-            " never mixed: make runs with --normalise none or --normalise corpus, and fuse those of one kind"
+            f"{part.path} holds {system}, which is TRANSDUCTIVE, and {other.path} holds {alone}, {beside}; they are"
+            " never mixed: make runs of one --normalise, and fuse those"
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from ravfeat.escape import markdown_text
 from ravfeat.files import replace_file
 from ravfeat.report.drawings.style import render
-from ravfeat.schema import NORMALISED
+from ravfeat.schema import transductive_suffix
 from ravfeat.sweep.figure import factor_figure, levels_of
 from ravfeat.sweep.folder import TrialRecord
 from ravfeat.sweep.plan_file import ChooseBy
@@ -66,7 +66,7 @@ def table_of(ranking: Sequence[TrialRecord]) -> list[tuple[str, ...]]:
         scores = trial.validation
         cells = (trial.factors.get(name, "-") for name in names)
         figures = (f"{scores.uar:.3f} ± {scores.uar_sd:.3f}", f"{scores.nll:.3f} ± {scores.nll_sd:.3f}", str(scores.n))
-        marks = "  TRANSDUCTIVE" if NORMALISED in trial.factors["features"] else ""
+        marks = "  TRANSDUCTIVE" if transductive_suffix(trial.factors["features"]) else ""
         rows.append((str(place), *cells, figures[0], figures[1], figures[2] + marks))
     return rows
 

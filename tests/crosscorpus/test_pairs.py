@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs
-from ravfeat.errors import CacheError, CorpusError, LeakError, UsageError
+from ravfeat.crosscorpus.pairs import CorpusPair, open_pairs, stacked
+from ravfeat.errors import CacheError, CorpusError, HeadError, LeakError, UsageError
+from ravfeat.features.clips import ClipFeatures
 from tests.toycaches import Take
 from tests.twocorpora import corpus_takes, through_a_microphone, write_two
 from tests.writtencaches import write_cache
@@ -170,3 +171,26 @@ def test_a_map_is_held_against_the_labels_in_the_shards(tmp_path) -> None:
     (tmp_path / "map.csv").write_text("label,class\nhappy,up\nneutral,down\n", encoding="utf-8")
     with pytest.raises(CorpusError, match="class 'down' has 0 clips in 'one'"):
         open_one(*write_two(tmp_path), label_map=tmp_path / "map.csv")
+
+
+# --- their features, one after the other
+
+
+def few_features(n_frames: int, layers: tuple[int, ...]) -> ClipFeatures:
+    """Two clips, the first of three frames."""
+    return ClipFeatures(np.ones((n_frames, 2, 3), np.float32), np.array([0, 3, n_frames]), layers)
+
+
+def test_clips_of_two_corpora_come_one_after_the_other() -> None:
+    some = few_features(9000, (0, 1))
+    other = few_features(5, (0, 1))
+    found = stacked(some, other)
+    assert len(found) == 4
+    assert found.offsets.tolist() == [0, 3, 9000, 9003, 9005]
+    assert (found.frames[9000:] == 1).all()
+
+
+def test_features_that_were_not_read_alike_do_not_stack() -> None:
+    some = few_features(9000, (0, 1))
+    with pytest.raises(HeadError, match=r"features of two corpora must be read alike .*, got \(\(0, 1\), .*\(0, 2\)"):
+        stacked(some, few_features(5, (0, 2)))

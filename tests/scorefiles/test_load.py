@@ -15,7 +15,7 @@ from ravfeat.fusion import fuse
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.runs.result import Fitted
 from ravfeat.runs.write import write_run
-from ravfeat.schema import NORMALISED, RAVDESS_LABELS
+from ravfeat.schema import ACTOR_NORMALISED, NORMALISED, RAVDESS_LABELS
 from ravfeat.scorefiles import gather_scores
 from tests.scorefiles.made import Row, rows_of, simulated, write_rows
 
@@ -323,10 +323,16 @@ def test_normalised_and_plain_features_are_never_mixed(voice, tmp_path) -> None:
     both = simulated(seeds=1), simulated(seeds=1, draw=1, features=f"audio-features{NORMALISED}")
     path = run(tmp_path / "both", concatenate(both))
     alone = run(tmp_path / "one", both[1])
-    message = r"holds audio / audio-features@corpus-normalised / logreg, which is TRANSDUCTIVE, and .* --normalise none"
+    message = (
+        r"holds audio / audio-features@corpus-normalised / logreg, which is TRANSDUCTIVE, and .* which is not; they"
+    )
+
     for paths in ([path], [alone, *files(tmp_path, voice=voice)]):
         with pytest.raises(PredictionsError, match=message):
             gather_scores(paths)
+    by_actor = run(tmp_path / "actor", simulated("face", seeds=1, features=f"face-features{ACTOR_NORMALISED}"))
+    with pytest.raises(PredictionsError, match=r"@corpus-normalised / .* TRANSDUCTIVE, .* which is @actor-normalised"):
+        gather_scores([by_actor, alone])
     face = run(tmp_path / "face", simulated("face", seeds=1, features=f"face-features{NORMALISED}"))
     assert len(gather_scores([alone, face]).predictions.systems()) == 2
 

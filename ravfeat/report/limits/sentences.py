@@ -9,7 +9,7 @@ from ravfeat.corpora.labels import labels_said, narrowed_said, split_said
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.limits.learned import bounds, calibration, crossfit, fusion_floor, selection_nested, selection_val
-from ravfeat.schema import NORMALISED, is_unchecked
+from ravfeat.schema import ACTOR_NORMALISED, NORMALISED, is_unchecked, transductive_suffix
 
 __all__ = ["limits"]
 
@@ -113,14 +113,26 @@ def _across(graded: Sequence[Graded]) -> str:
     )
 
 
+_BY_CORPUS = (
+    f"Features named {NORMALISED} were brought to mean 0 and standard deviation 1 over all clips of their own "
+    "corpus, those of the test corpus over its unlabelled clips: TRANSDUCTIVE. Such a number holds where a whole "
+    "corpus is at hand before the first clip is scored, with emotions in about the proportions of the training "
+    "corpus."
+)
+_BY_ACTOR = (
+    f"Features named {ACTOR_NORMALISED} were brought to mean 0 and standard deviation 1 over all clips of their actor, "
+    "those of a test actor over the actor's unlabelled test clips: TRANSDUCTIVE. Such a number holds where many clips "
+    "of a person are at hand before the first is scored, and it is known who speaks; every actor here acts every "
+    "emotion about equally often, which people do not."
+)
+
+
 def _transductive(graded: Sequence[Graded]) -> str:
-    if not any(entry.transductive for entry in graded):
-        return ""
-    return (
-        f"Features named {NORMALISED} were brought to mean 0 and standard deviation 1 over all clips of their own "
-        "corpus, those of the test corpus over its unlabelled clips: TRANSDUCTIVE. Such a number holds where a whole "
-        "corpus is at hand before the first clip is scored, with emotions in about the proportions of the training "
-        "corpus."
+    sentences = {ACTOR_NORMALISED: _BY_ACTOR, NORMALISED: _BY_CORPUS}
+    return " ".join(
+        sentence
+        for suffix, sentence in sentences.items()
+        if any(transductive_suffix(entry.system.features) == suffix for entry in graded)
     )
 
 
