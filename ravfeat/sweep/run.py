@@ -76,7 +76,7 @@ def open_sweep(path: Path, *, device: str = "cpu", own_code: bool = False) -> Re
         See `read_plan`, `make_trials` and `prepare_trials`; for two combinations that are one plan.
     """
     plan = read_plan(path, own_code=own_code)
-    trials, left_out = make_trials(plan, device=device)
+    trials, left_out = make_trials(plan, device=device, own_code=own_code)
     ready = prepare_trials(trials, str(path))
     for digest, same in groupby(sorted(ready, key=lambda trial: trial.digest), key=lambda trial: trial.digest):
         if len(twice := list(same)) > 1:

@@ -14,9 +14,10 @@ from typing import Any
 
 from ravfeat.cache import open_cache, resolve_cache
 from ravfeat.errors import UsageError
+from ravfeat.experiment.own_heads import bring_heads
 from ravfeat.experiment.plan import FitPlan, shared_options
 from ravfeat.experiment.training_views import views_beside
-from ravfeat.heads.registry import HEADS, get_head, several_streams
+from ravfeat.heads.registry import HEADS, make_head, several_streams
 from ravfeat.sweep.plan_file import SweepPlan
 
 __all__ = ["MOST_TRIALS", "Trial", "make_trials"]
@@ -46,6 +47,8 @@ class _HeadChoice:
 
     entry: str
     settings: Mapping[str, Any]
+    kind: Any = None
+    own: bool = False
 
     @property
     def name(self) -> str:
@@ -64,8 +67,15 @@ class _Input:
         return {"caches": (), "joins": (self.paths,)} if self.kind == "concat" else {"caches": self.paths}
 
 
-def make_trials(sweep: SweepPlan, *, device: str = "cpu") -> tuple[list[Trial], list[str]]:
+def make_trials(sweep: SweepPlan, *, device: str = "cpu", own_code: bool = False) -> tuple[list[Trial], list[str]]:
     """Combine all lists of a plan.
+
+    Parameters
+    ----------
+    sweep : SweepPlan
+    device : str
+    own_code : bool
+        Whether heads may be a user's own code, which is loaded then.
 
     Returns
     -------
@@ -81,7 +91,7 @@ def make_trials(sweep: SweepPlan, *, device: str = "cpu") -> tuple[list[Trial], 
     CacheError
         Where a cache is not there.
     """
-    heads, inputs = _heads(sweep), _inputs(sweep)
+    heads, inputs = _heads(sweep, own_code=own_code), _inputs(sweep)
     beside = _views_of(sweep, inputs)
     n = len(heads) * len(inputs) * prod(map(len, (sweep.protocols, sweep.layers, sweep.std, sweep.views)))
     if n > MOST_TRIALS:
@@ -116,6 +126,7 @@ def _trials_of(
             "layers": None if layers == "all" else layers,
             "std": std,
             "settings": head.settings,
+            "brought": {head.name: head.kind} if head.own else {},
             "device": device,
             "protocol": protocol,
             "rule": None,  # each is ranked alone
@@ -128,30 +139,34 @@ def _trials_of(
         )
 
 
-def _heads(sweep: SweepPlan) -> list[_HeadChoice]:
+def _heads(sweep: SweepPlan, *, own_code: bool) -> list[_HeadChoice]:
     """Give every head with every combination of its settings."""
+    entries = [str(entry["name"]) for entry in sweep.heads]
+    names, brought = bring_heads(entries) if own_code else (entries, {})
     choices = []
-    for entry in sweep.heads:
+    for name, entry in zip(names, sweep.heads, strict=True):
+        bare = _HeadChoice(name, {}).name
+        kind = brought.get(bare) or HEADS.get(bare)
         settings = {key: value for key, value in entry.items() if key != "name"}
-        lists = {key: _values(_HeadChoice(entry["name"], {}).name, key, value) for key, value in settings.items()}
+        lists = {key: _values(kind, key, value) for key, value in settings.items()}
         if prod(map(len, lists.values())) > MOST_TRIALS:
-            raise UsageError(f"the settings of head '{entry['name']}' make more than {MOST_TRIALS} combinations")
+            raise UsageError(f"the settings of head '{name}' make more than {MOST_TRIALS} combinations")
         for values in product(*lists.values()):
             named = dict(zip(lists, values, strict=True))
             if "pool" in named:  # as the command line calls it
                 named["parts"] = tuple(str(named.pop("pool")).split("+"))
-            choices.append(_HeadChoice(entry["name"], named))
+            choices.append(_HeadChoice(name, named, kind, bare in brought))
     for choice, n in Counter(map(repr, choices)).items():
         if n > 1:
             raise UsageError(f"a head stands twice with the same settings, as {choice}; name it once")
     return choices
 
 
-def _values(head: str, key: str, value: object) -> list[Any]:
+def _values(kind: Any, key: str, value: object) -> list[Any]:
     """Give the alternatives of a setting; one that takes a list has a list of lists of them."""
     if not isinstance(value, list):
         return [value]
-    takes_list = isinstance(getattr(HEADS.get(head), key, None), tuple)
+    takes_list = isinstance(getattr(kind, key, None), tuple)
     if takes_list and not all(isinstance(item, list) for item in value):
         return [tuple(value)]
     return [tuple(item) if isinstance(item, list) else item for item in value]
@@ -186,7 +201,8 @@ def _unfit(head: _HeadChoice, source: _Input, views: str, beside: tuple[Path, ..
     """Say why a head does not read an input; empty where it does."""
     several = several_streams(head.name)
     stream = head.entry.partition(":")[0] if head.name != head.entry else ""
-    pools = head.name not in HEADS or bool(get_head(head.name).reading.statistics)  # an unknown one is refused later
+    # A head that nobody knows is refused later.
+    pools = head.kind is None or bool(make_head(head.kind, head.name, {}).reading.statistics)
     if (several is not None) != (source.kind == "together"):
         return f"{head.entry} with {_named(source)}: it reads {'caches together' if several else 'one cache at a time'}"
     if source.kind == "concat" and not pools:

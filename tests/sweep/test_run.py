@@ -281,3 +281,15 @@ def test_a_folder_of_something_else_and_a_shard_that_is_none_are_refused(folder,
         run(folder, tmp_path)
     with pytest.raises(UsageError, match="shard 2 of 2: expected 0 to 1"):
         run(folder, tmp_path / "new", num_shards=2, shard_index=2)
+
+
+def test_a_head_of_own_code_is_ranked_where_a_word_was_given(folder, tmp_path) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text("from sklearn.svm import SVC\n\n\ndef make():\n    return SVC()\n")
+    text = PLAN.replace('"logreg"', f'"{code}:make"').replace("grid = [[10.0]]", "").replace('"all", ', "")
+    result = run_sweep(open_sweep(write_plan(folder, text, "own.toml"), own_code=True), tmp_path / "out")
+    assert [trial.factors["head"] for trial in result.groups["group3"]] == ["make", "make"]
+    digests = {trial.digest for trial in result.groups["group3"]}
+    code.write_text(code.read_text().replace("SVC()", "SVC(C=3.0)"))
+    again = open_sweep(write_plan(folder, text, "own.toml"), own_code=True)
+    assert not digests & {trial.digest for trial in again.trials}  # other code is another plan
