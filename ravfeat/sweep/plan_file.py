@@ -21,7 +21,7 @@ _REMEDY = "'ravfeat sweep --help' shows a plan"
 _LISTS = ("protocols", "heads", "caches", "layers", "std", "views")
 """Keys that are lists of alternatives; a single value stands for a list of one."""
 
-_PATHS = ("caches", "concat", "together", "train_views", "labels", "clips")
+_PATHS = ("caches", "concat", "together", "train_views", "labels", "clips", "label_map")
 
 _NOT_OF_HEADS = {"layers", "std", "device"}
 
@@ -46,7 +46,7 @@ class SweepPlan:
     protocols, layers, std, views : tuple
         Further alternatives. ``layers`` is ``all``, ``last``, a number, a range or a list of numbers; ``views`` says
         what is done with `train_views`: nothing, training, or the means of `ravfeat.experiment.plan.DataPlan`.
-    select, seeds, labels, clips, allow_leak, allow_missing, as_written
+    select, seeds, labels, clips, where, label_map, allow_leak, allow_missing, as_written
         As in `ravfeat.experiment.plan.FitPlan`, for every plan: what they change is the question, not the answer.
         Scores are means over seeds; a seed is never chosen.
     choose_by : {"uar", "nll"}
@@ -66,6 +66,8 @@ class SweepPlan:
     seeds: Count = 1
     labels: Path | None = None
     clips: Path | None = None
+    where: str = ""
+    label_map: Path | None = None
     allow_leak: bool = False
     allow_missing: bool = False
     as_written: tuple[str, ...] = ()
