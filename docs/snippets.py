@@ -36,7 +36,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = tuple(
     f"docs/{name}.md"
     for name in (
-        "tutorial", "installing", "read-a-cache", "corpora", "your-corpus", "explore", "encoders-and-heads",
+        "tutorial", "installing", "python", "read-a-cache", "corpora", "your-corpus", "explore",
+        "encoders-and-heads",
         "protocols", "runs", "sweeps", "fusion", "audit", "published-heads", "predicting", "smaller-caches", "sharing",
         "views", "cross-corpus",
         "fine-tuning", "long-jobs", "speed", "faces", "numbers",

@@ -1,6 +1,19 @@
 """ravfeat: encode a corpus once, train small emotion heads in seconds, score them on actors they never met.
 
-Importing this loads neither torch nor h5py; names are resolved when they are used.
+What is public:
+
+========================================================  ==================================================
+`extract`, `fit_heads`, `fuse`, `audit`, `report`          what the commands do, with their options as keywords
+`open_cache`, `Cache`, `verify_cache`                      features: a mapping, a table, arrays
+`open_run`, `Run`                                          a finished run: predictions, metrics, folds, heads
+`load_head`, `PublishedHead`                               heads that somebody published, for new recordings
+`Manifest`, `Clip`                                         which clips there are
+`RavfeatError`                                             every error that is raised on purpose
+``ravfeat.torch``                                          a cache as a torch Dataset
+========================================================  ==================================================
+
+The packages below are the rooms inside; the API pages of the documentation say which of them hold still. Importing this
+loads neither torch nor h5py; names are resolved when they are used.
 
 Examples
 --------

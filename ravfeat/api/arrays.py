@@ -1,5 +1,6 @@
 """Pool the clips of a cache to arrays for scikit-learn: rows, classes, speakers."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from ravfeat.features.clips import Reading
 from ravfeat.features.layers import parse_layers
 from ravfeat.features.load import check_reading, load_features
 from ravfeat.features.statistics import clip_statistics
+from ravfeat.manifest import is_unknown
 from ravfeat.numerics.parts import is_statistic
 from ravfeat.numerics.pooling import STATISTICS
 
@@ -79,10 +81,17 @@ def gather_arrays(
     classes = tuple(name for name in cache.classes if name in present)
     places = {name: place for place, name in enumerate(classes)}
     records = cache.records(clip_ids)
+    speakers = [records[clip_id].actor for clip_id in clip_ids]
+    if unknown := sum(map(is_unknown, speakers)):
+        warnings.warn(
+            f"nobody knows who speaks in {unknown} of {len(speakers)} clips: each counts as a group of its own, and"
+            " what you measure is UNCHECKED; leave them out, or name the speakers when you extract",
+            stacklevel=3,
+        )
     return Arrays(
         _rows(cache, clip_ids, numbers, statistics),
         np.array([places[label] for label in table["label"].to_pylist()], np.int64),
-        np.array([records[clip_id].actor for clip_id in clip_ids]),
+        np.array(speakers),
         np.array(clip_ids),
         classes,
         tuple(

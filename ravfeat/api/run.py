@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ravfeat.api.arguments import AnyPath, as_path
 from ravfeat.errors import UsageError
 from ravfeat.heads.base import Model
+from ravfeat.manifest import is_unknown
 from ravfeat.predictions import System
 from ravfeat.runs.format import head_stem
 from ravfeat.runs.read import Run as RunFiles
@@ -175,6 +177,7 @@ class Run:
         facts, audit = self.files.predictions, self.files.audit
         warnings = {
             "LEAKY": facts.leaky,
+            "UNCHECKED": any(map(is_unknown, pc.unique(facts.table["actor"]).to_pylist())),
             "TRANSDUCTIVE": any(transductive_suffix(system.features) for system in systems),
             "SYNTHETIC": facts.synthetic,
             "AUDIT STALE": audit is not None and audit.stale,

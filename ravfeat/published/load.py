@@ -20,7 +20,9 @@ _MAX_LEARNED_BYTES = 4 << 20
 _MAX_CLIPS_BYTES = 16 << 20  # 200,000 names of clips
 
 
-def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source] | None = None) -> PublishedHead:
+def load_head(
+    path: str | Path, *, device: str = "cpu", sources: Source | Sequence[Source] | None = None
+) -> PublishedHead:
     """Load a published head.
 
     Parameters
@@ -31,7 +33,7 @@ def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source
         folder.
     device : str
         Where networks are computed.
-    sources : sequence of (int or "refit"), optional
+    sources : int, "refit" or sequence of them, optional
         Whose heads to read from the disk: numbers of folds, and ``"refit"``; default all. Others cannot be asked then.
 
     Returns
@@ -73,13 +75,14 @@ def load_head(path: str | Path, *, device: str = "cpu", sources: Sequence[Source
     return PublishedHead(folder, tuple(folder.document["classes"]), parts, learned, models, tested)
 
 
-def _wanted(folder: HeadFolder, learned: Collection[Source], sources: Sequence[Source] | None) -> list[Source]:
+def _wanted(folder: HeadFolder, learned: Collection[Source], sources: Source | Sequence[Source] | None) -> list[Source]:
     there = folder.document.get("sources", list(learned))
     if unknown := [source for source in there if source not in learned]:
         raise HeadError(
             f"{folder.path / HEAD_FILE}: sources names {unknown[0]!r}, and {LEARNED_FILE} has none; {REMEDY}"
         )
-    wanted = there if sources is None else list(dict.fromkeys(sources))
+    asked = [sources] if isinstance(sources, int | str) else sources
+    wanted = there if asked is None else list(dict.fromkeys(asked))
     if not wanted or (odd := [source for source in wanted if source not in there]):
         what = f"no heads of {odd[0]!r}" if wanted else "no use without heads, and sources is empty"
         raise UsageError(f"{folder.path} has {what}; choose sources from {', '.join(map(repr, there))}")

@@ -111,6 +111,8 @@ class Predictor:
         """
         if not self._groups:
             raise UsageError("this predictor is closed: predict within its with block")
+        if isinstance(recordings, str | Path):  # a text would be taken for its letters
+            recordings = [recordings]
         to_predict = [_to_predict(recording, number, self._max_s) for number, recording in enumerate(recordings)]
         encoded = encode_recordings(to_predict, self._groups, self._recipes, self._windowing)
         for recording, encoded_recording in zip(to_predict, encoded, strict=True):

@@ -53,7 +53,7 @@ class PredictorOptions(TypedDict, total=False):
     window_s: float | None
     hop_s: float | None
     whole: bool
-    systems: Sequence[System | str] | None
+    systems: System | str | Sequence[System | str] | None
     offline: bool
     max_s: float
 
@@ -112,7 +112,7 @@ def _limited(group: ModelGroup, max_s: float) -> Any:
     return replace(group.source, limit_s=max_s) if isinstance(group.source, FaceSource) else group.source
 
 
-def choose_systems(head: Scorer, wanted: Sequence[System | str] | None) -> tuple[System, ...]:
+def choose_systems(head: Scorer, wanted: System | str | Sequence[System | str] | None) -> tuple[System, ...]:
     """Find systems of a head.
 
     Parameters
@@ -134,6 +134,8 @@ def choose_systems(head: Scorer, wanted: Sequence[System | str] | None) -> tuple
     if wanted is not None and not wanted:
         raise UsageError(f"no system is asked for; choose from {'; '.join(map(str, head.systems))}")
     chosen: set[System] = set()
+    if isinstance(wanted, str | System):
+        wanted = [wanted]
     for name in head.systems if wanted is None else wanted:
         named = [system for system in head.systems if name in (system, system.stream, "/".join(system), str(system))]
         if not named:

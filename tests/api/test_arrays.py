@@ -1,11 +1,14 @@
 """Pooled clips as arrays for scikit-learn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import ravfeat
 from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import CacheError, UsageError
+from ravfeat.manifest import unknown_actor
 from tests.toycaches import actors_and_emotions, build_cache
 
 
@@ -69,3 +72,11 @@ def test_a_pooled_cache_gives_what_its_frames_give(cache, tmp_path) -> None:
 def test_what_is_wrong_is_refused_by_name(options, message, cache) -> None:
     with pytest.raises(UsageError, match=message):
         cache.arrays(**options)
+
+
+def test_unknown_speakers_are_a_warning(tmp_path) -> None:
+    takes = [replace(take, actor=unknown_actor("toy", take.clip_id)) for take in actors_and_emotions(actors=2)]
+    cache = ravfeat.open_cache(build_cache(tmp_path, takes, corpus="toy"))
+    with pytest.warns(UserWarning, match="nobody knows who speaks in 8 of 8 clips: .* UNCHECKED"):
+        arrays = cache.arrays(layers=0)
+    assert len(set(arrays.groups)) == 8

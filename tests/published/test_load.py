@@ -13,7 +13,7 @@ from ravfeat.errors import HeadError, UsageError
 def test_only_the_heads_that_are_named_are_read_from_the_disk(published, places, tmp_path) -> None:
     copy = Path(shutil.copytree(published, tmp_path / "copy"))
     shutil.rmtree(copy / "folds")
-    head = load_head(copy, sources=["refit"])
+    head = load_head(copy, sources="refit")
     assert list(head.models) == ["refit"]
     clips = ["01-00", "02-01"]
     with pytest.warns(UserWarning, match="2 of 2 clips"):

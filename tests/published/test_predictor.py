@@ -73,7 +73,7 @@ def test_features_are_those_of_the_caches_bit_for_bit(head, spoken, tested) -> N
 def test_a_long_recording_is_predicted_window_by_window(head, spoken, tested, tmp_path) -> None:
     first, last = (read_waveform(spoken.recording(tested[place])) for place in (0, 5))
     samples = np.concatenate([first.samples, last.samples])
-    with head.predictor(systems=[VOICE], device="cpu", window_s=0.6) as predictor:
+    with head.predictor(systems=VOICE, device="cpu", window_s=0.6) as predictor:
         prediction = predictor((first.sample_rate_hz, samples))
         ends = [predictor((16_000, part)) for part in (samples[: round(0.6 * 16_000)], samples[-round(0.6 * 16_000) :])]
     assert len(prediction.windows) > 2
@@ -86,7 +86,7 @@ def test_a_long_recording_is_predicted_window_by_window(head, spoken, tested, tm
 
 def test_windows_of_faces_are_taken_of_pictures_that_are_encoded_once(head, spoken, tested, monkeypatch) -> None:
     counts: list[int] = []
-    with head.predictor(systems=["face"], device="cpu", models=spoken.models, window_s=0.3, hop_s=0.1) as predictor:
+    with head.predictor(systems="face", device="cpu", models=spoken.models, window_s=0.3, hop_s=0.1) as predictor:
         encoder = next(iter(predictor._groups[0].encoders.values()))
         encode = encoder.encode
 
