@@ -4,6 +4,7 @@ What is public:
 
 ========================================================  ==================================================
 `extract`, `fit_heads`, `fuse`, `audit`, `report`          what the commands do, with their options as keywords
+`explore`                                                 one page about a corpus, before any head is trained
 `open_cache`, `Cache`, `verify_cache`                      features: a mapping, a table, arrays
 `open_run`, `Run`                                          a finished run: predictions, metrics, folds, heads
 `load_head`, `PublishedHead`                               heads that somebody published, for new recordings
@@ -12,8 +13,7 @@ What is public:
 ``ravfeat.torch``                                          a cache as a torch Dataset
 ========================================================  ==================================================
 
-The packages below are the rooms inside; the API pages of the documentation say which of them hold still. Importing this
-loads neither torch nor h5py; names are resolved when they are used.
+Other modules are the rooms inside. Importing this loads neither torch nor h5py; names are resolved when they are used.
 
 Examples
 --------
