@@ -15,7 +15,16 @@ from ravfeat.manifest import Clip, Manifest, is_unknown
 from ravfeat.progress import track_progress
 from ravfeat.schema import ACTIVE_COLUMNS
 
-__all__ = ["MOST_VALUES", "OWN_COLUMNS", "UNKNOWN", "Listing", "listing_of_caches", "listing_of_clips", "natural"]
+__all__ = [
+    "MOST_VALUES",
+    "OWN_COLUMNS",
+    "UNKNOWN",
+    "Listing",
+    "listing_of_caches",
+    "listing_of_clips",
+    "listing_of_records",
+    "natural",
+]
 
 OWN_COLUMNS = ("clip_id", "performance", "actor", "gender", "label", "duration_s")
 MOST_VALUES = 40
@@ -117,17 +126,22 @@ def listing_of_caches(caches: Sequence[Cache]) -> Listing:
     for cache, number in track_progress(numbers, desc="reading shards", unit="shard", leave=False, delay=1.0):
         for record in cache.header(number).clips:
             records.setdefault(record.clip_id, record)
-    rows = [records[clip_id] for clip_id in sorted(records)]
-    durations_s = np.array([row.n_samples / row.rate_hz if row.rate_hz > 0 else np.nan for row in rows])
     about = caches[0].about
-    listing = _listing(str(about["corpus"]), rows, durations_s, synthetic=bool(about["synthetic"]))
-    silences = np.array([_silence(row) for row in rows])
-    rates = tuple(f"{row.rate_hz:g}" for row in rows)
+    listing = listing_of_records(str(about["corpus"]), records.values(), synthetic=bool(about["synthetic"]))
+    silences = np.array([_silence(row) for row in listing.records])
+    rates = tuple(f"{row.rate_hz:g}" for row in listing.records)
     return replace(
         listing,
         columns=listing.columns | ({"rate_hz": rates} if len(set(rates)) > 1 and about["stream"] == "audio" else {}),
         numbers=listing.numbers | ({"silence": silences} if np.isfinite(silences).any() else {}),
     )
+
+
+def listing_of_records(corpus: str, records: Iterable[ClipRecord], *, synthetic: bool = False) -> Listing:
+    """List clips as shards describe them."""
+    rows = sorted(records, key=lambda row: row.clip_id)
+    durations_s = np.array([row.n_samples / row.rate_hz if row.rate_hz > 0 else np.nan for row in rows])
+    return _listing(corpus, rows, durations_s, synthetic=synthetic)
 
 
 def _silence(record: ClipRecord) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ravfeat.report.audit import audit_section
 from ravfeat.report.calibration.section import calibration_section
 from ravfeat.report.clips.section import clips_section
+from ravfeat.report.data.of_runs import data_section
 from ravfeat.report.differences.section import difference_section
 from ravfeat.report.emotions.section import emotion_section
 from ravfeat.report.folds.section import fold_section
@@ -45,6 +46,7 @@ def compose(
         importance_section(graded),
         calibration_section(graded),
         mixing_section(fused),
+        data_section(graded),
         Section("limits", "What this does not show", points=tuple(limits(graded, fused))),
         system_section(graded),
         recipes_section(runs),

@@ -1,6 +1,7 @@
 """Drawings of a corpus: clips by two columns, a measure by label, clips in the plane, what layers tell apart."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +11,13 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ravfeat.explore.counts import Cross
-from ravfeat.explore.embedding import Embedding
 from ravfeat.explore.listing import natural
-from ravfeat.explore.separability import Separability
 from ravfeat.report.drawings import style
 from ravfeat.report.drawings.rows import clip_text
+
+if TYPE_CHECKING:  # they bring torch, which a report of finished runs does without
+    from ravfeat.explore.embedding import Embedding
+    from ravfeat.explore.separability import Separability
 
 __all__ = ["MOST_NAMED", "cross_figure", "embedding_figure", "measure_figure", "separability_figure"]
 
@@ -82,7 +85,7 @@ def measure_figure(values: NDArray[np.float64], labels: Sequence[str], words: st
     return figure
 
 
-def embedding_figure(embedding: Embedding, values: Sequence[str], title: str) -> Figure:
+def embedding_figure(embedding: "Embedding", values: Sequence[str], title: str) -> Figure:
     """Draw clips in the plane, marked by one column; of many values the most frequent have marks, the others are grey.
 
     Parameters
@@ -123,7 +126,7 @@ def embedding_figure(embedding: Embedding, values: Sequence[str], title: str) ->
     return figure
 
 
-def separability_figure(found: Separability) -> Figure:
+def separability_figure(found: "Separability") -> Figure:
     """Draw, layer by layer, how often classes and actors are named, and chance."""
     figure = style.canvas(2.8)
     layers = [layer.layer for layer in found.layers]

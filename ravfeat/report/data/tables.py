@@ -1,6 +1,7 @@
 """Tables of a corpus: counts, what each measure tells, copies, protocols that fit."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +10,12 @@ from ravfeat.explore.counts import Cross
 from ravfeat.explore.fitting import Fit
 from ravfeat.explore.listing import natural
 from ravfeat.explore.recordings import Pair
-from ravfeat.explore.separability import Separability
 from ravfeat.explore.telling import Telling
 from ravfeat.report.page.cells import NONE
 from ravfeat.report.page.document import Column, Table, TableRow
+
+if TYPE_CHECKING:  # it brings torch, which a report of finished runs does without
+    from ravfeat.explore.separability import Separability
 
 __all__ = ["cross_table", "fit_table", "measure_table", "pair_table", "separability_table", "telling_table"]
 
@@ -89,7 +92,7 @@ def _both(values: tuple[str, str]) -> str:
     return values[0] if values[0] == values[1] else f"{values[0]} and {values[1]}"
 
 
-def separability_table(found: Separability) -> Table:
+def separability_table(found: "Separability") -> Table:
     """List what every layer tells."""
     columns = (
         Column("Layer", numeric=True), Column("Classes, on new actors", numeric=True),
