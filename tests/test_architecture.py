@@ -72,7 +72,10 @@ ALLOWED: dict[str, set[str]] = {
     "runs": BASE | {"calibrate", "fusion", "heads", "predictions", "stats"},
     # Reading runs.
     "report": BASE
-    | {"cache", "calibrate", "corpora", "demo", "explore", "fusion", "media", "predict", "predictions", "runs", "stats"},
+    | {
+        "cache", "calibrate", "corpora", "demo", "explore", "fusion", "media", "predict", "predictions", "runs",
+        "stats",
+    },
     "splits": BASE | {"experiment", "identity", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {

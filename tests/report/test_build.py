@@ -122,6 +122,7 @@ def test_the_argument_has_its_order(fused_report: Path) -> None:
         "Layer weights",
         "Calibration",
         "The mixing weight",
+        "The data",
         "What this does not show",
         "System by system",
         "How it was made",
