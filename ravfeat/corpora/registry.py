@@ -114,8 +114,8 @@ def speakers_of(name: str) -> Who | None:
     Person(actor='1001', gender='')
     """
     plain = name.lower().replace("-", "").replace("_", "")
-    whos = {known.replace("-", ""): reader.who for known, reader in READERS.items()} | {"ravdess": _ravdess_person}
-    return whos.get(plain)
+    person_of = {known.replace("-", ""): reader.who for known, reader in READERS.items()} | {"ravdess": _ravdess_person}
+    return person_of.get(plain)
 
 
 def _ravdess_person(text: str) -> Person | None:

@@ -23,7 +23,7 @@ _NO_CLASS = frozenset({
 
 _SPLIT = frozenset({"train", "training", "dev", "devel", "development", "val", "valid", "validation", "test", "eval"})
 _SESSIONS = re.compile(
-    r"(session|split|fold|partition|subset|set|dialog(ue)?|recording|day|site|show|episode)s?(_?id)?"
+    r"(session|split|fold|partition|subset|set|dialog|dialogue|recording|day|site|show|episode)s?(_?id)?"
 )
 
 _LIKE_GENDER = frozenset({"sex", "gender_id", "speaker_gender", "speaker_sex", "actor_gender", "actor_sex"})
