@@ -13,7 +13,7 @@ from ravfeat.corpora.formats.base import read_clips
 from ravfeat.corpora.further import FurtherColumns
 from ravfeat.corpora.probe import file_lengths
 from ravfeat.corpora.scales import scale_of
-from ravfeat.corpora.segments import SpanColumns, file_lengths_checked, span_notes, span_text
+from ravfeat.corpora.segments import SpanColumns, check_whole_files, file_lengths_checked, span_notes, span_text
 from ravfeat.corpora.spellings import check_clips
 from ravfeat.corpora.tables import cell_text, name_columns
 from ravfeat.errors import CorpusError
@@ -71,7 +71,8 @@ def read_folder_corpus(
     ------
     CorpusError
         Where a column is missing, a value is empty, a path names no file, a gender is not known, a part does not lie in
-        its file, two clips share an id, or an actor, a label or a performance has two spellings.
+        its file, a whole file is of two actors, two clips share an id, or an actor, a label or a performance has two
+        spellings.
     UsageError
         Where ``columns`` names what there is not.
     """
@@ -84,6 +85,7 @@ def read_folder_corpus(
     if not clips:
         raise CorpusError(f"{table_path} has no rows")
     check_clips(str(table_path), clips, as_written)
+    check_whole_files(str(table_path), clips, [*rows.further.values])
     lengths_s = file_lengths(table_path.parent, [clip.path for clip in clips], stream)
     with_lengths = list(file_lengths_checked(str(table_path), clips, lengths_s))
     return Manifest(

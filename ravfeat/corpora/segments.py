@@ -14,17 +14,23 @@ from ravfeat.corpora.tables import cell_text, plain_name
 from ravfeat.errors import CorpusError
 from ravfeat.manifest import Clip
 
-__all__ = ["NOTHING", "SpanColumns", "file_lengths_checked", "span_notes", "span_text"]
+__all__ = ["NOTHING", "SpanColumns", "check_whole_files", "file_lengths_checked", "span_notes", "span_text"]
 
 _UNITS: Mapping[str, float] = {
     **dict.fromkeys(("", "s", "sec", "secs", "second", "seconds"), 1.0),
     **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 1000.0),
+    **dict.fromkeys(("us", "usec", "microseconds"), 1e6),
+    **dict.fromkeys(("min", "mins", "minutes"), 1 / 60),
+    **dict.fromkeys(("h", "hour", "hours"), 1 / 3600),
 }
 """How many of a unit are a second."""
 
-_UNIT = r"(s|secs?|seconds?|ms|msecs?|millis|milliseconds?|frames?|samples?|smp|idx|index|bytes?)?"
+_UNIT = (
+    r"(s|secs?|seconds?|ms|msecs?|millis|milliseconds?|us|usec|microseconds|mins?|minutes|h|hours?"
+    r"|frames?|samples?|smp|idx|index|bytes?)?"
+)
 _POINT = re.compile(
-    r"(?:segment|seg|clip|utterance|utt|turn|audio|time|t)?(start|begin|beg|onset|min|end|stop|offset|max)"
+    r"(?:segment|seg|clip|utterance|utt|turn|audio|time|t|x)?(start|begin|beg|onset|min|end|stop|offset|max)"
     rf"(?:time|timestamp|times|pos|position)?{_UNIT}"
 )
 """Columns, in lower case without separators, that say where a part starts or ends."""
@@ -43,6 +49,7 @@ _CUT_S = 0.05
 """Ends that are so much later than the file's are rounded ones, and are cut."""
 
 _EXACT_S = 1e-3
+_NAMED = 8
 
 
 @dataclass(frozen=True)
@@ -131,13 +138,13 @@ def _points(columns: Iterable[str], *, is_start: bool) -> list[str]:
 
 
 def _one(where: str, what: str, columns: Sequence[str]) -> str:
-    """Choose among columns: seconds before milliseconds; empty where there is none."""
+    """Choose among columns: seconds before other units; empty where there is none."""
     if not columns:
         return ""
     by_unit: dict[float, list[str]] = {}
     for column in columns:
         by_unit.setdefault(_per_second(column), []).append(column)
-    best = min(by_unit)
+    best = min(by_unit, key=lambda per_second: (per_second != 1, per_second))
     named = [column for column in by_unit[best] if plain_name(column) == what]
     if len(by_unit[best]) > 1 and len(named) != 1:
         raise CorpusError(
@@ -228,11 +235,55 @@ def file_lengths_checked(where: str, clips: Sequence[Clip], lengths_s: Mapping[s
         yield replace(clip, duration_s=end_s - begin_s)
 
 
+def check_whole_files(where: str, clips: Sequence[Clip], unread: Sequence[str]) -> None:
+    """Refuse rows that are the same whole file and not the same clip: parts of it, whose times nobody understood.
+
+    Parameters
+    ----------
+    where : str
+        The table, for messages.
+    clips : sequence of Clip
+    unread : sequence of str
+        Columns of the table that are kept, and not read as anything: the times may be among them.
+
+    Raises
+    ------
+    CorpusError
+        Where a whole file is spoken by two actors, or is listed twice under one id.
+    """
+    first: dict[str, Clip] = {}
+    for clip in clips:
+        if clip.is_part or (other := first.setdefault(clip.path, clip)) is clip:
+            continue
+        if clip.actor == other.actor and clip.clip_id != other.clip_id:
+            continue  # as where several people rated it
+        n_rows = sum(each.path == clip.path and not each.is_part for each in clips)
+        what = "one id" if clip.clip_id == other.clip_id else "two actors"
+        columns = f" among {', '.join(unread[:_NAMED])}" if unread else ""
+        raise CorpusError(
+            f"{where}: {n_rows} rows are the whole file {clip.path}, of {what}: '{other.clip_id}' ({other.actor},"
+            f" {other.label}) and '{clip.clip_id}' ({clip.actor}, {clip.label}). If they are parts of it, say where"
+            f" they lie: --columns start=COLUMN --columns end=COLUMN{columns}; else keep one row"
+        )
+
+
+def _same_whole(clips: Sequence[Clip]) -> Iterator[str]:
+    """Say which rows are a whole file that another row is as well."""
+    first: dict[str, str] = {}
+    again = [clip for clip in clips if not clip.is_part and first.setdefault(clip.path, clip.clip_id) != clip.clip_id]
+    if again:
+        yield (
+            f"{len(again)} rows are a whole file that another row is as well, such as '{first[again[0].path]}' and"
+            f" '{again[0].clip_id}'; if they are parts of it: --columns start=COLUMN --columns end=COLUMN"
+        )
+
+
 def span_notes(before: Sequence[Clip], after: Sequence[Clip]) -> Iterator[str]:
     """Say what is odd about parts, without being wrong: cut ends, parts that are listed twice, two people at once."""
     cut = [old.clip_id for old, new in zip(before, after, strict=True) if _is_cut(old, new)]
     if cut:
         yield f"{len(cut)} parts end up to {1000 * _CUT_S:g} ms behind their file and are cut there, such as '{cut[0]}'"
+    yield from _same_whole(after)
     by_file: dict[str, list[Clip]] = {}
     for clip in after:
         if clip.is_part:

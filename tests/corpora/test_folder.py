@@ -182,6 +182,22 @@ def test_parts_that_overlap_or_are_listed_twice_are_said(tmp_path: Path) -> None
         read_folder_corpus(table(tmp_path, "file,start,end,speaker,emotion\na.wav,0,2,1,sad\na.wav,0,2.0,1,sad\n"))
 
 
+@pytest.mark.parametrize(("key", "what"), [("clip_id", "two actors"), ("key", "one id")])
+def test_parts_whose_times_nobody_understood_are_not_taken_for_whole_files(tmp_path: Path, key: str, what: str) -> None:
+    rows = "x,a.wav,0,2,1,sad\ny,a.wav,2,3,2,sad\nz,b.wav,0,2,1,sad\n"
+    path = table(tmp_path, f"{key},file,from,to,speaker,emotion\n{rows}")
+    with pytest.raises(CorpusError, match=rf"2 rows are the whole file a\.wav, of {what}: .*start=COLUMN.*from, to;"):
+        read_folder_corpus(path)
+    clips = read_folder_corpus(path, columns={"start": "from", "end": "to"}).clips
+    assert [(clip.start_s, clip.end_s) for clip in clips] == [(0, 2), (2, 3), (0, 2)]
+
+
+def test_one_recording_in_several_rows_of_one_actor_is_said(tmp_path: Path) -> None:
+    rows = "x,a.wav,1,sad\ny,a.wav,1,happy\nz,b.wav,1,sad\n"
+    (note,) = read_folder_corpus(table(tmp_path, f"clip_id,file,speaker,emotion\n{rows}")).notes
+    assert note.startswith("1 rows are a whole file that another row is as well, such as 'x' and 'y'")
+
+
 @pytest.mark.parametrize("column", ["max", "trend", "restart", "weekend", "age", "stopword", "duration"])
 def test_other_columns_are_no_times(tmp_path: Path, column: str) -> None:
     (clip,) = read_folder_corpus(table(tmp_path, f"path,actor,label,{column}\na.wav,1,sad,3\n"))

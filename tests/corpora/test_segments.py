@@ -23,6 +23,9 @@ from ravfeat.errors import CorpusError
         (["offset", "duration"], "offset", "", "duration"),
         (["segment_start"], "segment_start", "", ""),
         (["tmin", "tmax"], "tmin", "tmax", ""),
+        (["xmin", "xmax"], "xmin", "xmax", ""),
+        (["start_min", "start_us", "start", "end"], "start", "end", ""),
+        (["start_hours", "end_us"], "start_hours", "end_us", ""),
         (["min", "max", "duration", "trend", "restart", "weekend", "stopword", "age"], "", "", ""),
     ],
 )
