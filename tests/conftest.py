@@ -302,6 +302,8 @@ def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     """Run a command as `main` does, in this process and a folder: one that needs none of its own starts at once."""
     log = logging.getLogger("ravfeat")
     before = log.handlers[:], log.level
+    # A forked process that inherits a handler in Python may miss the signal that is to end it.
+    term = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object, cwd: Path | None = None) -> Done:
         capsys.readouterr()
@@ -319,6 +321,7 @@ def here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return Done(code, said.out, said.err)
 
     yield run
+    signal.signal(signal.SIGTERM, term)
     log.handlers[:] = before[0]
     log.setLevel(before[1])
 
