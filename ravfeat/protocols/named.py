@@ -120,13 +120,13 @@ _GROUP = re.compile(r"group(\d{1,6})")
 _RANDOM = re.compile(r"random(\d{1,6})")
 _VALUES = re.compile(r"group(\d{0,6}):(.+)")
 _SIDES = re.compile(r"column:(.+)")
-_FILE = re.compile(r".*\.(csv|tsv|txt|parquet|pq)", re.IGNORECASE)
+_FILE = re.compile(r".*\.(csv|tsv|txt|parquet|pq|(jsonl|ndjson)(\.gz)?)", re.IGNORECASE)
 
 
 def protocol_names() -> str:
     """Give the choices, for messages and help."""
     rules = ("loso", "groupK (group5, group10 …)", "group:COLUMN", "groupK:COLUMN", "column:COLUMN", "randomK (LEAKY)")
-    return ", ".join([*FIXED, *rules, "or a FILE of folds (.csv, .parquet)"])
+    return ", ".join([*FIXED, *rules, "or a FILE of folds (.csv, .parquet, .jsonl)"])
 
 
 def get_protocol(name: str) -> Protocol:

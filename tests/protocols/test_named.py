@@ -97,7 +97,9 @@ def test_rules_for_any_corpus_are_made_on_demand(name, kind, n_folds, column, le
     assert fold_file_of(name) is None
 
 
-@pytest.mark.parametrize("name", ["folds.csv", "a/folds.PARQUET", "a/b", "./group:session.csv", "/x/loso"])
+@pytest.mark.parametrize(
+    "name", ["folds.csv", "a/folds.PARQUET", "folds.jsonl", "folds.jsonl.gz", "a/b", "./group:session.csv", "/x/loso"]
+)
 def test_what_looks_like_a_path_is_a_file_of_folds(name) -> None:
     assert fold_file_of(name) == Path(name)
     with pytest.raises(CorpusError, match="is not a file; expected a CSV"):
