@@ -14,9 +14,10 @@ import sysconfig
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,7 @@ __all__ = ["Brought", "installed", "is_reference", "load_installed", "load_refer
 
 _MAX_SOURCE_BYTES = 4 << 20
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_RUNS = count(1)
 _FILE = re.compile(r"(?P<file>.*\.py)(?::(?P<name>.*))?", re.DOTALL)
 
 
@@ -46,12 +48,32 @@ class Brought:
         Of the file; of a module, over all ``.py`` files of the package that it belongs to.
     versions : mapping
         Of the installed packages that the file or module imports.
+    source : bytes
+        Of a file; empty for a module.
     """
 
     value: Any
     reference: str
     source_sha256: str
     versions: Mapping[str, str]
+    source: bytes = field(default=b"", repr=False)
+
+    def anew(self) -> Any:
+        """Give what the name means in a file that is run once more, from the same bytes: with nothing left in it.
+
+        Of a module it is the same object again: a module is run once in a process.
+
+        Raises
+        ------
+        PluginError
+            Where the file fails this time.
+        """
+        if not self.source:
+            return self.value
+        path, name = _split(self.reference)
+        module = _run(self.source, path, f"ravfeat_brought_{next(_RUNS)}", self.reference)
+        del sys.modules[module.__name__]  # it lives as long as what was made by it
+        return _named(module, name, self.reference, self.source)
 
 
 def is_reference(text: str) -> bool:
@@ -84,16 +106,18 @@ def load_reference(text: str) -> Brought:
     PluginError
         Where the file or module fails while it is run.
     """
-    if match := _FILE.fullmatch(text):
-        module, digest, source = _run_file(Path(match["file"]), text)
-        name = match["name"] or ""
+    of_file = b""
+    if _FILE.fullmatch(text):
+        path, name = _split(text)
+        module, digest, source = _run_file(path, text)
+        of_file = source
     else:
         module_name, _, name = text.rpartition(":")
         if not (_is_dotted(module_name) and _is_dotted(name)):
             raise UsageError(f"'{printable(text)}' names no code: expected path.py:NAME or package.module:NAME")
         module = _import(module_name, text)
         digest, source = _package_digest(module), _source_of(module)
-    return Brought(_named(module, name, text, source), text, digest, _versions(module, source))
+    return Brought(_named(module, name, text, source), text, digest, _versions(module, source), of_file)
 
 
 def installed(group: str) -> Mapping[str, metadata.EntryPoint]:
@@ -163,6 +187,12 @@ def running_brought(reference: str, doing: str) -> Iterator[None]:
         raise PluginError(f"'{printable(reference)}' failed while {doing}: {_last_line(error)}") from error
 
 
+def _split(reference: str) -> tuple[Path, str]:
+    """Split the reference of a file into its path and the name in it."""
+    match = _FILE.fullmatch(reference)
+    return (Path(match["file"]), match["name"] or "") if match else (Path(), "")
+
+
 def _is_dotted(text: str) -> bool:
     return all(part.isidentifier() for part in text.split("."))
 
@@ -183,6 +213,10 @@ def _run_file(path: Path, reference: str) -> tuple[ModuleType, str, bytes]:
     name = f"ravfeat_brought_{place[:16]}"
     if name in sys.modules:
         return sys.modules[name], digest, source
+    return _run(source, path, name, reference), digest, source
+
+
+def _run(source: bytes, path: Path, name: str, reference: str) -> ModuleType:
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # dataclasses look their module up while they are made
@@ -192,7 +226,7 @@ def _run_file(path: Path, reference: str) -> tuple[ModuleType, str, bytes]:
     except BaseException:
         del sys.modules[name]
         raise
-    return module, digest, source
+    return module
 
 
 def _import(name: str, reference: str) -> ModuleType:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, count
 from typing import Any, TypeVar
 
 from ravfeat.errors import UsageError
@@ -130,4 +131,7 @@ def _name(head: str, code: Brought, taken: set[str]) -> str:
     """Give a name that can be that of a folder: the last one of a reference, in plain letters."""
     plain = re.sub(r"[^a-z0-9]+", "-", head.rpartition(":")[2].rpartition(".")[2].lower()).strip("-")[:_LONGEST]
     name = plain or "head"
-    return name if name not in taken else f"{name}-{code.source_sha256[:6]}"
+    of_source = f"{name}-{code.source_sha256[:6]}"
+    # Names that differ by case alone, or stand in copies of a file, are several heads too.
+    names = chain((name, of_source), (f"{of_source}-{number}" for number in count(2)))
+    return next(each for each in names if each not in taken)

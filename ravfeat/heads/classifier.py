@@ -16,7 +16,8 @@ Axes: N clips, n training rows, m rows to score, L layers, S statistics, D dimen
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -40,6 +41,7 @@ from ravfeat.heads.parallel import map_jobs
 from ravfeat.heads.recipe import HeadRecipe
 from ravfeat.numerics.parts import WHOLE, of_parts
 from ravfeat.numerics.pooling import Statistic
+from ravfeat.numerics.softmax import softmax
 from ravfeat.plugins import running_brought
 from ravfeat.schema import Part
 
@@ -54,6 +56,9 @@ _LEAST = 1e-6
 _ABSENT = 1e-5
 """Largest probability of a class without training rows."""
 
+_ALONE = 1e-3
+"""Largest difference of a probability that rounding may make."""
+
 _SHOWN = 200
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -65,7 +70,9 @@ class ClassifierFactory:
     Attributes
     ----------
     make : callable
-        Gives a new one.
+        Gives one.
+    again : callable
+        Gives another `make`, of code that keeps nothing of what the first was called for.
     grid : tuple of mapping
         Parameters of every candidate.
     plain : tuple of dict
@@ -77,13 +84,16 @@ class ClassifierFactory:
     """
 
     make: Callable[[], Any]
+    again: Callable[[], Callable[[], Any]]
     grid: tuple[Mapping[str, Any], ...]
     plain: tuple[dict[str, Any], ...]
     scales_itself: bool
     seeded: bool
 
     @classmethod
-    def of(cls, make: Callable[[], Any], grid: Any, reference: str) -> "ClassifierFactory":
+    def of(
+        cls, make: Callable[[], Any], grid: Any, reference: str, again: Callable[[], Callable[[], Any]]
+    ) -> "ClassifierFactory":
         """Make it from a grid as scikit-learn takes it, a dict of lists or a list of such; None for no grid.
 
         Raises
@@ -99,7 +109,7 @@ class ClassifierFactory:
                 f"'{printable(reference)}' has a grid of {len(entries)} entries, expected one or more, of which no two"
                 " look alike in a recipe; give other values, or name what tells them apart"
             )
-        factory = cls(make, entries, plain, scales_itself=False, seeded=False)
+        factory = cls(make, again, entries, plain, scales_itself=False, seeded=False)
         made = [factory.new(entry, 0, reference) for entry in entries]
         pipelines = {isinstance(estimator, Pipeline) for estimator in made}
         if len(pipelines) > 1:
@@ -107,14 +117,24 @@ class ClassifierFactory:
                 f"'{printable(reference)}' is a Pipeline for a part of its grid; make it one for all of it"
             )
         seeded = any(seeds_of(estimator) for estimator in made)
-        return cls(make, entries, plain, scales_itself=pipelines == {True}, seeded=seeded)
+        return cls(make, again, entries, plain, scales_itself=pipelines == {True}, seeded=seeded)
 
     def new(self, params: Mapping[str, Any], seed: int, reference: str) -> Any:
-        """Make a classifier with these parameters; whatever is called ``random_state`` in it becomes the seed."""
+        """Make a classifier with these parameters; whatever is called ``random_state`` in it becomes the seed.
+
+        It shares nothing with another: a function may give the same object every time, or one that holds a part of the
+        last, and so may a grid. What that learned for one fold would be known in the next, which tests those rows.
+        """
         with running_brought(reference, "being made with the parameters of its grid"):
-            estimator = self.make()
+            estimator = deepcopy(self.make())
+            if params:
+                estimator = estimator.set_params(**deepcopy(dict(params)))
             seeds = dict.fromkeys(seeds_of(estimator), seed)
-            return estimator.set_params(**params, **seeds) if params or seeds else estimator
+            return estimator.set_params(**seeds) if seeds else estimator
+
+    def for_job(self) -> "ClassifierFactory":
+        """Give one for a single job, whose code knows nothing of other jobs: their rows may be those that it tests."""
+        return replace(self, make=self.again())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,11 +195,14 @@ class ClassifierHead(OwnCode):
         within = [[read.index(position) for position in positions] for positions in sets]
 
         def score(job: Job) -> NDArray[np.float32]:
-            scored = []
+            scored, factory = [], self.factory.for_job()
             for positions in within:
                 train, val, _ = self._inputs(statistics[:, positions], job, features.blocks)
-                for params in self.factory.grid:
-                    scored.append(self._fitted(train, y[job.train], job.seed, params).logits(val.copy(), n_classes))
+                for params in factory.grid:
+                    fitted = self._fitted(factory, train, y[job.train], job.seed, params)
+                    scored.append(fitted.logits(val.copy(), n_classes))
+                    if positions is within[0]:
+                        fitted.check_alone(val, n_classes)
             return np.stack(scored)
 
         return [Sweep(candidates, logits) for logits in map_jobs(score, jobs, self.name)]
@@ -207,7 +230,7 @@ class ClassifierHead(OwnCode):
             job, choice = task
             places = [used.index(layer) for layer in choice["layers"]]
             train, _, scaler = self._inputs(statistics[:, places], job, features.blocks)
-            fitted = self._fitted(train, y[job.train], job.seed, self._params(choice))
+            fitted = self._fitted(self.factory.for_job(), train, y[job.train], job.seed, self._params(choice))
             recipe = about | {"chosen": dict(choice), "seed": job.seed, "layers": list(choice["layers"])}
             return ClassifierModel(fitted, scaler, self._names, recipe | {"brought": self.record()})
 
@@ -240,11 +263,16 @@ class ClassifierHead(OwnCode):
         return _rows(statistics[job.train], scaler), _rows(statistics[job.val], scaler), scaler
 
     def _fitted(
-        self, rows: NDArray[np.float32], labels: NDArray[np.int64], seed: int, params: Mapping[str, Any]
+        self,
+        factory: ClassifierFactory,
+        rows: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        seed: int,
+        params: Mapping[str, Any],
     ) -> "_Fitted":
         """Fit one classifier; it gets copies, with which it may do what it likes."""
         reference = self.brought.reference
-        estimator = self.factory.new(params, seed, reference)
+        estimator = factory.new(params, seed, reference)
         present, classes = np.unique(labels, return_inverse=True)  # 0 to k - 1, as some classifiers want them
         with running_brought(reference, "fitting"):
             estimator.fit(rows.copy(), classes.astype(np.int64))
@@ -283,6 +311,22 @@ class _Fitted:
         logits[:] = scores.mean(1, keepdims=True) + np.log(_ABSENT)
         logits[:, self.present] = scores
         return logits
+
+    def check_alone(self, rows: NDArray[np.float32], n_classes: int) -> None:
+        """Refuse a classifier that scores a clip otherwise beside others, or every time: it would learn from tests.
+
+        Raises
+        ------
+        PluginError
+        """
+        half = (len(rows) + 1) // 2
+        together, fewer = (softmax(self.logits(part.copy(), n_classes)) for part in (rows, rows[:half]))
+        if half and np.abs(together[:half] - fewer).max() > _ALONE:
+            raise PluginError(
+                f"'{self.reference}' scores the same clip otherwise where other clips lie beside it, or every time it"
+                " is asked; each clip is scored alone: use no statistics of the rows to score, and no random numbers"
+                " but those of random_state"
+            )
 
     def _scores(self, rows: NDArray[np.float32]) -> NDArray[np.float64]:
         """Logits of the classes that are present, (m, k)."""

@@ -1,7 +1,7 @@
 """Make heads of a user's own code: tell a scikit-learn classifier from a torch network, and give either its class."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
@@ -80,17 +80,31 @@ def _classifiers(brought: Brought) -> ClassifierFactory:
     """Make the factory of a classifier: from its class, an unfitted one, or a function."""
     value, reference = brought.value, brought.reference
     grid = getattr(value, "grid", None)
+    if not hasattr(value, "fit") or inspect.isclass(value):
+        if not callable(value):
+            raise PluginError(f"'{printable(reference)}' is {_kind_of(value)}; {_EXPECTED}")
+        with running_brought(reference, "being called without arguments"):
+            first = value()
+        estimator, grid = first if _is_pair(first) else (first, grid)
+        if not hasattr(estimator, "fit") or inspect.isclass(estimator) or isinstance(estimator, nn.Module):
+            raise PluginError(f"'{printable(reference)}' gives {_kind_of(estimator)} without arguments; {_EXPECTED}")
+    return ClassifierFactory.of(_maker(value), grid, reference, lambda: _maker(brought.anew()))
+
+
+def _maker(value: Any) -> Callable[[], Any]:
+    """Give what makes a classifier, of its class, an unfitted one, or a function."""
     if hasattr(value, "fit") and not inspect.isclass(value):
-        return ClassifierFactory.of(copies_of(value), grid, reference)
-    if not callable(value):
-        raise PluginError(f"'{printable(reference)}' is {_kind_of(value)}; {_EXPECTED}")
-    with running_brought(reference, "being called without arguments"):
-        first = value()
-    pair = isinstance(first, tuple) and len(first) == 2
-    estimator, grid = first if pair else (first, grid)
-    if not hasattr(estimator, "fit") or inspect.isclass(estimator) or isinstance(estimator, nn.Module):
-        raise PluginError(f"'{printable(reference)}' gives {_kind_of(estimator)} without arguments; {_EXPECTED}")
-    return ClassifierFactory.of((lambda: value()[0]) if pair else value, grid, reference)
+        return copies_of(value)
+
+    def make() -> Any:
+        made = value()
+        return made[0] if _is_pair(made) else made
+
+    return make
+
+
+def _is_pair(made: Any) -> bool:
+    return isinstance(made, tuple) and len(made) == 2
 
 
 def _kind_of(value: Any) -> str:

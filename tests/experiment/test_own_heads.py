@@ -74,6 +74,43 @@ def test_names_are_short_plain_and_of_one_head_each(file, tmp_path) -> None:
     assert sorted(brought) == sorted({name.rpartition(":")[2] for name in expected} - {"kernel"})
 
 
+def test_names_that_differ_by_case_alone_are_of_several_heads(tmp_path) -> None:
+    path = tmp_path / "cases.py"
+    path.write_text("from sklearn.naive_bayes import GaussianNB as SVC\nSvc = svc = SVC\n")
+    heads, brought = bring_heads([f"{path}:SVC", f"{path}:Svc", f"{path}:svc"])
+    assert len(set(heads)) == len(brought) == 3
+
+
+REMEMBERS = """\
+import numpy as np
+
+SEEN, CLASSES = [], []
+
+
+class Nearest:
+    def fit(self, rows, classes):
+        SEEN.extend(rows)
+        CLASSES.extend(classes)
+
+    def predict_proba(self, rows):
+        seen = np.array([row[: rows.shape[1]] for row in SEEN if len(row) == rows.shape[1]])
+        classes = np.array([one for row, one in zip(SEEN, CLASSES) if len(row) == rows.shape[1]])
+        nearest = ((rows[:, None] - seen) ** 2).sum(-1).argmin(1)
+        return np.eye(max(CLASSES) + 1)[classes[nearest]]
+"""
+
+
+def test_a_file_that_remembers_what_it_was_given_knows_no_other_fold(cache, tmp_path) -> None:
+    # Every fold's test rows train in the others: who remembers them would score 1.
+    forgets = REMEMBERS.replace("SEEN.extend", "SEEN.clear(), CLASSES.clear(), SEEN.extend")
+    runs = []
+    for name, source in (("remembers.py", REMEMBERS), ("forgets.py", forgets)):
+        (tmp_path / name).write_text(source)
+        runs.append(fit_heads(plan_for(cache, f"{tmp_path / name}:Nearest")))
+    logits = [run.predictions.table["logits"].to_pylist() for run in runs]
+    assert logits[0] == logits[1]
+
+
 def test_a_package_brings_a_head_by_its_name(tmp_path, monkeypatch) -> None:
     (tmp_path / "toyown.py").write_text(
         "from sklearn.naive_bayes import GaussianNB\n\n\ndef svc():\n    return GaussianNB()\n"
@@ -106,12 +143,12 @@ def test_a_run_of_both_kinds_beside_ours_is_recorded_and_known_again_without_run
     chosen = [trained.model.recipe["chosen"] for trained in fitted.models if trained.head == "svc"]
     assert {choice["params"]["var_smoothing"] for choice in chosen} <= {1e-9, 1e-3}
 
-    assert file.with_suffix(".log").read_text() == "ran "
+    runs = file.with_suffix(".log").read_text()
     known = plan_of(record)
     assert plan_record(known) == record
     with pytest.raises(HeadError, match=r"own code, .*mine.py:svc, which is run only where it is asked for"):
         fit_heads(known)
-    assert file.with_suffix(".log").read_text() == "ran "
+    assert file.with_suffix(".log").read_text() == runs
 
     again = fit_heads(with_code(known, [f"{file}:svc", f"{file}:Net"]))
     assert again.predictions.table.equals(fitted.predictions.table)

@@ -153,18 +153,21 @@ def test_it_gets_the_training_rows_and_their_classes_and_no_other_label(problem,
     head, job = head_of(spied, layers=(2,)), problem.job()
     head.sweep(problem.features, problem.y, problem.n_classes, [job])
     model = head.fit(problem.features, problem.y, problem.n_classes, [job], [{"layers": [2], "params": {}}])[0]
-    (_, sweep_fit, _), (_, scored, _), (_, final_fit, _) = Spy.seen
+    (_, sweep_fit, _), (_, scored, _), *tried, (_, final_fit, _) = Spy.seen
     for arguments in (sweep_fit, final_fit):
         assert len(arguments) == 2
         np.testing.assert_array_equal(arguments[1], problem.y[problem.train])
         assert arguments[0].shape == (len(problem.train), 24)
     assert len(scored) == 1
     np.testing.assert_array_equal(scored[0], statistics_of(problem, problem.val))
+    # Its scores of rows that choose are compared with and without some of them beside.
+    assert [len(arguments[0]) for _, arguments, _ in tried] == [len(problem.val), (len(problem.val) + 1) // 2]
+    n_before = len(Spy.seen)
     model.logits(problem.features, problem.test)
-    assert len(Spy.seen) == 4
-    np.testing.assert_array_equal(Spy.seen[3][1][0], statistics_of(problem, problem.test))
+    assert len(Spy.seen) == n_before + 1
+    np.testing.assert_array_equal(Spy.seen[-1][1][0], statistics_of(problem, problem.test))
     assert not any(named for *_, named in Spy.seen)
-    arrays = [owner for _, arguments, _ in Spy.seen[:3] for array in arguments for owner in owners(array)]
+    arrays = [owner for _, arguments, _ in Spy.seen[:-1] for array in arguments for owner in owners(array)]
     assert max(map(len, arrays)) <= len(problem.train)  # none is a view of an array with more rows
 
 
@@ -206,6 +209,51 @@ def test_scores_that_are_none_are_refused(value, message, problem):
             "classes_": np.array(list("abc")), "predict_proba": lambda self, x: np.ones((len(x), 3)) / 3,
         })  # fmt: skip
     with pytest.raises(PluginError, match=message):
+        head_of(value, layers=(2,)).sweep(problem.features, problem.y, problem.n_classes, [problem.job()])
+
+
+SHARED = LogisticRegression()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda: SHARED,
+        lambda: make_pipeline(StandardScaler(), SHARED),
+        lambda: (Pipeline([("last", GaussianNB())]), {"last": [SHARED]}),
+    ],
+    ids=["the same object", "a part of it", "from its grid"],
+)
+def test_what_one_fold_learned_is_not_known_in_another(value, problem):
+    # The second job trains on the first one's test rows.
+    jobs = [problem.job(), Job(problem.test, problem.val)]
+    head = head_of(value)
+    choice = {"layers": [2], "params": type(head).factory.plain[0]}
+    alone = head.fit(problem.features, problem.y, problem.n_classes, jobs[:1], [choice])[0]
+    both = head.fit(problem.features, problem.y, problem.n_classes, jobs, [choice, choice])[0]
+    np.testing.assert_array_equal(*(model.logits(problem.features, problem.test) for model in (alone, both)))
+    assert not hasattr(SHARED, "coef_")
+
+
+def test_a_part_that_a_grid_brings_gets_the_seed(problem):
+    forests = {"last": [RandomForestClassifier(3)]}
+    factory = type(head_of(lambda: (Pipeline([("last", GaussianNB())]), forests))).factory
+    assert factory.new(factory.grid[0], 7, "x").named_steps["last"].random_state == 7
+
+
+class Together(GaussianNB):
+    def predict_proba(self, rows):
+        return super().predict_proba(rows - rows.mean(0))
+
+
+class Dice(GaussianNB):
+    def predict_proba(self, rows):
+        return np.random.default_rng().dirichlet([1, 1, 1], len(rows))
+
+
+@pytest.mark.parametrize("value", [Together, Dice])
+def test_scores_that_depend_on_other_rows_or_on_chance_are_refused(value, problem):
+    with pytest.raises(PluginError, match=r"scores the same clip otherwise where other clips lie beside it, or every"):
         head_of(value, layers=(2,)).sweep(problem.features, problem.y, problem.n_classes, [problem.job()])
 
 
