@@ -34,7 +34,7 @@ def test_keys_of_later_versions_are_left_out() -> None:
     [
         (
             {"kind": "pickle"},
-            "kind is \"pickle\", expected 'transformers', 'onnx', 'landmarks', 'face-geometry' or 'logmel'",
+            "kind is \"pickle\", expected 'transformers', 'onnx', 'landmarks', 'face-geometry', 'logmel', 'egemaps'",
         ),
         ({"repository": "../../etc"}, r"repository is '\.\./\.\./etc', expected owner/name; write it again"),
         ({"repository": "one"}, "repository is 'one', expected owner/name"),

@@ -18,10 +18,12 @@ from ravfeat.explore.pooled import cache_rows, drawn, pool_clips
 from ravfeat.explore.recordings import Pair, equal_pairs, pair_doubts
 from ravfeat.explore.sound import Sounds, listen
 from ravfeat.manifest import Manifest
+from ravfeat.short_repr import short_repr
 
 __all__ = ["CacheFacts", "Exploration", "explore_corpus"]
 
 
+@short_repr
 @dataclass(frozen=True)
 class CacheFacts:
     """What one cache tells.
@@ -56,6 +58,7 @@ class CacheFacts:
     layer: int
 
 
+@short_repr
 @dataclass(frozen=True)
 class Exploration:
     """Everything that was found.

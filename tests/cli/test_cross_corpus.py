@@ -81,7 +81,7 @@ def test_fused_streams_are_transductive_too_and_with_both_nothing_is_fused(here,
     [
         (["--train-cache", "A"], "expected a --test-cache for every --train-cache, got 1 of --train-cache and 0 of"),
         (["--test-cache", "B"], "got 0 of --train-cache and 1 of --test-cache"),
-        (["--normalise", "none"], "--normalise speaks of two corpora"),
+        (["--normalise", "both"], "--normalise speaks of two corpora"),
         (["--train-cache", "A", "--cache", "C"], "--cache and --train-cache do not go together"),
         (["--train-cache", "A", "--protocol", "group5"], "--protocol and --train-cache do not go together"),
         (["--train-cache", "A", "--concat", "C,D"], "--concat and --train-cache do not go together"),

@@ -1,7 +1,7 @@
 """How a command ends."""
 
 import re
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from click import Context
@@ -45,7 +45,7 @@ def test_where_memory_runs_out_a_command_names_options_that_it_has(
     monkeypatch.setattr(works, Mock(side_effect=error))
     reads = ("--cache", whole_cache)
     if command == "fine-tune":
-        monkeypatch.setattr("ravfeat.corpora.load_corpus", Mock(return_value=Mock(unread=())))
+        monkeypatch.setattr("ravfeat.corpora.load_corpus", Mock(return_value=MagicMock(unread=())))
         reads = ("--unfreeze-top", 1)
     done = here(command, *reads, "--device", "cpu", "--out", tmp_path / "run", cwd=tmp_path)
     assert done.returncode == 1

@@ -201,7 +201,7 @@ def test_options_that_cannot_be_end_with_2(options, message, here, clips, tmp_pa
 def test_an_unknown_encoder_lists_the_known(here, clips, tmp_path) -> None:
     done = here("extract", "--data", clips, "--encoder", "wavlm", cwd=tmp_path)
     assert done.returncode == 1
-    assert "no encoder 'wavlm'; choose from hubert-base" in done.stderr
+    assert "no encoder 'wavlm'; choose from compare, compare-lld, egemaps" in done.stderr
 
 
 def test_an_out_that_is_a_file_is_one_line(here, clips, tmp_path) -> None:

@@ -88,5 +88,5 @@ def test_tables_that_do_not_say_it_are_refused(text, message, tmp_path) -> None:
 
 
 def test_a_table_that_is_not_there_is_refused(tmp_path) -> None:
-    with pytest.raises(CorpusError, match="is not a file; expected a CSV or Parquet table"):
+    with pytest.raises(CorpusError, match="is not a file; expected a CSV, JSON lines or Parquet table"):
         read_label_map(tmp_path / "none.csv", ONE, TWO)

@@ -196,9 +196,9 @@ class Spy(ClassifierMixin, BaseEstimator):
     fits: list = []  # noqa: RUF012
 
     def fit(self, x, y):
-        Spy.fits.append(({row.tobytes() for row in x}, y.copy()))
-        self.n_, self.scored_ = len(np.unique(y)), []
-        self.fitted = Spy.fits[-1]
+        self.n_ = len(np.unique(y))
+        self.fitted = ({row.tobytes() for row in x}, y.copy())
+        Spy.fits.append(self.fitted)  # jobs are fitted side by side: the last one there may be another's
         return self
 
     def predict_proba(self, x):

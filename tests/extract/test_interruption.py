@@ -224,7 +224,7 @@ def test_killed_at_each_step_of_writing_it_goes_on(
     assert contents(result.path) == whole
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_interrupted_it_keeps_what_was_finished(
     job: Job, started: Started, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int
 ) -> None:

@@ -166,7 +166,7 @@ DOCUMENTS: dict[str, tuple[Change, str]] = {
 
 RECIPES: dict[str, tuple[Change, str]] = {
     "a recipe of text": (put(TOML, "recipe", "x"), "recipe is"),
-    "an unknown head": (put(TOML, "recipe.head", "svm"), "no head 'svm'"),
+    "an unknown head": (put(TOML, "recipe.head", "forest"), "no head 'forest'"),
     "a head of another name": (put(TOML, "recipe.head", "kernel"), "has no setting"),
     "an unknown setting": (put(TOML, "recipe.settings.device", "cuda"), "device"),
     "a setting called name": (put(TOML, "recipe.settings.name", "x"), "no setting name"),

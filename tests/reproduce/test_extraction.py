@@ -63,6 +63,7 @@ def test_faces_without_videos_say_so(spoken, tmp_path) -> None:
     assert reasons["imagenet"].startswith("no cache of mobilenet-v2, and none can be made: ")
 
 
+@pytest.mark.slow
 def test_an_encoder_that_stands_in_is_fine_tuned_and_stands_in_the_table(spoken, encoder, tmp_path) -> None:
     options = StudyOptions(
         tmp_path / "out", (tmp_path / "none",), data=spoken, home=tmp_path, encoder=str(encoder), fine_tune=True

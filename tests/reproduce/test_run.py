@@ -83,6 +83,7 @@ def test_the_number_that_a_study_is_quoted_for_is_audited(done) -> None:
     assert audit.badge in (out / "report/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_only_a_lost_step_is_made_again(home, done, tmp_path) -> None:
     first, outcome = done
     out = tmp_path / "again"

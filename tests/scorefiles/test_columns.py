@@ -101,7 +101,7 @@ def test_an_empty_number_of_parquet_is_nan_and_an_empty_fact_is_refused(tmp_path
 
 
 def test_what_is_no_table_is_refused(tmp_path) -> None:
-    with pytest.raises(CorpusError, match="is not a file; expected a CSV or Parquet table"):
+    with pytest.raises(CorpusError, match="is not a file; expected a CSV, JSON lines or Parquet table"):
         read_cells(tmp_path / "nothing.csv")
     with pytest.raises(CorpusError, match="cannot be read as a table"):
         read_cells(written(tmp_path, ""))
