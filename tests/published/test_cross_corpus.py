@@ -126,7 +126,9 @@ def test_labels_of_the_same_name_nested_and_fused_streams_are_published_too(two,
 
 def test_heads_that_need_a_whole_corpus_at_once_are_refused(two, tmp_path) -> None:
     across(two, tmp_path / "run", normalise="corpus")
-    with pytest.raises(HeadError, match=r"standardised by all clips of their corpus or actor at once .* --normalise none"):
+    with pytest.raises(
+        HeadError, match=r"standardised by all clips of their corpus or actor at once .* --normalise none"
+    ):
         export_heads(tmp_path / "run", tmp_path / "head")
 
 
