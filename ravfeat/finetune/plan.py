@@ -119,9 +119,11 @@ class FineTunePlan:
             Where that head is no trained network, or there is none of that name.
         """
         heads = {name: get_head(name) for name in HEADS}
-        # A network over several streams reads stored features, not one encoder.
+        # What an encoder that is trained gives are frames of one stream: no several streams, no pooled statistics.
         networks = {
-            name: head for name, head in heads.items() if isinstance(head, NeuralHead) and not head.several_streams
+            name: head
+            for name, head in heads.items()
+            if isinstance(head, NeuralHead) and not head.several_streams and not head.reading.statistics
         }
         head = networks.get(self.head)
         if head is None:

@@ -14,8 +14,8 @@ from ravfeat.finetune import prepare
     [
         ({"unfreeze_top": 4}, "4 top layers cannot be trained: 'stable' has 3 layers; choose 1 to 3"),
         ({"augment": "reverb"}, "no view 'reverb'; choose from clean, gain, noise, mask, crop, published"),
-        ({"head": "logreg"}, "no head 'logreg' to train with an encoder; choose from attentive, attentive-sum, mlp$"),
-        ({"head": "joint"}, "no head 'joint' to train with an encoder; choose from attentive, attentive-sum, mlp$"),
+        ({"head": "logreg"}, "no head 'logreg' to train with an encoder; choose from attentive, attentive-sum$"),
+        ({"head": "joint"}, "no head 'joint' to train with an encoder; choose from attentive, attentive-sum$"),
         ({"head": "joined"}, "no head 'joined' to train with an encoder"),
         ({"folds": (0, 4)}, "protocol 'group4' has no fold 4; choose from 0 to 3, with commas between"),
         ({"folds": (1, 1)}, "expected every fold once, got 1, 1"),
