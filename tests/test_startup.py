@@ -43,11 +43,11 @@ def spent(code: str, *arguments: str) -> tuple[float, str]:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout
 
 
-def quickest(code: str, *arguments: str, limit_s: float = LIMIT_S) -> tuple[float, str]:
+def quickest(code: str, *arguments: str) -> tuple[float, str]:
     """The first of three tries under the limit, else the last: the first may read files from the disk."""
     for _ in range(3):
         seconds, said = spent(code, *arguments)
-        if seconds < limit_s:
+        if seconds < LIMIT_S:
             break
     return seconds, said
 
@@ -76,7 +76,7 @@ def test_importing_the_package_looks_at_nothing() -> None:
 
 @pytest.mark.parametrize("command", [("info",), ("ls",), ("verify",)], ids=" ".join)
 def test_looking_into_a_cache_loads_what_reads_it_and_no_more(command, whole_cache) -> None:
-    seconds, said = quickest(RUN, "cache", *command, str(whole_cache), limit_s=5 * LIMIT_S)
+    said = spent(RUN, "cache", *command, str(whole_cache))[1]
     assert "logmel" in said or "sad" in said
     loaded = set(said.split("loaded ")[-1].split())
     assert "h5py" in loaded

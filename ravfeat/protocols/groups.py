@@ -15,6 +15,7 @@ from typing import Protocol as Shape
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.corpora.columns import KnownClip
 from ravfeat.manifest import actor_number
 
 __all__ = ["FoldClip", "Rows", "deal_clips", "deal_groups", "digest", "group_order", "tied_groups", "ties"]
@@ -22,19 +23,9 @@ __all__ = ["FoldClip", "Rows", "deal_clips", "deal_groups", "digest", "group_ord
 Rows = NDArray[np.int64]
 
 
-class FoldClip(Shape):
-    """What a fold must know of a clip."""
+class FoldClip(KnownClip, Shape):
+    """What a fold must know of a clip: what its table says, and which recording it is."""
 
-    @property
-    def clip_id(self) -> str: ...  # noqa: D102
-    @property
-    def performance_id(self) -> str: ...  # noqa: D102
-    @property
-    def actor(self) -> str: ...  # noqa: D102
-    @property
-    def gender(self) -> str: ...  # noqa: D102
-    @property
-    def label(self) -> str: ...  # noqa: D102
     @property
     def input_sha256(self) -> str: ...  # noqa: D102
 
