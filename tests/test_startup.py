@@ -58,6 +58,7 @@ atexit.register(lambda: print("loaded", *sys.modules))
 from ravfeat.cli import main
 main()
 """
+LIBRARIES = "import h5py, numpy, pydantic, pyarrow.compute, pyarrow.parquet"
 
 
 @pytest.mark.parametrize("path", list(commands(group)), ids=" ".join)
@@ -81,5 +82,6 @@ def test_looking_into_a_cache_loads_what_reads_it_and_no_more(command, whole_cac
     loaded = set(said.split("loaded ")[-1].split())
     assert "h5py" in loaded
     assert not loaded & {"torch", "transformers", "sklearn", "scipy", "av", "soundfile", "matplotlib", "jinja2"}
-    # pyarrow.compute and pydantic, which check what is read, take half of it.
-    assert seconds < 5 * LIMIT_S
+    # Beside the libraries that read and check: a busy machine slows both. Checking is most of the rest.
+    ratios = (spent(RUN, "cache", *command, str(whole_cache))[0] / spent(LIBRARIES)[0] for _ in range(3))
+    assert any(ratio < 5 for ratio in ratios)
