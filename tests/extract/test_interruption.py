@@ -126,6 +126,10 @@ def brought(clips: Path, folder: Path) -> Job:
 
 JOBS = {"voices": voices, "faces": faces, "brought": brought}
 extracting = pytest.mark.parametrize("job", ["voices", "faces"], indirect=True)
+# One way of writing serves all three; what differs is what is read. So two of them take the long way by hand only.
+mostly_voices = pytest.mark.parametrize(
+    "job", ["voices", *(pytest.param(name, marks=pytest.mark.slow) for name in ("faces", "brought"))], indirect=True
+)
 
 
 @pytest.fixture(params=JOBS)
@@ -164,6 +168,7 @@ def uninterrupted(job: Job, tmp_path: Path, contents: Any, monkeypatch: pytest.M
 
 
 # Without a part in between less is at stake, and it takes as long.
+@mostly_voices
 @pytest.mark.parametrize("every_s", [pytest.param(15.0, marks=pytest.mark.slow), 0.0])
 def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
     job: Job,
@@ -197,6 +202,7 @@ def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
     assert verify_cache(folder) == []
 
 
+@mostly_voices
 @pytest.mark.parametrize(
     ("call", "moment"),
     [

@@ -136,6 +136,7 @@ def test_another_folder_is_refused(home, tmp_path) -> None:
         study(home, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_and_gives_the_same(home, done, commands, tmp_path) -> None:
     first, outcome = done
     out = tmp_path / "out"
