@@ -82,7 +82,7 @@ def audit(
     Returns
     -------
     Audit or list of Audit
-        One for one run, a list for several; look at ``broken``.
+        One for one run, a list for several; look at ``outcome``, ``shortfalls`` and ``trust``.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def audit(
     Examples
     --------
     >>> ravfeat.audit("runs/a").summary  # doctest: +SKIP
-    'nothing broke it'
+    'held: 16 checks found no leak and no edit'
     """
     observer = observer or Observer()
     checked("audit", _Options, device=device, quick=quick, without_caches=without_caches)

@@ -3,15 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ravfeat import __version__
 from ravfeat.audit.verdicts import BROKEN, Line
 from ravfeat.files import replace_file
-from ravfeat.runs.audit_file import AUDIT_FORMAT, AUDIT_FORMAT_VERSION, is_hollow
+from ravfeat.runs.audit_file import AUDIT_FORMAT, AUDIT_FORMAT_VERSION
 from ravfeat.runs.format import AUDIT_FILE
+from ravfeat.runs.outcome import Outcome, not_judged, outcome_of, shortfalls
+from ravfeat.runs.trust import Trust
 from ravfeat.short_repr import short_repr
 
 __all__ = ["Audit", "write_audit"]
@@ -31,12 +33,30 @@ class Audit:
         Nothing was trained again.
     files : mapping of str to str
         SHA-256 of the files that were audited; empty for one that is missing.
+    trust : Trust
+        Who made what the run reads.
     """
 
     path: Path
     lines: tuple[Line, ...]
     quick: bool
     files: Mapping[str, str]
+    trust: Trust = field(default_factory=lambda: Trust(()))
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it: ``held``, ``broken`` or ``held as far as could be tried``."""
+        return outcome_of(self.lines, quick=self.quick)
+
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """What keeps the number from being said to have held, leaks and edits aside."""
+        return shortfalls(self.lines, quick=self.quick)
+
+    @property
+    def not_judged(self) -> tuple[str, ...]:
+        """What ``--quick`` left unjudged."""
+        return not_judged(self.lines, quick=self.quick)
 
     @property
     def broken(self) -> tuple[Line, ...]:
@@ -47,10 +67,10 @@ class Audit:
     def summary(self) -> str:
         """What came of it, in words."""
         if self.broken:
-            return "BROKEN"
-        if is_hollow((line.check, line.verdict) for line in self.lines):
-            return "what was tried held; folds and features could not be tried"
-        return "nothing broke it"
+            return f"BROKEN by {', '.join(dict.fromkeys(line.check for line in self.broken))}"
+        if self.shortfalls:
+            return f"{self.outcome}: {'; '.join(self.shortfalls)}"
+        return f"held: {self.counts.get('pass', 0)} checks found no leak and no edit"
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,6 +86,10 @@ def write_audit(audit: Audit) -> Path:
         "ravfeat": __version__,
         "quick": audit.quick,
         "broken": bool(audit.broken),
+        "outcome": audit.outcome,
+        "shortfalls": list(audit.shortfalls),
+        "not_judged": list(audit.not_judged),
+        "trust": {"grade": audit.trust.grade, "sources": [asdict(source) for source in audit.trust.sources]},
         "counts": audit.counts,
         "files": dict(audit.files),
         "lines": [asdict(line) for line in audit.lines],

@@ -20,12 +20,15 @@ from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds, check_rows
 from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.audit.sentences import check_sentences
-from ravfeat.audit.verdicts import Line, not_possible
+from ravfeat.audit.trust import check_trust
+from ravfeat.audit.verdicts import Line, left_out, not_possible
 from ravfeat.errors import RavfeatError
 from ravfeat.experiment.fit import PreparedPlan
 from ravfeat.experiment.load import FeatureLoader
 from ravfeat.progress import ProgressBar
 from ravfeat.runs.audit_file import audited_digests
+from ravfeat.runs.outcome import MADE_BY
+from ravfeat.runs.trust import trust_of
 
 __all__ = ["audit_run"]
 
@@ -67,12 +70,13 @@ class _SystemContext:
 def _check_retrained(system: _SystemContext) -> list[Line]:
     if not system.quick:
         return check_retrained(system.run, system.prepared, system.load)
-    nested = "; nested val rows were not checked: the heads that predicted them are not kept"
-    reason = f"left out by --quick{nested if system.prepared.select == 'nested' else ''}"
-    return [not_possible("trained again", system.subject, reason)]
+    # The heads that predicted nested val rows are not kept.
+    nested = " and nested val rows" if system.prepared.select == "nested" else ""
+    return [left_out("trained again", system.subject, f"the training of the heads, what it chose{nested}")]
 
 
 _RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
+    (MADE_BY, check_trust),
     ("plan as recorded", check_plan),
     ("protocol keeps actors apart", check_protocol),
     ("folds from the shards", check_folds),
@@ -148,7 +152,7 @@ def audit_run(
                 lines += _tried(name, system.subject, partial(system_check, system), bar)
     if context.prepared is None:
         lines += [not_possible(name, "", context.reason) for name, _ in _SYSTEM_CHECKS]
-    return Audit(path, tuple(lines), quick, audited_digests(path))
+    return Audit(path, tuple(lines), quick, audited_digests(path), trust_of(context.recipe))
 
 
 def _tried(name: str, subject: str, check: Callable[[], list[Line]], bar: ProgressBar) -> list[Line]:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ravfeat.runs.audit_file import BROKEN, Verdict
+from ravfeat.runs.outcome import BROKEN, LEFT_OUT, Verdict
 
-__all__ = ["BROKEN", "Line", "Verdict", "edited", "info", "leak", "not_possible", "pass_", "warn"]
+__all__ = ["BROKEN", "Line", "Verdict", "edited", "info", "leak", "left_out", "not_possible", "pass_", "warn"]
 
 
 @dataclass(frozen=True)
@@ -63,3 +63,8 @@ def edited(check: str, subject: str, finding: str, **evidence: Any) -> Line:
 def not_possible(check: str, subject: str, reason: object, **evidence: Any) -> Line:
     """Make the line of a check that could not be tried, and the reason."""
     return Line(check, subject, "not possible", str(reason), evidence)
+
+
+def left_out(check: str, subject: str, not_judged: str) -> Line:
+    """Make the line of what ``--quick`` did not try; `not_judged` goes into the summary, without a number."""
+    return Line(check, subject, "not possible", f"{LEFT_OUT}{not_judged}")

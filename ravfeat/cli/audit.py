@@ -26,30 +26,34 @@ _WIDTH = 118
 @click.option("--head", "heads", multiple=True, metavar="PATH.py:NAME",
               help="Run the code of a head of your own, as fit-heads did; only while it has not changed. Without it,"
               " checks that need it are not possible.")  # fmt: skip
-@click.option("--quick", is_flag=True, help="Do not train the run's heads again.")
+@click.option("--quick", is_flag=True, help="Do not train the run's heads again; the summary says what that left out.")
+@click.option("--strict", is_flag=True, help="End with exit code 1 also where something could not be tried.")
 @click.option(
     "--without-caches", is_flag=True, help="Go on where a cache is gone; checks that need it are not possible."
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or auto.")
-def command(**options: Any) -> None:
-    """Try to break the numbers of finished runs; exit code 1 where one is broken.
+def command(*, strict: bool, **options: Any) -> None:
+    """Try to break the numbers of finished runs; exit code 0: held, 1: broken, 4: held as far as could be tried.
 
     The audit looks for actors (speakers), performances and recordings that are both trained and tested on; trains
     heads, temperatures and fusion weights again and compares; runs the saved heads; permutes labels; and measures how
     much of a number is knowing actors and sentences. Every check has a verdict: pass, leak, edited (the run or its
-    caches are not what they were), info, warn, or not possible. The evidence goes into audit.json in the run's folder,
-    and 'ravfeat report' shows it.
+    caches are not what they were), info, warn, or not possible. A number held as far as could be tried where features
+    were made elsewhere, there are only scores, or something was left out or warned of. Of several runs the worst
+    decides. The evidence goes into audit.json in the run's folder, and 'ravfeat report' shows it.
 
     \b
     ravfeat audit runs/a
     ravfeat audit runs/a --quick
+    ravfeat audit runs/a runs/b --strict
     ravfeat audit runs/a --cache /mnt/elsewhere/cache
     ravfeat audit runs/mine --head mine.py:SVC
     """  # noqa: D301
     from ravfeat.api.audit import audit
+    from ravfeat.runs.outcome import EXIT_CODES, worst
 
-    if any(found.broken for found in audit(**options, observer=_Terminal(command_line()))):
-        sys.exit(1)
+    code = EXIT_CODES[worst(found.outcome for found in audit(**options, observer=_Terminal(command_line())))]
+    sys.exit(1 if strict and code else code)
 
 
 class _Terminal(TerminalObserver):

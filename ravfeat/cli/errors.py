@@ -1,4 +1,7 @@
-"""How a command ends: 0 done, 1 our error, 2 a wrong call, 3 finished but not whole."""
+"""How a command ends: 0 done, 1 our error, 2 a wrong call, 3 finished but not whole, 4 held as far as could be tried.
+
+The last is of audits; see `ravfeat.runs.outcome`.
+"""
 
 import errno
 import logging

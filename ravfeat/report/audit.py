@@ -14,7 +14,8 @@ _COLUMNS = (Column("Check"), Column("Verdict", short=True), Column("On"), Column
 _WHY = (
     "'ravfeat audit' tries to break a number: it counts over who is on which side, learns and chooses again what was"
     " learned and chosen, and permutes the labels. 'pass' is an attempt that failed; 'not possible' is none. 'info'"
-    " says what the number owes to knowing actors and sentences."
+    " says what the number owes to knowing actors and sentences. 'Held' means that these attempts found nothing, and"
+    " that all of those that look at features, folds, rows, labels, heads and training could be made."
 )
 
 
@@ -51,10 +52,11 @@ def _sentence(audit: AuditRecord) -> str:
         )
     if audit.broken:
         return "BROKEN. What broke the numbers:"
-    left = " The run's heads were not trained again (quick)." if audit.quick else ""
-    if audit.hollow:
-        return f"What was tried held; folds and features could not be tried.{left}"
-    return f"Nothing broke the numbers.{left}"
+    passed = sum(line.verdict == "pass" for line in audit.lines)
+    looked = f"{passed} checks found no leak and no edit."
+    if audit.shortfalls:
+        return f"Held as far as could be tried: {looked} But {'; '.join(audit.shortfalls)}."
+    return f"Held: {looked}"
 
 
 def _verdict(verdict: str) -> str:

@@ -1,9 +1,8 @@
 """Read ``audit.json``: what ``ravfeat audit`` found, and whether it is about these very files."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ravfeat.documents import read_json
 from ravfeat.errors import PredictionsError
@@ -16,44 +15,23 @@ from ravfeat.runs.format import (
     PREDICTIONS_FILE,
     RECIPE_FILE,
 )
+from ravfeat.runs.outcome import BROKEN, Outcome, Verdict, not_judged, outcome_of, shortfalls
 
 __all__ = [
     "AUDIT_FORMAT",
     "AUDIT_FORMAT_VERSION",
-    "BROKEN",
     "AuditLine",
     "AuditRecord",
-    "Verdict",
     "audited_digests",
-    "is_hollow",
     "read_audit",
 ]
-
-Verdict = Literal["pass", "info", "warn", "leak", "edited", "not possible"]
-
-BROKEN: tuple[Verdict, ...] = ("leak", "edited")
-"""Verdicts after which a number must not be quoted."""
 
 AUDIT_FORMAT, AUDIT_FORMAT_VERSION = "ravfeat-audit", 1
 
 _AUDITED = (PREDICTIONS_FILE, RECIPE_FILE, METRICS_FILE, CALIBRATION_FILE, FUSION_FILE)
 """Files that a run's numbers rest on."""
 
-_CORE = ("folds from the shards", "saved heads give the test rows", "trained again")
-"""Checks that look at folds and features; without all of them, only the files were held against each other."""
-
 _REMEDY = "audit the run again, or take it away"
-
-
-def is_hollow(verdicts: Iterable[tuple[str, str]]) -> bool:
-    """Whether none of the checks that look at folds and features was possible.
-
-    Parameters
-    ----------
-    verdicts : iterable of (check, verdict)
-    """
-    core = [verdict for check, verdict in verdicts if check in _CORE]
-    return bool(core) and set(core) == {"not possible"}
 
 
 @dataclass(frozen=True)
@@ -103,9 +81,19 @@ class AuditRecord:
     stale: tuple[str, ...]
 
     @property
-    def hollow(self) -> bool:
-        """Whether neither folds nor features could be tried."""
-        return is_hollow((line.check, line.verdict) for line in self.lines)
+    def outcome(self) -> Outcome:
+        """What came of it; of files that are not these where it is `stale`."""
+        return "broken" if self.broken else outcome_of(self.lines, quick=self.quick)
+
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """What keeps the number from being said to have held."""
+        return shortfalls(self.lines, quick=self.quick)
+
+    @property
+    def not_judged(self) -> tuple[str, ...]:
+        """What ``--quick`` left unjudged."""
+        return not_judged(self.lines, quick=self.quick)
 
     @property
     def badge(self) -> str:
@@ -115,9 +103,7 @@ class AuditRecord:
         if self.broken:
             return "BROKEN"
         tried = [line for line in self.lines if line.verdict != "not possible"]
-        if self.hollow:
-            return f"folds and features not tried; the rest held ({len(tried)} of {len(self.lines)} tried)"
-        return f"held ({len(tried)} of {len(self.lines)} tried{', quick' if self.quick else ''})"
+        return f"{self.outcome} ({len(tried)} of {len(self.lines)} tried{', quick' if self.quick else ''})"
 
 
 def read_audit(run: Path) -> AuditRecord | None:

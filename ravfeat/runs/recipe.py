@@ -37,6 +37,7 @@ __all__ = [
     "Recipe",
     "ReplacedLabels",
     "RunOrigin",
+    "ScoreOrigin",
     "SweepOrigin",
     "SystemInputs",
     "TestedFolds",
@@ -312,6 +313,16 @@ class RunOrigin:
     path: Path = Path()
 
 
+@dataclass(frozen=True)
+class ScoreOrigin:
+    """A system that was fused, and the score file or run that it came from; an entry of ``scores``."""
+
+    path: str = ""
+    sha256: str = ""
+    kind: str = ""
+    system: str = ""
+
+
 @short_repr
 @dataclass(frozen=True)
 class Recipe:
@@ -341,6 +352,7 @@ class Recipe:
     narrowed: NarrowedClips | None = None
     split: GivenSplit | None = None
     runs: tuple[RunOrigin, ...] = ()
+    scores: tuple[ScoreOrigin, ...] = ()
     step: Mapping[str, Any] | None = None
     sweep: SweepOrigin | None = None
     corpus: str = ""

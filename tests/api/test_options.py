@@ -9,6 +9,9 @@ import pytest
 MORE = {"progress", "observer"}
 """Keywords that only Python has."""
 
+EXIT_CODE = {"strict"}
+"""Options that change how the command ends and nothing else."""
+
 
 def plain(default: Any) -> Any:
     """One value stands for a list of one, and a path for its text."""
@@ -26,7 +29,7 @@ def test_the_keywords_are_the_options(name) -> None:
     keywords = {parameter.name: parameter.default for parameter in inspect.signature(function).parameters.values()}
     required = [name for name, default in keywords.items() if default is inspect.Parameter.empty]
     keywords |= dict.fromkeys(required)
-    assert options.keys() == keywords.keys() - MORE
+    assert options.keys() == (keywords.keys() | (EXIT_CODE & options.keys())) - MORE
     assert {option: plain(default) for option, default in options.items()} == {
-        option: plain(keywords[option]) for option in options
+        option: plain(keywords.get(option, False)) for option in options
     }

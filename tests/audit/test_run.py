@@ -56,10 +56,13 @@ def broken(audit: Audit) -> set[str]:
 
 
 def test_an_honest_run_holds_against_every_attempt(audited: Audit) -> None:
-    assert not audited.broken
+    assert audited.outcome == "held"
+    assert re.fullmatch(r"held: \d+ checks found no leak and no edit", audited.summary)
+    assert audited.trust.encoded_here
     verdicts = {line.check: line.verdict for line in audited.lines}
     assert verdicts == {
         "caches unchanged": "pass",
+        "who made the features": "info",
         "plan as recorded": "pass",
         "protocol keeps actors apart": "pass",
         "folds from the shards": "pass",
@@ -110,9 +113,15 @@ def test_nested_selection_is_counted_over_and_trained_again(single: Path) -> Non
 
 
 def test_quick_trains_nothing_again_and_says_so(single: Path) -> None:
-    line = only(audit_run(single, quick=True), "trained again")
+    audit = audit_run(single, quick=True)
+    line = only(audit, "trained again")
     assert line.verdict == "not possible"
-    assert line.finding.startswith("left out by --quick; nested val rows were not checked")
+    assert line.finding == "left out by --quick: the training of the heads, what it chose and nested val rows"
+    assert audit.outcome == "held as far as could be tried"
+    assert audit.summary == (
+        "held as far as could be tried: not judged (--quick): the training of the heads, what it chose and nested val"
+        " rows"
+    )
 
 
 # --- cheats
@@ -355,7 +364,8 @@ def test_scores_made_elsewhere_are_audited_as_far_as_they_go(tmp_path) -> None:
     assert only(audit, "fusion weights from val rows").verdict == "pass"
     assert only(audit, "predictions keep sides apart").verdict == "pass"
     assert only(audit, "folds from the shards").finding.endswith("folds cannot be checked from scores")
-    assert audit.summary == "what was tried held; folds and features could not be tried"
+    assert audit.trust.grade == "scores only"
+    assert audit.summary.startswith("held as far as could be tried: scores only; not possible: plan as recorded, folds")
     assert only(audit, "labels permuted").verdict == "not possible"
     assert only(audit, "encoder has met the actors").verdict == "not possible"
 

@@ -28,15 +28,26 @@ def test_an_honest_run_passes_and_a_clip_split_fails(here, face, tmp_path) -> No
     assert lines[0] == f"audit of {honest}"
     assert lines[1] == f"pass          caches unchanged · {face.name}"
     assert re.fullmatch(r" {14}192 clips, digest [0-9a-f]{12} as recorded", lines[2])
-    assert re.search(r"audit\.json: nothing broke it \(5 info, 1 not possible, 15 pass\), in \d+\.\d s$", lines[-1])
+    assert re.search(
+        r"audit\.json: held: 15 checks found no leak and no edit \(6 info, 1 not possible, 15 pass\), in \d+\.\d s$",
+        lines[-1],
+    )
     assert json.loads((honest / "audit.json").read_text())["broken"] is False
     done = here("audit", leaky, "--quick")
     assert done.returncode == 1
     assert "LEAK          protocol keeps actors apart" in done.stdout
-    assert "BROKEN (" in done.stdout
+    assert "BROKEN by protocol keeps actors apart, folds from the shards, predictions keep sides apart (" in done.stdout
+    assert here("audit", leaky, honest, "--quick").returncode == 1  # the worst of several
+    done = here("audit", honest, "--quick")
+    assert done.returncode == 4
+    assert (
+        "held as far as could be tried: not judged (--quick): the training of the heads, what it chose (" in done.stdout
+    )
+    assert here("audit", honest, "--quick", "--strict").returncode == 1
+    assert here("audit", honest, "--strict").returncode == 0
     assert here("report", honest, leaky).returncode == 0
     text = (honest / "report" / "report.md").read_text(encoding="utf-8")
-    assert "| held (20 of 21 tried) |" in text
+    assert "| held (21 of 22 tried) |" in text
     assert "| BROKEN |" in text
 
 
@@ -49,12 +60,11 @@ def test_a_moved_cache_is_refused_and_found_where_it_is_said_to_be(here, face, t
     assert refused.returncode == 1
     assert "say where it lies now with --cache DIR" in refused.stderr
     assert not (run / "audit.json").exists()
-    assert here("audit", run, "--quick", "--cache", tmp_path / "now").returncode == 0
+    assert here("audit", run, "--quick", "--cache", tmp_path / "now").returncode == 4
     done = here("audit", run, "--without-caches")
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert "not possible  folds from the shards" in done.stdout
-    assert "what was tried held; folds and features could not be tried (" in done.stdout
-    assert "nothing broke it" not in done.stdout
+    assert "held as far as could be tried: not possible: caches unchanged, plan as recorded, folds from" in done.stdout
 
 
 def test_what_is_no_run_is_refused(here, tmp_path) -> None:

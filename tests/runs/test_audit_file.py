@@ -33,8 +33,8 @@ def test_an_audit_that_held_stands_beside_the_number_with_all_its_lines(make_run
     run = make_run()
     audit(run, info("identity", "audio", "names the actor of 0.900"), quick=True)
     text = page([run], tmp_path)
-    assert "| held (2 of 3 tried, quick) |" in text
-    assert "Nothing broke the numbers. The run's heads were not trained again (quick)." in text
+    assert "| held as far as could be tried (2 of 3 tried, quick) |" in text
+    assert "Held as far as could be tried: 1 checks found no leak and no edit. But not judged (--quick): the" in text
     assert "| identity | info | audio | names the actor of 0.900 |" in text
     assert "**Audit.**" not in text
 
@@ -111,12 +111,11 @@ def test_numbers_of_numpy_are_written_and_other_things_refused(make_run) -> None
         audit(run, info("a", "", "b", value=object()))
 
 
-def test_an_audit_that_saw_neither_folds_nor_features_does_not_say_that_nothing_broke(make_run, tmp_path) -> None:
+def test_an_audit_that_saw_neither_folds_nor_features_held_as_far_as_could_be_tried(make_run, tmp_path) -> None:
     run = make_run()
     core = ("folds from the shards", "saved heads give the test rows", "trained again")
     lines = [pass_("files belong together", "", "the same"), *(not_possible(one, "", "scores only") for one in core)]
     write_audit(Audit(run, tuple(lines), quick=False, files=audited_digests(run)))
     text = page([run], tmp_path)
-    assert "| folds and features not tried; the rest held (1 of 4 tried) |" in text
-    assert "What was tried held; folds and features could not be tried." in text
-    assert "Nothing broke" not in text
+    assert "| held as far as could be tried (1 of 4 tried) |" in text
+    assert "But not possible: folds from the shards, saved heads give the test rows, trained again; not looked" in text

@@ -104,7 +104,7 @@ def test_a_run_of_the_version_before_the_first_is_read(monkeypatch: pytest.Monke
     ]  # fmt: skip
     assert run.fusion is not None
     assert run.audit is not None
-    assert run.audit.badge == "held (29 of 35 tried, quick)"
+    assert run.audit.badge == "held as far as could be tried (29 of 35 tried, quick)"
 
 
 def test_scores_of_other_predictions_are_refused(make_run: Make) -> None:

@@ -1,0 +1,119 @@
+"""What an audit came to in one word: held, broken, or held as far as could be tried; and the exit code of that."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+__all__ = [
+    "BROKEN", "CORE", "EXIT_CODES", "LEFT_OUT", "MADE_BY", "Outcome", "Verdict", "not_judged", "outcome_of",
+    "shortfalls", "worst",
+]  # fmt: skip
+
+Verdict = Literal["pass", "info", "warn", "leak", "edited", "not possible"]
+
+BROKEN: tuple[Verdict, ...] = ("leak", "edited")
+"""Verdicts after which a number must not be quoted."""
+
+Outcome = Literal["held", "held as far as could be tried", "broken"]
+
+EXIT_CODES: Mapping[Outcome, int] = {"held": 0, "held as far as could be tried": 4, "broken": 1}
+"""How ``ravfeat audit`` ends, from the best to the worst."""
+
+MADE_BY = "who made the features"
+"""The check that grades trust; see `ravfeat.runs.trust`."""
+
+CORE = (
+    MADE_BY,
+    "caches unchanged",
+    "plan as recorded",
+    "folds from the shards",
+    "predictions follow the folds",
+    "labels are those of the corpus",
+    "files belong together",
+    "temperatures from val rows",
+    "saved heads give the test rows",
+    "trained again",
+    "labels permuted",
+)
+"""Checks without any of which an audit has not looked at all that a number rests on: features, folds, rows, labels,
+heads and their training. The others measure what a number owes to something, or need what not every corpus has."""
+
+LEFT_OUT = "left out by --quick: "
+"""How the finding begins of what ``--quick`` did not try; what was not judged follows."""
+
+
+class Tried(Protocol):
+    """A line of an audit, as far as its outcome goes."""
+
+    @property
+    def check(self) -> str:
+        """What was tried."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict:
+        """What came of it."""
+        ...
+
+    @property
+    def finding(self) -> str:
+        """In words."""
+        ...
+
+
+def outcome_of(lines: Sequence[Tried], *, quick: bool) -> Outcome:
+    """Sum an audit up.
+
+    Parameters
+    ----------
+    lines : sequence of lines
+    quick : bool
+        Whether something was left out on purpose.
+
+    Returns
+    -------
+    Outcome
+        ``broken`` with any leak or edit; ``held as far as could be tried`` with any `shortfalls`; else ``held``.
+    """
+    if any(line.verdict in BROKEN for line in lines):
+        return "broken"
+    return "held as far as could be tried" if shortfalls(lines, quick=quick) else "held"
+
+
+def shortfalls(lines: Sequence[Tried], *, quick: bool) -> tuple[str, ...]:
+    """Say what keeps an audit that found no leak from saying that the number held.
+
+    That is what was warned of, what ``--quick`` left out, and what of `CORE` could not be tried or was not known yet to
+    the version that made the audit.
+    """
+    verdicts: dict[str, set[Verdict]] = {}
+    for line in lines:
+        verdicts.setdefault(line.check, set()).add(line.verdict)
+    elsewhere = [line.finding.partition(":")[0] for line in lines if line.check == MADE_BY and line.verdict == "warn"]
+    warned = [name for name, found in verdicts.items() if "warn" in found and name != MADE_BY]
+    omitted = not_judged(lines, quick=quick)
+    quickly = {line.check for line in lines if line.finding.startswith(LEFT_OUT)}
+    untried = [name for name in CORE if "not possible" in verdicts.get(name, ()) and name not in quickly]
+    unknown = [name for name in CORE if name not in verdicts]
+    return (
+        *dict.fromkeys(elsewhere),
+        *_listed("warned of", warned),
+        *_listed("not judged (--quick)", omitted),
+        *_listed("not possible", untried),
+        *_listed("not looked at", unknown),
+    )
+
+
+def not_judged(lines: Iterable[Tried], *, quick: bool) -> tuple[str, ...]:
+    """Say what ``--quick`` left unjudged, each thing once."""
+    found = [line.finding.removeprefix(LEFT_OUT) for line in lines if line.finding.startswith(LEFT_OUT)]
+    return tuple(dict.fromkeys(found)) or (("the training of the heads",) if quick else ())
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """Give the worst of several: broken before held as far as could be tried before held."""
+    order = list(EXIT_CODES)
+    return max(outcomes, key=order.index, default="held")
+
+
+def _listed(what: str, names: Sequence[str]) -> tuple[str, ...]:
+    return (f"{what}: {', '.join(names)}",) if names else ()
