@@ -12,6 +12,7 @@ from ravfeat.extract.decode import EncoderIndex, Event, read_clip
 from ravfeat.extract.encode import BATCH_FRAMES
 from ravfeat.manifest import Clip, Manifest
 from ravfeat.media.augment import View
+from ravfeat.media.conditions import condition_of
 from ravfeat.media.source import Source
 from ravfeat.media.waveform_source import WaveformSource
 from ravfeat.short_repr import short_repr
@@ -63,7 +64,13 @@ class Extraction:
                 f"--shard-index {self.shard_index} with --num-shards {self.num_shards}: the index counts from 0 to"
                 f" {self.num_shards - 1}"
             )
-        # An unknown view is refused now, not in a thread at the first clip.
+        # An unknown view or condition is refused now, not in a thread at the first clip.
+        condition, _ = condition_of(self.recipe.view)
+        if condition != getattr(self.source, "condition", None):
+            raise UsageError(
+                f"view '{self.recipe.view}' is of recordings that are changed as they are read: 'ravfeat stress' makes"
+                " it; extract a view of clean recordings"
+            )
         if self.view is not None and self.encoder.spec.stream != "audio":
             raise UsageError(
                 f"view '{self.recipe.view}' is a view of sound, and {self.encoder.spec.name} looks at faces; views go"
@@ -72,8 +79,8 @@ class Extraction:
 
     @property
     def view(self) -> View | None:
-        """The view of every clip that is encoded; None where it is the clean clip."""
-        return View.parse(self.recipe.view)
+        """The view of every clip that is encoded; None where it is the clip as its source gives it."""
+        return View.parse(condition_of(self.recipe.view)[1])
 
     def assigned(self, numbers: Sequence[int]) -> Sequence[int]:
         """Return the shards that this process is responsible for."""

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import UsageError
 from ravfeat.faces.base import Faces, Mesh
+from ravfeat.faces.degrade import degrade
 from ravfeat.faces.detect import MIN_CONFIDENCE, FaceDetector, FaceLandmarker, require_mediapipe
 from ravfeat.faces.models import BLAZE_FACE, FACE_LANDMARKER, ModelFile, find_model
 from ravfeat.faces.track import TRACKING, FaceTrack, TrackedFace
 from ravfeat.manifest import Clip
+from ravfeat.media.conditions import Condition
 from ravfeat.media.pictures import read_pictures
 from ravfeat.media.source import Recording
 from ravfeat.resources import processors
@@ -46,6 +48,8 @@ class FaceSource:
         The pictures are crops of faces already: the whole picture is the box, and counts as found.
     limit_s : float
         Longer recordings are refused; see `ravfeat.media.pictures.read_pictures`.
+    condition : Condition, optional
+        What is done to every picture before a face is looked for in it.
     """
 
     fps: float | None = None
@@ -53,6 +57,7 @@ class FaceSource:
     landmarker: ModelFile | None = None
     cropped: bool = False
     limit_s: float = math.inf
+    condition: Condition | None = None
 
     @property
     def readers(self) -> int:
@@ -99,7 +104,8 @@ class FaceSource:
                 except StopIteration as end:
                     recording: Recording = end.value
                     break
-                frames.append(finder.look(picture.rgb, picture.time_s))
+                rgb = picture.rgb if self.condition is None else degrade(picture.rgb, self.condition)
+                frames.append(finder.look(rgb, picture.time_s))
                 if len(frames) == PIECE_PICTURES or sum(frame.rgb.nbytes for frame in frames) > PIECE_BYTES:
                     yield _take_piece(frames)
             if frames:

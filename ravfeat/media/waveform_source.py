@@ -9,6 +9,7 @@ from typing import Any
 from ravfeat.manifest import Clip
 from ravfeat.media.active import active_part
 from ravfeat.media.augment import View
+from ravfeat.media.conditions import Condition
 from ravfeat.media.parts import PartReader
 from ravfeat.media.sound import Waveform
 from ravfeat.media.source import Recording
@@ -19,8 +20,15 @@ __all__ = ["WaveformSource", "viewed"]
 
 @dataclass(frozen=True)
 class WaveformSource:
-    """Source of waveforms from media files; see `ravfeat.media.source.Source`."""
+    """Source of waveforms from media files; see `ravfeat.media.source.Source`.
 
+    Parameters
+    ----------
+    condition : Condition, optional
+        What is done to every recording before anything else looks at it.
+    """
+
+    condition: Condition | None = None
     _parts: PartReader = field(default_factory=PartReader, repr=False, compare=False)
 
     @property
@@ -33,16 +41,22 @@ class WaveformSource:
         """Decode one clip to mono at its own rate.
 
         All that is said of the recording is that of the clean clip, whichever views are made of it: a view is the same
-        recording, and the leak check must not let a fold train on one view and test on another.
+        recording, and the leak check must not let a fold train on one view and test on another. Under a condition
+        too, but for where the speech lies: that is looked for in what is heard.
         """
         waveform = self._parts.read(root / clip.path, clip.start_s, clip.end_s)
-        yield waveform
-        part = active_part(waveform.samples, waveform.sample_rate_hz)
+        heard = waveform if self.condition is None else _changed(waveform, self.condition, clip.performance_id)
+        yield heard
+        part = active_part(heard.samples, heard.sample_rate_hz)
         return Recording(len(waveform.samples), float(waveform.sample_rate_hz), waveform.sha256, part.columns())
 
     def provenance(self) -> dict[str, Any]:
         """Return the versions of the libraries that decode and resample."""
         return {name: version(name) for name in ("soundfile", "soxr", "av")}
+
+
+def _changed(waveform: Waveform, condition: Condition, key: str) -> Waveform:
+    return replace(waveform, samples=condition.of_sound(waveform.samples, waveform.sample_rate_hz, key))
 
 
 def viewed(waveform: Waveform, view: View, key: str) -> Waveform:
