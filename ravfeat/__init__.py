@@ -5,6 +5,7 @@ What is public:
 ========================================================  ==================================================
 `extract`, `fit_heads`, `fuse`, `audit`, `report`          what the commands do, with their options as keywords
 `explore`                                                 one page about a corpus, before any head is trained
+`stress`                                                  a run's heads on changed test recordings
 `open_cache`, `Cache`, `verify_cache`                      features: a mapping, a table, arrays
 `open_run`, `Run`                                          a finished run: predictions, metrics, folds, heads
 `load_head`, `PublishedHead`                               heads that somebody published, for new recordings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ravfeat.api.fuse import fuse
     from ravfeat.api.report import report
     from ravfeat.api.run import Run, open_run
+    from ravfeat.api.stress import stress
     from ravfeat.cache import verify_cache
     from ravfeat.errors import RavfeatError
     from ravfeat.manifest import Clip, Manifest
@@ -58,6 +60,7 @@ __all__ = [
     "open_cache",
     "open_run",
     "report",
+    "stress",
     "verify_cache",
 ]
 
@@ -76,7 +79,7 @@ _HOMES = {
     "verify_cache": "ravfeat.cache",
 }
 
-_CALLABLE = ("audit", "explore", "extract", "report")
+_CALLABLE = ("audit", "explore", "extract", "report", "stress")
 """Packages that are functions as well; see `ravfeat.callable_module`."""
 
 

@@ -88,6 +88,7 @@ ALLOWED: dict[str, set[str]] = {
     | {
         "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "explore", "extract", "faces",
         "features", "fusion", "heads", "media", "numerics", "predictions", "remote", "report", "runs", "scorefiles",
+        "stress",
     },
     "torch": BASE | {"api", "features"},
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},
@@ -98,6 +99,10 @@ ALLOWED: dict[str, set[str]] = {
     | {
         "cache", "calibrate", "crosscorpus", "experiment", "features", "fusion", "heads", "identity", "numerics",
         "predictions", "protocols", "runs", "splits", "stats",
+    },
+    "stress": BASE
+    | {
+        "cache", "extract", "heads", "media", "predictions", "published", "runs", "stats",
     },
     "sweep": BASE
     | {"cache", "experiment", "features", "heads", "predictions", "protocols", "report", "runs", "stats"},
@@ -373,7 +378,7 @@ def test_a_cache_is_read_without_torch(whole_cache) -> None:
 def test_the_public_names_are_these_and_all_exist() -> None:
     assert ravfeat.__all__ == [
         "Cache", "Clip", "Manifest", "PublishedHead", "RavfeatError", "Run", "__version__", "audit", "explore",
-        "extract", "fit_heads", "fuse", "load_head", "open_cache", "open_run", "report", "verify_cache",
+        "extract", "fit_heads", "fuse", "load_head", "open_cache", "open_run", "report", "stress", "verify_cache",
     ]  # fmt: skip
     assert all(getattr(ravfeat, name) is not None for name in ravfeat.__all__)
     assert dir(ravfeat) == sorted(ravfeat.__all__)

@@ -37,6 +37,7 @@ COMMANDS = {
     "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
     "predict": ("ravfeat.cli.predict", "Predict the emotions of recordings."),
     "report": ("ravfeat.cli.report", "Make the report of finished runs, one HTML page."),
+    "stress": ("ravfeat.cli.stress", "Score a run's heads on changed test recordings."),
     "sweep": ("ravfeat.cli.sweep", "Rank many plans by validation, test the winner once."),
 }
 
@@ -111,6 +112,7 @@ def group(verbose: int, log: Path | None) -> None:
     ravfeat demo heads/a                        record speech on a page, and see the answer
     ravfeat audit runs/a                        try to break the numbers
     ravfeat importance runs/a                   which layers, statistics, features the heads decide by
+    ravfeat stress runs/a --data data/ravdess   the heads on noise, telephone, mp3, reverberation
     ravfeat report runs/a                       tables and figures, one HTML page
     ravfeat reproduce                           every published row beside the one measured here
 

@@ -37,6 +37,7 @@ from ravfeat.published.scores import score_entries
 from ravfeat.published.sources import (
     SystemOrigins,
     inputs_of,
+    learned_of,
     load_models,
     locate,
     origins_of,
@@ -49,7 +50,7 @@ from ravfeat.runs.format import PREDICTIONS_FILE
 from ravfeat.runs.read import Run, read_run
 from ravfeat.runs.recipe import Recipe, SystemInputs
 from ravfeat.runs.write import write_json
-from ravfeat.schema import FUSED_STREAMS, transductive_suffix
+from ravfeat.schema import transductive_suffix
 
 __all__ = ["Exported", "export_heads"]
 
@@ -133,7 +134,7 @@ def export_heads(
     where = [origins_of(read.recipe, part.system, run) for part in parts]
     places = {} if unchecked else _places(where, read, caches, run, views=refitted)
     by_source: dict[Source, list[tuple[Model, ...]]] = _models(run, read, parts, device)
-    learned: dict[Source, Learned] = {fold: _learned(read, parts, fold) for fold in by_source}  # type: ignore[arg-type]
+    learned: dict[Source, Learned] = {fold: learned_of(read, parts, fold) for fold in by_source}  # type: ignore[arg-type]
     document = _document(read, run, parts, to)
     if refitted:
         again = _refit(read, parts, places, device)
@@ -188,22 +189,6 @@ def _models(
 ) -> dict[Source, list[tuple[Model, ...]]]:
     by_system = [load_models(run, read.predictions, part, device) for part in parts]
     return {fold: [by_fold[fold] for by_fold in by_system] for fold in by_system[0]}
-
-
-def _learned(read: Run, parts: Sequence[PublishedSystem], fold: int) -> Learned:
-    """Give temperatures and weights as the run's rows give them, not as its files say."""
-
-    def temperature(system: Any) -> float:
-        folds = {fitted.fold: fitted.temperature for fitted in read.calibrations[system].folds}
-        return folds[fold].temperature_
-
-    systems = [part.system for part in parts]
-    temperatures = tuple(temperature(system) for system in systems)
-    if read.fusion is None:
-        return Learned(temperatures)
-    fusion = next(fitted for fitted in read.fusion.folds if fitted.fold == fold)
-    members = [systems[number] for number in mixed_in(systems)]
-    return Learned(temperatures, fusion, tuple(temperature(name_of(members, stream)) for stream in FUSED_STREAMS))
 
 
 def _refit(read: Run, parts: Sequence[PublishedSystem], places: Mapping[Path, Path], device: str) -> Refitted:

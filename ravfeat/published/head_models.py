@@ -16,7 +16,7 @@ from ravfeat.published.parts import Need, PublishedSystem, mixed_in
 from ravfeat.published.scorer import Scorer
 from ravfeat.schema import FUSED_STREAMS, Stream
 
-__all__ = ["HeadModels", "ModelGroup", "load_head_models"]
+__all__ = ["HeadModels", "ModelGroup", "load_head_models", "load_models_of"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,11 @@ def load_head_models(
     """
     check_model_names(models, [need for part in head.parts for need in part.needs], head.path)
     needs = [need for part in _asked(head, systems) for need in part.reads]
-    finder = ModelFinder(device, models, detector_models, offline)
+    return load_models_of(needs, ModelFinder(device, models, detector_models, offline))
+
+
+def load_models_of(needs: Sequence[Need], finder: ModelFinder) -> HeadModels:
+    """Load the encoders of some caches, each once; see `load_head_models`."""
     by_key: dict[tuple[str, ...], Encoder[Any]] = {}
     encoders: dict[str, Encoder[Any]] = {}
     for need in needs:

@@ -21,7 +21,7 @@ from ravfeat.published.parts import Learned, PublishedClip, at, mixed_in
 from ravfeat.published.scored_clips import ScoredClips
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["probabilities", "score_clips", "system_attention"]
+__all__ = ["logits_by_seed", "probabilities", "score_clips", "shared_orders", "system_attention"]
 
 
 def score_clips(
@@ -51,7 +51,7 @@ def score_clips(
         Where a head gives a clip logits that are not finite.
     """
     logits = {
-        number: _system_logits(system_models, system_features)
+        number: logits_by_seed(system_models, system_features)
         for number, (system_models, system_features) in enumerate(zip(models, features, strict=True))
         if system_features is not None
     }
@@ -62,18 +62,18 @@ def score_clips(
                 f" first '{clips[number][wrong[0]].clip_id}': its weights are not those of a trained head; fetch or"
                 " export it again"
             )
-    orders = dict(zip(logits, _shared_orders([clips[number] for number in logits]), strict=True))
+    orders = dict(zip(logits, shared_orders([clips[number] for number in logits]), strict=True))
     return probabilities(systems, logits, learned, orders)
 
 
-def _shared_orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.int64]]:
+def shared_orders(clips: Sequence[Sequence[PublishedClip]]) -> list[NDArray[np.int64]]:
     """Bring clips into the order in which a run fuses them: of the clip ids, or of the performances."""
     alike = len({frozenset(clip.clip_id for clip in system_clips) for system_clips in clips}) == 1
     keys = [[clip.clip_id if alike else clip.performance_id for clip in system_clips] for system_clips in clips]
     return [np.argsort(np.array(system_clips, dtype=str), kind="stable") for system_clips in keys]
 
 
-def _system_logits(models: Sequence[Model], features: ScoredClips) -> NDArray[np.float32]:
+def logits_by_seed(models: Sequence[Model], features: ScoredClips) -> NDArray[np.float32]:
     """Score all clips with the models of all seeds, shape (N, S, K)."""
     # What overflows is not finite, and the caller looks for that. One thread, as in a run: the last bits of a product
     # depend on how many threads share it.

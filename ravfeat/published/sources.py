@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ravfeat.cache import Cache, open_cache
 from ravfeat.documents import check_value
 from ravfeat.errors import CacheError, HeadError, PredictionsError, UsageError
 from ravfeat.escape import printable
 from ravfeat.features.layers import parse_layers
+from ravfeat.fusion import name_of
 from ravfeat.heads.base import Model
 from ravfeat.heads.recipe import Layers
 from ravfeat.media.augment import CLEAN
@@ -17,12 +18,15 @@ from ravfeat.model_origin import ModelOrigin, is_hub_id
 from ravfeat.predictions import Predictions, System
 from ravfeat.published.caches import differences
 from ravfeat.published.cross_corpus import published_systems
-from ravfeat.published.parts import Need, PublishedSystem
+from ravfeat.published.parts import Learned, Need, PublishedSystem, mixed_in
 from ravfeat.runs.format import AGAIN, HEADS_FOLDER, RECIPE_FILE, head_stem
+from ravfeat.runs.read import Run
 from ravfeat.runs.recipe import CacheOrigin, Recipe, SystemInputs
 from ravfeat.schema import AVERAGED, FUSED_STREAMS
 
-__all__ = ["SystemOrigins", "inputs_of", "load_models", "locate", "origins_of", "parts_of", "views_of"]
+__all__ = ["SystemOrigins", "inputs_of", "learned_of", "load_models", "locate", "origins_of", "parts_of", "views_of"]
+
+_UNCHECKED = ", or export without holding the heads against their predictions: --unchecked"
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ def views_of(recipe: Recipe) -> tuple[CacheOrigin, ...]:
     return tuple(view for entry in recipe.caches for view in entry.views)
 
 
-def locate(origins: Sequence[CacheOrigin], named: Sequence[Path], run: Path) -> dict[Path, Path]:
+def locate(
+    origins: Sequence[CacheOrigin], named: Sequence[Path], run: Path, *, advice: str = _UNCHECKED
+) -> dict[Path, Path]:
     """Find the caches of a run where they lay, or among those given, and check that they hold what they held.
 
     Parameters
@@ -100,6 +106,8 @@ def locate(origins: Sequence[CacheOrigin], named: Sequence[Path], run: Path) -> 
         Where moved caches lie now.
     run : Path
         For messages.
+    advice : str
+        What else can be done where one is gone.
 
     Returns
     -------
@@ -118,7 +126,7 @@ def locate(origins: Sequence[CacheOrigin], named: Sequence[Path], run: Path) -> 
     used = set()
     for origin in {origin.path: origin for origin in origins}.values():
         moved = next((cache for cache in caches if _holds(cache, origin)), None)
-        cache = moved or _where_it_lay(origin, caches, run)
+        cache = moved or _where_it_lay(origin, caches, run, advice)
         _check_unchanged(origin, cache, run)
         places[origin.path] = cache.path
         used.add(cache.path)
@@ -131,14 +139,14 @@ def _holds(cache: Cache, origin: CacheOrigin) -> bool:
     return cache.fingerprint == origin.fingerprint and cache.content_sha256() == origin.content_sha256
 
 
-def _where_it_lay(origin: CacheOrigin, caches: Sequence[Cache], run: Path) -> Cache:
+def _where_it_lay(origin: CacheOrigin, caches: Sequence[Cache], run: Path, advice: str) -> Cache:
     # A named cache of the same encoder stands for the moved one, so that the message tells what was changed in it.
     if alike := [cache for cache in caches if cache.fingerprint == origin.fingerprint]:
         return alike[0]
     if not origin.path.exists():
         raise CacheError(
             f"{run} was trained on the cache {origin.path}, which is not there any more; say where it lies now with"
-            " --cache DIR, or export without holding the heads against their predictions: --unchecked"
+            f" --cache DIR{advice}"
         )
     return open_cache(origin.path)
 
@@ -248,6 +256,22 @@ def load_models(
         fold: tuple(_load(run, predictions, part.system, fold, seed, device) for seed in part.seeds)
         for fold in _folds(predictions, part.system)
     }
+
+
+def learned_of(read: Run, parts: Sequence[PublishedSystem], fold: int) -> Learned:
+    """Give temperatures and weights as the run's rows give them, not as its files say."""
+
+    def temperature(system: Any) -> float:
+        folds = {fitted.fold: fitted.temperature for fitted in read.calibrations[system].folds}
+        return folds[fold].temperature_
+
+    systems = [part.system for part in parts]
+    temperatures = tuple(temperature(system) for system in systems)
+    if read.fusion is None:
+        return Learned(temperatures)
+    fusion = next(fitted for fitted in read.fusion.folds if fitted.fold == fold)
+    members = [systems[number] for number in mixed_in(systems)]
+    return Learned(temperatures, fusion, tuple(temperature(name_of(members, stream)) for stream in FUSED_STREAMS))
 
 
 def _folds(predictions: Predictions, system: System) -> list[int]:

@@ -21,6 +21,7 @@ from ravfeat.report.mixing.section import mixing_section
 from ravfeat.report.page.document import Document, Section
 from ravfeat.report.recipes import recipes_section
 from ravfeat.report.results.section import results_section
+from ravfeat.report.stress.section import stress_section
 from ravfeat.report.summary import summary, title, warnings
 from ravfeat.report.systems.section import system_section
 from ravfeat.runs.read import Run
@@ -44,6 +45,7 @@ def compose(
         clips_section(graded, audio),
         layer_section(graded),
         importance_section(graded),
+        stress_section(graded),
         calibration_section(graded),
         mixing_section(fused),
         data_section(graded),

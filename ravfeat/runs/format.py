@@ -14,6 +14,8 @@ file                     holds                                                  
 ``heads/``               trained heads; only where some were trained                   `ravfeat.heads.checkpoint`
 ``audit.json``           what ``ravfeat audit`` found; only where it was called        `audit_file.AuditRecord`
 ``importance.json``      what the heads decide by; only where it was measured          `importance_file.Importance`
+``stress.json``          the heads on changed recordings; only where it was tried      `stress_file.Stress`
+``stress/``              logits under each condition, from which it goes on            `ravfeat.predictions`
 =======================  ============================================================  ==============================
 
 The folder of a comparison of splits holds two runs, ``actor/`` and ``clip/``, and ``splits.json``. That of a sweep
@@ -43,6 +45,8 @@ __all__ = [
     "RECIPE_FILE",
     "SCORES_FILE",
     "SPLITS_FILE",
+    "STRESS_FILE",
+    "STRESS_FOLDER",
     "SWEEP_FILE",
     "TRIAL_FILE",
     "head_stem",
@@ -66,6 +70,8 @@ FUSION_FILE = "fusion.json"
 LAYER_WEIGHTS_FILE = "layer_weights.json"
 AUDIT_FILE = "audit.json"
 IMPORTANCE_FILE = "importance.json"
+STRESS_FILE = "stress.json"
+STRESS_FOLDER = "stress"
 HEADS_FOLDER = "heads"
 
 SPLITS_FILE = "splits.json"

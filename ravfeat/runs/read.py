@@ -33,6 +33,7 @@ from ravfeat.runs.format import (
 from ravfeat.runs.importance_file import Importance, read_importance
 from ravfeat.runs.recipe import Recipe
 from ravfeat.runs.records import LayerWeightsEntry
+from ravfeat.runs.stress_file import Stress, read_stress
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.short_repr import short_repr
 
@@ -75,6 +76,8 @@ class Run:
         What ``ravfeat audit`` found; None where it was never called.
     importance : Importance or None
         What its heads decide by; None where it was never measured.
+    stress : Stress or None
+        Its heads on changed recordings; None where that was never tried.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Run:
     fusion: Fusion | None
     audit: AuditRecord | None = None
     importance: Importance | None = None
+    stress: Stress | None = None
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
@@ -172,6 +176,7 @@ def _read(path: Path, name: str, predictions: Predictions) -> Run:
         fusion=_fusion(path, predictions),
         audit=read_audit(path),
         importance=read_importance(path),
+        stress=read_stress(path),
     )
 
 

@@ -20,7 +20,7 @@ def plain(default: Any) -> Any:
     return tuple(map(str, default)) if isinstance(default, list | tuple) else (str(default),)
 
 
-@pytest.mark.parametrize("name", ["audit", "explore", "extract", "fit_heads", "fuse", "report"])
+@pytest.mark.parametrize("name", ["audit", "explore", "extract", "fit_heads", "fuse", "report", "stress"])
 def test_the_keywords_are_the_options(name) -> None:
     function = getattr(import_module(f"ravfeat.api.{name}"), name)
     options = {

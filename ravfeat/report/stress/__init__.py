@@ -1,0 +1,1 @@
+"""A run's heads on changed test recordings."""
