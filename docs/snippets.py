@@ -38,8 +38,8 @@ PAGES = tuple(
     for name in (
         "tutorial", "installing", "python", "read-a-cache", "corpora", "your-corpus", "explore",
         "encoders-and-heads",
-        "protocols", "runs", "sweeps", "fusion", "audit", "stress", "published-heads", "predicting", "smaller-caches",
-        "sharing",
+        "protocols", "uncertainty", "runs", "sweeps", "fusion", "audit", "stress", "published-heads", "predicting",
+        "smaller-caches", "sharing",
         "views", "cross-corpus",
         "fine-tuning", "long-jobs", "speed", "faces", "numbers",
     )

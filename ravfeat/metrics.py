@@ -8,8 +8,8 @@ Two decisions of equal probability go to the lower class index.
 
 Why not scikit-learn: `confusion_matrix`, `balanced_accuracy_score` and `log_loss` give the same numbers to the last
 bit (200 random cases; the tests compare every metric), but check their input on every call. For 1440 clips and 8
-classes they take 970, 41 and 125 times as long, which the bootstrap would pay tens of thousands of times, and a second
-to load. ``ravfeat fuse`` and ``ravfeat report`` run without it.
+classes they take 970, 41 and 125 times as long, which intervals and swaps would pay tens of thousands of times, and a
+second to load. ``ravfeat fuse`` and ``ravfeat report`` run without it.
 """
 
 from typing import Any

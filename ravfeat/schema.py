@@ -99,9 +99,13 @@ METRIC_FIELDS: tuple[str, ...] = (
     "sd",
     "ci_low",
     "ci_high",
+    "interval",
     "n",
 )
 """Fields of one record of ``metrics.json``."""
+
+INTERVAL = "jackknife-t"
+"""How intervals are made, see `ravfeat.stats.jackknife`. Older records do not say: theirs are percentile bootstraps."""
 
 DIFFERENCE_FIELDS: tuple[str, ...] = (
     "a",
@@ -116,6 +120,7 @@ DIFFERENCE_FIELDS: tuple[str, ...] = (
     "value",
     "ci_low",
     "ci_high",
+    "interval",
     "p",
     "p_holm",
     "n",

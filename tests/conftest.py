@@ -78,10 +78,9 @@ class Corpus:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def few_draws() -> Iterator[None]:
-    """A tenth of the bootstrap draws and fewer swaps, for the files of every run; tests/stats draws all."""
+def few_swaps() -> Iterator[None]:
+    """Fewer swaps, for the files of every run; tests/stats draws all."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ravfeat.stats.intervals.DRAWS", 200)
         patch.setattr("ravfeat.stats.permutation.SWAPS", 500)
         yield
 

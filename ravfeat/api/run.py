@@ -26,7 +26,8 @@ __all__ = ["Run", "TrainedHead", "open_run"]
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 _METRICS = pa.schema({
     "stream": _TEXT, "features": _TEXT, "head": _TEXT, "protocol": _TEXT, "leaky": pa.bool_(), "select": _TEXT,
-    "metric": _TEXT, "averaging": _TEXT, "value": _REAL, "sd": _REAL, "ci_low": _REAL, "ci_high": _REAL, "n": _WHOLE,
+    "metric": _TEXT, "averaging": _TEXT, "value": _REAL, "sd": _REAL, "ci_low": _REAL, "ci_high": _REAL,
+    "interval": _TEXT, "n": _WHOLE,
 })  # fmt: skip
 _FOLDS = pa.schema({
     "stream": _TEXT, "features": _TEXT, "fold": _WHOLE, "split": _TEXT, "clips": _WHOLE, "actors": pa.list_(_TEXT),

@@ -26,7 +26,7 @@ from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Job
 from ravfeat.heads.logreg import LogregHead
-from ravfeat.stats.intervals import draw_actors, percentiles
+from ravfeat.stats.jackknife import share_interval, standard_error, without_each
 
 __all__ = ["STRENGTH", "IdentityProbe", "probe_identity", "why_not"]
 
@@ -43,7 +43,7 @@ class IdentityProbe:
     value : float
         UAR over actors: the mean over actors of the share of their clips that is given to them.
     ci_low, ci_high : float
-        95 % interval from resampled actors.
+        95 % interval over actors.
     chance : float
         1 / n_actors.
     n, n_actors, n_emotions : int
@@ -118,7 +118,7 @@ def probe_identity(
     for model, test in zip(models, tests, strict=True):
         hit[test] = model.logits(features, test).argmax(-1) == y[test]
     recalls = np.array([hit[y == i].mean() for i in range(len(names))])
-    low, high = _interval(recalls)
+    low, high = _interval(recalls, len(probed))
     n_left_out = len(y) - len(probed)
     return IdentityProbe(
         float(recalls.mean()), low, high, 1 / len(names), len(probed), len(names), len(held_out), n_left_out
@@ -133,5 +133,7 @@ def _probed(actors: Sequence[str], emotions: Sequence[str]) -> list[str]:
     return sorted(actor for actor, labels in emotions_of.items() if len(labels) > 1)
 
 
-def _interval(recalls: NDArray[np.float64]) -> tuple[float, float]:
-    return percentiles(draw_actors(len(recalls)) @ recalls / len(recalls))
+def _interval(recalls: NDArray[np.float64], n: int) -> tuple[float, float]:
+    weights = without_each(len(recalls))
+    means = weights @ recalls / weights.sum(1)
+    return share_interval(float(means[0]), standard_error(means[1:]), len(recalls), n)

@@ -27,7 +27,7 @@ from ravfeat.progress import ProgressBar
 from ravfeat.protocols.folds import Fold
 from ravfeat.runs.format import AGAIN, head_stem
 from ravfeat.runs.importance_file import Fall, GroupImportance, SystemImportance
-from ravfeat.stats.intervals import draw_actors, percentiles
+from ravfeat.stats.jackknife import difference_interval, score_interval, standard_error, without_each
 from ravfeat.stats.sums import Sums
 
 __all__ = ["measure_head"]
@@ -156,8 +156,7 @@ def _calibrated(logits: NDArray[np.float32], calibration: Calibration, fold: Fol
 
 def _summary(name: System, test: SystemProbs, groups: Sequence[Group], shuffled: Shuffled) -> SystemImportance:
     actors = np.unique(test.actors)
-    # The full sample first, then the draws of the bootstrap over actors.
-    weights = np.concatenate([np.ones((1, len(actors))), draw_actors(len(actors))])
+    weights = without_each(len(actors))
     whole = Sums.of(test, actors).scores(weights, "pooled")
     found = []
     for group, log_probs in zip(groups, shuffled, strict=True):
@@ -165,18 +164,25 @@ def _summary(name: System, test: SystemProbs, groups: Sequence[Group], shuffled:
             [Sums.of(replace(test, log_probs=each), actors).scores(weights, "pooled") for each in way]
             for way in log_probs
         )
-        fall = _fall([whole["uar"] - score["uar"] for score in scores])
-        rise = _fall([score["nll"] - whole["nll"] for score in scores])
-        kept = _fall([score["uar"] for score in others[0]]) if others else None
+        fall = _fall("uar", [whole["uar"] - score["uar"] for score in scores])
+        rise = _fall("nll", [score["nll"] - whole["nll"] for score in scores])
+        kept = _fall("uar", [score["uar"] for score in others[0]], of=len(test)) if others else None
         found.append(GroupImportance(group.kind, group.name, fall, rise, kept))
     values: Mapping[str, float] = {metric: float(whole[metric][0]) for metric in ("uar", "nll")}
     return SystemImportance(*name, values["uar"], values["nll"], len(test), tuple(found))
 
 
-def _fall(by_repeat: Sequence[NDArray[np.float64]]) -> Fall:
-    """Sum up what shuffling gave: mean over repeats, their spread, and the interval over actors."""
-    costs = np.stack(by_repeat)  # (R, 1 + draws)
+def _fall(metric: str, by_repeat: Sequence[NDArray[np.float64]], of: int = 0) -> Fall:
+    """Sum up what shuffling gave: mean over repeats, their spread, and the interval over actors.
+
+    What is summed up is a difference, or the score itself `of` so many clips.
+    """
+    costs = np.stack(by_repeat)  # (R, 1 + A)
     spread = float(costs[:, 0].std(ddof=1)) if len(costs) > 1 else None
-    mean = costs.mean(0)
-    low, high = percentiles(mean[1:])
-    return Fall(float(mean[0]), low, high, spread)
+    value, *left_out = costs.mean(0).tolist()
+    error, n_actors = standard_error(np.array(left_out)), max(len(left_out), 1)
+    if of:
+        low, high = score_interval(metric, value, error, n_actors, of)
+    else:
+        low, high = difference_interval(metric, value, error, n_actors)
+    return Fall(value, low, high, spread)

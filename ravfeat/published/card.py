@@ -190,8 +190,8 @@ def _graded(document: Mapping[str, Any]) -> list[str]:
     )
     lines = [
         f"Protocol {code_span(document['protocol'])}, {_folds(document)}. Layers, strengths, epochs,"
-        f" temperatures and weights were learned from {chose}; test clips were only read. Intervals are of a bootstrap"
-        " over actors.",
+        f" temperatures and weights were learned from {chose}; test clips were only read. Intervals are over"
+        " actors.",
         "",
         f"Held against the predictions of the run: {markdown_text(document['check'])}.",
     ]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -40,6 +40,7 @@ from ravfeat.runs.records import (
 )
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stats import AVERAGINGS, METRICS, Compared, metric_records, score_rows
+from ravfeat.stats.percentile import percentile_intervals
 
 __all__ = [
     "check_calibration",
@@ -65,19 +66,34 @@ Key = tuple[str, ...]
 def check_metrics(run: Path, predictions: Predictions) -> list[MetricRecord]:
     """Read ``metrics.json``, and refuse it where its numbers were not made from the predictions beside it.
 
+    Returns
+    -------
+    list of MetricRecord
+        With intervals as they are made today; records that do not say how theirs were made are held against those of
+        before, and then exchanged.
+
     Raises
     ------
     PredictionsError
         For records that are damaged, of other systems, or with other values.
     """
     path, records = run / METRICS_FILE, read_metrics(run)
-    expected = {_metric_key(record): record for record in metric_records(predictions)}
+    again = metric_records(predictions)
+    stored = again
+    if not any("interval" in record for record in records):
+        stored = [_old(record) for record in metric_records(predictions, percentile_intervals)]
+    expected = {_metric_key(record): record for record in stored}
     by_key = _by_key(records, _metric_key)
     _check_keys(by_key, expected, len(records), path)
     for key in sorted(expected):
         _check_value(by_key[key]["value"], expected[key]["value"], " / ".join(key), path)
         _check_equal(by_key[key], expected[key], " / ".join(key), path)  # the interval too
-    return records
+    return cast("list[MetricRecord]", again)
+
+
+def _old(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a record the fields of older runs."""
+    return {name: value for name, value in record.items() if name != "interval"}
 
 
 def check_recipe(run: Path, predictions: Predictions) -> Recipe:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
 
@@ -68,6 +68,7 @@ class MetricRecord(SystemName, _Conditions):
     sd: float | None
     ci_low: float | None
     ci_high: float | None
+    interval: NotRequired[str]
     n: int
 
 
@@ -83,6 +84,7 @@ class DifferenceRecord(_Conditions):
     value: float
     ci_low: float | None
     ci_high: float | None
+    interval: NotRequired[str]
     p: float | None
     p_holm: float | None
     n: int

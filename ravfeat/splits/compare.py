@@ -24,7 +24,7 @@ from ravfeat.runs.format import ACTOR_RUN, CLIP_RUN, SPLITS_FILE
 from ravfeat.runs.write import write_json, write_run
 from ravfeat.splits.figure import split_figure
 from ravfeat.splits.rows import SplitRow, markdown, record
-from ravfeat.stats import bootstrap, paired_difference
+from ravfeat.stats import paired_difference, score_intervals
 
 __all__ = ["CLIP_SPLIT", "Comparison", "check_comparison_out", "compare_splits", "write_comparison"]
 
@@ -191,8 +191,8 @@ def _rows(actor: Fitted, clip: Fitted, compared: Mapping[tuple[str, str], _Compa
         rows.append(
             SplitRow(
                 system=system,
-                clip=bootstrap(leaky)["uar", "pooled"],
-                actor=bootstrap(honest)["uar", "pooled"],
+                clip=score_intervals(leaky)["uar", "pooled"],
+                actor=score_intervals(honest)["uar", "pooled"],
                 gap=paired_difference(leaky, honest, "uar", "pooled"),
                 train_clips=result.train_clips,
                 probe=result.probe,

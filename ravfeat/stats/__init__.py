@@ -1,17 +1,17 @@
-"""How sure a number is: bootstrap over actors, and the records of ``metrics.json``.
+"""How sure a number is: intervals over actors, p-values, and the records of ``metrics.json``.
 
-Clips of one actor are not independent, so intervals resample actors, not clips: 2000 draws of
-as many actors as there are, with replacement, 95 % percentile interval, one fixed seed (Efron &
-Tibshirani 1993, chapter 13; the cluster bootstrap of Davison & Hinkley 1997, section 3.8).
+Clips of one actor are not independent, so actors are the unit, not clips: every score is computed again without each
+actor in turn, and 95 % intervals take quantiles of Student's t; see `ravfeat.stats.jackknife`, and docs/uncertainty.md
+on how often they hold what they should.
 
 Conventions
 -----------
-Axes: A actors, F folds, K classes, B bins, R draws. ``pooled`` scores all test clips at once;
-``fold_mean`` is the unweighted mean over folds of the fold's score; in a draw a fold counts as much as
-its actors were drawn, so that one none of whose actors were drawn drops out.
+Axes: A actors, F folds, K classes, B bins, R weightings of actors. ``pooled`` scores all test clips at once;
+``fold_mean`` is the unweighted mean over folds of the fold's score; without an actor, a fold counts as much as the
+actors that it has left, so that a fold of that actor alone drops out.
 """
 
-from ravfeat.stats.intervals import DRAWS, Interval, Recall, bootstrap, recalls
+from ravfeat.stats.intervals import Interval, Recall, recalls, score_intervals
 from ravfeat.stats.paired import Compared, Difference, Pairing, paired_difference
 from ravfeat.stats.permutation import SWAPS, holm
 from ravfeat.stats.records import difference_records, fold_scores, metric_records, score_rows, write_metrics
@@ -19,7 +19,6 @@ from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging
 
 __all__ = [
     "AVERAGINGS",
-    "DRAWS",
     "METRICS",
     "SWAPS",
     "Averaging",
@@ -28,13 +27,13 @@ __all__ = [
     "Interval",
     "Pairing",
     "Recall",
-    "bootstrap",
     "difference_records",
     "fold_scores",
     "holm",
     "metric_records",
     "paired_difference",
     "recalls",
+    "score_intervals",
     "score_rows",
     "write_metrics",
 ]

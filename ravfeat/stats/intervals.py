@@ -1,19 +1,14 @@
-"""Bootstrap confidence intervals over actors."""
+"""Scores of one system with their intervals over actors: every metric, and the recall of every class."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ravfeat import metrics
 from ravfeat.predictions import SystemProbs
+from ravfeat.stats.jackknife import score_interval, share_interval, standard_error, without_each
 from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging, Sums
 
-__all__ = ["DRAWS", "Interval", "Recall", "bootstrap", "draw_actors", "percentiles", "recalls"]
-
-DRAWS = 2000
-
-_SEED = 20180516  # fixed, so that the same predictions always give the same interval
+__all__ = ["Interval", "Recall", "recalls", "score_intervals"]
 
 
 @dataclass(frozen=True)
@@ -25,10 +20,11 @@ class Interval:
     value : float
         The score of the full sample.
     sd : float or None
-        ``pooled``: standard deviation of the bootstrap draws. ``fold_mean``: sample standard
+        ``pooled``: standard error over actors, None with a single actor. ``fold_mean``: sample standard
         deviation of the folds' scores (ddof = 1), None with a single fold.
     ci_low, ci_high : float
-        95 % percentile interval of the bootstrap over actors.
+        95 % interval over actors, see `ravfeat.stats.jackknife`. One actor tells nothing about others, so the
+        interval is then all that the metric may be.
     """
 
     value: float
@@ -39,7 +35,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Recall:
-    """Recall of one class over all test clips, with its bootstrap interval; `n` true clips."""
+    """Recall of one class over all test clips, with its interval over the actors who play it; `n` true clips."""
 
     label: str
     value: float
@@ -48,7 +44,7 @@ class Recall:
     n: int
 
 
-def bootstrap(probs: SystemProbs) -> dict[tuple[str, Averaging], Interval]:
+def score_intervals(probs: SystemProbs) -> dict[tuple[str, Averaging], Interval]:
     """Score every metric in both averagings, with intervals.
 
     Returns
@@ -57,19 +53,19 @@ def bootstrap(probs: SystemProbs) -> dict[tuple[str, Averaging], Interval]:
     """
     actors = np.unique(probs.actors)
     sums = Sums.of(probs, actors)
-    draws = draw_actors(len(actors))
-    # Every actor once: the full sample, scored the way a draw is.
-    whole = np.ones((1, len(actors)))
-    by_fold = sums.fold_metrics(whole)
+    weights = without_each(len(actors))
+    by_fold = sums.fold_metrics(weights[:1])
     result: dict[tuple[str, Averaging], Interval] = {}
     for averaging in AVERAGINGS:
-        values = sums.scores(whole, averaging)
-        drawn = sums.scores(draws, averaging)
+        scores = sums.scores(weights, averaging)
         for name in METRICS:
-            folds = by_fold[name][0] if averaging == "fold_mean" else drawn[name]
-            sd = float(folds.std(ddof=1)) if len(folds) > 1 else None
-            low, high = percentiles(drawn[name])
-            result[name, averaging] = Interval(float(values[name][0]), sd, low, high)
+            value, error = float(scores[name][0]), standard_error(scores[name][1:])
+            sd = error if len(actors) > 1 else None
+            if averaging == "fold_mean":
+                folds = by_fold[name][0]
+                sd = float(folds.std(ddof=1)) if len(folds) > 1 else None
+            low, high = score_interval(name, value, error, len(actors), len(probs))
+            result[name, averaging] = Interval(value, sd, low, high)
     return result
 
 
@@ -77,26 +73,13 @@ def recalls(probs: SystemProbs) -> list[Recall]:
     """Pooled recall of every class that occurs, in class order, with intervals over actors."""
     actors = np.unique(probs.actors)
     counts = Sums.of(probs, actors).counts.sum(1)  # (A, F, K, K) -> (A, K, K)
-    value = metrics.recalls_from_confusion(counts.sum(0))
-    # (R, A) x (A, K, K) -> (R, K, K)
-    drawn = metrics.recalls_from_confusion(np.tensordot(draw_actors(len(actors)), counts, axes=1))
+    hits, clips = np.diagonal(counts, axis1=1, axis2=2), counts.sum(2)  # (A, K) each
     result = []
-    for k in np.flatnonzero(np.isfinite(value)):
-        low, high = percentiles(drawn[:, k])
-        n = int(counts[:, k].sum())
-        result.append(Recall(probs.classes[k], float(value[k]), low, high, n))
+    for k in np.flatnonzero(clips.sum(0)):
+        plays = clips[:, k] > 0  # an actor who never plays it tells nothing about it
+        weights = without_each(int(plays.sum()))
+        rates = weights @ hits[plays, k] / (weights @ clips[plays, k])
+        n = int(clips[:, k].sum())
+        low, high = share_interval(float(rates[0]), standard_error(rates[1:]), len(weights) - 1, n)
+        result.append(Recall(probs.classes[k], float(rates[0]), low, high, n))
     return result
-
-
-def draw_actors(n_actors: int) -> NDArray[np.float64]:
-    """How often each actor stands in each draw, of shape (R, A)."""
-    # A new generator for each call: two systems over the same actors get the same draws, which pairs them. The
-    # multinomial counts how often each actor comes up in as many draws with replacement.
-    rng = np.random.default_rng(_SEED)
-    return rng.multinomial(n_actors, np.full(n_actors, 1 / n_actors), size=DRAWS).astype(np.float64)
-
-
-def percentiles(drawn: NDArray[np.float64]) -> tuple[float, float]:
-    """Bounds of the 95 % percentile interval; draws without a value are left out."""
-    low, high = np.nanpercentile(drawn, (2.5, 97.5))
-    return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Paired difference of two systems on the same performances: bootstrap interval and p-value over actors."""
+"""Paired difference of two systems on the same performances: interval and p-value over actors."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import SystemProbs
-from ravfeat.stats.intervals import draw_actors, percentiles
+from ravfeat.stats.jackknife import difference_interval, standard_error, without_each
 from ravfeat.stats.permutation import swap_p_values
 from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging, Sums
 
@@ -24,7 +24,7 @@ class Difference:
     ----------
     value_a, value_b, value : float
     ci_low, ci_high : float
-        95 % interval of the difference; each draw uses the same actors on both sides.
+        95 % interval of the difference over actors, each of whom is left out on both sides at once.
     n : int
         Number of performances.
     p : float or None
@@ -45,7 +45,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Compared:
-    """A system prepared for comparison: its scores over all actors, and in every draw of actors."""
+    """A system prepared for comparison: its scores over all actors, and without each of them."""
 
     probs: SystemProbs
 
@@ -74,20 +74,10 @@ class Compared:
         return cast("dict[str, tuple[str, str]]", facts)
 
     @cached_property
-    def scores(self) -> dict[Averaging, dict[str, float]]:
-        """Its scores."""
-        whole = np.ones((1, len(self.actors)))
-        return {
-            averaging: {name: float(values[0]) for name, values in self.sums.scores(whole, averaging).items()}
-            for averaging in AVERAGINGS
-        }
-
-    @cached_property
-    def drawn(self) -> dict[Averaging, dict[str, NDArray[np.float64]]]:
-        """Its scores in every draw of actors, each of shape (R,)."""
-        # The same draws as for any other system over these actors; `Pairing.difference` relies on it.
-        draws = draw_actors(len(self.actors))
-        return {averaging: self.sums.scores(draws, averaging) for averaging in AVERAGINGS}
+    def scores(self) -> dict[Averaging, dict[str, NDArray[np.float64]]]:
+        """Its scores over all actors, then without each of them in order, each of shape (1 + A,)."""
+        weights = without_each(len(self.actors))
+        return {averaging: self.sums.scores(weights, averaging) for averaging in AVERAGINGS}
 
 
 class Pairing:
@@ -121,10 +111,11 @@ class Pairing:
                 f"choose from {', '.join(METRICS)} and {', '.join(AVERAGINGS)}"
             )
         a, b = self._a.scores[averaging][metric], self._b.scores[averaging][metric]
-        low, high = percentiles(self._a.drawn[averaging][metric] - self._b.drawn[averaging][metric])
+        value = float(a[0]) - float(b[0])
+        low, high = difference_interval(metric, value, standard_error((a - b)[1:]), len(self._a.actors))
         # `get`, because calibration errors have no p-value.
         p = self._p_values.get(metric) if averaging == "pooled" else None
-        return Difference(metric, averaging, a, b, a - b, low, high, len(self._a.probs), p)
+        return Difference(metric, averaging, float(a[0]), float(b[0]), value, low, high, len(self._a.probs), p)
 
 
 def paired_difference(

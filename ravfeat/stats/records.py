@@ -1,7 +1,7 @@
 """Records of ``metrics.json`` and ``differences.json``, rows of ``scores.parquet``."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import combinations, product
 from pathlib import Path
@@ -13,32 +13,40 @@ from ravfeat import metrics
 from ravfeat.calibrate import calibrate
 from ravfeat.files import replace_file
 from ravfeat.predictions import Predictions, SystemProbs
-from ravfeat.schema import DIFFERENCE_FIELDS, METRIC_FIELDS
-from ravfeat.stats.intervals import bootstrap
+from ravfeat.schema import DIFFERENCE_FIELDS, INTERVAL, METRIC_FIELDS
+from ravfeat.stats.intervals import Interval, score_intervals
 from ravfeat.stats.paired import Compared, Pairing
 from ravfeat.stats.permutation import holm
-from ravfeat.stats.sums import AVERAGINGS, METRICS
+from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging
 
 __all__ = ["difference_records", "fold_scores", "metric_records", "score_rows", "write_metrics"]
+
+Intervals = Callable[[SystemProbs], Mapping[tuple[str, Averaging], Interval]]
 
 _DECISIONS = ("uar", "wa", "macro_f1")
 _QUALITIES = ("nll", "brier", "ece")
 
 
-def metric_records(predictions: Predictions) -> list[dict[str, Any]]:
+def metric_records(predictions: Predictions, intervals: Intervals = score_intervals) -> list[dict[str, Any]]:
     """Make the records of ``metrics.json``.
 
     Exactly one record per (stream, features, head, metric, averaging), with the fields of
     `schema.METRIC_FIELDS`: ``value`` scores the seed-averaged probabilities of the test rows, at
     the temperature of their fold (`ravfeat.calibrate.calibrate`) and, for the metrics that end in
     ``_uncalibrated``, as the system said them; ``sd``, ``ci_low`` and ``ci_high`` are those of
-    `Interval`, ``n`` counts test clips.
+    `Interval`, ``interval`` says how they were made, ``n`` counts test clips.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    intervals : function
+        `ravfeat.stats.percentile.percentile_intervals` for what older runs hold.
     """
     records = []
     for system in predictions.systems():
         probs = calibrate(predictions, system).test
         metrics.validate(probs.y, probs.probs)
-        for (metric, averaging), interval in bootstrap(probs).items():
+        for (metric, averaging), interval in intervals(probs).items():
             record = {
                 **system._asdict(),
                 "protocol": predictions.protocol,
@@ -50,6 +58,7 @@ def metric_records(predictions: Predictions) -> list[dict[str, Any]]:
                 "sd": interval.sd,
                 "ci_low": interval.ci_low,
                 "ci_high": interval.ci_high,
+                "interval": INTERVAL,
                 "n": len(probs),
             }
             records.append({field: record[field] for field in METRIC_FIELDS})
@@ -71,7 +80,8 @@ def difference_records(predictions: Predictions) -> list[dict[str, Any]]:
         pairing = Pairing(compared[a], compared[b])
         for metric, averaging in product(METRICS, AVERAGINGS):
             difference = pairing.difference(metric, averaging)
-            rows.append({"a": a._asdict(), "b": b._asdict(), **asdict(difference), "p_holm": None})
+            names = {"a": a._asdict(), "b": b._asdict()}
+            rows.append(names | asdict(difference) | {"interval": INTERVAL, "p_holm": None})
     # All pairs in one metric are one family of tests, corrected together.
     for metric in METRICS:
         tested = [row for row in rows if row["metric"] == metric and row["p"] is not None]

@@ -1,12 +1,12 @@
-"""Sums per actor and fold, from which every metric of every bootstrap draw is computed.
+"""Sums per actor and fold, from which every metric of any weighting of actors is computed.
 
 Every metric is a function of sums over clips, so the sums are made once per (actor, fold):
 confusion counts, negative log likelihood, squared error, and per confidence bin the sum of
-(hit - confidence). A draw then only weights those sums. The bin edges of ECE are those of the full
-sample (for a fold's ECE: of that fold), not of each draw; the intervals of ECE lean upwards, as ECE does.
+(hit - confidence). Leaving actors out, or drawing some twice, then only weights those sums. The bin edges of ECE are
+those of the full sample (for a fold's ECE: of that fold), not of each weighting.
 
-This is why metrics are not scikit-learn's here: it takes clips, so each of 2000 draws would score all of them again,
-where a weighted sum of counts gives the same numbers for all draws in one matrix product.
+This is why metrics are not scikit-learn's here: it takes clips, so each weighting would score all of them again,
+where a weighted sum of counts gives the same numbers for all weightings in one matrix product.
 """
 
 from dataclasses import dataclass
@@ -107,29 +107,29 @@ class Sums:
         return cls(counts, calibrated, _Quality.of(probs.y, probs.uncalibrated, group, shape))
 
     def scores(self, weights: NDArray[np.float64], averaging: Averaging) -> dict[str, NDArray[np.float64]]:
-        """Score each draw: metric to array of shape (R,), from actor weights of shape (R, A)."""
+        """Score each weighting of actors, of shape (R, A): metric to array of shape (R,)."""
         if averaging == "fold_mean":
             share = self._fold_shares(weights)
-            # A fold that was not drawn has the score NaN and the share 0, and adds nothing.
+            # A fold without actors has the score NaN and the share 0, and adds nothing.
             return {name: np.nansum(values * share, axis=1) for name, values in self.fold_metrics(weights).items()}
         return self.pooled_metrics(weights @ self.by_actor())
 
     def fold_metrics(self, weights: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """Score each fold of each draw: metric to array of shape (R, F), NaN for empty folds."""
+        """Score each fold of each weighting: metric to array of shape (R, F), NaN for empty folds."""
         n_folds = self.counts.shape[1]
-        drawn = weights @ self._packed("fold_gaps").reshape(len(self.counts), -1)
-        return self._unpack(drawn.reshape(len(weights), n_folds, -1))
+        weighted = weights @ self._packed("fold_gaps").reshape(len(self.counts), -1)
+        return self._unpack(weighted.reshape(len(weights), n_folds, -1))
 
     def _fold_shares(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give what each fold counts in each draw, of shape (R, F), rows summing to one.
+        """Give what each fold counts in each weighting, of shape (R, F), rows summing to one.
 
-        A fold counts as much as its actors were drawn: otherwise a fold of one actor that was drawn twice would count
-        once, and the draws would vary too little.
+        A fold counts as much as its actors do: otherwise a fold of one actor that is drawn twice would count once, and
+        weightings would vary too little.
         """
         present = (self.counts.sum((2, 3)) > 0).astype(np.float64)  # (A, F)
-        # Actors of the fold that were drawn, per actor that it has.
-        drawn = weights @ present / present.sum(0)
-        return np.asarray(drawn / drawn.sum(1, keepdims=True))
+        # Weight of the fold's actors, per actor that it has.
+        share = weights @ present / present.sum(0)
+        return np.asarray(share / share.sum(1, keepdims=True))
 
     def by_actor(self) -> NDArray[np.float64]:
         """Every sum that pooled metrics need, all folds together, of shape (A, S)."""

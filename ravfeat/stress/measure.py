@@ -8,7 +8,7 @@ from ravfeat.media.augment import CLEAN
 from ravfeat.media.conditions import Condition
 from ravfeat.predictions import System, SystemProbs
 from ravfeat.runs.stress_file import ClassRecall, Crossing, StressScore, Value, ladder
-from ravfeat.stats import bootstrap, paired_difference, recalls
+from ravfeat.stats import paired_difference, recalls, score_intervals
 
 __all__ = ["crossings", "scores_of"]
 
@@ -23,7 +23,7 @@ def scores_of(
     for system in sorted(systems):
         if system not in changed:
             continue
-        now, before = bootstrap(changed[system]), bootstrap(clean[system])
+        now, before = score_intervals(changed[system]), score_intervals(clean[system])
         uar, ece = now["uar", "pooled"], now["ece", "pooled"]
         apart = paired_difference(changed[system], clean[system])
         recipe, title, unit, strength, clean_strength = _words(condition)

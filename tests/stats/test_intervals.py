@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats as scipy_stats
+from scipy.special import expit, logit
 from sklearn.metrics import balanced_accuracy_score
 
 from ravfeat import metrics, stats
@@ -13,9 +16,9 @@ from ravfeat.errors import PredictionsError
 from ravfeat.numerics.softmax import log_softmax
 from ravfeat.predictions import Predictions, SystemProbs
 from ravfeat.schema import METRIC_FIELDS
-from ravfeat.stats.intervals import draw_actors
+from ravfeat.stats import Compared
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "bootstrap.json"
+GOLDEN = Path(__file__).parent.parent / "golden" / "intervals.json"
 CLASSES = ("calm", "happy", "sad", "angry")
 
 
@@ -71,7 +74,7 @@ def table(probs: SystemProbs, n_seeds: int = 3, head: str = "logreg") -> Predict
 @pytest.mark.parametrize("leaky", [False, True])
 def test_values_are_those_of_the_metrics_themselves(*, leaky: bool) -> None:
     probs = simulated(leaky=leaky)
-    found = stats.bootstrap(probs)
+    found = stats.score_intervals(probs)
     pooled = metrics.evaluate(probs.y, probs.probs)
     by_fold = [metrics.evaluate(probs.y[probs.folds == f], probs.probs[probs.folds == f]) for f in range(4)]
     for name in stats.METRICS:
@@ -82,53 +85,103 @@ def test_values_are_those_of_the_metrics_themselves(*, leaky: bool) -> None:
         assert found[name, "fold_mean"].sd == pytest.approx(np.std(scores, ddof=1), abs=1e-12)
 
 
-def test_draws_equal_a_bootstrap_that_really_copies_clips(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ravfeat.stats.intervals.DRAWS", 40)
-    probs = simulated(actors=5, folds=3)
-    names = np.unique(probs.actors)
-    copied: dict[str, list[float]] = {"pooled": [], "fold_mean": []}
-    for weights in draw_actors(5).astype(int):
-        rows = np.concatenate(
-            [np.flatnonzero(probs.actors == a) for a, w in zip(names, weights, strict=True) for _ in range(w)]
-        )
-        y, predicted, folds = probs.y[rows], metrics.decide(probs.probs[rows]), probs.folds[rows]
-        copied["pooled"].append(balanced_accuracy_score(y, predicted))
-        drawn = [balanced_accuracy_score(y[folds == f], predicted[folds == f]) for f in np.unique(folds)]
-        share = [
-            sum(weights[i] for i in range(5) if i % 3 == f) / sum(i % 3 == f for i in range(5))
-            for f in np.unique(folds)
-        ]
-        copied["fold_mean"].append(float(np.average(drawn, weights=share)))
-    found = stats.bootstrap(probs)
+@pytest.mark.parametrize("leaky", [False, True])
+def test_an_actor_left_out_is_a_sample_without_their_clips(*, leaky: bool) -> None:
+    probs = simulated(actors=5, folds=3, leaky=leaky)
+    without = [probs.rows(probs.actors != name) for name in np.unique(probs.actors)]
+    pooled = [balanced_accuracy_score(p.y, metrics.decide(p.probs)) for p in without]
+    error = np.sqrt(4 / 5 * ((pooled - np.mean(pooled)) ** 2).sum())
+    found = stats.score_intervals(probs)["uar", "pooled"]
+    assert found.sd == pytest.approx(error)
+    reach = scipy_stats.t.ppf(0.975, 4) * error / (found.value * (1 - found.value))
+    expected = expit(logit(found.value) + np.array([-reach, reach]))
+    np.testing.assert_allclose([found.ci_low, found.ci_high], expected, rtol=1e-12)
+    nll = stats.score_intervals(probs)["nll", "pooled"]
+    assert nll.ci_low * nll.ci_high == pytest.approx(nll.value**2)  # as far below as above, as a factor
+
+
+def test_a_fold_without_its_only_actor_drops_out() -> None:
+    probs = simulated(actors=4, folds=4)
+    by_fold = [score["uar"] for score in stats.fold_scores(probs)]
+    found = Compared(probs).scores["fold_mean"]["uar"]
+    expected = [np.mean(by_fold), *(np.mean(np.delete(by_fold, place)) for place in range(4))]
+    np.testing.assert_allclose(found, expected)
+
+
+def test_the_interval_of_a_difference_of_means_is_that_of_a_paired_t_test() -> None:
+    a, b = simulated(seed=1, actors=9), simulated(seed=2, actors=9)
+    hits = [(p.log_probs.argmax(1) == p.y).reshape(9, -1).mean(1) for p in (a, b)]
+    expected = scipy_stats.ttest_rel(*hits).confidence_interval()
+    found = stats.paired_difference(a, b, "wa")
+    np.testing.assert_allclose([found.ci_low, found.ci_high], expected, rtol=1e-9)
+
+
+def test_a_score_without_a_miss_is_not_certain() -> None:
+    probs = simulated(actors=12)
+    right = replace(probs, log_probs=log_softmax(99.0 * np.eye(4)[probs.y]))
+    found = stats.score_intervals(right)
     for averaging in stats.AVERAGINGS:
-        interval = found["uar", averaging]
-        expected = np.percentile(copied[averaging], [2.5, 97.5])
-        np.testing.assert_allclose([interval.ci_low, interval.ci_high], expected, atol=1e-12)
-    assert found["uar", "pooled"].sd == pytest.approx(np.std(copied["pooled"], ddof=1))
+        assert found["uar", averaging].ci_high == found["uar", averaging].value == 1.0
+        assert 0.95 < found["uar", averaging].ci_low < 1.0
+    missed = replace(right, y=np.where(np.arange(len(probs)) == 0, (probs.y + 1) % 4, probs.y))
+    assert stats.score_intervals(missed)["wa", "pooled"].ci_low < found["wa", "pooled"].ci_low
+    wrong = stats.score_intervals(replace(right, y=(probs.y + 1) % 4))["wa", "pooled"]
+    assert (wrong.ci_low, wrong.value) == (0.0, 0.0)
+    assert wrong.ci_high == pytest.approx(1 - found["wa", "pooled"].ci_low)
+    assert all(recall.ci_low < recall.value == recall.ci_high == 1.0 for recall in stats.recalls(right))
 
 
-def test_actors_are_drawn_not_clips() -> None:
+def test_one_actor_tells_nothing_about_others() -> None:
+    probs = simulated(actors=1)
+    found = stats.score_intervals(probs)
+    assert found["uar", "pooled"].sd is None
+    for metric, highest in (("uar", 1.0), ("ece", 1.0), ("brier", 2.0), ("nll", -np.log(np.finfo(float).eps))):
+        assert (found[metric, "pooled"].ci_low, found[metric, "pooled"].ci_high) == (0.0, highest)
+    difference = stats.paired_difference(probs, simulated(actors=1, seed=1))
+    assert (difference.ci_low, difference.ci_high) == (-1.0, 1.0)
+    assert {(recall.ci_low, recall.ci_high) for recall in stats.recalls(probs)} == {(0.0, 1.0)}
+
+
+def test_a_class_of_few_actors_is_known_from_those_alone() -> None:
+    probs = simulated(actors=12)
+    few = probs.rows((probs.y != 1) | np.isin(probs.actors, ["a01", "a02"]))
+    alone = few.rows(np.isin(few.actors, ["a01", "a02"]))
+    assert stats.recalls(few)[1] == stats.recalls(alone)[1]
+    one = probs.rows((probs.y != 1) | (probs.actors == "a01"))
+    assert (stats.recalls(one)[1].ci_low, stats.recalls(one)[1].ci_high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("actors", [2, 3, 40])
+def test_intervals_hold_their_value_and_stay_in_what_a_metric_may_be(actors: int) -> None:
+    for seed, gain in product(range(3), (-3.0, 0.0, 9.0)):
+        for (metric, _), found in stats.score_intervals(simulated(actors=actors, seed=seed, gain=gain)).items():
+            assert 0 <= found.ci_low <= found.value <= found.ci_high, metric
+            assert found.ci_high <= (1 if metric[:3] in ("uar", "wa", "mac", "ece") else 37)
+
+
+def test_actors_count_not_clips() -> None:
     """Ten identical takes per actor tell no more than one; an interval over clips would shrink."""
     once = simulated(actors=12, takes=4)
     many = once.rows(np.repeat(np.arange(len(once)), 10))
-    narrow, wide = stats.bootstrap(many)["uar", "pooled"], stats.bootstrap(once)["uar", "pooled"]
+    narrow, wide = stats.score_intervals(many)["uar", "pooled"], stats.score_intervals(once)["uar", "pooled"]
     assert (narrow.ci_low, narrow.ci_high) == pytest.approx((wide.ci_low, wide.ci_high))
 
 
 def test_the_interval_covers_about_as_often_as_it_promises() -> None:
     rng = np.random.default_rng(0)
-    truth, covered, trials = 0.6, 0, 60
+    truth, covered, trials = 0.6, 0, 300
     for _ in range(trials):
         hit = rng.random((24, 8)) < rng.normal(truth, 0.1, 24)[:, None]
         probs = simulated(actors=24, takes=8, folds=6)
         answer = np.where(hit.ravel(), probs.y, (probs.y + 1) % 4)
-        interval = stats.bootstrap(replace(probs, log_probs=log_softmax(99.0 * np.eye(4)[answer])))["wa", "pooled"]
+        sure = replace(probs, log_probs=log_softmax(99.0 * np.eye(4)[answer]))
+        interval = stats.score_intervals(sure)["wa", "pooled"]
         covered += interval.ci_low <= truth <= interval.ci_high
-    assert 0.85 < covered / trials <= 1.0
+    assert 0.92 < covered / trials < 0.98
 
 
 def test_golden_intervals_stay() -> None:
-    found = {f"{metric} {averaging}": vars(i) for (metric, averaging), i in stats.bootstrap(simulated()).items()}
+    found = {f"{metric} {averaging}": vars(i) for (metric, averaging), i in stats.score_intervals(simulated()).items()}
     golden = json.loads(GOLDEN.read_text())
     assert found.keys() == golden.keys()
     for name, interval in golden.items():
@@ -136,7 +189,7 @@ def test_golden_intervals_stay() -> None:
 
 
 def test_a_single_fold_has_no_spread_over_folds() -> None:
-    assert stats.bootstrap(simulated(folds=1))["uar", "fold_mean"].sd is None
+    assert stats.score_intervals(simulated(folds=1))["uar", "fold_mean"].sd is None
 
 
 def test_there_is_one_record_per_system_metric_and_averaging() -> None:
@@ -207,7 +260,7 @@ def test_pairing_narrows_the_interval_of_systems_that_fail_together() -> None:
     a = simulated(seed=1)
     b = replace(a, log_probs=np.log(0.8 * a.probs + 0.2 * simulated(seed=2).probs))
     paired = stats.paired_difference(a, b)
-    alone = stats.bootstrap(a)["uar", "pooled"]
+    alone = stats.score_intervals(a)["uar", "pooled"]
     assert paired.ci_high - paired.ci_low < alone.ci_high - alone.ci_low
 
 

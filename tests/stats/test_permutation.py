@@ -70,7 +70,6 @@ def test_the_smallest_p_value_is_one_draw_and_swapped_sides_have_the_same() -> N
 @pytest.mark.slow
 def test_where_systems_are_equally_good_p_values_are_spread_evenly(monkeypatch) -> None:
     monkeypatch.setattr("ravfeat.stats.permutation.SWAPS", 500)  # a p-value moves by 0.02, what is asked allows 0.1
-    monkeypatch.setattr("ravfeat.stats.intervals.DRAWS", 10)  # intervals are not looked at
     found = []
     for seed in range(80):
         parts = [scores(features=name, seed=seed, actors=12, folds=4, val="none") for name in ("one", "two")]

@@ -10,7 +10,7 @@ __all__ = ["gain_table", "pair_table", "quality_gain_table"]
 
 _FURTHER = ("wa", "macro_f1", "nll", "brier", "ece")
 _PAIRED = (
-    "In brackets the 95 % interval of the difference: a paired bootstrap that draws the same actors on both sides. p: "
+    "In brackets the 95 % interval of the difference over actors, paired: each is left out on both sides at once. p: "
     "how often a difference as large comes about when the two systems change places for actors drawn at random "
     "(10,000 draws, two-sided)."
 )

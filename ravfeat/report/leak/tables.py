@@ -33,6 +33,6 @@ def gap_table(gaps: Sequence[LeakGap]) -> Table:
             rows.append(TableRow(cells, leaky=True))
     caption = (
         "The same stream, features and head, scored on the same performances; of a fused system, the same members. In "
-        "brackets the 95 % interval of the gap: a paired bootstrap that draws the same actors on both sides."
+        "brackets the 95 % interval of the gap over actors, paired: each actor is left out on both sides at once."
     )
     return Table(caption, columns, tuple(rows), cards=True)

@@ -222,8 +222,8 @@ def _actors(graded: Sequence[Graded]) -> str:
     actors = min(entry.n_actors for entry in graded)
     return (
         f"With {actors} test actors the 95 % interval of pooled UAR is about ±{width:.3f}; whether two systems differ "
-        "is a matter of the paired interval of their difference. Intervals draw actors only: other folds, seeds, "
-        "labels and corpora would add to them."
+        "is a matter of the paired interval of their difference. Intervals are over actors only: other folds, "
+        "seeds, labels and corpora would add to them."
     )
 
 

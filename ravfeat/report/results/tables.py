@@ -22,8 +22,9 @@ def headline_table(graded: Sequence[Graded]) -> Table:
         scores = (interval(entry.records[pair]) for pair in pairs)
         rows.append(table_row(entry, (*identity(entry), *scores, *_badge(entry, audited=audited))))
     caption = (
-        "UAR is the mean recall over emotions, WA plain accuracy. In brackets the 95 % interval of a bootstrap over "
-        "actors; after ± the standard deviation over folds. Several seeds: their probabilities are averaged first."
+        "UAR is the mean recall over emotions, WA plain accuracy. In brackets the 95 % interval over actors (each left "
+        "out in turn, Student's t); after ± the standard deviation over folds. Several seeds: their probabilities are "
+        "averaged first."
     )
     if any(entry.members for entry in graded):
         caption += (
