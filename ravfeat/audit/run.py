@@ -15,6 +15,7 @@ from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.record import Audit
+from ravfeat.audit.recordings import check_recordings
 from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds, check_rows
@@ -84,6 +85,7 @@ _RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
     ("predictions follow the folds", check_against_folds),
     ("labels are those of the corpus", check_labels),
     ("no clip left out", check_left_out),
+    ("recordings are those of their names", check_recordings),
     ("files belong together", check_files),
     ("temperatures from val rows", check_temperatures),
     ("fusion weights from val rows", check_weights),

@@ -71,6 +71,7 @@ def test_an_honest_run_holds_against_every_attempt(audited: Audit) -> None:
         "predictions follow the folds": "pass",
         "labels are those of the corpus": "pass",
         "no clip left out": "pass",
+        "recordings are those of their names": "not possible",  # a toy's clips are shorter
         "files belong together": "pass",
         "temperatures from val rows": "pass",
         "fusion weights from val rows": "pass",
