@@ -84,11 +84,13 @@ ALLOWED: dict[str, set[str]] = {
     },
     # New recordings: predicted, shown.
     "predict": BASE | {"cache", "corpora", "encoders", "extract", "media", "predictions"},
+    "address_audit": BASE
+    | {"audit", "cache", "cards", "corpora", "identity", "published", "remote", "runs"},
     "api": BASE
     | {
-        "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "explore", "extract", "faces",
-        "features", "fusion", "heads", "media", "numerics", "predictions", "remote", "report", "runs", "scorefiles",
-        "stress",
+        "address_audit", "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "explore", "extract", "faces",
+        "features", "fusion", "heads", "media", "numerics", "predictions", "remote", "report", "runs",
+        "scorefiles", "stress",
     },
     "torch": BASE | {"api", "features"},
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from os import PathLike
+from pathlib import Path
 from time import perf_counter
 from typing import overload
 
 from typing_extensions import TypedDict
 
-from ravfeat.api.arguments import AnyPath, Many, as_names, as_paths, checked
+from ravfeat.address_audit.run import audit_published, is_published
+from ravfeat.api.arguments import AnyPath, Many, as_names, as_paths, as_place, checked
 from ravfeat.api.observer import Observer
 from ravfeat.audit import Audit, audit_run, write_audit
 from ravfeat.encoders.device import resolve_device
@@ -62,14 +64,15 @@ def audit(
     progress: Progress = None,
     observer: Observer | None = None,
 ) -> Audit | list[Audit]:
-    """Try to break the numbers of finished runs, and write what was found into their folders.
+    """Try to break the numbers of finished runs, and write what was found beside them; look at what is published.
 
     What ``ravfeat audit`` does, with its options as keywords; ``ravfeat audit --help`` says what each is.
 
     Parameters
     ----------
     runs : path, or several
-        Folders of runs, or what `ravfeat.open_run` gave.
+        Folders of runs, or what `ravfeat.open_run` gave; addresses or folders of published caches and heads, of which
+        nothing is written.
     caches : path, or several
         Caches of the runs that were moved.
     heads : str, or several
@@ -96,15 +99,21 @@ def audit(
     """
     observer = observer or Observer()
     checked("audit", _Options, device=device, quick=quick, without_caches=without_caches)
-    if not (folders := as_paths("runs", runs)):
+    several = [runs] if isinstance(runs, str | PathLike) else list(runs)
+    if not (places := [as_place("runs", place) for place in several]):
         raise UsageError("expected at least one run, got none")
     moved, references = as_paths("caches", caches), as_names("heads", heads)
     audits = []
     with shown_progress(progress):
-        for folder in folders:
+        for place in places:
             started = perf_counter()
+            if is_published(place):
+                found = audit_published(place, quick=quick)
+                observer.audited(found, None, perf_counter() - started)
+                audits.append(found)
+                continue
             found = audit_run(
-                folder, caches=moved, device=resolve_device(device), quick=quick, without_caches=without_caches,
+                Path(place), caches=moved, device=resolve_device(device), quick=quick, without_caches=without_caches,
                 heads=references,
             )  # fmt: skip
             observer.audited(found, write_audit(found), perf_counter() - started)

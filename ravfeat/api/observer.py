@@ -51,5 +51,5 @@ class Observer:
     ) -> None:
         """Hear that a run is written: the records of its ``metrics.json``, seconds in all and of training."""
 
-    def audited(self, audit: "Audit", path: Path, seconds: float) -> None:
-        """Hear what an audit found, and where it is written."""
+    def audited(self, audit: "Audit", path: Path | None, seconds: float) -> None:
+        """Hear what an audit found, and where it is written; None for what is published, beside which nothing is."""

@@ -19,6 +19,8 @@ from ravfeat.runs.format import head_stem
 from ravfeat.runs.read import Run as RunFiles
 from ravfeat.runs.read import read_run
 from ravfeat.runs.recipe import Recipe
+from ravfeat.runs.task import chance_said, changes
+from ravfeat.runs.trust import Trust, trust_of
 from ravfeat.schema import transductive_suffix
 
 __all__ = ["Run", "TrainedHead", "open_run"]
@@ -114,6 +116,11 @@ class Run:
         return self.files.recipe
 
     @property
+    def trust(self) -> Trust:
+        """Who made what it was made from: encoded here, made elsewhere, or scores only; see `ravfeat.runs.trust`."""
+        return trust_of(self.recipe)
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Labels, in the order of the logits."""
         return self.files.predictions.classes
@@ -161,7 +168,10 @@ class Run:
 
     @property
     def headline(self) -> str:
-        """The score in one line: of the fused system or of the only one; of several that are not fused, from to."""
+        """The score in one line, of the fused system or the only one, with what it is about and who made the features.
+
+        Of several systems that are not fused, from the lowest to the highest.
+        """
         systems = [system for system in self.systems if system.stream == "fused"] or self.systems
         scores = {system: self._record(system, "uar", "pooled") for system in systems}
         of_all = sorted(record["value"] for record in scores.values())
@@ -172,7 +182,8 @@ class Run:
         counts = sorted({record["n"] for record in scores.values()})
         clips = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
         facts = self.files.predictions
-        return ", ".join([*self._warnings(systems), score, facts.protocol, f"select {facts.select}", f"{clips} clips"])
+        about = [facts.protocol, f"select {facts.select}", f"{clips} clips", chance_said(len(self.classes))]
+        return ", ".join([*self._warnings(systems), score, *about, *changes(self.recipe), self.trust.grade])
 
     def _warnings(self, systems: Sequence[System]) -> list[str]:
         facts, audit = self.files.predictions, self.files.audit

@@ -1,6 +1,6 @@
 """Encoders of a run that were trained on the corpus's actors, by a table of those known to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ravfeat.audit.contamination import TABLE, find_contamination
@@ -10,7 +10,7 @@ from ravfeat.cache import open_cache
 from ravfeat.errors import CacheError
 from ravfeat.runs.recipe import CacheOrigin
 
-__all__ = ["check_encoders"]
+__all__ = ["check_encoders", "look_up_encoder"]
 
 _CHECK = "encoder has met the actors"
 _CORPUS = "ravdess"
@@ -27,13 +27,17 @@ def check_encoders(context: RunContext) -> list[Line]:
 
 
 def _look_up(recorded: CacheOrigin, path: Path | None) -> Line:
-    name, corpus = recorded.features, recorded.corpus
+    names = [recorded.path.name, *_provenance(path)]
+    return look_up_encoder(recorded.features, recorded.corpus, str(recorded.identity.get("weights", "")), names)
+
+
+def look_up_encoder(name: str, corpus: str, weights: str, names: Sequence[str] = ()) -> Line:
+    """Look an encoder up by its name, by what else names it, and by the digest of its weights."""
     if corpus and corpus != _CORPUS:
         return not_possible(
             _CHECK, name, f"the table is of encoders that have met {_CORPUS}; this corpus is '{corpus}'"
         )
-    names = [name, recorded.path.name, *_provenance(path)]
-    entry = find_contamination(names, str(recorded.identity.get("weights", "")))
+    entry = find_contamination([name, *names], weights)
     if entry is None and "ravdess" in name.lower().replace("_", "-").split("-"):
         return warn(_CHECK, name, "its name says ravdess; it is not in the table: find out what it was trained on")
     if entry is None:

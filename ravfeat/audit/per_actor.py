@@ -45,7 +45,7 @@ def check_per_actor(baseline: Baseline, disjoint: DisjointScores, subject: str) 
             subject,
             f"standardised by all clips of an actor, test actors too, the baseline has a UAR of {gain.value_a:.3f}"
             f" instead of {gain.value_b:.3f} under '{disjoint.protocol}': {gain.value:+.3f}"
-            f" [{gain.ci_low:+.3f}, {gain.ci_high:+.3f}]; the run does not do it",
+            f" [{gain.ci_low:+.3f}, {gain.ci_high:+.3f}]; the recipe does not record that the run did it",
             **vars(gain),
         )
     ]

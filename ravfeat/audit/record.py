@@ -12,7 +12,7 @@ from ravfeat.audit.verdicts import BROKEN, Line
 from ravfeat.files import replace_file
 from ravfeat.runs.audit_file import AUDIT_FORMAT, AUDIT_FORMAT_VERSION
 from ravfeat.runs.format import AUDIT_FILE
-from ravfeat.runs.outcome import Outcome, not_judged, outcome_of, shortfalls
+from ravfeat.runs.outcome import CORE, Outcome, not_judged, outcome_of, shortfalls
 from ravfeat.runs.trust import Trust
 from ravfeat.short_repr import short_repr
 
@@ -26,8 +26,8 @@ class Audit:
 
     Attributes
     ----------
-    path : Path
-        The run.
+    path : Path or str
+        The run; or what was published, by its address or folder.
     lines : tuple of Line
     quick : bool
         Nothing was trained again.
@@ -35,23 +35,26 @@ class Audit:
         SHA-256 of the files that were audited; empty for one that is missing.
     trust : Trust
         Who made what the run reads.
+    core : tuple of str
+        Checks without any of which not all was looked at; see `ravfeat.runs.outcome.CORE`.
     """
 
-    path: Path
+    path: Path | str
     lines: tuple[Line, ...]
     quick: bool
     files: Mapping[str, str]
     trust: Trust = field(default_factory=lambda: Trust(()))
+    core: tuple[str, ...] = CORE
 
     @property
     def outcome(self) -> Outcome:
         """What came of it: ``held``, ``broken`` or ``held as far as could be tried``."""
-        return outcome_of(self.lines, quick=self.quick)
+        return outcome_of(self.lines, quick=self.quick, core=self.core)
 
     @property
     def shortfalls(self) -> tuple[str, ...]:
         """What keeps the number from being said to have held, leaks and edits aside."""
-        return shortfalls(self.lines, quick=self.quick)
+        return shortfalls(self.lines, quick=self.quick, core=self.core)
 
     @property
     def not_judged(self) -> tuple[str, ...]:
@@ -94,7 +97,7 @@ def write_audit(audit: Audit) -> Path:
         "files": dict(audit.files),
         "lines": [asdict(line) for line in audit.lines],
     }
-    path = audit.path / AUDIT_FILE
+    path = Path(audit.path) / AUDIT_FILE
     replace_file(path, (json.dumps(record, indent=1, ensure_ascii=False, default=_plain) + "\n").encode())
     return path
 

@@ -21,7 +21,7 @@ from ravfeat.escape import code_span, markdown_text
 from ravfeat.features.layers import spans
 from ravfeat.identity.sample import ProbedIdentity, probe_cache
 
-__all__ = ["cache_card"]
+__all__ = ["cache_card", "card_claims"]
 
 _SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _TASKS = {"audio": "audio-classification", "face": "video-classification"}
@@ -62,6 +62,13 @@ def cache_card(cache: Cache, terms: Terms, address: str, *, identity: ProbedIden
     ]
     body = "\n\n".join("\n".join(lines) for lines in sections if lines)
     return f"{front_matter(_facts(cache, terms, title))}\n{body}\n"
+
+
+def card_claims(cache: Cache) -> list[tuple[str, str]]:
+    """Give what a card says of a cache that the cache itself tells: how a line begins, and how it has to go on."""
+    rows = [line.partition(" | ") for line in _what(cache) if line.startswith("| ") and "| property |" not in line]
+    name, colon, counts = _missing(cache)[0].partition(":")
+    return [*((f"{name} |", f" {value}") for name, _, value in rows), (name + colon, counts)]
 
 
 def _facts(cache: Cache, terms: Terms, title: str) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from huggingface_hub import EvalResult
+from huggingface_hub import EvalResult, ModelCard
 from huggingface_hub.repocard_data import eval_results_to_model_index
 
 from ravfeat.cache.origin_file import PublishedOrigin, is_public
@@ -13,7 +13,7 @@ from ravfeat.corpora.terms import Terms
 from ravfeat.escape import printable
 from ravfeat.schema import is_unchecked
 
-__all__ = ["head_card"]
+__all__ = ["compare_results", "head_card"]
 
 _METRICS = {
     "uar": ("recall", "UAR (mean recall), pooled over folds"),
@@ -94,6 +94,30 @@ def _results(document: Mapping[str, Any]) -> list[EvalResult]:
         )
         for score in document.get("scores", [])
     ]
+
+
+def compare_results(card: str, document: Mapping[str, Any]) -> tuple[int, list[str]]:
+    """Hold the scores in a card's front matter, which lists of models show, against ``head.toml``.
+
+    Returns
+    -------
+    n_said : int
+        Scores that the card has.
+    faults : list of str
+        Those that are others than in ``head.toml``, or not in it.
+    """
+    try:
+        said = getattr(ModelCard(card, ignore_metadata_errors=True).data, "eval_results", None) or []
+    except Exception as error:  # noqa: BLE001  # whatever a stranger's YAML makes the library raise
+        return 0, [f"its front matter cannot be read ({type(error).__name__})"]
+    known = {result.metric_name: result.metric_value for result in _results(document)}
+    faults = [
+        f"front matter: '{printable(str(result.metric_name))[:100]}' is {printable(str(result.metric_value))[:40]},"
+        f" expected {known.get(result.metric_name, 'none')}"
+        for result in said
+        if known.get(result.metric_name) != result.metric_value
+    ]
+    return len(said), faults
 
 
 def _interval(score: Mapping[str, Any]) -> dict[str, Any]:

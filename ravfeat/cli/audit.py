@@ -20,7 +20,7 @@ _WIDTH = 118
 
 
 @click.command("audit")
-@click.argument("runs", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("runs", metavar="RUN|ADDRESS...", nargs=-1, required=True)
 @click.option("--cache", "caches", type=click.Path(path_type=Path), multiple=True,
               help="A cache of the run that was moved, or a folder of such caches; repeat for more.")  # fmt: skip
 @click.option("--head", "heads", multiple=True, metavar="PATH.py:NAME",
@@ -42,12 +42,17 @@ def command(*, strict: bool, **options: Any) -> None:
     were made elsewhere, there are only scores, or something was left out or warned of. Of several runs the worst
     decides. The evidence goes into audit.json in the run's folder, and 'ravfeat report' shows it.
 
+    Of a published cache or head (an address, or its folder) digests, clips, card, encoder and terms are looked at; no
+    number of it can be judged, and nothing is written.
+
     \b
     ravfeat audit runs/a
     ravfeat audit runs/a --quick
     ravfeat audit runs/a runs/b --strict
     ravfeat audit runs/a --cache /mnt/elsewhere/cache
     ravfeat audit runs/mine --head mine.py:SVC
+    ravfeat audit hf://datasets/USER/NAME hf://USER/HEAD
+    ravfeat audit https://example.org/heads/voice
     """  # noqa: D301
     from ravfeat.api.audit import audit
     from ravfeat.runs.outcome import EXIT_CODES, worst
@@ -57,10 +62,10 @@ def command(*, strict: bool, **options: Any) -> None:
 
 
 class _Terminal(TerminalObserver):
-    def audited(self, audit: "Audit", path: Path, seconds: float) -> None:
-        """Print what was found, and where it is written."""
+    def audited(self, audit: "Audit", path: Path | None, seconds: float) -> None:
+        """Print what was found, and where it is written; nowhere for what is published."""
         _show(audit)
-        echo(f"{path}: {_count(audit)}, in {seconds:.1f} s")
+        echo(f"{path or audit.path}: {_count(audit)}, in {seconds:.1f} s")
 
 
 def _show(audit: "Audit") -> None:

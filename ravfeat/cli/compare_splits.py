@@ -73,6 +73,9 @@ def command(
     from ravfeat.experiment.fit import FitPlan
     from ravfeat.experiment.own_heads import bring_heads
     from ravfeat.resources import memory_remedy
+    from ravfeat.runs.recipe import read_recipe
+    from ravfeat.runs.task import changes
+    from ravfeat.runs.trust import trust_of
     from ravfeat.splits.compare import check_comparison_out, compare_splits, write_comparison
     from ravfeat.splits.rows import HEADINGS, MEANING, cells, summary
 
@@ -104,6 +107,8 @@ def command(
     echo(summary(comparison.rows, comparison.about))
     _show([HEADINGS, *map(cells, comparison.rows)])
     echo(MEANING)
+    read = read_recipe(target / "actor")
+    echo("; ".join([trust_of(read).said, *changes(read)]))
     if len({row.gap.n for row in comparison.rows}) > 1:
         echo("the rows rest on different clips: their differences are not those of the systems alone")
     for row in comparison.rows:

@@ -43,12 +43,18 @@ def command(
     from ravfeat.encoders.device import resolve_device
     from ravfeat.importance import measure_run
     from ravfeat.runs.recipe import read_recipe
+    from ravfeat.runs.task import chance_said, changes
+    from ravfeat.runs.trust import trust_of
 
     started = perf_counter()
     importance = measure_run(
         run, caches=caches, repeats=repeats, kinds=kinds, alone=alone, device=resolve_device(device)
     )
-    _show(importance, leaky="  LEAKY" if read_recipe(run).leaky else "")
+    recipe = read_recipe(run)
+    leaky = "  LEAKY" if recipe.leaky else ""
+    facts = (chance_said(len(recipe.classes)), trust_of(recipe).said, *changes(recipe))
+    echo(f"{'; '.join(facts)}{leaky}")
+    _show(importance, leaky=leaky)
     echo(f"{run / 'importance.json'}: {repeats} times each, in {perf_counter() - started:.1f} s")
 
 

@@ -24,7 +24,7 @@ def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
     from ravfeat.calibrate import calibration_record
 
     _show_scores(records, synthetic=fitted.predictions.synthetic)
-    _show_tested(fitted)
+    _show_task(run, fitted)
     _show_views(fitted)
     _show_parts(fitted)
     if fitted.fusion is not None:
@@ -59,11 +59,20 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
         echo(f"the rows rest on different clips ({listing}): their differences are not those of the systems alone")
 
 
-def _show_tested(fitted: "Fitted") -> None:
-    """Print the number of clips of every class that the first system was tested on."""
+def _show_task(run: Path, fitted: "Fitted") -> None:
+    """Print classes, chance, test clips, who made the features, what was changed, and the test clips of every class."""
+    from ravfeat.runs.recipe import read_recipe
+    from ravfeat.runs.task import chance_said, changes, clips_said
+    from ravfeat.runs.trust import trust_of
+
     predictions = fitted.predictions
     rows = predictions.select_system(predictions.systems()[0]).table.select(["split", "clip_id", "label"]).to_pylist()
     labels = {row["clip_id"]: row["label"] for row in rows if row["split"] == "test"}
+    recipe = read_recipe(run)
+    facts = (chance_said(len(predictions.classes)), clips_said(recipe, len(labels)), trust_of(recipe).said)
+    echo(f"{'; '.join(facts)}{'  LEAKY' if predictions.leaky else ''}")
+    if changed := changes(recipe):
+        echo(f"not the corpus's own task: {'; '.join(changed)}{'  LEAKY' if predictions.leaky else ''}")
     show_classes(Counter(labels.values()), predictions.classes)
 
 

@@ -9,9 +9,11 @@ from ravfeat.corpora.terms import Terms, known_corpus, licence_for
 from ravfeat.escape import code_span, markdown_text
 from ravfeat.model_origin import IN_RAVFEAT
 from ravfeat.published.agreement import UNCHECKED
+from ravfeat.published.trust import document_trust
+from ravfeat.runs.task import chance_said
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, is_unchecked, transductive_suffix
 
-__all__ = ["card", "terms_of"]
+__all__ = ["card", "score_rows", "terms_of"]
 
 _METRICS = (("uar", "UAR (mean recall)"), ("wa", "WA (plain accuracy)"), ("nll", "NLL"), ("ece", "ECE"))
 _AVERAGINGS = (("pooled", "pooled over folds"), ("fold_mean", "mean of folds"))
@@ -71,12 +73,17 @@ def _warnings(document: Mapping[str, Any]) -> list[str]:
 
 def _what(document: Mapping[str, Any]) -> list[str]:
     labels = ["", markdown_text(labels_said(document["replaced_labels"]))] if "replaced_labels" in document else []
+    changed = document.get("changes", [])
     lines = [
         f"Emotion heads on frozen features, {_corpora(document)} and published by ravfeat {document['ravfeat']}.",
         "",
-        f"Classes, in the order of the probabilities: {', '.join(map(markdown_text, document['classes']))}.",
+        f"Classes, in the order of the probabilities: {', '.join(map(markdown_text, document['classes']))}"
+        f" ({chance_said(len(document['classes']))}).",
         *_label_maps(document),
         *labels,
+        *(["", f"Not the corpus's own task: {markdown_text('; '.join(changed))}."] if changed else []),
+        "",
+        f"Who made the features: {markdown_text(document_trust(document).said)}.",
         "",
         "| system | seeds averaged | trained on | needs features of |",
         "|---|---|---|---|",
@@ -165,14 +172,29 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
         metric, averaging = dict(_METRICS).get(record["metric"]), dict(_AVERAGINGS).get(record["averaging"])
         if metric is None or averaging is None or not _is_published(record):
             continue
-        lines.append(
-            f"| {_name(record)} | {metric} | {averaging} | {_value(record)} |"
-            f" {markdown_text(record['protocol'])}{leaky} | {markdown_text(record['select'])} | {record['n']} |"
-        )
-    lines += ["", "Of calibrated probabilities of test clips, each by the heads of the fold that tested it."]
+        lines.append("".join(_row(record, leaky)))
+    lines += [
+        "",
+        "Of calibrated probabilities of test clips, each by the heads of the fold that tested it;"
+        f" {chance_said(len(document['classes']))}; {markdown_text(document_trust(document).said)}.",
+    ]
     if "refit" in document:
         lines += ["", f"The heads that learned from all actors: {markdown_text(document['refit']['score'])}."]
     return lines
+
+
+def _row(record: Mapping[str, Any], leaky: str) -> tuple[str, str]:
+    """Give a row of the table of scores: what it is of, and the value with its conditions."""
+    metric, averaging = dict(_METRICS)[record["metric"]], dict(_AVERAGINGS)[record["averaging"]]
+    conditions = f"{markdown_text(record['protocol'])}{leaky} | {markdown_text(record['select'])} | {record['n']}"
+    return f"| {_name(record)} | {metric} | {averaging} |", f" {_value(record)} | {conditions} |"
+
+
+def score_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Give the rows that ``head.toml`` has scores of, as a card has to say them: what of, and the rest of the line."""
+    leaky = " **LEAKY**" if document["leaky"] else ""
+    plain = {"averaging": "pooled", "select": document["select"], "ci_low": None, "ci_high": None}
+    return [_row({**plain, **entry}, leaky) for entry in document.get("scores", [])]
 
 
 def _is_published(record: Mapping[str, Any]) -> bool:
@@ -213,10 +235,10 @@ def _folds(document: Mapping[str, Any]) -> str:
             f" {code_span(transfer['test'])} that has a class. No actor, performance or recording is in both, {checked}"
         )
     if document["leaky"]:
-        return f"{document['folds']} folds of clips: every actor is on both sides (LEAKY)"
+        return f"{document['folds']} folds of clips: actors are on both sides (LEAKY)"
     if is_unchecked(document["protocol"]):
         return f"{document['folds']} folds; whether they share people could not be checked (UNCHECKED)"
-    return f"{document['folds']} folds of actors: no head was trained on an actor whose clips it tests, {checked}"
+    return f"{document['folds']} folds of actors: no head was trained on an actor id whose clips it tests, {checked}"
 
 
 def _rows_inside(document: Mapping[str, Any]) -> list[str]:

@@ -149,6 +149,7 @@ class HeadFile(TypedDict):
     run_sha256: Text
     rule: NotRequired[Rule]
     replaced_labels: NotRequired[ReplacedLabels]
+    changes: NotRequired[list[str]]
     made_from: NotRequired[list[PublishedOrigin]]
     plan: dict[str, Any]
     versions: dict[str, str]

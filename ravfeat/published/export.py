@@ -49,6 +49,7 @@ from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import PREDICTIONS_FILE
 from ravfeat.runs.read import Run, read_run
 from ravfeat.runs.recipe import Recipe, SystemInputs
+from ravfeat.runs.task import changes
 from ravfeat.runs.write import write_json
 from ravfeat.schema import transductive_suffix
 
@@ -238,6 +239,7 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
         **_made_from(recipe),
         **({} if read.fusion is None else {"rule": read.fusion.rule}),
         **({"replaced_labels": asdict(recipe.replaced_labels)} if recipe.replaced_labels else {}),
+        **({"changes": list(changed)} if (changed := changes(recipe)) else {}),
         "plan": plan,
         "versions": dict(recipe.versions),
         "systems": [part.record() for part in parts],

@@ -12,8 +12,8 @@ from ravfeat.escape import printable
 from ravfeat.files import check_name
 
 __all__ = [
-    "WAITS_S", "MissingFileError", "NoRangesError", "PassingError", "Store", "check_size", "checked_name", "is_plain",
-    "shown",
+    "WAITS_S", "DamagedError", "MissingFileError", "NoRangesError", "PassingError", "Store", "check_size",
+    "checked_name", "is_plain", "shown",
 ]  # fmt: skip
 
 WAITS_S = [0.5, 2.0, 5.0]
@@ -38,6 +38,10 @@ class NoRangesError(RemoteError):
 
 class PassingError(RemoteError):
     """What may go well the next time."""
+
+
+class DamagedError(RemoteError):
+    """What lies there is not what its digests say."""
 
 
 class Store(ABC):

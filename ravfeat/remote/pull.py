@@ -24,7 +24,7 @@ from ravfeat.cache.writer import find_folder, make_folder
 from ravfeat.errors import CacheError, RemoteError, UsageError
 from ravfeat.files import flush, replace_file, sha256_of
 from ravfeat.progress import ProgressBar
-from ravfeat.remote.base import NoRangesError, Store
+from ravfeat.remote.base import DamagedError, NoRangesError, Store
 from ravfeat.remote.card import README_FILE, licence_of_card, read_card
 from ravfeat.remote.folder_store import FolderStore
 from ravfeat.remote.mirror import Mirror
@@ -166,7 +166,7 @@ def _pull_shards(folder: Path, mirror: Mirror, numbers: Sequence[int]) -> None:
             # Nor that the features are those that the shard itself has digests of.
             if problems := check_shard(part, read_header(part)).problems:
                 part.unlink()
-                raise RemoteError(
+                raise DamagedError(
                     f"{mirror.store.address}: {shard_file(number)} was damaged before it was published: {problems[0]};"
                     " ask its owner to verify and publish it again"
                 )

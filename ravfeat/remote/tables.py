@@ -15,7 +15,7 @@ from ravfeat.cache.manifest import read_planned
 from ravfeat.cache.schemas import read_identity
 from ravfeat.errors import CacheError, RemoteError
 from ravfeat.files import user_folder
-from ravfeat.remote.base import MissingFileError, Store
+from ravfeat.remote.base import DamagedError, MissingFileError, Store
 
 __all__ = [
     "MAX_TABLE_BYTES",
@@ -134,7 +134,7 @@ def changed_or_damaged(store: Store, what: str, sums: bytes) -> RemoteError:
         changed = True
     if changed:
         return RemoteError(f"{store.address} was changed while it was being read; run this again to read what is new")
-    return RemoteError(
+    return DamagedError(
         f"{store.address}: {what} does not match its digest: it is damaged there, or was on the way; run this again,"
         " and if that does not help, ask its owner to delete that file there and to publish the cache again"
     )

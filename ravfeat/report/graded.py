@@ -16,6 +16,7 @@ from ravfeat.predictions import System, SystemProbs
 from ravfeat.report.layers.findings import LayerProfile, profile_of
 from ravfeat.runs.read import Run
 from ravfeat.runs.recipe import SystemInputs
+from ravfeat.runs.task import changes
 from ravfeat.schema import FUSED_STREAMS, transductive_suffix
 from ravfeat.stats import Compared, Recall, fold_scores, recalls
 
@@ -134,11 +135,9 @@ class Graded:
         return " or ".join(dict.fromkeys(_learned_from(entry) for entry in entries if entry.views))
 
     @cached_property
-    def labels(self) -> str:
-        """Files whose labels replaced the corpus's, as in "labels of mine.csv"; else empty."""
-        labels = [recipe.replaced_labels for recipe in self.run.recipe.with_fused()]
-        files = dict.fromkeys(replaced.file for replaced in labels if replaced)
-        return f"labels of {' and '.join(files)}" if files else ""
+    def task(self) -> str:
+        """Labels that were replaced, classes merged, clips left out, as in "12 clips not stored"; else empty."""
+        return "; ".join(changes(self.run.recipe))
 
     @property
     def team(self) -> str:
@@ -147,12 +146,12 @@ class Graded:
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a number must never stand without: corpus, protocol, selection, labels, views, seeds, clips."""
+        """What a number must never stand without: corpus, protocol, selection, task, views, seeds, clips."""
         facts = {"corpus": "synthetic"} if self.synthetic else {}
         facts |= {
             "protocol": self.protocol,
             "select": f"select {self.select}",
-            **({"labels": self.labels} if self.labels else {}),
+            **({"task": self.task} if self.task else {}),
             **({"views": f"trained on {self.trained_on or CLEAN}"} if self.trained_on or self.beside_views else {}),
             "team": self.team,
             "n": f"n = {len(self.probs)}",

@@ -6,6 +6,8 @@ from ravfeat.report.drawings.labels import conditions_of
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.leak.findings import LeakGap
+from ravfeat.runs.task import chance_said
+from ravfeat.runs.trust import trust_of
 from ravfeat.schema import ACTOR_NORMALISED, NORMALISED, UNCHECKED, is_unchecked, transductive_suffix
 from ravfeat.stats import Pairing
 
@@ -30,19 +32,45 @@ def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[F
     lines = [
         f"{len(graded)} {'system' if len(graded) == 1 else 'systems'} graded on {corpus}, by features of "
         f"{' and '.join(_encoders(graded))}: {len(probs)} test clips, {graded[0].n_actors} actors, "
-        f"{len(probs.classes)} emotions."
+        f"{chance_said(len(probs.classes))}."
     ]
-    honest = [entry for entry in graded if not entry.leaky]
-    if honest:
-        values = [entry.records["uar", "pooled"]["value"] for entry in honest]
-        span = f"{values[0]:.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
-        lines.append(
-            f"With actors kept apart, pooled UAR (mean recall) is {span} ({conditions_of(honest)}); "
-            f"chance is {1 / len(probs.classes):.3f}."
-        )
+    lines += _reached(graded)
+    lines += _made_by(graded)
+    lines += _changed(graded)
     lines += _chosen(graded)
     lines += [_gain_sentence(fused_run) for fused_run in fused if not fused_run.fused.leaky]
     return lines + [_gap_sentence(gap) for gap in _widest(gaps)]
+
+
+def _reached(graded: Sequence[Graded]) -> list[str]:
+    """Say how well: apart for splits that keep ids of actors on one side, and for those of which nobody knows it."""
+    honest = [entry for entry in graded if not entry.leaky]
+    lines = []
+    for unchecked, split in (
+        (False, "No id of an actor stood on two sides: pooled"),
+        (True, "Whether people stood on two sides could not be checked: pooled"),
+    ):
+        entries = [entry for entry in honest if is_unchecked(entry.run.predictions.protocol) == unchecked]
+        if entries:
+            values = [entry.records["uar", "pooled"]["value"] for entry in entries]
+            span = f"{values[0]:.3f}" if len(values) == 1 else f"{min(values):.3f} to {max(values):.3f}"
+            lines.append(f"{split} UAR (mean recall) is {span} ({conditions_of(entries)}).")
+    return lines
+
+
+def _made_by(graded: Sequence[Graded]) -> list[str]:
+    """Say who made the features, of every run where the runs differ."""
+    runs: dict[str, list[str]] = {}
+    for name, run in {entry.run.name: entry.run for entry in graded}.items():
+        runs.setdefault(trust_of(run.recipe).said, []).append(name)
+    several = len(runs) > 1
+    endings = {said: f" ({' and '.join(names)})." if several else "." for said, names in runs.items()}
+    return [f"{said[0].upper()}{said[1:]}{ending}" for said, ending in endings.items()]
+
+
+def _changed(graded: Sequence[Graded]) -> list[str]:
+    tasks = {entry.run.name: entry.task for entry in graded if entry.task}
+    return [f"Run {name} is not on the corpus's own task: {task}." for name, task in tasks.items()]
 
 
 def _chosen(graded: Sequence[Graded]) -> list[str]:
@@ -79,7 +107,7 @@ def _widest(gaps: Sequence[LeakGap]) -> list[LeakGap]:
 def _gap_sentence(gap: LeakGap) -> str:
     difference = gap.differences[0]
     verdict = (
-        "The higher number does not hold for new speakers."
+        "The higher number is of speakers that were trained on."
         if difference.ci_low > 0
         else "The interval does not tell it from zero."
     )
@@ -100,6 +128,14 @@ def warnings(graded: Sequence[Graded]) -> list[tuple[str, str]]:
     if any(entry.leaky for entry in graded):
         sentence = "Rows with this word test on actors that were trained on. They are a control, not a result."
         notes.append(("LEAKY", sentence))
+    recipes = {entry.run.name: entry.run.recipe for entry in graded}
+    elsewhere = [name for name, recipe in recipes.items() if not trust_of(recipe).encoded_here]
+    if elsewhere:
+        sentence = (
+            f"What {' and '.join(elsewhere)} {'reads' if len(elsewhere) == 1 else 'read'} was not all encoded here from"
+            " recordings. Whether labels of test clips took part in making it cannot be seen from here."
+        )
+        notes.append(("Made elsewhere", sentence))
     if any(is_unchecked(entry.run.predictions.protocol) for entry in graded):
         notes.append((UNCHECKED, "Of some clips nobody says who speaks; their rows may test on people trained on."))
     runs = {entry.run.name: entry.run.audit for entry in graded if entry.run.audit is not None}

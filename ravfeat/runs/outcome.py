@@ -60,7 +60,7 @@ class Tried(Protocol):
         ...
 
 
-def outcome_of(lines: Sequence[Tried], *, quick: bool) -> Outcome:
+def outcome_of(lines: Sequence[Tried], *, quick: bool, core: Sequence[str] = CORE) -> Outcome:
     """Sum an audit up.
 
     Parameters
@@ -68,6 +68,8 @@ def outcome_of(lines: Sequence[Tried], *, quick: bool) -> Outcome:
     lines : sequence of lines
     quick : bool
         Whether something was left out on purpose.
+    core : sequence of str
+        Checks without any of which not all was looked at.
 
     Returns
     -------
@@ -76,13 +78,13 @@ def outcome_of(lines: Sequence[Tried], *, quick: bool) -> Outcome:
     """
     if any(line.verdict in BROKEN for line in lines):
         return "broken"
-    return "held as far as could be tried" if shortfalls(lines, quick=quick) else "held"
+    return "held as far as could be tried" if shortfalls(lines, quick=quick, core=core) else "held"
 
 
-def shortfalls(lines: Sequence[Tried], *, quick: bool) -> tuple[str, ...]:
+def shortfalls(lines: Sequence[Tried], *, quick: bool, core: Sequence[str] = CORE) -> tuple[str, ...]:
     """Say what keeps an audit that found no leak from saying that the number held.
 
-    That is what was warned of, what ``--quick`` left out, and what of `CORE` could not be tried or was not known yet to
+    That is what was warned of, what ``--quick`` left out, and what of `core` could not be tried or was not known yet to
     the version that made the audit.
     """
     verdicts: dict[str, set[Verdict]] = {}
@@ -92,8 +94,8 @@ def shortfalls(lines: Sequence[Tried], *, quick: bool) -> tuple[str, ...]:
     warned = [name for name, found in verdicts.items() if "warn" in found and name != MADE_BY]
     omitted = not_judged(lines, quick=quick)
     quickly = {line.check for line in lines if line.finding.startswith(LEFT_OUT)}
-    untried = [name for name in CORE if "not possible" in verdicts.get(name, ()) and name not in quickly]
-    unknown = [name for name in CORE if name not in verdicts]
+    untried = [name for name in core if "not possible" in verdicts.get(name, ()) and name not in quickly]
+    unknown = [name for name in core if name not in verdicts]
     return (
         *dict.fromkeys(elsewhere),
         *_listed("warned of", warned),

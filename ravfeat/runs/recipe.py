@@ -117,6 +117,12 @@ class SystemInputs:
         ``clean``, or the mean over which views; empty in runs of older versions.
     average_views : {"none", "scores", "statistics"}
         What that is the mean of; see `ravfeat.experiment.plan.DataPlan`.
+    clips : int
+        Clips that are trained on or tested; 0 where the recipe does not tell.
+    left_out : int
+        Clips of no class.
+    narrowed : mapping of str to int
+        Clips that were left out on purpose, by what leaves them out.
     views : tuple of CacheOrigin
     random_weights : bool
         Whether the encoder was never trained.
@@ -138,6 +144,9 @@ class SystemInputs:
     trained_on: str = ""
     tested_on: str = ""
     average_views: AverageViews = "none"
+    clips: int = 0
+    left_out: int = 0
+    narrowed: Mapping[str, int] = field(default_factory=dict)
     views: tuple[CacheOrigin, ...] = ()
     random_weights: bool = False
     joined: tuple[CacheOrigin, ...] = ()

@@ -21,6 +21,7 @@ GRADES: tuple[Grade, ...] = ("encoded here from recordings", "imported, made els
 
 _HERE, _ELSEWHERE, _SCORES = GRADES
 _IMPORTED, _BROUGHT = "as imported", "as brought"  # how conventions of such layers begin, see `EncoderSpec`
+_PLAIN = "encoded here, as the cache says of itself"
 _DIGITS = 12
 
 
@@ -66,14 +67,18 @@ class Trust:
 
     @property
     def details(self) -> str:
-        """Who made what, as in ``imported: face landmarks; encoded here, says the cache: audio whisper``."""
+        """Who made what, the worst first, as in ``imported: face landmarks; encoded here by …: audio mine``."""
         names: dict[str, list[str]] = {}
         for source in sorted(self.sources, key=lambda source: -GRADES.index(source.grade)):
             names.setdefault(source.how, []).append(source.name)
         return "; ".join(f"{how}: {', '.join(group)}" for how, group in names.items())
 
-    def __str__(self) -> str:
-        return f"{self.grade} ({self.details})" if self.details else self.grade
+    @property
+    def said(self) -> str:
+        """The grade in words that stand beside a number, and who made what where that is not plain."""
+        if all(source.how == _PLAIN for source in self.sources):
+            return f"features {self.grade}, as their caches say"
+        return f"{'' if self.grade == _SCORES else 'features '}{self.grade} ({self.details})"
 
 
 def trust_of(recipe: Recipe) -> Trust:
@@ -112,7 +117,7 @@ def encoded_source(
         code = printable(str(model.get("reference", "not named")))
         digest = printable(str(identity.get("weights", "")))[:_DIGITS]
         return Source(name, _HERE, f"encoded here by code of your own ({code}, SHA-256 {digest})")
-    return Source(name, _HERE, "encoded here, as the cache says of itself")
+    return Source(name, _HERE, _PLAIN)
 
 
 def _sources(recipe: Recipe) -> Iterator[Source]:

@@ -7,6 +7,7 @@ from typing import Any
 from ravfeat.escape import markdown_text
 from ravfeat.identity.probe import IdentityProbe
 from ravfeat.predictions import System
+from ravfeat.runs.task import chance_said
 from ravfeat.stats import Difference, Interval
 
 __all__ = ["HEADINGS", "SplitRow", "cells", "markdown", "record", "summary"]
@@ -39,7 +40,7 @@ class SplitRow:
     ----------
     system : System
     clip, actor : Interval
-        Pooled UAR over emotions under the LEAKY clip split, and with actors kept apart.
+        Pooled UAR over emotions under the LEAKY clip split, and with no id of an actor on two sides.
     gap : Difference
         The first minus the second, paired by performance; both resampled with the same actors.
     train_clips : tuple of float
@@ -80,15 +81,16 @@ def summary(rows: Sequence[SplitRow], about: Mapping[str, Any]) -> str:
     ----------
     rows : sequence of SplitRow
     about : mapping
-        ``protocol``, ``clip_protocol``, ``select``, ``seeds``, ``synthetic``.
+        ``protocol``, ``clip_protocol``, ``select``, ``seeds``, ``classes``, ``synthetic``.
     """
     sizes = sorted({f"{clip:.0f}" if round(clip) == round(actor) else f"{clip:.0f} and {actor:.0f}"
                     for clip, actor in (row.train_clips for row in rows)})  # fmt: skip
     seeds = f"{about['seeds']} seed{'s' if about['seeds'] > 1 else ''}"
     synthetic = ", on a synthetic corpus (says nothing about people)" if about["synthetic"] else ""
     return (
-        f"{about['clip_protocol']} LEAKY (tested on actors it was trained on) against {about['protocol']} (actors kept"
-        f" apart), select {about['select']}, {seeds}, trained on {' or '.join(sizes)} clips per fold{synthetic}"
+        f"{about['clip_protocol']} LEAKY (tested on actors it was trained on) against {about['protocol']} (no id of an"
+        f" actor on two sides), select {about['select']}, {seeds}, trained on {' or '.join(sizes)} clips per"
+        f" fold, {chance_said(len(about['classes']))}{synthetic}"
     )
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from ravfeat.escape import markdown_text
 from ravfeat.files import replace_file
 from ravfeat.report.drawings.style import render
+from ravfeat.runs.recipe import recipe_of
+from ravfeat.runs.task import chance_said
+from ravfeat.runs.trust import trust_of
 from ravfeat.schema import transductive_suffix
 from ravfeat.sweep.figure import factor_figure, levels_of
 from ravfeat.sweep.folder import TrialRecord
@@ -72,10 +75,12 @@ def table_of(ranking: Sequence[TrialRecord]) -> list[tuple[str, ...]]:
 
 
 def conditions_of(ranking: Sequence[TrialRecord]) -> str:
-    """Say what all plans of a protocol share: ``ravdess6, select val, 1 seed, 12 plans, validation rows``."""
+    """Say what all plans of a protocol share, as in ``ravdess6, select val, 1 seed, 12 plans, validation rows, …``."""
     about = ranking[0].about
     leaky = " LEAKY" if about["leaky"] else ""
     seeds = f"{about['seeds']} seed{'s' if about['seeds'] > 1 else ''}"
     synthetic = ", synthetic corpus" if about["caches"][0]["synthetic"] else ""
     plans = f"{len(ranking)} plan{'s' if len(ranking) > 1 else ''}"
-    return f"{about['protocol']}{leaky}, select {about['select']}, {seeds}, {plans}, validation rows{synthetic}"
+    made = trust_of(recipe_of({"caches": about["caches"]}, Path())).grade
+    facts = f"{plans}, validation rows, {chance_said(len(about['classes']))}, {made}"
+    return f"{about['protocol']}{leaky}, select {about['select']}, {seeds}, {facts}{synthetic}"

@@ -55,7 +55,7 @@ def test_the_headline_is_the_fused_score_and_says_what_it_rests_on(run) -> None:
     )
     assert run.headline == (
         f"UAR {record['value']:.3f} [{record['ci_low']:.3f}, {record['ci_high']:.3f}], fused / toy / kernel+logreg,"
-        " group3, select val, 48 clips"
+        " group3, select val, 48 clips, 4 classes, chance 0.250, encoded here from recordings"
     )
     assert run.headline in repr(run)
     assert len(repr(run)) < 500

@@ -83,7 +83,7 @@ def test_features_with_an_offset_for_everybody_gain_by_per_actor_normalisation(t
     assert check_identity(baseline, "")[0].evidence["value"] > 10 / 24
     line = check_per_actor(baseline, disjoint, "")[0]
     assert line.evidence["value"] > 0.1
-    assert "the run does not do it" in line.finding
+    assert "the recipe does not record that the run did it" in line.finding
 
 
 def test_a_head_that_knows_only_the_sentences_is_a_warning(tmp_path) -> None:

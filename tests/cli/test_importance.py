@@ -13,7 +13,8 @@ def test_the_table_names_every_group_and_the_file_is_beside_the_run(here, tmp_pa
     assert here("importance", run).returncode == 1
     done = here("importance", run, "--cache", moved, "--repeats", 1, "--by", "layer")
     assert done.returncode == 0
-    first, *rows = done.stdout.splitlines()
+    said, first, *rows = done.stdout.splitlines()
+    assert said == "4 classes, chance 0.250; features encoded here from recordings, as their caches say  LEAKY"
     assert first.startswith("audio / voice / logreg: UAR 0.")
     assert first.endswith("n=192 test clips  LEAKY")
     assert [row.split("  ")[1] for row in rows[:-1]] == ["shuffled", "all inputs", "layer", "layer 1", "layer 2"]

@@ -23,7 +23,8 @@ def trust(**record: Any) -> Trust:
 def test_a_cache_made_here_is_encoded_here_and_that_it_says_so_itself_is_said() -> None:
     found = trust(caches=[cache("whisper@mean-scores")])
     assert found.grade == "encoded here from recordings"
-    assert str(found) == "encoded here from recordings (encoded here, as the cache says of itself: audio whisper)"
+    assert found.details == "encoded here, as the cache says of itself: audio whisper"
+    assert found.said == "features encoded here from recordings, as their caches say"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_scores_are_scores_only_and_runs_that_are_fused_are_what_they_were() -> 
     assert trust(**fused).encoded_here
     fused["scores"].append({"path": "elsewhere/face.csv", "kind": "logits", "system": "b"})
     assert trust(**fused).grade == "scores only"
-    assert trust(**fused).details.startswith("scores of another program: face.csv; encoded here")
+    assert trust(**fused).said.startswith("scores only (scores of another program: face.csv; encoded here")
     assert trust().grade == "scores only"
     assert trust(runs=[{"path": "runs/b", "recipe": {}}]).grade == "scores only"
 
@@ -89,5 +90,5 @@ def test_a_fine_tuned_encoder_was_trained_here() -> None:
 
 def test_what_a_stranger_wrote_cannot_end_the_line() -> None:
     found = trust(caches=[cache("a\nheld", published={"address": "hf://x\x1b[2J", "commit": "0" * 40})])
-    assert "\n" not in str(found)
-    assert "\x1b" not in str(found)
+    assert "\n" not in found.said
+    assert "\x1b" not in found.said

@@ -18,7 +18,10 @@ ROW = SplitRow(
     GAP, (960.0, 960.0), PROBE,
 )  # fmt: skip
 BARE = SplitRow(System("audio", "a", "logreg"), ROW.clip, ROW.actor, GAP, (960.0, 950.4), None, "one emotion only")
-ABOUT = {"protocol": "ravdess6", "clip_protocol": "clip6", "select": "nested", "seeds": 1, "synthetic": False}
+ABOUT = {
+    "protocol": "ravdess6", "clip_protocol": "clip6", "select": "nested", "seeds": 1, "synthetic": False,
+    "classes": list("abcdefgh"),
+}  # fmt: skip
 
 
 def test_a_row_has_a_cell_under_every_heading_and_says_what_is_leaky() -> None:
@@ -37,8 +40,8 @@ def test_a_row_has_a_cell_under_every_heading_and_says_what_is_leaky() -> None:
 
 def test_the_summary_states_splits_selection_seeds_and_sizes() -> None:
     assert summary([ROW, BARE], ABOUT) == (
-        "clip6 LEAKY (tested on actors it was trained on) against ravdess6 (actors kept apart), select nested, 1 seed,"
-        " trained on 960 or 960 and 950 clips per fold"
+        "clip6 LEAKY (tested on actors it was trained on) against ravdess6 (no id of an actor on two sides),"
+        " select nested, 1 seed, trained on 960 or 960 and 950 clips per fold, 8 classes, chance 0.125"
     )
     assert "2 seeds" in summary([ROW], {**ABOUT, "seeds": 2})
     assert "says nothing about people" in summary([ROW], {**ABOUT, "synthetic": True})

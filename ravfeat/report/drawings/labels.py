@@ -39,7 +39,7 @@ def conditions_of(graded: Sequence[Graded]) -> str:
     """Say under what conditions some systems were scored: "ravdess6 · select val · 2 systems or 1 seed · n = 1440"."""
     names = dict.fromkeys(name for entry in graded for name in entry.facts)
     values = {name: dict.fromkeys(entry.facts[name] for entry in graded if name in entry.facts) for name in names}
-    partly = {name for name in ("features", "labels") if not all(name in entry.facts for entry in graded)}
+    partly = {name for name in ("features", "task") if not all(name in entry.facts for entry in graded)}
     return " · ".join(f"{'partly ' if name in partly else ''}{' or '.join(facts)}" for name, facts in values.items())
 
 

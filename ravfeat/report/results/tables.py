@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from ravfeat.report.graded import Graded
 from ravfeat.report.page.cells import AVERAGING, IDENTITY, NAMES, NONE, identity, interval, table_row
 from ravfeat.report.page.document import Column, Table
+from ravfeat.runs.task import chance_said
+from ravfeat.runs.trust import trust_of
 
 __all__ = ["further_tables", "headline_table", "seed_table"]
 
@@ -16,12 +18,13 @@ def headline_table(graded: Sequence[Graded]) -> Table:
     pairs = [(metric, averaging) for metric in ("uar", "wa") for averaging in ("pooled", "fold_mean")]
     columns = [Column(f"{NAMES[metric]}, {AVERAGING[averaging]}", numeric=True) for metric, averaging in pairs]
     audited = any(entry.run.audit is not None for entry in graded)
-    columns += [Column("Audit")] if audited else []
+    columns += [Column("Features")] + ([Column("Audit")] if audited else [])
     rows = []
     for entry in graded:
         scores = (interval(entry.records[pair]) for pair in pairs)
-        rows.append(table_row(entry, (*identity(entry), *scores, *_badge(entry, audited=audited))))
+        rows.append(table_row(entry, (*identity(entry), *scores, _made_by(entry), *_badge(entry, audited=audited))))
     caption = (
+        f"{chance_said(len(graded[0].probs.classes))}. "
         "UAR is the mean recall over emotions, WA plain accuracy. In brackets the 95 % interval over actors (each left "
         "out in turn, Student's t); after ± the standard deviation over folds. Several seeds: their probabilities are "
         "averaged first."
@@ -32,6 +35,11 @@ def headline_table(graded: Sequence[Graded]) -> Table:
             " have given."
         )
     return Table(caption, (*IDENTITY, *columns), tuple(rows), cards=True)
+
+
+def _made_by(entry: Graded) -> str:
+    """Say beside a number who made what it rests on."""
+    return trust_of(entry.run.recipe).grade
 
 
 def _badge(entry: Graded, *, audited: bool) -> tuple[str, ...]:

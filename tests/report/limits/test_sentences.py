@@ -91,10 +91,11 @@ def test_a_fusion_says_which_folds_its_runs_tested(make_run: Make) -> None:
 
 def test_replaced_labels_stand_among_the_conditions(make_run: Make) -> None:
     graded = grade(read_runs([make_run(heads={"logreg": 1.0}, recipe={"replaced_labels": LABELS})]))
-    assert {entry.facts["labels"] for entry in graded} == {"labels of mine.csv"}
+    said = f"labels of mine.csv: {LABELS['relabelled']} relabelled, {LABELS['left_out']} left out"
+    assert {entry.facts["task"] for entry in graded} == {said}
     both = [*graded, *grade(read_runs([make_run("own", heads={"kernel": 1.0})]))]
-    assert " · labels of mine.csv · " in conditions_of(graded)
-    assert " · partly labels of mine.csv · " in conditions_of(both)
+    assert f" · {said} · " in conditions_of(graded)
+    assert f" · partly {said} · " in conditions_of(both)
 
 
 @pytest.mark.parametrize(("options", "sentence"), CASES)

@@ -1,0 +1,1 @@
+"""Audits of what is published, caches and heads, by address or folder."""

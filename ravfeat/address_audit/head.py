@@ -1,0 +1,107 @@
+"""Audit a published head: digests, heads that load, scores of its card, its encoders, who made its features, terms."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ravfeat.address_audit.lines import FILES, card_line, said_otherwise, terms_line
+from ravfeat.audit import Audit, Line
+from ravfeat.audit.encoders import look_up_encoder
+from ravfeat.audit.verdicts import edited, info, leak, not_possible, pass_, warn
+from ravfeat.cache.origin_file import read_origin
+from ravfeat.cards.head_card import compare_results
+from ravfeat.corpora.labels import labels_said
+from ravfeat.errors import HeadError
+from ravfeat.escape import printable
+from ravfeat.published.card import score_rows
+from ravfeat.published.format import CARD_FILE
+from ravfeat.published.head import PublishedHead
+from ravfeat.published.load import load_head
+from ravfeat.published.pull import local_head
+from ravfeat.published.trust import document_trust
+from ravfeat.remote.card import licence_of_card, read_card
+from ravfeat.remote.store import MissingFileError, Store, is_remote
+from ravfeat.runs.outcome import MADE_BY
+from ravfeat.runs.trust import Source, Trust
+from ravfeat.schema import is_unchecked
+
+__all__ = ["audit_head"]
+
+_SCORES, _PROTOCOL, _LABELS = "scores computed again", "protocol keeps actors apart", "labels are those of the corpus"
+_CORE = (MADE_BY, FILES, _SCORES)
+_MAX_CARD_BYTES = 4 << 20
+
+
+def audit_head(store: Store, place: str) -> Audit:
+    """Audit a head; errors as `ravfeat.address_audit.run.audit_published`.
+
+    Parameters
+    ----------
+    store : Store
+    place : str
+        As it was given.
+    """
+    try:
+        head = load_head(local_head(place) if is_remote(place) else Path(place))
+    except HeadError as error:
+        return Audit(place, (edited(FILES, "", str(error)),), quick=False, files={}, core=_CORE)
+    trust = _trust(head, store, place)
+    return Audit(place, tuple(_lines(head, store, trust)), quick=False, files={}, trust=trust, core=_CORE)
+
+
+def _trust(head: PublishedHead, store: Store, place: str) -> Trust:
+    trust = document_trust(head.folder.about)
+    origin = read_origin(head.folder.path)
+    address = store.place if is_remote(place) else origin["address"] if origin else ""
+    if not address:
+        return trust
+    trained = Source("the heads", "imported, made elsewhere", f"trained elsewhere, published at {printable(address)}")
+    return Trust((trained, *trust.sources))
+
+
+def _lines(head: PublishedHead, store: Store, trust: Trust) -> Iterator[Line]:
+    document = head.folder.document
+    yield (info if trust.encoded_here else warn)(
+        MADE_BY, "", f"{trust.grade}: {trust.details}; that is what head.toml says of itself", grade=trust.grade
+    )
+    n_heads = sum(len(models) for systems in head.models.values() for models in systems)
+    yield pass_(
+        FILES, "", f"{len(document['files'])} files have the digests of head.toml, which agrees with its own;"
+        f" {n_heads} heads load, of the classes and caches that it names",
+    )  # fmt: skip
+    readme, card = read_card(store), _card(store)
+    text = readme.decode("utf-8", "replace")
+    n_said, faults = said_otherwise(f"{card}\n{text}", score_rows(document))
+    n_results, wrong = compare_results(text, document)
+    yield card_line(n_said + n_results, [*faults, *wrong], "head.toml")
+    yield not_possible(_SCORES, "", "a head's folder holds no predictions; audit the run that it was exported from")
+    yield _protocol(head)
+    if "replaced_labels" in document:
+        yield warn(_LABELS, "", labels_said(vars(document["replaced_labels"])))
+    if changed := document.get("changes", []):
+        yield warn(_LABELS, "", f"not the corpus's own task: {'; '.join(map(printable, changed))}")
+    weights = {
+        (cache["encoder"], str(cache["identity"].get("weights", "")), cache.get("model", {}).get("repository", ""))
+        for system in document["systems"]
+        for cache in system["caches"]
+    }
+    for encoder, digest, repository in sorted(weights):
+        yield look_up_encoder(encoder, document["corpus"], digest, [repository])
+    synthetic = document["synthetic"] and "cross_corpus" not in document
+    yield terms_line(document["corpus"], licence_of_card(readme), "heads", synthetic=synthetic)
+
+
+def _protocol(head: PublishedHead) -> Line:
+    document = head.folder.document
+    said = f"'{printable(document['protocol'])}', {document['folds']} folds, select {document['select']}"
+    if document["leaky"]:
+        return leak(_PROTOCOL, "", f"{said}: LEAKY, tested on actors it was trained on, as head.toml says")
+    if is_unchecked(document["protocol"]):
+        return warn(_PROTOCOL, "", f"{said}: of some clips nobody says who speaks")
+    return info(_PROTOCOL, "", f"{said}, as head.toml says; whose clips trained which fold is not in the folder")
+
+
+def _card(store: Store) -> str:
+    try:
+        return store.read_whole(CARD_FILE, _MAX_CARD_BYTES).decode("utf-8", "replace")
+    except MissingFileError:
+        return ""
