@@ -88,9 +88,9 @@ ALLOWED: dict[str, set[str]] = {
     | {"audit", "cache", "cards", "corpora", "identity", "published", "remote", "runs"},
     "api": BASE
     | {
-        "address_audit", "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "explore", "extract", "faces",
-        "features", "fusion", "heads", "media", "numerics", "predictions", "remote", "report", "runs",
-        "scorefiles", "stress",
+        "address_audit", "audit", "cache", "corpora", "crosscorpus", "encoders", "engines", "experiment", "explore",
+        "extract", "faces", "features", "fusion", "heads", "media", "numerics", "predictions", "remote", "report",
+        "runs", "scorefiles", "stress",
     },
     "torch": BASE | {"api", "features"},
     "demo": BASE | {"corpora", "encoders", "heads", "media", "predict", "predictions", "published", "runs"},

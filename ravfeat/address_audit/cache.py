@@ -9,6 +9,7 @@ from pathlib import Path
 from ravfeat.address_audit.lines import CARD, FILES, card_line, said_otherwise, terms_line
 from ravfeat.audit import Audit, Line
 from ravfeat.audit.encoders import look_up_encoder
+from ravfeat.audit.recordings import check_inputs
 from ravfeat.audit.verdicts import edited, info, left_out, not_possible, pass_, warn
 from ravfeat.cache import Cache, open_cache
 from ravfeat.cache.origin_file import read_origin
@@ -89,6 +90,7 @@ def _lines(cache: Cache, whole: bool, store: Store, place: str) -> tuple[list[Li
     steps: list[Callable[[], list[Line]]] = [
         lambda: [(info if trust.encoded_here else warn)(MADE_BY, "", finding, grade=trust.grade)],
         lambda: _verified(cache, whole=whole),
+        lambda: check_inputs(cache) if whole else [],
         lambda: [card_line(*said_otherwise(text, card_claims(cache)), "the cache")],
         lambda: _probed(cache, text, whole=whole),
         lambda: [look_up_encoder(str(cache.about["encoder"]), corpus, str(cache.identity["weights"]), _names(cache))],
