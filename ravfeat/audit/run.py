@@ -14,6 +14,7 @@ from ravfeat.audit.folds import check_folds, check_protocol, system_name
 from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
+from ravfeat.audit.prepared_features import check_prepared
 from ravfeat.audit.record import Audit
 from ravfeat.audit.recordings import check_recordings
 from ravfeat.audit.refit_calibration import check_temperatures, check_weights
@@ -98,7 +99,8 @@ _SYSTEM_CHECKS: tuple[tuple[str, Callable[[_SystemContext], list[Line]]], ...] =
     ("saved heads give the test rows", lambda system: check_saved_heads(system.run, system.prepared, system.load)),
     ("trained again", _check_retrained),
     ("labels permuted", lambda system: check_permuted(system.baseline, system.subject)),
-    ("identity probe", lambda system: check_identity(system.baseline, system.subject)),
+    ("features prepared per actor", lambda system: check_prepared(system.baseline, system.subject)),
+    ("identity probe", lambda system: check_identity(system.baseline, lambda: system.disjoint, system.subject)),
     ("gain of a clip split", lambda system: check_clip_split(system.baseline, system.disjoint, system.subject)),
     ("per-actor normalisation", lambda system: check_per_actor(system.baseline, system.disjoint, system.subject)),
     ("held-out sentence", lambda system: check_sentences(system.baseline, system.disjoint, system.subject)),

@@ -1,5 +1,6 @@
 """The baseline's diagnostics, on features whose answer is known."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ravfeat.audit.actor_identity import check_clip_split, check_identity
 from ravfeat.audit.baseline import Baseline, load_baseline, score_disjoint
 from ravfeat.audit.per_actor import check_per_actor
 from ravfeat.audit.permuted import check_permuted
+from ravfeat.audit.prepared_features import check_prepared
 from ravfeat.audit.sentences import check_sentences, statement_of
 from ravfeat.corpora.labels import LabelledClips
 from ravfeat.errors import CacheError
@@ -80,10 +82,45 @@ def test_features_with_an_offset_for_everybody_gain_by_per_actor_normalisation(t
     clips = [replace(take, features=take.features + people[int(take.actor[-2:])]) for take in takes()]
     baseline, prepared = asked(tmp_path, clips)
     disjoint = score_disjoint(baseline, prepared)
-    assert check_identity(baseline, "")[0].evidence["value"] > 10 / 24
+    assert check_identity(baseline, lambda: disjoint, "")[0].evidence["value"] > 10 / 24
     line = check_per_actor(baseline, disjoint, "")[0]
     assert line.evidence["value"] > 0.1
     assert "the recipe does not record that the run did it" in line.finding
+
+
+def test_clips_swapped_among_actors_are_a_warning_and_honest_ones_are_none(tmp_path) -> None:
+    people = 3 * np.random.default_rng(3).normal(size=(25, 1, 1, 8)).astype(np.float32)
+    clips = [
+        replace(take, features=np.tile(take.features, (1, 1, 2)) + people[int(take.actor[-2:])]) for take in takes()
+    ]
+    takes_of: dict[str, list[int]] = {}
+    for number, take in enumerate(clips):
+        takes_of.setdefault(take.performance_id[:-2], []).append(number)
+    swapped = list(clips)
+    for numbers in takes_of.values():
+        shuffled = np.random.default_rng(numbers[0]).permutation(numbers)
+        for number, other in zip(numbers, shuffled.tolist(), strict=True):
+            swapped[number] = replace(clips[number], features=clips[other].features)
+    lines = {}
+    for name, made in (("honest", clips), ("swapped", swapped)):
+        baseline, prepared = asked(tmp_path / name, made)
+        disjoint = score_disjoint(baseline, prepared)
+        lines[name] = check_identity(baseline, lambda disjoint=disjoint: disjoint, "")[0]
+        assert check_prepared(baseline, "")[0].verdict == "pass"
+    assert (lines["honest"].verdict, lines["swapped"].verdict) == ("info", "warn")
+    assert "clips were swapped among actors" in lines["swapped"].finding
+
+
+def test_features_centred_per_actor_before_they_came_are_a_warning(tmp_path) -> None:
+    clips = takes()
+    means = {
+        actor: np.mean([c.features.mean(0) for c in clips if c.actor == actor], 0) for actor in {c.actor for c in clips}
+    }
+    baseline, _ = asked(tmp_path, [replace(clip, features=clip.features - means[clip.actor]) for clip in clips])
+    (line,) = check_prepared(baseline, "")
+    assert line.verdict == "warn"
+    assert "the actors' means are equal" in line.finding
+    assert json.dumps(line.evidence)
 
 
 def test_a_head_that_knows_only_the_sentences_is_a_warning(tmp_path) -> None:

@@ -80,6 +80,7 @@ def test_an_honest_run_holds_against_every_attempt(audited: Audit) -> None:
         "saved heads give the test rows": "pass",
         "trained again": "pass",
         "labels permuted": "pass",
+        "features prepared per actor": "pass",
         "identity probe": "info",
         "gain of a clip split": "info",
         "per-actor normalisation": "info",
