@@ -97,8 +97,8 @@ CONDITIONS: Mapping[str, ConditionRecipe] = MappingProxyType(
         "speed": ConditionRecipe("audio", "speed", "times", (0.9, 1.1), (0.5, 2), 1),
         "trim": ConditionRecipe("audio", "silence trimmed", "", (), None),
         "dark": ConditionRecipe("face", "dark", "stops", (1, 2, 4), (0.1, 8)),
-        "blur": ConditionRecipe("face", "blur", "% of the height", (0.5, 1, 2), (0.05, 20)),
-        "small": ConditionRecipe("face", "small", "times smaller", (2, 4), (1.1, 64), 1),
+        "blur": ConditionRecipe("face", "blur", "% of height", (0.5, 1, 2), (0.05, 20)),
+        "small": ConditionRecipe("face", "small", "times", (2, 4), (1.1, 64), 1),
     }
 )
 """Every recipe, by name; the strengths are our choice, the bounds those at which something is left to score."""

@@ -27,7 +27,8 @@ __all__ = [
 Changeable = Literal["audio", "face"]
 """Streams of which there are recordings that can be changed."""
 
-_REMEDY = "call 'ravfeat stress' again, or take it away"
+_LARGEST = 2.0
+_REMEDY = "remove it; 'ravfeat stress' makes it again"
 
 
 @dataclass(frozen=True)
@@ -199,11 +200,31 @@ def read_stress(run: Path) -> Stress | None:
     Raises
     ------
     PredictionsError
-        Where it is damaged, or of a newer version.
+        Where it is damaged, of a newer version, or holds what no heads give.
     """
     path = run / STRESS_FILE
     if not path.is_file():
         return None
     stress = read_json(path, Stress, PredictionsError, _REMEDY)
+    if fault := _fault(stress):
+        raise PredictionsError(f"{path}: {fault}; {_REMEDY}")
     now = audited_digests(run)
     return replace(stress, stale=tuple(name for name in sorted(now) if stress.files.get(name) != now[name]))
+
+
+def _fault(stress: Stress) -> str:
+    """Say what no heads give; empty where there is nothing like it."""
+    classes = {score.system: {recall.label for recall in score.recalls} for score in stress.clean}
+    for score in (*stress.clean, *stress.scores):
+        where = f"{score.system}, {score.condition}"
+        if score.system not in classes:
+            return f"{where}: there are no scores of its clean clips"
+        if odd := {recall.label for recall in score.recalls} - classes[score.system]:
+            return f"{where}: recall of '{min(odd)}', which is no class of its clean clips"
+        if any(not 0 <= recall.value <= 1 for recall in score.recalls):
+            return f"{where}: expected recalls from 0 to 1"
+        values = [number for each in (score.uar, score.ece, score.difference) for number in vars(each).values()]
+        # Bounds of an interval may reach beyond the scores that there can be.
+        if any(abs(number) > _LARGEST for number in (*values, score.uar_clean, score.ece_clean)):
+            return f"{where}: expected scores from 0 to 1"
+    return ""

@@ -1,6 +1,7 @@
 """Open a run that is to be stressed: heads, temperatures, weights, caches, and a sample of its test clips."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +129,7 @@ def open_stressed(path: Path, caches: Sequence[Path], *, clips: int | None, devi
         for part, each in zip(parts, origins, strict=True)
     )
     learned = {fold: learned_of(run, parts, fold) for fold in systems[0].models}
-    return OpenedRun(path, run, systems, learned, chosen, _in_words(len(chosen), len(facts)))
+    return OpenedRun(path, run, systems, learned, chosen, _in_words(facts, chosen))
 
 
 def _check_whole(run: Run, parts: Sequence[PublishedSystem], path: Path) -> None:
@@ -183,21 +184,31 @@ def sampled(facts: Mapping[str, tuple[str, str]], n: int) -> frozenset[str]:
     >>> sorted(sampled({"a1": ("a", "sad"), "a2": ("a", "sad"), "b1": ("b", "calm")}, 2))
     ['a1', 'b1']
     """
-    classes = len({label for _, label in facts.values()})
-    if n < classes:
-        raise UsageError(f"--clips {n}: a sample needs at least one clip of each of the {classes} classes")
+    if n < (needed := len({label for _, label in facts.values()})):
+        raise UsageError(f"--clips {n}: a sample needs at least one clip of each of the {needed} classes")
     # Hashed, so that neither the order of names nor another corpus changes which clips of an actor are taken.
-    ordered = sorted(facts, key=lambda name: hashlib.sha256(name.encode()).digest())
-    rank, seen = {}, dict[tuple[str, str], int]()
-    for name in ordered:
-        rank[name] = seen[facts[name]] = seen.get(facts[name], -1) + 1
-    by_class = dict[str, int]()
-    turn = {}
-    for name in sorted(ordered, key=rank.__getitem__):
-        label = facts[name][1]
-        turn[name] = by_class[label] = by_class.get(label, -1) + 1
-    # Class by class in turn: a sample smaller than actors times classes still has all classes.
-    return frozenset(sorted(ordered, key=lambda name: (rank[name], turn[name]))[:n])
+    cells: dict[str, dict[str, list[str]]] = {}
+    for name in sorted(facts, key=_hashed, reverse=True):
+        actor, label = facts[name]
+        cells.setdefault(label, {}).setdefault(actor, []).append(name)
+    taken: list[str] = []
+    of_actor, of_cell = Counter[str](), Counter[tuple[str, str]]()
+    classes = sorted(cells, key=_hashed)
+    while len(taken) < min(n, len(facts)):
+        # Class after class in turn; of each the actor of whom it has fewest, and then of whom there are fewest in all.
+        for label in [label for label in classes if cells[label]][: n - len(taken)]:
+            names = cells[label]
+            actor = min(names, key=lambda name, label=label: (of_cell[label, name], of_actor[name], _hashed(name)))
+            taken.append(names[actor].pop())
+            of_cell[label, actor] += 1
+            of_actor[actor] += 1
+            if not names[actor]:
+                del names[actor]
+    return frozenset(taken)
+
+
+def _hashed(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
 
 
 def _clips(run: Run, system: System, chosen: frozenset[str]) -> dict[int, tuple[PublishedClip, ...]]:
@@ -210,7 +221,9 @@ def _clips(run: Run, system: System, chosen: frozenset[str]) -> dict[int, tuple[
     return {fold: tuple(of_fold) for fold, of_fold in clips.items()}
 
 
-def _in_words(n: int, total: int) -> str:
-    if n == total:
-        return f"all {total} test clips"
-    return f"{n} of {total} test clips, as many of every actor and class as can be"
+def _in_words(facts: Mapping[str, tuple[str, str]], chosen: frozenset[str]) -> str:
+    n = len({facts[name][0] for name in chosen})
+    actors = f"of {n} actor{'s' if n > 1 else ''}"
+    if len(chosen) == len(facts):
+        return f"all {len(facts)} test clips {actors}"
+    return f"{len(chosen)} of {len(facts)} test clips {actors}, as many of every actor and class as can be"

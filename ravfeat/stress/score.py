@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ravfeat.errors import PredictionsError
 from ravfeat.media.conditions import Condition
 from ravfeat.predictions import Predictions, System, SystemProbs
 from ravfeat.published.caches import match, read_clips
@@ -16,12 +15,9 @@ from ravfeat.published.parts import PublishedClip
 from ravfeat.stress.encode import Encoded, StreamRecordings, under
 from ravfeat.stress.opened import OpenedRun, OpenedSystem
 
-__all__ = ["Changed", "changed_logits", "distance_to_run", "probs_of"]
+__all__ = ["by_clip", "changed_logits", "distance_to_run", "probs_of"]
 
 _LEAST = np.finfo(np.float64).tiny
-
-Changed = Mapping[System, Mapping[str, NDArray[np.float32]]]
-"""Of systems, logits of shape (S, K) by clip."""
 
 
 def changed_logits(
@@ -99,8 +95,6 @@ def distance_to_run(opened: OpenedRun, clean: Predictions) -> dict[System, tuple
     found = {}
     for system in clean.systems():
         stored, again = by_clip(opened.run.predictions, system), by_clip(clean, system)
-        if odd := [clip for clip in again if stored[clip].shape != again[clip].shape]:
-            raise PredictionsError(f"{opened.path}: {system} has other seeds for '{odd[0]}' than heads; make it again")
         scale = max(1e-6, max(float(np.abs(stored[clip]).max()) for clip in again))
         apart = {clip: float(np.abs(stored[clip] - logits).max()) / scale for clip, logits in again.items()}
         worst = max(apart, key=apart.__getitem__)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from ravfeat.runs.audit_file import audited_digests
 from ravfeat.runs.format import HEADS_FOLDER, STRESS_FOLDER
 from ravfeat.stress.encode import StreamRecordings
 from ravfeat.stress.opened import OpenedRun
-from ravfeat.stress.score import changed_logits
+from ravfeat.stress.score import by_clip, changed_logits
 
 __all__ = ["LogitStore", "Stored"]
 
@@ -63,7 +64,27 @@ class LogitStore:
         if not table.is_file():
             self._make(condition, table, reasons)
         remedy = f"remove {self._folder} and call 'ravfeat stress' again"
-        return Stored(Predictions.read(table), read_json(reasons, _Failed, PredictionsError, remedy).failed)
+        failed = read_json(reasons, _Failed, PredictionsError, remedy).failed
+        try:
+            predictions = Predictions.read(table)
+        except PredictionsError as error:
+            raise PredictionsError(f"{error}; {remedy}") from error
+        if not self._is_whole(predictions, failed):
+            raise PredictionsError(f"{table}: it holds other classes, clips or seeds than were scored; {remedy}")
+        return Stored(predictions, failed)
+
+    def _is_whole(self, predictions: Predictions, failed: Mapping[str, str]) -> bool:
+        systems = {system.part.system: system for system in self.recordings.systems}
+        if predictions.classes != self.opened.run.predictions.classes or set(predictions.systems()) != systems.keys():
+            return False
+        for name, system in systems.items():
+            scored = {
+                clip.clip_id for clips in system.clips.values() for clip in clips if clip.performance_id not in failed
+            }
+            rows = by_clip(predictions, name)
+            if rows.keys() != scored or {len(logits) for logits in rows.values()} != {len(system.part.seeds)}:
+                return False
+        return True
 
     def _make(self, condition: Condition | None, table: Path, reasons: Path) -> None:
         caches = (self.cache_dir or self._folder.parent / "cache") / self._folder.name
@@ -76,7 +97,9 @@ class LogitStore:
         replace_file(reasons, f"{json.dumps({'failed': dict(encoded.failed)}, ensure_ascii=False)}\n".encode())
         predictions.write(table)
         if self.cache_dir is None:
-            shutil.rmtree(caches.parent)
+            shutil.rmtree(caches)
+            with suppress(OSError):  # another stress of this run, of other clips, has caches there
+                caches.parent.rmdir()
 
     @cached_property
     def _folder(self) -> Path:

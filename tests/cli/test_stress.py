@@ -13,7 +13,7 @@ def test_the_table_has_a_row_for_every_strength_and_the_file_is_beside_the_run(h
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     at = next(place for place, line in enumerate(lines) if line.startswith("audio / logmel / logreg: UAR 0."))
-    assert lines[at].endswith("16 of 192 test clips, as many of every actor and class as can be")
+    assert lines[at].endswith("16 of 192 test clips of 16 actors, as many of every actor and class as can be")
     assert lines[at + 1].split() == ["condition", "UAR,", "95", "%", "over", "actors", "change", "ECE", "n"]
     assert lines[at + 2].startswith("  noise 10 dB SNR  0.")
     assert lines[at + 3].startswith("  silence trimmed  0.")

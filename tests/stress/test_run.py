@@ -55,7 +55,7 @@ def found(stressed: Path) -> Stress:
 def test_unchanged_recordings_get_the_runs_own_predictions(found, stressed) -> None:
     assert found.check.startswith("unchanged recordings get the run's own predictions: 48 rows, largest difference")
     assert all(float(part.rpartition(" ")[2]) < 1e-6 for part in found.check.split("; "))
-    assert found.sample == "24 of 192 test clips, as many of every actor and class as can be"
+    assert found.sample == "24 of 192 test clips of 24 actors, as many of every actor and class as can be"
     assert not found.stale
     assert not list((stressed / "stress").glob("cache/**/*.h5"))
 
@@ -110,6 +110,21 @@ def test_what_was_done_is_not_done_again(spoken, stressed, tmp_path, monkeypatch
     assert calls == [Condition("snr", 5)]
     assert (copy / "stress.json").read_bytes() == before
     assert len(list((tmp_path / "kept").glob("*/synth/audio-logmel-stress.snr-1-5-*"))) == 1
+
+
+def test_stored_logits_that_are_not_those_of_the_sample_are_refused(spoken, stressed, tmp_path) -> None:
+    copy = Path(shutil.copytree(stressed, tmp_path / "run"))
+    tables = {path.name: path for path in copy.glob("stress/*/*.parquet")}
+    shutil.copy(tables["face-clean.parquet"], tables["audio-stress.snr-1_5.parquet"])
+    with pytest.raises(
+        PredictionsError, match=r"it holds other classes, clips or seeds than were scored; remove .* and"
+    ):
+        stress(copy, spoken)
+    tables["audio-clean.parquet"].write_bytes(b"junk")
+    with pytest.raises(
+        PredictionsError, match=r"cannot be read as Parquet.*; remove .* and call 'ravfeat stress' again"
+    ):
+        stress(copy, spoken)
 
 
 def test_heads_that_are_not_those_of_the_run_are_refused(spoken, run) -> None:
@@ -198,8 +213,31 @@ def test_a_stress_of_other_files_is_stale_and_a_damaged_one_is_refused(stressed,
     (copy / "stress.json").write_text(
         (copy / "stress.json").read_text().replace('"format_version": 1', '"format_version": 2')
     )
-    with pytest.raises(PredictionsError, match=r"format_version is 2.*call 'ravfeat stress' again"):
+    with pytest.raises(PredictionsError, match=r"format_version is 2.*remove it; 'ravfeat stress' makes it again"):
         read_stress(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda stress: stress["clean"].clear(), "there are no scores of its clean clips"),
+        (
+            lambda stress: stress["scores"][0]["recalls"][0].update(label="bored"),
+            "recall of 'bored', which is no class",
+        ),
+        (lambda stress: stress["scores"][0]["recalls"][0].update(value=1.5), "expected recalls from 0 to 1"),
+        (lambda stress: stress["scores"][0]["uar"].update(value=1e300), "expected scores from 0 to 1"),
+        (lambda stress: stress["scores"][0]["uar"].update(value="0.5"), 'uar.value is "0.5", expected a number'),
+        (lambda stress: stress.update(scores={}), "scores is .*, expected a list"),
+        (lambda stress: stress.pop("check"), "lacks 'check'"),
+    ],
+)
+def test_an_edited_file_is_refused(change, message, stressed, tmp_path) -> None:
+    edited = json.loads((stressed / "stress.json").read_text())
+    change(edited)
+    (tmp_path / "stress.json").write_text(json.dumps(edited))
+    with pytest.raises(PredictionsError, match=message):
+        read_stress(tmp_path)
 
 
 def test_the_section_draws_every_stream_and_says_where_they_cross(stressed, found) -> None:
@@ -230,6 +268,8 @@ def test_a_sample_has_as_many_of_every_actor_and_class_as_can_be() -> None:
         assert len(chosen) == n
         counts = [sum(facts[name][1] == str(label) for name in chosen) for label in range(4)]
         assert max(counts) - min(counts) <= 1
+        heard = [sum(facts[name][0] == str(actor) for name in chosen) for actor in range(6)]
+        assert max(heard) - min(heard) <= 1
     assert {facts[name] for name in sampled(facts, 24)} == set(facts.values())
     assert sampled(facts, 24) == sampled(dict(reversed(facts.items())), 24)
 
