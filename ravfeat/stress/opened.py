@@ -198,7 +198,7 @@ def sampled(facts: Mapping[str, tuple[str, str]], n: int) -> frozenset[str]:
         # Class after class in turn; of each the actor of whom it has fewest, and then of whom there are fewest in all.
         for label in [label for label in classes if cells[label]][: n - len(taken)]:
             names = cells[label]
-            actor = min(names, key=lambda name, label=label: (of_cell[label, name], of_actor[name], _hashed(name)))
+            actor = min((of_cell[label, name], of_actor[name], _hashed(name), name) for name in names)[-1]
             taken.append(names[actor].pop())
             of_cell[label, actor] += 1
             of_actor[actor] += 1
