@@ -20,7 +20,7 @@ from ravfeat.files import user_folder
 from ravfeat.identity.sample import probe_cache
 from ravfeat.progress import ProgressBar
 from ravfeat.remote.base import DamagedError, Store
-from ravfeat.remote.card import licence_of_card, read_card
+from ravfeat.remote.card import read_card
 from ravfeat.remote.pull import pull_whole
 from ravfeat.remote.reading import open_mirror
 from ravfeat.remote.store import is_remote
@@ -94,7 +94,7 @@ def _lines(cache: Cache, whole: bool, store: Store, place: str) -> tuple[list[Li
         lambda: [card_line(*said_otherwise(text, card_claims(cache)), "the cache")],
         lambda: _probed(cache, text, whole=whole),
         lambda: [look_up_encoder(str(cache.about["encoder"]), corpus, str(cache.identity["weights"]), _names(cache))],
-        lambda: [terms_line(corpus, licence_of_card(card), "features", synthetic=synthetic)],
+        lambda: [terms_line(corpus, card, "features", synthetic=synthetic)],
     ]
     lines = []
     with ProgressBar(total=len(steps), unit="check") as bar:

@@ -18,7 +18,7 @@ from ravfeat.published.head import PublishedHead
 from ravfeat.published.load import load_head
 from ravfeat.published.pull import local_head
 from ravfeat.published.trust import document_trust
-from ravfeat.remote.card import licence_of_card, read_card
+from ravfeat.remote.card import read_card
 from ravfeat.remote.store import MissingFileError, Store, is_remote
 from ravfeat.runs.outcome import MADE_BY
 from ravfeat.runs.trust import Source, Trust
@@ -87,7 +87,7 @@ def _lines(head: PublishedHead, store: Store, trust: Trust) -> Iterator[Line]:
     for encoder, digest, repository in sorted(weights):
         yield look_up_encoder(encoder, document["corpus"], digest, [repository])
     synthetic = document["synthetic"] and "cross_corpus" not in document
-    yield terms_line(document["corpus"], licence_of_card(readme), "heads", synthetic=synthetic)
+    yield terms_line(document["corpus"], readme, "heads", synthetic=synthetic)
 
 
 def _protocol(head: PublishedHead) -> Line:

@@ -7,6 +7,7 @@ from ravfeat.audit.verdicts import Line, edited, info, not_possible, pass_, warn
 from ravfeat.corpora.terms import Published, known_corpus, licence_for
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.escape import printable
+from ravfeat.remote.card import licence_of_card
 
 __all__ = ["CARD", "FILES", "TERMS", "card_line", "said_otherwise", "terms_line"]
 
@@ -17,8 +18,11 @@ TERMS = "terms"
 _MARKUP = re.compile(r"[`\\*]")
 
 
-def terms_line(corpus: str, licence: str, what: Published, *, synthetic: bool) -> Line:
+def terms_line(corpus: str, card: bytes, what: Published, *, synthetic: bool) -> Line:
     """Hold the licence of a card against the terms of the corpus, as far as ravfeat knows them."""
+    if not card:
+        return not_possible(TERMS, "", "there is no card (README.md), which would name a licence")
+    licence = licence_of_card(card)
     said = f"its card says {printable(licence)}" if licence else "its card names no licence"
     try:
         terms = licence_for(corpus, synthetic=synthetic, licence=licence or None, what=what, option="licence")

@@ -106,6 +106,8 @@ def compare_results(card: str, document: Mapping[str, Any]) -> tuple[int, list[s
     faults : list of str
         Those that are others than in ``head.toml``, or not in it.
     """
+    if not card.startswith("---"):
+        return 0, []
     try:
         said = getattr(ModelCard(card, ignore_metadata_errors=True).data, "eval_results", None) or []
     except Exception as error:  # noqa: BLE001  # whatever a stranger's YAML makes the library raise

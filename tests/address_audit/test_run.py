@@ -182,6 +182,26 @@ def test_a_head_that_is_not_what_it_says_is_edited(change: Change, check: str, p
     assert audit.outcome == "broken"
 
 
+def test_a_score_in_front_matter_is_held_against_head_toml(
+    head: tuple[Hub, str], published: Path, tmp_path: Path
+) -> None:
+    hub, _ = head
+    repository = hub.repository("somebody/heads")
+    card = repository.commits[repository.refs["main"]]["README.md"]
+    own = spoiled(published, tmp_path, lambda folder: (folder / "README.md").write_bytes(card))
+    assert verdicts(audit_published(own))["card says what is there"] == "pass"
+    text = (own / "README.md").read_text()
+    assert "      value: 0." in text
+    (own / "README.md").write_text(text.replace("      value: 0.", "      value: 0.9"))
+    audit = audit_published(own)
+    assert audit.outcome == "broken"
+    assert "front matter: 'UAR (mean recall), pooled over folds" in finding(audit, "card says what is there")
+
+
+def test_a_folder_without_a_card_is_not_said_to_lack_a_licence(published: Path) -> None:
+    assert verdicts(audit_published(published))["terms"] == "not possible"
+
+
 def test_where_neither_is_there_it_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(RemoteError, match=r"neither a published head \(head.toml\) nor a cache \(SHA256SUMS\); give"):
         audit_published(tmp_path)
