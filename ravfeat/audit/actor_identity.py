@@ -35,7 +35,7 @@ def check_identity(baseline: Baseline, disjoint: Callable[[], DisjointScores], s
 
     Features that tell emotions and nothing of who acts them are what a clip split looks like that was hidden by
     swapping clips among actors. On RAVDESS, Whisper tiny.en names 0.96 of the clips' actors, face geometry 0.95,
-    expression softmaxes 0.31 (chance 0.042); with clips swapped among actors within each take, at most 0.05.
+    expression softmaxes 0.31 (chance 0.042); with clips swapped among actors within each take, at most 0.06.
     """
     records = baseline.system.clips.records
     actors, emotions = [record.actor for record in records], [record.label for record in records]
@@ -46,11 +46,8 @@ def check_identity(baseline: Baseline, disjoint: Callable[[], DisjointScores], s
         f"a linear probe names the actor of {probe.value:.3f} [{probe.ci_low:.3f}, {probe.ci_high:.3f}] of the"
         f" clips (chance {probe.chance:.3f})"
     )
-    tells_nobody = (
-        probe.n_actors >= _MIN_ACTORS
-        and probe.ci_low <= probe.chance
-        and _above_chance(probe.ci_high, probe.chance) < _LITTLE
-    )
+    # Its interval need not hold chance: clips dealt at random keep one in 24 of their own.
+    tells_nobody = probe.n_actors >= _MIN_ACTORS and _above_chance(probe.ci_high, probe.chance) < _LITTLE
     # The probe may be too weak, of few clips; then the means of actors differ all the same.
     if tells_nobody and not baseline.system.by_actor and _alike(measure_spread(baseline.features, actors, emotions)):
         line = _hides_nobody(disjoint(), named, subject, vars(probe))
