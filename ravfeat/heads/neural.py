@@ -33,7 +33,7 @@ from ravfeat.heads.checks import candidate_scores, plain_settings
 from ravfeat.heads.network import Dropout, Network, WeighsWindows, network_shapes
 from ravfeat.heads.recipe import HeadRecipe, check_recipe
 from ravfeat.heads.schedule import Schedule
-from ravfeat.heads.stacks.autograd import Forward, forward_rows
+from ravfeat.heads.stacks.autograd import Forward, forward_each
 from ravfeat.heads.stacks.base import Tensors
 from ravfeat.heads.training_loop import train
 from ravfeat.heads.windows import Batch, Windows
@@ -325,8 +325,7 @@ class NeuralModel:
         params, constants = (
             {name: value[None].to(device) for name, value in part.items()} for part in (self.params, self.constants)
         )
-        chosen = torch.from_numpy(rows).to(device)[None]  # (B,) -> (1, B): one head
-        scores = forward_rows(forward, params, constants, windows, chosen)[0].cpu().numpy()
+        scores = forward_each(forward, params, constants, windows, torch.from_numpy(rows).to(device)).cpu().numpy()
         return scores, windows.clip_lengths[rows]
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -61,6 +61,15 @@ def test_it_knows_what_only_both_streams_say(two_streams) -> None:
     assert accuracy(trained(alone), alone) < 0.7
 
 
+def test_no_bit_of_a_score_depends_on_the_face_of_another_clip(two_streams) -> None:
+    model, (face,) = trained(two_streams, epochs=1), two_streams.also
+    frames = np.concatenate([face.frames, *[face.frames[-3:]] * 20])  # the last clip is twenty times as long
+    longer = replace(face, frames=frames, offsets=np.append(face.offsets[:-1], len(frames)))
+    before, after = (model.logits(replace(two_streams, also=(one,)), TEST) for one in (face, longer))
+    np.testing.assert_array_equal(after[:-1], before[:-1])
+    np.testing.assert_array_equal(model.logits(two_streams, TEST[3:4]), before[3:4])
+
+
 def test_learning_rate_and_stream_dropout_are_chosen_too(two_streams) -> None:
     head = get_head("joint", **{**QUICK, "epochs": 2, "lrs": (1e-6, 1e-2), "stream_dropouts": (0.0, 0.5)})
     (sweep,) = head.sweep(two_streams, Y, K, [JOB])

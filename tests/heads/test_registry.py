@@ -36,6 +36,9 @@ QUICK_NETWORK = {"epochs": 12, "hidden": 16, "frame_average": 4, "lr": 2e-2, "ba
 """Those of a network that has none in the table, such as one that was just added."""
 
 EVERY = pytest.mark.parametrize("name", [*OF_ONE_CACHE, RecurrentHead.name])
+NETWORKS = pytest.mark.parametrize(
+    "name", [*(name for name in OF_ONE_CACHE if issubclass(HEADS[name], NeuralHead)), RecurrentHead.name]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +100,37 @@ def test_an_unknown_setting_lists_the_choices():
 def test_every_head_learns_what_is_there(name, problem, trained):
     model = trained(name).model
     assert problem.accuracy(model.logits(problem.features, problem.test), problem.test) > 0.75
+
+
+def with_a_longer_clip(features: ClipFeatures, row: int) -> ClipFeatures:
+    """The same clips, one of them four times as long."""
+    lengths = np.diff(features.offsets)
+    parts = np.split(features.frames, features.offsets[1:-1])
+    parts[row] = np.concatenate([parts[row], *(2 * parts[row],) * 3])
+    lengths[row] *= 4
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return replace(features, frames=np.concatenate(parts), offsets=offsets)
+
+
+@EVERY
+def test_no_bit_of_a_score_depends_on_the_length_of_another_clip(name, problem, trained):
+    model, rows = trained(name).model, problem.test
+    before, after = (
+        model.logits(features, rows)
+        for features in (problem.features, with_a_longer_clip(problem.features, int(rows[0])))
+    )
+    assert not np.array_equal(after[0], before[0])
+    np.testing.assert_array_equal(after[1:], before[1:])
+
+
+@NETWORKS
+def test_a_network_gives_a_clip_the_same_bits_alone_and_among_others(name, problem, trained):
+    model, rows = trained(name).model, problem.test
+    together = model.logits(problem.features, rows)
+    np.testing.assert_array_equal(model.logits(problem.features, rows[::-1].copy()), together[::-1])
+    for place in (0, 7):
+        alone = model.logits(problem.features, rows[place : place + 1])
+        np.testing.assert_array_equal(alone, together[place : place + 1])
 
 
 @EVERY

@@ -20,12 +20,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ravfeat.heads.parallel import on_processors
 from ravfeat.heads.stacks.base import AveragedAdamW, Dropout, DropoutMasks, HeadClips, Start, Step, Tensors, parallel
 from ravfeat.heads.stacks.batch import StepClips
 from ravfeat.heads.windows import Batch, Windows
 from ravfeat.resources import attempt, free_device_memory
 
-__all__ = ["AutogradStack", "Forward", "forward_rows", "gathered_bytes"]
+__all__ = ["AutogradStack", "Forward", "forward_each", "forward_rows", "gathered_bytes"]
 
 Forward = Callable[[Tensors, Tensors, Batch, Dropout], Tensor]
 """See `ravfeat.heads.network.Network.forward`."""
@@ -41,6 +42,9 @@ _COPIES = 4
 
 _CLIPS = 64
 """Clips that a head is taken to train on in a step, where that memory is counted."""
+
+_IN_TURN = 32
+"""Clips that a thread scores one after another; threads take turns at parts, not at clips, which cost less."""
 
 
 class AutogradStack:
@@ -159,6 +163,8 @@ def _of_heads(tensors: Tensors, heads: slice) -> Tensors:
 def forward_rows(forward: Forward, params: Tensors, constants: Tensors, windows: Windows, rows: Tensor) -> Tensor:
     """Score rows without dropout, a few at a time; fewer where memory runs out.
 
+    Last bits of a row depend on the longest clip beside it; `forward_each` gives those of a clip by itself.
+
     Parameters
     ----------
     forward : callable
@@ -184,3 +190,31 @@ def forward_rows(forward: Forward, params: Tensors, constants: Tensors, windows:
             raise scores
         at_once = max(1, min(at_once, rows.shape[1]) // 4)
     return scores
+
+
+def forward_each(forward: Forward, params: Tensors, constants: Tensors, windows: Windows, rows: Tensor) -> Tensor:
+    """Score clips without dropout, each by itself: no bit of its scores depends on another clip.
+
+    In a padded batch the length of one clip changes the order in which another's sums are taken (1e-6 of the largest
+    logit). Matrices of a single clip have shapes that are its own, and its arithmetic takes one thread.
+
+    Parameters
+    ----------
+    forward : callable
+    params, constants : dict of Tensor
+        Of one head, with a leading head axis.
+    windows : Windows
+    rows : Tensor of shape (B,), int64
+
+    Returns
+    -------
+    Tensor of shape (B, ...)
+    """
+
+    @torch.inference_mode()  # which holds for one thread
+    def score(part: Tensor) -> Tensor:
+        batches = (windows.batch(row.view(1, 1)) for row in part)
+        return torch.cat([forward(params, constants, batch, lambda x, p: x)[0] for batch in batches])
+
+    parts = [rows[first : first + _IN_TURN] for first in range(0, len(rows), _IN_TURN)]
+    return torch.cat(on_processors(score, parts, windows.device))
