@@ -99,8 +99,8 @@ ALLOWED: dict[str, set[str]] = {
     "cards": BASE | {"cache", "corpora", "features", "identity"},
     "audit": BASE
     | {
-        "cache", "calibrate", "corpora", "crosscorpus", "experiment", "features", "fusion", "heads", "identity",
-        "numerics", "predictions", "protocols", "runs", "splits", "stats",
+        "cache", "calibrate", "corpora", "crosscorpus", "experiment", "explore", "features", "fusion", "heads",
+        "identity", "numerics", "predictions", "protocols", "runs", "splits", "stats",
     },
     "stress": BASE
     | {

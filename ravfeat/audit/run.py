@@ -12,6 +12,8 @@ from ravfeat.audit.encoders import check_encoders
 from ravfeat.audit.files import check_files
 from ravfeat.audit.folds import check_folds, check_protocol, system_name
 from ravfeat.audit.labels import check_labels, check_left_out
+from ravfeat.audit.near_copies import CHECK as NEAR_COPIES
+from ravfeat.audit.near_copies import check_near_copies
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.prepared_features import check_prepared
@@ -20,6 +22,8 @@ from ravfeat.audit.recordings import check_recordings
 from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds, check_rows
+from ravfeat.audit.same_person import CHECK as SAME_PERSON
+from ravfeat.audit.same_person import check_same_person
 from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.audit.sentences import check_sentences
 from ravfeat.audit.trust import check_trust
@@ -100,6 +104,8 @@ _SYSTEM_CHECKS: tuple[tuple[str, Callable[[_SystemContext], list[Line]]], ...] =
     ("trained again", _check_retrained),
     ("labels permuted", lambda system: check_permuted(system.baseline, system.subject)),
     ("features prepared per actor", lambda system: check_prepared(system.baseline, system.subject)),
+    (NEAR_COPIES, lambda system: check_near_copies(system.baseline, system.subject)),
+    (SAME_PERSON, lambda system: check_same_person(system.baseline, system.subject)),
     ("identity probe", lambda system: check_identity(system.baseline, lambda: system.disjoint, system.subject)),
     ("gain of a clip split", lambda system: check_clip_split(system.baseline, system.disjoint, system.subject)),
     ("per-actor normalisation", lambda system: check_per_actor(system.baseline, system.disjoint, system.subject)),
