@@ -143,3 +143,24 @@ def test_bad_input_is_refused(y: Any, probs: Any, message: str) -> None:
 def test_labels_of_different_lengths_are_refused() -> None:
     with pytest.raises(PredictionsError, match="expected two label arrays"):
         metrics.uar(np.array([0, 1]), np.array([0]))
+
+
+def test_a_debiased_ece_is_what_drawing_accuracies_gives() -> None:
+    """As the authors' own `normal_debiased_ce` does, which draws."""
+    rng = np.random.default_rng(0)
+    probs = rng.dirichlet([0.5] * 4, 600)
+    y = np.array([rng.choice(4, p=row) for row in probs])
+    confidence, hit = probs.max(1), metrics.decide(probs) == y
+    bins = metrics.ece_bins(confidence, metrics.ece_edges(confidence))
+    n = np.bincount(bins)
+    sure, right = (np.bincount(bins, weights=values) / n for values in (confidence, hit))
+    drawn = rng.normal(right, np.sqrt(right * (1 - right) / n), (20_000, len(n)))
+    mean = (np.abs(drawn - sure) * n / n.sum()).sum(1).mean()
+    plain = metrics.ece(y, probs)
+    assert metrics.ece_debiased(y, probs) == pytest.approx(max(0, 2 * plain - mean), abs=1e-3)
+    assert metrics.ece_debiased(y, probs) < plain
+
+
+def test_a_system_that_is_always_sure_and_wrong_is_debiased_by_nothing() -> None:
+    assert metrics.ece_debiased(np.zeros(9, int), np.tile([0.0, 1.0], (9, 1))) == 1.0
+    assert metrics.ece_debiased(np.ones(9, int), np.tile([0.0, 1.0], (9, 1))) == 0.0

@@ -11,7 +11,7 @@ Axes: A actors, F folds, K classes, B bins, R weightings of actors. ``pooled`` s
 actors that it has left, so that a fold of that actor alone drops out.
 """
 
-from ravfeat.stats.intervals import Interval, Recall, recalls, score_intervals
+from ravfeat.stats.intervals import DEBIASED, Interval, Recall, recalls, score_intervals
 from ravfeat.stats.paired import Compared, Difference, Pairing, paired_difference
 from ravfeat.stats.permutation import SWAPS, holm
 from ravfeat.stats.records import difference_records, fold_scores, metric_records, score_rows, write_metrics
@@ -19,6 +19,7 @@ from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging
 
 __all__ = [
     "AVERAGINGS",
+    "DEBIASED",
     "METRICS",
     "SWAPS",
     "Averaging",

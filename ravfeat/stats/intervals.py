@@ -1,14 +1,19 @@
 """Scores of one system with their intervals over actors: every metric, and the recall of every class."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ravfeat import metrics
 from ravfeat.predictions import SystemProbs
 from ravfeat.stats.jackknife import score_interval, share_interval, standard_error, without_each
 from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging, Sums
 
-__all__ = ["Interval", "Recall", "recalls", "score_intervals"]
+__all__ = ["DEBIASED", "Interval", "Recall", "recalls", "score_intervals"]
+
+DEBIASED = {"ece": "ece_debiased", "ece_uncalibrated": "ece_debiased_uncalibrated"}
+"""What stands beside each ECE, with the same interval; systems are not compared in it."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,9 @@ class Recall:
 
 
 def score_intervals(probs: SystemProbs) -> dict[tuple[str, Averaging], Interval]:
-    """Score every metric in both averagings, with intervals.
+    """Score every metric in both averagings, with intervals, and ECE debiased too.
+
+    ECE leans upwards, so its interval begins as far below the debiased estimate as it ends above the plain one.
 
     Returns
     -------
@@ -66,7 +73,24 @@ def score_intervals(probs: SystemProbs) -> dict[tuple[str, Averaging], Interval]
                 sd = float(folds.std(ddof=1)) if len(folds) > 1 else None
             low, high = score_interval(name, value, error, len(actors), len(probs))
             result[name, averaging] = Interval(value, sd, low, high)
+        for name, debiased in DEBIASED.items():
+            plain = result[name, averaging]
+            by_part = _debiased(probs, name, averaging)
+            value, error = float(by_part.mean()), standard_error(scores[name][1:])
+            low, _ = score_interval(name, min(value, plain.value), error, len(actors), len(probs))
+            result[name, averaging] = replace(plain, ci_low=low)
+            sd = plain.sd
+            if averaging == "fold_mean":
+                sd = float(by_part.std(ddof=1)) if len(by_part) > 1 else None
+            result[debiased, averaging] = Interval(value, sd, low, plain.ci_high)
     return result
+
+
+def _debiased(probs: SystemProbs, name: str, averaging: Averaging) -> NDArray[np.float64]:
+    """Debias the ECE of all clips, or of each fold: of shape (1,) or (F,)."""
+    said = probs.probs if name == "ece" else probs.uncalibrated
+    parts = [probs.folds == fold for fold in np.unique(probs.folds)] if averaging == "fold_mean" else [slice(None)]
+    return np.array([metrics.ece_debiased(probs.y[part], said[part]) for part in parts])
 
 
 def recalls(probs: SystemProbs) -> list[Recall]:

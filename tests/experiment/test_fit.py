@@ -16,7 +16,7 @@ from ravfeat.experiment.fit import FitPlan, Fitted, fit_heads, gather, prepare, 
 from ravfeat.fusion import name_of
 from ravfeat.protocols.named import FIXED
 from ravfeat.schema import FUSED_STREAMS, METRIC_FIELDS
-from ravfeat.stats import METRICS, metric_records
+from ravfeat.stats import DEBIASED, METRICS, metric_records
 from tests.toycaches import EMOTIONS, Take, actors_and_emotions, build_cache
 from tests.writtencaches import write_cache
 
@@ -121,11 +121,11 @@ def test_there_is_one_model_per_system_fold_and_seed_and_one_metric_record_per_k
     records = metric_records(fitted.predictions)
     keys = [tuple(r[key] for key in ("stream", "features", "head", "metric", "averaging")) for r in records]
     fused = [record for record in records if record["stream"].startswith("fused")]
-    assert len(keys) == len(set(keys)) == (2 + 3) * len(METRICS) * 2
+    assert len(keys) == len(set(keys)) == (2 + 3) * len([*METRICS, *DEBIASED.values()]) * 2
     assert {record["stream"] for record in fused} == set(FUSED_STREAMS)
     assert all(tuple(record) == METRIC_FIELDS for record in records)
     assert {record["n"] for record in records} == {96}
-    assert {record["metric"] for record in records} == set(METRICS)
+    assert {record["metric"] for record in records} == {*METRICS, *DEBIASED.values()}
 
 
 def test_seeds_differ_and_the_same_plan_gives_the_same_file(cache, tmp_path) -> None:

@@ -188,6 +188,16 @@ def test_golden_intervals_stay() -> None:
         assert found[name] == pytest.approx(interval, abs=1e-9), name
 
 
+def test_an_ece_lies_in_its_interval_and_so_does_what_is_left_without_chance() -> None:
+    probs = simulated(actors=12, takes=40)
+    found = stats.score_intervals(probs)
+    for averaging in stats.AVERAGINGS:
+        for plain, debiased in stats.DEBIASED.items():
+            one, two = found[plain, averaging], found[debiased, averaging]
+            assert one.ci_low <= two.value <= one.value <= one.ci_high
+            assert (one.ci_low, one.ci_high) == (two.ci_low, two.ci_high)
+
+
 def test_a_single_fold_has_no_spread_over_folds() -> None:
     assert stats.score_intervals(simulated(folds=1))["uar", "fold_mean"].sd is None
 
@@ -197,7 +207,7 @@ def test_there_is_one_record_per_system_metric_and_averaging() -> None:
     records = stats.metric_records(predictions)
     assert all(tuple(record) == METRIC_FIELDS for record in records)
     keys = [(r["stream"], r["features"], r["head"], r["metric"], r["averaging"]) for r in records]
-    assert len(keys) == len(set(keys)) == len(stats.METRICS) * len(stats.AVERAGINGS)
+    assert len(keys) == len(set(keys)) == (len(stats.METRICS) + len(stats.DEBIASED)) * len(stats.AVERAGINGS)
     assert {(r["protocol"], r["leaky"], r["select"], r["n"]) for r in records} == {("group4", False, "val", 96)}
 
 
@@ -289,7 +299,7 @@ def test_contradicting_facts_are_refused() -> None:
 def test_metrics_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "metrics.json"
     stats.write_metrics(target, stats.metric_records(table(simulated())))
-    assert len(json.loads(target.read_text())) == len(stats.METRICS) * len(stats.AVERAGINGS)
+    assert len(json.loads(target.read_text())) == (len(stats.METRICS) + len(stats.DEBIASED)) * len(stats.AVERAGINGS)
     before = target.read_bytes()
     with pytest.raises(ValueError, match="not JSON compliant"):
         stats.write_metrics(target, [{"value": float("nan")}])

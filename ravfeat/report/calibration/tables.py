@@ -16,17 +16,19 @@ def temperature_table(graded: Sequence[Graded]) -> Table:
     columns = (
         *IDENTITY,
         Column("ECE, pooled", numeric=True),
+        Column("ECE debiased", numeric=True),
         Column("NLL, pooled", numeric=True),
         Column("Temperatures by fold"),
     )
     rows = []
     for entry in graded:
-        moved = [_moved(entry, metric) for metric in ("ece", "nll")]
+        moved = [_moved(entry, metric) for metric in ("ece", "ece_debiased", "nll")]
         temperatures = ", ".join(temperature_cell(fold.temperature) for fold in entry.calibration.folds)
         rows.append(table_row(entry, (*identity(entry), *moved, temperatures)))
     caption = (
         "Before → after. Temperatures in the order of folds: what the logits of a fold's test rows are divided by, "
-        "above 1 where the system was surer than it was right. A bound: nothing in the rows said how sure to be."
+        "above 1 where the system was surer than it was right. A bound: nothing in the rows said how sure to be. ECE "
+        "debiased is ECE less what chance adds to it in a sample of this size (Kumar, Liang and Ma 2019)."
     )
     return Table(caption, columns, tuple(rows), cards=True)
 
