@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 
 from ravfeat.errors import ClipError, UsageError
 from ravfeat.media.augment import CLEAN, SPEED, View
+from ravfeat.short_repr import short_repr
 
 __all__ = ["CONDITIONS", "Condition", "ConditionRecipe", "condition_of"]
 
@@ -60,6 +61,7 @@ _MU = 255.0
 _MP3_RATE_HZ = 16_000
 
 
+@short_repr
 @dataclass(frozen=True)
 class ConditionRecipe:
     """What can be done to a recording, at which strengths.

@@ -10,6 +10,7 @@ from ravfeat.errors import PredictionsError
 from ravfeat.predictions import System
 from ravfeat.runs.audit_file import audited_digests
 from ravfeat.runs.format import STRESS_FILE
+from ravfeat.short_repr import short_repr
 
 __all__ = [
     "Changeable",
@@ -49,6 +50,7 @@ class ClassRecall:
     n: int
 
 
+@short_repr
 @dataclass(frozen=True)
 class StressScore:
     """One system under one condition.
@@ -120,6 +122,7 @@ class Crossing:
     words: Text
 
 
+@short_repr
 @dataclass(frozen=True)
 class Stress:
     """``stress.json``.

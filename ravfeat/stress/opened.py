@@ -182,7 +182,7 @@ def sampled(facts: Mapping[str, tuple[str, str]], n: int) -> frozenset[str]:
     Examples
     --------
     >>> sorted(sampled({"a1": ("a", "sad"), "a2": ("a", "sad"), "b1": ("b", "calm")}, 2))
-    ['a1', 'b1']
+    ['a2', 'b1']
     """
     if n < (needed := len({label for _, label in facts.values()})):
         raise UsageError(f"--clips {n}: a sample needs at least one clip of each of the {needed} classes")
