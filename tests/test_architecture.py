@@ -68,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "calibrate": BASE | {"numerics", "predictions"},
     "stats": BASE | {"calibrate", "predictions"},
     "fusion": BASE | {"calibrate", "numerics", "predictions"},
-    "scorefiles": BASE | {"corpora", "fusion", "importers", "media", "predictions", "protocols", "runs"},
+    "scorefiles": BASE | {"corpora", "fusion", "importers", "media", "numerics", "predictions", "protocols", "runs"},
     "runs": BASE | {"calibrate", "fusion", "heads", "predictions", "stats"},
     # Reading runs.
     "report": BASE
@@ -100,7 +100,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit": BASE
     | {
         "cache", "calibrate", "corpora", "crosscorpus", "experiment", "explore", "features", "fusion", "heads",
-        "identity", "numerics", "predictions", "protocols", "runs", "splits", "stats",
+        "identity", "numerics", "predictions", "protocols", "runs", "scorefiles", "splits", "stats",
     },
     "stress": BASE
     | {

@@ -14,7 +14,8 @@ from ravfeat.progress import Progress, shown_progress
 from ravfeat.runs.folder import check_out
 from ravfeat.runs.result import Fitted
 from ravfeat.runs.write import write_run
-from ravfeat.scorefiles import check_apart, gather_scores
+from ravfeat.scorefiles import Part, check_apart, gather_scores
+from ravfeat.scorefiles.doubts import score_doubts
 
 __all__ = ["fuse"]
 
@@ -78,8 +79,16 @@ def fuse(
         gathered = gather_scores(paths, allow_leak=allow_leak, as_written=as_names("as_written", as_written))
         for part in gathered.parts:
             observer.gathered(part)
+            if part.kind != "run":
+                _warn(part, observer)
         predictions, fused = fuse_table(gathered.predictions, fusion)
         fitted = Fitted(predictions, (), gathered.about(), fused)
         records = write_run(target, fitted, {"command": observer.command, "rule": fusion}, force=force)
     observer.trained(target, fitted, records, seconds=perf_counter() - started, trained_s=0.0)
     return Run(target)
+
+
+def _warn(part: Part, observer: Observer) -> None:
+    for doubt in score_doubts(part.predictions):
+        if doubt.verdict != "info":
+            observer.warning(f"{part.path}: {doubt.sentence}")

@@ -25,6 +25,8 @@ from ravfeat.audit.rows import check_against_folds, check_rows
 from ravfeat.audit.same_person import CHECK as SAME_PERSON
 from ravfeat.audit.same_person import check_same_person
 from ravfeat.audit.saved_heads import check_saved_heads
+from ravfeat.audit.score_files import CHECK as SCORES
+from ravfeat.audit.score_files import check_scores
 from ravfeat.audit.sentences import check_sentences
 from ravfeat.audit.trust import check_trust
 from ravfeat.audit.verdicts import Line, left_out, not_possible
@@ -91,6 +93,7 @@ _RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
     ("labels are those of the corpus", check_labels),
     ("no clip left out", check_left_out),
     ("recordings are those of their names", check_recordings),
+    (SCORES, check_scores),
     ("files belong together", check_files),
     ("temperatures from val rows", check_temperatures),
     ("fusion weights from val rows", check_weights),
