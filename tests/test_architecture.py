@@ -56,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "importers": BASE | {"corpora", "encoders", "faces", "media", "numerics"},
     "doctor": BASE | {"cache", "encoders", "extract", "faces", "media"},
     # Training.
+    "ledger": BASE,
     "features": BASE | {"cache", "numerics"},
     "protocols": BASE | {"corpora", "features"},
     "heads": BASE | {"features", "numerics"},
@@ -69,14 +70,14 @@ ALLOWED: dict[str, set[str]] = {
     "stats": BASE | {"calibrate", "predictions"},
     "fusion": BASE | {"calibrate", "numerics", "predictions"},
     "scorefiles": BASE | {"corpora", "fusion", "importers", "media", "numerics", "predictions", "protocols", "runs"},
-    "runs": BASE | {"calibrate", "fusion", "heads", "predictions", "stats"},
+    "runs": BASE | {"calibrate", "fusion", "heads", "ledger", "predictions", "stats"},
     # Reading runs.
     "report": BASE
     | {
         "cache", "calibrate", "corpora", "demo", "explore", "fusion", "media", "predict", "predictions", "runs",
         "stats",
     },
-    "splits": BASE | {"experiment", "identity", "predictions", "protocols", "report", "runs", "stats"},
+    "splits": BASE | {"experiment", "identity", "ledger", "predictions", "protocols", "report", "runs", "stats"},
     "published": BASE
     | {
         "cache", "calibrate", "cards", "corpora", "encoders", "experiment", "extract", "faces", "features", "fusion",

@@ -23,6 +23,7 @@ from ravfeat.progress import Progress, shown_progress
 from ravfeat.resources import limited_memory, memory_remedy, parse_size
 from ravfeat.runs.folder import check_out
 from ravfeat.runs.result import Fitted
+from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_run
 from ravfeat.schema import Normalise, NormaliseActors, Select
 
@@ -72,6 +73,7 @@ class _Options(TypedDict):
     allow_leak: bool
     allow_missing: bool
     force: bool
+    no_ledger: bool
     normalise: Normalise | NormaliseActors | None
 
 
@@ -102,6 +104,7 @@ def fit_heads(
     allow_leak: bool = False,
     allow_missing: bool = False,
     force: bool = False,
+    no_ledger: bool = False,
     train_caches: Many[AnyPath] = (),
     test_caches: Many[AnyPath] = (),
     label_map: AnyPath | None = None,
@@ -153,7 +156,7 @@ def fit_heads(
         "fit_heads", _Options, where=where, average_views=average_views, protocol=protocol, fusion=fusion,
         select=select, seeds=seeds, device=device, pool=pool, no_std=no_std, epochs=epochs, frame_average=frame_average,
         precision=precision, memory=memory, allow_leak=allow_leak, allow_missing=allow_missing, force=force,
-        normalise=normalise,
+        no_ledger=no_ledger, normalise=normalise,
     )  # fmt: skip
     if not (asked := as_names("heads", heads)):
         raise UsageError("expected at least one --head, got none")
@@ -171,7 +174,7 @@ def fit_heads(
     check_out(target, force=force)  # before anything is trained: no hour may end at a folder that is taken
     recipe = {"command": observer.command, "heads": list(asked), "settings": shared["settings"]}
     with limited_memory(_bytes(options["memory"])), shown_progress(progress):
-        return _train(fit, target, recipe, observer, force=force)
+        return _train(fit, target, recipe, observer, force=force, ledger=not no_ledger)
 
 
 def _shared(
@@ -251,12 +254,14 @@ def _bytes(memory: str | int | None) -> int | None:
     return None if memory is None else parse_size(str(memory))
 
 
-def _train(fit: Callable[[], Fitted], target: Path, recipe: dict[str, Any], observer: Observer, *, force: bool) -> Run:
+def _train(
+    fit: Callable[[], Fitted], target: Path, recipe: dict[str, Any], observer: Observer, *, force: bool, ledger: bool
+) -> Run:
     """Train, and write the run."""
     started = perf_counter()
     with memory_remedy(_REMEDY):
         fitted = fit()
     trained_s = perf_counter() - started
-    records = write_run(target, fitted, recipe, force=force)
+    records = write_run(target, fitted, recipe, force=force, tried=Tried("fit-heads", keep=ledger))
     observer.trained(target, fitted, records, seconds=perf_counter() - started, trained_s=trained_s)
     return Run(target)

@@ -13,6 +13,7 @@ from ravfeat.fusion import fuse as fuse_table
 from ravfeat.progress import Progress, shown_progress
 from ravfeat.runs.folder import check_out
 from ravfeat.runs.result import Fitted
+from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_run
 from ravfeat.scorefiles import Part, check_apart, gather_scores
 from ravfeat.scorefiles.doubts import score_doubts
@@ -26,6 +27,7 @@ class _Options(TypedDict):
     fusion: Rule
     allow_leak: bool
     force: bool
+    no_ledger: bool
 
 
 def fuse(
@@ -36,6 +38,7 @@ def fuse(
     as_written: Many[str] = (),
     allow_leak: bool = False,
     force: bool = False,
+    no_ledger: bool = False,
     progress: Progress = None,
     observer: Observer | None = None,
 ) -> Run:
@@ -68,7 +71,7 @@ def fuse(
     >>> run = ravfeat.fuse(["voice.csv", "runs/face"])  # doctest: +SKIP
     """
     observer = observer or Observer()
-    checked("fuse", _Options, fusion=fusion, allow_leak=allow_leak, force=force)
+    checked("fuse", _Options, fusion=fusion, allow_leak=allow_leak, force=force, no_ledger=no_ledger)
     if not (paths := as_paths("scores", scores)):
         raise UsageError("expected at least one --scores, got none")
     target = run_folder(as_path("out", out), "fused")
@@ -83,7 +86,8 @@ def fuse(
                 _warn(part, observer)
         predictions, fused = fuse_table(gathered.predictions, fusion)
         fitted = Fitted(predictions, (), gathered.about(), fused)
-        records = write_run(target, fitted, {"command": observer.command, "rule": fusion}, force=force)
+        recipe = {"command": observer.command, "rule": fusion}
+        records = write_run(target, fitted, recipe, force=force, tried=Tried("fuse", keep=not no_ledger))
     observer.trained(target, fitted, records, seconds=perf_counter() - started, trained_s=0.0)
     return Run(target)
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "fuse": ("ravfeat.cli.fuse", "Calibrate and fuse scores of any program."),
     "heads": ("ravfeat.cli.heads", "Publish heads, and fetch published ones."),
     "importance": ("ravfeat.cli.importance", "Say which layers and features a run's heads decide by."),
+    "ledger": ("ravfeat.cli.ledger", "Show what was tried on the clips of caches."),
     "list": ("ravfeat.cli.list", "List encoders, heads, corpora and protocols."),
     "reproduce": ("ravfeat.cli.reproduce", "Reproduce the study, published beside measured."),
     "predict": ("ravfeat.cli.predict", "Predict the emotions of recordings."),
@@ -113,6 +114,7 @@ def group(verbose: int, log: Path | None) -> None:
     ravfeat audit runs/a                        try to break the numbers
     ravfeat importance runs/a                   which layers, statistics, features the heads decide by
     ravfeat stress runs/a --data data/ravdess   the heads on noise, telephone, mp3, reverberation
+    ravfeat ledger                              what was tried on these clips, and how often
     ravfeat report runs/a                       tables and figures, one HTML page
     ravfeat reproduce                           every published row beside the one measured here
 

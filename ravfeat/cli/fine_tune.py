@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli import command_line
+from ravfeat.cli.run_options import no_ledger_option
 from ravfeat.cli.show_corpus import show_columns
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import (
@@ -62,6 +63,7 @@ __all__ = ["command"]
 @click.option("--keep-weights", is_flag=True, help="Keep the trained layers and heads of every fold, under OUT/heads.")
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol as a control.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
+@no_ledger_option
 def command(
     corpus: str,
     data: Path | None,
@@ -87,6 +89,7 @@ def command(
     keep_weights: bool,
     allow_leak: bool,
     force: bool,
+    no_ledger: bool,
 ) -> None:
     """Train an encoder's top layers and a head on waveforms: the control for heads on frozen features.
 
@@ -105,6 +108,7 @@ def command(
     from ravfeat.media.augment import CLEAN
     from ravfeat.resources import memory_remedy
     from ravfeat.runs.folder import check_out
+    from ravfeat.runs.tries import Tried
     from ravfeat.runs.write import write_run
 
     label = Path(encoder).name
@@ -127,7 +131,7 @@ def command(
     with memory_remedy(remedy):
         fitted = fine_tune(prepare(plan), work_folder(target))
     recipe = {"command": command_line(), "heads": [plan.head_name]}
-    records = write_run(target, fitted, recipe, force=force)
+    records = write_run(target, fitted, recipe, force=force, tried=Tried("fine-tune", keep=not no_ledger))
     # After the run is written: until then the work folder is all that an interrupted command goes on from.
     remove_work(work_folder(target))
     show_run(target, records, fitted)

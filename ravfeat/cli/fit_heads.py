@@ -10,6 +10,7 @@ from ravfeat.cli import command_line
 from ravfeat.cli.cross_corpus import across_options, show_across, show_normalised
 from ravfeat.cli.observer import TerminalObserver
 from ravfeat.cli.renamed import RenamedOption
+from ravfeat.cli.run_options import no_ledger_option
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option
 from ravfeat.cli.terminal import echo
@@ -78,6 +79,7 @@ __all__ = ["command"]
 @click.option("--allow-leak", is_flag=True, help="Run a LEAKY protocol, or a split that leaks, as a control.")
 @click.option("--allow-missing", is_flag=True, help="Go on without clips that are not in the cache.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
+@no_ledger_option
 @across_options
 def command(**options: Any) -> None:
     """Train small heads on cached features, predict every test clip, and score actors they never met.

@@ -9,6 +9,7 @@ import click
 from ravfeat.cli import command_line
 from ravfeat.cli.observer import TerminalObserver
 from ravfeat.cli.renamed import RenamedOption
+from ravfeat.cli.run_options import no_ledger_option
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.table_options import as_written_option
 from ravfeat.cli.terminal import echo
@@ -30,6 +31,7 @@ __all__ = ["command"]
 @as_written_option
 @click.option("--allow-leak", is_flag=True, help="Fuse LEAKY scores as a control.")
 @click.option("--force", is_flag=True, help="Replace a run that is already at --out.")
+@no_ledger_option
 def command(**options: Any) -> None:
     """Calibrate and fuse scores: those of finished runs, and those that any other program made.
 

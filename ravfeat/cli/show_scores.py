@@ -32,6 +32,20 @@ def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
     _show_bounds(calibration_record(fitted.predictions))
     _show_chosen(fitted.about)
     _show_missing(fitted)
+    _show_tries(run)
+
+
+def _show_tries(run: Path) -> None:
+    """Print where the run stands among the tries on its clips, or why nobody counts them."""
+    from ravfeat.runs.recipe import read_recipe
+
+    note = read_recipe(run).ledger
+    if note is None:
+        return
+    if note.said:
+        echo(note.said)
+    if note.why:
+        echo(f"tries not counted: {note.why}", err=bool(note.said))
 
 
 def _show_scores(records: Records, *, synthetic: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ravfeat.cli import command_line
+from ravfeat.cli.run_options import no_ledger_option
 from ravfeat.cli.show_scores import show_run
 from ravfeat.cli.terminal import aligned, echo
 
@@ -27,6 +28,7 @@ _SHOWN = 20
 @click.option("--shard-index", type=click.IntRange(0), default=0, show_default=True, help="Of --num-shards, from 0.")
 @click.option("--reveal", is_flag=True, help="Test the winner, once; a line in reveals.json counts every look.")
 @click.option("--dry-run", is_flag=True, help="Check all plans and say what would be trained; write nothing.")
+@no_ledger_option
 @click.option("--own-code", is_flag=True, help="Run the code that heads of the plan name, such as mine.py:SVC.")
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N or auto.")
 @click.option("--memory", metavar="SIZE", help="Train in at most this much memory, such as 4GB. [default: half of what"
@@ -42,6 +44,7 @@ def command(
     reveal: bool,
     dry_run: bool,
     own_code: bool,
+    no_ledger: bool,
 ) -> None:
     """Train every combination of a plan's caches, protocols, heads, settings and layers, and rank them.
 
@@ -78,12 +81,12 @@ def command(
         limited_memory(None if memory is None else parse_size(memory)),
         memory_remedy("read fewer layers, or allow less --memory"),
     ):
-        result = run_sweep(sweep, target, num_shards=num_shards, shard_index=shard_index)
+        result = run_sweep(sweep, target, num_shards=num_shards, shard_index=shard_index, ledger=not no_ledger)
         _show_result(result)
         done = f"{result.n_trained} plans trained, {result.n_kept} kept, {result.n_waiting} not trained yet"
         echo(f"{target}: {done}, in {perf_counter() - started:.1f} s; the table is in {target / 'sweep.md'}")
         if reveal:
-            for revealed in reveal_winners(result, target, command_line()):
+            for revealed in reveal_winners(result, target, command_line(), ledger=not no_ledger):
                 _show_revealed(revealed)
         elif not result.n_waiting:
             echo("no test clip was scored; 'ravfeat sweep … --reveal' tests the winner")

@@ -22,6 +22,7 @@ from ravfeat.runs.format import ACTOR_RUN, CLIP_RUN, SPLITS_FILE
 from ravfeat.runs.read import Run, read_runs
 from ravfeat.runs.recipe import read_recipe
 from ravfeat.runs.records import read_splits
+from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_run
 from ravfeat.splits.compare import compare_splits, write_comparison
 
@@ -101,9 +102,11 @@ def do_step(step: Step, folder: Path, command: str | None = None) -> None:
     if isinstance(step, Tune):
         _tune(step, folder, recipe)
     elif isinstance(step, Splits):
-        write_comparison(folder, compare_splits(step.plan), recipe | {"heads": list(step.plan.heads)}, force=True)
+        recipe["heads"] = list(step.plan.heads)
+        write_comparison(folder, compare_splits(step.plan), recipe, force=True, kind="reproduce")
     else:
-        write_run(folder, fit_heads(step.plan), recipe | {"heads": list(step.plan.heads)}, force=True)
+        recipe["heads"] = list(step.plan.heads)
+        write_run(folder, fit_heads(step.plan), recipe, force=True, tried=Tried("reproduce"))
 
 
 def _tune(step: Tune, folder: Path, recipe: Mapping[str, Any]) -> None:
@@ -115,7 +118,8 @@ def _tune(step: Tune, folder: Path, recipe: Mapping[str, Any]) -> None:
         device=step.device,
     )
     fitted = fine_tune(prepare(plan), work_folder(folder))
-    write_run(folder, fitted, {**recipe, "heads": [plan.head_name], "step": _tune_record(step)}, force=True)
+    recipe = {**recipe, "heads": [plan.head_name], "step": _tune_record(step)}
+    write_run(folder, fitted, recipe, force=True, tried=Tried("reproduce"))
     remove_work(work_folder(folder))
 
 

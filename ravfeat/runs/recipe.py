@@ -5,20 +5,21 @@ command line was), ``protocol``, ``leaky``, ``select``, ``seeds``, ``classes``, 
 Runs of trained heads have ``plan`` too (checked by whoever makes it a `FitPlan` again), runs of two corpora
 ``cross_corpus``, fine-tuned ones ``fine_tuned`` and ``tested_folds``, runs of other labels than the corpus's
 ``replaced_labels``, of some clips or other classes ``narrowed``, of folds that a column or a file gave ``split``,
-winners of a sweep ``sweep``, fusions of runs and score files ``runs`` and ``scores``. Recipes without a version are
+winners of a sweep ``sweep``, fusions of runs and score files ``runs`` and ``scores``. ``ledger`` says where the
+run stands among the tries on its clips; runs from before there was a ledger lack it. Recipes without a version are
 those of ravfeat before there was one, or were written by hand: they are read as far as they go, and may have
 ``corpus``, ``missing``, ``missing_clips`` and ``random_weights`` (the encoder was never trained) at their top.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from ravfeat.documents import check_value, read_json
+from ravfeat.documents import Count, Text, check_value, read_json
 from ravfeat.errors import PredictionsError
 from ravfeat.model_origin import ModelOrigin
 from ravfeat.predictions import System
@@ -33,6 +34,8 @@ __all__ = [
     "FineTuned",
     "FoldSide",
     "GivenSplit",
+    "LedgerEntry",
+    "LedgerNote",
     "NarrowedClips",
     "Recipe",
     "ReplacedLabels",
@@ -48,6 +51,7 @@ __all__ = [
 _ALWAYS = ("command", "protocol", "leaky", "select", "seeds", "classes", "caches", "chosen", "versions")
 _OBJECTS = (
     "plan", "cross_corpus", "fine_tuned", "tested_folds", "replaced_labels", "narrowed", "split", "step", "sweep",
+    "ledger",
 )  # fmt: skip
 _ALWAYS_OF_INPUTS = ("stream", "features", "corpus", "fingerprint", "missing", "folds")
 
@@ -315,6 +319,50 @@ class SweepOrigin:
 
 
 @dataclass(frozen=True)
+class LedgerEntry:
+    """The line of a run in one ledger.
+
+    Attributes
+    ----------
+    path : Path
+    line : int
+        Its number.
+    sha256 : str
+        Its digest, which holds those of all lines before it.
+    first : str
+        Digest of the ledger's first line: another one is another ledger.
+    """
+
+    path: Path
+    line: Count
+    sha256: Text
+    first: Text
+
+
+@dataclass(frozen=True)
+class LedgerNote:
+    """Where a run stands in the ledger of tries; ``ledger``, see `ravfeat.runs.tries`.
+
+    Attributes
+    ----------
+    entries : tuple of LedgerEntry
+        One for every folder that holds caches of its test clips; empty where no ledger was kept.
+    why : str
+        Why there is none, or not in every folder.
+    said : str
+        Its place among the tries when it was made.
+    """
+
+    entries: tuple[LedgerEntry, ...] = ()
+    why: str = ""
+    said: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as JSON can hold it."""
+        return asdict(self) | {"entries": [asdict(entry) | {"path": str(entry.path)} for entry in self.entries]}
+
+
+@dataclass(frozen=True)
 class RunOrigin:
     """A run that was fused with others, and its recipe without the settings of every head; an entry of ``runs``."""
 
@@ -364,6 +412,7 @@ class Recipe:
     scores: tuple[ScoreOrigin, ...] = ()
     step: Mapping[str, Any] | None = None
     sweep: SweepOrigin | None = None
+    ledger: LedgerNote | None = None
     corpus: str = ""
     missing: tuple[str, ...] = ()
     missing_clips: tuple[str, ...] = ()

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ravfeat import __version__
 from ravfeat.calibrate import calibration_record
+from ravfeat.files import sha256_of
 from ravfeat.fusion import fusion_record
 from ravfeat.predictions import System, write_scores
 from ravfeat.runs.folder import check_out, whole_folder
@@ -24,12 +26,20 @@ from ravfeat.runs.format import (
 )
 from ravfeat.runs.recipe import recipe_of
 from ravfeat.runs.result import Fitted, FittedModel
+from ravfeat.runs.tries import SeenScores, Tried, enter_run
 from ravfeat.stats import difference_records, metric_records, score_rows, write_metrics
 
 __all__ = ["write_json", "write_run"]
 
 
-def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bool = False) -> list[dict[str, Any]]:
+def write_run(
+    out: Path,
+    fitted: Fitted,
+    recipe: Mapping[str, Any],
+    *,
+    force: bool = False,
+    tried: Tried | None = None,
+) -> list[dict[str, Any]]:
     """Write a run's folder: into a temporary neighbour first, which is renamed when it is whole.
 
     Parameters
@@ -41,6 +51,9 @@ def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bo
         `ravfeat.runs.recipe`.
     force : bool
         Replace a run that is there already.
+    tried : Tried, optional
+        What the ledger is told, see `ravfeat.runs.tries`; without it none is kept, and the recipe does not speak of
+        one.
 
     Returns
     -------
@@ -56,12 +69,22 @@ def write_run(out: Path, fitted: Fitted, recipe: Mapping[str, Any], *, force: bo
     """
     check_out(out, force=force)
     with whole_folder(out, force=force) as folder:
-        return _write(folder, fitted, recipe)
+        record = _recipe(fitted, recipe)
+        scores, records = _write(folder, fitted)
+        if tried is not None:
+            # Before the run is there: whoever stops the command after this has seen test scores.
+            seen = SeenScores(scores, records, sha256_of(folder / PREDICTIONS_FILE))
+            name = tried.name or out.resolve().name
+            note = enter_run(recipe_of(record, out / RECIPE_FILE), fitted.predictions, seen, replace(tried, name=name))
+            record["ledger"] = note.plain()
+        _write_recipe(folder / RECIPE_FILE, record)
+        return records
 
 
-def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _write(folder: Path, fitted: Fitted) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     fitted.predictions.write(folder / PREDICTIONS_FILE)
-    write_scores(folder / SCORES_FILE, score_rows(fitted.predictions))
+    scores = score_rows(fitted.predictions)
+    write_scores(folder / SCORES_FILE, scores)
     records = metric_records(fitted.predictions)
     write_metrics(folder / METRICS_FILE, records)
     write_metrics(folder / DIFFERENCES_FILE, difference_records(fitted.predictions))
@@ -71,11 +94,10 @@ def _write(folder: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> list[dict
     _save_heads(folder, fitted.models)
     weights = [_layer_weights(trained) for trained in fitted.models if trained.model.layer_weights]
     write_json(folder / LAYER_WEIGHTS_FILE, weights)
-    _write_recipe(folder / RECIPE_FILE, fitted, recipe)
-    return records
+    return scores, records
 
 
-def _write_recipe(path: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> None:
+def _recipe(fitted: Fitted, recipe: Mapping[str, Any]) -> dict[str, Any]:
     predictions = fitted.predictions
     # What every recipe has; the fit says more about most of it.
     record: dict[str, Any] = {
@@ -92,6 +114,11 @@ def _write_recipe(path: Path, fitted: Fitted, recipe: Mapping[str, Any]) -> None
         **fitted.about,
         "chosen": [_chosen(trained) for trained in fitted.models],
     }
+    plain: dict[str, Any] = json.loads(_as_json(record))
+    return plain
+
+
+def _write_recipe(path: Path, record: Mapping[str, Any]) -> None:
     text = _as_json(record)
     recipe_of(json.loads(text), path)  # what is written can be read
     path.write_text(text, encoding="utf-8")

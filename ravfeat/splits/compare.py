@@ -16,11 +16,13 @@ from ravfeat.experiment.fit import FitPlan, Fitted, PreparedPlan, gather, prepar
 from ravfeat.experiment.load import FeatureLoader
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.identity.probe import IdentityProbe, probe_identity, why_not
+from ravfeat.ledger.line import Kind
 from ravfeat.progress import ProgressBar
 from ravfeat.protocols.named import FIXED, get_protocol
 from ravfeat.report.drawings.style import render
 from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import ACTOR_RUN, CLIP_RUN, SPLITS_FILE
+from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_json, write_run
 from ravfeat.splits.figure import split_figure
 from ravfeat.splits.rows import SplitRow, markdown, record
@@ -207,7 +209,14 @@ def check_comparison_out(out: Path, *, force: bool = False) -> None:
     check_out(out, force=force, kind="comparison of splits", known_by=SPLITS_FILE)
 
 
-def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any], *, force: bool = False) -> None:
+def write_comparison(
+    out: Path,
+    comparison: Comparison,
+    recipe: Mapping[str, Any],
+    *,
+    force: bool = False,
+    kind: Kind = "compare-splits",
+) -> None:
     """Write ``actor/`` and ``clip/`` as runs, ``splits.json``, ``splits.md``, ``splits.png`` and ``splits.svg``.
 
     Parameters
@@ -219,6 +228,8 @@ def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any
         The command and its settings, for both runs.
     force : bool
         Replace a comparison that is there already.
+    kind : str
+        What tried, for the ledger.
     """
     check_comparison_out(out, force=force)
     about = comparison.about
@@ -231,8 +242,8 @@ def write_comparison(out: Path, comparison: Comparison, recipe: Mapping[str, Any
     )
     drawing = render(figure)
     with whole_folder(out, force=force, kind="comparison of splits", known_by=SPLITS_FILE) as folder:
-        write_run(folder / ACTOR_RUN, comparison.actor, recipe)
-        write_run(folder / CLIP_RUN, comparison.clip, recipe)
+        for name, fitted in ((ACTOR_RUN, comparison.actor), (CLIP_RUN, comparison.clip)):
+            write_run(folder / name, fitted, recipe, tried=Tried(kind, f"{out.resolve().name}/{name}"))
         (folder / "splits.png").write_bytes(drawing.png)
         (folder / "splits.svg").write_text(drawing.file(), encoding="utf-8")
         (folder / "splits.md").write_text(markdown(comparison.rows, about), encoding="utf-8")

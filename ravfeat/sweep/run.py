@@ -1,6 +1,8 @@
 """Run a sweep: train what is not trained yet, validate it, rank it; goes on where it was interrupted."""
 
 import hashlib
+import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,6 +13,9 @@ from ravfeat.errors import UsageError
 from ravfeat.experiment.fit import train
 from ravfeat.files import canonical_json
 from ravfeat.progress import ProgressBar
+from ravfeat.runs.recipe import recipe_of
+from ravfeat.runs.result import Fitted
+from ravfeat.runs.tries import enter_trial
 from ravfeat.short_repr import short_repr
 from ravfeat.sweep.features import SharedFeatures, reading_key
 from ravfeat.sweep.folder import TrialRecord, check_sweep_out, read_trial, trial_folder, write_sweep, write_trial
@@ -21,6 +26,8 @@ from ravfeat.sweep.scores import ranked, validation_of
 from ravfeat.sweep.trials import make_trials
 
 __all__ = ["ReadySweep", "SweepResult", "open_sweep", "run_sweep"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,9 @@ def open_sweep(path: Path, *, device: str = "cpu", own_code: bool = False) -> Re
     return ReadySweep(plan, tuple(ready), tuple(left_out))
 
 
-def run_sweep(sweep: ReadySweep, out: Path, *, num_shards: int = 1, shard_index: int = 0) -> SweepResult:
+def run_sweep(
+    sweep: ReadySweep, out: Path, *, num_shards: int = 1, shard_index: int = 0, ledger: bool = True
+) -> SweepResult:
     """Train the plans of one shard that are not trained yet, and write what is known of all.
 
     Parameters
@@ -97,6 +106,8 @@ def run_sweep(sweep: ReadySweep, out: Path, *, num_shards: int = 1, shard_index:
         Folder; gets ``sweep.json``, ``trials/``, ``sweep.md`` and ``factors.svg``.
     num_shards, shard_index : int
         Of the plans, in the order in which they share features, every `num_shards`-th from `shard_index` on.
+    ledger : bool
+        Whether every plan that is trained is entered into the ledger of tries, see `ravfeat.runs.tries`.
 
     Raises
     ------
@@ -116,7 +127,7 @@ def run_sweep(sweep: ReadySweep, out: Path, *, num_shards: int = 1, shard_index:
     with ProgressBar(total=len(sweep.trials), unit="plan", desc="training", initial=n_kept) as bar:
         for trial in waiting:
             bar.describe(trial.name)
-            records[trial.digest] = _train(trial, trial_folder(out, trial.name), load)
+            records[trial.digest] = _train(trial, trial_folder(out, trial.name), load, ledger=ledger)
             bar.update()
     done = [record for record in records.values() if record is not None]
     groups = {
@@ -134,11 +145,23 @@ def _sharing(trial: ReadyTrial) -> tuple[str, ...]:
     return tuple(map(str, (paths, reading, joint, layers)))
 
 
-def _train(trial: ReadyTrial, folder: Path, load: SharedFeatures) -> TrialRecord:
+def _train(trial: ReadyTrial, folder: Path, load: SharedFeatures, *, ledger: bool) -> TrialRecord:
     fitted = train(trial.prepared, load, test=False)
     record = TrialRecord(trial.digest, trial.factors, _about(fitted.about), validation_of(fitted.predictions))
+    if ledger:
+        _enter(trial, fitted, record, folder)
     write_trial(folder, fitted.predictions, record)
     return record
+
+
+def _enter(trial: ReadyTrial, fitted: Fitted, record: TrialRecord, folder: Path) -> None:
+    """Enter a plan into the ledger of tries, under the digest that a run of the same plan has."""
+    (system,) = trial.prepared.systems
+    tested = (system.clips.records[row].performance_id for fold in system.folds for row in fold.test.tolist())
+    recipe = recipe_of(json.loads(json.dumps(fitted.about)), folder)
+    (name,) = fitted.predictions.systems()
+    if why := enter_trial(recipe, tested, name, record.validation.uar, folder.name).why:
+        _log.warning("%s", why)
 
 
 def _about(about: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ravfeat.experiment.fit import train
 from ravfeat.runs.read import read_run
 from ravfeat.runs.recipe import SweepOrigin
 from ravfeat.runs.result import Fitted
+from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_run
 from ravfeat.sweep.folder import Look, TrialRecord, read_looks, write_looks
 from ravfeat.sweep.run import SweepResult
@@ -38,7 +39,7 @@ class Revealed:
     records: list[dict[str, Any]]
 
 
-def reveal(result: SweepResult, out: Path, command: str | None = None) -> list[Revealed]:
+def reveal(result: SweepResult, out: Path, command: str | None = None, *, ledger: bool = True) -> list[Revealed]:
     """Test the winner of every protocol, unless that was done.
 
     Parameters
@@ -48,6 +49,8 @@ def reveal(result: SweepResult, out: Path, command: str | None = None) -> list[R
         Of the sweep.
     command : str or None
         The command line, for the recipes.
+    ledger : bool
+        Whether it is entered into the ledger of tries.
 
     Raises
     ------
@@ -61,10 +64,13 @@ def reveal(result: SweepResult, out: Path, command: str | None = None) -> list[R
             f"{result.n_waiting} of {len(result.sweep.trials)} plans are not trained yet; run the other shards first:"
             " the winner is chosen among all"
         )
-    return [_reveal(result, protocol, ranking, out, command) for protocol, ranking in result.groups.items()]
+    groups = result.groups.items()
+    return [_reveal(result, protocol, ranking, out, command, ledger=ledger) for protocol, ranking in groups]
 
 
-def _reveal(result: SweepResult, protocol: str, ranking: list[TrialRecord], out: Path, command: str | None) -> Revealed:
+def _reveal(
+    result: SweepResult, protocol: str, ranking: list[TrialRecord], out: Path, command: str | None, *, ledger: bool
+) -> Revealed:
     winner = ranking[0]
     looks = read_looks(out)
     look = next((look for look in looks if (look.protocol, look.digest) == (protocol, winner.digest)), None)
@@ -80,7 +86,8 @@ def _reveal(result: SweepResult, protocol: str, ranking: list[TrialRecord], out:
     plan = trial.prepared.plan
     recipe = {"command": command, "heads": list(plan.heads), "settings": dict(plan.settings)}
     origin = asdict(_origin(look, winner))
-    return Revealed(look, folder, fitted, write_run(folder, fitted, {**recipe, "sweep": origin}))
+    tried = Tried("sweep reveal", f"{out.resolve().name}/{folder.name}", keep=ledger)
+    return Revealed(look, folder, fitted, write_run(folder, fitted, {**recipe, "sweep": origin}, tried=tried))
 
 
 def _next_look(result: SweepResult, protocol: str, winner: TrialRecord, looks: tuple[Look, ...]) -> Look:
