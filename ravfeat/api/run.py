@@ -16,6 +16,7 @@ from ravfeat.heads.base import Model
 from ravfeat.manifest import is_unknown
 from ravfeat.predictions import System
 from ravfeat.runs.format import head_stem
+from ravfeat.runs.ledger_state import ledger_state
 from ravfeat.runs.read import Run as RunFiles
 from ravfeat.runs.read import read_run
 from ravfeat.runs.recipe import Recipe
@@ -165,6 +166,11 @@ class Run:
             )
             for entry in chosen
         )
+
+    @property
+    def tries(self) -> str:
+        """Where the run stands among the tries on its clips, as the ledger has it now; empty for one of before it."""
+        return ledger_state(self.recipe).said
 
     @property
     def headline(self) -> str:

@@ -28,6 +28,7 @@ from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.audit.score_files import CHECK as SCORES
 from ravfeat.audit.score_files import check_scores
 from ravfeat.audit.sentences import check_sentences
+from ravfeat.audit.tries import check_tries
 from ravfeat.audit.trust import check_trust
 from ravfeat.audit.verdicts import Line, left_out, not_possible
 from ravfeat.errors import RavfeatError
@@ -99,6 +100,7 @@ _RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
     ("fusion weights from val rows", check_weights),
     ("encoder has met the actors", check_encoders),
     ("nothing transductive", check_transductive),
+    ("tries on these clips", check_tries),
 )
 """Tried once per run."""
 

@@ -80,12 +80,13 @@ def read_ledger(path: Path) -> Ledger:
     *whole, rest = read_limited(path, _MAX_BYTES, CacheError, _REMEDY).split(b"\n")
     lines: list[Line] = []
     faults: list[str] = []
-    end = _START
+    end: _End | None = _START
     for place, data in enumerate(whole, start=1):
         line, fault = _checked(data, place, end)
         lines += [] if line is None else [line]
         faults += [fault] if fault else []
-        end = _End(place + 1, _digest_of(data)) if line is None else _End(line.number + 1, line.sha256)
+        # What follows a line that cannot be read is chained to something that nobody knows any more.
+        end = None if line is None else _End(line.number + 1, line.sha256)
     if rest:  # whole but for its end, or torn
         line, fault = _checked(rest, len(whole) + 1, end)
         if line is not None and not fault:
@@ -103,13 +104,13 @@ class _End(NamedTuple):
 _START = _End(1, "")
 
 
-def _checked(data: bytes, place: int, end: _End) -> tuple[Line | None, str]:
+def _checked(data: bytes, place: int, end: _End | None) -> tuple[Line | None, str]:
     """Give a line where it can be read, and what is wrong with it."""
     try:
         line = parse_line(data, f"line {place}")
     except CacheError as error:
         return None, str(error)
-    if (line.number, line.previous) != end:
+    if end is not None and (line.number, line.previous) != end:
         before = "is not the first one that was written" if place == 1 else f"does not follow line {place - 1}"
         return line, f"line {place} {before}: a line before it was taken out, put in or changed"
     return line, ""

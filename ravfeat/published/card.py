@@ -178,6 +178,7 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
         "Of calibrated probabilities of test clips, each by the heads of the fold that tested it;"
         f" {chance_said(len(document['classes']))}; {markdown_text(document_trust(document).said)}.",
     ]
+    lines += ["", f"Tries: {markdown_text(document['tries'])}."] if document.get("tries") else []
     if "refit" in document:
         lines += ["", f"The heads that learned from all actors: {markdown_text(document['refit']['score'])}."]
     return lines

@@ -151,6 +151,7 @@ class HeadFile(TypedDict):
     replaced_labels: NotRequired[ReplacedLabels]
     changes: NotRequired[list[str]]
     made_from: NotRequired[list[PublishedOrigin]]
+    tries: NotRequired[str]
     plan: dict[str, Any]
     versions: dict[str, str]
     systems: Annotated[list[SystemEntry], NotEmpty]

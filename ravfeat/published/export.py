@@ -47,6 +47,7 @@ from ravfeat.published.sources import (
 from ravfeat.published.training import sides_of, write_training
 from ravfeat.runs.folder import check_out, whole_folder
 from ravfeat.runs.format import PREDICTIONS_FILE
+from ravfeat.runs.ledger_state import ledger_state
 from ravfeat.runs.read import Run, read_run
 from ravfeat.runs.recipe import Recipe, SystemInputs
 from ravfeat.runs.task import changes
@@ -240,6 +241,7 @@ def _document(read: Run, run: Path, parts: Sequence[PublishedSystem], to: Path) 
         **({} if read.fusion is None else {"rule": read.fusion.rule}),
         **({"replaced_labels": asdict(recipe.replaced_labels)} if recipe.replaced_labels else {}),
         **({"changes": list(changed)} if (changed := changes(recipe)) else {}),
+        **({"tries": tries} if (tries := ledger_state(recipe).said) else {}),
         "plan": plan,
         "versions": dict(recipe.versions),
         "systems": [part.record() for part in parts],

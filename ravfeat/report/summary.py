@@ -6,6 +6,7 @@ from ravfeat.report.drawings.labels import conditions_of
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
 from ravfeat.report.leak.findings import LeakGap
+from ravfeat.runs.ledger_state import ledger_state
 from ravfeat.runs.task import chance_said
 from ravfeat.runs.trust import trust_of
 from ravfeat.schema import ACTOR_NORMALISED, NORMALISED, UNCHECKED, is_unchecked, transductive_suffix
@@ -38,6 +39,7 @@ def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[F
     lines += _made_by(graded)
     lines += _changed(graded)
     lines += _chosen(graded)
+    lines += _tries(graded)
     lines += [_gain_sentence(fused_run) for fused_run in fused if not fused_run.fused.leaky]
     return lines + [_gap_sentence(gap) for gap in _widest(gaps)]
 
@@ -78,6 +80,13 @@ def _chosen(graded: Sequence[Graded]) -> list[str]:
     runs = {entry.run.name: entry.run.recipe for entry in graded}
     swept = [(name, recipe.sweep) for name, whole in runs.items() for recipe in whole.with_fused() if recipe.sweep]
     return [f"Run {name} was {sweep.said}." for name, sweep in dict.fromkeys(swept)]
+
+
+def _tries(graded: Sequence[Graded]) -> list[str]:
+    """Say of every run where it stands among the tries on its clips, as the ledger has it now."""
+    recipes = {entry.run.name: entry.run.recipe for entry in graded}
+    said = {name: ledger_state(recipe).said for name, recipe in recipes.items()}
+    return [f"{name}: {sentence}." for name, sentence in said.items() if sentence]
 
 
 def _encoders(graded: Sequence[Graded]) -> list[str]:

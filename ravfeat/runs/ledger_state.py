@@ -34,12 +34,15 @@ class LedgerState:
         What was looked at and seen, with paths.
     tries : Tries or None
         Counted now; None where the ledger cannot be read.
+    line : Line or None
+        That of the run.
     """
 
     standing: Standing
     said: str
     finding: str
     tries: Tries | None = None
+    line: Line | None = None
 
 
 def ledger_state(recipe: Recipe, folders: Iterable[Path] = ()) -> LedgerState:
@@ -72,9 +75,11 @@ def ledger_state(recipe: Recipe, folders: Iterable[Path] = ()) -> LedgerState:
     said = "" if tries is None else tries.said
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        return LedgerState("broken", f"{said}; the chain of the ledger is broken", f"{faults[0]}{more}", tries)
+        return LedgerState(
+            "broken", f"{said}; the chain of the ledger is broken", f"{faults[0]}{more}", tries, there[0][1]
+        )
     places = " and ".join(f"line {line.number} of {ledger.path}" for ledger, line in there)
-    return LedgerState("held", said, f"{places}, chain whole", tries)
+    return LedgerState("held", said, f"{places}, chain whole", tries, there[0][1])
 
 
 def _not_kept(note: LedgerNote) -> LedgerState:
