@@ -19,6 +19,7 @@ def test_it_writes_what_the_command_writes(toy_cache, toy_run, here, tmp_path) -
     recipes = [json.loads((folder / "recipe.json").read_text()) for folder in (tmp_path / "run", toy_run.path)]
     assert recipes[0].pop("command").startswith("ravfeat fit-heads --cache")
     assert recipes[1].pop("command") is None
+    assert [recipe.pop("ledger")["why"] for recipe in recipes] == ["", ""]
     assert recipes[0] == recipes[1]
 
 

@@ -43,7 +43,7 @@ def test_bare_it_trains_on_every_cache_under_cache_and_makes_a_dated_run(here, h
     build_cache(tmp_path / "a", takes)
     build_cache(tmp_path / "b", takes, name="other")
     for name in ("a", "b"):
-        folder = next((tmp_path / name / "cache" / "ravdess").iterdir())
+        folder = next((tmp_path / name / "cache" / "ravdess").glob("*/"))
         (tmp_path / "cache" / "ravdess").mkdir(parents=True, exist_ok=True)
         folder.rename(tmp_path / "cache" / "ravdess" / folder.name)
     done = here("fit-heads", cwd=tmp_path)
@@ -347,7 +347,7 @@ def named(folder: Path, view: str) -> Path:
 
 def test_views_that_train_are_named_wherever_their_numbers_stand(here, viewed, tmp_path) -> None:
     views = [named(viewed, "gain"), named(viewed, "noise")]
-    (clean,) = set((viewed / "cache" / "ravdess").iterdir()) - set(views)
+    (clean,) = set((viewed / "cache" / "ravdess").glob("*/")) - set(views)
     options = ["--train-views", views[0], "--train-views", views[1], "--out", tmp_path / "a"]
     done = here("fit-heads", "--cache", clean, *QUICK, *options)
     assert done.returncode == 0, done.stderr
@@ -364,7 +364,7 @@ def test_views_that_train_are_named_wherever_their_numbers_stand(here, viewed, t
 
 def test_means_over_views_and_parts_are_named_wherever_their_numbers_stand(here, viewed, tmp_path) -> None:
     views = [named(viewed, "gain"), named(viewed, "noise")]
-    (clean,) = set((viewed / "cache" / "ravdess").iterdir()) - set(views)
+    (clean,) = set((viewed / "cache" / "ravdess").glob("*/")) - set(views)
     options = ["--train-views", views[0], "--average-views", "--pool", "whole+active", "--out", tmp_path / "a"]
     done = here("fit-heads", "--cache", clean, "--head", "logreg", "--layers", "1", *options)
     assert done.returncode == 0, done.stderr
@@ -383,7 +383,7 @@ def test_means_over_views_and_parts_are_named_wherever_their_numbers_stand(here,
 
 
 def test_parts_and_means_that_nobody_can_use_end_with_2(here, viewed, tmp_path) -> None:
-    (clean,) = (path for path in (viewed / "cache" / "ravdess").iterdir() if "-1-seed1-" not in path.name)
+    (clean,) = (path for path in (viewed / "cache" / "ravdess").glob("*/") if "-1-seed1-" not in path.name)
     out = ["--cache", clean, "--out", tmp_path / "a"]
     alone = here("fit-heads", "--average-views", *out)
     assert (alone.returncode, "averages over the views of --train-views, got none" in alone.stderr) == (2, True)

@@ -45,8 +45,8 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(new_
     listed = done.stdout.partition("Commands:")[2]
     assert [line.split()[0] for line in listed.splitlines() if line.strip()] == [
         "audit", "cache", "compare-splits", "demo", "doctor", "download", "explore", "export-heads", "extract",
-        "fine-tune", "fit-heads", "fuse", "heads", "importance", "list", "predict", "report", "reproduce", "stress",
-        "sweep",
+        "fine-tune", "fit-heads", "fuse", "heads", "importance", "ledger", "list", "predict", "report", "reproduce",
+        "stress", "sweep",
     ]  # fmt: skip
     for command in (
         "doctor",
@@ -54,6 +54,7 @@ def test_help_lists_every_command_and_shows_the_way_from_download_to_report(new_
         "extract",
         "cache verify",
         "fit-heads",
+        "stress",
         "sweep",
         "importance",
         "compare-splits",

@@ -65,7 +65,7 @@ def test_validation_scores_are_those_of_the_same_plan_trained_alone(folder, out)
     (trial,) = [each for each in (out / "trials").iterdir() if "voice" in each.name and "layers-1" in each.name]
     settings = {"grid": (10.0,)}
     plan = FitPlan(
-        tuple((folder / "voice").glob("*/*")), heads=("logreg",), settings=settings, layers="1", protocol="group3"
+        tuple((folder / "voice").glob("*/*/")), heads=("logreg",), settings=settings, layers="1", protocol="group3"
     )
     alone = [
         row for row in score_rows(fit_heads(plan).predictions) if (row["split"], row["averaging"]) == ("val", "fold")
@@ -110,11 +110,11 @@ def test_what_was_killed_goes_on_to_the_same_files(folder, out, tmp_path, monkey
 
     trained, original = [], module._train
 
-    def killed(trial, *arguments):
+    def killed(trial, *arguments, **options):
         if len(trained) == 2:
             raise KeyboardInterrupt
         trained.append(trial.digest)
-        return original(trial, *arguments)
+        return original(trial, *arguments, **options)
 
     monkeypatch.setattr(module, "_train", killed)
     with pytest.raises(KeyboardInterrupt):

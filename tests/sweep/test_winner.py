@@ -95,7 +95,7 @@ def test_another_winner_is_another_look_and_the_first_run_stays(folder, tmp_path
 
 
 def test_a_look_counts_from_before_the_first_test_score(folder, tmp_path, monkeypatch) -> None:
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
