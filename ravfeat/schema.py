@@ -31,6 +31,9 @@ AverageViews = Literal["none", "scores", "statistics"]
 AVERAGED = {"none": "", "scores": "@mean-scores", "statistics": "@mean-statistics"}
 """Suffix of the name of features whose scores, or pooled statistics, are such averages."""
 
+MAX_GROUPS = 10
+"""Values of a column by which scores are looked at; one of more is a quantity, or a name."""
+
 FUSED_STREAMS: tuple[str, ...] = ("fused", "fused-linear", "fused-loglinear")
 """Streams of fused predictions: by the chosen rule, and by each of the two rules."""
 

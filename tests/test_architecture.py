@@ -63,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "experiment": BASE
     | {"cache", "corpora", "features", "fusion", "heads", "media", "predictions", "protocols", "runs"},
     "crosscorpus": BASE | {"cache", "corpora", "experiment", "features", "protocols", "runs"},
-    "finetune": BASE | {"encoders", "features", "heads", "media", "predictions", "protocols", "runs"},
+    "finetune": BASE | {"corpora", "encoders", "features", "heads", "media", "predictions", "protocols", "runs"},
     # What heads say, and how sure it is.
     "predictions": BASE | {"numerics"},
     "calibrate": BASE | {"numerics", "predictions"},

@@ -12,6 +12,7 @@ from ravfeat.errors import UsageError
 from ravfeat.fusion import fuse as fuse_table
 from ravfeat.progress import Progress, shown_progress
 from ravfeat.runs.folder import check_out
+from ravfeat.runs.groups_file import joined_columns, read_groups
 from ravfeat.runs.result import Fitted
 from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_run
@@ -85,7 +86,8 @@ def fuse(
             if part.kind != "run":
                 _warn(part, observer)
         predictions, fused = fuse_table(gathered.predictions, fusion)
-        fitted = Fitted(predictions, (), gathered.about(), fused)
+        groups = joined_columns(read_groups(part.path) for part in gathered.parts if part.path.is_dir())
+        fitted = Fitted(predictions, (), gathered.about(), fused, groups)
         recipe = {"command": observer.command, "rule": fusion}
         records = write_run(target, fitted, recipe, force=force, tried=Tried("fuse", keep=not no_ledger))
     observer.trained(target, fitted, records, seconds=perf_counter() - started, trained_s=0.0)

@@ -11,6 +11,7 @@ from ravfeat.audit.context import RunContext, check_plan, open_run
 from ravfeat.audit.encoders import check_encoders
 from ravfeat.audit.files import check_files
 from ravfeat.audit.folds import check_folds, check_protocol, system_name
+from ravfeat.audit.groups import check_groups
 from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.near_copies import CHECK as NEAR_COPIES
 from ravfeat.audit.near_copies import check_near_copies
@@ -101,6 +102,7 @@ _RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
     ("encoder has met the actors", check_encoders),
     ("nothing transductive", check_transductive),
     ("tries on these clips", check_tries),
+    ("by group", check_groups),
 )
 """Tried once per run."""
 

@@ -5,7 +5,7 @@ Read from top to bottom: `fit_heads` prepares a plan, trains what was prepared, 
 
 import logging
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from itertools import zip_longest
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ravfeat import __version__
 from ravfeat.corpora.clip_names import ClipNames
+from ravfeat.corpora.groups import group_columns
 from ravfeat.corpora.labels import read_labels, replaced_labels
 from ravfeat.experiment.build import build_heads, check_parts, check_plan
 from ravfeat.experiment.load import Load, load_system, load_training
@@ -32,11 +33,12 @@ from ravfeat.predictions import Predictions, concatenate
 from ravfeat.protocols.given_folds import split_record
 from ravfeat.protocols.named import Protocol, get_protocol
 from ravfeat.protocols.unchecked import mark_unchecked
+from ravfeat.runs.groups_file import Columns, joined_columns
 from ravfeat.runs.result import Fitted, FittedModel
 from ravfeat.schema import Rule, Select
 from ravfeat.short_repr import short_repr
 
-__all__ = ["FitPlan", "Fitted", "PreparedPlan", "fit_heads", "fused", "gather", "prepare", "train"]
+__all__ = ["FitPlan", "Fitted", "PreparedPlan", "fit_heads", "fused", "gather", "prepare", "tested_groups", "train"]
 
 _log = logging.getLogger(__name__)
 
@@ -140,7 +142,15 @@ def train(prepared: PreparedPlan, load: Load = load_system, *, test: bool = True
                 FittedModel(system.stream, system.features, head.name, final.seed, final.fold.number, final.model)
                 for final in trained
             ]
-    return Fitted(concatenate(parts), tuple(models), _about(prepared))
+    groups = tested_groups(prepared.systems) if test else {}
+    return Fitted(concatenate(parts), tuple(models), _about(prepared), groups=groups)
+
+
+def tested_groups(systems: Iterable[CacheSystem]) -> Columns:
+    """Give the columns that put the test clips of some systems into groups, as their shards have them."""
+    return group_columns(
+        system.clips.records[row] for system in systems for fold in system.folds for row in fold.test.tolist()
+    )
 
 
 def _train_head(
@@ -249,4 +259,6 @@ def gather(parts: Sequence[Fitted]) -> Fitted:
     """Put together what the systems of one plan gave, in their order; see `PreparedPlan.by_system`."""
     caches = [about for part in parts for about in part.about["caches"]]
     models = tuple(model for part in parts for model in part.models)
-    return Fitted(concatenate([part.predictions for part in parts]), models, parts[0].about | {"caches": caches})
+    about = parts[0].about | {"caches": caches}
+    groups = joined_columns(part.groups for part in parts)
+    return Fitted(concatenate([part.predictions for part in parts]), models, about, groups=groups)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ravfeat.corpora.groups import group_columns
 from ravfeat.errors import HeadError
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.finetune.fold import FoldResult
@@ -73,7 +74,8 @@ def fitted_of(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> Fitted
         Every fold of every seed.
     """
     models = tuple(_model(prepared, trained) for trained in done if prepared.plan.keep_weights)
-    return Fitted(_predictions(prepared, done), models, _about(prepared, done))
+    tested = (prepared.clips[row] for trained in done for row in trained.fold.test.tolist())
+    return Fitted(_predictions(prepared, done), models, _about(prepared, done), groups=group_columns(tested))
 
 
 def _predictions(prepared: PreparedFineTune, done: Sequence[TrainedFold]) -> Predictions:

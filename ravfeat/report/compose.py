@@ -12,6 +12,7 @@ from ravfeat.report.emotions.section import emotion_section
 from ravfeat.report.folds.section import fold_section
 from ravfeat.report.fused import fused_runs
 from ravfeat.report.graded import Graded
+from ravfeat.report.groups.section import group_section
 from ravfeat.report.importance.section import importance_section
 from ravfeat.report.layers.section import layer_section
 from ravfeat.report.leak.findings import leak_gaps
@@ -42,6 +43,7 @@ def compose(
         leak_section(gaps),
         fold_section(graded, fused),
         emotion_section(graded),
+        group_section(graded),
         clips_section(graded, audio),
         layer_section(graded),
         importance_section(graded),

@@ -12,6 +12,7 @@ file                     holds                                                  
 ``fusion.json``          weights, rule and scores of a fusion; only if one was made    `records.FusionRecord`
 ``layer_weights.json``   learned weights of the encoder's layers                       `records.LayerWeightsEntry`
 ``heads/``               trained heads; only where some were trained                   `ravfeat.heads.checkpoint`
+``groups.json``          columns of the test clips, to score by; only if known         `groups_file`
 ``audit.json``           what ``ravfeat audit`` found; only where it was called        `audit_file.AuditRecord`
 ``importance.json``      what the heads decide by; only where it was measured          `importance_file.Importance`
 ``stress.json``          the heads on changed recordings; only where it was tried      `stress_file.Stress`
@@ -37,6 +38,7 @@ __all__ = [
     "DIFFERENCES_FILE",
     "FORMAT_VERSION",
     "FUSION_FILE",
+    "GROUPS_FILE",
     "HEADS_FOLDER",
     "IMPORTANCE_FILE",
     "LAYER_WEIGHTS_FILE",
@@ -68,6 +70,7 @@ DIFFERENCES_FILE = "differences.json"
 CALIBRATION_FILE = "calibration.json"
 FUSION_FILE = "fusion.json"
 LAYER_WEIGHTS_FILE = "layer_weights.json"
+GROUPS_FILE = "groups.json"
 AUDIT_FILE = "audit.json"
 IMPORTANCE_FILE = "importance.json"
 STRESS_FILE = "stress.json"

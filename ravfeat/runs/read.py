@@ -1,7 +1,7 @@
 """Read run folders, and refuse those whose files do not belong together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from ravfeat.runs.format import (
     SCORES_FILE,
     refuse_unrevealed,
 )
+from ravfeat.runs.groups_file import Columns, read_groups
 from ravfeat.runs.importance_file import Importance, read_importance
 from ravfeat.runs.recipe import Recipe
 from ravfeat.runs.records import LayerWeightsEntry
@@ -76,6 +77,8 @@ class Run:
         What ``ravfeat audit`` found; None where it was never called.
     importance : Importance or None
         What its heads decide by; None where it was never measured.
+    groups : mapping of str to mapping of str to str
+        What is known of its test clips; see `ravfeat.runs.groups_file`.
     stress : Stress or None
         Its heads on changed recordings; None where that was never tried.
     """
@@ -90,6 +93,7 @@ class Run:
     fusion: Fusion | None
     audit: AuditRecord | None = None
     importance: Importance | None = None
+    groups: Columns = field(default_factory=dict)
     stress: Stress | None = None
 
 
@@ -176,6 +180,7 @@ def _read(path: Path, name: str, predictions: Predictions) -> Run:
         fusion=_fusion(path, predictions),
         audit=read_audit(path),
         importance=read_importance(path),
+        groups=read_groups(path),
         stress=read_stress(path),
     )
 

@@ -17,6 +17,7 @@ from ravfeat.runs.format import (
     DIFFERENCES_FILE,
     FORMAT_VERSION,
     FUSION_FILE,
+    GROUPS_FILE,
     LAYER_WEIGHTS_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
@@ -24,6 +25,7 @@ from ravfeat.runs.format import (
     SCORES_FILE,
     head_stem,
 )
+from ravfeat.runs.groups_file import groups_record
 from ravfeat.runs.recipe import recipe_of
 from ravfeat.runs.result import Fitted, FittedModel
 from ravfeat.runs.tries import SeenScores, Tried, enter_run
@@ -91,6 +93,8 @@ def _write(folder: Path, fitted: Fitted) -> tuple[list[dict[str, Any]], list[dic
     write_json(folder / CALIBRATION_FILE, calibration_record(fitted.predictions))
     if fitted.fusion is not None:
         write_json(folder / FUSION_FILE, fusion_record(fitted.fusion, fitted.predictions))
+    if fitted.groups:
+        write_json(folder / GROUPS_FILE, groups_record(fitted.groups))
     _save_heads(folder, fitted.models)
     weights = [_layer_weights(trained) for trained in fitted.models if trained.model.layer_weights]
     write_json(folder / LAYER_WEIGHTS_FILE, weights)

@@ -11,6 +11,7 @@ Axes: A actors, F folds, K classes, B bins, R weightings of actors. ``pooled`` s
 actors that it has left, so that a fold of that actor alone drops out.
 """
 
+from ravfeat.stats.groups import GroupDifference, GroupedColumn, GroupScores, compare_groups
 from ravfeat.stats.intervals import DEBIASED, Interval, Recall, recalls, score_intervals
 from ravfeat.stats.paired import Compared, Difference, Pairing, paired_difference
 from ravfeat.stats.permutation import SWAPS, holm
@@ -25,9 +26,13 @@ __all__ = [
     "Averaging",
     "Compared",
     "Difference",
+    "GroupDifference",
+    "GroupScores",
+    "GroupedColumn",
     "Interval",
     "Pairing",
     "Recall",
+    "compare_groups",
     "difference_records",
     "fold_scores",
     "holm",

@@ -47,7 +47,7 @@ def leftovers(folder: Path) -> list[str]:
 def test_a_run_holds_what_the_report_and_people_need(run) -> None:
     assert {path.name for path in run.iterdir()} == {
         "predictions.parquet", "scores.parquet", "metrics.json", "differences.json", "calibration.json", "fusion.json",
-        "recipe.json", "layer_weights.json", "heads",
+        "groups.json", "recipe.json", "layer_weights.json", "heads",
     }  # fmt: skip
     assert not leftovers(run.parent)
 

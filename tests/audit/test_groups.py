@@ -1,0 +1,57 @@
+"""The audit by group: a line per column from the shards, and a file that says otherwise."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ravfeat.audit.context import open_run
+from ravfeat.audit.groups import check_groups
+from tests.audit.runs import caches_in, make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("groups")
+    return make_run(folder / "run", caches_in(folder / "cache")[:1], protocol="group4", layers="1")
+
+
+def test_every_column_has_a_line_of_information(run) -> None:
+    lines = check_groups(open_run(run))
+    assert {line.verdict for line in lines} == {"info"}
+    assert [line.subject.partition(" · ")[0] for line in lines] == ["gender", "statement"]
+    gender, statement = lines
+    assert gender.finding.startswith("UAR female ")
+    assert "12 actors), male " in gender.finding
+    assert "(Holm over 2 comparisons of all columns), different actors" in gender.finding
+    assert ", the same actors; ECE " in statement.finding
+    assert [group["actors"] for group in gender.evidence["groups"]] == [12, 12]
+    json.dumps(gender.evidence)
+
+
+def test_a_file_that_contradicts_the_shards_is_an_edit(run, tmp_path) -> None:
+    path = run / "groups.json"
+    written = path.read_text()
+    try:
+        groups = json.loads(written)
+        groups["columns"]["gender"][0] = "other"
+        path.write_text(json.dumps(groups))
+        (line,) = check_groups(open_run(run))
+        assert (line.verdict, line.subject) == ("edited", "groups.json")
+        assert "gender of 1 clips is another one than the shards say, such as 'other' of" in line.finding
+    finally:
+        path.write_text(written)
+
+
+def test_without_caches_the_file_tells_and_without_it_the_names(run) -> None:
+    path = run / "groups.json"
+    context = open_run(run)
+    told = [line.finding for line in check_groups(context)]
+    without = type(context)(**{**vars(context), "prepared": None})
+    assert [line.finding for line in check_groups(without)] == told
+    written = path.read_text()
+    path.unlink()
+    try:
+        assert [line.finding for line in check_groups(without)] == told
+    finally:
+        path.write_text(written)
