@@ -62,7 +62,10 @@ def _line(system: System, column: GroupedColumn) -> Line:
         for group in column.groups
     )
     widest = max(column.of("uar"), key=lambda difference: abs(difference.value), default=None)
-    ece = ", ".join(f"{group.value} {group.scores['ece'].value:.3f}" for group in column.groups)
+    ece = ", ".join(
+        f"{group.value} {group.scores['ece'].value:.3f} ({group.scores['ece_debiased'].value:.3f} debiased)"
+        for group in column.groups
+    )
     evidence = {
         "groups": [
             {"value": group.value, "n": group.n, "actors": group.n_actors, "lacking": list(group.lacking)}

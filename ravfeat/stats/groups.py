@@ -171,8 +171,8 @@ def _grouped(probs: SystemProbs, name: str, values: NDArray[Any]) -> GroupedColu
 
 def _scores(probs: SystemProbs, value: str, rows: NDArray[np.bool_]) -> GroupScores:
     chosen = probs.rows(rows)
-    intervals = score_intervals(chosen)
-    scores = {metric: intervals[metric, "pooled"] for metric in METRICS}
+    intervals = score_intervals(chosen).items()
+    scores = {metric: interval for (metric, averaging), interval in intervals if averaging == "pooled"}
     lacking = tuple(label for k, label in enumerate(probs.classes) if k in probs.y and k not in chosen.y)
     return GroupScores(value, scores, len(chosen), len(np.unique(chosen.actors)), lacking)
 
