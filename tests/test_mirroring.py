@@ -23,6 +23,7 @@ ELSEWHERE = {
     "benchmarks/": "benchmarks/ is not in the package",
     "fuzz/": "readers of every kind of file, with damaged ones",
     "docs/": "docs/ and examples/ are not in the package",
+    "cheats/": "the audit, against everything that somebody who cheats could do without changing the code",
     "cache/test_feature_names.py": "names of features, in shards and through conversions",
     "cache/test_hostile.py": "caches that mean harm, through every command that reads one",
     "cache/test_old_formats.py": "caches of earlier versions, through every module that reads one",

@@ -1,0 +1,99 @@
+"""The cheats, and what the audit has to say of each."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cheats import features, plans, recordings, scores
+from tests.cheats.material import Cheat, Cheated, Honest, Refused, command
+
+__all__ = ["CHEATS", "Found", "answer"]
+
+_IMPORTED = r"warn: who made the features: imported, made elsewhere"
+_SCORES = r"warn: who made the features: scores only"
+_COPIES = r"warn: near copies by features: .* far more clips have one clip there as a partner than by chance"
+_TRIED = (4,)
+
+CHEATS = (
+    Cheat("import: LDA fitted on all clips", features.lda_on_all_clips, _TRIED, _IMPORTED),
+    Cheat("import: a code of the label", features.label_code, _TRIED, _IMPORTED),
+    Cheat(
+        "import: standardised per actor", features.standardised_per_actor, _TRIED,
+        r"warn: features prepared per actor: TRANSDUCTIVE features: the actors' means are equal",
+    ),
+    Cheat(
+        "import: own neutral subtracted", features.neutral_subtracted, _TRIED,
+        r"warn: features prepared per actor: TRANSDUCTIVE features: the actors' means of neutral clips are equal",
+    ),
+    Cheat(
+        "import: no features of hard clips", features.without_hard_clips, _TRIED, r"warn: no clip left out: \d+ of 720"
+    ),
+    Cheat(
+        "recordings: swapped among actors in cells", recordings.swapped_in_cells, _TRIED,
+        r"warn: identity probe: .* tell nothing of who it is",
+    ),
+    # Generated voices change more with the emotion than with the person: the check says that it cannot tell.
+    Cheat(
+        "recordings: two ids per person", recordings.two_ids, (0,),
+        r"not possible: one person under two ids: cannot be told",
+    ),
+    Cheat("recordings: noisy copies under a second id", recordings.noisy_copies, _TRIED, _COPIES),
+    Cheat("recordings: test corpus is a noisy copy", recordings.noisy_test_corpus, _TRIED, _COPIES),
+    Cheat("scores: logits inflated by hand", scores.inflated_logits, _TRIED, _SCORES),
+    Cheat("scores: LEAKY lost, actors renamed per fold", scores.renamed_per_fold, _TRIED, _SCORES),
+    Cheat("scores: every clip its own actor", scores.every_clip_its_actor, _TRIED, _SCORES),
+    Cheat("scores: easy clips tripled", scores.easy_clips_tripled, _TRIED, _SCORES),
+    Cheat("scores: val rows are renamed test rows", scores.val_rows_are_test_rows, _TRIED, _SCORES),
+    Cheat(
+        "plan: labels replaced by predictions", plans.relabelled, _TRIED,
+        r"warn: labels are those of the corpus: \d+ of 720 clips have another label",
+    ),
+    Cheat("plan: eight classes merged to three", plans.merged_classes, (0,),
+          r"info: labels are those of the corpus: 720 of 720 .* sad to low"),
+    Cheat("plan: hard clips left out", plans.hard_clips_left_out, _TRIED, r"warn: no clip left out: \d+ of 720"),
+    Cheat("plan: best of many tries quoted", plans.best_of_many, (0,)),  # no file of a run tells of other runs
+    Cheat(
+        "files: heads saw test clips, audit --quick", plans.only_quick, _TRIED,
+        r"not judged \(--quick\): the training of the heads",
+    ),
+    Cheat("files: edited predictions", plans.edited_predictions, (1,), r"leak: saved heads give the test rows"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the audit said of a cheat.
+
+    Attributes
+    ----------
+    made : Cheated or None
+        None where a command refused to do it.
+    code : int
+        Exit code.
+    outcome : str
+        The last line of the audit.
+    lines : tuple of str
+        Verdict, check, subject and finding of all lines.
+    telling : tuple of str
+        Those that warn or break.
+    """
+
+    made: Cheated | None
+    code: int
+    outcome: str
+    lines: tuple[str, ...]
+    telling: tuple[str, ...]
+
+
+def answer(cheat: Cheat, honest: Honest, folder: Path) -> Found:
+    """Make a cheat and audit it."""
+    try:
+        made = cheat.make(honest, folder)
+    except Refused as refused:
+        return Found(None, 1, f"refused: {refused}", (), ())
+    said = command("audit", made.run, *made.audit, codes=(0, 1, 4))
+    lines = json.loads((made.run / "audit.json").read_text(encoding="utf-8"))["lines"]
+    texts = [(line["verdict"], f"{line['verdict']}: {line['check']}: {line['finding']}") for line in lines]
+    telling = tuple(text for verdict, text in texts if verdict in ("warn", "leak", "edited"))
+    outcome = said.text.strip().splitlines()[-1].partition("audit.json: ")[2]
+    return Found(made, said.code, outcome, tuple(text for _, text in texts), telling)
