@@ -10,7 +10,6 @@ from tests.cheats.material import Cheat, Cheated, Honest, Refused, command
 __all__ = ["CHEATS", "Found", "answer"]
 
 _IMPORTED = r"warn: who made the features: imported, made elsewhere"
-_SCORES = r"warn: who made the features: scores only"
 _COPIES = r"warn: near copies by features: .* far more clips have one clip there as a partner than by chance"
 _TRIED = (4,)
 
@@ -39,11 +38,16 @@ CHEATS = (
     ),
     Cheat("recordings: noisy copies under a second id", recordings.noisy_copies, _TRIED, _COPIES),
     Cheat("recordings: test corpus is a noisy copy", recordings.noisy_test_corpus, _TRIED, _COPIES),
-    Cheat("scores: logits inflated by hand", scores.inflated_logits, _TRIED, _SCORES),
-    Cheat("scores: LEAKY lost, actors renamed per fold", scores.renamed_per_fold, _TRIED, _SCORES),
-    Cheat("scores: every clip its own actor", scores.every_clip_its_actor, _TRIED, _SCORES),
-    Cheat("scores: easy clips tripled", scores.easy_clips_tripled, _TRIED, _SCORES),
-    Cheat("scores: val rows are renamed test rows", scores.val_rows_are_test_rows, _TRIED, _SCORES),
+    Cheat("scores: logits inflated by hand", scores.inflated_logits, _TRIED,
+          r"warn: scores as they came: right in 0\.8\d+ of the test rows and in 0\.6\d+ of the val rows"),
+    Cheat("scores: LEAKY lost, actors renamed per fold", scores.renamed_per_fold, _TRIED,
+          r"warn: scores as they came: the ids of actors carry the fold"),
+    Cheat("scores: every clip its own actor", scores.every_clip_its_actor, _TRIED,
+          r"warn: scores as they came: 720 clips of 720 actors"),
+    Cheat("scores: easy clips tripled", scores.easy_clips_tripled, _TRIED,
+          r"warn: scores as they came: \d+ of \d+ test rows are copies of each other"),
+    Cheat("scores: val rows are renamed test rows", scores.val_rows_are_test_rows, _TRIED,
+          r"warn: scores as they came: 720 of 720 val rows are copies of test rows"),
     Cheat(
         "plan: labels replaced by predictions", plans.relabelled, _TRIED,
         r"warn: labels are those of the corpus: \d+ of 720 clips have another label",
