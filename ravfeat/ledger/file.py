@@ -158,9 +158,8 @@ def _end(handle: int, last: bytes) -> _End:
     try:
         line = parse_line(last, "the last line")
     except CacheError:  # changed by hand: whoever reads the ledger is told; the next line goes on behind it
-        with open(os.dup(handle), "rb") as file:  # noqa: PTH123 (a handle)
-            file.seek(0)
-            return _End(file.read(_MAX_BYTES).count(b"\n") + 1, _digest_of(last))
+        # Not through a second handle: closing any handle of a file gives up the process's lock on it.
+        return _End(os.pread(handle, _MAX_BYTES, 0).count(b"\n") + 1, _digest_of(last))
     return _End(line.number + 1, line.sha256)
 
 
