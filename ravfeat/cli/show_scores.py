@@ -32,10 +32,10 @@ def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
     _show_bounds(calibration_record(fitted.predictions))
     _show_chosen(fitted.about)
     _show_missing(fitted)
-    _show_tries(run)
+    _show_tries(run, leaky="  LEAKY" if fitted.predictions.leaky else "")
 
 
-def _show_tries(run: Path) -> None:
+def _show_tries(run: Path, *, leaky: str) -> None:
     """Print where the run stands among the tries on its clips, or why nobody counts them."""
     from ravfeat.runs.recipe import read_recipe
 
@@ -43,7 +43,7 @@ def _show_tries(run: Path) -> None:
     if note is None:
         return
     if note.said:
-        echo(note.said)
+        echo(f"{note.said}{leaky}")
     if note.why:
         echo(f"tries not counted: {note.why}", err=bool(note.said))
 

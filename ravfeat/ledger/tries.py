@@ -38,6 +38,8 @@ class Tries:
         Test scores that were seen: systems of these plans.
     leaky, elsewhere : int
         Plans with a LEAKY split on these clips, and plans on other sets of clips.
+    of_leaky : bool
+        All this is of plans with a LEAKY split.
     """
 
     number: int
@@ -51,14 +53,16 @@ class Tries:
     seen: int
     leaky: int
     elsewhere: int
+    of_leaky: bool = False
 
     @property
     def said(self) -> str:
         """What to say beside the plan's number."""
         again = f", made {self.repeats + 1} times" if self.repeats else ""
+        leaky = "LEAKY " if self.of_leaky else ""
         best = "no validation score among them" if self.best is None else f"best validation of them: {_best(self.best)}"
         words = [
-            f"run {self.number} of {self.plans} on these {self.n_clips} clips{again}",
+            f"{leaky}run {self.number} of {self.plans} on these {self.n_clips} clips{again}",
             best,
             f"test scores seen: {self._seen}",
         ]
@@ -109,6 +113,7 @@ def count_tries(lines: Sequence[Line], line: Line) -> Tries:
         seen=sum(map(len, by_plan.values())),
         leaky=0 if line.leaky else len({o.plan for o in lines if o.leaky and o.clips == line.clips}),
         elsewhere=len({other.plan for other in alike if other.clips != line.clips} - set(plans)),
+        of_leaky=line.leaky,
     )
 
 

@@ -19,6 +19,7 @@ from scipy.special import stdtr, stdtrit
 
 from ravfeat.predictions import SystemProbs
 from ravfeat.schema import MAX_GROUPS
+from ravfeat.short_repr import short_repr
 from ravfeat.stats.intervals import Interval, score_intervals
 from ravfeat.stats.jackknife import standard_error, without_each
 from ravfeat.stats.permutation import holm
@@ -30,6 +31,7 @@ FEWEST_ACTORS, FEWEST_CLIPS = 3, 20
 """A group of fewer is not scored: of two actors the spread between them is known with one degree of freedom."""
 
 
+@short_repr
 @dataclass(frozen=True)
 class GroupScores:
     """Every metric of one group, pooled over folds, with intervals over its actors.
@@ -51,6 +53,7 @@ class GroupScores:
     lacking: tuple[str, ...] = ()
 
 
+@short_repr
 @dataclass(frozen=True)
 class GroupDifference:
     """One metric of group `a` less that of group `b`.
@@ -84,6 +87,7 @@ class GroupDifference:
     paired: bool
 
 
+@short_repr
 @dataclass(frozen=True)
 class GroupedColumn:
     """One system by one column.

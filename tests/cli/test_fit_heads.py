@@ -115,7 +115,7 @@ def test_a_leaky_run_needs_leave_and_says_so_in_every_line_with_a_number(here, h
     lines = done.stdout.splitlines()
     assert lines[0].startswith("clip6 LEAKY (tested on actors it was trained on), ")
     assert all(line.endswith("  LEAKY") for line in lines[2:-1] if not line.startswith("classes: "))
-    assert len(lines) == 2 + 5 + 2 + 3 + 1
+    assert len(lines) == 2 + 5 + 2 + 3 + 1 + 1
 
 
 def test_some_clips_under_other_classes_in_folds_of_a_file_are_said_and_recorded(here, home, takes, tmp_path) -> None:
@@ -301,7 +301,7 @@ def test_a_join_alone_trains_only_the_join_and_its_run_can_be_reported(here, hom
     done = here("fit-heads", "--concat", join, *QUICK, "--out", tmp_path / "a", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2].startswith("face one+two logreg  0.")
-    assert len(done.stdout.splitlines()) == 6
+    assert len(done.stdout.splitlines()) == 7
     recipe = json.loads((tmp_path / "a" / "recipe.json").read_text())
     assert [one["path"] for one in recipe["caches"][0]["joined"]] == list(map(str, paths))
     assert (tmp_path / "a" / "heads" / "face-one+two-logreg" / "fold-0-seed-0.toml").is_file()

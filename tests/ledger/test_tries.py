@@ -51,6 +51,7 @@ def test_leaky_controls_and_other_sets_of_clips_are_counted_apart() -> None:
     assert more.said.endswith("1 more with a LEAKY split; 1 more on another set of clips")
     leaky = count_tries(lines, lines[1])
     assert (leaky.plans, leaky.leaky) == (1, 0)
+    assert leaky.said.startswith("LEAKY run 1 of 1 on these ")
 
 
 def test_without_validation_rows_it_says_so() -> None:
