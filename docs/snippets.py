@@ -38,7 +38,8 @@ PAGES = tuple(
     for name in (
         "tutorial", "installing", "python", "read-a-cache", "corpora", "your-corpus", "explore",
         "encoders-and-heads",
-        "protocols", "uncertainty", "runs", "sweeps", "fusion", "audit", "stress", "published-heads", "predicting",
+        "protocols", "uncertainty", "runs", "sweeps", "ledger", "fusion", "audit", "stress", "published-heads",
+        "predicting",
         "smaller-caches", "sharing",
         "views", "cross-corpus",
         "fine-tuning", "long-jobs", "speed", "faces", "numbers",

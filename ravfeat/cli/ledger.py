@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 50
+_FAULTS = 10
 _TITLE = ("line", "time (UTC)", "what", "run", "clips", "protocol", "validation UAR", "test UAR", "plan")
 
 
@@ -65,8 +66,10 @@ def _show(ledger: "Ledger", shown: int) -> None:
             echo(f"before line {line.number}, {line.dropped_bytes} bytes of a line that was never whole were dropped")
     if ledger.torn_bytes:
         echo(f"the last {ledger.torn_bytes} bytes are a line that was never whole; the next try drops them")
-    for fault in ledger.faults:
+    for fault in ledger.faults[:_FAULTS]:
         echo(f"BROKEN: {fault}")
+    if len(ledger.faults) > _FAULTS:
+        echo(f"BROKEN: and {len(ledger.faults) - _FAULTS} more lines")
     if not ledger.faults:
         echo(f"chain whole: line {n} holds the digest of all before it" if n else "no line")
 

@@ -50,7 +50,7 @@ class Try:
     plan : str
         Digest of what was trained on what and how: contents of caches, heads, settings, protocol, tables.
     clips : str
-        Digest of the set of tested performances, see `clips_digest`; of a trial, of those that would be.
+        Digest of the set of tested clips and their labels, see `clips_digest`; of a trial, of those that would be.
     n_clips : int
         How many these are.
     protocol, select : str
@@ -137,13 +137,22 @@ def parse_line(data: bytes, where: str) -> Line:
     return line
 
 
-def clips_digest(performance_ids: Iterable[str]) -> tuple[str, int]:
-    """Give the SHA-256 of a set of performances, whatever their order, and how many there are.
+def clips_digest(clips: Iterable[tuple[str, str, str]]) -> tuple[str, int]:
+    """Give the SHA-256 of a set of clips and their labels, whatever their order, and how many clips there are.
+
+    Recordings of one performance, a voice and a face, count as the same clip: what is digested is how often each
+    performance has each label.
+
+    Parameters
+    ----------
+    clips : iterable of (str, str, str)
+        ``clip_id``, ``performance_id`` and label; a clip may come several times.
 
     Examples
     --------
-    >>> clips_digest(["b", "a"]) == clips_digest(["a", "b", "a"])
+    >>> voice, face = [("03-a", "a", "sad")], [("02-a", "a", "sad"), ("02-a", "a", "sad")]
+    >>> clips_digest(voice) == clips_digest(face)
     True
     """
-    names = sorted(set(performance_ids))
-    return hashlib.sha256(canonical_json(names).encode()).hexdigest(), len(names)
+    pairs = sorted({clip_id: (performance, label) for clip_id, performance, label in clips}.values())
+    return hashlib.sha256(canonical_json(pairs).encode()).hexdigest(), len(pairs)

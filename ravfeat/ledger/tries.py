@@ -1,7 +1,7 @@
 """Count tries: how many plans were validated and tested on the same clips, and what of their scores was seen.
 
 A plan that was run again counts once and is shown as repeated. LEAKY controls are counted apart, and so is what was
-tried on other sets of clips of the same folder: leaving out a single clip makes another set.
+tried on other sets of clips of the same folder, or under other labels: leaving out a single clip makes another set.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ class Tries:
     seen : int
         Test scores that were seen: systems of these plans.
     leaky, elsewhere : int
-        Plans with a LEAKY split on these clips, and plans on other sets of clips.
+        Plans with a LEAKY split on these clips, and plans on other clips or under other labels.
     of_leaky : bool
         All this is of plans with a LEAKY split.
     """
@@ -68,7 +68,7 @@ class Tries:
         ]
         further = {
             "with a LEAKY split": self.leaky,
-            f"on {'another set' if self.elsewhere == 1 else 'other sets'} of clips": self.elsewhere,
+            "on other clips or labels": self.elsewhere,
         }
         more = [f"{count} more {what}" for what, count in further.items() if count]
         return "; ".join([*words, *more])

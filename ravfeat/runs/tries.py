@@ -32,6 +32,8 @@ NOT_WANTED = "--no-ledger"
 
 _CACHES = Path("cache")
 
+Tested = Iterable[tuple[str, str, str]]
+
 
 @dataclass(frozen=True)
 class Tried:
@@ -61,8 +63,8 @@ def enter_run(recipe: Recipe, predictions: Predictions, seen: SeenScores, tried:
     """
     if not tried.keep:
         return LedgerNote(why=NOT_WANTED)
-    rows = predictions.table.select(["split", "performance_id"]).to_pydict()
-    tested = (name for split, name in zip(rows["split"], rows["performance_id"], strict=True) if split == "test")
+    probs = predictions.seed_averaged(predictions.systems()[0])  # the systems of a run test the same
+    tested = zip(probs.clip_ids, probs.performance_ids, (probs.classes[k] for k in probs.y), strict=True)
     kind: Kind = "cross-corpus" if tried.kind == "fit-heads" and recipe.cross_corpus else tried.kind
     values = {_system(row): row["value"] for row in seen.records if _is_headline(row)}
     # Mixtures by a rule that was not chosen are no further tries.
@@ -78,15 +80,15 @@ def enter_run(recipe: Recipe, predictions: Predictions, seen: SeenScores, tried:
     return _enter(recipe, _try(recipe, tested, scores, tried.name, kind, seen.predictions_sha256))
 
 
-def enter_trial(recipe: Recipe, tested: Iterable[str], system: System, val_uar: float, name: str) -> LedgerNote:
+def enter_trial(recipe: Recipe, tested: Tested, system: System, val_uar: float, name: str) -> LedgerNote:
     """Enter a plan of a sweep that was validated and not tested.
 
     Parameters
     ----------
     recipe : Recipe
         What a run of the plan would record.
-    tested : iterable of str
-        Performances that would be tested.
+    tested : iterable of (str, str, str)
+        Clips that would be tested: clip, performance and label.
     system : System
     val_uar : float
     name : str
@@ -101,18 +103,18 @@ def ledger_folders(recipe: Recipe) -> tuple[Path, ...]:
     for each in recipe.with_fused():
         for entry in each.caches:
             tested = [entry.test_cache] if entry.test_cache is not None else entry.caches
-            folders += [origin.path.resolve().parent for origin in tested]
+            folders += [origin.path.resolve().parent for origin in tested if origin.path.is_dir()]
         if each.fine_tuned is not None and not each.caches:
             folders.append((_CACHES / each.fine_tuned.corpus).resolve())
-        if not each.caches and each.ledger is not None:  # scores that were fused before
-            folders += [entry.path.resolve().parent for entry in each.ledger.entries]
+        if each is not recipe and each.ledger is not None:  # of a fused run, whose caches may be gone
+            folders += [entry.path.resolve().parent for entry in each.ledger.entries if entry.path.is_file()]
     scores = [entry for entry in recipe.record.get("scores", ()) if entry.get("kind") != "run"]
     folders += [Path(entry["path"]).resolve().parent for entry in scores]
     return tuple(dict.fromkeys(folders))
 
 
 def _try(
-    recipe: Recipe, tested: Iterable[str], scores: Sequence[SystemScores], name: str, kind: Kind, predictions: str
+    recipe: Recipe, tested: Tested, scores: Sequence[SystemScores], name: str, kind: Kind, predictions: str
 ) -> Try:
     clips, n_clips = clips_digest(tested)
     return Try(
@@ -147,7 +149,7 @@ def _enter(recipe: Recipe, tried: Try) -> LedgerNote:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             faults.append(f"no ledger can be kept at {_as_written(path)} ({reason})")
     if not entries and not faults:
-        faults = ["no ledger can be kept: neither caches nor score files are known"]
+        faults = ["no ledger can be kept: the caches of these scores are not there, and no score files either"]
     said = count_tries(in_order(lines), lines[0]).said if lines else ""
     return LedgerNote(tuple(entries), "; ".join(faults), said)
 

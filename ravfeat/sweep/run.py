@@ -157,7 +157,8 @@ def _train(trial: ReadyTrial, folder: Path, load: SharedFeatures, *, ledger: boo
 def _enter(trial: ReadyTrial, fitted: Fitted, record: TrialRecord, folder: Path) -> None:
     """Enter a plan into the ledger of tries, under the digest that a run of the same plan has."""
     (system,) = trial.prepared.systems
-    tested = (system.clips.records[row].performance_id for fold in system.folds for row in fold.test.tolist())
+    records = (system.clips.records[row] for fold in system.folds for row in fold.test.tolist())
+    tested = ((record.clip_id, record.performance_id, record.label) for record in records)
     recipe = recipe_of(json.loads(json.dumps(fitted.about)), folder)
     (name,) = fitted.predictions.systems()
     if why := enter_trial(recipe, tested, name, record.validation.uar, folder.name).why:

@@ -1,8 +1,10 @@
 """``ravfeat fine-tune``: what it says, and what a kill leaves."""
 
+import contextlib
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -26,6 +28,13 @@ def fsync(handle):
 os.fsync = fsync
 """
 SYSTEM = ("audio", "tiny", "fine-tuned-top1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def empty_folder(tmp_path_factory) -> Iterator[None]:
+    """Run in a folder of its own, whose ``cache/`` gets the ledger."""
+    with contextlib.chdir(tmp_path_factory.mktemp("here")):
+        yield
 
 
 @pytest.fixture(scope="module")

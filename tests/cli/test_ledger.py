@@ -44,6 +44,14 @@ def test_a_broken_chain_ends_with_exit_code_1_and_the_line(here, folder) -> None
     assert done.stderr.startswith("ravfeat: the chain of cache/toy/ledger.jsonl is broken: what was tried cannot be")
 
 
+def test_a_file_that_is_no_ledger_fills_no_screen(here, tmp_path) -> None:
+    (tmp_path / "thesis.txt").write_text("a line\n" * 1000)
+    done = here("ledger", str(tmp_path / "thesis.txt"))
+    assert done.returncode == 1
+    assert done.stdout.endswith("BROKEN: and 990 more lines\n")
+    assert len(done.stdout.splitlines()) == 13
+
+
 def test_what_was_torn_is_said(here, folder) -> None:
     path = folder / "cache" / "toy" / "ledger.jsonl"
     path.write_bytes(path.read_bytes() + b'{"cl')

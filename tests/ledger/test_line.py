@@ -40,6 +40,8 @@ def test_a_line_that_was_changed_is_refused(old, new, said) -> None:
 
 
 def test_a_set_of_clips_has_one_digest_in_any_order() -> None:
-    assert clips_digest(["b", "a", "b"]) == clips_digest(iter(["a", "b"]))
-    assert clips_digest(["a"])[0] != clips_digest(["a", "b"])[0]
-    assert clips_digest(["a,b"])[0] != clips_digest(["a", "b"])[0]
+    a, b = ("x-a", "a", "sad"), ("x-b", "b", "sad")
+    assert clips_digest([b, a, b]) == clips_digest(iter([a, b]))
+    assert clips_digest([a, b]) == clips_digest([("y-b", "b", "sad"), ("y-a", "a", "sad")])
+    different = [[a], [a, ("x-b", "b", "calm")], [a, b, ("x-c", "b", "sad")], [a, ("x-b", "c", "sad")]]
+    assert len({clips_digest(clips)[0] for clips in (*different, [a, b])}) == 5

@@ -48,7 +48,7 @@ def test_leaky_controls_and_other_sets_of_clips_are_counted_apart() -> None:
     )
     assert said.endswith("1 more with a LEAKY split")
     more = count_tries([*lines, *chain(scored("r", 0.9, 0.9, clips="other"))], lines[0])
-    assert more.said.endswith("1 more with a LEAKY split; 1 more on another set of clips")
+    assert more.said.endswith("1 more with a LEAKY split; 1 more on other clips or labels")
     leaky = count_tries(lines, lines[1])
     assert (leaky.plans, leaky.leaky) == (1, 0)
     assert leaky.said.startswith("LEAKY run 1 of 1 on these ")

@@ -145,6 +145,9 @@ def test_a_run_of_before_the_ledger_says_nothing() -> None:
 
 
 def test_the_folders_are_those_of_the_caches_that_are_tested(tmp_path) -> None:
+    for path in ("c/a", "c/b", "d/b", "s/b", "t/a", "v/w"):
+        (tmp_path / path).mkdir(parents=True)
+
     def cache(path, **more):
         return {"stream": "audio", "features": "x", "path": f"{tmp_path}/{path}", **more}
 
@@ -164,6 +167,14 @@ def test_the_folders_are_those_of_the_caches_that_are_tested(tmp_path) -> None:
         {"path": "r", "sha256": "1", "kind": "run"},
     ]
     assert folders(scores=scores, runs=[{"recipe": {"caches": [cache("c/a")]}}]) == ["c", "x"]
+    assert folders(caches=[cache("gone/a")]) == []
+    (tmp_path / "d" / "ledger.jsonl").touch()
+    kept = {
+        "entries": [
+            {"path": f"{tmp_path}/{name}/ledger.jsonl", "line": 1, "sha256": "0", "first": "0"} for name in "de"
+        ]
+    }
+    assert folders(runs=[{"recipe": {"caches": [cache("gone/a")], "ledger": kept}}]) == ["d"]
 
 
 def test_fine_tuning_has_its_ledger_where_caches_of_its_corpus_are_by_default(tmp_path, monkeypatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ravfeat.audit import audit_run
 from ravfeat.errors import PredictionsError, UsageError
+from ravfeat.ledger.file import read_ledger
 from ravfeat.report import build_report
 from ravfeat.runs.read import read_run
 from ravfeat.sweep.run import open_sweep, run_sweep
@@ -60,6 +61,23 @@ def test_the_winner_is_an_ordinary_run_that_says_among_how_many_it_was_chosen(ou
     assert said in page.read_text()
     assert said in (tmp_path / "report" / "report.md").read_text()
     assert not audit_run(out / "winner", quick=True).broken
+
+
+def test_the_ledger_has_every_trial_and_the_winner_as_one_plan_on_the_same_clips(out, folder) -> None:
+    (path,) = (folder / "voice").glob("*/ledger.jsonl")
+    trials, reveals = [], []
+    for line in read_ledger(path).lines:
+        (trials if line.kind == "sweep trial" else reveals).append(line)
+        if line.run == "out/winner":
+            break
+    assert len({line.plan for line in trials}) == len(trials) == 2
+    assert [line.run for line in reveals] == ["out/winner"]
+    assert reveals[0].plan in {line.plan for line in trials}
+    assert {line.clips for line in trials} == {reveals[0].clips}
+    assert {scores.test_uar for line in trials for scores in line.systems} == {None}
+    swept = read_run(out / "winner").recipe.sweep
+    assert swept is not None
+    assert reveals[0].systems[0].val_uar == pytest.approx(swept.uar, abs=1e-6)
 
 
 def test_no_test_figure_is_in_what_the_sweep_writes_for_reading(out) -> None:
