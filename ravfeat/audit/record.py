@@ -37,6 +37,8 @@ class Audit:
         Who made what the run reads.
     core : tuple of str
         Checks without any of which not all was looked at; see `ravfeat.runs.outcome.CORE`.
+    task : tuple of str
+        Classes, chance, and what makes the task another one than the corpus's; empty for what is published.
     """
 
     path: Path | str
@@ -45,6 +47,7 @@ class Audit:
     files: Mapping[str, str]
     trust: Trust = field(default_factory=lambda: Trust(()))
     core: tuple[str, ...] = CORE
+    task: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

@@ -38,6 +38,7 @@ from ravfeat.experiment.load import FeatureLoader
 from ravfeat.progress import ProgressBar
 from ravfeat.runs.audit_file import audited_digests
 from ravfeat.runs.outcome import MADE_BY
+from ravfeat.runs.task import chance_said, changes
 from ravfeat.runs.trust import trust_of
 
 __all__ = ["audit_run"]
@@ -169,7 +170,9 @@ def audit_run(
                 lines += _tried(name, system.subject, partial(system_check, system), bar)
     if context.prepared is None:
         lines += [not_possible(name, "", context.reason) for name, _ in _SYSTEM_CHECKS]
-    return Audit(path, tuple(lines), quick, audited_digests(path), trust_of(context.recipe))
+    classes = () if context.predictions is None else context.predictions.classes
+    task = (chance_said(len(classes)), *changes(context.recipe)) if classes else ()
+    return Audit(path, tuple(lines), quick, audited_digests(path), trust_of(context.recipe), task=task)
 
 
 def _tried(name: str, subject: str, check: Callable[[], list[Line]], bar: ProgressBar) -> list[Line]:

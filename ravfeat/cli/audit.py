@@ -71,6 +71,9 @@ class _Terminal(TerminalObserver):
 def _show(audit: "Audit") -> None:
     """Print a block per line: verdict and check, then the finding, indented."""
     echo(f"audit of {audit.path}")
+    if audit.task:
+        task, *changed = audit.task
+        echo("; not the corpus's own task: ".join([task, *filter(None, ["; ".join(changed)])]))
     for line in audit.lines:
         subject = f" · {line.subject}" if line.subject else ""
         echo(f"{line.verdict.upper() if line in audit.broken else line.verdict:<13} {line.check}{subject}")

@@ -26,8 +26,9 @@ def test_an_honest_run_passes_and_a_clip_split_fails(here, face, tmp_path) -> No
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == f"audit of {honest}"
-    assert lines[1] == f"pass          caches unchanged · {face.name}"
-    assert re.fullmatch(r" {14}192 clips, digest [0-9a-f]{12} as recorded", lines[2])
+    assert lines[1] == "4 classes, chance 0.250"
+    assert lines[2] == f"pass          caches unchanged · {face.name}"
+    assert re.fullmatch(r" {14}192 clips, digest [0-9a-f]{12} as recorded", lines[3])
     assert re.search(
         r"audit\.json: held: \d+ checks found no leak and no edit \(.*\d+ pass\), in \d+\.\d s$",
         lines[-1],
