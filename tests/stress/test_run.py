@@ -252,6 +252,7 @@ def test_the_section_draws_every_stream_and_says_where_they_cross(stressed, foun
     assert section.points == tuple(f"{crossing.words}." for crossing in found.crossings)
     table = section.figures[0].table
     assert len(table.rows) == 2 * 4
+    assert section.figures[0].caption.endswith(" · n = 24")  # of the sample, not of the run
     uar = next(score for score in found.scores if score.recipe == "snr" and score.system == VOICE).uar
     assert any(row.cells[2] == f"{uar.value:.3f} [{uar.ci_low:.3f}, {uar.ci_high:.3f}]" for row in table.rows)
 

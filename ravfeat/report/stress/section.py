@@ -48,7 +48,7 @@ def _of_run(stress: Stress, entries: Sequence[Graded]) -> Iterator[Section]:
     if not shown:
         return
     first = shown[0][0]
-    facts = [f"{stress.sample[:1].upper()}{stress.sample[1:]}. Self-test: {stress.check}. {first.conditions}"]
+    facts = [f"{stress.sample[:1].upper()}{stress.sample[1:]}. Self-test: {stress.check}. {_conditions(*shown[0])}"]
     if stress.stale:
         facts.insert(0, f"STALE: {', '.join(stress.stale)} changed since; call 'ravfeat stress' again.")
     facts += [f"Not stressed: {name}: {reason}." for name, reason in stress.left_out.items()]
@@ -87,7 +87,7 @@ def _of_stream(
         chance = 1 / len(drawn[0][0].probs.classes) if metric == "uar" else None
         caption = (
             f"Pooled {title} against the strength of what was done to {words}."
-            f"{' Dotted: chance.' if chance else ''} {legend([entry for entry, _ in drawn])} {drawn[0][0].conditions}"
+            f"{' Dotted: chance.' if chance else ''} {legend([entry for entry, _ in drawn])} {_conditions(*drawn[0])}"
         )
         alt = f"{caption} {_ends(drawn, metric)}"
         yield PageFigure(
@@ -98,6 +98,13 @@ def _of_stream(
         # A system that does not read the stream is the same in every row.
         if any(score.difference.value or score.uar.value != score.uar_clean for score in scores):
             yield _recalls(entry, scores, stream, stress)
+
+
+def _conditions(entry: Graded, scores: Sequence[StressScore]) -> str:
+    """Say what a system was trained and tested on, with the clips that were changed in place of all test clips."""
+    low, high = min(score.n for score in scores), max(score.n for score in scores)
+    n = f"n = {high}" if low == high else f"n = {low} to {high}"
+    return " · ".join((entry.facts | {"n": n}).values())
 
 
 def _best(entries: Sequence[tuple[Graded, Sequence[StressScore]]]) -> list[tuple[Graded, Sequence[StressScore]]]:
@@ -133,10 +140,11 @@ def _recalls(entry: Graded, scores: Sequence[StressScore], stream: str, stress: 
     labels = [label for label, _ in rows[0][1]]
     lowest = min((value, label, name) for name, recalls in rows for label, value in recalls)
     title = f"Recall by class on a changed {_STREAMS[stream]}"
-    caption = f"{entry.system}: recall of every class under every condition. {entry.conditions}"
+    caption = f"{entry.system}: recall of every class under every condition. {_conditions(entry, scores)}"
     cells = [(name, *(f"{dict(recalls).get(label, float('nan')):.2f}" for label in labels)) for name, recalls in rows]
+    columns = (Column("Condition"), *(Column(label, numeric=True) for label in labels))
     table = Table(
-        f"{title} · {entry.conditions}", (Column("Condition"), *(Column(label, numeric=True) for label in labels)),
+        f"{title} · {_conditions(entry, scores)}", columns,
         tuple(TableRow(each, entry.leaky) for each in cells), folded="Table",
     )  # fmt: skip
     return PageFigure(
@@ -159,7 +167,7 @@ def _table(entries: Sequence[tuple[Graded, Sequence[StressScore]]], title: str) 
         for entry, scores in entries
         for score in scores
     )  # fmt: skip
-    return Table(f"{title} · {entries[0][0].conditions}", columns, rows, folded="Table")
+    return Table(f"{title} · {_conditions(*entries[0])}", columns, rows, folded="Table")
 
 
 def _cell(value: Value, form: str = ".3f") -> str:
