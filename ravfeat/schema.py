@@ -126,6 +126,7 @@ DIFFERENCE_FIELDS: tuple[str, ...] = (
     "interval",
     "p",
     "p_holm",
+    "family",
     "n",
 )
 """Fields of one record of ``differences.json``; ``a`` and ``b`` hold stream, features and head."""

@@ -87,6 +87,7 @@ class DifferenceRecord(_Conditions):
     interval: NotRequired[str]
     p: float | None
     p_holm: float | None
+    family: NotRequired[str | None]
     n: int
 
 

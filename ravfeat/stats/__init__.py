@@ -11,10 +11,12 @@ Axes: A actors, F folds, K classes, B bins, R weightings of actors. ``pooled`` s
 actors that it has left, so that a fold of that actor alone drops out.
 """
 
+from ravfeat.stats.detectable import Detectable, detectable, detectable_difference
+from ravfeat.stats.fold_effect import FoldEffect, fold_effect
 from ravfeat.stats.groups import GroupDifference, GroupedColumn, GroupScores, compare_groups
 from ravfeat.stats.intervals import DEBIASED, Interval, Recall, recalls, score_intervals
 from ravfeat.stats.paired import Compared, Difference, Pairing, paired_difference
-from ravfeat.stats.permutation import SWAPS, holm
+from ravfeat.stats.permutation import SWAPS, family, holm
 from ravfeat.stats.records import difference_records, fold_scores, metric_records, score_rows, write_metrics
 from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging
 
@@ -25,7 +27,9 @@ __all__ = [
     "SWAPS",
     "Averaging",
     "Compared",
+    "Detectable",
     "Difference",
+    "FoldEffect",
     "GroupDifference",
     "GroupScores",
     "GroupedColumn",
@@ -33,7 +37,11 @@ __all__ = [
     "Pairing",
     "Recall",
     "compare_groups",
+    "detectable",
+    "detectable_difference",
     "difference_records",
+    "family",
+    "fold_effect",
     "fold_scores",
     "holm",
     "metric_records",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ravfeat.stats.sums import Sums
 
-__all__ = ["SWAPS", "holm", "swap_p_values"]
+__all__ = ["SWAPS", "family", "holm", "swap_p_values"]
 
 SWAPS = 10_000
 
@@ -73,3 +73,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[position]))
         corrected[position] = highest
     return corrected
+
+
+def family(n: int, of: str) -> str:
+    """Name the pairs whose p-values were corrected together, as in "all 10 pairs of the run"."""
+    return f"all {n} pairs of {of}" if n > 1 else f"the only pair of {of}"

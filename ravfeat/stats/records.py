@@ -16,7 +16,7 @@ from ravfeat.predictions import Predictions, SystemProbs
 from ravfeat.schema import DIFFERENCE_FIELDS, INTERVAL, METRIC_FIELDS
 from ravfeat.stats.intervals import Interval, score_intervals
 from ravfeat.stats.paired import Compared, Pairing
-from ravfeat.stats.permutation import holm
+from ravfeat.stats.permutation import family, holm
 from ravfeat.stats.sums import AVERAGINGS, METRICS, Averaging
 
 __all__ = ["difference_records", "fold_scores", "metric_records", "score_rows", "write_metrics"]
@@ -70,7 +70,7 @@ def difference_records(predictions: Predictions) -> list[dict[str, Any]]:
 
     Exactly one record per pair, metric and averaging, with the fields of `schema.DIFFERENCE_FIELDS`. The
     p-values of a metric's pooled rows are corrected together (Holm), so ``p_holm`` holds for a reader who
-    looks at all pairs; ``fold_mean`` rows and ECE have none.
+    looks at all pairs, and ``family`` names them; ``fold_mean`` rows and ECE have neither.
     """
     compared = {system: Compared(calibrate(predictions, system).test) for system in predictions.systems()}
     rows = []
@@ -81,12 +81,12 @@ def difference_records(predictions: Predictions) -> list[dict[str, Any]]:
         for metric, averaging in product(METRICS, AVERAGINGS):
             difference = pairing.difference(metric, averaging)
             names = {"a": a._asdict(), "b": b._asdict()}
-            rows.append(names | asdict(difference) | {"interval": INTERVAL, "p_holm": None})
+            rows.append(names | asdict(difference) | {"interval": INTERVAL, "p_holm": None, "family": None})
     # All pairs in one metric are one family of tests, corrected together.
     for metric in METRICS:
         tested = [row for row in rows if row["metric"] == metric and row["p"] is not None]
         for row, corrected in zip(tested, holm([row["p"] for row in tested]), strict=True):
-            row["p_holm"] = corrected
+            row |= {"p_holm": corrected, "family": family(len(tested), "the run")}
     about = {name: getattr(predictions, name) for name in ("protocol", "leaky", "select")}
     return [{field: (row | about)[field] for field in DIFFERENCE_FIELDS} for row in rows]
 

@@ -132,6 +132,9 @@ def test_p_values_are_corrected_over_the_pairs_of_a_metric() -> None:
     for metric in TESTED:
         own = [record for record in records if record["metric"] == metric and record["averaging"] == "pooled"]
         assert [record["p_holm"] for record in own] == holm([record["p"] for record in own])
+        assert {record["family"] for record in own} == {"all 3 pairs of the run"}
+    assert {r["family"] for r in records if r["p"] is None} == {None}
+    assert {r["family"] for r in difference_records(two_streams()) if r["p"]} == {"the only pair of the run"}
 
 
 def test_systems_on_other_clips_are_not_compared() -> None:
