@@ -107,6 +107,7 @@ def command(
     echo(summary(comparison.rows, comparison.about))
     _show([HEADINGS, *map(cells, comparison.rows)])
     echo(MEANING)
+    echo(f"under the actor split: {comparison.about['detectable']}")
     read = read_recipe(target / "actor")
     echo("; ".join([trust_of(read).said, *changes(read)]))
     if len({row.gap.n for row in comparison.rows}) > 1:

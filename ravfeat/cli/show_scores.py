@@ -20,10 +20,11 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
-    """Print a line per system of a written run, the gain of fusing, temperatures at a bound, and missing clips."""
+    """Print a line per system of a written run, what differences it can show, the gain of fusing, and its faults."""
     from ravfeat.calibrate import calibration_record
 
     _show_scores(records, synthetic=fitted.predictions.synthetic)
+    _show_detectable(fitted)
     _show_task(run, fitted)
     _show_views(fitted)
     _show_parts(fitted)
@@ -71,6 +72,13 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
     if not same_clips:
         listing = ", ".join(f"{' '.join(system)} n={n}" for system, n in counts.items())
         echo(f"the rows rest on different clips ({listing}): their differences are not those of the systems alone")
+
+
+def _show_detectable(fitted: "Fitted") -> None:
+    """Print how large a difference must be to be told from zero."""
+    from ravfeat.stats import detectable_difference
+
+    echo(f"{detectable_difference(fitted.predictions).said}{'  LEAKY' if fitted.predictions.leaky else ''}")
 
 
 def _show_task(run: Path, fitted: "Fitted") -> None:
@@ -149,7 +157,7 @@ def _show_fusion(run: Path, fusion: "Fusion", *, leaky: str) -> None:
         value, *ends = (sign * record[name] + 0.0 for name in ("value", "ci_low", "ci_high"))  # + 0.0: no -0.000
         echo(
             f"  UAR over {' '.join(system)}: {value:+.3f} [{min(ends):+.3f}, {max(ends):+.3f}], "
-            f"p = {record['p_holm']:.4f} (Holm, all {len(pooled)} pairs){leaky}"
+            f"p = {record['p_holm']:.4f} (Holm, {record['family']}){leaky}"
         )
 
 

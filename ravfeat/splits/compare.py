@@ -26,7 +26,7 @@ from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_json, write_run
 from ravfeat.splits.figure import split_figure
 from ravfeat.splits.rows import SplitRow, markdown, record
-from ravfeat.stats import paired_difference, score_intervals
+from ravfeat.stats import detectable_difference, paired_difference, score_intervals
 
 __all__ = ["CLIP_SPLIT", "Comparison", "check_comparison_out", "compare_splits", "write_comparison"]
 
@@ -64,6 +64,7 @@ class Comparison:
             "seeds": self.actor.about["seeds"],
             "classes": self.actor.about["classes"],
             "synthetic": self.actor.predictions.synthetic,
+            "detectable": detectable_difference(self.actor.predictions).said,
         }
 
 

@@ -42,7 +42,7 @@ class SplitRow:
     clip, actor : Interval
         Pooled UAR over emotions under the LEAKY clip split, and with no id of an actor on two sides.
     gap : Difference
-        The first minus the second, paired by performance; both resampled with the same actors.
+        The first minus the second, paired by performance; each actor is left out on both sides at once.
     train_clips : tuple of float
         Clips that a head was trained on under the clip split and under the actor split, mean over folds.
     probe : IdentityProbe or None
@@ -81,7 +81,7 @@ def summary(rows: Sequence[SplitRow], about: Mapping[str, Any]) -> str:
     ----------
     rows : sequence of SplitRow
     about : mapping
-        ``protocol``, ``clip_protocol``, ``select``, ``seeds``, ``classes``, ``synthetic``.
+        ``protocol``, ``clip_protocol``, ``select``, ``seeds``, ``classes``, ``synthetic``, ``detectable``.
     """
     sizes = sorted({f"{clip:.0f}" if round(clip) == round(actor) else f"{clip:.0f} and {actor:.0f}"
                     for clip, actor in (row.train_clips for row in rows)})  # fmt: skip
@@ -104,8 +104,8 @@ def markdown(rows: Sequence[SplitRow], about: Mapping[str, Any]) -> str:
         "# The same heads on two splits",
         f"{markdown_text(summary(rows, about))}.",
         "\n".join(f"| {' | '.join(line)} |" for line in lines),
-        "Scores are pooled UAR (mean recall over emotions); brackets hold 95 % intervals from resampled actors, those"
-        " of the gap paired. " + MEANING,
+        "Scores are pooled UAR (mean recall over emotions); brackets hold 95 % intervals over actors, those of the gap"
+        f" paired. Under the actor split: {markdown_text(about['detectable'])}. {MEANING}",
         *(["\n".join(reasons)] if reasons else []),
         "![Both splits and the identity probe](splits.png)",
     ]

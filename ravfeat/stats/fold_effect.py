@@ -26,8 +26,8 @@ FEWEST_FOLDS = 4
 """Of folds of two or more actors each; the spread between three has two degrees of freedom."""
 
 STRONG = 0.001
-"""Largest p that is called strong: 3 of 1500 simulated runs without an effect (24 actors in 6 folds), 62 of 300 with one
-that is as large as what actors differ by. Finished honest runs on RAVDESS, 6 folds, have p from 0.18 to 0.94."""
+"""Largest p that is called strong: 3 of 1500 simulated runs without an effect (24 actors in 6 folds), 62 of 300 with
+one that is as large as what actors differ by. Finished honest runs on RAVDESS, 6 folds, have p from 0.18 to 0.94."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def test_one_table_says_what_both_splits_give_and_whether_people_are_known(here,
         assert system == ["face", features, "logreg"]
         assert all(re.fullmatch(pattern, cell) for pattern, cell in zip(wanted, scores, strict=True)), line
     assert lines[4].startswith("The gap is the price of the split")
-    assert re.search(r"'ravfeat report .*/a/actor .*/a/clip' makes the report$", lines[6])
+    assert lines[5].startswith("under the actor split: with 24 actors and one system: ")  # the second decides alike
+    assert re.search(r"'ravfeat report .*/a/actor .*/a/clip' makes the report$", lines[7])
     assert len(json.loads((tmp_path / "a" / "splits.json").read_text())["systems"]) == 2
     assert here("report", tmp_path / "a").returncode == 0  # its two runs
     assert "LEAKY" in (tmp_path / "a" / "report" / "report.md").read_text(encoding="utf-8")

@@ -83,12 +83,13 @@ def test_it_says_what_it_tested_and_leaves_a_run_and_no_work(whole) -> None:
     said = (whole.parent / "said.txt").read_text().splitlines()
     assert said[0] == "group3, select val, n=8"
     assert said[2].startswith("audio tiny fine-tuned-top1")
-    assert said[3].startswith("2 classes, chance 0.500; 8 clips tested; features encoded here from recordings (trained")
-    assert said[4] == "not the corpus's own task: 2 of 3 folds tested"
-    assert said[5].startswith("classes: ")
-    assert said[6].startswith("run 1 of 1 on these 8 clips; best validation of them: UAR ")
-    assert said[7].startswith("best of 2 epochs on validation actors, fold by fold: ")
-    assert said[8].startswith("2 of 3 folds of group3 (0, 2): the other actors were not tested, and these")
+    assert said[3] == "with 2 actors, no difference of UAR can be told from zero"
+    assert said[4].startswith("2 classes, chance 0.500; 8 clips tested; features encoded here from recordings (trained")
+    assert said[5] == "not the corpus's own task: 2 of 3 folds tested"
+    assert said[6].startswith("classes: ")
+    assert said[7].startswith("run 1 of 1 on these 8 clips; best validation of them: UAR ")
+    assert said[8].startswith("best of 2 epochs on validation actors, fold by fold: ")
+    assert said[9].startswith("2 of 3 folds of group3 (0, 2): the other actors were not tested, and these")
     assert [path.name for path in whole.parent.iterdir() if path.is_dir()] == ["run"]
 
 

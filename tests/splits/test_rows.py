@@ -20,7 +20,7 @@ ROW = SplitRow(
 BARE = SplitRow(System("audio", "a", "logreg"), ROW.clip, ROW.actor, GAP, (960.0, 950.4), None, "one emotion only")
 ABOUT = {
     "protocol": "ravdess6", "clip_protocol": "clip6", "select": "nested", "seeds": 1, "synthetic": False,
-    "classes": list("abcdefgh"),
+    "classes": list("abcdefgh"), "detectable": "with 24 actors, differences under about 0.05",
 }  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def test_the_page_has_a_line_per_row_and_says_why_a_probe_lacks() -> None:
     assert "| face | landmarks | logreg | 0.800 [0.780, 0.820] LEAKY |" in text
     assert "- No identity probe of audio / a / logreg: one emotion only." in text
     assert "No identity probe" not in markdown([ROW], ABOUT)
+    assert "Under the actor split: with 24 actors, differences under about 0.05. " in text
 
 
 def test_a_record_is_plain_and_marked() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ravfeat.errors import PredictionsError
 from ravfeat.report.graded import Graded
-from ravfeat.stats import Difference, Pairing, holm
+from ravfeat.stats import Difference, Pairing, family, holm
 
 __all__ = ["COMPARED", "Contrast", "ContrastSet", "all_pairs", "gains", "groups"]
 
@@ -86,8 +86,8 @@ def all_pairs(group: Sequence[Graded]) -> ContrastSet:
     shown = [pair for pair in pairs if _comparable(pair, number)]
     apart = [_apart_note(sets)] if len(shown) < len(pairs) and len(sets) > 1 else []
     contrasts: dict[tuple[int, int], Contrast] = {}
-    for name, family in _families(group, shown, number).items():
-        contrasts |= {(id(contrast.a), id(contrast.b)): contrast for contrast in _contrasts(family, name)}
+    for name, together in _families(group, shown, number).items():
+        contrasts |= {(id(contrast.a), id(contrast.b)): contrast for contrast in _contrasts(together, name)}
     return ContrastSet(tuple(contrasts[id(a), id(b)] for a, b in shown), (*notes, *apart, *problems))
 
 
@@ -147,9 +147,9 @@ def _contrasts(pairs: Sequence[_Pair], name: str) -> list[Contrast]:
         pairing = Pairing(a.compared, b.compared)
         compared.append({metric: pairing.difference(metric, "pooled") for metric in COMPARED})
     corrected = {metric: _holm([differences[metric].p for differences in compared]) for metric in COMPARED}
-    family = f"all {len(pairs)} pairs of {name}" if len(pairs) > 1 else f"the only pair of {name}"
+    counted = family(len(pairs), name)
     return [
-        Contrast(a, b, differences, {metric: corrected[metric][row] for metric in COMPARED}, family)
+        Contrast(a, b, differences, {metric: corrected[metric][row] for metric in COMPARED}, counted)
         for row, ((a, b), differences) in enumerate(zip(pairs, compared, strict=True))
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ravfeat.report.detectable import detectable_words
 from ravfeat.report.differences.figures import difference_figure
 from ravfeat.report.differences.findings import Contrast, ContrastSet, all_pairs, gains, groups
 from ravfeat.report.differences.tables import gain_table, pair_table, quality_gain_table
@@ -29,14 +30,15 @@ def difference_section(graded: Sequence[Graded]) -> Section | None:
         parts += [*gain_parts, *_pair_part(group, pairs, number, noted=bool(gain_parts), folded=folded)]
     if not parts:
         return None
+    why = (_WHY, *detectable_words(graded))
     title = "What fusing gains" if any(entry.role == "fused" for entry in graded) else "System against system"
     if sum(bool(part.figures) for part in parts) > 1:
-        return Section("differences", title, (_WHY,), subsections=tuple(parts))
+        return Section("differences", title, why, subsections=tuple(parts))
     # One comparison needs no headings of its own.
     return Section(
         "differences",
         title,
-        (_WHY, *(words for part in parts for words in part.paragraphs)),
+        (*why, *(words for part in parts for words in part.paragraphs)),
         tuple(figure for part in parts for figure in part.figures),
         tuple(table for part in parts for table in part.tables),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ravfeat.report.drawings.labels import legend
+from ravfeat.report.folds.effect import effect_table, effect_words
 from ravfeat.report.folds.figures import fold_gain_figure, folds_figure
 from ravfeat.report.folds.tables import choice_table, fold_table, weight_tables
 from ravfeat.report.fused import FusedRun
@@ -31,7 +32,8 @@ def fold_section(graded: Sequence[Graded], fused: Sequence[FusedRun]) -> Section
     parts = tuple(
         _fusion_part(fused_run, number, honest=honest, alone=len(fused) == 1) for number, fused_run in numbered
     )
-    return Section("folds", "Fold by fold", figures=(figure,), subsections=parts)
+    words, tables = effect_words(graded), effect_table(graded)
+    return Section("folds", "Fold by fold", words, (figure,), tables, subsections=parts)
 
 
 def _fusion_part(fused_run: FusedRun, number: int, *, honest: bool, alone: bool) -> Section:

@@ -16,7 +16,7 @@ def mixing_words(fused_run: FusedRun, surface: Surface, agreement: SystemAgreeme
     first = (
         f"On test rows the log-linear rule has pooled UAR {difference.value_a:.3f}, the linear rule "
         f"{difference.value_b:.3f}: a difference of {difference.value:+.3f} [{difference.ci_low:+.3f}, "
-        f"{difference.ci_high:+.3f}], p = {difference.p:.4f} (uncorrected)."
+        f"{difference.ci_high:+.3f}]; its p-value stands among all pairs of the run, corrected for them."
     )
     if difference.value <= 0:
         return [f"{first} Here a fitted mean of probabilities does no worse than their weighted product."]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ravfeat.report.detectable import detectable_words
 from ravfeat.report.drawings.labels import legend
 from ravfeat.report.graded import Graded
 from ravfeat.report.page.document import PageFigure, Section
@@ -27,4 +28,4 @@ def results_section(graded: Sequence[Graded]) -> Section:
         table=headline_table(graded),
     )
     further = (*further_tables(graded), seed_table(graded))
-    return Section("results", "Results", figures=(figure,), tables=further)
+    return Section("results", "Results", tuple(detectable_words(graded)), figures=(figure,), tables=further)
