@@ -10,6 +10,7 @@ from ravfeat.audit.baseline import Baseline, DisjointScores, load_baseline, scor
 from ravfeat.audit.context import RunContext, check_plan, open_run
 from ravfeat.audit.encoders import check_encoders
 from ravfeat.audit.files import check_files
+from ravfeat.audit.fold_effect import check_fold_effect
 from ravfeat.audit.folds import check_folds, check_protocol, system_name
 from ravfeat.audit.groups import check_groups
 from ravfeat.audit.labels import check_labels, check_left_out
@@ -104,6 +105,7 @@ _RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
     ("nothing transductive", check_transductive),
     ("tries on these clips", check_tries),
     ("by group", check_groups),
+    ("folds share an effect", check_fold_effect),
 )
 """Tried once per run."""
 
