@@ -77,8 +77,6 @@ def test_an_honest_run_holds_against_every_attempt(audited: Audit) -> None:
         "fusion weights from val rows": "pass",
         "encoder has met the actors": "info",
         "nothing transductive": "pass",
-        "tries on these clips": "not possible",  # written without a ledger
-        "by group": "info",
         "folds share an effect": "info",
         "saved heads give the test rows": "pass",
         "trained again": "pass",
