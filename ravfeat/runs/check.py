@@ -39,7 +39,7 @@ from ravfeat.runs.records import (
     read_scores,
 )
 from ravfeat.schema import FUSED_STREAMS
-from ravfeat.stats import AVERAGINGS, METRICS, Compared, metric_records, score_rows
+from ravfeat.stats import AVERAGINGS, METRICS, Compared, family, holm, metric_records, score_rows
 from ravfeat.stats.percentile import percentile_intervals
 
 __all__ = [
@@ -156,7 +156,7 @@ def check_fusion(run: Path, predictions: Predictions) -> Fusion:
 def check_differences(run: Path, calibrations: Mapping[System, Calibration]) -> list[DifferenceRecord]:
     """Refuse a ``differences.json`` of other systems, or whose differences are not those of ``metrics.json``.
 
-    The report makes intervals and p-values itself, so they are not compared.
+    The report makes intervals and p-values itself, so they are not compared; corrected ones follow from the others.
 
     Raises
     ------
@@ -181,6 +181,12 @@ def check_differences(run: Path, calibrations: Mapping[System, Calibration]) -> 
     for key, record in expected.items():
         _check_value(by_key[key]["value"], record["value"], " / ".join(key), path)
         _check_equal(by_key[key], record, " / ".join(key), path)
+    for metric in METRICS:
+        tested = [entry for entry in entries if entry["metric"] == metric and entry["p"] is not None]
+        named = family(len(tested), "the run")
+        for entry, corrected in zip(tested, holm([entry["p"] or 0.0 for entry in tested]), strict=True):
+            expected_p = {"p_holm": corrected} | ({"family": named} if "family" in entry else {})  # old runs do not say
+            _check_equal(entry, expected_p, " / ".join(_pair_key(entry)), path)
     return entries
 
 

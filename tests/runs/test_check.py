@@ -214,6 +214,11 @@ def renamed(entries: Any) -> None:
         (lambda entries: entries[0].update(protocol="x"), "says 'x' for .* protocol, .* gives 'group4'"),
         (renamed, "does not belong to predictions.parquet beside it: audio"),
         (short, "does not belong to predictions.parquet beside it: "),
+        (lambda entries: entries[0].update(p_holm=0.0), r"says 0.0 for .* uar / pooled p_holm, "),
+        (
+            lambda entries: entries[0].update(family="the only pair of the run"),
+            "says 'the only pair .* family, .* gives 'all",
+        ),
         (lambda entries: entries[0].pop("p_holm"), r": \[0\] lacks 'p_holm'"),
         (lambda entries: entries[0].update(value="much"), r': \[0\]\.value is "much", expected a number'),
     ],
