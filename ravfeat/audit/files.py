@@ -6,15 +6,14 @@ from pathlib import Path
 
 from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, edited, not_possible, pass_
-from ravfeat.calibrate import calibrate
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions
 from ravfeat.runs.check import (
     check_calibration,
-    check_differences,
     check_fusion,
     check_layer_weights,
     check_metrics,
+    check_pairs,
     check_recipe,
     check_scores,
 )
@@ -49,12 +48,9 @@ def check_files(context: RunContext) -> list[Line]:
 
 
 def _checks(run: Path, predictions: Predictions) -> Iterator[tuple[str, Callable[[], object]]]:
-    def differences() -> None:
-        check_differences(run, {system: calibrate(predictions, system) for system in predictions.systems()})
-
     yield METRICS_FILE, partial(check_metrics, run, predictions)
     yield CALIBRATION_FILE, partial(check_calibration, run, predictions)
-    yield DIFFERENCES_FILE, differences
+    yield DIFFERENCES_FILE, partial(check_pairs, run, predictions)
     yield SCORES_FILE, partial(check_scores, run, predictions)
     yield RECIPE_FILE, partial(check_recipe, run, predictions)
     yield LAYER_WEIGHTS_FILE, partial(check_layer_weights, run, predictions)

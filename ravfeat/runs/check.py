@@ -39,7 +39,7 @@ from ravfeat.runs.records import (
     read_scores,
 )
 from ravfeat.schema import FUSED_STREAMS
-from ravfeat.stats import AVERAGINGS, METRICS, Compared, family, holm, metric_records, score_rows
+from ravfeat.stats import AVERAGINGS, METRICS, Compared, difference_records, family, holm, metric_records, score_rows
 from ravfeat.stats.percentile import percentile_intervals
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "check_fusion",
     "check_layer_weights",
     "check_metrics",
+    "check_pairs",
     "check_recipe",
     "check_scores",
 ]
@@ -188,6 +189,25 @@ def check_differences(run: Path, calibrations: Mapping[System, Calibration]) -> 
             expected_p = {"p_holm": corrected} | ({"family": named} if "family" in entry else {})  # old runs do not say
             _check_equal(entry, expected_p, " / ".join(_pair_key(entry)), path)
     return entries
+
+
+def check_pairs(run: Path, predictions: Predictions) -> None:
+    """Make the differences of every two systems again, intervals and p-values too, and refuse a file with others.
+
+    Intervals of older runs were made in another way, and are not compared.
+
+    Raises
+    ------
+    PredictionsError
+        See `check_differences`, too.
+    """
+    calibrations = {system: calibrate(predictions, system) for system in predictions.systems()}
+    entries = check_differences(run, calibrations)
+    by_key = {_pair_key(entry): entry for entry in entries if "interval" in entry}
+    for record in difference_records(predictions) if by_key else ():
+        key = _pair_key(record)
+        if key in by_key:
+            _check_equal(by_key[key], json.loads(json.dumps(record)), " / ".join(key), run / DIFFERENCES_FILE)
 
 
 def check_layer_weights(run: Path, predictions: Predictions) -> list[LayerWeightsEntry]:

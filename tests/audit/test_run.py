@@ -275,6 +275,7 @@ CHECKS = {
             "fusion weights from val rows",
             "'chosen' of fold 0 is single, val rows give",
         ),
+        ("differences.json", lambda value: value[0].update(ci_low=0.2), "files belong together", "says 0.2 for"),
         ("differences.json", lambda value: value.pop(), "files belong together", "does not belong to predictions"),
         (
             "recipe.json",
@@ -289,7 +290,7 @@ CHECKS = {
             "is of 'ravdess6', select val; the recipe's plan is 'ravdess6', select nested",
         ),
     ],
-    ids=["metrics", "temperature", "weights", "choice", "differences", "counts", "plan"],
+    ids=["metrics", "temperature", "weights", "choice", "interval", "differences", "counts", "plan"],
 )
 def test_a_file_edited_by_hand_is_found(file, change, check, message, honest, copy) -> None:
     run = copy(honest)
