@@ -80,7 +80,7 @@ class Tries:
         low, high = f"{min(self.tested):.3f}", f"{max(self.tested):.3f}"
         spread = f"UAR {high}" if low == high else f"the best of each UAR {low} to {high}"
         runs = f"{len(self.tested)} run{'s' * (len(self.tested) > 1)}"
-        return f"{self.seen} of {runs}, {spread}"
+        return f"{self.seen} ({runs}), {spread}"
 
 
 def count_tries(lines: Sequence[Line], line: Line) -> Tries:

@@ -23,8 +23,8 @@ def test_plans_count_once_and_repeats_are_shown() -> None:
     tries = count_tries(lines, lines[2])
     assert (tries.number, tries.plans, tries.repeats, tries.seen) == (1, 2, 1, 2)
     assert tries.said == (
-        "run 1 of 2 on these 8 clips, made 2 times; best validation of them: UAR 0.600 (s, q); test scores seen: 2 of 2"
-        " runs, the best of each UAR 0.300 to 0.400"
+        "run 1 of 2 on these 8 clips, made 2 times; best validation of them: UAR 0.600 (s, q); test scores seen: 2 (2"
+        " runs), the best of each UAR 0.300 to 0.400"
     )
 
 
@@ -56,4 +56,4 @@ def test_leaky_controls_and_other_sets_of_clips_are_counted_apart() -> None:
 
 def test_without_validation_rows_it_says_so() -> None:
     (line,) = chain(scored("p", None, 0.4))
-    assert "no validation score among them; test scores seen: 1 of 1 run, UAR 0.400" in count_tries([line], line).said
+    assert "no validation score among them; test scores seen: 1 (1 run), UAR 0.400" in count_tries([line], line).said
