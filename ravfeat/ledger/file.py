@@ -29,7 +29,6 @@ __all__ = ["LEDGER_FILE", "Ledger", "append", "read_ledger"]
 LEDGER_FILE = "ledger.jsonl"
 
 _MAX_BYTES = 256 << 20
-_MAX_LINE = 4 << 20
 _THREADS = Lock()  # POSIX locks exclude other processes, not threads of the same one
 _REMEDY = "name the folder that holds the caches of a corpus, such as cache/ravdess"
 
@@ -116,11 +115,6 @@ def _checked(data: bytes, place: int, end: _End | None) -> tuple[Line | None, st
     return line, ""
 
 
-def _digest_of(data: bytes) -> str:
-    """Give what the line after a line that cannot be read is chained to."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def append(path: Path, tried: Try) -> Line:
     """Write a try at the end of a ledger, which is made where there is none.
 
@@ -129,16 +123,15 @@ def append(path: Path, tried: Try) -> Line:
     OSError
         Where nothing can be written there, or nothing be locked.
     CacheError
-        Where the name is that of something else than a file, or the system has no locks.
+        Where the name is that of something else than a file, it has over 256 MiB, or the system has no locks.
     """
     with _locked(path) as handle:
-        size, tail = os.fstat(handle).st_size, b""
-        if size:
-            start = max(0, size - _MAX_LINE)
-            tail = os.pread(handle, size - start, start)
-        body, _, rest = tail.rpartition(b"\n")
-        last = body.rpartition(b"\n")[2]
-        end, joint = _end(handle, last), b""
+        size = os.fstat(handle).st_size
+        if size > _MAX_BYTES:
+            raise CacheError(f"{path} has {size} bytes, expected at most {_MAX_BYTES}")
+        # Not through a second handle: closing any handle of a file gives up the process's lock on it.
+        body, _, rest = os.pread(handle, size, 0).rpartition(b"\n")
+        end, joint = _end(body), b""
         if rest:
             unended, fault = _checked(rest, end.number, end)
             if unended is not None and not fault:  # somebody's editor took the end of the line away
@@ -152,14 +145,15 @@ def append(path: Path, tried: Try) -> Line:
     return line
 
 
-def _end(handle: int, last: bytes) -> _End:
-    if not last:
+def _end(body: bytes) -> _End:
+    """Say where whole lines go on; `body` is without the end of the last one."""
+    last = body.rpartition(b"\n")[2]
+    if not body:
         return _START
     try:
         line = parse_line(last, "the last line")
     except CacheError:  # changed by hand: whoever reads the ledger is told; the next line goes on behind it
-        # Not through a second handle: closing any handle of a file gives up the process's lock on it.
-        return _End(os.pread(handle, _MAX_BYTES, 0).count(b"\n") + 1, _digest_of(last))
+        return _End(body.count(b"\n") + 2, hashlib.sha256(last).hexdigest())
     return _End(line.number + 1, line.sha256)
 
 

@@ -330,13 +330,13 @@ class LedgerEntry:
     sha256 : str
         Its digest, which holds those of all lines before it.
     first : str
-        Digest of the ledger's first line: another one is another ledger.
+        Digest of the ledger's first line: another one is another ledger. Empty where it could not be read.
     """
 
     path: Path
     line: Count
     sha256: Text
-    first: Text
+    first: str
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,14 @@ def test_a_ledger_from_strangers_is_said_to_be_changed(runs, damage) -> None:
     assert state(runs / "a").standing == "changed"
 
 
+def test_a_ledger_whose_first_line_cannot_be_read_stops_no_run(runs) -> None:
+    path = ledger_of(runs)
+    path.write_bytes(b"\xff\xfe\n")
+    ravfeat.fit_heads(next(path.parent.glob("*/")), heads="logreg", out=runs / "late", **OPTIONS)
+    assert state(runs / "late").standing == "broken"
+    assert state(runs / "late").said.endswith("; the chain of the ledger is broken")
+
+
 def test_without_a_ledger_the_recipe_says_why(runs) -> None:
     cache = next(ledger_of(runs).parent.glob("*/"))
     before = ledger_of(runs).read_bytes()
