@@ -10,7 +10,7 @@ from ravfeat.ledger.file import LEDGER_FILE, Ledger, read_ledger
 from ravfeat.ledger.line import Line
 from ravfeat.ledger.tries import Tries, count_tries
 from ravfeat.runs.recipe import LedgerEntry, LedgerNote, Recipe
-from ravfeat.runs.tries import NOT_WANTED, in_order
+from ravfeat.runs.tries import CHAIN_BROKEN, NOT_WANTED, in_order
 
 __all__ = ["LedgerState", "ledger_state"]
 
@@ -75,9 +75,7 @@ def ledger_state(recipe: Recipe, folders: Iterable[Path] = ()) -> LedgerState:
     said = "" if tries is None else tries.said
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
-        return LedgerState(
-            "broken", f"{said}; the chain of the ledger is broken", f"{faults[0]}{more}", tries, there[0][1]
-        )
+        return LedgerState("broken", f"{said}{CHAIN_BROKEN}", f"{faults[0]}{more}", tries, there[0][1])
     places = " and ".join(f"line {line.number} of {ledger.path}" for ledger, line in there)
     return LedgerState("held", said, f"{places}, chain whole", tries, there[0][1])
 

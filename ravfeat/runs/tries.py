@@ -25,10 +25,22 @@ from ravfeat.runs.plan_digest import plan_digest
 from ravfeat.runs.recipe import LedgerEntry, LedgerNote, Recipe
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["NOT_WANTED", "SeenScores", "Tried", "enter_run", "enter_trial", "in_order", "ledger_folders"]
+__all__ = [
+    "CHAIN_BROKEN",
+    "NOT_WANTED",
+    "SeenScores",
+    "Tried",
+    "enter_run",
+    "enter_trial",
+    "in_order",
+    "ledger_folders",
+]
 
 NOT_WANTED = "--no-ledger"
 """Why there is no ledger where nobody wanted one."""
+
+CHAIN_BROKEN = "; the chain of the ledger is broken"
+"""What is said behind a count of tries where lines were changed or taken out: there may have been more."""
 
 _CACHES = Path("cache")
 
@@ -134,7 +146,7 @@ def _try(
 
 
 def _enter(recipe: Recipe, tried: Try) -> LedgerNote:
-    entries, faults = [], []
+    entries, faults, broken = [], [], False
     lines: list[Line] = []
     for folder in ledger_folders(recipe):
         path = folder / LEDGER_FILE
@@ -143,14 +155,14 @@ def _enter(recipe: Recipe, tried: Try) -> LedgerNote:
                 folder.mkdir(parents=True, exist_ok=True)
             line = append(path, tried)
             ledger = read_ledger(path)
-            lines = [line, *lines, *ledger.lines]
+            lines, broken = [line, *lines, *ledger.lines], broken or bool(ledger.faults)
             entries.append(LedgerEntry(_as_written(path), line.number, line.sha256, ledger.first))
         except (OSError, CacheError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             faults.append(f"no ledger can be kept at {_as_written(path)} ({reason})")
     if not entries and not faults:
         faults = ["no ledger can be kept: the caches of these scores are not there, and no score files either"]
-    said = count_tries(in_order(lines), lines[0]).said if lines else ""
+    said = count_tries(in_order(lines), lines[0]).said + CHAIN_BROKEN * broken if lines else ""
     return LedgerNote(tuple(entries), "; ".join(faults), said)
 
 

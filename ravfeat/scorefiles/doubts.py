@@ -37,6 +37,12 @@ _COPIES, _COPIED_SHARE = 4, 0.01
 _TIED = 0.05
 """Share of rows with equal scores of two classes, up to which rows are compared."""
 
+_BY_CHANCE = 0.002
+"""Share of rows that rounding makes equal to another one, up to which rows are compared. Where t of N rows give two of
+K classes the same score, a pair of scores agrees with a chance of about q = t / (K (K - 1) / 2), and two rows with one
+of q^(K - 1): of 960 generated rows of 3 classes, probabilities of two digits, t is 0.03 and a tenth had an equal row.
+"""
+
 _BETTER, _LOWER_LOSS, _ERRORS = 0.08, 0.25, 3.0
 """By how much test rows may be better than val rows (accuracy, log loss in nats), and in how many standard errors."""
 
@@ -220,12 +226,12 @@ class _Rows:
 
 def _of_system(rows: _Rows, system: System) -> Iterator[ScoreDoubt]:
     first = rows.seed == rows.seed.min()
+    n_classes = rows.logits.shape[1]
     tied = float(tied_rows(rows.logits).mean())
-    if tied > _TIED or rows.logits.shape[1] < _FEWEST:
-        reason = (
-            f"{rows.logits.shape[1]} classes, and {tied:.2f} of the rows give two classes the same score, as rounded"
-        )
-        yield ScoreDoubt("info", f"{reason} ones do: whether rows are copies cannot be told", str(system))
+    equal = first.sum() * (tied / (n_classes * (n_classes - 1) / 2)) ** (n_classes - 1)
+    if tied > _TIED or equal > _BY_CHANCE or n_classes < _FEWEST:
+        reason = f"{n_classes} classes, and {tied:.3f} of the rows give two classes the same score, as rounded ones do"
+        yield ScoreDoubt("info", f"{reason}: whether rows are copies cannot be told", str(system))
     else:
         yield from _copies(rows, first, system)
     yield from _better_tested(rows, system)
@@ -275,8 +281,8 @@ def _better_tested(rows: _Rows, system: System) -> Iterator[ScoreDoubt]:
             numbers = {"test": float(test.mean()), "val": float(val.mean())}
             yield ScoreDoubt(
                 "warn",
-                f"{words.format(**numbers)} of the same heads, {gain / max(error, 1e-9):.0f} standard errors apart:"
-                " heads are seldom better on people whom nothing was chosen for",
+                f"{words.format(**numbers)} of the same heads, over {_ERRORS:g} standard errors apart: heads are"
+                " seldom better on people whom nothing was chosen for",
                 str(system),
                 numbers,
             )

@@ -127,7 +127,8 @@ def test_a_ledger_whose_first_line_cannot_be_read_stops_no_run(runs) -> None:
     path.write_bytes(b"\xff\xfe\n")
     ravfeat.fit_heads(next(path.parent.glob("*/")), heads="logreg", out=runs / "late", **OPTIONS)
     assert state(runs / "late").standing == "broken"
-    assert state(runs / "late").said.endswith("; the chain of the ledger is broken")
+    assert read_recipe(runs / "late").ledger.said.endswith("; the chain of the ledger is broken")
+    assert state(runs / "late").said == read_recipe(runs / "late").ledger.said
 
 
 def test_without_a_ledger_the_recipe_says_why(runs) -> None:

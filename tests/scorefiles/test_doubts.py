@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ravfeat.predictions import Predictions
+from ravfeat.scorefiles.copied_rows import copied_rows
 from ravfeat.scorefiles.doubts import score_doubts
 from tests.toyscores import scores
 
@@ -201,6 +202,26 @@ def test_rounded_probabilities_are_not_taken_for_copies() -> None:
     (doubt,) = score_doubts(changed(table, rounded))
     assert doubt.verdict == "info"
     assert re.match(r"4 classes, and 0\.\d+ of the rows give two classes the same score", doubt.sentence)
+
+
+def test_three_classes_in_two_digits_are_not_taken_for_copies() -> None:
+    def rounded(columns: Columns) -> None:
+        logits = np.array(columns["logits"])[:, :3]
+        probs = np.exp(logits - logits.max(1, keepdims=True))
+        columns["logits"] = np.log(np.maximum((probs / probs.sum(1, keepdims=True)).round(2), 1e-12)).tolist()
+        for name, values in columns.items():
+            columns[name] = [value for value, label in zip(values, labels, strict=True) if label != "angry"]
+
+    table = scores(actors=48, takes=16, skill=1.0, val="none")
+    labels = table.table["label"].to_pylist()
+    columns = {name: table.table[name].to_pylist() for name in table.table.column_names}
+    rounded(columns)
+    kept = Predictions.from_columns(
+        columns, classes=table.classes[:3], protocol="group4", select="crossfit", leaky=False, synthetic=True
+    )
+    assert copied_rows(kept.logits().astype(float)).mean() > 0.01
+    (doubt,) = score_doubts(kept)
+    assert (doubt.verdict, doubt.sentence[:9]) == ("info", "3 classes")
 
 
 def test_hard_decisions_are_not_taken_for_copies() -> None:
