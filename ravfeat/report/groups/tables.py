@@ -42,7 +42,8 @@ def score_table(groups: RunGroups) -> Table:
     )
     caption = (
         "Every metric of every group, pooled over folds, with 95 % interval over the group's actors. UAR is over the"
-        f" classes that the group has. {groups.entries[0].conditions}"
+        " classes that the group has; macro F1 counts one that it lacks as 0 where that was predicted."
+        f" {groups.entries[0].conditions}"
     )
     return Table(caption, _SCORED, rows, folded="Every group in every metric", cards=True)
 
