@@ -101,7 +101,7 @@ ALLOWED: dict[str, set[str]] = {
     "audit": BASE
     | {
         "cache", "calibrate", "corpora", "crosscorpus", "experiment", "explore", "features", "fusion", "heads",
-        "identity", "ledger", "numerics", "predictions", "protocols", "runs", "scorefiles", "splits", "stats",
+        "identity", "ledger", "media", "numerics", "predictions", "protocols", "runs", "scorefiles", "splits", "stats",
     },
     "stress": BASE
     | {

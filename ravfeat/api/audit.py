@@ -31,6 +31,7 @@ def audit(  # type: ignore[overload-overlap]  # a text is a list of texts, too
     *,
     caches: Many[AnyPath] = ...,
     heads: Many[str] = ...,
+    data: Many[AnyPath] = ...,
     quick: bool = ...,
     without_caches: bool = ...,
     device: str = ...,
@@ -45,6 +46,7 @@ def audit(
     *,
     caches: Many[AnyPath] = ...,
     heads: Many[str] = ...,
+    data: Many[AnyPath] = ...,
     quick: bool = ...,
     without_caches: bool = ...,
     device: str = ...,
@@ -58,6 +60,7 @@ def audit(
     *,
     caches: Many[AnyPath] = (),
     heads: Many[str] = (),
+    data: Many[AnyPath] = (),
     quick: bool = False,
     without_caches: bool = False,
     device: str = "cpu",
@@ -77,6 +80,8 @@ def audit(
         Caches of the runs that were moved.
     heads : str, or several
         References to the code of the runs' own heads, which is run: ``"mine.py:SVC"``.
+    data : path, or several
+        Where the recordings lie, to compare their sound too.
     progress : bool or callable, optional
         See `ravfeat.progress.shown_progress`.
     observer : Observer, optional
@@ -102,7 +107,7 @@ def audit(
     several = [runs] if isinstance(runs, str | PathLike) else list(runs)
     if not (places := [as_place("runs", place) for place in several]):
         raise UsageError("expected at least one run, got none")
-    moved, references = as_paths("caches", caches), as_names("heads", heads)
+    moved, references, recordings = as_paths("caches", caches), as_names("heads", heads), as_paths("data", data)
     audits = []
     with shown_progress(progress):
         for place in places:
@@ -114,7 +119,7 @@ def audit(
                 continue
             found = audit_run(
                 Path(place), caches=moved, device=resolve_device(device), quick=quick, without_caches=without_caches,
-                heads=references,
+                heads=references, data=recordings,
             )  # fmt: skip
             observer.audited(found, write_audit(found), perf_counter() - started)
             audits.append(found)

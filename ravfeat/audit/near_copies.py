@@ -32,6 +32,7 @@ from ravfeat.audit.verdicts import Line, not_possible, pass_, warn
 from ravfeat.cache.format import ClipRecord
 from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.explore.embedding import principal_components
+from ravfeat.explore.pooled import drawn
 
 __all__ = ["CHECK", "PARTNERS", "SAME", "SAME_OF_FEW", "check_near_copies"]
 
@@ -78,7 +79,7 @@ class _Nearest:
 
 def check_near_copies(baseline: Baseline, subject: str) -> list[Line]:
     """Compare every test clip with the clips that its fold trains and validates on."""
-    kept = _some_rows(len(baseline.system.clips.records))
+    kept = drawn(np.arange(len(baseline.system.clips.records)), _MOST_CLIPS)
     white = _whitened(baseline, kept)
     if white.shape[1] < _FEWEST:
         reason = (
@@ -106,7 +107,7 @@ def check_near_copies(baseline: Baseline, subject: str) -> list[Line]:
         f"{looked}: the most alike clip on the other side of a fold has a similarity of"
         f" {evidence['most_alike']:.2f} (copies: {same:g} and more), and {evidence['partners']:.2f} of them have one"
         f" clip there as a partner (an actor's copies: {PARTNERS:g} and more); copies that are changed much, or a few"
-        " noisy ones, would not be seen"
+        " noisy ones, would not be seen: 'ravfeat audit --data' listens to them"
     )
     return [pass_(CHECK, subject, finding, **evidence)]
 
@@ -123,12 +124,6 @@ def _suspicion(pairs: Sequence[Mapping[str, Any]], actors: Sequence[Mapping[str,
             f" to {_BY_CHANCE:g}): {named}"
         )
     return f"{'; '.join(parts)}: these may be copies of what was trained on; listen to them"
-
-
-def _some_rows(n: int) -> Rows:
-    if n <= _MOST_CLIPS:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(0).choice(n, _MOST_CLIPS, replace=False))
 
 
 def _whitened(baseline: Baseline, kept: Rows) -> Floats:

@@ -16,6 +16,7 @@ from ravfeat.cache.format import ClipRecord
 from ravfeat.corpora.ravdess import parse_stem
 from ravfeat.corpora.ravdess_recordings import DIGITS, PICTURE_S, Recorded, by_digest, ravdess_recordings
 from ravfeat.manifest import is_unknown
+from ravfeat.runs.trust import is_imported
 
 __all__ = ["check_inputs", "check_recordings", "check_records"]
 
@@ -59,7 +60,7 @@ def check_inputs(cache: Cache) -> list[Line]:
     if cache.about["synthetic"]:
         return []
     records, subject = cache.records().values(), cache.path.name
-    if str(cache.identity["layer_convention"]).startswith("as imported"):
+    if is_imported(cache.identity):
         reason = "features made elsewhere: nothing is known of the recordings that they were made of"
         return [not_possible(_CHECK, subject, reason)] if any(_clip_of(record).named for record in records) else []
     return check_records(records, cache.about["stream"], subject)

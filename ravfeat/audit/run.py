@@ -16,6 +16,8 @@ from ravfeat.audit.groups import check_groups
 from ravfeat.audit.labels import check_labels, check_left_out
 from ravfeat.audit.near_copies import CHECK as NEAR_COPIES
 from ravfeat.audit.near_copies import check_near_copies
+from ravfeat.audit.near_sound import CHECK as NEAR_SOUND
+from ravfeat.audit.near_sound import check_near_sound, find_all_recordings
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
 from ravfeat.audit.prepared_features import check_prepared
@@ -132,6 +134,7 @@ def audit_run(
     quick: bool = False,
     without_caches: bool = False,
     heads: Sequence[str] = (),
+    data: Sequence[Path] = (),
 ) -> Audit:
     """Try to break the number of a run.
 
@@ -150,6 +153,8 @@ def audit_run(
     heads : sequence of str
         References to the code of the run's own heads, such as ``mine.py:SVC``, which is run; without it, what needs it
         is not possible.
+    data : sequence of Path
+        Where the recordings lie, to compare their sound; without it nothing is listened to.
 
     Raises
     ------
@@ -158,14 +163,17 @@ def audit_run(
     CacheError
         Where a cache is gone, or one that is given is none of the run's.
     UsageError, PluginError
-        Where code is none of the run's, has changed since, or fails.
+        Where code is none of the run's, has changed since, or fails; where the recordings are not under `data`.
     """
     context = open_run(path, caches, device=device, without_caches=without_caches, heads=heads)
+    checks = [(name, partial(check, context)) for name, check in _RUN_CHECKS]
+    if data:  # looked for at once: a wrong folder is no finding
+        checks.append((NEAR_SOUND, partial(check_near_sound, find_all_recordings(context, data))))
     lines = [location.line for location in context.locations]
     systems = () if context.prepared is None else context.prepared.by_system()
-    with ProgressBar(total=len(_RUN_CHECKS) + len(_SYSTEM_CHECKS) * len(systems), unit="check") as bar:
-        for name, check in _RUN_CHECKS:
-            lines += _tried(name, "", partial(check, context), bar)
+    with ProgressBar(total=len(checks) + len(_SYSTEM_CHECKS) * len(systems), unit="check") as bar:
+        for name, check in checks:
+            lines += _tried(name, "", check, bar)
         for prepared in systems:
             system = _SystemContext(context, prepared, quick, FeatureLoader())
             for name, system_check in _SYSTEM_CHECKS:

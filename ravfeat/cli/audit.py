@@ -26,6 +26,9 @@ _WIDTH = 118
 @click.option("--head", "heads", multiple=True, metavar="PATH.py:NAME",
               help="Run the code of a head of your own, as fit-heads did; only while it has not changed. Without it,"
               " checks that need it are not possible.")  # fmt: skip
+@click.option("--data", type=click.Path(path_type=Path), multiple=True,
+              help="Where the recordings lie, as 'ravfeat extract' was told, to compare the sound of the two sides of"
+              " every fold, too; repeat for more.")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Do not train the run's heads again; the summary says what that left out.")
 @click.option("--strict", is_flag=True, help="End with exit code 1 also where something could not be tried.")
 @click.option(
@@ -49,6 +52,7 @@ def command(*, strict: bool, **options: Any) -> None:
     ravfeat audit runs/a
     ravfeat audit runs/a --quick
     ravfeat audit runs/a runs/b --strict
+    ravfeat audit runs/a --data data/ravdess
     ravfeat audit runs/a --cache /mnt/elsewhere/cache
     ravfeat audit runs/mine --head mine.py:SVC
     ravfeat audit hf://datasets/USER/NAME hf://USER/HEAD

@@ -16,12 +16,12 @@ from ravfeat.files import sha256_of
 from ravfeat.model_origin import COMMIT, IN_RAVFEAT, ModelOrigin
 from ravfeat.published.caches import differences
 from ravfeat.published.parts import Need, PublishedSystem
+from ravfeat.runs.trust import is_imported
 
 __all__ = [
     "ModelFinder", "can_be_fetched", "check_model_names", "model_key", "net_at_hand", "record_models",
 ]  # fmt: skip
 
-_IMPORTED = "as imported/1"
 _SHOWN = 2
 _DECIDES = ("stream", "weights", "layer_convention", "preprocessing")
 
@@ -61,7 +61,7 @@ class ModelFinder:
         MissingExtraError
             Where a package is not installed.
         """
-        if need.identity.get("layer_convention") == _IMPORTED:
+        if is_imported(need.identity):
             raise EncoderError(
                 f"{_described(need)}: they were imported from files of another program, and no encoder makes them from"
                 " a recording; ask for systems that read other features"

@@ -9,6 +9,7 @@ from ravfeat.cache import Cache, find_caches, open_cache, resolve_cache
 from ravfeat.errors import CacheError, UsageError
 from ravfeat.media.augment import CLEAN, SPEED
 from ravfeat.reproduce.options import StudyOptions
+from ravfeat.runs.trust import is_imported
 from ravfeat.schema import ACTIVE_COLUMNS
 
 __all__ = ["PUBLISHED", "ROLES", "Material", "Materials", "Role", "find_materials"]
@@ -208,7 +209,7 @@ def _views_of(cache: Cache, caches: Sequence[Cache]) -> list[Cache]:
 def _material(role: Role, cache: Cache, views: Sequence[Cache]) -> Material:
     encoder = str(cache.about["encoder"])
     # A landmark cache that was imported has the name and other points than ours.
-    exact = encoder == PUBLISHED.get(role) and not str(cache.identity["layer_convention"]).startswith("as imported")
+    exact = encoder == PUBLISHED.get(role) and not is_imported(cache.identity)
     return Material(
         cache.path,
         role,

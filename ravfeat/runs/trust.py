@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ravfeat.escape import printable
 from ravfeat.runs.recipe import CacheOrigin, Recipe
 
-__all__ = ["GRADES", "Grade", "Source", "Trust", "encoded_source", "trust_of"]
+__all__ = ["GRADES", "Grade", "Source", "Trust", "encoded_source", "is_imported", "trust_of"]
 
 Grade = Literal["encoded here from recordings", "imported, made elsewhere", "scores only"]
 
@@ -88,6 +88,11 @@ def trust_of(recipe: Recipe) -> Trust:
     return Trust(tuple(dict.fromkeys(sources)) or (Source("the run", _SCORES, "it names no cache"),))
 
 
+def is_imported(identity: Mapping[str, Any]) -> bool:
+    """Whether the encoder of a cache's identity is another program's, so that nothing here makes its features."""
+    return str(identity.get("layer_convention", "")).startswith(_IMPORTED)
+
+
 def encoded_source(
     name: str, identity: Mapping[str, Any], published: Mapping[str, str], model: Mapping[str, Any]
 ) -> Source:
@@ -107,7 +112,7 @@ def encoded_source(
     name = printable(name)
     convention = str(identity.get("layer_convention", ""))
     address = f", published at {printable(published.get('address', 'an address'))}" if published else ""
-    if convention.startswith(_IMPORTED):
+    if is_imported(identity):
         return Source(name, _ELSEWHERE, f"imported{address}")
     if not convention:
         return Source(name, _ELSEWHERE, f"not known, as the recipe does not say it{address}")

@@ -1,6 +1,6 @@
 """Encode test recordings under a condition, with the run's own encoders, into caches that `ravfeat.extract` fills."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from ravfeat.extract import Extraction, extract_together
 from ravfeat.manifest import Manifest
 from ravfeat.media.augment import CLEAN
 from ravfeat.media.conditions import Condition
+from ravfeat.media.found import find_recordings
 from ravfeat.published.head_models import HeadModels, ModelGroup, load_models_of
 from ravfeat.published.models import ModelFinder
 from ravfeat.published.parts import Need
@@ -139,7 +140,7 @@ def open_recordings(
     """
     pairs = {need.fingerprint: (need, cache) for system in systems for need, cache in system.reads(stream)}
     manifests = {name: _sampled(cache, opened.performances) for name, (_, cache) in pairs.items()}
-    roots = {name: _root(manifest, data, stream) for name, manifest in manifests.items()}
+    roots = {name: find_recordings(manifest, data, f"the stream '{stream}'") for name, manifest in manifests.items()}
     models: HeadModels = load_models_of([need for need, _ in pairs.values()], finder)
     passes: list[_Pass] = []
     for group in models.groups:
@@ -160,18 +161,3 @@ def _join(passes: list[_Pass], new: _Pass) -> None:
 def _sampled(cache: Cache, performances: frozenset[str]) -> Manifest:
     manifest = cache.planned_manifest
     return manifest.with_clips(clip for clip in manifest if clip.performance_id in performances)
-
-
-def _root(manifest: Manifest, data: Sequence[Path], stream: Changeable) -> Path:
-    """Choose the folder under which most of the recordings lie."""
-    folders = [path if path.is_dir() else path.parent for path in data]
-    folders = folders or [Path(), Path("data") / manifest.corpus]
-    there: Callable[[Path], int] = lambda folder: sum((folder / clip.path).is_file() for clip in manifest)  # noqa: E731
-    found = {folder: there(folder) for folder in folders}
-    best = max(found, key=found.__getitem__)
-    if not found[best]:
-        raise UsageError(
-            f"the recordings of the stream '{stream}', such as {manifest.clips[0].path}, are not under"
-            f" {' or '.join(map(str, folders))}: give the folder that was given to 'ravfeat extract' with --data DIR"
-        )
-    return best

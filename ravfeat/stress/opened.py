@@ -17,10 +17,7 @@ from ravfeat.runs.read import Run, read_run
 from ravfeat.runs.recipe import CacheOrigin
 from ravfeat.schema import FUSED_STREAMS
 
-__all__ = ["OpenedRun", "OpenedSystem", "is_imported", "open_stressed", "sampled"]
-
-_IMPORTED = "as imported/1"
-"""Layer convention of features that no encoder here made."""
+__all__ = ["OpenedRun", "OpenedSystem", "open_stressed", "sampled"]
 
 Models = Mapping[int, tuple[Model, ...]]
 
@@ -79,11 +76,6 @@ class OpenedRun:
     def allow_missing(self) -> bool:
         """Whether the run averaged over the views that there were of a clip."""
         return (self.run.recipe.plan or {}).get("allow_missing") is True
-
-
-def is_imported(need: Need) -> bool:
-    """Whether features were imported, so that nothing here makes them from a recording."""
-    return need.identity.get("layer_convention") == _IMPORTED
 
 
 def open_stressed(path: Path, caches: Sequence[Path], *, clips: int | None, device: str) -> OpenedRun:

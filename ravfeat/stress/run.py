@@ -17,10 +17,11 @@ from ravfeat.published.models import ModelFinder, check_model_names
 from ravfeat.runs.audit_file import audited_digests
 from ravfeat.runs.format import STRESS_FILE
 from ravfeat.runs.stress_file import Changeable, Stress, StressedClips, StressScore
+from ravfeat.runs.trust import is_imported
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stress.encode import open_recordings
 from ravfeat.stress.measure import crossings, scores_of
-from ravfeat.stress.opened import OpenedRun, OpenedSystem, is_imported, open_stressed
+from ravfeat.stress.opened import OpenedRun, OpenedSystem, open_stressed
 from ravfeat.stress.score import distance_to_run, probs_of
 from ravfeat.stress.store import LogitStore, Stored
 
@@ -117,7 +118,7 @@ def _stressable(opened: OpenedRun, stream: Changeable, left_out: dict[str, str])
     chosen = []
     for system in opened.systems:
         needs = [need for need, _ in system.reads(stream)]
-        if imported := [need.encoder for need in needs if is_imported(need)]:
+        if imported := [need.encoder for need in needs if is_imported(need.identity)]:
             left_out[f"{system.part.system}, {stream}"] = (
                 f"its features '{imported[0]}' were imported from another program, and no encoder here makes them from"
                 " a changed recording"

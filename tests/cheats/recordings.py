@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ import soundfile
 
 from tests.cheats.material import Cheated, Honest, Row, extract, make_honest, uar_of, write_table
 
-__all__ = ["noisy_copies", "noisy_test_corpus", "swapped_in_cells", "two_ids"]
+__all__ = ["few_noisy_copies", "noisy_copies", "noisy_test_corpus", "swapped_in_cells", "two_ids"]
 
-SNR_DB = 30.0
+SNR_DB, LOUD_NOISE_DB = 30.0, 10.0
 
 
 def _fit_table(honest: Honest, folder: Path, rows: Sequence[Row]) -> Cheated:
@@ -20,10 +21,10 @@ def _fit_table(honest: Honest, folder: Path, rows: Sequence[Row]) -> Cheated:
     return Cheated(run, honest.uar, uar_of(run))
 
 
-def _copy_noisy(source: Path, target: Path) -> None:
+def _copy_noisy(source: Path, target: Path, snr_db: float = SNR_DB) -> None:
     samples, rate = soundfile.read(source)
     noise = np.random.default_rng(len(samples)).normal(size=samples.shape)
-    level = np.sqrt(np.mean(samples**2)) * 10 ** (-SNR_DB / 20)
+    level = np.sqrt(np.mean(samples**2)) * 10 ** (-snr_db / 20)
     soundfile.write(target, samples + level * noise, rate)
 
 
@@ -65,6 +66,23 @@ def noisy_copies(honest: Honest, folder: Path) -> Cheated:
         _copy_noisy(honest.folder / row["path"], folder / copied)
         rows += [row, row | {"path": copied, "clip_id": copied[:-4], "actor": f"q{row['actor'][1:]}"}]
     return _fit_table(honest, folder, rows)
+
+
+def few_noisy_copies(honest: Honest, folder: Path) -> Cheated:
+    """Add much noisier copies of a few clips, under the ids of other people."""
+    folder.mkdir()
+    for row in honest.rows:
+        shutil.copy(honest.folder / row["path"], folder)
+    rows = list(honest.rows)
+    genders = {row["actor"]: row["gender"] for row in honest.rows}
+    people = sorted(genders)
+    for row in honest.rows[:6]:
+        copied = f"k{row['path'][1:]}"
+        _copy_noisy(honest.folder / row["path"], folder / copied, LOUD_NOISE_DB)
+        other = people[(people.index(row["actor"]) + 1) % len(people)]  # in the next fold
+        rows.append(row | {"path": copied, "clip_id": copied[:-4], "actor": other, "gender": genders[other]})
+    cheated = _fit_table(honest, folder, rows)
+    return replace(cheated, audit=("--data", folder))
 
 
 def noisy_test_corpus(honest: Honest, folder: Path) -> Cheated:
