@@ -140,6 +140,8 @@ class Condition:
         if self.recipe not in CONDITIONS:
             raise UsageError(f"no condition '{self.recipe}'; choose from {', '.join(CONDITIONS)}")
         _check_strength(self.recipe, CONDITIONS[self.recipe], self.strength)
+        if self.strength is not None:
+            object.__setattr__(self, "strength", float(self.strength))  # 5 and 5.0 are written alike
 
     @classmethod
     def written(cls, text: str) -> tuple["Condition", ...]:

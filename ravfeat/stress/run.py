@@ -81,7 +81,8 @@ def stress_run(
     opened = open_stressed(path, caches, clips=clips, device=device)
     check_model_names(models, [need for system in opened.systems for need in system.part.needs], path)
     finder = ModelFinder(device, models, detector_models)
-    asked = list(dict.fromkeys(conditions)) or [each for name in CONDITIONS for each in Condition.written(name)]
+    asked = dict.fromkeys(conditions) or [each for name in CONDITIONS for each in Condition.written(name)]
+    asked = sorted(asked, key=lambda condition: list(CONDITIONS).index(condition.recipe))  # as tables and figures go
     left_out: dict[str, str] = {}
     parts: list[_Stressed] = []
     for stream in _STREAMS:

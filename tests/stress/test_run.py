@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -278,3 +279,29 @@ def test_a_sample_has_as_many_of_every_actor_and_class_as_can_be() -> None:
 def test_changed_recordings_are_extracted_by_this_command_alone(corpus) -> None:
     with pytest.raises(UsageError, match="changed as they are read: 'ravfeat stress' makes it"):
         corpus.extraction(recipe=StoreRecipe(view="stress.snr-1:10"))
+
+
+DIE_AT = """
+import os, signal
+flush, calls = os.fsync, []
+def fsync(handle):
+    flush(handle)
+    calls.append(handle)
+    if len(calls) == {}:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.fsync = fsync
+"""
+
+
+@pytest.mark.slow  # five processes that encode
+def test_killed_again_and_again_and_gone_on_it_equals_an_uninterrupted_one(run, spoken, stressed, ravfeat) -> None:
+    conditions = ("--condition", "snr:5", "--condition", "telephone", "--condition", "dark:4")
+    given = ("--data", spoken.data, "--model", f"tiny={spoken.net}", "--clips", 24, *conditions)
+    for call in (3, 7, 12, 20):  # while it writes shards, index, or what was scored: each time another file
+        killed = ravfeat("stress", run, *given, before=DIE_AT.format(call))
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert not (run / "stress.json").exists()
+    done = ravfeat("stress", run, *given)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (run / "stress.json").read_bytes() == (stressed / "stress.json").read_bytes()
+    assert not list((run / "stress").glob("cache/**/*.h5"))
