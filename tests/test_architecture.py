@@ -3,7 +3,8 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -177,24 +178,44 @@ def package_of(module: str) -> str:
     return [*module.split("."), ""][1]
 
 
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Facts:
+    """What a module is asked about; trees of all modules would slow every collection of garbage after them.
+
+    Attributes
+    ----------
+    imports : frozenset of str
+        Every module that it imports, wherever in it; names that exist only for type checkers too.
+    calls, raised : frozenset of str
+    methods : tuple of frozenset of str
+        Of each class.
+    documented : bool
+    """
+
+    imports: frozenset[str]
+    calls: frozenset[str]
+    raised: frozenset[str]
+    methods: tuple[frozenset[str], ...]
+    documented: bool
 
 
 @cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(parsed(path)))
+def facts_of(path: Path) -> Facts:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+    raised = (node.exc for node in nodes if isinstance(node, ast.Raise))
+    return Facts(
+        frozenset(_imports(path, nodes)),
+        frozenset(ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)),
+        frozenset(ast.unparse(what) for what in raised if what is not None),
+        tuple(frozenset(line.name for line in node.body if isinstance(line, ast.FunctionDef)) for node in classes),
+        bool(ast.get_docstring(tree)),
+    )
 
 
-@cache
-def imports(path: Path) -> tuple[str, ...]:
-    """Every module that a file imports, wherever in it; names that exist only for type checkers too."""
-    return tuple(_imports(path))
-
-
-def _imports(path: Path) -> Iterator[str]:
-    for node in nodes(path):
+def _imports(path: Path, nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -202,23 +223,23 @@ def _imports(path: Path) -> Iterator[str]:
             yield str(node.module)
 
 
+def imports(path: Path) -> frozenset[str]:
+    return facts_of(path).imports
+
+
 def own_imports(path: Path) -> set[str]:
     return {name for name in imports(path) if name.split(".")[0] == "ravfeat"}
 
 
-def calls(path: Path) -> Iterator[str]:
-    for node in nodes(path):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func)
+def test_a_module_imports_only_what_its_package_may() -> None:
+    def forbidden(path: Path) -> list[str]:
+        package = package_of(name_of(path))
+        if package in {"", "cli"}:  # ravfeat/__init__.py re-exports
+            return []
+        # "" is ravfeat itself, for its version.
+        return sorted({package_of(name) for name in own_imports(path)} - {package, ""} - ALLOWED[package])
 
-
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_module_imports_only_what_its_package_may(path) -> None:
-    package = package_of(name_of(path))
-    if package in {"", "cli"}:  # ravfeat/__init__.py re-exports
-        return
-    others = {package_of(name) for name in own_imports(path)} - {package, ""}  # "" is ravfeat itself, for its version
-    assert others <= ALLOWED[package], f"{package} may not import {sorted(others - ALLOWED[package])}"
+    assert {name_of(path): names for path in MODULES if (names := forbidden(path))} == {}
 
 
 def test_no_permission_is_idle() -> None:
@@ -240,12 +261,13 @@ def test_every_package_has_its_permissions_and_few_modules_are_loose() -> None:
     assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == BASE
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_third_party_package_has_its_owner(path) -> None:
-    room = package_of(name_of(path))
-    for package in {name.split(".")[0] for name in imports(path)} - {"ravfeat"} - sys.stdlib_module_names:
-        owners = OWNERS.get(package, set())
-        assert room in owners or "*" in owners, f"{path.name} imports {package}, which belongs to {sorted(owners)}"
+def test_every_third_party_package_has_its_owner() -> None:
+    def not_its_own(path: Path) -> list[str]:
+        room = package_of(name_of(path))
+        packages = {name.split(".")[0] for name in imports(path)} - {"ravfeat"} - sys.stdlib_module_names
+        return sorted(package for package in packages if not OWNERS.get(package, set()) & {room, "*"})
+
+    assert {name_of(path): packages for path in MODULES if (packages := not_its_own(path))} == {}
 
 
 def test_only_the_server_of_the_page_needs_gradio_and_reports_take_the_page_alone() -> None:
@@ -271,9 +293,7 @@ def test_modules_of_a_package_import_each_other_without_a_circle(package) -> Non
 
 def test_an_encoder_is_imported_by_those_who_choose_one_and_by_no_other_encoder() -> None:
     def defines_encoder(path: Path) -> bool:
-        classes = [node for node in nodes(path) if isinstance(node, ast.ClassDef)]
-        methods = [{line.name for line in node.body if isinstance(line, ast.FunctionDef)} for node in classes]
-        return path.stem != "base" and any(names >= {"prepare", "encode"} for names in methods)
+        return path.stem != "base" and any(names >= {"prepare", "encode"} for names in facts_of(path).methods)
 
     folder = PACKAGE / "encoders"
     encoders = {name_of(path) for path in folder.glob("*.py") if defines_encoder(path)}
@@ -282,23 +302,26 @@ def test_an_encoder_is_imported_by_those_who_choose_one_and_by_no_other_encoder(
     assert importers <= {"ravfeat.encoders.registry", "ravfeat.encoders.speech"}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if package_of(name_of(path)) != "cli"], ids=name_of)
-def test_only_the_command_line_prints_or_exits(path) -> None:
-    said = set(calls(path)) & {"print", "sys.exit", "exit", "quit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
-    assert not said
-    raised = [ast.unparse(node.exc) for node in nodes(path) if isinstance(node, ast.Raise) and node.exc is not None]
-    assert not [text for text in raised if text.startswith("SystemExit")]
+def test_only_the_command_line_prints_or_exits() -> None:
+    ends = {"print", "sys.exit", "exit", "quit", "os._exit", "sys.stdout.write", "sys.stderr.write"}
+
+    def said(path: Path) -> list[str]:
+        facts = facts_of(path)
+        return [*facts.calls & ends, *(text for text in facts.raised if text.startswith("SystemExit"))]
+
+    others = [path for path in MODULES if package_of(name_of(path)) != "cli"]
+    assert {name_of(path): words for path in others if (words := said(path))} == {}
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in MODULES if package_of(name_of(path)) in {"heads", "metrics"}], ids=name_of
-)
-def test_heads_and_metrics_see_arrays_and_never_caches_or_folds(path) -> None:
-    assert not {package_of(name) for name in own_imports(path)} & {"cache", "manifest", "folds", "protocols", "corpora"}
+def test_heads_and_metrics_see_arrays_and_never_caches_or_folds() -> None:
+    unseen = {"cache", "manifest", "folds", "protocols", "corpora"}
+    rooms = [path for path in MODULES if package_of(name_of(path)) in {"heads", "metrics"}]
+    seen = {name_of(path): {package_of(name) for name in own_imports(path)} & unseen for path in rooms}
+    assert {name: packages for name, packages in seen.items() if packages} == {}
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [name_of(path) for path in MODULES if not ast.get_docstring(parsed(path))]
+    silent = [name_of(path) for path in MODULES if not facts_of(path).documented]
     assert not silent
 
 

@@ -81,7 +81,7 @@ def audit(
     heads : str, or several
         References to the code of the runs' own heads, which is run: ``"mine.py:SVC"``.
     data : path, or several
-        Where the recordings lie, to compare their sound too.
+        Where the recordings lie, to compare their sound, too; else ``.`` and ``data/CORPUS``.
     progress : bool or callable, optional
         See `ravfeat.progress.shown_progress`.
     observer : Observer, optional

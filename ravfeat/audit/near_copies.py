@@ -107,7 +107,7 @@ def check_near_copies(baseline: Baseline, subject: str) -> list[Line]:
         f"{looked}: the most alike clip on the other side of a fold has a similarity of"
         f" {evidence['most_alike']:.2f} (copies: {same:g} and more), and {evidence['partners']:.2f} of them have one"
         f" clip there as a partner (an actor's copies: {PARTNERS:g} and more); copies that are changed much, or a few"
-        " noisy ones, would not be seen: 'ravfeat audit --data' listens to them"
+        " noisy ones, would not be seen"
     )
     return [pass_(CHECK, subject, finding, **evidence)]
 

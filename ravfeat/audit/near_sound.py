@@ -64,7 +64,7 @@ class Recordings:
 
 @dataclass(frozen=True)
 class _Heard:
-    """Of the rows that were listened to: what they sound like, their digests, and why some could not be decoded."""
+    """Of the rows that were listened to: what they sound like, their digests, and why some could not be compared."""
 
     rows: tuple[int, ...]
     moves: tuple[NDArray[np.float32], ...]
@@ -72,14 +72,14 @@ class _Heard:
     unread: Mapping[str, str]
 
 
-def find_all_recordings(context: RunContext, data: Sequence[Path]) -> list[Recordings]:
+def find_all_recordings(context: RunContext, data: Sequence[Path] = ()) -> list[Recordings]:
     """Find the recordings of a run's systems; systems of the same performances and folds are listened to once.
 
     Parameters
     ----------
     context : RunContext
     data : sequence of Path
-        Folders that the caches' paths are relative to, or tables in them.
+        Folders that the caches' paths are relative to, or tables in them; by default ``.`` and ``data/CORPUS``.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def find_all_recordings(context: RunContext, data: Sequence[Path]) -> list[Recor
 def check_near_sound(found: Sequence[Recordings]) -> list[Line]:
     """Listen to the recordings, hold them against the caches, and compare those on two sides of a fold."""
     if not found:
-        return [not_possible(CHECK, "", "the run read no cache that was encoded here from recordings")]
+        return [not_possible(CHECK, "", "there is no cache of the run that was encoded from recordings")]
     return [line for recordings in found for line in _check(recordings)]
 
 
@@ -106,7 +106,7 @@ def _check(recordings: Recordings) -> Iterator[Line]:
     heard = _listen(recordings, rows.tolist())
     if not heard.rows:
         clip_id, reason = next(iter(heard.unread.items()))
-        yield not_possible(CHECK, subject, f"none of {len(rows)} recordings has a sound: {clip_id}: {reason}")
+        yield not_possible(CHECK, subject, f"none of {len(rows)} recordings can be compared: {clip_id}: {reason}")
         return
     yield from _held_against_digests(recordings, heard, subject)
     apart = _Apart(recordings.system.folds, len(records))
@@ -177,7 +177,8 @@ def _listen(recordings: Recordings, rows: Sequence[int]) -> _Heard:
             waveform = reader.read(root / clip.path, clip.start_s, clip.end_s)
         except MediaError as error:
             return str(error).replace(f"{root}/", "")
-        return envelope_moves(waveform.samples, waveform.sample_rate_hz), waveform.sha256
+        moves = envelope_moves(waveform.samples, waveform.sample_rate_hz)
+        return (moves, waveform.sha256) if len(moves) else "too short to be told from another"
 
     heard, unread = {}, {}
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -239,4 +240,4 @@ def _unread(unread: Mapping[str, str]) -> str:
     if not unread:
         return ""
     clip_id, reason = next(iter(unread.items()))
-    return f" ({len(unread)} could not be decoded, {clip_id}: {reason})"
+    return f" ({len(unread)} could not be compared, {clip_id}: {reason})"

@@ -154,7 +154,7 @@ def audit_run(
         References to the code of the run's own heads, such as ``mine.py:SVC``, which is run; without it, what needs it
         is not possible.
     data : sequence of Path
-        Where the recordings lie, to compare their sound; without it nothing is listened to.
+        Where the recordings lie, to compare their sound; by default it is looked whether they are at hand.
 
     Raises
     ------
@@ -166,14 +166,17 @@ def audit_run(
         Where code is none of the run's, has changed since, or fails; where the recordings are not under `data`.
     """
     context = open_run(path, caches, device=device, without_caches=without_caches, heads=heads)
-    checks = [(name, partial(check, context)) for name, check in _RUN_CHECKS]
-    if data:  # looked for at once: a wrong folder is no finding
-        checks.append((NEAR_SOUND, partial(check_near_sound, find_all_recordings(context, data))))
+    named = find_all_recordings(context, data) if data else None  # at once: that a folder is wrong is no finding
+
+    def check_sound(context: RunContext) -> list[Line]:
+        return check_near_sound(find_all_recordings(context) if named is None else named)
+
+    checks = (*_RUN_CHECKS, (NEAR_SOUND, check_sound))
     lines = [location.line for location in context.locations]
     systems = () if context.prepared is None else context.prepared.by_system()
     with ProgressBar(total=len(checks) + len(_SYSTEM_CHECKS) * len(systems), unit="check") as bar:
         for name, check in checks:
-            lines += _tried(name, "", check, bar)
+            lines += _tried(name, "", partial(check, context), bar)
         for prepared in systems:
             system = _SystemContext(context, prepared, quick, FeatureLoader())
             for name, system_check in _SYSTEM_CHECKS:

@@ -27,8 +27,8 @@ _WIDTH = 118
               help="Run the code of a head of your own, as fit-heads did; only while it has not changed. Without it,"
               " checks that need it are not possible.")  # fmt: skip
 @click.option("--data", type=click.Path(path_type=Path), multiple=True,
-              help="Where the recordings lie, as 'ravfeat extract' was told, to compare the sound of the two sides of"
-              " every fold, too; repeat for more.")  # fmt: skip
+              help="Where the recordings lie, as 'ravfeat extract' was told: the sound of the two sides of every fold"
+              " is compared, too; repeat for more. [default: ., data/CORPUS, if they are there]")  # fmt: skip
 @click.option("--quick", is_flag=True, help="Do not train the run's heads again; the summary says what that left out.")
 @click.option("--strict", is_flag=True, help="End with exit code 1 also where something could not be tried.")
 @click.option(

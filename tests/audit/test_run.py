@@ -78,6 +78,7 @@ def test_an_honest_run_holds_against_every_attempt(audited: Audit) -> None:
         "encoder has met the actors": "info",
         "nothing transductive": "pass",
         "folds share an effect": "info",
+        "near copies by sound": "not possible",  # there are no recordings
         "saved heads give the test rows": "pass",
         "trained again": "pass",
         "labels permuted": "pass",

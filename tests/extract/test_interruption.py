@@ -206,14 +206,14 @@ def test_killed_at_random_moments_and_gone_on_it_equals_an_uninterrupted_one(
 @pytest.mark.parametrize(
     ("call", "moment"),
     [
-        (1, "manifest under its temporary name"),
-        (3, "identity under its temporary name"),
+        pytest.param(1, "manifest under its temporary name", marks=pytest.mark.slow),
+        pytest.param(3, "identity under its temporary name", marks=pytest.mark.slow),
         (5, "first shard under its temporary name"),
         (6, "first shard renamed"),
-        (7, "second shard under its temporary name"),
+        pytest.param(7, "second shard under its temporary name", marks=pytest.mark.slow),
         (11, "index under its temporary name"),
         (12, "index renamed, sums not yet"),
-        (13, "sums under their temporary name"),
+        pytest.param(13, "sums under their temporary name", marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_each_step_of_writing_it_goes_on(
@@ -230,6 +230,7 @@ def test_killed_at_each_step_of_writing_it_goes_on(
     assert contents(result.path) == whole
 
 
+@mostly_voices
 @pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM])
 def test_interrupted_it_keeps_what_was_finished(
     job: Job, started: Started, tmp_path: Path, uninterrupted: dict[str, bytes], contents: Any, stamps: Any, number: int

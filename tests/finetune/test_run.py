@@ -74,7 +74,7 @@ def stop_after(monkeypatch, steps) -> None:
 
 
 @pytest.mark.parametrize("layout", ["stable", "group"])
-@pytest.mark.parametrize("steps", [1, 3, 5])
+@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
 def test_an_interrupted_run_gives_what_an_uninterrupted_one_gives(
     layout, steps, whole, plan_of, tmp_path, monkeypatch
 ) -> None:
