@@ -76,11 +76,11 @@ def test_other_recordings_and_broken_ones_are_told(run, voices, tmp_path) -> Non
     assert lines[DIGESTS].verdict == "warn"
     assert f"1 of 239 recordings are other ones than the cache was made of: {moved / first};" in lines[DIGESTS].finding
     assert lines[CHECK].finding.startswith("239 of 240 clips by their sound (1 could not be compared, ")
-    for path in moved.glob("*.wav"):
+    for path in sorted(moved.glob("*.wav"))[:130]:
         path.write_bytes(b"no sound")
     (line,) = check_near_sound(find_all_recordings(open_run(run), [moved]))
     assert line.verdict == "not possible"
-    assert "none of 240 recordings can be compared" in line.finding
+    assert "130 of 240 recordings cannot be compared" in line.finding
 
 
 def test_a_wrong_folder_is_refused_before_anything_is_written(run, tmp_path) -> None:

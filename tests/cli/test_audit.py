@@ -17,6 +17,7 @@ def face(tmp_path_factory) -> Path:
     return caches_in(tmp_path_factory.mktemp("audited"))[1]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_an_honest_run_passes_and_a_clip_split_fails(here, face, tmp_path) -> None:
     honest, leaky = tmp_path / "honest", tmp_path / "leaky"
     assert here("fit-heads", "--cache", face, *HEAD, "--out", honest).returncode == 0

@@ -104,7 +104,9 @@ def test_the_report_reads_it_and_says_how_many_folds(whole, here, tmp_path) -> N
     assert "Run run trained and tested 2 of 3 folds (0, 2)" in page
 
 
-@pytest.mark.parametrize(("at", "how"), [(3, "SIGKILL"), (8, "SIGKILL"), (4, "SIGINT")])
+@pytest.mark.parametrize(
+    ("at", "how"), [(3, "SIGKILL"), pytest.param(8, "SIGKILL", marks=pytest.mark.slow), (4, "SIGINT")]
+)
 def test_killed_anywhere_and_run_again_it_gives_what_it_would_have_given(
     at, how, arguments, whole, ravfeat, here, tmp_path
 ) -> None:

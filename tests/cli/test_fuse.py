@@ -163,6 +163,7 @@ def test_it_says_what_every_file_is_and_then_what_fit_heads_says(here, run, tabl
     assert [one["path"] for one in recipe["runs"]] == [str(run)]
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_its_run_can_be_reported_beside_the_one_it_came_from(here, run, single, tmp_path) -> None:
     assert here("fuse", "--scores", run, "--fusion", "linear", "--out", tmp_path / "again").returncode == 0
     done = here("report", tmp_path / "again", run)
@@ -267,6 +268,7 @@ def test_a_class_may_be_missing_in_a_fold(here, single, tmp_path) -> None:
     assert "n=188" in done.stdout
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_another_corpus_says_who_speaks_in_columns(here, tmp_path) -> None:
     rng = np.random.default_rng(0)
     rows: dict[str, list[Row]] = {"voice": [], "text": []}

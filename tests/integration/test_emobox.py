@@ -29,6 +29,7 @@ def test_a_fold_with_an_actor_on_two_sides_is_refused_by_name(here, lists, tmp_p
     assert "UNCHECKED" not in honest.stdout
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_where_speakers_are_unknown_every_output_says_unchecked(here, lists, tmp_path: Path) -> None:
     here("extract", *lists, "--speaker-pattern", "emodb-(03|08)", "--out", tmp_path / "c")
     run = tmp_path / "run"

@@ -23,8 +23,9 @@ pytestmark = pytest.mark.shared
 
 @pytest.fixture(scope="module")
 def fitted(voice_cache, face_caches) -> Fitted:
-    """A plain spectrogram beside both face features: three systems."""
-    return fit_heads(FitPlan(caches=(voice_cache, *face_caches.values()), heads=("logreg",), select="nested"))
+    """How a spectrogram changes beside both face features: three systems, of one layer each to choose from."""
+    caches = (voice_cache, *face_caches.values())
+    return fit_heads(FitPlan(caches=caches, heads=("logreg",), layers="last", select="nested"))
 
 
 def named(fitted: Fitted, stream: str) -> System:

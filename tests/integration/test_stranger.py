@@ -4,11 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ravfeat.corpora.synth import generate
 
 LABELS = {"01": "neutral", "03": "happy", "04": "sad", "05": "angry"}
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_four_commands_lead_from_a_table_to_a_report(here: Callable[..., Any], tmp_path: Path) -> None:
     generate(tmp_path / "wav", actors=4, seed=1)
     rows = [

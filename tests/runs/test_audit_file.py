@@ -12,6 +12,8 @@ from ravfeat.report import build_report
 from ravfeat.runs.audit_file import audited_digests, read_audit
 from ravfeat.runs.format import AUDIT_FILE
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 def audit(run, *lines, quick=False) -> None:
     held = (pass_("folds", "", "no actor on two sides"), not_possible("sentences", "", "one sentence only"))

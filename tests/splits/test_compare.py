@@ -178,6 +178,7 @@ def test_the_record_has_the_numbers_of_the_runs_and_says_which_are_leaky(out) ->
         assert {one[split]["leaky"] for one in splits["systems"]} == {name == "clip"}
 
 
+@pytest.mark.usefixtures("blank_figures")
 def test_the_report_pairs_both_runs(out, tmp_path) -> None:
     page = build_report([out / "actor", out / "clip"], tmp_path / "report")
     text = (page.parent / "report.md").read_text(encoding="utf-8")
