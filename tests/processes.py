@@ -32,6 +32,20 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1", "JE_ARROW_MA
 """Nothing that these import may start a thread: a fork has none but the one that forks."""
 
 
+def die_at(call: int, how: str = "SIGKILL") -> str:
+    """Lines of Python that end a process by a signal as soon as it has flushed so many files to the disk."""
+    return f"""
+import os, signal
+flush, calls = os.fsync, []
+def fsync(handle):
+    flush(handle)
+    calls.append(handle)
+    if len(calls) == {call}:
+        os.kill(os.getpid(), signal.{how})
+os.fsync = fsync
+"""
+
+
 class Command:
     """A command that runs: as much of `subprocess.Popen` as tests need."""
 

@@ -3,9 +3,7 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from ravfeat.audit import audit_run
 from ravfeat.audit.context import open_run
@@ -13,6 +11,7 @@ from ravfeat.audit.near_sound import CHECK, DIGESTS, check_near_sound, find_all_
 from ravfeat.audit.verdicts import Line
 from ravfeat.errors import UsageError
 from tests.cheats.material import Honest, Row, command, extract, make_honest, write_table
+from tests.cheats.recordings import copy_noisy
 
 FOLDS = ("--protocol", "group4")
 
@@ -30,12 +29,6 @@ def run(voices: Honest) -> Path:
 
 def lines_of(run: Path, *data: Path) -> dict[str, Line]:
     return {line.check: line for line in check_near_sound(find_all_recordings(open_run(run), data))}
-
-
-def noisy(source: Path, target: Path, snr_db: float) -> None:
-    samples, rate = soundfile.read(source)
-    noise = np.random.default_rng(len(samples)).normal(size=samples.shape)
-    soundfile.write(target, samples + np.sqrt(np.mean(samples**2)) * 10 ** (-snr_db / 20) * noise, rate)
 
 
 def test_honest_recordings_pass_and_are_those_of_the_cache(run, voices) -> None:
@@ -57,7 +50,7 @@ def test_noisy_copies_in_the_name_of_another_are_named(voices, tmp_path) -> None
     added: list[Row] = []
     for row, actor, snr_db in zip(some, ("p03", "p02"), (10, 20), strict=True):  # p02 and p03 are tested apart
         name = f"copy{len(added)}"
-        noisy(folder / row["path"], folder / f"{name}.wav", snr_db)
+        copy_noisy(folder / row["path"], folder / f"{name}.wav", snr_db)
         added.append(row | {"path": f"{name}.wav", "clip_id": name, "actor": actor, "gender": genders[actor]})
     cache = extract(write_table(folder / "mine.csv", [*voices.rows, *added]), tmp_path / "cache")
     line = lines_of(voices.fit(tmp_path / "run", cache, *FOLDS), folder)[CHECK]
@@ -107,16 +100,8 @@ def test_of_imported_features_nobody_knows_the_recordings(voices, tmp_path) -> N
 
 def test_two_corpora_are_found_in_two_folders(voices, tmp_path) -> None:
     other = make_honest(tmp_path / "strangers", actors=4, seed=1, name="strangers")
-    run = other.fit(
-        tmp_path / "run",
-        voices.cache,
-        "--train-cache",
-        voices.cache,
-        "--test-cache",
-        other.cache,
-        "--normalise",
-        "none",
-    )
+    corpora = ("--train-cache", voices.cache, "--test-cache", other.cache, "--normalise", "none")
+    run = other.fit(tmp_path / "run", voices.cache, *corpora)
     lines = lines_of(run, voices.table, other.table)
     assert lines[DIGESTS].finding == "360 recordings have the digests that the cache keeps"
     assert lines[CHECK].verdict == "pass"

@@ -10,7 +10,7 @@ import soundfile
 
 from tests.cheats.material import Cheated, Honest, Row, extract, make_honest, uar_of, write_table
 
-__all__ = ["few_noisy_copies", "noisy_copies", "noisy_test_corpus", "swapped_in_cells", "two_ids"]
+__all__ = ["copy_noisy", "few_noisy_copies", "noisy_copies", "noisy_test_corpus", "swapped_in_cells", "two_ids"]
 
 SNR_DB, LOUD_NOISE_DB = 30.0, 10.0
 
@@ -21,7 +21,8 @@ def _fit_table(honest: Honest, folder: Path, rows: Sequence[Row]) -> Cheated:
     return Cheated(run, honest.uar, uar_of(run))
 
 
-def _copy_noisy(source: Path, target: Path, snr_db: float = SNR_DB) -> None:
+def copy_noisy(source: Path, target: Path, snr_db: float = SNR_DB) -> None:
+    """Write a copy of a recording with white noise, so many dB below it."""
     samples, rate = soundfile.read(source)
     noise = np.random.default_rng(len(samples)).normal(size=samples.shape)
     level = np.sqrt(np.mean(samples**2)) * 10 ** (-snr_db / 20)
@@ -63,7 +64,7 @@ def noisy_copies(honest: Honest, folder: Path) -> Cheated:
             continue
         shutil.copy(honest.folder / row["path"], folder)
         copied = f"k{row['path'][1:]}"
-        _copy_noisy(honest.folder / row["path"], folder / copied)
+        copy_noisy(honest.folder / row["path"], folder / copied)
         rows += [row, row | {"path": copied, "clip_id": copied[:-4], "actor": f"q{row['actor'][1:]}"}]
     return _fit_table(honest, folder, rows)
 
@@ -78,7 +79,7 @@ def few_noisy_copies(honest: Honest, folder: Path) -> Cheated:
     people = sorted(genders)
     for row in honest.rows[:6]:
         copied = f"k{row['path'][1:]}"
-        _copy_noisy(honest.folder / row["path"], folder / copied, LOUD_NOISE_DB)
+        copy_noisy(honest.folder / row["path"], folder / copied, LOUD_NOISE_DB)
         other = people[(people.index(row["actor"]) + 1) % len(people)]  # in the next fold
         rows.append(row | {"path": copied, "clip_id": copied[:-4], "actor": other, "gender": genders[other]})
     cheated = _fit_table(honest, folder, rows)
@@ -91,7 +92,7 @@ def noisy_test_corpus(honest: Honest, folder: Path) -> Cheated:
     rows = []
     for number, row in enumerate(row for row in honest.rows if row["actor"] <= "p12"):
         name = f"x{number:04d}"
-        _copy_noisy(honest.folder / row["path"], folder / f"{name}.wav")
+        copy_noisy(honest.folder / row["path"], folder / f"{name}.wav")
         rows.append(row | {"path": f"{name}.wav", "clip_id": name, "actor": f"z{row['actor'][1:]}"})
     copy = extract(write_table(folder / "other.csv", rows), folder / "cache")
     other = make_honest(folder / "strangers", actors=12, seed=1, name="strangers")

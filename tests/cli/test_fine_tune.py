@@ -16,17 +16,8 @@ from ravfeat.cli import group
 from ravfeat.corpora.synth import generate
 from ravfeat.predictions import Predictions
 from ravfeat.runs.read import read_runs
+from tests.processes import die_at
 
-DIE_AT = """
-import os, signal
-flush, calls = os.fsync, []
-def fsync(handle):
-    flush(handle)
-    calls.append(handle)
-    if len(calls) == {}:
-        os.kill(os.getpid(), signal.{})
-os.fsync = fsync
-"""
 SYSTEM = ("audio", "tiny", "fine-tuned-top1")
 
 
@@ -111,7 +102,7 @@ def test_killed_anywhere_and_run_again_it_gives_what_it_would_have_given(
     at, how, arguments, whole, ravfeat, here, tmp_path
 ) -> None:
     out = tmp_path / "run"
-    done = ravfeat(*arguments, "--out", out, before=DIE_AT.format(at, how))
+    done = ravfeat(*arguments, "--out", out, before=die_at(at, how))
     assert done.returncode == (-9 if how == "SIGKILL" else 1), done.stderr
     if how == "SIGINT":
         assert "interrupted; finished files are kept" in done.stderr

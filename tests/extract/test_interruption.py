@@ -24,7 +24,7 @@ from ravfeat.extract import Extraction, run_extraction
 from ravfeat.faces.source import FaceOptions
 from ravfeat.importers import ImportOptions, plan_import
 from tests.conftest import command_code
-from tests.processes import Command, Commands
+from tests.processes import Command, Commands, die_at
 from tests.tinyfaces import write_net, write_videos
 
 SMALL = "import ravfeat.cache.writer as w; w.MAX_SHARD_CLIPS = 2\n"
@@ -51,19 +51,6 @@ def held(self, batch):
     return encode(self, batch)
 E.encode = held
 """
-DIE_AT = (
-    SMALL.replace("= 2", "= 8")
-    + """
-import os, signal
-flush, calls = os.fsync, []
-def fsync(handle):
-    flush(handle)
-    calls.append(handle)
-    if len(calls) == {}:
-        os.kill(os.getpid(), signal.SIGKILL)
-os.fsync = fsync
-"""
-)
 
 
 @dataclass(frozen=True)
@@ -222,7 +209,7 @@ def test_killed_at_each_step_of_writing_it_goes_on(
     monkeypatch.setattr("ravfeat.cache.writer.MAX_SHARD_CLIPS", 8)
     work = job.work()
     whole = contents(run_extraction(work, tmp_path / "whole").path)
-    with started(job, tmp_path / "out", before=DIE_AT.format(call)) as process:
+    with started(job, tmp_path / "out", before=SMALL.replace("= 2", "= 8") + die_at(call)) as process:
         assert end(process)[0] == -signal.SIGKILL
     (folder,) = (tmp_path / "out").glob("ravdess/*")
     assert bool(list(folder.glob(".*.tmp"))) == ("temporary" in moment)

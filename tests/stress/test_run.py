@@ -21,6 +21,7 @@ from ravfeat.stress.encode import StreamRecordings
 from ravfeat.stress.opened import open_stressed, sampled
 from ravfeat.stress.score import probs_of
 from tests.audit.runs import make_run, takes
+from tests.processes import die_at
 from tests.spoken import Spoken
 from tests.writtencaches import write_cache
 
@@ -281,24 +282,12 @@ def test_changed_recordings_are_extracted_by_this_command_alone(corpus) -> None:
         corpus.extraction(recipe=StoreRecipe(view="stress.snr-1:10"))
 
 
-DIE_AT = """
-import os, signal
-flush, calls = os.fsync, []
-def fsync(handle):
-    flush(handle)
-    calls.append(handle)
-    if len(calls) == {}:
-        os.kill(os.getpid(), signal.SIGKILL)
-os.fsync = fsync
-"""
-
-
 @pytest.mark.slow  # five processes that encode
 def test_killed_again_and_again_and_gone_on_it_equals_an_uninterrupted_one(run, spoken, stressed, ravfeat) -> None:
     conditions = ("--condition", "snr:5", "--condition", "telephone", "--condition", "dark:4")
     given = ("--data", spoken.data, "--model", f"tiny={spoken.net}", "--clips", 24, *conditions)
     for call in (3, 7, 12, 20):  # while it writes shards, index, or what was scored: each time another file
-        killed = ravfeat("stress", run, *given, before=DIE_AT.format(call))
+        killed = ravfeat("stress", run, *given, before=die_at(call))
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert not (run / "stress.json").exists()
     done = ravfeat("stress", run, *given)
