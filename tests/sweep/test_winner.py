@@ -25,11 +25,14 @@ heads = [{name = "logreg", grid = [[10.0]]}]
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("reveals")
+def cache_in(folder: Path) -> Path:
     write_cache(folder / "voice", actors_and_emotions(), name="voice", stream="audio")
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return cache_in(tmp_path_factory.mktemp("reveals"))
 
 
 def revealed(folder: Path, out: Path, text: str, **shard: int) -> list[Revealed]:
@@ -39,8 +42,9 @@ def revealed(folder: Path, out: Path, text: str, **shard: int) -> list[Revealed]
 
 
 @pytest.fixture(scope="module")
-def out(folder) -> Path:
-    """A sweep whose winner was tested. Read only."""
+def out(tmp_path_factory) -> Path:
+    """A sweep whose winner was tested, and beside it a cache whose ledger no other sweep writes. Read only."""
+    folder = cache_in(tmp_path_factory.mktemp("revealed"))
     (shown,) = revealed(folder, folder / "out", LAYERS)
     assert shown.fitted is not None
     return folder / "out"
@@ -63,13 +67,11 @@ def test_the_winner_is_an_ordinary_run_that_says_among_how_many_it_was_chosen(ou
     assert not audit_run(out / "winner", quick=True).broken
 
 
-def test_the_ledger_has_every_trial_and_the_winner_as_one_plan_on_the_same_clips(out, folder) -> None:
-    (path,) = (folder / "voice").glob("*/ledger.jsonl")
+def test_the_ledger_has_every_trial_and_the_winner_as_one_plan_on_the_same_clips(out) -> None:
+    (path,) = (out.parent / "voice").glob("*/ledger.jsonl")
     trials, reveals = [], []
     for line in read_ledger(path).lines:
         (trials if line.kind == "sweep trial" else reveals).append(line)
-        if line.run == "out/winner":
-            break
     assert len({line.plan for line in trials}) == len(trials) == 2
     assert [line.run for line in reveals] == ["out/winner"]
     assert reveals[0].plan in {line.plan for line in trials}
@@ -91,10 +93,10 @@ def test_no_test_figure_is_in_what_the_sweep_writes_for_reading(out) -> None:
         assert str(uar) not in path.read_text()
 
 
-def test_a_second_reveal_of_the_same_sweep_looks_at_nothing(folder, out, monkeypatch) -> None:
+def test_a_second_reveal_of_the_same_sweep_looks_at_nothing(out, monkeypatch) -> None:
     before = looks_of(out)
     monkeypatch.setattr("ravfeat.sweep.winner.train", None)
-    (again,) = revealed(folder, out, LAYERS)
+    (again,) = revealed(out.parent, out, LAYERS)
     assert again.fitted is None
     assert looks_of(out) == before
 
