@@ -1,6 +1,6 @@
 """Scores by group: how far the number is that of men and that of women, and so on for every column of few values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ravfeat.audit.context import RunContext
 from ravfeat.audit.verdicts import Line, edited, info, not_possible
@@ -58,7 +58,8 @@ def _of_system(predictions: Predictions, system: System, known: Mapping[str, Map
 
 def _line(system: System, column: GroupedColumn) -> Line:
     groups = ", ".join(
-        f"{group.value} {group.scores['uar'].value:.3f} ({group.n} clips, {group.n_actors} actors)"
+        f"{group.value} {group.scores['uar'].value:.3f} ({group.n} clips, {group.n_actors} actors"
+        f"{_without(group.lacking)})"
         for group in column.groups
     )
     widest = max(column.of("uar"), key=lambda difference: abs(difference.value), default=None)
@@ -74,16 +75,20 @@ def _line(system: System, column: GroupedColumn) -> Line:
         ],
         "differences": [vars(difference) for difference in column.differences],
     }
-    gap = "its groups share no two classes, so there is nothing to compare" if widest is None else _gap(widest, column)
+    gap = _gap(widest, column) if widest else "its groups share too few classes, or clips and actors of them"
     subject = f"{column.name} · {system.stream} / {system.features} / {system.head}"
     return info(_CHECK, subject, f"UAR {groups}: {gap}; ECE {ece}", **evidence)
 
 
 def _gap(widest: GroupDifference, column: GroupedColumn) -> str:
-    shared = f", without {', '.join(widest.left_out)}, which one side lacks" if widest.left_out else ""
+    shared = f"{_without(widest.left_out)}, which one side lacks" if widest.left_out else ""
     actors = "the same actors" if widest.paired else "different actors"
     which = "" if len(column.groups) == 2 else ", the widest of its groups"
     return (
         f"{widest.a} less {widest.b or 'all others'} {widest.value:+.3f} [{widest.ci_low:+.3f}, {widest.ci_high:+.3f}],"
         f" p = {widest.p_holm:.4f} (Holm over {widest.family} comparisons of all columns), {actors}{which}{shared}"
     )
+
+
+def _without(labels: Sequence[str]) -> str:
+    return f", without {', '.join(labels)}" if labels else ""

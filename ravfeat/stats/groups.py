@@ -15,20 +15,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import stdtr
 
 from ravfeat.predictions import SystemProbs
 from ravfeat.schema import MAX_GROUPS
 from ravfeat.short_repr import short_repr
 from ravfeat.stats.intervals import Interval, score_intervals
-from ravfeat.stats.jackknife import standard_error, without_each
+from ravfeat.stats.jackknife import difference_interval, standard_error, without_each
 from ravfeat.stats.permutation import holm
 from ravfeat.stats.sums import METRICS, Sums
 
 __all__ = ["FEWEST_ACTORS", "FEWEST_CLIPS", "GroupDifference", "GroupScores", "GroupedColumn", "compare_groups"]
 
 FEWEST_ACTORS, FEWEST_CLIPS = 3, 20
-"""A group of fewer is not scored: of two actors the spread between them is known with one degree of freedom."""
+"""A group of fewer is not scored: of two actors the spread between them is known with one degree of freedom. Nor are
+groups compared that have fewer in the classes of both."""
 
 
 @short_repr
@@ -155,11 +156,7 @@ def compare_groups(probs: SystemProbs, columns: Mapping[str, Mapping[str, str]])
 
 def _grouped(probs: SystemProbs, name: str, values: NDArray[Any]) -> GroupedColumn:
     members = {value: values == value for value in sorted({value for value in values.tolist() if value is not None})}
-    large = {
-        value: rows
-        for value, rows in members.items()
-        if rows.sum() >= FEWEST_CLIPS and len(np.unique(probs.actors[rows])) >= FEWEST_ACTORS
-    }
+    large = {value: rows for value, rows in members.items() if _is_large(probs.actors[rows])}
     small = {value: int(rows.sum()) for value, rows in members.items() if value not in large}
     names = list(large)
     differences: list[GroupDifference] = []
@@ -171,6 +168,10 @@ def _grouped(probs: SystemProbs, name: str, values: NDArray[Any]) -> GroupedColu
             differences += _differences(probs, value, "", rows, everyone & ~rows)
     groups = tuple(_scores(probs, value, rows) for value, rows in large.items()) if len(names) > 1 else ()
     return GroupedColumn(name, groups, tuple(differences), small)
+
+
+def _is_large(actors: NDArray[Any]) -> bool:
+    return len(actors) >= FEWEST_CLIPS and len(np.unique(actors)) >= FEWEST_ACTORS
 
 
 def _scores(probs: SystemProbs, value: str, rows: NDArray[np.bool_]) -> GroupScores:
@@ -186,21 +187,19 @@ def _differences(
 ) -> list[GroupDifference]:
     both = set(probs.y[in_a].tolist()) & set(probs.y[in_b].tolist())
     either = set(probs.y[in_a | in_b].tolist())
-    if len(both) < 2:
-        return []  # a column that tells the label: nothing is alike on both sides
     shared = np.isin(probs.y, sorted(both))
     left, right = probs.rows(in_a & shared), probs.rows(in_b & shared)
+    if len(both) < 2 or not (_is_large(left.actors) and _is_large(right.actors)):
+        return []  # a column that tells the label, or nearly: too little is alike on both sides
     actors = np.unique(np.concatenate([left.actors, right.actors]))
     paired = bool(np.isin(left.actors, right.actors).any())
     left_out = tuple(probs.classes[k] for k in sorted(either - both))
     made = []
     for metric, (value, error, freedom) in _errors(left, right, actors, paired=paired).items():
-        reach = float(stdtrit(freedom, 0.975)) * error
+        low, high = difference_interval(metric, value, error, freedom + 1)
         # Equal scores of everybody: nothing to tell, or no doubt about it.
         p = float(2 * stdtr(freedom, -abs(value) / error)) if error > 0 else float(value == 0)
-        made.append(
-            GroupDifference(metric, a, b, value, value - reach, value + reach, p, p, 0, left_out, paired=paired)
-        )
+        made.append(GroupDifference(metric, a, b, value, low, high, p, p, 0, left_out, paired=paired))
     return made
 
 

@@ -44,7 +44,7 @@ def standard_error(left_out: NDArray[np.float64]) -> float:
     return float(np.sqrt((n_actors - 1) / n_actors * ((left_out - left_out.mean()) ** 2).sum()))
 
 
-def t_quantile(n_actors: int, p: float = 0.975) -> float:
+def t_quantile(n_actors: float, p: float = 0.975) -> float:
     """Quantile of Student's t with one degree of freedom fewer than there are actors; infinite for one actor."""
     return float(stdtrit(n_actors - 1, p)) if n_actors > 1 else float("inf")
 
@@ -90,8 +90,8 @@ def share_interval(value: float, error: float, n_actors: int, n: int) -> tuple[f
     return min(float(low), value), max(float(high), value)
 
 
-def difference_interval(metric: str, value: float, error: float, n_actors: int) -> tuple[float, float]:
-    """Bounds of the 95 % interval of a difference, from the standard error of the differences themselves."""
+def difference_interval(metric: str, value: float, error: float, n_actors: float) -> tuple[float, float]:
+    """Bounds of the 95 % interval of a difference, from its standard error and one more than its degrees of freedom."""
     highest = _HIGHEST[metric.removesuffix("_uncalibrated")]
     if n_actors < 2:
         return -highest, highest

@@ -7,6 +7,7 @@ import pytest
 
 from ravfeat.audit.context import open_run
 from ravfeat.audit.groups import check_groups
+from ravfeat.runs.groups_file import groups_record
 from tests.audit.runs import caches_in, make_run
 
 
@@ -27,6 +28,22 @@ def test_every_column_has_a_line_of_information(run) -> None:
     assert ", the same actors; ECE " in statement.finding
     assert [group["actors"] for group in gender.evidence["groups"]] == [12, 12]
     json.dumps(gender.evidence)
+
+
+def test_a_group_that_lacks_a_class_says_so_beside_its_number(run) -> None:
+    context = open_run(run)
+    probs = context.predictions.seed_averaged(context.predictions.systems()[0])
+    labels = {clip: probs.classes[y] for clip, y in zip(probs.clip_ids, probs.y, strict=True)}
+    told = {"known": {clip: "sad" if label == "sad" else "other" for clip, label in labels.items()}}
+    context = type(context)(**{**vars(context), "prepared": None})
+    (run / "groups.json").rename(run / "kept.json")
+    try:
+        (run / "groups.json").write_text(json.dumps(groups_record(told)))
+        (line,) = check_groups(context)
+    finally:
+        (run / "kept.json").rename(run / "groups.json")
+    assert " actors, without sad), sad " in line.finding
+    assert ": its groups share too few classes" in line.finding
 
 
 def test_a_file_that_contradicts_the_shards_is_an_edit(run, tmp_path) -> None:

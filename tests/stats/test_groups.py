@@ -84,6 +84,20 @@ def test_a_class_that_one_group_lacks_is_left_out_of_the_difference(probs) -> No
     assert difference.value == pytest.approx(expected.value)
 
 
+def test_groups_whose_shared_classes_are_of_one_actor_are_not_compared(probs) -> None:
+    values = ["a" if y < 2 or actor == "a0" else "b" for y, actor in zip(probs.y, probs.actors, strict=True)]
+    (grouped,) = compare_groups(probs, {"by": column(probs, values)})
+    assert [group.lacking for group in grouped.groups] == [(), ("w", "x")]
+    assert grouped.differences == ()
+
+
+def test_the_interval_of_a_difference_ends_where_the_metric_does(probs) -> None:
+    values = ["f" if actor in ("a0", "a1", "a2") else "m" for actor in probs.actors]
+    wrong = np.where(np.isin(probs.actors, ["a0", "a1"]), (probs.y + 1) % CLASSES, probs.y)
+    _, difference = only(probs.calibrated(np.log(np.where(np.eye(CLASSES)[wrong] > 0, 0.97, 0.01))), values, "uar")
+    assert (difference.ci_low, difference.value) == (-1, pytest.approx(-2 / 3))
+
+
 def test_three_groups_are_each_compared_with_all_others(probs) -> None:
     values = [f"g{int(actor[1:]) % 3}" for actor in probs.actors]
     (grouped,) = compare_groups(probs, {"by": column(probs, values)})

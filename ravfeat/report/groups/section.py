@@ -39,7 +39,7 @@ def _part(groups: RunGroups, number: int, *, honest: bool) -> Section:
         for entry, columns in zip(groups.entries, groups.columns, strict=True)
         for column in columns
     )
-    words = "UAR (mean recall) and ECE of each group, pooled, with 95 % interval over its actors."
+    words = "UAR (mean recall of its classes) and ECE of each group, pooled, with 95 % interval over its actors."
     figure = PageFigure(
         name=f"groups-{number}",
         title="UAR and ECE by group",
