@@ -4,34 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ravfeat.runs.outcome import BROKEN, LEFT_OUT, Verdict
+from ravfeat.runs.outcome import BROKEN, LEFT_OUT, AuditLine, Verdict
 
 __all__ = ["BROKEN", "Line", "Verdict", "edited", "info", "leak", "left_out", "not_possible", "pass_", "warn"]
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line.
+class Line(AuditLine):
+    """A line with its evidence: plain values that JSON can hold."""
 
-    Attributes
-    ----------
-    check : str
-        What was tried.
-    subject : str
-        The system, cache or file that it was tried on; empty for the run as a whole.
-    verdict : {"pass", "info", "warn", "leak", "edited", "not possible"}
-        ``pass`` and ``leak``: what was tried did not break the number, or did. ``edited``: the run or its caches are
-        not what they were. ``info`` and ``warn``: how to read the number. ``not possible``: nothing was tried.
-    finding : str
-        One sentence, with its numbers.
-    evidence : mapping
-        Plain values that JSON can hold.
-    """
-
-    check: str
-    subject: str
-    verdict: Verdict
-    finding: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 

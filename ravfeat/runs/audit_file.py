@@ -15,12 +15,11 @@ from ravfeat.runs.format import (
     PREDICTIONS_FILE,
     RECIPE_FILE,
 )
-from ravfeat.runs.outcome import BROKEN, Outcome, Verdict, not_judged, outcome_of, shortfalls
+from ravfeat.runs.outcome import BROKEN, AuditLine, Outcome, not_judged, outcome_of, shortfalls
 
 __all__ = [
     "AUDIT_FORMAT",
     "AUDIT_FORMAT_VERSION",
-    "AuditLine",
     "AuditRecord",
     "audited_digests",
     "read_audit",
@@ -32,16 +31,6 @@ _AUDITED = (PREDICTIONS_FILE, RECIPE_FILE, METRICS_FILE, CALIBRATION_FILE, FUSIO
 """Files that a run's numbers rest on."""
 
 _REMEDY = "audit the run again, or take it away"
-
-
-@dataclass(frozen=True)
-class AuditLine:
-    """One line: what was tried, on what, with which verdict, and what came of it."""
-
-    verdict: Verdict
-    check: str
-    subject: str
-    finding: str
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What the ledger of tries says of a run now: its place among the tries, and whether its line is still there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,12 @@ from ravfeat.runs.tries import CHAIN_BROKEN, NOT_WANTED, in_order
 __all__ = ["LedgerState", "ledger_state"]
 
 Standing = Literal["held", "broken", "changed", "gone", "none kept", "not wanted", "unknown"]
+
+_LOST: Mapping[Standing, str] = {
+    "changed": "its line in the ledger is gone or changed",
+    "gone": "the ledger is not there now",
+}
+"""What is said of a line that is not found, the worse first."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +68,12 @@ def ledger_state(recipe: Recipe, folders: Iterable[Path] = ()) -> LedgerState:
     moved = [folder / LEDGER_FILE for folder in folders]
     read = [_look_up(entry, moved) for entry in note.entries]
     there = [(ledger, line) for ledger, line, _ in read if ledger is not None and line is not None]
-    lost = [(standing, finding) for _, line, (standing, finding) in read if line is None]
+    lost = [fault for _, line, fault in read if line is None]
     tries = _count(there)
-    then = f"{note.said} (when it was made)"
-    for wanted in ("changed", "gone"):
-        for standing, finding in lost:
-            if standing == wanted:
-                words = {"changed": "its line in the ledger is gone or changed", "gone": "the ledger is not there now"}
-                said = f"{then if tries is None else tries.said}; {words[wanted]}"
-                return LedgerState(standing, said, finding, tries)
+    if lost:
+        standing, finding = min(lost, key=lambda fault: list(_LOST).index(fault[0]))
+        then = f"{note.said} (when it was made)" if tries is None else tries.said
+        return LedgerState(standing, f"{then}; {_LOST[standing]}", finding, tries)
     faults = [f"{ledger.path}: {fault}" for ledger, _ in there for fault in ledger.faults]
     said = "" if tries is None else tries.said
     if faults:

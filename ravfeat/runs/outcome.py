@@ -1,11 +1,12 @@
 """What an audit came to in one word: held, broken, or held as far as could be tried; and the exit code of that."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal
 
 __all__ = [
-    "BROKEN", "CORE", "EXIT_CODES", "LEFT_OUT", "MADE_BY", "Outcome", "Verdict", "not_judged", "outcome_of",
-    "shortfalls", "worst",
+    "BROKEN", "CORE", "EXIT_CODES", "LEFT_OUT", "MADE_BY", "AuditLine", "Outcome", "Verdict", "not_judged",
+    "outcome_of", "shortfalls", "worst",
 ]  # fmt: skip
 
 Verdict = Literal["pass", "info", "warn", "leak", "edited", "not possible"]
@@ -41,31 +42,35 @@ LEFT_OUT = "left out by --quick: "
 """How the finding begins of what ``--quick`` did not try; what was not judged follows."""
 
 
-class Tried(Protocol):
-    """A line of an audit, as far as its outcome goes."""
+@dataclass(frozen=True)
+class AuditLine:
+    """One line of an audit.
 
-    @property
-    def check(self) -> str:
-        """What was tried."""
-        ...
+    Attributes
+    ----------
+    check : str
+        What was tried.
+    subject : str
+        The system, cache or file that it was tried on; empty for the run as a whole.
+    verdict : {"pass", "info", "warn", "leak", "edited", "not possible"}
+        ``pass`` and ``leak``: what was tried did not break the number, or did. ``edited``: the run or its caches are
+        not what they were. ``info`` and ``warn``: how to read the number. ``not possible``: nothing was tried.
+    finding : str
+        One sentence, with its numbers.
+    """
 
-    @property
-    def verdict(self) -> Verdict:
-        """What came of it."""
-        ...
-
-    @property
-    def finding(self) -> str:
-        """In words."""
-        ...
+    check: str
+    subject: str
+    verdict: Verdict
+    finding: str
 
 
-def outcome_of(lines: Sequence[Tried], *, quick: bool, core: Sequence[str] = CORE) -> Outcome:
+def outcome_of(lines: Sequence[AuditLine], *, quick: bool, core: Sequence[str] = CORE) -> Outcome:
     """Sum an audit up.
 
     Parameters
     ----------
-    lines : sequence of lines
+    lines : sequence of AuditLine
     quick : bool
         Whether something was left out on purpose.
     core : sequence of str
@@ -81,7 +86,7 @@ def outcome_of(lines: Sequence[Tried], *, quick: bool, core: Sequence[str] = COR
     return "held as far as could be tried" if shortfalls(lines, quick=quick, core=core) else "held"
 
 
-def shortfalls(lines: Sequence[Tried], *, quick: bool, core: Sequence[str] = CORE) -> tuple[str, ...]:
+def shortfalls(lines: Sequence[AuditLine], *, quick: bool, core: Sequence[str] = CORE) -> tuple[str, ...]:
     """Say what keeps an audit that found no leak from saying that the number held.
 
     That is what was warned of, what ``--quick`` left out, and what of `core` could not be tried or was not known yet to
@@ -105,7 +110,7 @@ def shortfalls(lines: Sequence[Tried], *, quick: bool, core: Sequence[str] = COR
     )
 
 
-def not_judged(lines: Iterable[Tried], *, quick: bool) -> tuple[str, ...]:
+def not_judged(lines: Iterable[AuditLine], *, quick: bool) -> tuple[str, ...]:
     """Say what ``--quick`` left unjudged, each thing once."""
     found = [line.finding.removeprefix(LEFT_OUT) for line in lines if line.finding.startswith(LEFT_OUT)]
     return tuple(dict.fromkeys(found)) or (("the training of the heads",) if quick else ())

@@ -25,6 +25,7 @@ def plan_digest(recipe: Recipe) -> str:
     """
     record = recipe.record
     tuned: Mapping[str, Any] = record.get("fine_tuned") or {}
+    transfer, folds = recipe.cross_corpus, recipe.tested_folds
     facts = {
         "protocol": recipe.protocol,
         "select": recipe.select,
@@ -32,9 +33,9 @@ def plan_digest(recipe: Recipe) -> str:
         "classes": list(recipe.classes),
         "plan": _plan(recipe),
         "inputs": sorted(canonical_json(_inputs(entry)) for entry in recipe.caches),
-        "cross_corpus": None if recipe.cross_corpus is None else _across(recipe),
+        "cross_corpus": transfer and {"labels": transfer.labels, "normalise": transfer.normalise},
         "fine_tuned": {name: tuned.get(name) for name in _OF_FINE_TUNING},
-        "tested_folds": None if recipe.tested_folds is None else sorted(recipe.tested_folds.folds),
+        "tested_folds": folds and sorted(folds.folds),
         "scores": sorted({str(entry["sha256"]) for entry in record.get("scores", ())}),
         "rule": record.get("rule"),
     }
@@ -61,8 +62,3 @@ def _inputs(entry: SystemInputs) -> dict[str, Any]:
 
 def _content(origin: CacheOrigin) -> str:
     return f"{origin.fingerprint} {origin.content_sha256}"
-
-
-def _across(recipe: Recipe) -> Any:
-    transfer = recipe.cross_corpus
-    return None if transfer is None else {"labels": transfer.labels, "normalise": transfer.normalise}

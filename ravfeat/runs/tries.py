@@ -28,7 +28,6 @@ from ravfeat.schema import FUSED_STREAMS
 __all__ = [
     "CHAIN_BROKEN",
     "NOT_WANTED",
-    "SeenScores",
     "Tried",
     "enter_run",
     "enter_trial",
@@ -45,6 +44,7 @@ CHAIN_BROKEN = "; the chain of the ledger is broken"
 _CACHES = Path("cache")
 
 Tested = Iterable[tuple[str, str, str]]
+Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,20 @@ class Tried:
     keep: bool = True
 
 
-@dataclass(frozen=True)
-class SeenScores:
-    """Rows of ``scores.parquet`` and ``metrics.json``, and the digest of ``predictions.parquet``."""
-
-    scores: Sequence[Mapping[str, Any]]
-    records: Sequence[Mapping[str, Any]]
-    predictions_sha256: str
-
-
-def enter_run(recipe: Recipe, predictions: Predictions, seen: SeenScores, tried: Tried) -> LedgerNote:
+def enter_run(
+    recipe: Recipe, predictions: Predictions, tried: Tried, *, scores: Rows, records: Rows, sha256: str
+) -> LedgerNote:
     """Enter a run whose test rows were scored.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    predictions : Predictions
+    tried : Tried
+    scores, records : sequence of mapping
+        Rows of ``scores.parquet`` and ``metrics.json``.
+    sha256 : str
+        Of ``predictions.parquet``.
 
     Returns
     -------
@@ -78,18 +81,18 @@ def enter_run(recipe: Recipe, predictions: Predictions, seen: SeenScores, tried:
     probs = predictions.seed_averaged(predictions.systems()[0])  # the systems of a run test the same
     tested = zip(probs.clip_ids, probs.performance_ids, (probs.classes[k] for k in probs.y), strict=True)
     kind: Kind = "cross-corpus" if tried.kind == "fit-heads" and recipe.cross_corpus else tried.kind
-    values = {_system(row): row["value"] for row in seen.records if _is_headline(row)}
+    values = {_system(row): row["value"] for row in records if _is_headline(row)}
     # Mixtures by a rule that was not chosen are no further tries.
     systems = [system for system in predictions.systems() if system.stream not in FUSED_STREAMS[1:]]
-    scores = [
+    uars = [
         SystemScores(
             str(system),
-            None if system.stream in FUSED_STREAMS else _validated(seen.scores, system),
+            None if system.stream in FUSED_STREAMS else _validated(scores, system),
             _finite(values.get(system)),
         )
         for system in systems
     ]
-    return _enter(recipe, _try(recipe, tested, scores, tried.name, kind, seen.predictions_sha256))
+    return _enter(recipe, _try(recipe, tested, uars, tried.name, kind, sha256))
 
 
 def enter_trial(recipe: Recipe, tested: Tested, system: System, val_uar: float, name: str) -> LedgerNote:
@@ -185,7 +188,7 @@ def _is_headline(record: Mapping[str, Any]) -> bool:
     return (record["metric"], record["averaging"]) == ("uar", "pooled")
 
 
-def _validated(scores: Sequence[Mapping[str, Any]], system: System) -> float | None:
+def _validated(scores: Rows, system: System) -> float | None:
     """Give the mean UAR over folds and seeds of the validation rows, as a sweep ranks by."""
     of_folds = [row for row in scores if (row["split"], row["averaging"]) == ("val", "fold")]
     rows = [row["uar"] for row in of_folds if _system(row) == system]

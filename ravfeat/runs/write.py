@@ -28,7 +28,7 @@ from ravfeat.runs.format import (
 from ravfeat.runs.groups_file import groups_record
 from ravfeat.runs.recipe import recipe_of
 from ravfeat.runs.result import Fitted, FittedModel
-from ravfeat.runs.tries import SeenScores, Tried, enter_run
+from ravfeat.runs.tries import Tried, enter_run
 from ravfeat.stats import difference_records, metric_records, score_rows, write_metrics
 
 __all__ = ["write_json", "write_run"]
@@ -75,9 +75,11 @@ def write_run(
         scores, records = _write(folder, fitted)
         if tried is not None:
             # Before the run is there: whoever stops the command after this has seen test scores.
-            seen = SeenScores(scores, records, sha256_of(folder / PREDICTIONS_FILE))
-            name = tried.name or out.resolve().name
-            note = enter_run(recipe_of(record, out / RECIPE_FILE), fitted.predictions, seen, replace(tried, name=name))
+            named = replace(tried, name=tried.name or out.resolve().name)
+            note = enter_run(
+                recipe_of(record, out / RECIPE_FILE), fitted.predictions, named, scores=scores, records=records,
+                sha256=sha256_of(folder / PREDICTIONS_FILE),
+            )  # fmt: skip
             record["ledger"] = note.plain()
         _write_recipe(folder / RECIPE_FILE, record)
         return records

@@ -42,55 +42,29 @@ def test_lines_come_back_in_their_order_and_chained(path) -> None:
     assert ledger.find("no such") is None
 
 
-def changed(data: bytes) -> bytes:
-    return data.replace(b'"run":"b"', b'"run":"x"')
+DAMAGES = {
+    "changed": (lambda a, b, c: a + b.replace(b'"run":"b"', b'"run":"x"') + c, "line 2 is not what it was"),
+    "without the second": (lambda a, b, c: a + c, "line 2 does not follow line 1"),
+    "without the first": (lambda a, b, c: b + c, "line 1 is not the first one"),
+    "swapped": (lambda a, b, c: a + c + b, "line 2 does not follow line 1"),
+    "garbage": (lambda a, b, c: a + b"\xff\x00not a line\n" + c, "line 2"),
+    "an empty line": (lambda a, b, c: b"\n" + a + b + c, "line 1"),
+}
 
 
-def without_second(data: bytes) -> bytes:
-    first, _, third = data.splitlines(keepends=True)
-    return first + third
-
-
-def without_first(data: bytes) -> bytes:
-    return b"".join(data.splitlines(keepends=True)[1:])
-
-
-def swapped(data: bytes) -> bytes:
-    first, second, third = data.splitlines(keepends=True)
-    return first + third + second
-
-
-def garbage(data: bytes) -> bytes:
-    first, _, third = data.splitlines(keepends=True)
-    return first + b"\xff\x00not a line\n" + third
-
-
-@pytest.mark.parametrize(
-    ("damage", "fault"),
-    [
-        (changed, "line 2 is not what it was"),
-        (without_second, "line 2 does not follow line 1"),
-        (without_first, "line 1 is not the first one"),
-        (swapped, "line 2 does not follow line 1"),
-        (garbage, "line 2"),
-        (lambda data: b"\n" + data, "line 1"),
-        (lambda data: data.replace(b"\n", b"\r\n"), ""),
-    ],
-)
-def test_what_was_changed_or_taken_out_is_named_by_its_line(path, damage, fault) -> None:
-    path.write_bytes(damage(path.read_bytes()))
+@pytest.mark.parametrize(("damage", "fault"), DAMAGES.values(), ids=DAMAGES)
+def test_a_broken_chain_is_named_by_its_line_and_stays_broken_when_lines_follow(path, damage, fault) -> None:
+    path.write_bytes(damage(*path.read_bytes().splitlines(keepends=True)))
     faults = read_ledger(path).faults
-    assert not faults if not fault else faults[0].startswith(fault)
-
-
-@pytest.mark.parametrize("damage", [changed, without_second, garbage])
-def test_a_broken_chain_stays_broken_when_lines_follow(path, damage) -> None:
-    path.write_bytes(damage(path.read_bytes()))
-    before = read_ledger(path).faults
+    assert faults[0].startswith(fault)
     line = append(path, replace(TRIED, run="d"))
     after = read_ledger(path)
-    assert after.faults == before
-    assert after.lines[-1] == line
+    assert (after.faults, after.lines[-1]) == (faults, line)
+
+
+def test_other_ends_of_lines_are_no_fault(path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert not read_ledger(path).faults
 
 
 def test_a_last_line_that_was_changed_is_said_and_chained_to_as_it_is(path) -> None:
