@@ -127,7 +127,7 @@ OWNERS: dict[str, set[str]] = {
     "fsspec": {"remote"},
     "h5py": {"cache"},
     "sklearn": {"explore", "protocols", "heads", "metrics"},
-    "scipy": {"heads", "metrics", "stats", "calibrate", "fusion"},
+    "scipy": {"audit", "heads", "metrics", "stats", "calibrate", "fusion"},
     "safetensors": {"heads", "finetune", "published"},
     "tomli_w": {"heads", "published"},
     "threadpoolctl": {"explore", "heads"},

@@ -20,19 +20,18 @@ there are, the fewer components, and the more alike all are: of drawn parts of 1
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtrc
 
 from ravfeat.audit.baseline import Baseline
-from ravfeat.audit.binomial import at_least
 from ravfeat.audit.verdicts import Line, not_possible, pass_, warn
 from ravfeat.cache.format import ClipRecord
 from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.explore.embedding import principal_components
-from ravfeat.explore.pooled import drawn
+from ravfeat.explore.pooled import drawn, standardised
 
 __all__ = ["CHECK", "PARTNERS", "SAME", "SAME_OF_FEW", "check_near_copies"]
 
@@ -57,8 +56,7 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Nearest:
+class _Nearest(NamedTuple):
     """Of M tested clips the nearest clip on the other side of their fold.
 
     Attributes
@@ -130,10 +128,7 @@ def _whitened(baseline: Baseline, kept: Rows) -> Floats:
     """Give rows of length 1 whose cosine compares clips; shape (n, components)."""
     x = baseline.features.frames[kept, 0].astype(np.float32)  # one frame per clip, its first layer
     for rows in _corpora(baseline, kept):
-        spread = x[rows].std(0)
-        x[rows] = (x[rows] - x[rows].mean(0)) / np.where(
-            spread > 1e-6 * np.abs(x[rows]).max(initial=1e-30), spread, np.inf
-        )
+        x[rows] = standardised(x[rows])
     white = principal_components(x, min(_COMPONENTS, len(x) // _CLIPS_EACH))
     spread = white.std(0)
     # What is left of rank after these is rounding.
@@ -161,8 +156,7 @@ def _over_folds(baseline: Baseline, kept: Rows, white: Floats) -> _Nearest | Non
             found.append(_nearest(white[place[tested]], white[place[others]], tested, others))
     if not found:
         return None
-    fields = ("tested", "nearest", "similarity", "mutual", "partner")
-    return _Nearest(*(np.concatenate([getattr(one, name) for one in found]) for name in fields))
+    return _Nearest(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _nearest(test: Floats, other: Floats, tested: Rows, others: Rows) -> _Nearest:
@@ -187,6 +181,6 @@ def _copied_actors(nearest: _Nearest, records: Sequence[ClipRecord]) -> Iterator
     actors = np.array([records[row].actor for row in nearest.tested.tolist()], object)
     for actor in sorted(set(actors.tolist())):
         partner = nearest.partner[actors == actor]
-        sure = at_least(int(partner.sum()), len(partner), _BY_CHANCE) < _SURE
+        sure = bdtrc(partner.sum() - 1, len(partner), _BY_CHANCE) < _SURE  # of at least so many
         if sure and partner.mean() >= PARTNERS:
             yield {"actor": actor, "partners": round(float(partner.mean()), 4), "clips": len(partner)}

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from ravfeat.audit.baseline import Baseline
 from ravfeat.audit.verdicts import Line, not_possible, pass_, warn
+from ravfeat.errors import listed
 from ravfeat.identity.spread import SHARE, ActorSpread, measure_spread
 
 __all__ = ["check_prepared"]
@@ -33,24 +34,16 @@ def check_prepared(baseline: Baseline, subject: str) -> list[Line]:
         f" {spread.n_dims} dimensions), {spread.share:.0%} of the dimensions less than {spread.limit:.2g} times"
     )
     if signs := _signs(spread):
-        return [
-            warn(
-                _CHECK,
-                subject,
-                f"TRANSDUCTIVE features: {'; '.join(signs)} ({seen}). So it is where all clips of an actor, test actors"
-                " too, prepared that actor's features",
-                **asdict(spread),
-            )
-        ]
-    return [
-        pass_(
-            _CHECK,
-            subject,
-            f"{seen}; no sign of centring, by all clips, by those of one class or of some actors, or of standard"
-            " deviations made equal",
-            **asdict(spread),
+        finding = (
+            f"TRANSDUCTIVE features: {'; '.join(signs)} ({seen}). So it is where all clips of an actor, test actors"
+            " too, prepared that actor's features"
         )
-    ]
+        return [warn(_CHECK, subject, finding, **asdict(spread))]
+    finding = (
+        f"{seen}; no sign of centring, by all clips, by those of one class or of some actors, or of standard"
+        " deviations made equal"
+    )
+    return [pass_(_CHECK, subject, finding, **asdict(spread))]
 
 
 def _signs(spread: ActorSpread) -> list[str]:
@@ -60,6 +53,5 @@ def _signs(spread: ActorSpread) -> list[str]:
     if spread.even >= SHARE:
         signs.append(f"the actors' standard deviations are equal in {spread.even:.0%} of the dimensions")
     if equal := spread.equal_actors:
-        more = f" and {len(equal) - _SHOWN} more" if len(equal) > _SHOWN else ""
-        signs.append(f"{', '.join(equal[:_SHOWN])}{more} have one mean, {len(equal)} of {spread.n_actors} actors")
+        signs.append(f"{listed(equal, _SHOWN)} have one mean, {len(equal)} of {spread.n_actors} actors")
     return signs

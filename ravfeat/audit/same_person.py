@@ -20,11 +20,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import bdtr
 
 from ravfeat.audit.baseline import Baseline
-from ravfeat.audit.binomial import at_most
 from ravfeat.audit.verdicts import Line, not_possible, pass_, warn
 from ravfeat.explore.embedding import principal_components
+from ravfeat.explore.pooled import standardised
 from ravfeat.manifest import is_unknown
 from ravfeat.protocols.folds import Fold
 
@@ -52,15 +53,15 @@ Array = NDArray[np.float64]
 def check_same_person(baseline: Baseline, subject: str) -> list[Line]:
     """Compare every two ids that some fold has on two sides."""
     records = baseline.system.clips.records
-    rows, ids = _compared([record.actor for record in records], [record.label for record in records])
-    actors = np.array([records[row].actor for row in rows.tolist()], object)
+    actors = np.array([record.actor for record in records], object)
+    emotions = np.array([record.label for record in records], object)
+    rows, ids = _compared(actors.tolist(), emotions.tolist())
     if len(ids) < 3:
         reason = f"it needs three ids with {_FEWEST_CLIPS} clips of two emotions, there are {len(ids)}"
         return [not_possible(CHECK, subject, reason)]
-    pairs = _on_two_sides(baseline.system.folds, [record.actor for record in records], ids)
+    pairs = _on_two_sides(baseline.system.folds, actors, ids)
     x = baseline.features.frames[rows, len(baseline.features.layers) // 2].astype(np.float32)
-    nearer = _nearness(x, actors, np.array([records[row].label for row in rows.tolist()], object), ids)
-    shares = _shares(nearer, actors, ids)
+    shares = _shares(_nearness(x, actors[rows], emotions[rows], ids), actors[rows], ids)
     usually = float(np.quantile([hits / n for hits, n in shares.values()], 1 - _OF_PAIRS))
     evidence: dict[str, Any] = {"ids": len(ids), "pairs": len(pairs), "usual": usually}
     if usually < _USUAL:
@@ -72,7 +73,7 @@ def check_same_person(baseline: Baseline, subject: str) -> list[Line]:
     asked = sorted((shares[pair][0] / shares[pair][1], pair) for pair in pairs)
     if not asked:
         return [not_possible(CHECK, subject, "no fold has two of the ids on two sides", **evidence)]
-    same = [(share, pair) for share, pair in asked if share <= TOLD_APART and at_most(*shares[pair], _HONEST) < _SURE]
+    same = [(share, pair) for share, pair in asked if share <= TOLD_APART and bdtr(*shares[pair], _HONEST) < _SURE]
     evidence["least_distinct"] = [{"ids": list(pair), "told_apart": share} for share, pair in (same or asked)[:20]]
     usual = f"{_OF_PAIRS:.0%} of all pairs: {usually:.2f} and more; one person under two ids: about 0.5"
     if not same:
@@ -105,10 +106,10 @@ def _compared(actors: Sequence[str], labels: Sequence[str]) -> tuple[NDArray[np.
     return np.sort(np.concatenate(rows)) if rows else np.zeros(0, np.int64), ids
 
 
-def _on_two_sides(folds: Sequence[Fold], actors: Sequence[str], ids: Sequence[str]) -> list[tuple[str, str]]:
-    names, pairs = np.array(actors, object), set()
+def _on_two_sides(folds: Sequence[Fold], actors: NDArray[Any], ids: Sequence[str]) -> list[tuple[str, str]]:
+    pairs: set[tuple[str, str]] = set()
     for fold in folds:
-        tested, others = (set(names[side].tolist()) for side in (fold.test, np.concatenate([fold.train, fold.val])))
+        tested, others = (set(actors[side].tolist()) for side in (fold.test, np.concatenate([fold.train, fold.val])))
         pairs |= {
             (a, b) for a, b in combinations(ids, 2) if (a in tested and b in others) or (b in tested and a in others)
         }
@@ -117,9 +118,7 @@ def _on_two_sides(folds: Sequence[Fold], actors: Sequence[str], ids: Sequence[st
 
 def _nearness(x: NDArray[np.float32], actors: NDArray[Any], emotions: NDArray[Any], ids: Sequence[str]) -> Array:
     """Give minus the squared distance of every clip to every id, as clips of other emotions show it; shape (N, ids)."""
-    spread = x.std(0)
-    x = (x - x.mean(0)) / np.where(spread > 1e-6 * np.abs(x).max(initial=1e-30), spread, np.inf)
-    p = principal_components(x, min(_COMPONENTS, len(x) // 4)).astype(np.float64)
+    p = principal_components(standardised(x), min(_COMPONENTS, len(x) // 4)).astype(np.float64)
     number = np.searchsorted(np.array(ids, object), actors)
     nearer = np.full((len(p), len(ids)), -np.inf)
     for emotion in np.unique(emotions):

@@ -12,7 +12,7 @@ from ravfeat.features.clips import ClipFeatures, Reading
 from ravfeat.features.load import load_features
 from ravfeat.numerics.rounding import evenly
 
-__all__ = ["MOST_LAYERS", "Pooled", "cache_rows", "drawn", "pool_clips"]
+__all__ = ["MOST_LAYERS", "Pooled", "cache_rows", "drawn", "pool_clips", "standardised"]
 
 MOST_LAYERS = 9
 _SEED = 0
@@ -43,15 +43,19 @@ class Pooled:
 
     def vectors(self, layer: int) -> NDArray[np.float32]:
         """Give the vectors of one layer, every dimension with mean 0 and standard deviation 1; shape (N, D)."""
-        x = self.features.frames[:, self.layers.index(layer)].astype(np.float32)
-        spread = x.std(0)
-        # A dimension that never changes tells nothing, and must not be blown up to noise.
-        return np.asarray((x - x.mean(0)) / np.where(spread > 1e-6 * np.abs(x).max(initial=1e-30), spread, np.inf))
+        return standardised(self.features.frames[:, self.layers.index(layer)].astype(np.float32))
 
     def of_layer(self, layer: int) -> ClipFeatures:
         """Give the features of one layer, as heads read them."""
         position = self.layers.index(layer)
         return replace(self.features, frames=self.features.frames[:, position : position + 1], layers=(layer,))
+
+
+def standardised(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Bring every dimension of vectors to mean 0 and standard deviation 1; shape (N, D)."""
+    spread = x.std(0)
+    # A dimension that never changes tells nothing, and must not be blown up to noise.
+    return np.asarray((x - x.mean(0)) / np.where(spread > 1e-6 * np.abs(x).max(initial=1e-30), spread, np.inf))
 
 
 def cache_rows(cache: Cache, listing: Listing) -> NDArray[np.int64]:
