@@ -11,7 +11,7 @@ accuracy less that of val rows -0.035 to +0.022, log loss of val rows less that 
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -72,6 +72,15 @@ class ScoreDoubt:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _warn(sentence: str, system: System | str = "", **evidence: Any) -> ScoreDoubt:
+    return ScoreDoubt("warn", sentence, str(system), evidence)
+
+
+def _facts(predictions: Predictions, *names: str) -> set[tuple[Any, ...]]:
+    """Give what rows say in some columns, each combination once."""
+    return set(zip(*(predictions.table[name].to_pylist() for name in names), strict=True))
+
+
 def score_doubts(predictions: Predictions) -> list[ScoreDoubt]:
     """Look for what honest scores do not have; those of fusions are left to their members.
 
@@ -91,8 +100,7 @@ def score_doubts(predictions: Predictions) -> list[ScoreDoubt]:
 
 def named_actors(predictions: Predictions) -> list[ScoreDoubt]:
     """Hold the actors against those that RAVDESS stems name: somebody under several ids, on two sides, is a leak."""
-    columns = (predictions.table[name].to_pylist() for name in ("fold", "split", "clip_id", "actor"))
-    rows = {(fold, split, clip_id, actor) for fold, split, clip_id, actor in zip(*columns, strict=True)}
+    rows = _facts(predictions, "fold", "split", "clip_id", "actor")
     clips = {clip_id: parse_stem(clip_id) or parse_stem(f"03-{clip_id}") for _, _, clip_id, _ in rows}
     stems = [(fold, split, clip.actor, actor) for fold, split, name, actor in rows if (clip := clips[name])]
     leak = FoldActors.of((fold, split, named) for fold, split, named, _ in stems).leak
@@ -111,24 +119,22 @@ def named_actors(predictions: Predictions) -> list[ScoreDoubt]:
 
 def _protocol(predictions: Predictions) -> Iterator[ScoreDoubt]:
     if re.fullmatch(r"given\d+", predictions.protocol):
-        yield ScoreDoubt(
-            "warn",
+        yield _warn(
             f"'{predictions.protocol}': these are the folds of no published protocol and of no run; who was trained on"
             " is what the file says",
         )
 
 
 def _few_clips(predictions: Predictions) -> Iterator[ScoreDoubt]:
-    columns = (predictions.table[name].to_pylist() for name in ("split", "clip_id", "actor"))
-    tested = {(clip_id, actor) for split, clip_id, actor in zip(*columns, strict=True) if split == "test"}
-    counts = Counter(actor for _, actor in tested)
+    tested = [actor for split, _, actor in _facts(predictions, "split", "clip_id", "actor") if split == "test"]
+    counts = Counter(tested)
     middle = float(np.median(list(counts.values()))) if counts else 0.0
     if middle <= _FEW_CLIPS:
-        yield ScoreDoubt(
-            "warn",
+        yield _warn(
             f"{len(tested)} clips of {len(counts)} actors, {middle:g} of each in the middle: intervals are over actors,"
             " and as narrow as if hardly two clips were of one person; where they are, intervals are too narrow",
-            evidence={"clips": len(tested), "actors": len(counts)},
+            clips=len(tested),
+            actors=len(counts),
         )
 
 
@@ -136,25 +142,23 @@ def _hidden_folds(predictions: Predictions) -> Iterator[ScoreDoubt]:
     sides = fold_actors_of(predictions)
     if coded := _coded_by_fold(sides.test):
         a, b = coded
-        yield ScoreDoubt(
-            "warn",
+        yield _warn(
             f"the ids of actors carry the fold: '{a}' and '{b}' differ in nothing else; if they are one person, the"
             " scores are LEAKY",
-            evidence={"ids": [a, b]},
+            ids=[a, b],
         )
     if alike := _told_by_names(predictions):
         name, (a, b) = alike
-        yield ScoreDoubt(
-            "warn",
+        yield _warn(
             f"'{name}' in the names of clips goes with '{a}' in one fold and with '{b}' in another, as if the actors"
             " had new ids in every fold; if they are one person, the scores are LEAKY",
-            evidence={"name": name, "ids": [a, b]},
+            name=name,
+            ids=[a, b],
         )
     folds = {fold: actors | sides.val.get(fold, frozenset()) for fold, actors in sides.test.items()}
     counts = Counter(actor for actors in folds.values() for actor in actors)
     if len(folds) > 1 and sides.val and max(counts.values()) == 1:
-        yield ScoreDoubt(
-            "warn",
+        yield _warn(
             f"no actor of one fold has a row in another ({len(counts)} ids, {len(folds)} folds), though there are val"
             " rows: whether somebody has another id in every fold cannot be seen",
         )
@@ -178,9 +182,8 @@ def _coded_by_fold(tested: Mapping[int, frozenset[str]]) -> tuple[str, str] | No
 
 def _told_by_names(predictions: Predictions) -> tuple[str, tuple[str, str]] | None:
     """Find a part of the clips' names that goes with one actor in every fold, and with another in another."""
-    columns = (predictions.table[name].to_pylist() for name in ("fold", "split", "clip_id", "actor"))
-    tested = sorted({(f, name, actor) for f, split, name, actor in zip(*columns, strict=True) if split == "test"})
-    rows = [(fold, tuple(_TOKENS.findall(name)), actor) for fold, name, actor in tested]
+    tested = sorted(row for row in _facts(predictions, "fold", "clip_id", "actor", "split") if row[-1] == "test")
+    rows = [(fold, tuple(_TOKENS.findall(name)), actor) for fold, name, actor, _ in tested]
     if len({len(part) for _, part, _ in rows}) != 1 or len(rows) < 2 * len({actor for *_, actor in rows}):
         return None  # with one clip each, every part of a name goes with one actor
     for place in range(len(rows[0][1])):
@@ -240,22 +243,22 @@ def _of_system(rows: _Rows, system: System) -> Iterator[ScoreDoubt]:
 def _copies(rows: _Rows, first: NDArray[np.bool_], system: System) -> Iterator[ScoreDoubt]:
     tested = copied_rows(rows.logits[first & rows.is_test])
     if _many(tested):
-        yield ScoreDoubt(
-            "warn",
+        yield _warn(
             f"{tested.sum()} of {len(tested)} test rows are copies of each other, or nearly so, under different names:"
             " a clip may be counted several times",
-            str(system),
-            {"copied": int(tested.sum()), "rows": len(tested)},
+            system,
+            copied=int(tested.sum()),
+            rows=len(tested),
         )
     of_folds = [first & (rows.fold == fold) for fold in np.unique(rows.fold)]
     beside = [copied_rows(rows.logits[one & ~rows.is_test], rows.logits[one & rows.is_test]) for one in of_folds]
     if _many(copied := np.concatenate(beside)):
-        yield ScoreDoubt(
-            "warn",
+        yield _warn(
             f"{copied.sum()} of {len(copied)} val rows are copies of test rows of their fold, or nearly so:"
             " temperatures and weights would be learned from what they are tested on",
-            str(system),
-            {"copied": int(copied.sum()), "rows": len(copied)},
+            system,
+            copied=int(copied.sum()),
+            rows=len(copied),
         )
 
 
@@ -279,16 +282,15 @@ def _better_tested(rows: _Rows, system: System) -> Iterator[ScoreDoubt]:
         error = float(np.sqrt(test.var(ddof=1) / len(test) + val.var(ddof=1) / len(val)))
         if gain > max(most, _ERRORS * error):
             numbers = {"test": float(test.mean()), "val": float(val.mean())}
-            yield ScoreDoubt(
-                "warn",
+            yield _warn(
                 f"{words.format(**numbers)} of the same heads, over {_ERRORS:g} standard errors apart: heads are"
                 " seldom better on people whom nothing was chosen for",
-                str(system),
-                numbers,
+                system,
+                **numbers,
             )
             return
 
 
-def _by_actor(values: Sequence[float] | NDArray[np.float64], actor: Any, mask: Any) -> NDArray[np.float64]:
-    chosen, who = np.asarray(values)[mask], actor[mask]
+def _by_actor(values: NDArray[np.float64], actor: Any, mask: Any) -> NDArray[np.float64]:
+    chosen, who = values[mask], actor[mask]
     return np.array([chosen[who == name].mean() for name in sorted(set(who.tolist()))])

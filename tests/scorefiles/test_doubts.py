@@ -1,32 +1,37 @@
 """What scores show that honest ones do not, and that honest ones show nothing."""
 
-import csv
 import re
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from ravfeat.numerics.softmax import softmax
 from ravfeat.predictions import Predictions
 from ravfeat.scorefiles.copied_rows import copied_rows
 from ravfeat.scorefiles.doubts import score_doubts
+from tests.scorefiles.made import rows_of, write_rows
 from tests.toyscores import scores
 
-Columns = dict[str, list[Any]]
+
+def column(table: Predictions, name: str) -> list[Any]:
+    return table.table[name].to_pylist()
 
 
-def changed(table: Predictions, change: Callable[[Columns], None]) -> Predictions:
-    columns = {name: table.table[name].to_pylist() for name in table.table.column_names}
-    change(columns)
+def changed(table: Predictions, **columns: Any) -> Predictions:
+    columns = {name: column(table, name) for name in table.table.column_names} | columns
     return replace(table, table=pa.table(columns, schema=table.table.schema))
 
 
 def sentences(table: Predictions) -> list[str]:
     return [doubt.sentence for doubt in score_doubts(table)]
+
+
+def rounded(logits: np.ndarray) -> list[list[float]]:
+    """As probabilities of two digits give them."""
+    return np.log(np.maximum(np.round(softmax(logits.astype(float)), 2), 1e-12)).tolist()
 
 
 @pytest.mark.parametrize(
@@ -42,180 +47,117 @@ def test_folds_that_nobody_published_are_said() -> None:
 
 
 def test_every_clip_its_own_actor_is_seen() -> None:
-    table = changed(scores(val="none"), lambda columns: columns.update(actor=list(columns["clip_id"])))
-    assert any("96 clips of 96 actors, 1 of each in the middle" in sentence for sentence in sentences(table))
+    table = scores(val="none")
+    found = sentences(changed(table, actor=column(table, "clip_id")))
+    assert any("96 clips of 96 actors, 1 of each in the middle" in sentence for sentence in found)
 
 
 def test_ids_that_carry_the_fold_are_seen() -> None:
-    def by_fold(columns: Columns) -> None:
-        columns["actor"] = [
-            f"f{fold}-s{int(name[-3:]) % 5}" for fold, name in zip(columns["fold"], columns["clip_id"], strict=True)
-        ]
-
-    found = sentences(changed(scores(val="none"), by_fold))
+    table = scores(val="none")
+    clips = zip(column(table, "fold"), column(table, "clip_id"), strict=True)
+    found = sentences(changed(table, actor=[f"f{fold}-s{int(name[-3:]) % 5}" for fold, name in clips]))
     assert any("the ids of actors carry the fold: 'f0-s0' and 'f1-s0' differ in nothing else" in each for each in found)
 
 
 def test_people_whom_the_names_of_clips_betray_are_seen() -> None:
-    def renamed(columns: Columns) -> None:
-        speakers = [int(name[-3:]) % 4 for name in columns["clip_id"]]
-        columns["clip_id"] = [f"spk{who}_{name}" for who, name in zip(speakers, columns["clip_id"], strict=True)]
-        ids = (
-            ("amber", "birch", "cedar", "dune"),
-            ("elm", "fern", "grove", "heath"),
-            ("iris", "jade", "kelp", "lily"),
-            ("moss", "nettle", "oak", "pine"),
-        )
-        columns["actor"] = [ids[fold][who] for fold, who in zip(columns["fold"], speakers, strict=True)]
-
-    found = sentences(changed(scores(val="none"), renamed))
+    table = scores(val="none")
+    names, folds = column(table, "clip_id"), column(table, "fold")
+    speakers = [int(name[-3:]) % 4 for name in names]
+    ids = (
+        ("amber", "birch", "cedar", "dune"),
+        ("elm", "fern", "grove", "heath"),
+        ("iris", "jade", "kelp", "lily"),
+        ("moss", "nettle", "oak", "pine"),
+    )
+    clip_ids = [f"spk{who}_{name}" for who, name in zip(speakers, names, strict=True)]
+    actors = [ids[fold][who] for fold, who in zip(folds, speakers, strict=True)]
+    found = sentences(changed(table, clip_id=clip_ids, actor=actors))
     assert any(
         "'0' in the names of clips goes with 'amber' in one fold and with 'elm' in another" in each for each in found
     )
 
 
 def test_ids_that_are_new_in_every_fold_are_seen_where_val_rows_could_tell() -> None:
-    def renamed(columns: Columns) -> None:
-        number = {key: i for i, key in enumerate(sorted(set(zip(columns["actor"], columns["fold"], strict=True))))}
-        columns["actor"] = [f"p{number[key]:03d}" for key in zip(columns["actor"], columns["fold"], strict=True)]
-        columns["clip_id"] = [f"{name}-{fold}" for name, fold in zip(columns["clip_id"], columns["fold"], strict=True)]
-        columns["performance_id"] = list(columns["clip_id"])
-
-    assert any(
-        "no actor of one fold has a row in another (16 ids, 4 folds)" in each
-        for each in sentences(changed(scores(), renamed))
-    )
+    table = scores()
+    keys = list(zip(column(table, "actor"), column(table, "fold"), strict=True))
+    number = {key: place for place, key in enumerate(sorted(set(keys)))}
+    names = [f"{name}-{fold}" for name, (_, fold) in zip(column(table, "clip_id"), keys, strict=True)]
+    actors = [f"p{number[key]:03d}" for key in keys]
+    found = sentences(changed(table, actor=actors, clip_id=names, performance_id=names))
+    assert any("no actor of one fold has a row in another (16 ids, 4 folds)" in each for each in found)
 
 
 def test_a_ravdess_stem_proves_who_was_renamed() -> None:
-    def renamed(columns: Columns) -> None:
-        # Clips of four actors dealt to the folds; each has another id in every fold.
-        numbers = [int(name[-3:]) for name in columns["clip_id"]]
-        who = [number % 4 + 1 for number in numbers]
-        columns["clip_id"] = [
-            f"03-01-{2 + n // 4 % 4:02d}-01-{1 + n // 16 % 2:02d}-{1 + n // 32 % 2:02d}-{a:02d}"
-            for n, a in zip(numbers, who, strict=True)
-        ]
-        columns["actor"] = [f"x{17 * fold + 31 * a}" for fold, a in zip(columns["fold"], who, strict=True)]
-
-    doubts = [
-        doubt for doubt in score_doubts(_first(changed_rows(scores(val="none"), renamed))) if doubt.verdict == "leak"
-    ]
-    assert len(doubts) == 1
-    assert (
-        "the names of the clips are RAVDESS stems, and by them actor 'ravdess:01' is tested in the folds"
-        in doubts[0].sentence
-    )
-
-
-def changed_rows(table: Predictions, change: Callable[[Columns], None]) -> Columns:
-    columns = {name: table.table[name].to_pylist() for name in table.table.column_names}
-    change(columns)
-    return columns
-
-
-def _first(columns: Columns) -> Predictions:
-    """Each clip once: the first row that has its name."""
-    first = {name: row for row, name in reversed(list(enumerate(columns["clip_id"])))}
-    kept = sorted(first.values())
-    table = scores(val="none")
-    schema = table.table.schema
-    rows = {name: [values[row] for row in kept] for name, values in columns.items()}
-    rows["performance_id"] = [name[3:] for name in rows["clip_id"]]
-    return replace(table, table=pa.table(rows, schema=schema))
+    # Clips of four actors dealt to the folds; each has another id in every fold.
+    table = scores(takes=8, val="none")
+    numbers = [int(name[-3:]) for name in column(table, "clip_id")]
+    names = [f"01-{2 + n // 4 % 4:02d}-01-{1 + n // 16 % 2:02d}-{1 + n // 32:02d}-{n % 4 + 1:02d}" for n in numbers]
+    actors = [f"x{17 * fold + 31 * (n % 4)}" for fold, n in zip(column(table, "fold"), numbers, strict=True)]
+    stems = changed(table, clip_id=[f"03-{name}" for name in names], performance_id=names, actor=actors)
+    (leak,) = [doubt.sentence for doubt in score_doubts(stems) if doubt.verdict == "leak"]
+    assert "the names of the clips are RAVDESS stems, and by them actor 'ravdess:01' is tested in the folds" in leak
 
 
 @pytest.mark.parametrize("jitter", [0.0, 1e-3])
 def test_easy_clips_three_times_are_seen(jitter) -> None:
     table = scores(actors=16, val="none")
-    rng = np.random.default_rng(0)
-
-    def tripled(columns: Columns) -> None:
-        for row in range(0, len(columns["clip_id"]), 6):
-            for copy in "bc":
-                for name, values in columns.items():
-                    values.append(f"{values[row]}{copy}" if name in ("clip_id", "performance_id") else values[row])
-                columns["logits"][-1] = (np.array(columns["logits"][row]) + jitter * rng.normal(size=4)).tolist()
-
-    (sentence,) = sentences(changed(table, tripled))
+    rng, rows = np.random.default_rng(0), table.table.to_pylist()
+    copies = [
+        row
+        | {name: f"{row[name]}{copy}" for name in ("clip_id", "performance_id")}
+        | {"logits": (np.array(row["logits"]) + jitter * rng.normal(size=4)).tolist()}
+        for row in rows[::6]
+        for copy in "bc"
+    ]
+    tripled = replace(table, table=pa.Table.from_pylist([*rows, *copies], schema=table.table.schema))
+    (sentence,) = sentences(tripled)
     assert sentence.startswith("96 of 256 test rows are copies of each other, or nearly so")
 
 
 def test_val_rows_that_are_test_rows_under_new_names_are_seen() -> None:
-    def renamed(columns: Columns) -> None:
-        test_of = {fold: [] for fold in range(4)}
-        for fold, split, logits, label in zip(
-            *(columns[name] for name in ("fold", "split", "logits", "label")), strict=True
-        ):
-            if split == "test":
-                test_of[fold].append((logits, label))
-        for row, split in enumerate(columns["split"]):
-            if split == "val":
-                columns["logits"][row] = test_of[columns["fold"][row]].pop()[0]
-
-    assert any(
-        "96 of 96 val rows are copies of test rows of their fold" in each
-        for each in sentences(changed(scores(), renamed))
-    )
+    table = scores()
+    rows = table.table.to_pylist()
+    tested = {fold: [r["logits"] for r in rows if (r["fold"], r["split"]) == (fold, "test")] for fold in range(4)}
+    logits = [tested[row["fold"]].pop() if row["split"] == "val" else row["logits"] for row in rows]
+    found = sentences(changed(table, logits=logits))
+    assert any("96 of 96 val rows are copies of test rows of their fold" in each for each in found)
 
 
-@pytest.mark.parametrize(("amount", "words"), [(1.5, "right in"), (60.0, "right in")])
-def test_inflated_test_rows_are_seen(amount, words) -> None:
+def knowing(table: Predictions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits, classes as of shape (N, K) with 1 for the label, and which rows are tested."""
+    y = [table.classes.index(label) for label in column(table, "label")]
+    return table.logits(), np.eye(len(table.classes))[y], np.array(column(table, "split")) == "test"
+
+
+@pytest.mark.parametrize("amount", [1.5, 60.0])
+def test_inflated_test_rows_are_seen(amount) -> None:
     table = scores(actors=16)
-
-    def inflated(columns: Columns) -> None:
-        for row, (split, label) in enumerate(zip(columns["split"], columns["label"], strict=True)):
-            if split == "test":
-                logits = list(columns["logits"][row])
-                logits[table.classes.index(label)] += amount
-                columns["logits"][row] = logits
-
-    found = [each for each in sentences(changed(table, inflated)) if words in each]
-    assert len(found) == 1
-    assert "of the same heads" in found[0]
+    logits, labels, tested = knowing(table)
+    inflated = logits + amount * labels * tested[:, None]
+    (found,) = [each for each in sentences(changed(table, logits=inflated.tolist())) if "right in" in each]
+    assert "of the same heads" in found
 
 
 def test_right_rows_that_were_made_surer_are_seen() -> None:
     table = scores(actors=16)
-
-    def surer(columns: Columns) -> None:
-        for row, (split, label) in enumerate(zip(columns["split"], columns["label"], strict=True)):
-            logits, k = list(columns["logits"][row]), table.classes.index(label)
-            if split == "test" and max(logits) == logits[k]:
-                logits[k] += 5
-            elif split == "test":
-                logits = (0.1 * np.array(logits)).tolist()
-            columns["logits"][row] = logits
-
-    assert any("a log loss of" in each for each in sentences(changed(table, surer)))
+    logits, labels, tested = knowing(table)
+    right = tested & (logits.argmax(1) == labels.argmax(1))
+    surer = np.where(right[:, None], logits + 5 * labels, np.where(tested[:, None], 0.1 * logits, logits))
+    assert any("a log loss of" in each for each in sentences(changed(table, logits=surer.tolist())))
 
 
 def test_rounded_probabilities_are_not_taken_for_copies() -> None:
     table = scores(actors=16, skill=4.0, val="none")
-
-    def rounded(columns: Columns) -> None:
-        logits = np.array(columns["logits"])
-        probs = np.exp(logits - logits.max(1, keepdims=True))
-        probs = np.maximum(np.round(probs / probs.sum(1, keepdims=True), 2), 1e-12)
-        columns["logits"] = np.log(probs).tolist()
-
-    (doubt,) = score_doubts(changed(table, rounded))
+    (doubt,) = score_doubts(changed(table, logits=rounded(table.logits())))
     assert doubt.verdict == "info"
     assert re.match(r"4 classes, and 0\.\d+ of the rows give two classes the same score", doubt.sentence)
 
 
 def test_three_classes_in_two_digits_are_not_taken_for_copies() -> None:
-    def rounded(columns: Columns) -> None:
-        logits = np.array(columns["logits"])[:, :3]
-        probs = np.exp(logits - logits.max(1, keepdims=True))
-        columns["logits"] = np.log(np.maximum((probs / probs.sum(1, keepdims=True)).round(2), 1e-12)).tolist()
-        for name, values in columns.items():
-            columns[name] = [value for value, label in zip(values, labels, strict=True) if label != "angry"]
-
     table = scores(actors=48, takes=16, skill=1.0, val="none")
-    labels = table.table["label"].to_pylist()
-    columns = {name: table.table[name].to_pylist() for name in table.table.column_names}
-    rounded(columns)
+    rows = [row for row in table.table.to_pylist() if row["label"] != "angry"]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    columns["logits"] = rounded(np.array(columns["logits"])[:, :3])
     kept = Predictions.from_columns(
         columns, classes=table.classes[:3], protocol="group4", select="crossfit", leaky=False, synthetic=True
     )
@@ -225,14 +167,18 @@ def test_three_classes_in_two_digits_are_not_taken_for_copies() -> None:
 
 
 def test_hard_decisions_are_not_taken_for_copies() -> None:
-    def hard(columns: Columns) -> None:
-        columns["logits"] = [np.where(np.array(x) == max(x), 0.0, -27.6).tolist() for x in columns["logits"]]
-
-    assert [doubt.verdict for doubt in score_doubts(changed(scores(actors=16, val="none"), hard))] == ["info"]
+    table = scores(actors=16, val="none")
+    logits = table.logits()
+    hard = np.where(logits == logits.max(1, keepdims=True), 0.0, -27.6).tolist()
+    assert [doubt.verdict for doubt in score_doubts(changed(table, logits=hard))] == ["info"]
 
 
 def test_fuse_warns_with_the_file_and_the_audit_repeats_it(here, tmp_path) -> None:
-    paths = [_csv(tmp_path / f"{name}.csv", scores(features=name, val="none")) for name in ("voice", "face")]
+    paths = []
+    for name in ("voice", "face"):
+        rows = rows_of(scores(features=name, val="none"), facts=("fold", "label"))
+        rows = [row | {"actor": f"of-{row['name']}"} for row in rows]  # every clip is its own actor
+        paths.append(write_rows(tmp_path / f"{name}.csv", rows))
     done = here("fuse", "--scores", paths[0], "--scores", paths[1], "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert f"{paths[0]}: 96 clips of 96 actors, 1 of each in the middle" in done.stderr
@@ -240,15 +186,3 @@ def test_fuse_warns_with_the_file_and_the_audit_repeats_it(here, tmp_path) -> No
     assert audited.returncode == 4
     assert "warn          scores as they came" in audited.stdout
     assert "96 clips of 96 actors" in audited.stdout.replace("\n              ", " ")
-
-
-def _csv(path: Path, table: Predictions) -> Path:
-    """Write a score file in which every clip is its own actor."""
-    rows = table.table.to_pylist()
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["name", "fold", "actor", "label", *table.classes])
-        for row in rows:
-            name = row["performance_id"]
-            writer.writerow([name, row["fold"], f"of-{name}", row["label"], *map(float, row["logits"])])
-    return path
