@@ -12,7 +12,7 @@ from ravfeat.cli.model_options import model_option, parse_models
 from ravfeat.cli.terminal import aligned, echo
 
 if TYPE_CHECKING:
-    from ravfeat.runs.stress_file import Stress, StressScore, Value
+    from ravfeat.runs.stress_file import Stress, StressScore
 
 __all__ = ["command"]
 
@@ -71,7 +71,7 @@ def command(
     )  # fmt: skip
     _show(done, leaky="  LEAKY" if read_recipe(run).leaky else "")
     echo(f"{run / 'stress.json'}: {len(done.conditions)} conditions, in {perf_counter() - started:.1f} s")
-    if any(each.failed for each in done.conditions):
+    if done.failed:
         ctx.exit(NOT_WHOLE)
 
 
@@ -82,7 +82,7 @@ def _show(stress: "Stress", leaky: str) -> None:
         if not (scores := stress.of(clean.system)):
             continue
         marks = f"{leaky}{'  TRANSDUCTIVE' if transductive_suffix(clean.features) else ''}"
-        echo(f"{clean.system}: UAR {_cell(clean.uar)}, ECE {clean.ece.value:.3f}, {stress.sample}{marks}")
+        echo(f"{clean.system}: UAR {clean.uar.text()}, ECE {clean.ece.value:.3f}, {stress.sample}{marks}")
         rows = [("condition", "UAR, 95 % over actors", "change", "ECE", "n"), *map(_row, scores)]
         echo("\n".join(f"  {line}" for line in aligned(rows)))
     for crossing in stress.crossings:
@@ -95,16 +95,10 @@ def _show(stress: "Stress", leaky: str) -> None:
 
 def _show_failed(stress: "Stress") -> None:
     """Name clips that could not be read or encoded; both sides of their conditions are scored without them."""
-    failed = {clip: reason for each in stress.conditions for clip, reason in each.failed.items()}
     counts = Counter(clip for each in stress.conditions for clip in each.failed)
-    for clip, reason in sorted(failed.items()):
+    for clip, reason in sorted(stress.failed.items()):
         echo(f"left out of {counts[clip]} of {len(stress.conditions)} conditions: {clip}: {reason}", err=True)
 
 
 def _row(score: "StressScore") -> tuple[str, ...]:
-    changed = _cell(score.difference, "+.3f")
-    return score.condition, _cell(score.uar), changed, f"{score.ece.value:.3f}", str(score.n)
-
-
-def _cell(value: "Value", form: str = ".3f") -> str:
-    return f"{value.value:{form}} [{value.ci_low:{form}}, {value.ci_high:{form}}]"
+    return score.condition, score.uar.text(), score.difference.text("+.3f"), f"{score.ece.value:.3f}", str(score.n)

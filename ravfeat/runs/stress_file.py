@@ -11,6 +11,7 @@ from ravfeat.predictions import System
 from ravfeat.runs.audit_file import audited_digests
 from ravfeat.runs.format import STRESS_FILE
 from ravfeat.short_repr import short_repr
+from ravfeat.stats import Difference, Interval
 
 __all__ = [
     "Changeable",
@@ -39,6 +40,15 @@ class Value:
     value: float
     ci_low: float
     ci_high: float
+
+    @classmethod
+    def of(cls, score: Interval | Difference) -> "Value":
+        """Keep what is stored of a score."""
+        return cls(score.value, score.ci_low, score.ci_high)
+
+    def text(self, form: str = ".3f") -> str:
+        """Write it, as in ``0.754 [0.700, 0.801]``."""
+        return f"{self.value:{form}} [{self.ci_low:{form}}, {self.ci_high:{form}}]"
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,11 @@ class Stress:
     def of(self, system: System) -> Sequence[StressScore]:
         """Give the scores of one system, in their order."""
         return [score for score in self.scores if score.system == system]
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Clips that could not be read or encoded under some condition, with a reason."""
+        return {clip: reason for each in self.conditions for clip, reason in each.failed.items()}
 
     @property
     def systems(self) -> tuple[System, ...]:

@@ -1,19 +1,18 @@
 """Encode test recordings under a condition, with the run's own encoders, into caches that `ravfeat.extract` fills."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ravfeat.cache import Cache, open_cache
-from ravfeat.cache.format import StoreRecipe
 from ravfeat.errors import UsageError
 from ravfeat.extract import Extraction, extract_together
 from ravfeat.manifest import Manifest
 from ravfeat.media.augment import CLEAN
 from ravfeat.media.conditions import Condition
 from ravfeat.media.found import find_recordings
-from ravfeat.published.head_models import HeadModels, ModelGroup, load_models_of
+from ravfeat.published.head_models import ModelGroup, load_models_of
 from ravfeat.published.models import ModelFinder
 from ravfeat.published.parts import Need
 from ravfeat.published.predictor import recipe_of
@@ -105,15 +104,12 @@ def under(need: Need, condition: Condition | None) -> Need:
 def _requests(each: _Pass, condition: Condition | None) -> list[Extraction]:
     source = replace(each.group.source, condition=condition)  # type: ignore[type-var]  # both sources are dataclasses
     options: dict[str, Any] = {"source": source}
+    needs = [(each.group.encoders[need.fingerprint], under(need, condition)) for need in each.needs]
     return [
-        Extraction(each.manifest, each.root, each.group.encoders[need.fingerprint], recipe, **options)
-        for need in each.needs
-        for recipe in _recipes(under(need, condition))
+        Extraction(each.manifest, each.root, encoder, recipe_of(read), **options)
+        for encoder, need in needs
+        for read in (need, *need.views)
     ]
-
-
-def _recipes(need: Need) -> Iterable[StoreRecipe]:
-    return map(recipe_of, (need, *need.views))
 
 
 def open_recordings(
@@ -141,7 +137,7 @@ def open_recordings(
     pairs = {need.fingerprint: (need, cache) for system in systems for need, cache in system.reads(stream)}
     manifests = {name: _sampled(cache, opened.performances) for name, (_, cache) in pairs.items()}
     roots = {name: find_recordings(manifest, data, f"the stream '{stream}'") for name, manifest in manifests.items()}
-    models: HeadModels = load_models_of([need for need, _ in pairs.values()], finder)
+    models = load_models_of([need for need, _ in pairs.values()], finder)
     passes: list[_Pass] = []
     for group in models.groups:
         for name in group.encoders:

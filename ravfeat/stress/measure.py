@@ -24,8 +24,6 @@ def scores_of(
         if system not in changed:
             continue
         now, before = score_intervals(changed[system]), score_intervals(clean[system])
-        uar, ece = now["uar", "pooled"], now["ece", "pooled"]
-        apart = paired_difference(changed[system], clean[system])
         recipe, title, unit, strength, clean_strength = _words(condition)
         yield StressScore(
             *system,
@@ -35,11 +33,11 @@ def scores_of(
             strength,
             clean_strength,
             len(changed[system]),
-            Value(uar.value, uar.ci_low, uar.ci_high),
-            Value(ece.value, ece.ci_low, ece.ci_high),
+            Value.of(now["uar", "pooled"]),
+            Value.of(now["ece", "pooled"]),
             before["uar", "pooled"].value,
             before["ece", "pooled"].value,
-            Value(apart.value, apart.ci_low, apart.ci_high),
+            Value.of(paired_difference(changed[system], clean[system])),
             tuple(ClassRecall(each.label, each.value, each.n) for each in recalls(changed[system])),
         )
 

@@ -5,7 +5,7 @@ Recordings that are not changed go the same way first: they must get the run's o
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,7 +90,7 @@ def stress_run(
         systems = _stressable(opened, stream, left_out) if wanted else []
         if systems:
             recordings = open_recordings(opened, stream, systems, data, finder)
-            parts.append(_Stressed(stream, LogitStore(opened, recordings, cache_dir), wanted))
+            parts.append(_Stressed(LogitStore(opened, recordings, cache_dir), wanted))
     if not parts:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
         raise HeadError(
@@ -104,9 +104,12 @@ def stress_run(
 class _Stressed:
     """A stream whose recordings are changed."""
 
-    stream: Changeable
     store: LogitStore
     conditions: Sequence[Condition]
+
+    @property
+    def stream(self) -> Changeable:
+        return self.store.recordings.stream
 
     @property
     def changed(self) -> set[System]:
@@ -138,10 +141,11 @@ def _written(opened: OpenedRun, parts: Sequence[_Stressed], left_out: Mapping[st
         for condition in part.conditions:
             stored = part.store.logits(condition)
             failed = {**clean[part.stream].failed, **stored.failed}
-            conditions.append(
-                StressedClips(part.stream, condition.recipe, condition.strength, _kept(opened, failed), failed)
-            )
-            scores += _scores(opened, part, condition, clean[part.stream], stored)
+            kept = opened.performances - failed.keys()
+            conditions.append(StressedClips(part.stream, condition.recipe, condition.strength, len(kept), failed))
+            if kept:
+                before, changed = (probs_of(opened, each.predictions, kept) for each in (clean[part.stream], stored))
+                scores += scores_of(changed, before, condition, _reported(opened, part))
     unread = {name for stored in clean.values() for name in stored.failed}
     whole = probs_of(opened, None, opened.performances - unread)
     stress = Stress(
@@ -157,19 +161,6 @@ def _written(opened: OpenedRun, parts: Sequence[_Stressed], left_out: Mapping[st
     text = json.dumps(asdict(stress), indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(opened.path / STRESS_FILE, f"{text}\n".encode())
     return stress
-
-
-def _kept(opened: OpenedRun, failed: Mapping[str, str]) -> int:
-    return len(opened.performances - failed.keys())
-
-
-def _scores(
-    opened: OpenedRun, part: _Stressed, condition: Condition, clean: Stored, stored: Stored
-) -> Iterator[StressScore]:
-    kept = opened.performances - clean.failed.keys() - stored.failed.keys()
-    if kept:
-        changed, before = (probs_of(opened, each.predictions, kept) for each in (stored, clean))
-        yield from scores_of(changed, before, condition, _reported(opened, part))
 
 
 def _reported(opened: OpenedRun, part: _Stressed) -> set[System]:

@@ -3,10 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ravfeat.report.drawings.rows import RowLabel
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ravfeat.report.drawings import style
+from ravfeat.report.drawings.marks import mark_of
+from ravfeat.report.drawings.rows import RowLabel, clip_text
 from ravfeat.report.graded import Graded
 
-__all__ = ["axis_words", "conditions_of", "figure_number", "label_of", "legend", "shared_facts", "short_name"]
+__all__ = [
+    "axis_words",
+    "conditions_of",
+    "figure_number",
+    "label_of",
+    "legend",
+    "shared_facts",
+    "short_name",
+    "system_legend",
+]
 
 
 def short_name(entry: Graded) -> str:
@@ -75,3 +89,24 @@ def legend(graded: Sequence[Graded]) -> str:
     if any(entry.leaky for entry in graded):
         parts.append("Hollow: LEAKY.")
     return " ".join(parts)
+
+
+def system_legend(figure: Figure, entries: Sequence[Graded], size: float = 5) -> None:
+    """Put a legend of systems above a drawing; `size` is that of its marks."""
+    keys = []
+    for entry in entries:
+        mark = mark_of(entry.system.stream, leaky=entry.leaky)
+        face = style.PAPER if mark.hollow else mark.colour
+        words = short_name(entry) if entry.members else clip_text(f"{short_name(entry)}, {entry.system.features}", 52)
+        keys.append(
+            Line2D([], [], color=mark.colour, marker=mark.shape, markerfacecolor=face, markersize=size, label=words)
+        )
+    figure.legend(
+        handles=keys,
+        loc="outside upper left",
+        frameon=False,
+        fontsize=8,
+        labelcolor=style.INK,
+        borderpad=0,
+        handlelength=1.6,
+    )

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ravfeat.report.drawings import style
-from ravfeat.report.drawings.labels import short_name
+from ravfeat.report.drawings.labels import system_legend
 from ravfeat.report.drawings.marks import dot, mark_of, span
 from ravfeat.report.drawings.rows import clip_text
 from ravfeat.report.graded import Graded
@@ -33,7 +32,7 @@ def best_recall_figure(entries: Sequence[Graded]) -> Figure:
         axes.set_xlabel("recall, pooled · dotted: chance")
         style.bare(axes, grid="x")
         axes.tick_params(axis="y", colors=style.INK)
-        _legend(figure, entries)
+        system_legend(figure, entries)
     return figure
 
 
@@ -43,23 +42,3 @@ def _draw(axes: Axes, entry: Graded, labels: Sequence[str], shift: float) -> Non
         y = labels.index(recall.label) + shift
         span(axes, recall.ci_low, recall.ci_high, y, mark, width=1.6)
         dot(axes, recall.value, y, mark, size=5)
-
-
-def _legend(figure: Figure, entries: Sequence[Graded]) -> None:
-    keys = []
-    for entry in entries:
-        mark = mark_of(entry.system.stream, leaky=entry.leaky)
-        face = style.PAPER if mark.hollow else mark.colour
-        words = short_name(entry) if entry.members else clip_text(f"{short_name(entry)}, {entry.system.features}", 52)
-        keys.append(
-            Line2D([], [], color=mark.colour, marker=mark.shape, markerfacecolor=face, markersize=5, label=words)
-        )
-    figure.legend(
-        handles=keys,
-        loc="outside upper left",
-        frameon=False,
-        fontsize=8,
-        labelcolor=style.INK,
-        borderpad=0,
-        handlelength=1.6,
-    )

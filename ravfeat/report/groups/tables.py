@@ -1,10 +1,10 @@
 """Tables of scores by group: every metric of every group, and every difference with its p-value."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ravfeat.report.graded import Graded
 from ravfeat.report.groups.findings import RunGroups
-from ravfeat.report.page.cells import NAMES, NONE, p_value, system_name, table_row
+from ravfeat.report.page.cells import NAMES, NONE, p_value, signed, system_name, table_row
 from ravfeat.report.page.document import Column, Table, TableRow
 from ravfeat.stats import GroupDifference, GroupedColumn, Interval
 
@@ -34,28 +34,16 @@ _COMPARED = (
 
 def score_table(groups: RunGroups) -> Table:
     """Every metric of every group."""
-    rows = tuple(
-        row
-        for entry, columns in zip(groups.entries, groups.columns, strict=True)
-        for column in columns
-        for row in _scored(entry, column)
-    )
     caption = (
         "Every metric of every group, pooled over folds, with 95 % interval over the group's actors. UAR is over the"
         " classes that the group has; macro F1 counts one that it lacks as 0 where that was predicted."
         f" {groups.entries[0].conditions}"
     )
-    return Table(caption, _SCORED, rows, folded="Every group in every metric", cards=True)
+    return Table(caption, _SCORED, _rows(groups, _scored), folded="Every group in every metric", cards=True)
 
 
 def difference_table(groups: RunGroups) -> Table:
     """Every difference, with the p-value of UAR."""
-    rows = tuple(
-        row
-        for entry, columns in zip(groups.entries, groups.columns, strict=True)
-        for column in columns
-        for row in _compared(entry, column)
-    )
     columns = (column for columns in groups.columns for column in columns)
     families = " or ".join(sorted({str(each.family) for column in columns for each in column.of("uar")}))
     caption = (
@@ -63,7 +51,12 @@ def difference_table(groups: RunGroups) -> Table:
         f" 95 % interval over actors. p-values are of UAR, two-sided, corrected by Holm over the {families}"
         f" comparisons of all columns of a system. {groups.entries[0].conditions}"
     )
-    return Table(caption, _COMPARED, rows, cards=True)
+    return Table(caption, _COMPARED, _rows(groups, _compared), cards=True)
+
+
+def _rows(groups: RunGroups, rows_of: Callable[[Graded, GroupedColumn], Iterator[TableRow]]) -> tuple[TableRow, ...]:
+    pairs = zip(groups.entries, groups.columns, strict=True)
+    return tuple(row for entry, columns in pairs for column in columns for row in rows_of(entry, column))
 
 
 def _scored(entry: Graded, column: GroupedColumn) -> Iterator[TableRow]:
@@ -80,13 +73,9 @@ def _compared(entry: Graded, column: GroupedColumn) -> Iterator[TableRow]:
     for (a, b), metrics in by_pair.items():
         uar = metrics["uar"]
         facts = (system_name(entry), column.name, f"{a} - {b or 'others'}", "the same" if uar.paired else "different")
-        cells = (_signed(uar), p_value(uar.p_holm), *(_signed(metrics[metric]) for metric in _FURTHER))
+        cells = (signed(uar), p_value(uar.p_holm), *(signed(metrics[metric]) for metric in _FURTHER))
         yield table_row(entry, (*facts, *cells, ", ".join(uar.left_out) or NONE))
 
 
 def _interval(score: Interval) -> str:
     return f"{score.value:.3f} [{score.ci_low:.3f}, {score.ci_high:.3f}]"
-
-
-def _signed(difference: GroupDifference) -> str:
-    return f"{difference.value:+.3f} [{difference.ci_low:+.3f}, {difference.ci_high:+.3f}]"

@@ -6,7 +6,7 @@ from typing import Any
 from ravfeat.calibrate import Temperature
 from ravfeat.report.graded import Graded
 from ravfeat.report.page.document import Column, TableRow
-from ravfeat.stats import Difference
+from ravfeat.stats import Difference, GroupDifference
 
 __all__ = [
     "AVERAGING",
@@ -73,7 +73,7 @@ def interval(record: Mapping[str, Any]) -> str:
     return f"{record['value']:.3f}{spread} [{record['ci_low']:.3f}, {record['ci_high']:.3f}]"
 
 
-def signed(difference: Difference) -> str:
+def signed(difference: Difference | GroupDifference) -> str:
     """Write a difference with its interval."""
     return f"{difference.value:+.3f} [{difference.ci_low:+.3f}, {difference.ci_high:+.3f}]"
 

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ravfeat.report.drawings import style
-from ravfeat.report.drawings.labels import short_name
+from ravfeat.report.drawings.labels import system_legend
 from ravfeat.report.drawings.marks import Mark, mark_of
 from ravfeat.report.drawings.rows import clip_text
 from ravfeat.report.graded import Graded
@@ -52,7 +51,7 @@ def strengths_figure(
             axes.set_visible(False)
         for axes in several[::_COLUMNS]:
             axes.set_ylabel("UAR" if metric == "uar" else "ECE", fontsize=8.5)
-        _legend(figure, [entry for entry, _ in entries])
+        system_legend(figure, [entry for entry, _ in entries], size=4.5)
     return figure
 
 
@@ -87,20 +86,6 @@ def _tick(step: Step) -> str:
     if step.score is None:
         return "clean"
     return step.score.recipe if step.strength is None else f"{step.strength:g}"
-
-
-def _legend(figure: Figure, entries: Sequence[Graded]) -> None:
-    keys = []
-    for entry in entries:
-        mark = mark_of(entry.system.stream, leaky=entry.leaky)
-        face = style.PAPER if mark.hollow else mark.colour
-        words = short_name(entry) if entry.members else clip_text(f"{short_name(entry)}, {entry.system.features}", 52)
-        keys.append(Line2D([], [], color=mark.colour, marker=mark.shape, markerfacecolor=face, markersize=4.5,
-                           label=words))  # fmt: skip
-    figure.legend(
-        handles=keys, loc="outside upper left", frameon=False, fontsize=8, labelcolor=style.INK, borderpad=0,
-        handlelength=1.6,
-    )  # fmt: skip
 
 
 def recalls_figure(entry: Graded, rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]) -> Figure:

@@ -7,7 +7,7 @@ from ravfeat.report.drawings.labels import legend
 from ravfeat.report.graded import Graded
 from ravfeat.report.page.document import Column, PageFigure, Section, Table, TableRow
 from ravfeat.report.stress.figures import recalls_figure, strengths_figure
-from ravfeat.runs.stress_file import Stress, StressScore, Value
+from ravfeat.runs.stress_file import Stress, StressScore
 
 __all__ = ["stress_section"]
 
@@ -21,6 +21,8 @@ _WHY = (
 _METRICS = {"uar": "UAR", "ece": "ECE"}
 _STREAMS = {"audio": "voice", "face": "face"}
 _NAMED = 5
+
+Scored = tuple[Graded, Sequence[StressScore]]
 
 
 def stress_section(graded: Sequence[Graded]) -> Section | None:
@@ -62,17 +64,14 @@ def _of_run(stress: Stress, entries: Sequence[Graded]) -> Iterator[Section]:
 
 
 def _failures(stress: Stress) -> list[str]:
-    failed = {clip: reason for each in stress.conditions for clip, reason in each.failed.items()}
-    if not failed:
+    if not (failed := stress.failed):
         return []
     named = "; ".join(f"{clip} ({reason})" for clip, reason in sorted(failed.items())[:_NAMED])
     more = f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
     return [f"{len(failed)} clips could not be read or encoded and are left out on both sides: {named}{more}."]
 
 
-def _of_stream(
-    stress: Stress, stream: str, shown: Sequence[tuple[Graded, Sequence[StressScore]]]
-) -> Iterator[PageFigure]:
+def _of_stream(stress: Stress, stream: str, shown: Sequence[Scored]) -> Iterator[PageFigure]:
     """Draw what was done to one stream: UAR and ECE against strength, recall by class of every system that changed."""
     recipes = {each.recipe: None for each in stress.conditions if each.stream == stream}
     of_stream = [(entry, [score for score in scores if score.recipe in recipes]) for entry, scores in shown]
@@ -107,9 +106,9 @@ def _conditions(entry: Graded, scores: Sequence[StressScore]) -> str:
     return " · ".join((entry.facts | {"n": n}).values())
 
 
-def _best(entries: Sequence[tuple[Graded, Sequence[StressScore]]]) -> list[tuple[Graded, Sequence[StressScore]]]:
+def _best(entries: Sequence[Scored]) -> list[Scored]:
     """Draw the best system of each stream on clean clips; tables have all."""
-    best: dict[str, tuple[Graded, Sequence[StressScore]]] = {}
+    best: dict[str, Scored] = {}
     for entry, scores in entries:
         other = best.get(entry.system.stream)
         if other is None or scores[0].uar_clean > other[1][0].uar_clean:
@@ -125,7 +124,7 @@ def _panels(scores: Sequence[StressScore]) -> list[list[str]]:
     return [*panels, single] if single else panels
 
 
-def _ends(drawn: Sequence[tuple[Graded, Sequence[StressScore]]], metric: str) -> str:
+def _ends(drawn: Sequence[Scored], metric: str) -> str:
     worst = [(entry, max(scores, key=lambda score: score.uar_clean - score.uar.value)) for entry, scores in drawn]
     return " ".join(
         f"{entry.system}: {getattr(score, f'{metric}_clean'):.3f} clean, {getattr(score, metric).value:.3f} under"
@@ -153,14 +152,14 @@ def _recalls(entry: Graded, scores: Sequence[StressScore], stream: str, stress: 
     )  # fmt: skip
 
 
-def _table(entries: Sequence[tuple[Graded, Sequence[StressScore]]], title: str) -> Table:
+def _table(entries: Sequence[Scored], title: str) -> Table:
     columns = (
         Column("System"), Column("Condition"), Column("UAR", numeric=True), Column("Change of UAR", numeric=True),
         Column("ECE", numeric=True), Column("n", numeric=True),
     )  # fmt: skip
     rows = tuple(
         TableRow(
-            (str(entry.system), score.condition, _cell(score.uar), _cell(score.difference, "+.3f"), _cell(score.ece),
+            (str(entry.system), score.condition, score.uar.text(), score.difference.text("+.3f"), score.ece.text(),
              str(score.n)),
             entry.leaky,
         )
@@ -168,7 +167,3 @@ def _table(entries: Sequence[tuple[Graded, Sequence[StressScore]]], title: str) 
         for score in scores
     )  # fmt: skip
     return Table(f"{title} · {_conditions(*entries[0])}", columns, rows, folded="Table")
-
-
-def _cell(value: Value, form: str = ".3f") -> str:
-    return f"{value.value:{form}} [{value.ci_low:{form}}, {value.ci_high:{form}}]"
