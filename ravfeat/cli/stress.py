@@ -1,5 +1,6 @@
 """``ravfeat stress``."""
 
+import sys
 from collections import Counter
 from pathlib import Path
 from time import perf_counter
@@ -36,9 +37,7 @@ __all__ = ["command"]
 @click.option("--detector-model", "detector_models", type=click.Path(path_type=Path), multiple=True,
               help="MediaPipe face model (.tflite, .task), or a folder of them. [default: fetched]")  # fmt: skip
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:N or auto.")
-@click.pass_context
 def command(
-    ctx: click.Context,
     run: Path,
     data: tuple[Path, ...],
     caches: tuple[Path, ...],
@@ -72,7 +71,7 @@ def command(
     _show(done, leaky="  LEAKY" if read_recipe(run).leaky else "")
     echo(f"{run / 'stress.json'}: {len(done.conditions)} conditions, in {perf_counter() - started:.1f} s")
     if done.failed:
-        ctx.exit(NOT_WHOLE)
+        sys.exit(NOT_WHOLE)
 
 
 def _show(stress: "Stress", leaky: str) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 from ravfeat.cache import Cache, open_cache
 from ravfeat.errors import UsageError
 from ravfeat.extract import Extraction, extract_together
+from ravfeat.files import sha256_of
 from ravfeat.manifest import Manifest
 from ravfeat.media.augment import CLEAN
 from ravfeat.media.conditions import Condition
 from ravfeat.media.found import find_recordings
+from ravfeat.progress import track_progress
 from ravfeat.published.head_models import ModelGroup, load_models_of
 from ravfeat.published.models import ModelFinder
 from ravfeat.published.parts import Need
@@ -61,6 +63,11 @@ class StreamRecordings:
     systems: tuple[OpenedSystem, ...]
     _passes: tuple[_Pass, ...]
 
+    def digests(self) -> list[tuple[str, str]]:
+        """Give path and SHA-256 of every recording; no digest of what is no file, or cannot be read."""
+        files = {(clip.path, each.root / clip.path) for each in self._passes for clip in each.manifest}
+        return sorted((str(name), _digest(path)) for name, path in track_progress(files, unit="recording"))
+
     def encode(self, condition: Condition | None, folder: Path) -> Encoded:
         """Encode all recordings of the sample; what is there already is kept, as by ``ravfeat extract``.
 
@@ -91,6 +98,13 @@ class StreamRecordings:
                 failed |= {of_clip[clip_id]: reason for clip_id, reason in result.failed.items()}
                 caches.append(open_cache(result.path))
         return Encoded(tuple(caches), failed)
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError:  # encoding it says why
+        return ""
 
 
 def under(need: Need, condition: Condition | None) -> Need:

@@ -150,7 +150,7 @@ def _written(opened: OpenedRun, parts: Sequence[_Stressed], left_out: Mapping[st
     whole = probs_of(opened, None, opened.performances - unread)
     stress = Stress(
         files=audited_digests(opened.path),
-        sample=opened.sample,
+        sample=opened.sample + (f"; {len(unread)} of them could not be read" if unread else ""),
         check=check,
         clean=tuple(scores_of(whole, whole, None, whole.keys())),
         scores=tuple(scores),

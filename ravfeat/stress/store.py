@@ -110,6 +110,7 @@ class LogitStore:
             "heads": {str(file.relative_to(heads)): sha256_of(file) for file in sorted(heads.rglob("*.*"))},
             "reads": [system.part.record() for system in self.recordings.systems],
             "performances": sorted(self.opened.performances),
+            "recordings": self.recordings.digests(),
         }
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         return self.opened.path / STRESS_FOLDER / digest[:12]

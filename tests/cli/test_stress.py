@@ -22,6 +22,16 @@ def test_the_table_has_a_row_for_every_strength_and_the_file_is_beside_the_run(h
     assert lines[-1].startswith(f"{run}/stress.json: 2 conditions, in ")
 
 
+def test_a_clip_that_cannot_be_read_ends_with_exit_code_3(here, spoken, tmp_path) -> None:
+    run = Path(shutil.copytree(spoken.run, tmp_path / "run"))
+    data = Path(shutil.copytree(spoken.data, tmp_path / "data"))
+    for recording in data.glob("*-07.mp4"):  # of one of 24 actors
+        recording.unlink()
+    done = here("stress", run, "--data", data, "--clips", 24, "--condition", "trim")
+    assert done.returncode == 3
+    assert "-07.mp4 is not there" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "code", "text"),
     [

@@ -148,6 +148,9 @@ def test_other_recordings_under_the_same_names_are_refused(spoken, run, tmp_path
         shutil.copy(spoken.data / name, data / other)
     with pytest.raises(PredictionsError, match="The recordings, the encoder or the heads are others"):
         stress(run, spoken, Condition("telephone"), data=[data])
+    stress(run, spoken, Condition("telephone"), data=[spoken.data])
+    with pytest.raises(PredictionsError, match="The recordings, the encoder or the heads are others"):
+        stress(run, spoken, Condition("gain", -6), data=[data])  # those that were stored are not of these recordings
 
 
 def test_a_clip_that_cannot_be_read_is_named_and_left_out_on_both_sides(spoken, run, tmp_path) -> None:
@@ -159,6 +162,7 @@ def test_a_clip_that_cannot_be_read_is_named_and_left_out_on_both_sides(spoken, 
     done = stress(run, spoken, Condition("telephone"), data=[data])
     (telephone,) = done.conditions
     assert (telephone.n, len(telephone.failed)) == (22, 2)
+    assert done.sample.endswith("as can be; 2 of them could not be read")
     assert all("mp4" in reason for reason in telephone.failed.values())
     assert {score.n for score in (*done.clean, *done.scores)} == {22}
 
