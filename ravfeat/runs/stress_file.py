@@ -29,7 +29,6 @@ __all__ = [
 Changeable = Literal["audio", "face"]
 """Streams of which there are recordings that can be changed."""
 
-_LARGEST = 2.0
 _REMEDY = "remove it; 'ravfeat stress' makes it again"
 
 
@@ -241,8 +240,9 @@ def _fault(stress: Stress) -> str:
             return f"{where}: recall of '{min(odd)}', which is no class of its clean clips"
         if any(not 0 <= recall.value <= 1 for recall in score.recalls):
             return f"{where}: expected recalls from 0 to 1"
-        values = [number for each in (score.uar, score.ece, score.difference) for number in vars(each).values()]
-        # Bounds of an interval may reach beyond the scores that there can be.
-        if any(abs(number) > _LARGEST for number in (*values, score.uar_clean, score.ece_clean)):
-            return f"{where}: expected scores from 0 to 1"
+        values = ((0, score.uar), (0, score.ece), (-1, score.difference))
+        rising = [(least, each.ci_low, each.value, each.ci_high, 1) for least, each in values]
+        rising += [(0, score.uar_clean, 1, 1, 1), (0, score.ece_clean, 1, 1, 1)]
+        if any(sorted(numbers) != list(numbers) for numbers in rising):
+            return f"{where}: expected scores from 0 to 1, each within its interval"
     return ""
