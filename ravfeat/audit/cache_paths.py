@@ -114,6 +114,8 @@ def _compare(path: Path, recorded: CacheOrigin) -> Line:
             f"another cache lies at {path}: fingerprint {cache.fingerprint}, the run was made from"
             f" {recorded.fingerprint}; say where that one is with --cache DIR",
         )
+    if recorded.identity and recorded.identity != cache.identity:  # it says who made the features
+        return edited(_CHECK, path.name, f"the recipe tells another identity of {path} than the cache has")
     return _compare_content(cache, recorded.content_sha256)
 
 

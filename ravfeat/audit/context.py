@@ -4,6 +4,7 @@ A run that cannot be opened in full is opened as far as it can be: each thing th
 and a check that needs it gives that reason as its finding.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from ravfeat.runs.recipe import Recipe, read_recipe
 __all__ = ["RunContext", "check_plan", "open_run"]
 
 _PLAN = "plan as recorded"
+_PLACES = ("path", "published", "source")
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,11 @@ def _with_prepared(context: RunContext, plan: FitPlan, locate: Callable[[Path], 
     """Make the plan ready; caches that are what they were and a plan that is the run's cannot be refused."""
     try:
         if context.recipe.cross_corpus is not None:
-            return replace(context, prepared=prepare_across(cross_plan_of(context.recipe, plan, locate)))
-        return replace(context, prepared=prepare(plan))
+            prepared = prepare_across(cross_plan_of(context.recipe, plan, locate))
+        else:
+            prepared = prepare(plan)
+        fault = context.plan_fault or _told_otherwise(context.recipe, prepared)
+        return replace(context, prepared=prepared, plan_fault=fault)
     except LeakError as error:
         return replace(context, reason=f"the folds leak: {error}", fold_leak=str(error))
     except RavfeatError as error:
@@ -190,6 +195,25 @@ def _contradiction(recipe: Recipe, plan: Mapping[str, Any], locations: Sequence[
     if unrecorded := [path for path in paths if Path(path) not in recorded]:
         return f"the plan reads {unrecorded[0]}, and the recipe does not record what was in it"
     return ""
+
+
+def _told_otherwise(recipe: Recipe, prepared: PreparedPlan) -> str:
+    """Say what the recipe tells of a system otherwise than its caches; empty where nothing is."""
+    for told, system in zip(recipe.record.get("caches", ()), prepared.systems, strict=False):
+        found = _without_places(json.loads(json.dumps(system.about())))
+        for name, value in _without_places(told).items():
+            if name in found and value != found[name]:
+                return (
+                    f"what the recipe says of {system.stream} / {system.features} ({name}) is not what the cache says"
+                )
+    return ""
+
+
+def _without_places(told: Any) -> Any:
+    """Leave out what may change where a cache is moved, or pulled from where it was published."""
+    if isinstance(told, Mapping):
+        return {name: _without_places(value) for name, value in told.items() if name not in _PLACES}
+    return [_without_places(value) for value in told] if isinstance(told, list) else told
 
 
 def _always_nested(protocol: str) -> bool:

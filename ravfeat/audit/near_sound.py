@@ -43,6 +43,7 @@ SAME = 0.85
 """Correlation from which two clips on two sides are named."""
 
 _MOST_CLIPS, _THREADS, _NAMED = 5000, 4, 3
+_SHORT = "too short to be told from another"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def _check(recordings: Recordings) -> Iterator[Line]:
     if len(heard.unread) > len(rows) / 2:
         clip_id, reason = next(iter(heard.unread.items()))
         few = f"{len(heard.unread)} of {len(rows)} recordings cannot be compared ({clip_id}: {reason})"
-        yield not_possible(CHECK, subject, f"{few}; --data DIR says where they lie")
+        hint = "" if reason == _SHORT else "; --data DIR says where they lie"
+        yield not_possible(CHECK, subject, f"{few}{hint}")
         return
     yield from _held_against_digests(recordings, heard, subject)
     apart = _Apart(recordings.system.folds, len(records))
@@ -124,13 +126,14 @@ def _check(recordings: Recordings) -> Iterator[Line]:
     if same:
         first = "; ".join(f"{a} and {b} ({r:.2f})" for a, b, r in same[:_NAMED])
         finding = (
-            f"{looked}: {_pairs(len(same))} as alike as copies (a correlation from {SAME:g}): {first}; listen to them"
+            f"{looked}: {_pairs(len(same))} as alike as copies (a correlation from {SAME:g}): {first}; listen to them:"
+            " a beep or a background that recordings share makes them alike, too"
         )
         yield warn(CHECK, subject, finding, **evidence)
         return
     finding = (
         f"{looked}: no two on two sides of a fold are as alike as copies (a correlation from {SAME:g}); copies at"
-        " another speed would not be seen"
+        " another speed, of a part of a clip or changed much would not be seen"
     )
     yield pass_(CHECK, subject, finding, **evidence)
 
@@ -179,7 +182,7 @@ def _listen(recordings: Recordings, rows: Sequence[int]) -> _Heard:
         except MediaError as error:
             return str(error).replace(f"{root}/", "")
         moves = envelope_moves(waveform.samples, waveform.sample_rate_hz)
-        return (moves, waveform.sha256) if len(moves) else "too short to be told from another"
+        return (moves, waveform.sha256) if len(moves) else _SHORT
 
     heard, unread = {}, {}
     with ThreadPoolExecutor(_THREADS) as pool:

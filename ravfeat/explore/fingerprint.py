@@ -45,7 +45,7 @@ def envelope_moves(samples: Floats, sample_rate_hz: int) -> Floats:
     Returns
     -------
     ndarray of shape (T, 80), float32
-        At most `FRAMES` frames; none where the clip is shorter than 0.2 s.
+        At most `FRAMES` frames; none where the clip is shorter than 0.33 s.
     """
     longest = (FRAMES * _HOP + _WINDOW) * sample_rate_hz // _RATE_HZ + 1
     x = samples[:longest]

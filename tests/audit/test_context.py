@@ -42,6 +42,8 @@ def labels_in(folder: Path) -> Path:
         (lambda recipe: recipe.update(caches=[]), "the recipe does not record what was in it"),
         (lambda recipe: recipe["plan"].update(settings={"C": "x"}), "has the setting 'C'"),
         (lambda recipe: recipe.update(cross_corpus={"normalise": "none"}), "where the train cache of every system lay"),
+        (lambda recipe: recipe["caches"][0].update(clips=9), r"of audio / voice \(clips\) is not what the"),
+        (lambda recipe: recipe["caches"][0].update(synthetic=True), r"of audio / voice \(synthetic\) is not"),
     ],
 )
 def test_a_plan_that_is_not_the_run_s_is_an_edited_run(change, message, single, copy) -> None:
@@ -50,6 +52,14 @@ def test_a_plan_that_is_not_the_run_s_is_an_edited_run(change, message, single, 
     (line,) = check_plan(open_run(run))
     assert line.verdict == "edited"
     assert re.search(message, line.finding), line.finding
+
+
+def test_who_made_the_features_is_no_word_of_the_recipe_alone(single, copy) -> None:
+    run = copy(single)
+    rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0]["identity"].update(layer_convention="hidden/1"))
+    (location,) = open_run(run).locations
+    assert location.line.verdict == "edited"
+    assert "the recipe tells another identity of" in location.line.finding
 
 
 @pytest.mark.parametrize(
