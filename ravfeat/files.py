@@ -6,16 +6,18 @@ import json
 import os
 import socket
 import stat
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ravfeat.errors import RavfeatError
 
 __all__ = [
-    "canonical_json", "check_name", "describe_stand_in", "flush", "flush_folder", "read_limited", "replace_file",
-    "sha256_of", "user_folder",
+    "canonical_json", "check_name", "describe_stand_in", "flush", "flush_folder", "passing_folder", "read_limited",
+    "replace_file", "sha256_of", "user_folder",
 ]  # fmt: skip
 
 _FLUSHES_AT_ONCE = 16
@@ -209,6 +211,15 @@ def user_folder(what: str) -> Path:
     named = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # A relative path in this variable is to be ignored, says the XDG specification.
     return (named if named.is_absolute() else Path.home() / ".cache") / "ravfeat" / what
+
+
+@contextmanager
+def passing_folder(what: str) -> Iterator[Path]:
+    """Give a new folder below `user_folder`; it is removed at the end, with all that is in it."""
+    parent = user_folder(what)
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        yield Path(folder)
 
 
 def canonical_json(value: Any) -> str:

@@ -1,10 +1,8 @@
 """Audit a published cache: digests, clips, card, what it tells about people, its encoder, its terms."""
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from ravfeat.address_audit.lines import CARD, FILES, card_line, said_otherwise, terms_line
 from ravfeat.audit import Audit, Line
@@ -16,7 +14,7 @@ from ravfeat.cache.origin_file import read_origin
 from ravfeat.cache.verify import verify_cache
 from ravfeat.cards.cache_card import card_claims
 from ravfeat.errors import CacheError, RavfeatError
-from ravfeat.files import user_folder
+from ravfeat.files import passing_folder
 from ravfeat.identity.sample import probe_cache
 from ravfeat.progress import ProgressBar
 from ravfeat.remote.base import DamagedError, Store
@@ -71,10 +69,8 @@ def _opened(store: Store, place: str, *, quick: bool) -> Iterator[tuple[Cache, b
     if quick:
         yield cache, False
         return
-    parent = user_folder("audits")
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        yield open_cache(pull_whole(cache, mirror, Path(folder)).path), True
+    with passing_folder("audits") as folder:
+        yield open_cache(pull_whole(cache, mirror, folder).path), True
 
 
 def _lines(cache: Cache, whole: bool, store: Store, place: str) -> tuple[list[Line], Trust]:  # noqa: FBT001

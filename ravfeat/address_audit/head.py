@@ -1,6 +1,7 @@
 """Audit a published head: digests, heads that load, scores of its card, its encoders, who made its features, terms."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ravfeat.address_audit.lines import FILES, card_line, said_otherwise, terms_line
@@ -12,11 +13,12 @@ from ravfeat.cards.head_card import compare_results
 from ravfeat.corpora.labels import labels_said
 from ravfeat.errors import HeadError
 from ravfeat.escape import printable
+from ravfeat.files import passing_folder
 from ravfeat.published.card import score_rows
-from ravfeat.published.format import CARD_FILE
+from ravfeat.published.format import CARD_FILE, is_head_file
 from ravfeat.published.head import PublishedHead
 from ravfeat.published.load import load_head
-from ravfeat.published.pull import local_head
+from ravfeat.published.pull import pull_head
 from ravfeat.published.trust import document_trust
 from ravfeat.remote.card import read_card
 from ravfeat.remote.store import MissingFileError, Store, is_remote
@@ -28,7 +30,7 @@ __all__ = ["audit_head"]
 
 _SCORES, _PROTOCOL, _LABELS = "scores computed again", "protocol keeps actors apart", "labels are those of the corpus"
 _CORE = (MADE_BY, FILES, _SCORES)
-_MAX_CARD_BYTES = 4 << 20
+_MAX_CARD_BYTES, _MAX_FILE_BYTES = 4 << 20, 2 << 30
 
 
 def audit_head(store: Store, place: str) -> Audit:
@@ -41,11 +43,31 @@ def audit_head(store: Store, place: str) -> Audit:
         As it was given.
     """
     try:
-        head = load_head(local_head(place) if is_remote(place) else Path(place))
+        with _at_hand(place) as folder:
+            head = load_head(folder)
+            n_files = _compared(head)
+            trust = _trust(head, store, place)
     except HeadError as error:
         return Audit(place, (edited(FILES, "", str(error)),), quick=False, files={}, core=_CORE)
-    trust = _trust(head, store, place)
-    return Audit(place, tuple(_lines(head, store, trust)), quick=False, files={}, trust=trust, core=_CORE)
+    return Audit(place, tuple(_lines(head, n_files, store, trust)), quick=False, files={}, trust=trust, core=_CORE)
+
+
+@contextmanager
+def _at_hand(place: str) -> Iterator[Path]:
+    """Give the folder of a head; of an address it is fetched as it is there now, and deleted again."""
+    if not is_remote(place):
+        yield Path(place)
+        return
+    with passing_folder("audits") as folder:
+        yield pull_head(place, out=folder).path
+
+
+def _compared(head: PublishedHead) -> int:
+    """Hold every file against its digest, those too that predicting does without; give how many there are."""
+    names = list(filter(is_head_file, head.folder.document["files"]))
+    for name in names:
+        head.folder.read(head.folder.path / name, _MAX_FILE_BYTES)
+    return len(names)
 
 
 def _trust(head: PublishedHead, store: Store, place: str) -> Trust:
@@ -58,14 +80,14 @@ def _trust(head: PublishedHead, store: Store, place: str) -> Trust:
     return Trust((trained, *trust.sources))
 
 
-def _lines(head: PublishedHead, store: Store, trust: Trust) -> Iterator[Line]:
+def _lines(head: PublishedHead, n_files: int, store: Store, trust: Trust) -> Iterator[Line]:
     document = head.folder.document
     yield (info if trust.encoded_here else warn)(
         MADE_BY, "", f"{trust.grade}: {trust.details}; that is what head.toml says of itself", grade=trust.grade
     )
     n_heads = sum(len(models) for systems in head.models.values() for models in systems)
     yield pass_(
-        FILES, "", f"{len(document['files'])} files have the digests of head.toml, which agrees with its own;"
+        FILES, "", f"{n_files} files have the digests of head.toml, which agrees with its own;"
         f" {n_heads} heads load, of the classes and caches that it names",
     )  # fmt: skip
     readme, card = read_card(store), _card(store)

@@ -172,6 +172,7 @@ def test_a_head_on_a_hub_is_looked_at_and_its_numbers_are_not_judged(head: tuple
     ("change", "check"),
     [
         (flip("learned.json"), "files are those of their digests"),
+        (flip("recordings.json"), "files are those of their digests"),  # predicting does without it
         (replaced("card.md", "recall) | pooled over folds | ", "recall) | pooled over folds | 1"),
          "card says what is there"),
     ],
@@ -180,6 +181,16 @@ def test_a_head_that_is_not_what_it_says_is_edited(change: Change, check: str, p
     audit = audit_published(spoiled(published, tmp_path, change))
     assert {line.check for line in audit.broken} == {check}
     assert audit.outcome == "broken"
+
+
+def test_a_head_at_an_address_is_looked_at_as_it_is_there_now(published: Path, tmp_path: Path, home: Path) -> None:
+    server = FilesServer()
+    server.folder = Path(shutil.copytree(published, tmp_path / "served"))
+    with serving(FilesHandler, server):
+        assert verdicts(audit_published(server.url))["files are those of their digests"] == "pass"
+        flip("learned.json")(server.folder)
+        assert audit_published(server.url).outcome == "broken"
+    assert not list((home / "audits").iterdir())
 
 
 def test_a_score_in_front_matter_is_held_against_head_toml(
