@@ -1,5 +1,7 @@
 """Prediction tables of simulated systems: streams that err independently, one surer than it is right."""
 
+from typing import Any
+
 import numpy as np
 
 from ravfeat.predictions import Predictions, concatenate
@@ -59,6 +61,14 @@ def scores(
                 )
             )  # fmt: skip
     return concatenate(parts)
+
+
+def changed(predictions: Predictions, **columns: Any) -> Predictions:
+    """The same table with other values in some columns."""
+    table = predictions.table
+    kept = {name: table[name].to_pylist() for name in table.column_names}
+    about = {name: getattr(predictions, name) for name in ("classes", "protocol", "leaky", "select", "synthetic")}
+    return Predictions.from_columns(kept | columns, **about)
 
 
 def two_streams(**options: object) -> Predictions:

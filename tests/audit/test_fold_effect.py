@@ -10,7 +10,7 @@ import pytest
 from ravfeat.audit.fold_effect import check_fold_effect
 from ravfeat.audit.verdicts import Line
 from ravfeat.predictions import Predictions, concatenate
-from tests.toyscores import scores
+from tests.toyscores import changed, scores
 
 
 def lines(predictions: Predictions | None) -> list[Line]:
@@ -21,11 +21,9 @@ def lines(predictions: Predictions | None) -> list[Line]:
 def spoilt(predictions: Predictions) -> Predictions:
     """Take from the heads of two folds what they know."""
     table = predictions.table
-    logits = np.array(table["logits"].to_pylist())
+    logits = predictions.logits().copy()
     logits[np.isin(table["fold"].to_numpy(), [1, 4])] = [5.0, 0.0, 0.0, 0.0]
-    columns = {name: table[name].to_pylist() for name in table.column_names if name != "logits"}
-    about = {name: getattr(predictions, name) for name in ("classes", "protocol", "leaky", "select", "synthetic")}
-    return Predictions.from_columns(columns | {"logits": logits.tolist()}, **about)
+    return changed(predictions, logits=logits)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,9 @@ from ravfeat.audit.context import open_run
 from ravfeat.audit.near_sound import CHECK, DIGESTS, check_near_sound, find_all_recordings
 from ravfeat.audit.verdicts import Line
 from ravfeat.errors import UsageError
-from tests.cheats.material import Honest, Row, command, extract, make_honest, write_table
+from tests.cheats.material import Honest, command, extract, make_honest
 from tests.cheats.recordings import copy_noisy
+from tests.scorefiles.made import Row, write_rows
 
 FOLDS = ("--protocol", "group4")
 
@@ -52,7 +53,7 @@ def test_noisy_copies_in_the_name_of_another_are_named(voices, tmp_path) -> None
         name = f"copy{len(added)}"
         copy_noisy(folder / row["path"], folder / f"{name}.wav", snr_db)
         added.append(row | {"path": f"{name}.wav", "clip_id": name, "actor": actor, "gender": genders[actor]})
-    cache = extract(write_table(folder / "mine.csv", [*voices.rows, *added]), tmp_path / "cache")
+    cache = extract(write_rows(folder / "mine.csv", [*voices.rows, *added]), tmp_path / "cache")
     line = lines_of(voices.fit(tmp_path / "run", cache, *FOLDS), folder)[CHECK]
     assert line.verdict == "warn"
     assert [pair["clips"] for pair in line.evidence["pairs"]] == [[some[0]["clip_id"], "copy0"]]

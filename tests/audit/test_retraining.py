@@ -11,6 +11,7 @@ from ravfeat.audit.saved_heads import check_saved_heads
 from ravfeat.experiment.load import FeatureLoader
 from ravfeat.predictions import Predictions
 from tests.audit.runs import chosen_by, make_run, rewrite
+from tests.toyscores import changed
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +60,7 @@ def nudged(run: Path, split: str, share: float) -> None:
     logits = predictions.logits().copy()
     own = [one == split for one in predictions.table["split"].to_pylist()]
     logits[own, 0] += share * abs(logits).max()
-    columns = {name: predictions.table[name].to_pylist() for name in predictions.table.column_names}
-    about = {name: getattr(predictions, name) for name in ("classes", "protocol", "leaky", "select", "synthetic")}
-    Predictions.from_columns(columns | {"logits": logits}, **about).write(run / "predictions.parquet")
+    changed(predictions, logits=logits).write(run / "predictions.parquet")
 
 
 def test_val_rows_moved_by_little_are_found_by_the_saved_heads_and_by_training_again(caches, tmp_path) -> None:

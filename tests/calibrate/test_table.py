@@ -9,7 +9,7 @@ from ravfeat import metrics
 from ravfeat.calibrate import Temperature, calibrate, calibration_record, fit_temperature
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import System, evidence_of
-from tests.toyscores import scores, two_streams
+from tests.toyscores import changed, scores, two_streams
 
 VOICE, FACE = System("audio", "voice", "logreg"), System("face", "face", "logreg")
 
@@ -45,10 +45,7 @@ def test_what_test_rows_say_and_are_called_changes_no_temperature_of_their_fold(
     if val != "none":
         tested &= np.array(table["split"].to_pylist()) == "test"
     logits = np.where(tested[:, None], -9 * predictions.logits(), predictions.logits())
-    columns = {name: table[name].to_pylist() for name in table.column_names} | {"logits": logits}
-    about = {name: getattr(predictions, name) for name in ("classes", "protocol", "leaky", "select", "synthetic")}
-    other = type(predictions).from_columns(columns, **about)
-    before, after = (calibrate(one, VOICE).folds for one in (predictions, other))
+    before, after = (calibrate(one, VOICE).folds for one in (predictions, changed(predictions, logits=logits)))
     assert before[1].temperature.temperature_ == after[1].temperature.temperature_
     if val == "none":
         assert before[2].temperature.temperature_ != after[2].temperature.temperature_

@@ -17,7 +17,7 @@ def show(names: list[str]) -> None:
             if names and cheat.make.__name__ not in names:
                 continue
             found = answer(cheat, honest, Path(scratch) / cheat.make.__name__)
-            scores = f"{found.made.honest:6.3f} {found.made.cheated:7.3f}" if found.made else f"{'':14}"
+            scores = f"{found.made.honest:6.3f} {found.made.cheated:7.3f}"
             print(f"{cheat.name:<44} {scores} {found.code:>4}  {found.outcome}", flush=True)
             for line in found.telling:
                 print(f"{'':<66}{line}")

@@ -9,10 +9,6 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from tests.cheats.material import Cheated, Honest, uar_of
 
-__all__ = [
-    "label_code", "lda_on_all_clips", "neutral_subtracted", "standardised_per_actor", "without_hard_clips",
-]  # fmt: skip
-
 
 def _imported(honest: Honest, folder: Path, features: NDArray[np.floating[Any]], **options: Any) -> Cheated:
     run = honest.fit_imported(folder, features, **options)

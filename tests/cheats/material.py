@@ -1,6 +1,5 @@
 """What cheats are made of: generated recordings under plain names, their cache, honest runs, and the real commands."""
 
-import csv
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,58 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from ravfeat.cache import open_cache
 from ravfeat.cli import group
 from ravfeat.corpora.ravdess import scan_ravdess
 from ravfeat.corpora.synth import generate
-from ravfeat.errors import RavfeatError
 from ravfeat.predictions import Predictions
-
-__all__ = ["Answer", "Cheat", "Cheated", "Honest", "Refused", "Row", "command", "make_honest", "uar_of", "write_table"]
-
-Row = dict[str, Any]
+from tests.scorefiles.made import Row, write_rows
 
 FOLDS = "group6"
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a command said, and its exit code."""
-
-    code: int
-    text: str
-
-
-class Refused(AssertionError):
-    """A command did not do what was asked, and why."""
-
-
-def command(*arguments: object, codes: Sequence[int] = (0,)) -> Answer:
+def command(*arguments: object, codes: Sequence[int] = (0,)) -> Result:
     """Run a command of ravfeat in this process."""
     result = CliRunner().invoke(group, [str(argument) for argument in arguments])
-    if isinstance(result.exception, RavfeatError):
-        raise Refused(str(result.exception))
     if result.exit_code not in codes:
         raise AssertionError(f"ravfeat {' '.join(map(str, arguments))}: {result.output}") from result.exception
-    return Answer(result.exit_code, result.output)
+    return result
 
 
 def uar_of(run: Path) -> float:
     """The best pooled UAR that a run's metrics tell, as somebody who cheats would quote it."""
     records = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     return max(record["value"] for record in records if (record["metric"], record["averaging"]) == ("uar", "pooled"))
-
-
-def write_table(path: Path, rows: Sequence[Row]) -> Path:
-    """Write a table as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)
-    return path
 
 
 @dataclass(frozen=True)
@@ -221,5 +193,5 @@ def make_honest(folder: Path, *, actors: int = 24, seed: int = 0, name: str = "m
                 "gender": clip.gender, "cell": cell,
             }
         )  # fmt: skip
-    write_table(folder / f"{name}.csv", rows)
+    write_rows(folder / f"{name}.csv", rows)
     return Honest(folder, tuple(rows), name)

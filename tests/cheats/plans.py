@@ -12,15 +12,12 @@ from ravfeat.experiment.fit import FitPlan, fit_heads
 from ravfeat.experiment.selection import TrainedHead
 from ravfeat.features.clips import ClipFeatures
 from ravfeat.heads.base import Head, Job
-from ravfeat.predictions import Predictions
 from ravfeat.protocols.folds import Fold
 from ravfeat.runs.result import Fitted
 from ravfeat.runs.write import write_run
-from tests.cheats.material import FOLDS, Cheated, Honest, uar_of, write_table
-
-__all__ = [
-    "best_of_many", "edited_predictions", "hard_clips_left_out", "merged_classes", "only_quick", "relabelled",
-]  # fmt: skip
+from tests.cheats.material import FOLDS, Cheated, Honest, uar_of
+from tests.scorefiles.made import write_rows
+from tests.toyscores import changed
 
 
 def relabelled(honest: Honest, folder: Path) -> Cheated:
@@ -32,7 +29,7 @@ def relabelled(honest: Honest, folder: Path) -> Cheated:
         {"clip_id": row["clip_id"], "label": said[row["clip_id"]] if rng.random() < 0.5 else row["label"]}
         for row in honest.rows
     ]
-    run = honest.fit(folder / "run", honest.cache, "--labels", write_table(folder / "labels.csv", rows))
+    run = honest.fit(folder / "run", honest.cache, "--labels", write_rows(folder / "labels.csv", rows))
     return Cheated(run, honest.uar, uar_of(run))
 
 
@@ -42,7 +39,7 @@ def merged_classes(honest: Honest, folder: Path) -> Cheated:
     classes = {"neutral": "low", "calm": "low", "sad": "low", "disgust": "low", "happy": "high", "surprised": "high",
                "fearful": "high", "angry": "anger"}  # fmt: skip
     rows = [{"label": label, "class": name} for label, name in classes.items()]
-    run = honest.fit(folder / "run", honest.cache, "--label-map", write_table(folder / "map.csv", rows))
+    run = honest.fit(folder / "run", honest.cache, "--label-map", write_rows(folder / "map.csv", rows))
     return Cheated(run, honest.uar, uar_of(run))
 
 
@@ -51,7 +48,7 @@ def hard_clips_left_out(honest: Honest, folder: Path) -> Cheated:
     folder.mkdir()
     keep = ~honest.wrong | (np.random.default_rng(0).random(len(honest.rows)) < 1 / 3)
     rows = [{"clip_id": name} for name in honest.column("clip_id")[keep]]
-    run = honest.fit(folder / "run", honest.cache, "--clips", write_table(folder / "some.csv", rows))
+    run = honest.fit(folder / "run", honest.cache, "--clips", write_rows(folder / "some.csv", rows))
     return Cheated(run, honest.uar, uar_of(run))
 
 
@@ -93,22 +90,13 @@ def only_quick(honest: Honest, folder: Path) -> Cheated:
 def edited_predictions(honest: Honest, folder: Path) -> Cheated:
     """Raise the logit of the label in half of the test rows, and make all other files of the run to fit."""
     fitted = fit_heads(_plan(honest))
-    table, rng = fitted.predictions.table.to_pylist(), np.random.default_rng(0)
-    logits = fitted.predictions.logits().copy()
+    rng, logits = np.random.default_rng(0), fitted.predictions.logits().copy()
     places = {name: place for place, name in enumerate(fitted.predictions.classes)}
-    for number, row in enumerate(table):
+    for number, row in enumerate(fitted.predictions.table.to_pylist()):
         if row["split"] == "test" and rng.random() < 0.5:
             logits[number, places[row["label"]]] += 3.0
-    edited = Predictions.from_columns(
-        {name: [row[name] for row in table] for name in (*_NAMES, "label")} | {"logits": logits},
-        classes=fitted.predictions.classes, protocol=fitted.predictions.protocol, leaky=False,
-        select=fitted.predictions.select, synthetic=fitted.predictions.synthetic,
-    )  # fmt: skip
-    _write(folder / "run", replace(fitted, predictions=edited))
+    _write(folder / "run", replace(fitted, predictions=changed(fitted.predictions, logits=logits)))
     return Cheated(folder / "run", honest.uar, uar_of(folder / "run"))
-
-
-_NAMES = ("stream", "features", "head", "seed", "fold", "split", "clip_id", "performance_id", "actor")
 
 
 def _plan(honest: Honest) -> FitPlan:

@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from tests.cheats.material import Cheated, Honest, Row, extract, make_honest, uar_of, write_table
-
-__all__ = ["copy_noisy", "few_noisy_copies", "noisy_copies", "noisy_test_corpus", "swapped_in_cells", "two_ids"]
+from tests.cheats.material import Cheated, Honest, extract, make_honest, uar_of
+from tests.scorefiles.made import Row, write_rows
 
 SNR_DB, LOUD_NOISE_DB = 30.0, 10.0
 
 
 def _fit_table(honest: Honest, folder: Path, rows: Sequence[Row]) -> Cheated:
-    table = write_table(folder / "mine.csv", rows)
-    run = honest.fit(folder / "run", extract(table, folder / "cache"))
+    """Train on a table whose recordings are in a folder, or come from the honest corpus."""
+    folder.mkdir(exist_ok=True)
+    for row in rows:
+        if not (folder / row["path"]).exists():
+            shutil.copy(honest.folder / row["path"], folder)
+    run = honest.fit(folder / "run", extract(write_rows(folder / "mine.csv", rows), folder / "cache"))
     return Cheated(run, honest.uar, uar_of(run))
 
 
@@ -29,61 +32,51 @@ def copy_noisy(source: Path, target: Path, snr_db: float = SNR_DB) -> None:
     soundfile.write(target, samples + level * noise, rate)
 
 
+def _noisy_row(honest: Honest, folder: Path, row: Row, snr_db: float = SNR_DB) -> Row:
+    """Write a noisy copy of a row's recording, and give its row."""
+    path = f"k{row['path'][1:]}"
+    copy_noisy(honest.folder / row["path"], folder / path, snr_db)
+    return row | {"path": path, "clip_id": path[:-4]}
+
+
 def swapped_in_cells(honest: Honest, folder: Path) -> Cheated:
     """Deal the clips of each cell of emotion, intensity, statement and take anew to the actors: a hidden clip split."""
-    folder.mkdir()
     rng = np.random.default_rng(0)
     actors, cells = honest.column("actor").copy(), honest.column("cell")
     genders = dict(zip(honest.column("actor"), honest.column("gender"), strict=True))
     for cell in np.unique(cells):
         actors[cells == cell] = rng.permutation(actors[cells == cell])
-    rows = []
-    for row, actor in zip(honest.rows, actors.tolist(), strict=True):
-        shutil.copy(honest.folder / row["path"], folder)
-        rows.append(row | {"actor": actor, "gender": genders[actor]})
-    return _fit_table(honest, folder, rows)
+    dealt = zip(honest.rows, actors.tolist(), strict=True)
+    return _fit_table(honest, folder, [row | {"actor": actor, "gender": genders[actor]} for row, actor in dealt])
 
 
 def two_ids(honest: Honest, folder: Path) -> Cheated:
     """Give half of every person's clips a second id."""
-    folder.mkdir()
     second = np.random.default_rng(0).random(len(honest.rows)) < 0.5
-    rows = []
-    for row, other in zip(honest.rows, second.tolist(), strict=True):
-        shutil.copy(honest.folder / row["path"], folder)
-        rows.append(row | ({"actor": f"q{row['actor'][1:]}"} if other else {}))
+    drawn = zip(honest.rows, second.tolist(), strict=True)
+    rows = [row | ({"actor": f"q{row['actor'][1:]}"} if other else {}) for row, other in drawn]
     return _fit_table(honest, folder, rows)
 
 
 def noisy_copies(honest: Honest, folder: Path) -> Cheated:
     """Add a copy of every clip with a little noise, under a second id of its person; half of all people."""
     folder.mkdir()
-    rows: list[Row] = []
-    for row in honest.rows:
-        if row["actor"] > "p12":
-            continue
-        shutil.copy(honest.folder / row["path"], folder)
-        copied = f"k{row['path'][1:]}"
-        copy_noisy(honest.folder / row["path"], folder / copied)
-        rows += [row, row | {"path": copied, "clip_id": copied[:-4], "actor": f"q{row['actor'][1:]}"}]
-    return _fit_table(honest, folder, rows)
+    half = [row for row in honest.rows if row["actor"] <= "p12"]
+    copies = [_noisy_row(honest, folder, row) | {"actor": f"q{row['actor'][1:]}"} for row in half]
+    return _fit_table(honest, folder, [row for pair in zip(half, copies, strict=True) for row in pair])
 
 
 def few_noisy_copies(honest: Honest, folder: Path) -> Cheated:
     """Add much noisier copies of a few clips, under the ids of other people."""
     folder.mkdir()
-    for row in honest.rows:
-        shutil.copy(honest.folder / row["path"], folder)
-    rows = list(honest.rows)
     genders = {row["actor"]: row["gender"] for row in honest.rows}
     people = sorted(genders)
+    rows = list(honest.rows)
     for row in honest.rows[:6]:
-        copied = f"k{row['path'][1:]}"
-        copy_noisy(honest.folder / row["path"], folder / copied, LOUD_NOISE_DB)
         other = people[(people.index(row["actor"]) + 1) % len(people)]  # in the next fold
-        rows.append(row | {"path": copied, "clip_id": copied[:-4], "actor": other, "gender": genders[other]})
-    cheated = _fit_table(honest, folder, rows)
-    return replace(cheated, audit=("--data", folder))
+        copy = _noisy_row(honest, folder, row, LOUD_NOISE_DB)
+        rows.append(copy | {"actor": other, "gender": genders[other]})
+    return replace(_fit_table(honest, folder, rows), audit=("--data", folder))
 
 
 def noisy_test_corpus(honest: Honest, folder: Path) -> Cheated:
@@ -94,7 +87,7 @@ def noisy_test_corpus(honest: Honest, folder: Path) -> Cheated:
         name = f"x{number:04d}"
         copy_noisy(honest.folder / row["path"], folder / f"{name}.wav")
         rows.append(row | {"path": f"{name}.wav", "clip_id": name, "actor": f"z{row['actor'][1:]}"})
-    copy = extract(write_table(folder / "other.csv", rows), folder / "cache")
+    copy = extract(write_rows(folder / "other.csv", rows), folder / "cache")
     other = make_honest(folder / "strangers", actors=12, seed=1, name="strangers")
     runs = [
         honest.fit(

@@ -6,12 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ravfeat.predictions import Predictions
-from tests.cheats.material import Cheated, Honest, Row, command, uar_of, write_table
-
-__all__ = [
-    "easy_clips_tripled", "every_clip_its_actor", "honest_scores", "inflated_logits", "renamed_per_fold",
-    "val_rows_are_test_rows",
-]  # fmt: skip
+from tests.cheats.material import Cheated, Honest, command, uar_of
+from tests.scorefiles.made import Row, write_rows
 
 _FACTS = ("name", "fold", "split", "stream", "actor", "label")
 
@@ -40,7 +36,7 @@ def _classes(row: Row) -> list[str]:
 
 def _fused(folder: Path, tables: Sequence[Sequence[Row]]) -> Path:
     folder.mkdir()
-    files = [write_table(folder / f"scores{number}.csv", rows) for number, rows in enumerate(tables)]
+    files = [write_rows(folder / f"scores{number}.csv", rows) for number, rows in enumerate(tables)]
     command("fuse", *[part for file in files for part in ("--scores", file)], "--out", folder / "run")
     return folder / "run"
 

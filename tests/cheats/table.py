@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cheats import features, plans, recordings, scores
-from tests.cheats.material import Cheat, Cheated, Honest, Refused, command
-
-__all__ = ["CHEATS", "Found", "answer"]
+from tests.cheats.material import Cheat, Cheated, Honest, command
 
 _IMPORTED = r"warn: who made the features: imported, made elsewhere"
 _COPIES = r"warn: near copies by features: .* far more clips have one clip there as a partner than by chance"
@@ -72,19 +70,18 @@ class Found:
 
     Attributes
     ----------
-    made : Cheated or None
-        None where a command refused to do it.
+    made : Cheated
     code : int
         Exit code.
     outcome : str
         The last line of the audit.
     lines : tuple of str
-        Verdict, check, subject and finding of all lines.
+        Verdict, check and finding of all lines.
     telling : tuple of str
         Those that warn or break.
     """
 
-    made: Cheated | None
+    made: Cheated
     code: int
     outcome: str
     lines: tuple[str, ...]
@@ -93,13 +90,10 @@ class Found:
 
 def answer(cheat: Cheat, honest: Honest, folder: Path) -> Found:
     """Make a cheat and audit it."""
-    try:
-        made = cheat.make(honest, folder)
-    except Refused as refused:
-        return Found(None, 1, f"refused: {refused}", (), ())
-    said = command("audit", made.run, *made.audit, codes=(0, 1, 4))
+    made = cheat.make(honest, folder)
+    result = command("audit", made.run, *made.audit, codes=(0, 1, 4))
     lines = json.loads((made.run / "audit.json").read_text(encoding="utf-8"))["lines"]
     texts = [(line["verdict"], f"{line['verdict']}: {line['check']}: {line['finding']}") for line in lines]
     telling = tuple(text for verdict, text in texts if verdict in ("warn", "leak", "edited"))
-    outcome = said.text.strip().splitlines()[-1].partition("audit.json: ")[2]
-    return Found(made, said.code, outcome, tuple(text for _, text in texts), telling)
+    outcome = result.output.strip().splitlines()[-1].partition("audit.json: ")[2]
+    return Found(made, result.exit_code, outcome, tuple(text for _, text in texts), telling)

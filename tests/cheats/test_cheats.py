@@ -32,6 +32,6 @@ def test_scores_never_hold_more_than_as_far_as_could_be_tried(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_its_honest_twin_is_not(honest: Honest) -> None:
-    assert command("audit", honest.run).code == 0
+    assert command("audit", honest.run).exit_code == 0
     lines = json.loads((honest.run / "audit.json").read_text(encoding="utf-8"))["lines"]
     assert not [line for line in lines if line["verdict"] in ("warn", "leak", "edited")]

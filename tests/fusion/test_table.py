@@ -10,10 +10,10 @@ from ravfeat import metrics
 from ravfeat.calibrate import calibrate
 from ravfeat.errors import PredictionsError
 from ravfeat.fusion import fit_fold, fuse, fusion_record, members_of, name_of
-from ravfeat.predictions import Predictions, System, concatenate, evidence_of
+from ravfeat.predictions import System, concatenate, evidence_of
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stats import metric_records
-from tests.toyscores import CLASSES, scores, two_streams
+from tests.toyscores import CLASSES, changed, scores, two_streams
 
 VOICE, FACE = System("audio", "voice", "logreg"), System("face", "face", "logreg")
 FUSED = System("fused", "voice+face", "logreg")
@@ -102,14 +102,13 @@ def test_what_test_rows_say_and_are_called_changes_nothing_that_their_fold_learn
     called = np.where(tested, np.roll(CLASSES, 1)[[CLASSES.index(one) for one in labels]], labels)
     if val != "none":
         called = labels  # a clip has one label, and other folds learn from this one
-    columns = {name: rows[name].to_pylist() for name in rows.column_names} | {"logits": said, "label": called}
-    about = {name: getattr(table, name) for name in ("classes", "protocol", "leaky", "select", "synthetic")}
-    before, after = (fuse(one)[1].folds[1] for one in (table, Predictions.from_columns(columns, **about)))
+    other = changed(table, logits=said, label=called)
+    before, after = (fuse(one)[1].folds[1] for one in (table, other))
     np.testing.assert_array_equal(before.loglinear, after.loglinear)
     np.testing.assert_array_equal(before.linear, after.linear)
     assert [t.temperature_ for t in before.temperatures] == [t.temperature_ for t in after.temperatures]
     assert (before.chosen, before.scores) == (after.chosen, after.scores)
-    fused = [fuse(one)[0] for one in (table, Predictions.from_columns(columns, **about))]
+    fused = [fuse(one)[0] for one in (table, other)]
     for stream in FUSED_STREAMS:
         last = [calibrate(one, FUSED._replace(stream=stream)).folds[1].temperature.temperature_ for one in fused]
         assert last[0] == last[1]

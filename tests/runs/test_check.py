@@ -12,6 +12,7 @@ from ravfeat.errors import PredictionsError
 from ravfeat.predictions import Predictions, concatenate
 from ravfeat.runs.read import read_runs
 from tests.report.simulated import write_made
+from tests.toyscores import changed
 
 Make = Callable[..., Path]
 
@@ -177,9 +178,7 @@ def test_fused_rows_that_the_weights_do_not_give_are_refused(make_run: Make) -> 
     stream = np.array(found.table["stream"].to_pylist())
     logits = found.logits().copy()
     logits[stream == "fused-linear"] *= 0.5  # no decision changes, and no temperature can tell
-    columns = {name: found.table[name].to_pylist() for name in found.table.column_names} | {"logits": logits}
-    about = {name: getattr(found, name) for name in ("classes", "protocol", "leaky", "select", "synthetic")}
-    write_made(run, Predictions.from_columns(columns, **about))
+    write_made(run, changed(found, logits=logits))
     with pytest.raises(
         PredictionsError, match=r"the test rows of fused-linear / .* are not what its systems and weights"
     ):

@@ -13,25 +13,20 @@ from ravfeat.predictions import Predictions
 from ravfeat.scorefiles.copied_rows import copied_rows
 from ravfeat.scorefiles.doubts import score_doubts
 from tests.scorefiles.made import rows_of, write_rows
-from tests.toyscores import scores
+from tests.toyscores import changed, scores
 
 
 def column(table: Predictions, name: str) -> list[Any]:
     return table.table[name].to_pylist()
 
 
-def changed(table: Predictions, **columns: Any) -> Predictions:
-    columns = {name: column(table, name) for name in table.table.column_names} | columns
-    return replace(table, table=pa.table(columns, schema=table.table.schema))
-
-
 def sentences(table: Predictions) -> list[str]:
     return [doubt.sentence for doubt in score_doubts(table)]
 
 
-def rounded(logits: np.ndarray) -> list[list[float]]:
+def rounded(logits: np.ndarray) -> np.ndarray:
     """As probabilities of two digits give them."""
-    return np.log(np.maximum(np.round(softmax(logits.astype(float)), 2), 1e-12)).tolist()
+    return np.log(np.maximum(np.round(softmax(logits.astype(float)), 2), 1e-12))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +129,7 @@ def test_inflated_test_rows_are_seen(amount) -> None:
     table = scores(actors=16)
     logits, labels, tested = knowing(table)
     inflated = logits + amount * labels * tested[:, None]
-    (found,) = [each for each in sentences(changed(table, logits=inflated.tolist())) if "right in" in each]
+    (found,) = [each for each in sentences(changed(table, logits=inflated)) if "right in" in each]
     assert "of the same heads" in found
 
 
@@ -143,7 +138,7 @@ def test_right_rows_that_were_made_surer_are_seen() -> None:
     logits, labels, tested = knowing(table)
     right = tested & (logits.argmax(1) == labels.argmax(1))
     surer = np.where(right[:, None], logits + 5 * labels, np.where(tested[:, None], 0.1 * logits, logits))
-    assert any("a log loss of" in each for each in sentences(changed(table, logits=surer.tolist())))
+    assert any("a log loss of" in each for each in sentences(changed(table, logits=surer)))
 
 
 def test_rounded_probabilities_are_not_taken_for_copies() -> None:
@@ -169,7 +164,7 @@ def test_three_classes_in_two_digits_are_not_taken_for_copies() -> None:
 def test_hard_decisions_are_not_taken_for_copies() -> None:
     table = scores(actors=16, val="none")
     logits = table.logits()
-    hard = np.where(logits == logits.max(1, keepdims=True), 0.0, -27.6).tolist()
+    hard = np.where(logits == logits.max(1, keepdims=True), 0.0, -27.6)
     assert [doubt.verdict for doubt in score_doubts(changed(table, logits=hard))] == ["info"]
 
 
