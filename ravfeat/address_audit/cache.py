@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ravfeat.address_audit.lines import CARD, FILES, card_line, said_otherwise, terms_line
+from ravfeat.address_audit.lines import CARD, FILES, address_of, card_line, said_otherwise, terms_line
 from ravfeat.audit import Audit, Line
 from ravfeat.audit.encoders import look_up_encoder
 from ravfeat.audit.recordings import check_inputs
+from ravfeat.audit.trust import trust_line
 from ravfeat.audit.verdicts import edited, info, left_out, not_possible, pass_, warn
 from ravfeat.cache import Cache, open_cache
-from ravfeat.cache.origin_file import read_origin
 from ravfeat.cache.verify import verify_cache
 from ravfeat.cards.cache_card import card_claims
 from ravfeat.errors import CacheError, RavfeatError
@@ -77,14 +77,10 @@ def _lines(cache: Cache, whole: bool, store: Store, place: str) -> tuple[list[Li
     card = read_card(store)
     text = card.decode("utf-8", "replace")
     corpus, synthetic = str(cache.about["corpus"]), bool(cache.about["synthetic"])
-    source = encoded_source(
-        f"{cache.about['stream']} {cache.about['encoder']}", cache.identity, _published(cache, store, place),
-        cache.source,
-    )  # fmt: skip
-    trust = Trust((source,))
-    finding = f"{trust.grade}: {trust.details}; that is what the cache says of itself"
+    name, address = f"{cache.about['stream']} {cache.about['encoder']}", address_of(store, place, cache.path)
+    trust = Trust((encoded_source(name, cache.identity, {"address": address} if address else {}, cache.source),))
     steps: list[Callable[[], list[Line]]] = [
-        lambda: [(info if trust.encoded_here else warn)(MADE_BY, "", finding, grade=trust.grade)],
+        lambda: [trust_line(trust, "; that is what the cache says of itself")],
         lambda: _verified(cache, whole=whole),
         lambda: check_inputs(cache) if whole else [],
         lambda: [card_line(*said_otherwise(text, card_claims(cache)), "the cache")],
@@ -98,14 +94,6 @@ def _lines(cache: Cache, whole: bool, store: Store, place: str) -> tuple[list[Li
             lines += step()
             bar.update()
     return lines, trust
-
-
-def _published(cache: Cache, store: Store, place: str) -> dict[str, str]:
-    """Say where it was published; a folder of this machine may have been made here."""
-    if is_remote(place):
-        return {"address": store.place}
-    origin = read_origin(cache.path)
-    return {"address": origin["address"]} if origin else {}
 
 
 def _verified(cache: Cache, *, whole: bool) -> list[Line]:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ravfeat.address_audit.lines import FILES, card_line, said_otherwise, terms_line
+from ravfeat.address_audit.lines import FILES, address_of, card_line, said_otherwise, terms_line
 from ravfeat.audit import Audit, Line
 from ravfeat.audit.encoders import look_up_encoder
+from ravfeat.audit.trust import trust_line
 from ravfeat.audit.verdicts import edited, info, leak, not_possible, pass_, warn
-from ravfeat.cache.origin_file import read_origin
 from ravfeat.cards.head_card import compare_results
 from ravfeat.corpora.labels import labels_said
 from ravfeat.errors import HeadError
@@ -72,9 +72,7 @@ def _compared(head: PublishedHead) -> int:
 
 def _trust(head: PublishedHead, store: Store, place: str) -> Trust:
     trust = document_trust(head.folder.about)
-    origin = read_origin(head.folder.path)
-    address = store.place if is_remote(place) else origin["address"] if origin else ""
-    if not address:
+    if not (address := address_of(store, place, head.folder.path)):
         return trust
     trained = Source("the heads", "imported, made elsewhere", f"trained elsewhere, published at {printable(address)}")
     return Trust((trained, *trust.sources))
@@ -82,9 +80,7 @@ def _trust(head: PublishedHead, store: Store, place: str) -> Trust:
 
 def _lines(head: PublishedHead, n_files: int, store: Store, trust: Trust) -> Iterator[Line]:
     document = head.folder.document
-    yield (info if trust.encoded_here else warn)(
-        MADE_BY, "", f"{trust.grade}: {trust.details}; that is what head.toml says of itself", grade=trust.grade
-    )
+    yield trust_line(trust, "; that is what head.toml says of itself")
     n_heads = sum(len(models) for systems in head.models.values() for models in systems)
     yield pass_(
         FILES, "", f"{n_files} files have the digests of head.toml, which agrees with its own;"

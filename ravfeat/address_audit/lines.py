@@ -2,20 +2,31 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from ravfeat.audit.verdicts import Line, edited, info, not_possible, pass_, warn
+from ravfeat.cache.origin_file import read_origin
 from ravfeat.corpora.terms import Published, known_corpus, licence_for
 from ravfeat.errors import CorpusError, UsageError
 from ravfeat.escape import printable
 from ravfeat.remote.card import licence_of_card
+from ravfeat.remote.store import Store, is_remote
 
-__all__ = ["CARD", "FILES", "TERMS", "card_line", "said_otherwise", "terms_line"]
+__all__ = ["CARD", "FILES", "TERMS", "address_of", "card_line", "said_otherwise", "terms_line"]
 
 FILES = "files are those of their digests"
 CARD = "card says what is there"
 TERMS = "terms"
 
 _MARKUP = re.compile(r"[`\\*]")
+
+
+def address_of(store: Store, place: str, folder: Path) -> str:
+    """Say where it was published; empty for a folder of this machine, which may have been made here."""
+    if is_remote(place):
+        return store.place
+    origin = read_origin(folder)
+    return origin["address"] if origin else ""
 
 
 def terms_line(corpus: str, card: bytes, what: Published, *, synthetic: bool) -> Line:

@@ -15,8 +15,8 @@ from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, is_unchecked, transdu
 
 __all__ = ["card", "score_rows", "terms_of"]
 
-_METRICS = (("uar", "UAR (mean recall)"), ("wa", "WA (plain accuracy)"), ("nll", "NLL"), ("ece", "ECE"))
-_AVERAGINGS = (("pooled", "pooled over folds"), ("fold_mean", "mean of folds"))
+_METRICS = {"uar": "UAR (mean recall)", "wa": "WA (plain accuracy)", "nll": "NLL", "ece": "ECE"}
+_AVERAGINGS = {"pooled": "pooled over folds", "fold_mean": "mean of folds"}
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -168,11 +168,7 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
         "| system | metric | averaging | value [95 %, over actors] | protocol | select | n |",
         "|---|---|---|---|---|---|---|",
     ]
-    for record in records:
-        metric, averaging = dict(_METRICS).get(record["metric"]), dict(_AVERAGINGS).get(record["averaging"])
-        if metric is None or averaging is None or not _is_published(record):
-            continue
-        lines.append("".join(_row(record, leaky)))
+    lines += ["".join(_row(record, leaky)) for record in records if _is_published(record)]
     lines += [
         "",
         "Of calibrated probabilities of test clips, each by the heads of the fold that tested it;"
@@ -186,7 +182,7 @@ def _numbers(document: Mapping[str, Any], records: Records) -> list[str]:
 
 def _row(record: Mapping[str, Any], leaky: str) -> tuple[str, str]:
     """Give a row of the table of scores: what it is of, and the value with its conditions."""
-    metric, averaging = dict(_METRICS)[record["metric"]], dict(_AVERAGINGS)[record["averaging"]]
+    metric, averaging = _METRICS[record["metric"]], _AVERAGINGS[record["averaging"]]
     conditions = f"{markdown_text(record['protocol'])}{leaky} | {markdown_text(record['select'])} | {record['n']}"
     return f"| {_name(record)} | {metric} | {averaging} |", f" {_value(record)} | {conditions} |"
 
@@ -199,7 +195,8 @@ def score_rows(document: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _is_published(record: Mapping[str, Any]) -> bool:
-    return record["stream"] not in FUSED_STREAMS[1:] and not transductive_suffix(record["features"])
+    known = record["metric"] in _METRICS and record["averaging"] in _AVERAGINGS
+    return known and record["stream"] not in FUSED_STREAMS[1:] and not transductive_suffix(record["features"])
 
 
 def _value(record: Mapping[str, Any]) -> str:
