@@ -11,6 +11,7 @@ from ravfeat.schema import is_unchecked, transductive_suffix
 
 if TYPE_CHECKING:
     from ravfeat.fusion import Fusion
+    from ravfeat.runs.recipe import LedgerNote, Recipe
     from ravfeat.runs.result import Fitted
 
 __all__ = ["show_run"]
@@ -22,27 +23,26 @@ Records = Sequence[Mapping[str, Any]]
 def show_run(run: Path, records: Records, fitted: "Fitted") -> None:
     """Print a line per system of a written run, what differences it can show, the gain of fusing, and its faults."""
     from ravfeat.calibrate import calibration_record
+    from ravfeat.runs.recipe import read_recipe
+    from ravfeat.stats import detectable_difference
 
+    recipe, leaky = read_recipe(run), "  LEAKY" if fitted.predictions.leaky else ""
     _show_scores(records, synthetic=fitted.predictions.synthetic)
-    _show_detectable(fitted)
-    _show_task(run, fitted)
+    echo(f"{detectable_difference(fitted.predictions).said}{leaky}")
+    _show_task(recipe, fitted, leaky=leaky)
     _show_views(fitted)
     _show_parts(fitted)
     if fitted.fusion is not None:
-        _show_fusion(run, fitted.fusion, leaky="  LEAKY" if fitted.predictions.leaky else "")
+        _show_fusion(run, fitted.fusion, leaky=leaky)
     _show_bounds(calibration_record(fitted.predictions))
     _show_chosen(fitted.about)
     _show_missing(fitted)
-    _show_tries(run, leaky="  LEAKY" if fitted.predictions.leaky else "")
+    if recipe.ledger is not None:
+        _show_tries(recipe.ledger, leaky=leaky)
 
 
-def _show_tries(run: Path, *, leaky: str) -> None:
+def _show_tries(note: "LedgerNote", *, leaky: str) -> None:
     """Print where the run stands among the tries on its clips, or why nobody counts them."""
-    from ravfeat.runs.recipe import read_recipe
-
-    note = read_recipe(run).ledger
-    if note is None:
-        return
     if note.said:
         echo(f"{note.said}{leaky}")
     if note.why:
@@ -74,27 +74,18 @@ def _show_scores(records: Records, *, synthetic: bool) -> None:
         echo(f"the rows rest on different clips ({listing}): their differences are not those of the systems alone")
 
 
-def _show_detectable(fitted: "Fitted") -> None:
-    """Print how large a difference must be to be told from zero."""
-    from ravfeat.stats import detectable_difference
-
-    echo(f"{detectable_difference(fitted.predictions).said}{'  LEAKY' if fitted.predictions.leaky else ''}")
-
-
-def _show_task(run: Path, fitted: "Fitted") -> None:
+def _show_task(recipe: "Recipe", fitted: "Fitted", *, leaky: str) -> None:
     """Print classes, chance, test clips, who made the features, what was changed, and the test clips of every class."""
-    from ravfeat.runs.recipe import read_recipe
     from ravfeat.runs.task import chance_said, changes, clips_said
     from ravfeat.runs.trust import trust_of
 
     predictions = fitted.predictions
     rows = predictions.select_system(predictions.systems()[0]).table.select(["split", "clip_id", "label"]).to_pylist()
     labels = {row["clip_id"]: row["label"] for row in rows if row["split"] == "test"}
-    recipe = read_recipe(run)
     facts = (chance_said(len(predictions.classes)), clips_said(recipe, len(labels)), trust_of(recipe).said)
-    echo(f"{'; '.join(facts)}{'  LEAKY' if predictions.leaky else ''}")
+    echo(f"{'; '.join(facts)}{leaky}")
     if changed := changes(recipe):
-        echo(f"not the corpus's own task: {'; '.join(changed)}{'  LEAKY' if predictions.leaky else ''}")
+        echo(f"not the corpus's own task: {'; '.join(changed)}{leaky}")
     show_classes(Counter(labels.values()), predictions.classes)
 
 
