@@ -11,18 +11,17 @@ gives that name.
   of the mono copy at 16 kHz, FLAC of 16 bits. Of another copy, such as the 48 kHz originals, nothing can be said by
   digests; by lengths it can.
 
-``ravdess_recordings.tsv`` was made by `recordings_text` of a cache of these files.
+``ravdess_recordings.tsv`` holds them; its test makes every row anew from the recordings.
 
 Source: Livingstone SR, Russo FA (2018), PLoS ONE 13(5): e0196391, doi:10.5281/zenodo.1188976.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Protocol
 
-__all__ = ["DIGITS", "PICTURE_S", "Recorded", "by_digest", "ravdess_recordings", "recordings_text"]
+__all__ = ["DIGITS", "PICTURE_S", "Recorded", "by_digest", "ravdess_recordings"]
 
 PICTURE_S = 1001 / 30_000
 """Length of a picture of RAVDESS's videos in seconds."""
@@ -57,17 +56,6 @@ class Recorded:
         return self.performance_id[-2:]
 
 
-class _Stored(Protocol):
-    @property
-    def performance_id(self) -> str: ...
-    @property
-    def n_samples(self) -> int: ...
-    @property
-    def rate_hz(self) -> float: ...
-    @property
-    def input_sha256(self) -> str: ...
-
-
 @cache
 def ravdess_recordings() -> Mapping[str, Recorded]:
     """Give all recordings by performance.
@@ -89,13 +77,3 @@ def by_digest() -> Mapping[str, tuple[Recorded, ...]]:
     for recording in ravdess_recordings().values():
         found[recording.digest] = (*found.get(recording.digest, ()), recording)
     return found
-
-
-def recordings_text(records: Iterable[_Stored]) -> str:
-    """Write the table anew from the records of a cache of the 16 kHz copies (`ravfeat.cache.Cache.records`)."""
-    rows = sorted(
-        (record.performance_id, round(record.n_samples / record.rate_hz / PICTURE_S), record.input_sha256[:DIGITS])
-        for record in records
-    )
-    head = "# RAVDESS speech, doi:10.5281/zenodo.1188976: performance, length in pictures of 1001/30000 s, digest\n"
-    return head + "".join("\t".join(map(str, row)) + "\n" for row in rows)
