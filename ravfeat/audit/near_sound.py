@@ -112,11 +112,12 @@ def _check(recordings: Recordings) -> Iterator[Line]:
         yield not_possible(CHECK, subject, f"{few}{hint}")
         return
     yield from _held_against_digests(recordings, heard, subject)
-    apart = _Apart(recordings.system.folds, len(records))
+    sides = _sides(recordings.system.folds, len(records))
     # Equal recordings are found by their digests.
     alike = [(heard.rows[a], heard.rows[b], r) for a, b, r in near_pairs(heard.moves, SAME)
              if heard.digests[a] != heard.digests[b]]  # fmt: skip
-    same = [(records[a].clip_id, records[b].clip_id, r) for a, b, r in alike if apart(a, b)]
+    apart = [(a, b, r) for a, b, r in alike if (sides[:, a] + sides[:, b] == 3).any()]
+    same = [(records[a].clip_id, records[b].clip_id, r) for a, b, r in apart]
     evidence = {
         "clips": len(heard.rows),
         "unread": dict(heard.unread),
@@ -159,17 +160,13 @@ def _held_against_digests(recordings: Recordings, heard: _Heard, subject: str) -
     )
 
 
-class _Apart:
-    """Whether two rows are on two sides of some fold: one tested, the other trained on or validated on."""
-
-    def __init__(self, folds: Sequence[Fold], n: int) -> None:
-        self._sides = np.zeros((len(folds), n), np.int8)
-        for side, fold in zip(self._sides, folds, strict=True):
-            side[np.concatenate([fold.train, fold.val])] = 1
-            side[fold.test] = 2
-
-    def __call__(self, a: int, b: int) -> bool:
-        return bool((self._sides[:, a] + self._sides[:, b] == 3).any())
+def _sides(folds: Sequence[Fold], n: int) -> NDArray[np.int8]:
+    """Give the side of every row in every fold, of shape (F, N): 1 trained on or validated on, 2 tested, 0 neither."""
+    sides = np.zeros((len(folds), n), np.int8)
+    for side, fold in zip(sides, folds, strict=True):
+        side[np.concatenate([fold.train, fold.val])] = 1
+        side[fold.test] = 2
+    return sides
 
 
 def _listen(recordings: Recordings, rows: Sequence[int]) -> _Heard:
@@ -200,13 +197,13 @@ def _listen(recordings: Recordings, rows: Sequence[int]) -> _Heard:
 
 def _first_found(systems: Sequence[CacheSystem], data: Sequence[Path]) -> Recordings:
     """Take the first of systems of the same rows whose recordings are there."""
-    refused = None
+    refused = []
     for system in systems:
         try:
             return Recordings(system, tuple(_clips_of(system, data)))
         except UsageError as error:
-            refused = refused or error
-    raise refused or UsageError("no system to listen to")
+            refused.append(error)
+    raise refused[0]
 
 
 def _clips_of(system: CacheSystem, data: Sequence[Path]) -> Iterator[tuple[Clip, Path, str]]:

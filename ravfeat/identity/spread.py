@@ -112,14 +112,14 @@ def measure_spread(features: ClipFeatures, actors: Sequence[str], labels: Sequen
     if len(a) - len(names) - len(classes) + 1 < len(names):
         return f"too few clips per actor: {len(a)} of {len(names)} actors"
     f, even = [], []
-    by_class: dict[str, list[_Floats]] = {name: [] for i, name in enumerate(classes.tolist()) if _enough(a[y == i])}
+    rows_of = {name: y == i for i, name in enumerate(classes.tolist()) if _enough(a[y == i])}
+    by_class: dict[str, list[_Floats]] = {name: [] for name in rows_of}
     projected = np.zeros((len(a), _PROJECTED))
     for number, x in enumerate(_layers(features)):
         f.append(_f(x, a, y))
         even.append(_evenness(x, a))
-        for i, name in enumerate(classes.tolist()):
-            if name in by_class:
-                by_class[name].append(_f(x[y == i], a[y == i], np.zeros(int((y == i).sum()), np.int64)))
+        for name, rows in rows_of.items():
+            by_class[name].append(_f(x[rows], a[rows], np.zeros(int(rows.sum()), np.int64)))
         projected += x @ np.random.default_rng(number).standard_normal((x.shape[1], _PROJECTED))
     if not f:
         return "no feature differs from clip to clip"
@@ -128,12 +128,8 @@ def measure_spread(features: ClipFeatures, actors: Sequence[str], labels: Sequen
         return "no feature differs from clip to clip of a class and an actor"
     limit, evens = _limit(len(names)), np.concatenate(even)
     centred = _low(all_f, limit)
-    low_classes = [
-        name
-        for i, name in enumerate(classes.tolist())
-        if name in by_class
-        and _low(np.concatenate(by_class[name]), _limit(len(set(a[y == i])), _CHANCE / len(classes)))
-    ]
+    limits = {name: _limit(len(set(a[rows])), _CHANCE / len(classes)) for name, rows in rows_of.items()}
+    low_classes = [name for name in rows_of if _low(np.concatenate(by_class[name]), limits[name])]
     equal = [] if centred else _equal_actors(projected, a, y)
     return ActorSpread(
         float(np.median(all_f)),

@@ -237,8 +237,12 @@ def _check_strength(name: str, recipe: ConditionRecipe, strength: float | None) 
         return
     low, high = recipe.bounds
     such_as = f"such as {name}:{recipe.strengths[0]:g}"
-    # `not` refuses NaN; three decimals, so that every strength has one name.
-    if strength is None or not low <= strength <= high or strength in (recipe.clean, -0.0) or _odd(strength):
+    if (
+        strength is None
+        or not low <= strength <= high  # NaN too
+        or strength in (recipe.clean, -0.0)
+        or strength != round(strength, 3)  # so that every strength has one name
+    ):
         got = "none" if strength is None else f"{strength:g}"
         raise UsageError(
             f"condition '{name}': expected a strength from {low:g} to {high:g} ({recipe.unit}) that changes something,"
@@ -249,10 +253,6 @@ def _check_strength(name: str, recipe: ConditionRecipe, strength: float | None) 
             f"condition 'mp3': there is no bit rate of {strength:g} kbit/s at 16 kHz; choose from"
             f" {', '.join(map(str, _MP3_KBITS))}"
         )
-
-
-def _odd(strength: float) -> bool:
-    return strength != round(strength, 3)
 
 
 def _generator(condition: Condition, key: str) -> np.random.Generator:
