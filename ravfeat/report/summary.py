@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ravfeat.errors import listed
 from ravfeat.report.drawings.labels import conditions_of
 from ravfeat.report.fused import FusedRun
 from ravfeat.report.graded import Graded
@@ -20,9 +21,7 @@ _NAMED = 3  # encoders that the title has room for
 
 def title(graded: Sequence[Graded]) -> str:
     """Name corpus and encoders, as in "Emotion heads on ravdess: whisper-tiny-en-encoder, landmarks68"."""
-    encoders = _encoders(graded)
-    more = f" and {len(encoders) - _NAMED} more" if len(encoders) > _NAMED else ""
-    return f"Emotion heads on {graded[0].corpus or 'frozen features'}: {', '.join(encoders[:_NAMED])}{more}"
+    return f"Emotion heads on {graded[0].corpus or 'frozen features'}: {listed(_encoders(graded), _NAMED)}"
 
 
 def summary(graded: Sequence[Graded], gaps: Sequence[LeakGap], fused: Sequence[FusedRun]) -> list[str]:

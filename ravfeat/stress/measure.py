@@ -1,7 +1,7 @@
 """Scores under a condition: UAR and ECE with intervals, recall by class, and where one stream falls below another."""
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 
 from ravfeat.media.augment import CLEAN
@@ -17,12 +17,10 @@ def scores_of(
     changed: Mapping[System, SystemProbs],
     clean: Mapping[System, SystemProbs],
     condition: Condition | None,
-    systems: Collection[System],
+    systems: Set[System],
 ) -> Iterator[StressScore]:
     """Score some systems on changed recordings, beside the same clips as they are."""
-    for system in sorted(systems):
-        if system not in changed:
-            continue
+    for system in sorted(changed.keys() & systems):
         now, before = score_intervals(changed[system]), score_intervals(clean[system])
         recipe, title, unit, strength, clean_strength = _words(condition)
         yield StressScore(

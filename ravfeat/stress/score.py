@@ -1,6 +1,6 @@
 """Score changed recordings with every fold's own heads, temperatures and fusion weights."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,8 +32,8 @@ def changed_logits(
     CacheError
         Where a cache lacks what is to be read.
     """
-    parts = [_table_of(opened, recordings, system, condition, encoded) for system in recordings.systems]
-    columns = {name: [value for part in parts for value in part[name]] for name in parts[0]}
+    rows = [row for system in recordings.systems for row in _rows(opened, recordings, system, condition, encoded)]
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(_COLUMNS)}
     facts = opened.run.predictions
     return Predictions.from_columns(
         columns, classes=facts.classes, protocol=facts.protocol, leaky=facts.leaky, select=facts.select,
@@ -41,13 +41,19 @@ def changed_logits(
     )  # fmt: skip
 
 
-def _table_of(
+_COLUMNS = (
+    "stream", "features", "head", "fold", "seed", "split", "clip_id", "performance_id", "actor", "label", "logits",
+)  # fmt: skip
+
+
+def _rows(
     opened: OpenedRun,
     recordings: StreamRecordings,
     system: OpenedSystem,
     condition: Condition | None,
     encoded: Encoded,
-) -> dict[str, list[Any]]:
+) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of one system, as `_COLUMNS` has them."""
     needs = tuple(
         under(need, condition) if need.identity.get("stream") == recordings.stream else need
         for need in system.part.needs
@@ -59,7 +65,6 @@ def _table_of(
         clip_id: (actor, test.classes[y])
         for clip_id, actor, y in zip(test.clip_ids, test.actors, test.y.tolist(), strict=True)
     }
-    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for fold, clips in system.clips.items():
         heard = [clip for clip in clips if clip.performance_id not in encoded.failed]
         if not heard:
@@ -68,15 +73,7 @@ def _table_of(
         logits = logits_by_seed(system.models[fold], features)  # (n, S, K)
         for clip, by_seed in zip(heard, logits, strict=True):
             for seed, values in zip(part.seeds, by_seed, strict=True):
-                row = (*part.system, fold, seed, "test", *clip, *facts[clip.clip_id], values)
-                for name, value in zip(_COLUMNS, row, strict=True):
-                    columns[name].append(value)
-    return columns
-
-
-_COLUMNS = (
-    "stream", "features", "head", "fold", "seed", "split", "clip_id", "performance_id", "actor", "label", "logits",
-)  # fmt: skip
+                yield (*part.system, fold, seed, "test", *clip, *facts[clip.clip_id], values)
 
 
 def by_clip(predictions: Predictions, system: System) -> dict[str, NDArray[np.float32]]:

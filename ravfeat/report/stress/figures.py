@@ -1,6 +1,6 @@
 """Drawings of a stressed run: a score against the strength of every condition, recall by class and condition."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -58,7 +58,6 @@ def strengths_figure(
 def _line(axes: Axes, scores: Scores, mark: Mark, metric: str, shift: float) -> None:
     if not scores:
         return
-    value: Callable[[StressScore], Value] = lambda score: getattr(score, metric)  # noqa: E731
     steps = ladder(scores)
     places = np.arange(len(steps)) + shift
     # Conditions of one strength each are no ladder: nothing lies between them.
@@ -68,7 +67,7 @@ def _line(axes: Axes, scores: Scores, mark: Mark, metric: str, shift: float) -> 
               marker=mark.shape, markersize=3.6, markerfacecolor=face, alpha=mark.alpha)  # fmt: skip
     for place, step in zip(places, steps, strict=True):
         if step.score is not None:
-            ends = value(step.score)
+            ends: Value = getattr(step.score, metric)
             axes.vlines(place, ends.ci_low, ends.ci_high, color=mark.colour, linewidth=0.9, alpha=0.55)
 
 

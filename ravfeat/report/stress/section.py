@@ -1,7 +1,6 @@
 """The section on changed recordings: what was done to them, the figures, the tables, and where streams cross."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ravfeat.report.drawings.labels import legend
 from ravfeat.report.graded import Graded
@@ -79,7 +78,6 @@ def _of_stream(stress: Stress, stream: str, shown: Sequence[Scored]) -> Iterator
     if not of_stream:
         return
     drawn = _best(of_stream)
-    table = partial(_table, of_stream)
     panels = _panels(drawn[0][1])
     name, words = f"{drawn[0][0].slug}-stress-{stream}", f"the {_STREAMS[stream]}"
     for metric, title in _METRICS.items():
@@ -91,7 +89,7 @@ def _of_stream(stress: Stress, stream: str, shown: Sequence[Scored]) -> Iterator
         alt = f"{caption} {_ends(drawn, metric)}"
         yield PageFigure(
             f"{name}-{metric}", f"{title} on a changed {_STREAMS[stream]}", caption, alt,
-            strengths_figure(drawn, panels, metric, chance), table(f"{title} by condition"),
+            strengths_figure(drawn, panels, metric, chance), _table(of_stream, f"{title} by condition"),
         )  # fmt: skip
     for entry, scores in drawn:
         # A system that does not read the stream is the same in every row.
@@ -108,20 +106,16 @@ def _conditions(entry: Graded, scores: Sequence[StressScore]) -> str:
 
 def _best(entries: Sequence[Scored]) -> list[Scored]:
     """Draw the best system of each stream on clean clips; tables have all."""
-    best: dict[str, Scored] = {}
-    for entry, scores in entries:
-        other = best.get(entry.system.stream)
-        if other is None or scores[0].uar_clean > other[1][0].uar_clean:
-            best[entry.system.stream] = entry, scores
-    return list(best.values())
+    streams = dict.fromkeys(entry.system.stream for entry, _ in entries)
+    of_streams = ([each for each in entries if each[0].system.stream == stream] for stream in streams)
+    return [max(several, key=lambda each: each[1][0].uar_clean) for several in of_streams]
 
 
 def _panels(scores: Sequence[StressScore]) -> list[list[str]]:
     """Give every recipe a panel of its own, and one to all of those that have one strength only."""
-    ladders = [[score.recipe] for score in scores if score.strength is not None]
+    ladders = dict.fromkeys(score.recipe for score in scores if score.strength is not None)
     single = [score.recipe for score in scores if score.strength is None]
-    panels = [*map(list, dict.fromkeys(map(tuple, ladders)))]
-    return [*panels, single] if single else panels
+    return [*([recipe] for recipe in ladders), *([single] if single else [])]
 
 
 def _ends(drawn: Sequence[Scored], metric: str) -> str:
