@@ -61,16 +61,23 @@ def weights_on_test(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("ravfeat.fusion.table.fit_fold", cheat)
 
 
-def chosen_on_test(patch: pytest.MonkeyPatch) -> None:
-    """Let layers and strengths be chosen on the test rows."""
+def _train_otherwise(
+    patch: pytest.MonkeyPatch, *, choose_on: str = "val", pick: Callable[[int], int] | None = None, leak: bool = False
+) -> None:
+    """Choose on other rows, or by `pick`; with `leak` learn from the test rows too."""
 
     def cheat(
         head: Head, features: ClipFeatures, y: Any, n_classes: int, tasks: Sequence[tuple[Fold, int]], _: object
     ) -> list[TrainedHead]:
-        jobs = [Job(fold.train, fold.test, seed) for fold, seed in tasks]
+        jobs = [Job(fold.train, getattr(fold, choose_on), seed) for fold, seed in tasks]
         sweeps = head.sweep(features, y, n_classes, jobs)
-        picks = [head.choose([sweep], [y[job.val]]) for sweep, job in zip(sweeps, jobs, strict=True)]
-        chosen = [sweep.candidates[pick] for sweep, pick in zip(sweeps, picks, strict=True)]
+        picks = [
+            head.choose([sweep], [y[job.val]]) if pick is None else pick(len(sweep.candidates))
+            for sweep, job in zip(sweeps, jobs, strict=True)
+        ]
+        chosen = [sweep.candidates[picked] for sweep, picked in zip(sweeps, picks, strict=True)]
+        if leak:
+            jobs = [Job(np.sort(np.concatenate([fold.train, fold.test])), fold.val, seed) for fold, seed in tasks]
         models = head.fit(features, y, n_classes, jobs, chosen)
         return [
             TrainedHead(fold, seed, model, fold.val, model.logits(features, fold.val))
@@ -78,24 +85,21 @@ def chosen_on_test(patch: pytest.MonkeyPatch) -> None:
         ]
 
     patch.setattr("ravfeat.experiment.fit.by_validation", cheat)
+
+
+def chosen_on_test(patch: pytest.MonkeyPatch) -> None:
+    """Let layers and strengths be chosen on the test rows."""
+    _train_otherwise(patch, choose_on="test")
 
 
 def chosen_by(patch: pytest.MonkeyPatch, pick: Callable[[int], int]) -> None:
     """Let `pick` name one of the n candidates, whatever the val rows say."""
+    _train_otherwise(patch, pick=pick)
 
-    def cheat(
-        head: Head, features: ClipFeatures, y: Any, n_classes: int, tasks: Sequence[tuple[Fold, int]], _: object
-    ) -> list[TrainedHead]:
-        jobs = [Job(fold.train, fold.val, seed) for fold, seed in tasks]
-        sweeps = head.sweep(features, y, n_classes, jobs)
-        chosen = [sweep.candidates[pick(len(sweep.candidates))] for sweep in sweeps]
-        models = head.fit(features, y, n_classes, jobs, chosen)
-        return [
-            TrainedHead(fold, seed, model, fold.val, model.logits(features, fold.val))
-            for (fold, seed), model in zip(tasks, models, strict=True)
-        ]
 
-    patch.setattr("ravfeat.experiment.fit.by_validation", cheat)
+def learned_from_test(patch: pytest.MonkeyPatch) -> None:
+    """Let heads learn from the test rows too."""
+    _train_otherwise(patch, leak=True)
 
 
 def rewrite(path: Path, change: Callable[[Any], object]) -> None:

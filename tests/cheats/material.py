@@ -124,7 +124,7 @@ class Honest:
 
     def fit_imported(self, out: Path, features: NDArray[np.floating[Any]], *options: object, keep: Any = None) -> Path:
         """Import features, one row per clip, as those of another program, and train on them."""
-        out.mkdir(parents=True)
+        out.mkdir(parents=True, exist_ok=True)
         keep = np.ones(len(self.rows), bool) if keep is None else keep
         names = self.column("clip_id")[keep]
         np.savez(out / "made.npz", names=names, offsets=np.arange(len(names) + 1), x=features[keep].astype(np.float32))
@@ -154,7 +154,7 @@ class Cheat:
     ----------
     name : str
     make : callable
-        ``make(honest, folder)``, with a folder that is its own.
+        ``make(honest, folder)``, with an empty folder that is its own.
     codes : tuple of int
         Exit codes of which the audit has to give one.
     told : str

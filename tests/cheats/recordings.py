@@ -16,7 +16,6 @@ SNR_DB, LOUD_NOISE_DB = 30.0, 10.0
 
 def _fit_table(honest: Honest, folder: Path, rows: Sequence[Row]) -> Cheated:
     """Train on a table whose recordings are in a folder, or come from the honest corpus."""
-    folder.mkdir(exist_ok=True)
     for row in rows:
         if not (folder / row["path"]).exists():
             shutil.copy(honest.folder / row["path"], folder)
@@ -60,7 +59,6 @@ def two_ids(honest: Honest, folder: Path) -> Cheated:
 
 def noisy_copies(honest: Honest, folder: Path) -> Cheated:
     """Add a copy of every clip with a little noise, under a second id of its person; half of all people."""
-    folder.mkdir()
     half = [row for row in honest.rows if row["actor"] <= "p12"]
     copies = [_noisy_row(honest, folder, row) | {"actor": f"q{row['actor'][1:]}"} for row in half]
     return _fit_table(honest, folder, [row for pair in zip(half, copies, strict=True) for row in pair])
@@ -68,7 +66,6 @@ def noisy_copies(honest: Honest, folder: Path) -> Cheated:
 
 def few_noisy_copies(honest: Honest, folder: Path) -> Cheated:
     """Add much noisier copies of a few clips, under the ids of other people."""
-    folder.mkdir()
     genders = {row["actor"]: row["gender"] for row in honest.rows}
     people = sorted(genders)
     rows = list(honest.rows)
@@ -81,12 +78,8 @@ def few_noisy_copies(honest: Honest, folder: Path) -> Cheated:
 
 def noisy_test_corpus(honest: Honest, folder: Path) -> Cheated:
     """Test on a corpus that is a noisy copy of the training corpus, under other names."""
-    folder.mkdir()
-    rows = []
-    for number, row in enumerate(row for row in honest.rows if row["actor"] <= "p12"):
-        name = f"x{number:04d}"
-        copy_noisy(honest.folder / row["path"], folder / f"{name}.wav")
-        rows.append(row | {"path": f"{name}.wav", "clip_id": name, "actor": f"z{row['actor'][1:]}"})
+    half = [row for row in honest.rows if row["actor"] <= "p12"]
+    rows = [_noisy_row(honest, folder, row) | {"actor": f"z{row['actor'][1:]}"} for row in half]
     copy = extract(write_rows(folder / "other.csv", rows), folder / "cache")
     other = make_honest(folder / "strangers", actors=12, seed=1, name="strangers")
     runs = [

@@ -35,7 +35,7 @@ def _classes(row: Row) -> list[str]:
 
 
 def _fused(folder: Path, tables: Sequence[Sequence[Row]]) -> Path:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     files = [write_rows(folder / f"scores{number}.csv", rows) for number, rows in enumerate(tables)]
     command("fuse", *[part for file in files for part in ("--scores", file)], "--out", folder / "run")
     return folder / "run"

@@ -90,6 +90,7 @@ class Found:
 
 def answer(cheat: Cheat, honest: Honest, folder: Path) -> Found:
     """Make a cheat and audit it."""
+    folder.mkdir()
     made = cheat.make(honest, folder)
     result = command("audit", made.run, *made.audit, codes=(0, 1, 4))
     lines = json.loads((made.run / "audit.json").read_text(encoding="utf-8"))["lines"]
