@@ -4,7 +4,7 @@ Equal recordings are found by their digests (`ravfeat.audit.folds`); a changed c
 two sides of every fold are compared by the pooled first stored layer, the nearest to the sound, whitened in the space
 of its principal components, with the cosine. Two things are asked:
 
-- Are two clips on two sides the nearest of each other, and as alike as copies (`SAME`)?
+- Are two clips on two sides the nearest of each other, and as alike as copies (`_SAME`)?
 - Has a test clip one clip of the other side for its partner: are they the nearest of each other, and is the second
   nearest farther behind the first than the tenth is behind the second? By chance few clips have one. Of copies so noisy
   that no pair is told by its similarity, most have. (Compare the ratio test of Lowe 2004, "Distinctive image features
@@ -33,14 +33,14 @@ from ravfeat.crosscorpus.pairs import CorpusPair
 from ravfeat.explore.embedding import principal_components
 from ravfeat.explore.pooled import drawn, standardised
 
-__all__ = ["CHECK", "PARTNERS", "SAME", "SAME_OF_FEW", "check_near_copies"]
+__all__ = ["check_near_copies"]
 
-CHECK = "near copies by features"
+_CHECK = "near copies by features"
 
-SAME, SAME_OF_FEW = 0.9, 0.97
+_SAME, _SAME_OF_FEW = 0.9, 0.97
 """Cosine from which two clips that are the nearest of each other are named; the second below 40 components."""
 
-PARTNERS = 0.45
+_PARTNERS = 0.45
 """Share of an actor's test clips with a partner, from which they are called copies."""
 
 _BY_CHANCE, _SURE = 0.27, 1e-4
@@ -84,12 +84,12 @@ def check_near_copies(baseline: Baseline, subject: str) -> list[Line]:
             f"{len(kept)} clips and {white.shape[1]} directions of the features are too few to tell copies from clips"
             f" that are alike; {_FEWEST} are needed, of {_CLIPS_EACH} clips each"
         )
-        return [not_possible(CHECK, subject, reason)]
+        return [not_possible(_CHECK, subject, reason)]
     nearest = _over_folds(baseline, kept, white)
     if nearest is None:
-        return [not_possible(CHECK, subject, "no fold has ten clips on the side that is not tested")]
+        return [not_possible(_CHECK, subject, "no fold has ten clips on the side that is not tested")]
     records = baseline.system.clips.records
-    same = SAME if white.shape[1] >= _FEW else SAME_OF_FEW
+    same = _SAME if white.shape[1] >= _FEW else _SAME_OF_FEW
     pairs, actors = list(_pairs(nearest, records, same)), list(_copied_actors(nearest, records))
     evidence: dict[str, Any] = {
         "clips": len(nearest.tested),
@@ -100,14 +100,14 @@ def check_near_copies(baseline: Baseline, subject: str) -> list[Line]:
     }
     looked = f"{len(nearest.tested)} test clips, layer {baseline.features.layers[0]}"
     if pairs or actors:
-        return [warn(CHECK, subject, f"{looked}: {_suspicion(pairs, actors, same)}", **evidence)]
+        return [warn(_CHECK, subject, f"{looked}: {_suspicion(pairs, actors, same)}", **evidence)]
     finding = (
         f"{looked}: the most alike clip on the other side of a fold has a similarity of"
         f" {evidence['most_alike']:.2f} (copies: {same:g} and more), and {evidence['partners']:.2f} of them have one"
-        f" clip there as a partner (an actor's copies: {PARTNERS:g} and more); copies that are changed much, or a few"
+        f" clip there as a partner (an actor's copies: {_PARTNERS:g} and more); copies that are changed much, or a few"
         " noisy ones, would not be seen"
     )
-    return [pass_(CHECK, subject, finding, **evidence)]
+    return [pass_(_CHECK, subject, finding, **evidence)]
 
 
 def _suspicion(pairs: Sequence[Mapping[str, Any]], actors: Sequence[Mapping[str, Any]], same: float) -> str:
@@ -182,5 +182,5 @@ def _copied_actors(nearest: _Nearest, records: Sequence[ClipRecord]) -> Iterator
     for actor in sorted(set(actors.tolist())):
         partner = nearest.partner[actors == actor]
         sure = bdtrc(partner.sum() - 1, len(partner), _BY_CHANCE) < _SURE  # of at least so many
-        if sure and partner.mean() >= PARTNERS:
+        if sure and partner.mean() >= _PARTNERS:
             yield {"actor": actor, "partners": round(float(partner.mean()), 4), "clips": len(partner)}

@@ -14,9 +14,7 @@ from ravfeat.audit.fold_effect import check_fold_effect
 from ravfeat.audit.folds import check_folds, check_protocol, system_name
 from ravfeat.audit.groups import check_groups
 from ravfeat.audit.labels import check_labels, check_left_out
-from ravfeat.audit.near_copies import CHECK as NEAR_COPIES
 from ravfeat.audit.near_copies import check_near_copies
-from ravfeat.audit.near_sound import CHECK as NEAR_SOUND
 from ravfeat.audit.near_sound import check_near_sound, find_all_recordings
 from ravfeat.audit.per_actor import check_per_actor, check_transductive
 from ravfeat.audit.permuted import check_permuted
@@ -26,10 +24,8 @@ from ravfeat.audit.recordings import check_recordings
 from ravfeat.audit.refit_calibration import check_temperatures, check_weights
 from ravfeat.audit.retraining import check_retrained
 from ravfeat.audit.rows import check_against_folds, check_rows
-from ravfeat.audit.same_person import CHECK as SAME_PERSON
 from ravfeat.audit.same_person import check_same_person
 from ravfeat.audit.saved_heads import check_saved_heads
-from ravfeat.audit.score_files import CHECK as SCORES
 from ravfeat.audit.score_files import check_scores
 from ravfeat.audit.sentences import check_sentences
 from ravfeat.audit.tries import check_tries
@@ -99,7 +95,7 @@ _RUN_CHECKS: tuple[tuple[str, Callable[[RunContext], list[Line]]], ...] = (
     ("labels are those of the corpus", check_labels),
     ("no clip left out", check_left_out),
     ("recordings are those of their names", check_recordings),
-    (SCORES, check_scores),
+    ("scores as they came", check_scores),
     ("files belong together", check_files),
     ("temperatures from val rows", check_temperatures),
     ("fusion weights from val rows", check_weights),
@@ -116,8 +112,8 @@ _SYSTEM_CHECKS: tuple[tuple[str, Callable[[_SystemContext], list[Line]]], ...] =
     ("trained again", _check_retrained),
     ("labels permuted", lambda system: check_permuted(system.baseline, system.subject)),
     ("features prepared per actor", lambda system: check_prepared(system.baseline, system.subject)),
-    (NEAR_COPIES, lambda system: check_near_copies(system.baseline, system.subject)),
-    (SAME_PERSON, lambda system: check_same_person(system.baseline, system.subject)),
+    ("near copies by features", lambda system: check_near_copies(system.baseline, system.subject)),
+    ("one person under two ids", lambda system: check_same_person(system.baseline, system.subject)),
     ("identity probe", lambda system: check_identity(system.baseline, lambda: system.disjoint, system.subject)),
     ("gain of a clip split", lambda system: check_clip_split(system.baseline, system.disjoint, system.subject)),
     ("per-actor normalisation", lambda system: check_per_actor(system.baseline, system.disjoint, system.subject)),
@@ -171,7 +167,7 @@ def audit_run(
     def check_sound(context: RunContext) -> list[Line]:
         return check_near_sound(find_all_recordings(context) if named is None else named)
 
-    checks = (*_RUN_CHECKS, (NEAR_SOUND, check_sound))
+    checks = (*_RUN_CHECKS, ("near copies by sound", check_sound))
     lines = [location.line for location in context.locations]
     systems = () if context.prepared is None else context.prepared.by_system()
     with ProgressBar(total=len(checks) + len(_SYSTEM_CHECKS) * len(systems), unit="check") as bar:

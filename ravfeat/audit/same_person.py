@@ -29,11 +29,11 @@ from ravfeat.explore.pooled import standardised
 from ravfeat.manifest import is_unknown
 from ravfeat.protocols.folds import Fold
 
-__all__ = ["CHECK", "TOLD_APART", "check_same_person"]
+__all__ = ["check_same_person"]
 
-CHECK = "one person under two ids"
+_CHECK = "one person under two ids"
 
-TOLD_APART = 0.75
+_TOLD_APART = 0.75
 """Share of the clips of two ids that lie nearer to their own, up to which they may be one person."""
 
 _HONEST, _SURE = 0.9, 1e-4
@@ -58,7 +58,7 @@ def check_same_person(baseline: Baseline, subject: str) -> list[Line]:
     rows, ids = _compared(actors.tolist(), emotions.tolist())
     if len(ids) < 3:
         reason = f"it needs three ids with {_FEWEST_CLIPS} clips of two emotions, there are {len(ids)}"
-        return [not_possible(CHECK, subject, reason)]
+        return [not_possible(_CHECK, subject, reason)]
     pairs = _on_two_sides(baseline.system.folds, actors, ids)
     x = baseline.features.frames[rows, len(baseline.features.layers) // 2].astype(np.float32)
     shares = _shares(_nearness(x, actors[rows], emotions[rows], ids), actors[rows], ids)
@@ -69,11 +69,11 @@ def check_same_person(baseline: Baseline, subject: str) -> list[Line]:
             f"cannot be told: of {len(shares)} pairs of ids these features tell {_OF_PAIRS:.0%} apart in {usually:.2f}"
             f" of their clips or more; {_USUAL:g} is needed"
         )
-        return [not_possible(CHECK, subject, reason, **evidence)]
+        return [not_possible(_CHECK, subject, reason, **evidence)]
     asked = sorted((shares[pair][0] / shares[pair][1], pair) for pair in pairs)
     if not asked:
-        return [not_possible(CHECK, subject, "no fold has two of the ids on two sides", **evidence)]
-    same = [(share, pair) for share, pair in asked if share <= TOLD_APART and bdtr(*shares[pair], _HONEST) < _SURE]
+        return [not_possible(_CHECK, subject, "no fold has two of the ids on two sides", **evidence)]
+    same = [(share, pair) for share, pair in asked if share <= _TOLD_APART and bdtr(*shares[pair], _HONEST) < _SURE]
     evidence["least_distinct"] = [{"ids": list(pair), "told_apart": share} for share, pair in (same or asked)[:20]]
     usual = f"{_OF_PAIRS:.0%} of all pairs: {usually:.2f} and more; one person under two ids: about 0.5"
     if not same:
@@ -82,13 +82,13 @@ def check_same_person(baseline: Baseline, subject: str) -> list[Line]:
             f"of {len(asked)} pairs of ids on two sides the least distinct, {a} and {b}, is told apart in {share:.2f}"
             f" of its clips ({usual}); ids that differ in noise, room or sentence too would not be seen"
         )
-        return [pass_(CHECK, subject, finding, **evidence)]
+        return [pass_(_CHECK, subject, finding, **evidence)]
     named = "; ".join(f"{a} and {b} ({share:.2f})" for share, (a, b) in same[:_NAMED])
     finding = (
         f"{len(same)} of {len(asked)} pairs of ids on two sides are told apart in so few of their clips that each may"
         f" be one person: {named} ({usual}); make sure that they are two, or give them one id"
     )
-    return [warn(CHECK, subject, finding, **evidence)]
+    return [warn(_CHECK, subject, finding, **evidence)]
 
 
 def _compared(actors: Sequence[str], labels: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
