@@ -1,5 +1,6 @@
 """Cheats in features that another program made: they have seen labels, or the test actors' other clips."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ from tests.cheats.material import Cheated, Honest, uar_of
 def _imported(honest: Honest, folder: Path, features: NDArray[np.floating[Any]], **options: Any) -> Cheated:
     run = honest.fit_imported(folder, features, **options)
     return Cheated(run, honest.uar_imported, uar_of(run))
+
+
+def _per_actor(honest: Honest, change: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]) -> NDArray[Any]:
+    """Change the features of every actor, given the labels of the actor's clips."""
+    features, actors = honest.pooled.copy(), honest.column("actor")
+    for actor in np.unique(actors):
+        features[actors == actor] = change(features[actors == actor], honest.column("label")[actors == actor])
+    return features
 
 
 def lda_on_all_clips(honest: Honest, folder: Path) -> Cheated:
@@ -30,20 +39,12 @@ def label_code(honest: Honest, folder: Path) -> Cheated:
 
 def standardised_per_actor(honest: Honest, folder: Path) -> Cheated:
     """Standardise every actor by all of their clips, test actors too."""
-    features = honest.pooled.copy()
-    for actor in np.unique(honest.column("actor")):
-        clips = honest.column("actor") == actor
-        features[clips] = (features[clips] - features[clips].mean(0)) / features[clips].std(0)
-    return _imported(honest, folder, features)
+    return _imported(honest, folder, _per_actor(honest, lambda x, _: (x - x.mean(0)) / x.std(0)))
 
 
 def neutral_subtracted(honest: Honest, folder: Path) -> Cheated:
     """Subtract the mean of an actor's own neutral clips, which takes the test actors' labels."""
-    features, neutral = honest.pooled.copy(), honest.column("label") == "neutral"
-    for actor in np.unique(honest.column("actor")):
-        clips = honest.column("actor") == actor
-        features[clips] -= features[clips & neutral].mean(0)
-    return _imported(honest, folder, features)
+    return _imported(honest, folder, _per_actor(honest, lambda x, labels: x - x[labels == "neutral"].mean(0)))
 
 
 def without_hard_clips(honest: Honest, folder: Path) -> Cheated:

@@ -72,16 +72,6 @@ class Honest:
         return self.fit(self.folder / "second", self.cache, "--no-std")
 
     @cached_property
-    def leaky(self) -> Path:
-        """Heads that are tested on actors they know, which says so."""
-        return self.fit(self.folder / "leaky", self.cache, "--protocol", "clip6", "--allow-leak")
-
-    @cached_property
-    def leaky_second(self) -> Path:
-        """The second system, tested on actors it knows."""
-        return self.fit(self.folder / "leaky2", self.cache, "--protocol", "clip6", "--allow-leak", "--no-std")
-
-    @cached_property
     def uar(self) -> float:
         """What the honest run scores."""
         return uar_of(self.run)

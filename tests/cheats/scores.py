@@ -47,10 +47,9 @@ def honest_scores(honest: Honest) -> Path:
     return folder / "run" if folder.exists() else _fused(folder, [_rows(honest.run), _rows(honest.second)])
 
 
-def _cheated(honest: Honest, folder: Path, change: Callable[[list[Row]], list[Row]], *, leaky: bool = False) -> Cheated:
-    """Fuse scores of two runs, changed."""
-    runs = (honest.leaky, honest.leaky_second) if leaky else (honest.run, honest.second)
-    run = _fused(folder, [change(_rows(run)) for run in runs])
+def _cheated(honest: Honest, folder: Path, change: Callable[[list[Row]], list[Row]], *runs: Path) -> Cheated:
+    """Fuse scores of two runs, changed; by default of honest ones."""
+    run = _fused(folder, [change(_rows(run)) for run in runs or (honest.run, honest.second)])
     return Cheated(run, uar_of(honest_scores(honest)), uar_of(run))
 
 
@@ -73,7 +72,9 @@ def renamed_per_fold(honest: Honest, folder: Path) -> Cheated:
     def change(rows: list[Row]) -> list[Row]:
         return [row | {"actor": f"{row['actor']}f{row['fold']}"} for row in _of(rows, "test")]
 
-    return _cheated(honest, folder, change, leaky=True)
+    leaky = "--protocol", "clip6", "--allow-leak"
+    runs = [honest.fit(folder / name, honest.cache, *leaky, *more) for name, more in (("a", ()), ("b", ("--no-std",)))]
+    return _cheated(honest, folder, change, *runs)
 
 
 def every_clip_its_actor(honest: Honest, folder: Path) -> Cheated:
