@@ -113,14 +113,13 @@ def audit(
         for place in places:
             started = perf_counter()
             if is_published(place):
-                found = audit_published(place, quick=quick)
-                observer.audited(found, None, perf_counter() - started)
-                audits.append(found)
-                continue
-            found = audit_run(
-                Path(place), caches=moved, device=resolve_device(device), quick=quick, without_caches=without_caches,
-                heads=references, data=recordings,
-            )  # fmt: skip
-            observer.audited(found, write_audit(found), perf_counter() - started)
+                found, path = audit_published(place, quick=quick), None
+            else:
+                found = audit_run(
+                    Path(place), caches=moved, device=resolve_device(device), quick=quick,
+                    without_caches=without_caches, heads=references, data=recordings,
+                )  # fmt: skip
+                path = write_audit(found)
+            observer.audited(found, path, perf_counter() - started)
             audits.append(found)
     return audits[0] if isinstance(runs, str | PathLike) else audits

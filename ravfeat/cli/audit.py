@@ -77,7 +77,8 @@ def _show(audit: "Audit") -> None:
     echo(f"audit of {audit.path}")
     if audit.task:
         task, *changed = audit.task
-        echo("; not the corpus's own task: ".join([task, *filter(None, ["; ".join(changed)])]))
+        more = f"; not the corpus's own task: {'; '.join(changed)}" if changed else ""
+        echo(f"{task}{more}")
     for line in audit.lines:
         subject = f" · {line.subject}" if line.subject else ""
         echo(f"{line.verdict.upper() if line in audit.broken else line.verdict:<13} {line.check}{subject}")
