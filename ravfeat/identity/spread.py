@@ -77,11 +77,6 @@ class ActorSpread:
     n_actors: int
 
     @property
-    def prepared(self) -> bool:
-        """Whether anything is a sign that features were prepared actor by actor."""
-        return bool(self.centred or self.centred_classes or self.even >= SHARE or self.equal_actors)
-
-    @property
     def by_chance(self) -> bool:
         """Whether the actors' means lie as if clips were dealt to actors at random, or nearer.
 

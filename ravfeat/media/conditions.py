@@ -29,6 +29,7 @@ Pictures are changed in `ravfeat.faces.degrade`.
 """
 
 import hashlib
+import io
 import json
 import math
 import re
@@ -297,11 +298,27 @@ def _reverb(samples: Samples, rate_hz: int, rt60_s: float, rng: np.random.Genera
 
 
 def _mp3(samples: Samples, rate_hz: int, kbits: float, _: np.random.Generator) -> Samples:
-    from ravfeat.media.codec import through_mp3  # here: names of conditions are read without the packages of the media
-
     peak = max(1.0, float(np.abs(samples).max()))  # what is louder than full scale would be clipped
-    coded = through_mp3(_resample(samples / np.float32(peak), rate_hz, _MP3_RATE_HZ), _MP3_RATE_HZ, int(kbits))
+    coded = _through_mp3(_resample(samples / np.float32(peak), rate_hz, _MP3_RATE_HZ), int(kbits))
     return _as_long(_resample(coded * np.float32(peak), _MP3_RATE_HZ, rate_hz), len(samples))
+
+
+def _through_mp3(samples: Samples, kbits: int) -> Samples:
+    """Code samples in [-1, 1] and decode them; what both add at the ends is cut off, but for a frame at most."""
+    import av  # here: names of conditions are read without the packages of the media
+
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp3") as out:
+        track = out.add_stream("libmp3lame", rate=_MP3_RATE_HZ, layout="mono")
+        track.bit_rate = kbits * 1000
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples[None], np.float32), "fltp", "mono")
+        frame.sample_rate = _MP3_RATE_HZ
+        out.mux(track.encode(frame))
+        out.mux(track.encode(None))
+    file.seek(0)
+    with av.open(file, "r", format="mp3") as coded:
+        frames = [part.to_ndarray().reshape(-1) for part in coded.decode(audio=0)]
+    return np.asarray(np.concatenate(frames), np.float32)
 
 
 def _speed(samples: Samples, rate_hz: int, factor: float, _: np.random.Generator) -> Samples:

@@ -23,6 +23,7 @@ __all__ = [
     "AuditRecord",
     "audited_digests",
     "read_audit",
+    "stale_files",
 ]
 
 AUDIT_FORMAT, AUDIT_FORMAT_VERSION = "ravfeat-audit", 1
@@ -114,15 +115,16 @@ def read_audit(run: Path) -> AuditRecord | None:
         )
     record = read_json(path, _AuditFile, PredictionsError, _REMEDY)
     # Not the names in the file: a list without a file, or of other files, must not hide that a file was changed.
-    stale = tuple(name for name in sorted(_AUDITED) if record.files.get(name) != _digest(run / name))
+    stale = stale_files(run, record.files)
     broken = record.broken or any(line.verdict in BROKEN for line in record.lines)
     return AuditRecord(record.lines, broken, record.quick, stale)
 
 
+def stale_files(run: Path, files: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the files that a run's numbers rest on and that have other digests by now."""
+    return tuple(name for name, digest in sorted(audited_digests(run).items()) if files.get(name) != digest)
+
+
 def audited_digests(run: Path) -> dict[str, str]:
     """Give the SHA-256 of the files that a run's numbers rest on; empty for one that is missing."""
-    return {name: _digest(run / name) for name in _AUDITED}
-
-
-def _digest(path: Path) -> str:
-    return sha256_of(path) if path.is_file() else ""
+    return {name: sha256_of(run / name) if (run / name).is_file() else "" for name in _AUDITED}

@@ -8,7 +8,7 @@ from typing import Literal
 from ravfeat.documents import Count, Text, read_json
 from ravfeat.errors import PredictionsError
 from ravfeat.predictions import System
-from ravfeat.runs.audit_file import audited_digests
+from ravfeat.runs.audit_file import stale_files
 from ravfeat.runs.format import STRESS_FILE
 from ravfeat.short_repr import short_repr
 from ravfeat.stats import Difference, Interval
@@ -225,8 +225,7 @@ def read_stress(run: Path) -> Stress | None:
     stress = read_json(path, Stress, PredictionsError, _REMEDY)
     if fault := _fault(stress):
         raise PredictionsError(f"{path}: {fault}; {_REMEDY}")
-    now = audited_digests(run)
-    return replace(stress, stale=tuple(name for name in sorted(now) if stress.files.get(name) != now[name]))
+    return replace(stress, stale=stale_files(run, stress.files))
 
 
 def _fault(stress: Stress) -> str:

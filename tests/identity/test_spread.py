@@ -50,7 +50,7 @@ def standardised(x: Floats) -> Floats:
 @pytest.mark.parametrize("actor", [0.0, 0.3, 3.0])
 def test_honest_features_show_no_sign_even_where_actors_are_alike(actor: float, emotion: float) -> None:
     spread = told(made(actor=actor, emotion=emotion))
-    assert not spread.prepared
+    assert (spread.centred, spread.centred_classes, spread.even, spread.equal_actors) == (False, (), 0.0, ())
     assert spread.f > 0.3
     assert spread.by_chance == (actor == 0)
 
