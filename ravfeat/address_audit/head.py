@@ -21,7 +21,7 @@ from ravfeat.published.load import load_head
 from ravfeat.published.pull import pull_head
 from ravfeat.published.trust import document_trust
 from ravfeat.remote.card import read_card
-from ravfeat.remote.store import MissingFileError, Store, is_remote
+from ravfeat.remote.store import Store, is_remote
 from ravfeat.runs.outcome import MADE_BY
 from ravfeat.runs.trust import Source, Trust
 from ravfeat.schema import is_unchecked
@@ -30,7 +30,7 @@ __all__ = ["audit_head"]
 
 _SCORES, _PROTOCOL, _LABELS = "scores computed again", "protocol keeps actors apart", "labels are those of the corpus"
 _CORE = (MADE_BY, FILES, _SCORES)
-_MAX_CARD_BYTES, _MAX_FILE_BYTES = 4 << 20, 2 << 30
+_MAX_FILE_BYTES = 2 << 30
 
 
 def audit_head(store: Store, place: str) -> Audit:
@@ -86,8 +86,8 @@ def _lines(head: PublishedHead, n_files: int, store: Store, trust: Trust) -> Ite
         FILES, "", f"{n_files} files have the digests of head.toml, which agrees with its own;"
         f" {n_heads} heads load, of the classes and caches that it names",
     )  # fmt: skip
-    readme, card = read_card(store), _card(store)
-    text = readme.decode("utf-8", "replace")
+    readme = read_card(store)
+    card, text = (each.decode("utf-8", "replace") for each in (read_card(store, CARD_FILE), readme))
     n_said, faults = said_otherwise(f"{card}\n{text}", score_rows(document))
     n_results, wrong = compare_results(text, document)
     yield card_line(n_said + n_results, [*faults, *wrong], "head.toml")
@@ -116,10 +116,3 @@ def _protocol(head: PublishedHead) -> Line:
     if is_unchecked(document["protocol"]):
         return warn(_PROTOCOL, "", f"{said}: of some clips nobody says who speaks")
     return info(_PROTOCOL, "", f"{said}, as head.toml says; whose clips trained which fold is not in the folder")
-
-
-def _card(store: Store) -> str:
-    try:
-        return store.read_whole(CARD_FILE, _MAX_CARD_BYTES).decode("utf-8", "replace")
-    except MissingFileError:
-        return ""

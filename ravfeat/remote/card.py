@@ -13,8 +13,8 @@ _FRONT = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
 _LICENCE = re.compile(r"^license: *[\"']?([\w.+-]{1,80})[\"']? *$", re.MULTILINE)
 
 
-def read_card(store: Store) -> bytes:
-    """Read the card of a store; empty where there is none.
+def read_card(store: Store, name: str = README_FILE) -> bytes:
+    """Read a card of a store; empty where there is none.
 
     Raises
     ------
@@ -22,7 +22,7 @@ def read_card(store: Store) -> bytes:
         Where it cannot be read, or is larger than 4 MB.
     """
     try:
-        return store.read_whole(README_FILE, _LIMIT)
+        return store.read_whole(name, _LIMIT)
     except MissingFileError:
         return b""
 

@@ -69,7 +69,8 @@ def ledger_state(recipe: Recipe, folders: Iterable[Path] = ()) -> LedgerState:
     read = [_look_up(entry, moved) for entry in note.entries]
     there = [(ledger, line) for ledger, line, _ in read if ledger is not None and line is not None]
     lost = [fault for _, line, fault in read if line is None]
-    tries = _count(there)
+    lines = in_order(line for ledger, _ in there for line in ledger.lines)
+    tries = count_tries(lines, there[0][1]) if there else None
     if lost:
         standing, finding = min(lost, key=lambda fault: list(_LOST).index(fault[0]))
         then = f"{note.said} (when it was made)" if tries is None else tries.said
@@ -111,12 +112,3 @@ def _look_up(entry: LedgerEntry, moved: Iterable[Path]) -> tuple[Ledger | None, 
         else:
             fault = "gone", f"{path} is another ledger than the one that the run was entered in"
     return None, None, fault
-
-
-def _count(there: list[tuple[Ledger, Line]]) -> Tries | None:
-    if not there:
-        return None
-    lines = in_order(line for ledger, _ in there for line in ledger.lines)
-    own = there[0][1]
-    same = next(line for line in lines if (line.time, line.plan, line.run) == (own.time, own.plan, own.run))
-    return count_tries(lines, same)

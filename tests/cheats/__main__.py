@@ -19,7 +19,7 @@ def show(names: list[str]) -> None:
             found = answer(cheat, honest, Path(scratch) / cheat.make.__name__)
             scores = f"{found.made.honest:6.3f} {found.made.cheated:7.3f}"
             print(f"{cheat.name:<44} {scores} {found.code:>4}  {found.outcome}", flush=True)
-            for line in found.telling:
+            for line in filter(lambda line: line.startswith(("warn:", "leak:", "edited:")), found.lines):
                 print(f"{'':<66}{line}")
 
 

@@ -77,15 +77,12 @@ class Found:
         The last line of the audit.
     lines : tuple of str
         Verdict, check and finding of all lines.
-    telling : tuple of str
-        Those that warn or break.
     """
 
     made: Cheated
     code: int
     outcome: str
     lines: tuple[str, ...]
-    telling: tuple[str, ...]
 
 
 def answer(cheat: Cheat, honest: Honest, folder: Path) -> Found:
@@ -94,7 +91,6 @@ def answer(cheat: Cheat, honest: Honest, folder: Path) -> Found:
     made = cheat.make(honest, folder)
     result = command("audit", made.run, *made.audit, codes=(0, 1, 4))
     lines = json.loads((made.run / "audit.json").read_text(encoding="utf-8"))["lines"]
-    texts = [(line["verdict"], f"{line['verdict']}: {line['check']}: {line['finding']}") for line in lines]
-    telling = tuple(text for verdict, text in texts if verdict in ("warn", "leak", "edited"))
+    texts = tuple(f"{line['verdict']}: {line['check']}: {line['finding']}" for line in lines)
     outcome = result.output.strip().splitlines()[-1].partition("audit.json: ")[2]
-    return Found(made, result.exit_code, outcome, tuple(text for _, text in texts), telling)
+    return Found(made, result.exit_code, outcome, texts)
