@@ -12,7 +12,7 @@ from ravfeat.audit.verdicts import BROKEN, Line
 from ravfeat.files import replace_file
 from ravfeat.runs.audit_file import AUDIT_FORMAT, AUDIT_FORMAT_VERSION
 from ravfeat.runs.format import AUDIT_FILE
-from ravfeat.runs.outcome import CORE, Outcome, not_judged, outcome_of, shortfalls
+from ravfeat.runs.outcome import CORE, Judged
 from ravfeat.runs.trust import Trust
 from ravfeat.short_repr import short_repr
 
@@ -21,7 +21,7 @@ __all__ = ["Audit", "write_audit"]
 
 @short_repr
 @dataclass(frozen=True)
-class Audit:
+class Audit(Judged):
     """What an audit found.
 
     Attributes
@@ -48,21 +48,6 @@ class Audit:
     trust: Trust = field(default_factory=lambda: Trust(()))
     core: tuple[str, ...] = CORE
     task: tuple[str, ...] = ()
-
-    @property
-    def outcome(self) -> Outcome:
-        """What came of it: ``held``, ``broken`` or ``held as far as could be tried``."""
-        return outcome_of(self.lines, quick=self.quick, core=self.core)
-
-    @property
-    def shortfalls(self) -> tuple[str, ...]:
-        """What keeps the number from being said to have held, leaks and edits aside."""
-        return shortfalls(self.lines, quick=self.quick, core=self.core)
-
-    @property
-    def not_judged(self) -> tuple[str, ...]:
-        """What ``--quick`` left unjudged."""
-        return not_judged(self.lines, quick=self.quick)
 
     @property
     def broken(self) -> tuple[Line, ...]:

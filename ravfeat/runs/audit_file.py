@@ -15,7 +15,7 @@ from ravfeat.runs.format import (
     PREDICTIONS_FILE,
     RECIPE_FILE,
 )
-from ravfeat.runs.outcome import BROKEN, AuditLine, Outcome, not_judged, outcome_of, shortfalls
+from ravfeat.runs.outcome import BROKEN, AuditLine, Judged, Outcome
 
 __all__ = [
     "AUDIT_FORMAT",
@@ -51,7 +51,7 @@ class _AuditFile:
 
 
 @dataclass(frozen=True)
-class AuditRecord:
+class AuditRecord(Judged):
     """An audit.
 
     Attributes
@@ -73,17 +73,7 @@ class AuditRecord:
     @property
     def outcome(self) -> Outcome:
         """What came of it; of files that are not these where it is `stale`."""
-        return "broken" if self.broken else outcome_of(self.lines, quick=self.quick)
-
-    @property
-    def shortfalls(self) -> tuple[str, ...]:
-        """What keeps the number from being said to have held."""
-        return shortfalls(self.lines, quick=self.quick)
-
-    @property
-    def not_judged(self) -> tuple[str, ...]:
-        """What ``--quick`` left unjudged."""
-        return not_judged(self.lines, quick=self.quick)
+        return "broken" if self.broken else super().outcome
 
     @property
     def badge(self) -> str:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
-    "BROKEN", "CORE", "EXIT_CODES", "LEFT_OUT", "MADE_BY", "AuditLine", "Outcome", "Verdict", "not_judged",
-    "outcome_of", "shortfalls", "worst",
+    "BROKEN", "CORE", "EXIT_CODES", "LEFT_OUT", "MADE_BY", "AuditLine", "Judged", "Outcome", "Verdict", "worst",
 ]  # fmt: skip
 
 Verdict = Literal["pass", "info", "warn", "leak", "edited", "not possible"]
@@ -65,55 +64,57 @@ class AuditLine:
     finding: str
 
 
-def outcome_of(lines: Sequence[AuditLine], *, quick: bool, core: Sequence[str] = CORE) -> Outcome:
-    """Sum an audit up.
+class Judged:
+    """An audit, as far as its lines say what came of it.
 
-    Parameters
+    Attributes
     ----------
     lines : sequence of AuditLine
     quick : bool
         Whether something was left out on purpose.
     core : sequence of str
         Checks without any of which not all was looked at.
-
-    Returns
-    -------
-    Outcome
-        ``broken`` with any leak or edit; ``held as far as could be tried`` with any `shortfalls`; else ``held``.
     """
-    if any(line.verdict in BROKEN for line in lines):
-        return "broken"
-    return "held as far as could be tried" if shortfalls(lines, quick=quick, core=core) else "held"
 
+    lines: Sequence[AuditLine]
+    quick: bool
+    core: Sequence[str] = CORE
 
-def shortfalls(lines: Sequence[AuditLine], *, quick: bool, core: Sequence[str] = CORE) -> tuple[str, ...]:
-    """Say what keeps an audit that found no leak from saying that the number held.
+    @property
+    def outcome(self) -> Outcome:
+        """``broken`` with any leak or edit; ``held as far as could be tried`` with any `shortfalls`; else ``held``."""
+        if any(line.verdict in BROKEN for line in self.lines):
+            return "broken"
+        return "held as far as could be tried" if self.shortfalls else "held"
 
-    That is what was warned of, what ``--quick`` left out, and what of `core` could not be tried or was not known yet to
-    the version that made the audit.
-    """
-    verdicts: dict[str, set[Verdict]] = {}
-    for line in lines:
-        verdicts.setdefault(line.check, set()).add(line.verdict)
-    elsewhere = [line.finding.partition(":")[0] for line in lines if line.check == MADE_BY and line.verdict == "warn"]
-    warned = [name for name, found in verdicts.items() if "warn" in found and name != MADE_BY]
-    omitted = not_judged(lines, quick=quick)
-    quickly = {line.check for line in lines if line.finding.startswith(LEFT_OUT)}
-    untried = [name for name in core if "not possible" in verdicts.get(name, ()) and name not in quickly]
-    unknown = [name for name in core if name not in verdicts]
-    return (
-        *dict.fromkeys(elsewhere),
-        *_listed("warned of", warned),
-        *_listed("not judged (--quick)", omitted),
-        *_listed("not possible", untried),
-        *_listed("not looked at", unknown),
-    )
+    @property
+    def shortfalls(self) -> tuple[str, ...]:
+        """What keeps the number from being said to have held, leaks and edits aside.
 
+        That is what was warned of, what ``--quick`` left out, and what of `core` could not be tried or was not known
+        yet to the version that made the audit.
+        """
+        verdicts: dict[str, set[Verdict]] = {}
+        for line in self.lines:
+            verdicts.setdefault(line.check, set()).add(line.verdict)
+        made_by = [line for line in self.lines if line.check == MADE_BY and line.verdict == "warn"]
+        warned = [name for name, found in verdicts.items() if "warn" in found and name != MADE_BY]
+        quickly = {line.check for line in self.lines if line.finding.startswith(LEFT_OUT)}
+        untried = [name for name in self.core if "not possible" in verdicts.get(name, ()) and name not in quickly]
+        unknown = [name for name in self.core if name not in verdicts]
+        return (
+            *dict.fromkeys(line.finding.partition(":")[0] for line in made_by),
+            *_listed("warned of", warned),
+            *_listed("not judged (--quick)", self.not_judged),
+            *_listed("not possible", untried),
+            *_listed("not looked at", unknown),
+        )
 
-def not_judged(lines: Iterable[AuditLine], *, quick: bool) -> tuple[str, ...]:
-    """Say what ``--quick`` left unjudged, each thing once."""
-    found = [line.finding.removeprefix(LEFT_OUT) for line in lines if line.finding.startswith(LEFT_OUT)]
-    return tuple(dict.fromkeys(found)) or (("the training of the heads",) if quick else ())
+    @property
+    def not_judged(self) -> tuple[str, ...]:
+        """What ``--quick`` left unjudged, each thing once."""
+        found = [line.finding.removeprefix(LEFT_OUT) for line in self.lines if line.finding.startswith(LEFT_OUT)]
+        return tuple(dict.fromkeys(found)) or (("the training of the heads",) if self.quick else ())
 
 
 def worst(outcomes: Iterable[Outcome]) -> Outcome:
