@@ -11,8 +11,8 @@ from ravfeat.audit.near_sound import CHECK, DIGESTS, check_near_sound, find_all_
 from ravfeat.audit.verdicts import Line
 from ravfeat.errors import UsageError
 from tests.cheats.material import Honest, command, extract, make_honest
-from tests.cheats.recordings import copy_noisy
-from tests.scorefiles.made import Row, write_rows
+from tests.cheats.recordings import noisy_row
+from tests.scorefiles.made import write_rows
 
 FOLDS = ("--protocol", "group4")
 
@@ -42,21 +42,17 @@ def test_honest_recordings_pass_and_are_those_of_the_cache(run, voices) -> None:
 
 
 def test_noisy_copies_in_the_name_of_another_are_named(voices, tmp_path) -> None:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    for row in voices.rows:
-        shutil.copy(voices.folder / row["path"], folder)
+    folder = Path(shutil.copytree(voices.folder, tmp_path / "mine", ignore=shutil.ignore_patterns("cache", "run*")))
     some = [row for row in voices.rows if row["actor"] == "p02"][:2]
     genders = {row["actor"]: row["gender"] for row in voices.rows}
-    added: list[Row] = []
-    for row, actor, snr_db in zip(some, ("p03", "p02"), (10, 20), strict=True):  # p02 and p03 are tested apart
-        name = f"copy{len(added)}"
-        copy_noisy(folder / row["path"], folder / f"{name}.wav", snr_db)
-        added.append(row | {"path": f"{name}.wav", "clip_id": name, "actor": actor, "gender": genders[actor]})
+    added = [
+        noisy_row(voices, folder, row, snr_db) | {"actor": actor, "gender": genders[actor]}
+        for row, actor, snr_db in zip(some, ("p03", "p02"), (10, 20), strict=True)  # they are tested apart
+    ]
     cache = extract(write_rows(folder / "mine.csv", [*voices.rows, *added]), tmp_path / "cache")
     line = lines_of(voices.fit(tmp_path / "run", cache, *FOLDS), folder)[CHECK]
     assert line.verdict == "warn"
-    assert [pair["clips"] for pair in line.evidence["pairs"]] == [[some[0]["clip_id"], "copy0"]]
+    assert [pair["clips"] for pair in line.evidence["pairs"]] == [[some[0]["clip_id"], added[0]["clip_id"]]]
     named = f"1 pair on two sides of a fold is as alike as copies (a correlation from 0.85): {some[0]['clip_id']} and"
     assert named in line.finding
 

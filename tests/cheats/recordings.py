@@ -23,18 +23,13 @@ def _fit_table(honest: Honest, folder: Path, rows: Sequence[Row]) -> Cheated:
     return Cheated(run, honest.uar, uar_of(run))
 
 
-def copy_noisy(source: Path, target: Path, snr_db: float = SNR_DB) -> None:
-    """Write a copy of a recording with white noise, so many dB below it."""
-    samples, rate = soundfile.read(source)
+def noisy_row(honest: Honest, folder: Path, row: Row, snr_db: float = SNR_DB) -> Row:
+    """Write a copy of a row's recording with white noise, so many dB below it, and give its row."""
+    path = f"k{row['path'][1:]}"
+    samples, rate = soundfile.read(honest.folder / row["path"])
     noise = np.random.default_rng(len(samples)).normal(size=samples.shape)
     level = np.sqrt(np.mean(samples**2)) * 10 ** (-snr_db / 20)
-    soundfile.write(target, samples + level * noise, rate)
-
-
-def _noisy_row(honest: Honest, folder: Path, row: Row, snr_db: float = SNR_DB) -> Row:
-    """Write a noisy copy of a row's recording, and give its row."""
-    path = f"k{row['path'][1:]}"
-    copy_noisy(honest.folder / row["path"], folder / path, snr_db)
+    soundfile.write(folder / path, samples + level * noise, rate)
     return row | {"path": path, "clip_id": path[:-4]}
 
 
@@ -60,7 +55,7 @@ def two_ids(honest: Honest, folder: Path) -> Cheated:
 def noisy_copies(honest: Honest, folder: Path) -> Cheated:
     """Add a copy of every clip with a little noise, under a second id of its person; half of all people."""
     half = [row for row in honest.rows if row["actor"] <= "p12"]
-    copies = [_noisy_row(honest, folder, row) | {"actor": f"q{row['actor'][1:]}"} for row in half]
+    copies = [noisy_row(honest, folder, row) | {"actor": f"q{row['actor'][1:]}"} for row in half]
     return _fit_table(honest, folder, [row for pair in zip(half, copies, strict=True) for row in pair])
 
 
@@ -71,7 +66,7 @@ def few_noisy_copies(honest: Honest, folder: Path) -> Cheated:
     rows = list(honest.rows)
     for row in honest.rows[:6]:
         other = people[(people.index(row["actor"]) + 1) % len(people)]  # in the next fold
-        copy = _noisy_row(honest, folder, row, LOUD_NOISE_DB)
+        copy = noisy_row(honest, folder, row, LOUD_NOISE_DB)
         rows.append(copy | {"actor": other, "gender": genders[other]})
     return replace(_fit_table(honest, folder, rows), audit=("--data", folder))
 
@@ -79,7 +74,7 @@ def few_noisy_copies(honest: Honest, folder: Path) -> Cheated:
 def noisy_test_corpus(honest: Honest, folder: Path) -> Cheated:
     """Test on a corpus that is a noisy copy of the training corpus, under other names."""
     half = [row for row in honest.rows if row["actor"] <= "p12"]
-    rows = [_noisy_row(honest, folder, row) | {"actor": f"z{row['actor'][1:]}"} for row in half]
+    rows = [noisy_row(honest, folder, row) | {"actor": f"z{row['actor'][1:]}"} for row in half]
     copy = extract(write_rows(folder / "other.csv", rows), folder / "cache")
     other = make_honest(folder / "strangers", actors=12, seed=1, name="strangers")
     runs = [
