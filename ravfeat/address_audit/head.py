@@ -14,12 +14,11 @@ from ravfeat.corpora.labels import labels_said
 from ravfeat.errors import HeadError
 from ravfeat.escape import printable
 from ravfeat.files import passing_folder
-from ravfeat.published.card import score_rows
+from ravfeat.published.card import document_trust, score_rows
 from ravfeat.published.format import CARD_FILE, is_head_file
 from ravfeat.published.head import PublishedHead
 from ravfeat.published.load import load_head
 from ravfeat.published.pull import pull_head
-from ravfeat.published.trust import document_trust
 from ravfeat.remote.card import read_card
 from ravfeat.remote.store import Store, is_remote
 from ravfeat.runs.outcome import MADE_BY

@@ -9,11 +9,11 @@ from ravfeat.corpora.terms import Terms, known_corpus, licence_for
 from ravfeat.escape import code_span, markdown_text
 from ravfeat.model_origin import IN_RAVFEAT
 from ravfeat.published.agreement import UNCHECKED
-from ravfeat.published.trust import document_trust
 from ravfeat.runs.task import chance_said
+from ravfeat.runs.trust import Trust, encoded_source
 from ravfeat.schema import CONTROL_STREAMS, FUSED_STREAMS, is_unchecked, transductive_suffix
 
-__all__ = ["card", "score_rows", "terms_of"]
+__all__ = ["card", "document_trust", "score_rows", "terms_of"]
 
 _METRICS = {"uar": "UAR (mean recall)", "wa": "WA (plain accuracy)", "nll": "NLL", "ece": "ECE"}
 _AVERAGINGS = {"pooled": "pooled over folds", "fold_mean": "mean of folds"}
@@ -278,3 +278,25 @@ def _limits(document: Mapping[str, Any]) -> list[str]:
 
 def _name(record: Mapping[str, Any]) -> str:
     return markdown_text(f"{record['stream']} / {record['features']} / {record['head']}")
+
+
+def document_trust(document: Mapping[str, Any]) -> Trust:
+    """Grade a head by what its ``head.toml`` says of its caches; see `ravfeat.runs.trust`.
+
+    Parameters
+    ----------
+    document : mapping
+        ``head.toml``. It lists the addresses that caches were pulled from, and not which cache is from which: one that
+        names any names none of its caches as encoded here.
+    """
+    origins = document.get("made_from", [])
+    published = {"address": ", ".join(origin["address"] for origin in origins)} if origins else {}
+    caches = [cache for system in document["systems"] for cache in system["caches"]]
+    sources = [
+        encoded_source(
+            f"{cache['identity'].get('stream', '')} {cache['encoder']}".strip(), cache["identity"], published,
+            cache.get("model", {}),
+        )
+        for cache in caches
+    ]  # fmt: skip
+    return Trust(tuple(dict.fromkeys(sources)))

@@ -5,21 +5,21 @@ features need show it. So every run says who made what it reads. ``encoded here`
 somebody who writes shards by hand can write that, too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from ravfeat.escape import printable
-from ravfeat.runs.recipe import CacheOrigin, Recipe
+from ravfeat.runs.recipe import Recipe
 
-__all__ = ["GRADES", "Grade", "Source", "Trust", "encoded_source", "is_imported", "trust_of"]
+__all__ = ["Source", "Trust", "encoded_source", "is_imported", "trust_of"]
 
 Grade = Literal["encoded here from recordings", "imported, made elsewhere", "scores only"]
 
-GRADES: tuple[Grade, ...] = ("encoded here from recordings", "imported, made elsewhere", "scores only")
+_GRADES: tuple[Grade, ...] = get_args(Grade)
 """From the best to the worst."""
 
-_HERE, _ELSEWHERE, _SCORES = GRADES
+_HERE, _ELSEWHERE, _SCORES = _GRADES
 _IMPORTED, _BROUGHT = "as imported", "as brought"  # how conventions of such layers begin, see `EncoderSpec`
 _PLAIN = "encoded here, as the cache says of itself"
 _DIGITS = 12
@@ -58,7 +58,7 @@ class Trust:
     @property
     def grade(self) -> Grade:
         """The worst of its sources."""
-        return max((source.grade for source in self.sources), key=GRADES.index, default=_SCORES)
+        return max((source.grade for source in self.sources), key=_GRADES.index, default=_SCORES)
 
     @property
     def encoded_here(self) -> bool:
@@ -69,7 +69,7 @@ class Trust:
     def details(self) -> str:
         """Who made what, the worst first, as in ``imported: face landmarks; encoded here by …: audio mine``."""
         names: dict[str, list[str]] = {}
-        for source in sorted(self.sources, key=lambda source: -GRADES.index(source.grade)):
+        for source in sorted(self.sources, key=lambda source: -_GRADES.index(source.grade)):
             names.setdefault(source.how, []).append(source.name)
         return "; ".join(f"{how}: {', '.join(group)}" for how, group in names.items())
 
@@ -128,9 +128,13 @@ def encoded_source(
 def _sources(recipe: Recipe) -> Iterator[Source]:
     for entry in recipe.caches:
         for cache in entry.caches:
-            yield encoded_source(_name(entry.stream, cache), cache.identity, cache.published, cache.source)
+            name = _plain(str(cache.identity.get("stream", entry.stream)), cache.features)
+            yield encoded_source(name, cache.identity, cache.published, cache.source)
         # A view was encoded like its clean cache, which stands beside it; only that it was pulled is news.
-        yield from _pulled(entry.stream, entry.views)
+        for view in (view for view in entry.views if view.published):
+            identity = view.identity or {"layer_convention": "of the clean cache"}
+            name = f"{_plain(entry.stream, view.features)} {view.view}"
+            yield encoded_source(name, identity, view.published, view.source)
     if recipe.fine_tuned is not None:
         tuned = recipe.fine_tuned
         yield Source(_plain(tuned.stream, tuned.features), _HERE, "trained here on recordings")
@@ -140,17 +144,6 @@ def _sources(recipe: Recipe) -> Iterator[Source]:
             yield Source(printable(scores.path.rpartition("/")[2]), _SCORES, "scores of another program")
     for run in recipe.runs:
         yield from trust_of(run.recipe).sources
-
-
-def _pulled(stream: str, views: Iterable[CacheOrigin]) -> Iterator[Source]:
-    for view in views:
-        if view.published:
-            identity = view.identity or {"layer_convention": "of the clean cache"}
-            yield encoded_source(f"{_plain(stream, view.features)} {view.view}", identity, view.published, view.source)
-
-
-def _name(stream: str, cache: CacheOrigin) -> str:
-    return _plain(str(cache.identity.get("stream", stream)), cache.features)
 
 
 def _plain(stream: str, features: str) -> str:
