@@ -60,16 +60,16 @@ class Tries:
         """What to say beside the plan's number."""
         again = f", made {self.repeats + 1} times" if self.repeats else ""
         leaky = "LEAKY " if self.of_leaky else ""
-        best = "no validation score among them" if self.best is None else f"best validation of them: {_best(self.best)}"
+        best = "no validation score among them"
+        if self.best is not None:
+            uar, system, run = self.best
+            best = f"best validation of them: UAR {uar:.3f} ({system}, {run})"
         words = [
             f"{leaky}run {self.number} of {self.plans} on these {self.n_clips} clips{again}",
             best,
             f"test scores seen: {self._seen}",
         ]
-        further = {
-            "with a LEAKY split": self.leaky,
-            "on other clips or labels": self.elsewhere,
-        }
+        further = {"with a LEAKY split": self.leaky, "on other clips or labels": self.elsewhere}
         more = [f"{count} more {what}" for what, count in further.items() if count]
         return "; ".join([*words, *more])
 
@@ -121,8 +121,3 @@ def _tested(lines: Sequence[Line]) -> dict[str, float]:
     """Give the last test UAR of every system."""
     scores = {s.system: s.test_uar for line in lines for s in line.systems}
     return {system: uar for system, uar in scores.items() if uar is not None}
-
-
-def _best(best: tuple[float, str, str]) -> str:
-    uar, system, run = best
-    return f"UAR {uar:.3f} ({system}, {run})"

@@ -176,11 +176,6 @@ class Stress:
         """Clips that could not be read or encoded under some condition, with a reason."""
         return {clip: reason for each in self.conditions for clip, reason in each.failed.items()}
 
-    @property
-    def systems(self) -> tuple[System, ...]:
-        """Systems with scores."""
-        return tuple(score.system for score in self.clean)
-
 
 @dataclass(frozen=True)
 class Step:

@@ -10,6 +10,7 @@ from ravfeat.audit.context import open_run
 from ravfeat.audit.tries import check_tries
 from ravfeat.ledger.file import append, read_ledger
 from ravfeat.ledger.line import SystemScores
+from tests.runs.test_tries import ledger_of
 from tests.toycaches import actors_and_emotions, build_cache
 
 OPTIONS = {"heads": "logreg", "protocol": "group2", "device": "cpu", "layers": 1}
@@ -29,7 +30,7 @@ def line_of(run: Path):
 
 def more_tries(run: Path, n: int, val: float, test: float) -> None:
     """Enter further plans on the same clips, each with the same two scores."""
-    (path,) = run.parent.glob("cache/**/ledger.jsonl")
+    path = ledger_of(run.parent)
     (own,) = read_ledger(path).lines[:1]
     for number in range(n):
         append(path, replace(own, plan=f"p{number}", systems=(SystemScores("s", val, test),)))
@@ -55,7 +56,7 @@ def test_the_best_test_score_of_many_is_a_warning_where_validation_chose_another
 
 
 def test_a_line_of_other_predictions_or_a_lost_line_is_an_edit(run) -> None:
-    (path,) = run.parent.glob("cache/**/ledger.jsonl")
+    path = ledger_of(run.parent)
     predictions = (run / "predictions.parquet").read_bytes()
     (run / "predictions.parquet").write_bytes(predictions + b"x")
     assert line_of(run).verdict == "edited"
@@ -66,7 +67,7 @@ def test_a_line_of_other_predictions_or_a_lost_line_is_an_edit(run) -> None:
 
 
 def test_a_broken_chain_is_a_warning_and_a_ledger_that_is_gone_none(run) -> None:
-    (path,) = run.parent.glob("cache/**/ledger.jsonl")
+    path = ledger_of(run.parent)
     more_tries(run, 2, 0.5, 0.5)
     path.write_bytes(path.read_bytes().replace(b"p1", b"p2"))
     assert line_of(run).verdict == "warn"

@@ -84,13 +84,6 @@ def test_a_line_that_was_never_whole_is_passed_over_and_dropped_with_a_note(path
     assert read_ledger(path).faults == ()
 
 
-def test_a_long_last_line_that_is_none_is_dropped_whole(path) -> None:
-    whole = path.read_bytes()
-    path.write_bytes(whole + b"x" * (5 << 20))
-    assert append(path, TRIED).dropped_bytes == 5 << 20
-    assert (len(read_ledger(path).lines), read_ledger(path).faults) == (4, ())
-
-
 def test_a_ledger_that_is_too_long_to_be_read_is_not_written_to(path) -> None:
     os.truncate(path, (256 << 20) + 1)
     with pytest.raises(CacheError, match="268435457 bytes, expected at most 268435456"):
