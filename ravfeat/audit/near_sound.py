@@ -123,12 +123,14 @@ def _check(recordings: Recordings) -> Iterator[Line]:
         "unread": dict(heard.unread),
         "pairs": [{"clips": [a, b], "similarity": round(r, 4)} for a, b, r in same[:20]],
     }
-    looked = f"{_of(len(heard.rows), len(records))} by their sound{_unread(heard.unread)}"
+    of_all = f" of {len(records)}" if len(heard.rows) < len(records) else ""
+    looked = f"{len(heard.rows)}{of_all} clips by their sound{_unread(heard.unread)}"
     if same:
         first = "; ".join(f"{a} and {b} ({r:.2f})" for a, b, r in same[:_NAMED])
+        pairs = f"{len(same)} pairs on two sides of a fold are" if same[1:] else "1 pair on two sides of a fold is"
         finding = (
-            f"{looked}: {_pairs(len(same))} as alike as copies (a correlation from {SAME:g}): {first}; listen to them:"
-            " a beep or a background that recordings share makes them alike, too"
+            f"{looked}: {pairs} as alike as copies (a correlation from {SAME:g}): {first}; listen to them: a beep or a"
+            " background that recordings share makes them alike, too"
         )
         yield warn(CHECK, subject, finding, **evidence)
         return
@@ -227,14 +229,6 @@ def _same_rows(system: CacheSystem) -> tuple[tuple[str, ...], ...]:
     records = system.clips.records
     tested = (tuple(records[row].performance_id for row in fold.test.tolist()) for fold in system.folds)
     return (tuple(record.performance_id for record in records), *tested)
-
-
-def _pairs(n: int) -> str:
-    return "1 pair on two sides of a fold is" if n == 1 else f"{n} pairs on two sides of a fold are"
-
-
-def _of(heard: int, clips: int) -> str:
-    return f"{heard} clips" if heard == clips else f"{heard} of {clips} clips"
 
 
 def _unread(unread: Mapping[str, str]) -> str:

@@ -38,7 +38,6 @@ def test_a_clip_that_cannot_be_read_ends_with_exit_code_3(here, spoken, tmp_path
         (("--condition", "fog"), 2, "no condition 'fog'; choose from snr"),
         (("--clips", 0), 2, "0 is not in the range"),
         (("--model", "tiny"), 2, "expected NAME=MODEL"),
-        (("--data", "nowhere"), 2, "are not under ."),
     ],
 )
 def test_a_wrong_option_is_one_line(here, spoken, options, code, text) -> None:
@@ -46,10 +45,3 @@ def test_a_wrong_option_is_one_line(here, spoken, options, code, text) -> None:
     assert done.returncode == code
     assert text in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_what_is_no_run_is_one_line(here, tmp_path) -> None:
-    done = here("stress", tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith("ravfeat: ")
-    assert "is not a finished run" in done.stderr
