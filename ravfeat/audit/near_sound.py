@@ -29,7 +29,7 @@ from ravfeat.errors import MediaError, UsageError
 from ravfeat.experiment.systems import CacheSystem
 from ravfeat.explore.fingerprint import envelope_moves, near_pairs
 from ravfeat.explore.pooled import drawn
-from ravfeat.media.found import find_recordings
+from ravfeat.media.data_folder import find_recordings
 from ravfeat.media.parts import PartReader
 from ravfeat.progress import track_progress
 from ravfeat.protocols.folds import Fold

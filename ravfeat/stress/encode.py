@@ -12,14 +12,14 @@ from ravfeat.files import sha256_of
 from ravfeat.manifest import Manifest
 from ravfeat.media.augment import CLEAN
 from ravfeat.media.conditions import Condition
-from ravfeat.media.found import find_recordings
+from ravfeat.media.data_folder import find_recordings
 from ravfeat.progress import track_progress
 from ravfeat.published.head_models import ModelGroup, load_models_of
 from ravfeat.published.models import ModelFinder
 from ravfeat.published.parts import Need
 from ravfeat.published.predictor import recipe_of
 from ravfeat.runs.stress_file import Changeable
-from ravfeat.stress.opened import OpenedRun, OpenedSystem
+from ravfeat.stress.open_run import OpenedRun, OpenedSystem
 
 __all__ = ["Encoded", "StreamRecordings", "open_recordings", "under"]
 

@@ -21,7 +21,7 @@ from ravfeat.runs.trust import is_imported
 from ravfeat.schema import FUSED_STREAMS
 from ravfeat.stress.encode import open_recordings
 from ravfeat.stress.measure import crossings, scores_of
-from ravfeat.stress.opened import OpenedRun, OpenedSystem, open_stressed
+from ravfeat.stress.open_run import OpenedRun, OpenedSystem, open_stressed
 from ravfeat.stress.score import distance_to_run, probs_of
 from ravfeat.stress.store import LogitStore, Stored
 

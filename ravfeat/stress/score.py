@@ -13,7 +13,7 @@ from ravfeat.published.caches import match, read_clips
 from ravfeat.published.mixing import logits_by_seed, probabilities, shared_orders
 from ravfeat.published.parts import PublishedClip
 from ravfeat.stress.encode import Encoded, StreamRecordings, under
-from ravfeat.stress.opened import OpenedRun, OpenedSystem
+from ravfeat.stress.open_run import OpenedRun, OpenedSystem
 
 __all__ = ["by_clip", "changed_logits", "distance_to_run", "probs_of"]
 

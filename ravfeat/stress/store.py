@@ -22,7 +22,7 @@ from ravfeat.predictions import Predictions
 from ravfeat.runs.audit_file import audited_digests
 from ravfeat.runs.format import HEADS_FOLDER, STRESS_FOLDER
 from ravfeat.stress.encode import StreamRecordings
-from ravfeat.stress.opened import OpenedRun
+from ravfeat.stress.open_run import OpenedRun
 from ravfeat.stress.score import by_clip, changed_logits
 
 __all__ = ["LogitStore", "Stored"]

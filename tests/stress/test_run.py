@@ -18,7 +18,7 @@ from ravfeat.runs.read import read_run
 from ravfeat.runs.stress_file import Stress, read_stress
 from ravfeat.stress import stress_run
 from ravfeat.stress.encode import StreamRecordings
-from ravfeat.stress.opened import open_stressed, sampled
+from ravfeat.stress.open_run import open_stressed, sampled
 from ravfeat.stress.score import probs_of
 from tests.audit.runs import make_run, takes
 from tests.processes import die_at

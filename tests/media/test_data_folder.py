@@ -7,7 +7,7 @@ import pytest
 from ravfeat.clips import Clip
 from ravfeat.errors import UsageError
 from ravfeat.manifest import Manifest
-from ravfeat.media.found import find_recordings
+from ravfeat.media.data_folder import find_recordings
 
 
 @pytest.fixture
