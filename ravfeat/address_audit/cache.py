@@ -61,16 +61,16 @@ def audit_cache(store: Store, place: str, *, quick: bool) -> Audit:
 
 @contextmanager
 def _opened(store: Store, place: str, *, quick: bool) -> Iterator[tuple[Cache, bool]]:
-    """Open a cache, and say whether its features may be read; of an address they are fetched, and deleted again."""
+    """Open a cache, and say whether its features may be read.
+
+    Of an address all is fetched anew, whatever was kept of it before, and deleted again.
+    """
     if not is_remote(place):
         yield open_cache(place), not quick
         return
-    cache, mirror = open_mirror(store)
-    if quick:
-        yield cache, False
-        return
     with passing_folder("audits") as folder:
-        yield open_cache(pull_whole(cache, mirror, folder).path), True
+        cache, mirror = open_mirror(store, folder / "blocks")
+        yield cache if quick else open_cache(pull_whole(cache, mirror, folder / "cache").path), not quick
 
 
 def _lines(cache: Cache, whole: bool, store: Store, place: str) -> tuple[list[Line], Trust]:  # noqa: FBT001

@@ -50,12 +50,12 @@ def open_cache(path: str | Path, *, revision: str | None = None) -> Cache:
     return open_mirror(open_store(str(path), revision=revision))[0]
 
 
-def open_mirror(store: Store) -> "tuple[Cache, Mirror]":
-    """Open a cache in a store, and give the blocks of it too; errors as `open_cache`."""
+def open_mirror(store: Store, blocks: Path | None = None) -> "tuple[Cache, Mirror]":
+    """Open a cache in a store, and give the blocks of it too, kept in a folder of them; errors as `open_cache`."""
     from ravfeat.remote.mirror import Mirror
     from ravfeat.remote.tables import fetch_tables, told_by_address
 
-    tables = fetch_tables(store)
+    tables = fetch_tables(store, blocks)
     with told_by_address(store.address, tables.folder):
         mirror = Mirror(tables)
         return reader.open_cache(mirror.folder, fetcher=mirror), mirror

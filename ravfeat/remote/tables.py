@@ -44,16 +44,14 @@ class RemoteTables:
     files : mapping of str to bytes
         Contents by name, ``SHA256SUMS`` among them.
     sums : mapping of str to str
+    folder : Path
+        Where blocks of this cache are kept: another address, commit or content has another folder.
     """
 
     store: Store
     files: Mapping[str, bytes]
     sums: Mapping[str, str]
-
-    @property
-    def folder(self) -> Path:
-        """Where blocks of this cache are kept: another address, commit or content has another folder."""
-        return _folder_of(self.store, self.files[SUMS_FILE])
+    folder: Path
 
     def layers(self, index: Mapping[int, IndexedShard], identity_layers: tuple[int, ...]) -> LayerTable | None:
         """Parse the table of layers and hold it against the index; None where there is none.
@@ -83,13 +81,14 @@ def blocks_folder() -> Path:
     return user_folder("remote")
 
 
-def _folder_of(store: Store, sums: bytes) -> Path:
-    text = f"{store.place}\n{store.version()}\n".encode() + sums
-    return blocks_folder() / hashlib.sha256(text).hexdigest()[:20]
-
-
-def fetch_tables(store: Store) -> RemoteTables:
+def fetch_tables(store: Store, blocks: Path | None = None) -> RemoteTables:
     """Fetch the tables of a cache and check their digests.
+
+    Parameters
+    ----------
+    store : Store
+    blocks : Path, optional
+        Folder of blocks; `blocks_folder` by default, whose tables are not fetched again.
 
     Raises
     ------
@@ -106,15 +105,17 @@ def fetch_tables(store: Store) -> RemoteTables:
         ) from error
     sums = parse_sums(data, f"{store.address}/{SUMS_FILE}", _REMEDY)
     files = {SUMS_FILE: data}
+    text = f"{store.place}\n{store.version()}\n".encode() + data
+    folder = (blocks or blocks_folder()) / hashlib.sha256(text).hexdigest()[:20]
     for name in TABLES:
         if name not in sums:
             if name != LAYERS_FILE:
                 raise RemoteError(f"{store.address}/{SUMS_FILE} does not name {name}; {_REMEDY}")
             continue
-        files[name] = _kept(_folder_of(store, data) / name, sums[name]) or store.read_whole(name, MAX_TABLE_BYTES)
+        files[name] = _kept(folder / name, sums[name]) or store.read_whole(name, MAX_TABLE_BYTES)
         if hashlib.sha256(files[name]).hexdigest() != sums[name]:
             raise changed_or_damaged(store, name, data)
-    return RemoteTables(store, files, sums)
+    return RemoteTables(store, files, sums, folder)
 
 
 def _kept(path: Path, sha256: str) -> bytes:

@@ -16,6 +16,7 @@ from ravfeat.corpora.terms import licence_for
 from ravfeat.errors import RemoteError
 from ravfeat.published.publish import publish_head
 from ravfeat.remote.publish import prepare_publication, publish
+from ravfeat.remote.reading import open_cache as open_published
 from ravfeat.remote.store import open_store
 from tests.loopback import serving
 from tests.published.hostile import Place
@@ -133,10 +134,13 @@ def test_a_cache_that_is_not_what_it_says_is_edited(change: Change, check: str, 
     assert {line.check for line in audit.broken} == {check}
 
 
-def test_damage_at_an_address_is_an_edit_and_no_error(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["shard-00000.h5", "manifest.parquet"])
+def test_damage_at_an_address_is_an_edit_and_no_error(name: str, cache: Path, tmp_path: Path) -> None:
     server = FilesServer()
-    server.folder = spoiled(cache, tmp_path, flip("shard-00000.h5"))
+    server.folder = Path(shutil.copytree(cache, tmp_path / "copy"))
     with serving(FilesHandler, server):
+        open_published(server.url)  # what is kept of it is not what is there later
+        flip(name)(server.folder)
         audit = audit_published(server.url)
     assert audit.outcome == "broken"
     assert "does not match its digest" in audit.broken[0].finding
