@@ -225,7 +225,7 @@ def _always_nested(protocol: str) -> bool:
 
 def _unusable(locations: Sequence[CacheLocation]) -> str:
     if changed := [location for location in locations if location.line.verdict == "edited"]:
-        return f"the cache {changed[0].path} was changed since the run was made"
+        return f"the cache {changed[0].path} is not what the recipe says of it"
     if gone := [location for location in locations if location.path is None]:
         return f"the cache {gone[0].recorded} is not there any more"
     return ""

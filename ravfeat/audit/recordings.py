@@ -5,7 +5,7 @@ Where clips were encoded here, a cache keeps the digest and the length of every 
 `ravfeat.corpora.ravdess_recordings` knows those of RAVDESS, whatever the corpus is called here.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -55,7 +55,8 @@ def check_inputs(cache: Cache) -> list[Line]:
     list of Line
         None of a generated corpus, and none where neither names nor digests are RAVDESS's. Else one line: `leak` where
         a digest is that of another actor's recording, or of one actor under two names; `edited` where it is another
-        recording of the same actor; `warn` where lengths are not those of the names.
+        recording of the same actor; `warn` where lengths are not those of the names, or labels not those that the same
+        emotion has elsewhere.
     """
     if cache.about["synthetic"]:
         return []
@@ -79,7 +80,7 @@ def check_records(records: Iterable[ClipRecord], stream: str, subject: str) -> l
     """
     clips = [_clip_of(record) for record in records if not _is_segment(record)]
     named = [clip for clip in clips if clip.named is not None]
-    if line := _under_other_names(named, subject) or _under_two_actors(clips, subject):
+    if line := _under_other_names(named, subject) or _under_two_actors(clips, subject) or _labelled(clips, subject):
         return [line]
     return [_by_length(named, stream, subject)] if named else []
 
@@ -157,6 +158,25 @@ def _under_two_actors(clips: Sequence[_Clip], subject: str) -> Line | None:
         f"by the digests of their recordings, {len(several)} people have more than one name here: {_some(people)}",
         actors=several,
     )
+
+
+def _labelled(clips: Sequence[_Clip], subject: str) -> Line | None:
+    """Tell clips whose label is not what most recordings of their emotion, strength, sentence and gender have here."""
+    labels: defaultdict[tuple[str, bool], Counter[str]] = defaultdict(Counter)
+    cells = []
+    for clip in clips:
+        if known := clip.named or next(iter(clip.heard), None):
+            cells.append((clip.record, (known.performance_id[:-6], int(known.actor) % 2 == 1)))
+            labels[cells[-1][1]][clip.record.label] += 1
+    usual = {cell: counts.most_common(1)[0][0] for cell, counts in labels.items()}
+    odd = [(record.clip_id, record.label, usual[cell]) for record, cell in cells if record.label != usual[cell]]
+    if not odd:
+        return None
+    finding = (
+        f"{len(odd)} of {len(cells)} recordings of RAVDESS have another label than most that were acted alike:"
+        f" {_some(f'{clip_id} {label}, not {most}' for clip_id, label, most in odd)}"
+    )
+    return warn(_CHECK, subject, finding, clips=len(cells), labelled_otherwise=len(odd))
 
 
 def _by_length(named: Sequence[_Clip], stream: str, subject: str) -> Line:

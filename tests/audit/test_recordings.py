@@ -101,6 +101,17 @@ def test_a_corpus_of_other_names_has_everybody_once() -> None:
     assert "24 people have more than one name here: RAVDESS's actor 01 is mine:01a and mine:01b" in line.finding
 
 
+def test_labels_that_part_recordings_of_one_emotion_are_told_and_merged_classes_are_not() -> None:
+    names = [f"01-{emotion}-01-{statement}-01-{n:02d}" for emotion in ("03", "04") for statement in ("01", "02")
+             for n in range(1, 25)]  # fmt: skip
+    records = [record(name, digest_of=name, clip_id=f"c{n}", actor=f"mine:{name[-2:]}") for n, name in enumerate(names)]
+    assert check_records(records, "audio", "") == []  # "sad" all
+    line = only(check_records([replace(records[0], label="happy"), *records[1:]], "audio", ""))
+    assert (line.verdict, line.evidence["labelled_otherwise"]) == ("warn", 1)
+    assert "1 of 96 recordings of RAVDESS have another label" in line.finding
+    assert "c0 happy, not sad" in line.finding
+
+
 def test_lengths_tell_a_swap_where_digests_are_unknown() -> None:
     records = [record(name, seconds=LENGTHS[other]) for name, other in swapped(TAKES).items()]
     line = only(check_records(records, "audio", ""))

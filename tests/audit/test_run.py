@@ -335,7 +335,7 @@ def test_a_cache_that_changed_is_an_edited_run_and_nothing_is_read_from_it(tmp_p
     audit = audit_run(run)
     assert broken(audit) == {"caches unchanged"}
     assert "is not what the run was made from: digest" in only(audit, "caches unchanged").finding
-    assert "was changed since the run was made" in only(audit, "folds from the shards").finding
+    assert "is not what the recipe says of it" in only(audit, "folds from the shards").finding
 
 
 def test_another_cache_at_the_place_of_the_runs_is_named(caches, single, copy) -> None:
