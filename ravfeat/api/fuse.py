@@ -16,7 +16,7 @@ from ravfeat.runs.groups_file import joined_columns, read_groups
 from ravfeat.runs.result import Fitted
 from ravfeat.runs.tries import Tried
 from ravfeat.runs.write import write_run
-from ravfeat.scorefiles import Part, check_apart, gather_scores
+from ravfeat.scorefiles import check_apart, gather_scores
 from ravfeat.scorefiles.doubts import score_doubts
 
 __all__ = ["fuse"]
@@ -83,8 +83,9 @@ def fuse(
         gathered = gather_scores(paths, allow_leak=allow_leak, as_written=as_names("as_written", as_written))
         for part in gathered.parts:
             observer.gathered(part)
-            if part.kind != "run":
-                _warn(part, observer)
+            for doubt in score_doubts(part.predictions) if part.kind != "run" else ():
+                if doubt.verdict != "info":
+                    observer.warning(f"{part.path}: {doubt.sentence}")
         predictions, fused = fuse_table(gathered.predictions, fusion)
         groups = joined_columns(read_groups(part.path) for part in gathered.parts if part.path.is_dir())
         fitted = Fitted(predictions, (), gathered.about(), fused, groups)
@@ -92,9 +93,3 @@ def fuse(
         records = write_run(target, fitted, recipe, force=force, tried=Tried("fuse", keep=not no_ledger))
     observer.trained(target, fitted, records, seconds=perf_counter() - started, trained_s=0.0)
     return Run(target)
-
-
-def _warn(part: Part, observer: Observer) -> None:
-    for doubt in score_doubts(part.predictions):
-        if doubt.verdict != "info":
-            observer.warning(f"{part.path}: {doubt.sentence}")

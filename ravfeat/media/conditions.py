@@ -237,7 +237,6 @@ def _check_strength(name: str, recipe: ConditionRecipe, strength: float | None) 
             raise UsageError(f"condition '{name}' has no strength, got {strength:g}; write it without the colon")
         return
     low, high = recipe.bounds
-    such_as = f"such as {name}:{recipe.strengths[0]:g}"
     if (
         strength is None
         or not low <= strength <= high  # NaN too
@@ -247,7 +246,7 @@ def _check_strength(name: str, recipe: ConditionRecipe, strength: float | None) 
         got = "none" if strength is None else f"{strength:g}"
         raise UsageError(
             f"condition '{name}': expected a strength from {low:g} to {high:g} ({recipe.unit}) that changes something,"
-            f" with at most three decimals, {such_as}; got {got}"
+            f" with at most three decimals, such as {name}:{recipe.strengths[0]:g}; got {got}"
         )
     if name == "mp3" and strength not in _MP3_KBITS:
         raise UsageError(
@@ -344,9 +343,7 @@ def _as_long(samples: Samples, n: int) -> Samples:
     return np.pad(samples[:n], (0, max(0, n - len(samples))))
 
 
-_Sound = Callable[[Samples, int, float, np.random.Generator], Samples]
-
-_SOUND: Mapping[str, _Sound] = MappingProxyType(
+_SOUND: Mapping[str, Callable[[Samples, int, float, np.random.Generator], Samples]] = MappingProxyType(
     {
         "snr": _noise, "telephone": _telephone, "gain": _gain, "clip": _clip, "reverb": _reverb, "mp3": _mp3,
         "speed": _speed, "trim": _trim,

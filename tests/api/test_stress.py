@@ -18,7 +18,6 @@ def test_the_package_is_the_function(tmp_path) -> None:
     [
         ({"run": None}, r"stress\(None\): expected the folder of a run"),
         ({"conditions": 3}, "conditions: 3 is not a name, or a list of names"),
-        ({"conditions": ["snr:10", "fog"]}, "no condition 'fog'"),
         ({"clips": 0}, "clips"),
         ({"clips": "many"}, "clips"),
         ({"models": {"whisper": 3}}, "expected a mapping of texts"),
