@@ -63,6 +63,8 @@ class OpenedRun:
         The sample.
     sample : str
         The same in words.
+    labels : mapping of str to str
+        Of every performance that was tested.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class OpenedRun:
     learned: Mapping[int, Learned]
     performances: frozenset[str]
     sample: str
+    labels: Mapping[str, str]
 
     @property
     def allow_missing(self) -> bool:
@@ -121,7 +124,8 @@ def open_stressed(path: Path, caches: Sequence[Path], *, clips: int | None, devi
         for part, each in zip(parts, origins, strict=True)
     )
     learned = {fold: learned_of(run, parts, fold) for fold in systems[0].models}
-    return OpenedRun(path, run, systems, learned, chosen, _in_words(facts, chosen))
+    labels = {name: label for name, (_, label) in facts.items()}
+    return OpenedRun(path, run, systems, learned, chosen, _in_words(facts, chosen), labels)
 
 
 def _check_whole(run: Run, parts: Sequence[PublishedSystem], path: Path) -> None:

@@ -5,11 +5,11 @@ Recordings that are not changed go the same way first: they must get the run's o
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ravfeat.errors import HeadError, PredictionsError
+from ravfeat.errors import HeadError, PredictionsError, UsageError
 from ravfeat.files import replace_file
 from ravfeat.media.conditions import CONDITIONS, Condition
 from ravfeat.predictions import System
@@ -135,6 +135,12 @@ def _stressable(opened: OpenedRun, stream: Changeable, left_out: dict[str, str])
 def _written(opened: OpenedRun, parts: Sequence[_Stressed], left_out: Mapping[str, str]) -> Stress:
     clean = {part.stream: part.store.logits(None) for part in parts}
     check = "; ".join(_checked(opened, stored) for stored in clean.values())
+    unread = {name for stored in clean.values() for name in stored.failed}
+    if lost := _lost(opened, opened.performances - unread):
+        raise UsageError(
+            f"{opened.path}: no recording of the class {' or '.join(lost)} could be read, and UAR of the others is one"
+            " of another task; --data says where they lie"
+        )
     scores: list[StressScore] = []
     conditions: list[StressedClips] = []
     for part in parts:
@@ -143,10 +149,9 @@ def _written(opened: OpenedRun, parts: Sequence[_Stressed], left_out: Mapping[st
             failed = {**clean[part.stream].failed, **stored.failed}
             kept = opened.performances - failed.keys()
             conditions.append(StressedClips(part.stream, condition.recipe, condition.strength, len(kept), failed))
-            if kept:
+            if not _lost(opened, kept):
                 before, changed = (probs_of(opened, each.predictions, kept) for each in (clean[part.stream], stored))
                 scores += scores_of(changed, before, condition, _reported(opened, part))
-    unread = {name for stored in clean.values() for name in stored.failed}
     whole = probs_of(opened, None, opened.performances - unread)
     stress = Stress(
         files=audited_digests(opened.path),
@@ -161,6 +166,10 @@ def _written(opened: OpenedRun, parts: Sequence[_Stressed], left_out: Mapping[st
     text = json.dumps(asdict(stress), indent=1, ensure_ascii=False, allow_nan=False)
     replace_file(opened.path / STRESS_FILE, f"{text}\n".encode())
     return stress
+
+
+def _lost(opened: OpenedRun, kept: Collection[str]) -> list[str]:
+    return sorted(set(opened.labels.values()) - {opened.labels[name] for name in kept})
 
 
 def _reported(opened: OpenedRun, part: _Stressed) -> set[System]:

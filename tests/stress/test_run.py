@@ -167,6 +167,14 @@ def test_a_clip_that_cannot_be_read_is_named_and_left_out_on_both_sides(spoken, 
     assert {score.n for score in (*done.clean, *done.scores)} == {22}
 
 
+def test_a_class_of_which_no_recording_can_be_read_is_not_passed_over(spoken, run, tmp_path) -> None:
+    data = Path(shutil.copytree(spoken.data, tmp_path / "data"))
+    for recording in data.glob("01-01-04-*"):
+        recording.unlink()
+    with pytest.raises(UsageError, match="no recording of the class sad could be read"):
+        stress(run, spoken, Condition("trim"), data=[data])
+
+
 def test_recordings_elsewhere_and_models_of_no_encoder_are_refused(spoken, run, tmp_path) -> None:
     with pytest.raises(UsageError, match=r"recordings of the stream 'audio', such as .*mp4, are not under .*--data"):
         stress(run, spoken, data=[tmp_path])
