@@ -62,7 +62,7 @@ def ledger_state(recipe: Recipe, folders: Iterable[Path] = ()) -> LedgerState:
     """
     note = recipe.ledger
     if note is None:
-        return LedgerState("unknown", "", "made by a version without a ledger: how many plans were tried is not known")
+        return LedgerState("unknown", "", "the recipe names no ledger: how many plans were tried is not known")
     if not note.entries:
         return _not_kept(note)
     moved = [folder / LEDGER_FILE for folder in folders]
