@@ -159,6 +159,7 @@ def test_the_same_runs_give_the_same_bytes(two_runs: list[Path], built: Path, tm
     assert [name for name in files if (built / name).read_bytes() != (again / name).read_bytes()] == []
 
 
+@pytest.mark.slow  # the largest report a second time; that runs without fusions give the same bytes is tested above
 def test_the_same_fusions_give_the_same_text(fused_runs: list[Path], fused_report: Path, tmp_path: Path) -> None:
     with without_ink():  # the page has the drawings in it
         again = build_report(fused_runs, tmp_path / "again").parent
