@@ -29,7 +29,7 @@ from ravfeat.runs.recipe import Recipe, read_recipe
 __all__ = ["RunContext", "check_plan", "open_run"]
 
 _PLAN = "plan as recorded"
-_PLACES = ("path", "published", "source")
+_PLACES = {"path", "published", "source"}
 
 
 @dataclass(frozen=True)
@@ -200,20 +200,22 @@ def _contradiction(recipe: Recipe, plan: Mapping[str, Any], locations: Sequence[
 def _told_otherwise(recipe: Recipe, prepared: PreparedPlan) -> str:
     """Say what the recipe tells of a system otherwise than its caches; empty where nothing is."""
     for told, system in zip(recipe.record.get("caches", ()), prepared.systems, strict=False):
-        found = _without_places(json.loads(json.dumps(system.about())))
-        for name, value in _without_places(told).items():
-            if name in found and value != found[name]:
+        found = json.loads(json.dumps(system.about()))
+        for name in told:
+            if not _agree({name: told[name]}, found):
                 return (
                     f"what the recipe says of {system.stream} / {system.features} ({name}) is not what the cache says"
                 )
     return ""
 
 
-def _without_places(told: Any) -> Any:
-    """Leave out what may change where a cache is moved, or pulled from where it was published."""
-    if isinstance(told, Mapping):
-        return {name: _without_places(value) for name, value in told.items() if name not in _PLACES}
-    return [_without_places(value) for value in told] if isinstance(told, list) else told
+def _agree(told: Any, found: Any) -> bool:
+    """Compare what both say, as versions record more and less; places may change where a cache is moved or pulled."""
+    if isinstance(told, Mapping) and isinstance(found, Mapping):
+        return all(_agree(told[name], found[name]) for name in told.keys() & found.keys() - _PLACES)
+    if isinstance(told, list) and isinstance(found, list):
+        return len(told) == len(found) and all(map(_agree, told, found))
+    return bool(told == found)
 
 
 def _always_nested(protocol: str) -> bool:

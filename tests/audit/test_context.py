@@ -54,6 +54,16 @@ def test_a_plan_that_is_not_the_run_s_is_an_edited_run(change, message, single, 
     assert re.search(message, line.finding), line.finding
 
 
+def test_a_recipe_that_records_less_of_its_caches_is_that_of_an_older_version(single, copy) -> None:
+    run = copy(single)
+    rewrite(
+        run / "recipe.json",
+        lambda recipe: [recipe["caches"][0]["folds"][0].popitem(), recipe["caches"][0].pop("clips")],
+    )
+    context = open_run(run)
+    assert (context.plan_fault, context.reason) == ("", "")
+
+
 def test_who_made_the_features_is_no_word_of_the_recipe_alone(single, copy) -> None:
     run = copy(single)
     rewrite(run / "recipe.json", lambda recipe: recipe["caches"][0]["identity"].update(layer_convention="hidden/1"))
